@@ -1,0 +1,133 @@
+"""What a stage may ask of an engine. Engines see frames, samples and files; no store, no request, no Airflow.
+
+Frames are RGB uint8 [H, W, 3], C-contiguous; alpha is uint8 [H, W], 255 opaque; audio is float32 mono [-1, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatarlab_ops.progress import Report
+from avatarlab_ops.timeline import Timeline
+
+Frame = NDArray[np.uint8]
+Alpha = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of the script and the silence after it."""
+
+    text: str
+    pause_s: float
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Spoken script: samples float32 [n] mono at `sample_rate` Hz, and when each sound falls."""
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+    timeline: Timeline
+
+
+class SpeechEngine(Protocol):
+    """Text to speech."""
+
+    def speak(self, sentences: list[Sentence], *, language: str, voice: str, seed: int, report: Report) -> Speech:
+        """Speak the sentences in order. Raises ScriptRefused when nothing speakable is left."""
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """The leading face of a clip, one row a frame, in pixels of the footage.
+
+    landmarks: float32 [n, 478, 3] (MediaPipe mesh order, x right, y down, z towards the camera negative), smoothed;
+    present: bool [n], False where no face was seen (landmarks there repeat the nearest seen face).
+    """
+
+    landmarks: NDArray[np.float32]
+    present: NDArray[np.bool_]
+    width: int
+    height: int
+    fps: float
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return int(self.present.shape[0])
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What lip-sync repaints in one output frame.
+
+    rgb uint8 [h, w, 3] and alpha uint8 [h, w] lie with their top-left corner at (x, y) of source frame
+    `source_index`; h and w are constant within a clip. alpha is all zero where the source stays as it is.
+    `motion` float32 [2, 3] maps pixels of the patched source frame to where they appear (identity: a still head).
+    """
+
+    source_index: int
+    x: int
+    y: int
+    rgb: Frame
+    alpha: Alpha
+    motion: NDArray[np.float32]
+
+
+class LipsyncEngine(Protocol):
+    """Timeline and footage to mouth patches, one per output frame."""
+
+    def patches(
+        self, frames: FrameSource, track: FaceTrack, speech: Speech, *, fps: float, seed: int,
+        options: dict[str, Any], report: Report,
+    ) -> Iterator[Patch]:
+        """Yield round(duration_s * fps) patches (at least 1), in order, streaming."""
+
+
+class FrameSource(Protocol):
+    """Random-looking but forward/backward friendly access to footage frames by index."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> Frame: ...
+
+
+class MattingEngine(Protocol):
+    """Footage to alpha, one matte per frame, in order, streaming."""
+
+    def mattes(self, frames: Iterable[Frame], *, still: bool, report: Report) -> Iterator[Alpha]:
+        """Yield one alpha per frame. `still`: the clip is one picture. State resets at cuts."""
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What the registry knows without loading anything."""
+
+    name: str
+    kind: str  # speech | lipsync | matting
+    factory: str  # "package.module:callable", imported when first used
+    version: str  # raised whenever the engine's output may change
+    files: tuple[str, ...] = ()  # names in engines.weights, whose sha256 enter the fingerprint
+    pool_slots: int = 1  # memory class, in slots of Airflow's pool `gpu`
+    languages: tuple[str, ...] = ()
+    voices: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()  # Unicode scripts a speech engine can speak, e.g. "Latin"
+    notes: str = ""
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+
+def footage_index(frame: int, footage_frames: int) -> int:
+    """Source frame shown at output `frame` when footage is played forward, backward, forward, ...
+
+    >>> [footage_index(i, 3) for i in range(7)]
+    [0, 1, 2, 1, 0, 1, 2]
+    """
+    if footage_frames == 1:
+        return 0
+    period = 2 * (footage_frames - 1)
+    step = frame % period
+    return step if step < footage_frames else period - step

@@ -1,0 +1,124 @@
+"""One exception tree; Airflow's retry policy and the command line's exit codes are read off it.
+
+AvatarlabError
+├── InputError              the request or its material is wrong: never retried (exit 2)
+│   ├── RequestInvalid      a field breaks the contract
+│   ├── ScriptRefused       the script cannot be spoken
+│   ├── ReferenceRefused    a reference is malformed, forbidden or points at nothing
+│   ├── MediaRefused        the bytes are not what they claim, or break a limit
+│   ├── FaceRefused         no face, or no single leading face
+│   ├── EngineUnavailable   unknown engine or voice, or weights that are not installed
+│   └── ConsentError        no valid consent
+├── OutOfMemory             retried smaller (exit 3)
+├── TransientError          a store or the network is away: retried with backoff (exit 4)
+│   └── LeaseTimeout        no device slot became free in time
+├── StageTimeout            the stage's own time budget is spent: its own retry budget (exit 5)
+├── RenderCancelled         the render was cancelled: never retried (exit 6)
+└── InvariantBroken         a defect of Avatarlab itself: never retried (exit 70)
+"""
+
+from typing import ClassVar
+
+
+class AvatarlabError(Exception):
+    """Every failure a person or a retry policy has to tell apart.
+
+    `code` is stable and machine-readable; the message says what was given, what is allowed and what to do.
+    """
+
+    code: ClassVar[str] = "error"
+    retryable: ClassVar[bool] = False
+    exit_code: ClassVar[int] = 1
+
+
+class InputError(AvatarlabError):
+    """The request or its material is wrong; no retry can help."""
+
+    code = "input"
+    exit_code = 2
+
+
+class RequestInvalid(InputError):
+    """A field of the request breaks the contract."""
+
+    code = "request_invalid"
+
+
+class ScriptRefused(InputError):
+    """The script is empty, too long, or cannot be spoken by the chosen engine."""
+
+    code = "script_refused"
+
+
+class ReferenceRefused(InputError):
+    """A reference is malformed, leaves its bucket, or points at nothing."""
+
+    code = "reference_refused"
+
+
+class MediaRefused(InputError):
+    """The bytes are not what they claim to be, or break a limit."""
+
+    code = "media_refused"
+
+
+class FaceRefused(InputError):
+    """The avatar shows no face, or no single leading face."""
+
+    code = "face_refused"
+
+
+class EngineUnavailable(InputError):
+    """The engine or voice does not exist, or its weights are not installed."""
+
+    code = "engine_unavailable"
+
+
+class ConsentError(InputError):
+    """There is no valid consent for a likeness or a voice."""
+
+    code = "consent"
+
+
+class OutOfMemory(AvatarlabError):
+    """A device ran out of memory; a smaller batch may fit."""
+
+    code = "out_of_memory"
+    retryable = True
+    exit_code = 3
+
+
+class TransientError(AvatarlabError):
+    """A store or the network is away; the same call may succeed later."""
+
+    code = "transient"
+    retryable = True
+    exit_code = 4
+
+
+class LeaseTimeout(TransientError):
+    """No device slot became free in time."""
+
+    code = "lease_timeout"
+
+
+class StageTimeout(AvatarlabError):
+    """A stage used up its own time budget."""
+
+    code = "stage_timeout"
+    retryable = True
+    exit_code = 5
+
+
+class RenderCancelled(AvatarlabError):
+    """The render was cancelled while it ran."""
+
+    code = "cancelled"
+    exit_code = 6
+
+
+class InvariantBroken(AvatarlabError):
+    """A defect of Avatarlab itself, to be reported."""
+
+    code = "invariant_broken"
+    exit_code = 70

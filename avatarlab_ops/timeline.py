@@ -1,0 +1,48 @@
+"""What is said when: words, phones and visemes, in seconds from the first audio sample."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Span(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    start_s: float
+    end_s: float
+
+
+class Word(_Span):
+    """One word as written in the script."""
+
+    text: str
+    sentence: int  # index of the sentence it belongs to
+
+
+class Phone(_Span):
+    """One speech sound; `ipa` without stress and length marks, "" for silence."""
+
+    ipa: str
+    stressed: bool = False
+
+
+class Viseme(_Span):
+    """One mouth shape of `avatarlab_ops.timeline.VISEMES` ("sil" for rest)."""
+
+    name: str
+
+
+# The fifteen visemes of the Oculus/MPEG-4 set, the convention lip-sync tools share.
+VISEMES = ("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou")
+
+
+class Timeline(BaseModel):
+    """The speech of one render. Spans of one kind are ordered and do not overlap."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    duration_s: float
+    sample_rate: int
+    language: str
+    words: tuple[Word, ...]
+    phones: tuple[Phone, ...]
+    visemes: tuple[Viseme, ...]
+    warnings: tuple[str, ...] = ()
