@@ -1,1 +1,110 @@
-""""""
+"""The registry: which engines exist, what they need, and how to get one.
+
+Reading it loads nothing. `load` imports an engine's module and builds it at its first use, once per process: a
+forked child starts with none, because an ONNX session's threads do not survive a fork.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+from typing import Any
+
+from avatarlab_ops.engines.base import EngineInfo
+from avatarlab_ops.errors import EngineUnavailable
+
+KINDS = ("speech", "lipsync", "matting")
+
+_REGISTERED = (
+    EngineInfo(
+        name="hibari",
+        kind="speech",
+        factory="avatarlab_ops.engines.speech.hibari:Hibari",
+        version="1+hibari-tts-0.2.1",
+        files=("hibari.onnx",),
+        languages=("en-US",),
+        voices=("heart",),
+        scripts=("Latin",),
+        notes="7.9 MB, many times faster than real time on one CPU core; Apache-2.0.",
+    ),
+    EngineInfo(
+        name="viseme_warp",
+        kind="lipsync",
+        factory="avatarlab_ops.engines.lipsync.viseme_warp:VisemeWarp",
+        version="1",
+        notes="Layered mesh warp driven by visemes; CPU, no weights.",
+        defaults={"blinks": True, "head_motion": True},
+    ),
+    EngineInfo(
+        name="rvm_onnx",
+        kind="matting",
+        factory="avatarlab_ops.engines.matting.rvm_onnx:RvmOnnx",
+        version="1",
+        files=("rvm_mobilenetv3_fp32.onnx",),
+        notes="Robust Video Matting, recurrent, hair-level alpha; weights GPL-3.0.",
+    ),
+    EngineInfo(
+        name="selfie",
+        kind="matting",
+        factory="avatarlab_ops.engines.matting.selfie:Selfie",
+        version="1",
+        files=("selfie_segmentation.tflite",),
+        notes="Fast, no hair detail; weights Apache-2.0.",
+    ),
+)
+
+ENGINES: dict[tuple[str, str], EngineInfo] = {(engine.kind, engine.name): engine for engine in _REGISTERED}
+
+_loaded: dict[tuple[str, str], Any] = {}
+_lock = threading.Lock()
+
+
+def _forget() -> None:
+    """Start a forked child without its parent's sessions, and with a lock that nobody holds."""
+    global _lock
+    _loaded.clear()
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """Names of the installed engines of one kind (speech, lipsync or matting), in registry order."""
+    return tuple(engine.name for engine in _REGISTERED if engine.kind == kind)
+
+
+def info(kind: str, name: str) -> EngineInfo:
+    """What is known of one engine without loading it. Raises EngineUnavailable, naming those that exist."""
+    if kind not in KINDS:
+        raise EngineUnavailable(f"there is no kind of engine {kind!r}; the kinds are {', '.join(KINDS)}")
+    try:
+        return ENGINES[kind, name]
+    except KeyError:
+        raise EngineUnavailable(
+            f"there is no {kind} engine {name!r}; choose one of: {', '.join(names(kind))}"
+        ) from None
+
+
+def load(kind: str, name: str) -> Any:
+    """Give the engine itself, built at its first use and kept for the process; safe from several threads.
+
+    Raises EngineUnavailable when it is unknown, its code is not installed, or its weights are missing or altered.
+    """
+    engine = info(kind, name)
+    with _lock:
+        if (kind, name) not in _loaded:
+            _loaded[kind, name] = _build(engine)
+        return _loaded[kind, name]
+
+
+def _build(engine: EngineInfo) -> Any:
+    module, _, attribute = engine.factory.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        raise EngineUnavailable(
+            f"the {engine.kind} engine {engine.name!r} cannot be imported ({error}); run `make setup`"
+        ) from error
+    return factory()
