@@ -1,0 +1,127 @@
+"""478 face landmarks a frame: Google's face_landmarker_v2.task on LiteRT."""
+
+from __future__ import annotations
+
+import zipfile
+
+import cv2
+import numpy as np
+
+from avatarlab_ops.engines import weights
+from avatarlab_ops.engines.base import Frame
+from avatarlab_ops.engines.face.detector import Detection, FaceDetector
+from avatarlab_ops.engines.face.tflite import Array, TfLite
+
+TASK_FILE = "face_landmarker_v2.task"
+MIN_PRESENCE = 0.5
+CROP_SCALE = 1.5  # crop side beside the face's longer edge
+EYE_CORNERS = (33, 263)  # outer corners of the person's right and left eye
+
+
+class Landmarker:
+    """Detects faces and fits the 478-point mesh; one instance per thread."""
+
+    def __init__(self) -> None:
+        with zipfile.ZipFile(weights.path(TASK_FILE)) as task:
+            self._detector = FaceDetector(task.read("face_detector.tflite"))
+            self._mesh = TfLite(task.read("face_landmarks_detector.tflite"))
+
+    def detect(self, frame: Frame, *, thorough: bool = False) -> list[Detection]:
+        """Faces of an RGB uint8 [H, W, 3] frame, largest first; `thorough` as in FaceDetector.detect."""
+        return self._detector.detect(frame, thorough=thorough)
+
+    def landmarks(self, frame: Frame, previous: Array | None = None) -> tuple[Array, float] | None:
+        """Mesh float32 [478, 3] and presence 0..1 of one face, or None when no face is seen.
+
+        With `previous` (the landmarks of the frame before) that face is followed; when it is lost, or without
+        `previous`, the largest face is taken. x and y are pixels of the frame with pixel centres at whole numbers,
+        z has the scale of x and falls towards the camera. Points may lie outside the frame.
+        """
+        if previous is not None:
+            followed = self.follow(frame, previous)
+            if followed is not None:
+                return followed
+        return next((fit for face in self.detect(frame) if (fit := self.fit(frame, face))), None)
+
+    def follow(self, frame: Frame, previous: Array) -> tuple[Array, float] | None:
+        """Mesh near where `previous` lay, or None when the face is gone."""
+        return self._present(self._crop_of_mesh(frame, previous))
+
+    def fit(self, frame: Frame, face: Detection) -> tuple[Array, float] | None:
+        """Mesh of a detected face, or None when the mesh network sees no face there.
+
+        The second pass crops by the first mesh, as every following frame does, so a still picture stays still.
+        """
+        first = self._present(self._crop_of_detection(frame, face))
+        return first and self.follow(frame, first[0])
+
+    @staticmethod
+    def _present(fit: tuple[Array, float]) -> tuple[Array, float] | None:
+        return fit if fit[1] >= MIN_PRESENCE else None
+
+    def _crop_of_detection(self, frame: Frame, face: Detection) -> tuple[Array, float]:
+        right_eye, left_eye = face.points[:2]
+        return self._run(frame, face.centre, face.side * CROP_SCALE, left_eye - right_eye)
+
+    def _crop_of_mesh(self, frame: Frame, mesh: Array) -> tuple[Array, float]:
+        points = mesh[:, :2]
+        axis = points[EYE_CORNERS[1]] - points[EYE_CORNERS[0]]
+        turn = _rotation(axis)
+        upright = points @ turn  # coordinates along and across the eye axis
+        low, high = upright.min(axis=0), upright.max(axis=0)
+        return self._run(frame, turn @ ((low + high) / 2), float((high - low).max()) * CROP_SCALE, axis)
+
+    def _run(self, frame: Frame, centre: Array, side: float, eye_axis: Array) -> tuple[Array, float]:
+        """Mesh and presence from the square crop around `centre` whose rows run along `eye_axis`."""
+        size = self._mesh.size[0]
+        scale = max(side, 1.0) / size
+        to_frame = np.empty((2, 3), np.float32)  # crop position -> frame position
+        to_frame[:, :2] = _rotation(eye_axis) * scale
+        to_frame[:, 2] = centre - to_frame[:, :2] @ np.full(2, size / 2 - 0.5, np.float32)
+        out = self._mesh(_sample(frame, to_frame, size, scale).astype(np.float32) / 255)
+        mesh = out["Identity"].reshape(478, 3) - np.array(
+            [0.5, 0.5, 0], np.float32
+        )  # centres at whole numbers
+        placed = np.concatenate(
+            [mesh[:, :2] @ to_frame[:, :2].T + to_frame[:, 2], mesh[:, 2:] * scale], axis=1
+        )
+        logit = float(np.clip(out["Identity_1"].item(), -80, 80))
+        return placed.astype(np.float32), 1 / (1 + float(np.exp(-logit)))
+
+
+def _rotation(axis: Array) -> Array:
+    """Rotation float32 [2, 2] that carries (1, 0) to the direction of `axis`."""
+    x, y = axis / max(float(np.hypot(*axis)), 1e-6)
+    return np.array([[x, -y], [y, x]], np.float32)
+
+
+def _sample(frame: Frame, to_frame: Array, size: int, scale: float) -> Frame:
+    """Square crop; a face much larger than the crop is shrunk by area first, or its pixels would alias."""
+    shrink = int(scale)
+    if shrink >= 2:
+        frame, to_frame = _shrunk(frame, to_frame, size, shrink)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    crop = cv2.warpAffine(frame, to_frame, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(crop, np.uint8)
+
+
+def _shrunk(frame: Frame, to_frame: Array, size: int, shrink: int) -> tuple[Frame, Array]:
+    """The part of the frame under the crop, `shrink` times smaller, and the crop's map into it."""
+    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float32)
+    reach = corners @ to_frame[:, :2].T + to_frame[:, 2]
+    limit = np.array([frame.shape[1], frame.shape[0]])
+    low = np.clip(np.floor(reach.min(axis=0)).astype(int), 0, limit - 1)
+    high = np.clip(np.ceil(reach.max(axis=0)).astype(int) + shrink, low + 1, limit)
+    count = np.maximum((high - low) // shrink, 1)
+    part = frame[low[1] : low[1] + count[1] * shrink, low[0] : low[0] + count[0] * shrink]
+    small = cv2.resize(part, (int(count[0]), int(count[1])), interpolation=cv2.INTER_AREA)
+    moved = to_frame.copy()
+    moved[:, 2] -= low
+    return np.asarray(small, np.uint8), _to_shrunk(moved, shrink)
+
+
+def _to_shrunk(to_frame: Array, shrink: int) -> Array:
+    """Pixel i of the small picture covers pixels i*shrink ... i*shrink + shrink - 1 of the large one."""
+    small = to_frame / np.float32(shrink)
+    small[:, 2] += 0.5 / shrink - 0.5
+    return small

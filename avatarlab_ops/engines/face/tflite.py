@@ -1,0 +1,34 @@
+"""A TensorFlow Lite model as a function of one array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatarlab_ops.engines import cpu
+
+Array = NDArray[np.float32]
+
+
+class TfLite:
+    """One LiteRT interpreter with a single input; not thread-safe.
+
+    `size` is the (height, width) the model takes; calling it with float32 [height, width, 3] returns its outputs
+    by tensor name, each a copy without the batch axis.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._net: Any = Interpreter(model_content=content, num_threads=cpu.threads())
+        self._net.allocate_tensors()
+        self._input = self._net.get_input_details()[0]
+        self._outputs = self._net.get_output_details()
+        self.size = (int(self._input["shape"][1]), int(self._input["shape"][2]))
+
+    def __call__(self, picture: Array) -> dict[str, Array]:
+        self._net.set_tensor(self._input["index"], picture[None])
+        self._net.invoke()
+        return {out["name"]: self._net.get_tensor(out["index"])[0] for out in self._outputs}
