@@ -1,0 +1,425 @@
+"""What a caller may ask for: the one source of the Airflow form, the REST contract and docs/request.md.
+
+A nested field may be written nested, `{"output": {"fps": 25}}`, or with a dot, `{"output.fps": 25}`, as
+forms do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from avatarlab_ops.errors import InputError, ReferenceRefused, RequestInvalid, ScriptRefused
+
+MAX_SCRIPT_CHARACTERS = 20_000  # about twenty minutes of speech
+MAX_LINES = 1_000
+MAX_KEY_BYTES = 1_024  # S3's own limit of an object key
+MAX_SEGMENT_BYTES = 255  # a file name's limit, which MinIO and SeaweedFS inherit
+REFERENCE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<key>.+)", re.DOTALL)
+# Invisible characters that change the order in which a text is read.
+BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def _first_control(text: str, allowed: str) -> str | None:
+    for character in text:
+        if character in allowed:
+            continue
+        if unicodedata.category(character) in ("Cc", "Cs") or character in BIDI_CONTROLS:
+            return f"U+{ord(character):04X}"
+    return None
+
+
+def _plain(text: str) -> str:
+    if found := _first_control(text, allowed=""):
+        raise PydanticCustomError(
+            "control_character", "holds the control character {found}", {"found": found}
+        )
+    return text
+
+
+def _speakable(text: str) -> str:
+    if found := _first_control(text, allowed="\n\r\t"):
+        raise PydanticCustomError(
+            "script_refused", "holds the control character {found}; remove it", {"found": found}
+        )
+    if not text.strip():
+        raise PydanticCustomError("script_refused", "is empty; write at least one word")
+    if len(text) > MAX_SCRIPT_CHARACTERS:
+        raise PydanticCustomError(
+            "script_refused",
+            "has {given} characters, at most {limit} are allowed; split it into several requests",
+            {"given": len(text), "limit": MAX_SCRIPT_CHARACTERS},
+        )
+    return text
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """Return (bucket, key) of `s3://bucket/key`. Raises ValueError saying what is wrong."""
+    match = REFERENCE.fullmatch(reference)
+    if not match:
+        raise ValueError("is not of the form s3://inputs/KEY; upload the file to the inputs bucket first")
+    segments = match["key"].split("/")
+    if any(segment in ("", ".", "..") for segment in segments):
+        raise ValueError("has a path with '..', '.', '//' or a trailing '/'; name one object plainly")
+    if _first_control(reference, allowed="") or "\\" in reference:
+        raise ValueError("holds a control character or a backslash")
+    if len(match["key"].encode()) > MAX_KEY_BYTES:
+        raise ValueError(f"is longer than {MAX_KEY_BYTES} bytes")
+    if any(len(segment.encode()) > MAX_SEGMENT_BYTES for segment in segments):
+        raise ValueError(f"has a path segment longer than {MAX_SEGMENT_BYTES} bytes")
+    return match["bucket"], match["key"]
+
+
+def _reference(reference: str) -> str:
+    try:
+        split_reference(reference)
+    except ValueError as error:
+        raise PydanticCustomError("reference_refused", "{reason}", {"reason": str(error)}) from error
+    return reference
+
+
+Plain = Annotated[str, AfterValidator(_plain)]
+Speakable = Annotated[
+    str,
+    AfterValidator(_speakable),
+    Field(json_schema_extra={"minLength": 1, "maxLength": MAX_SCRIPT_CHARACTERS}),
+]
+Reference = Annotated[
+    str, AfterValidator(_reference), Field(json_schema_extra={"pattern": "^s3://", "maxLength": 1_100})
+]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Line(_Part):
+    """One line of a script and the silence after it."""
+
+    text: Speakable = Field(description="What is said.", examples=["Good morning."])
+    pause_s: float | None = Field(
+        None,
+        ge=0,
+        le=10,
+        description="Silence after the line, in seconds; left out: a natural pause.",
+    )
+
+
+class Avatar(_Part):
+    """The likeness."""
+
+    uri: Reference = Field(
+        title="Avatar",
+        description="Portrait image or footage of one person, as an object in the inputs bucket.",
+        examples=["s3://inputs/astronaut.png"],
+    )
+
+
+class Background(_Part):
+    """What is behind the person."""
+
+    kind: Literal["original", "colour", "image", "video", "blur", "transparent"] = Field(
+        "original",
+        title="Background",
+        description="original keeps the footage's own; transparent needs the container webm.",
+    )
+    colour: Colour | None = Field(
+        None, title="Colour", description="For colour: red, green, blue as #rrggbb.", examples=["#1e293b"]
+    )
+    uri: Reference | None = Field(
+        None,
+        title="Picture or clip",
+        description="For image and video: an object in the inputs bucket; a clip is looped.",
+        examples=["s3://inputs/office.jpg"],
+    )
+    blur_strength: float = Field(
+        0.5, ge=0, le=1, title="Blur strength", description="For blur: 0 sharp, 1 unrecognisable."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.kind == "colour") != (self.colour is not None):
+            raise ValueError("colour is required for the kind colour and allowed for no other")
+        if (self.kind in ("image", "video")) != (self.uri is not None):
+            raise ValueError("uri is required for the kinds image and video and allowed for no other")
+        return self
+
+
+class Output(_Part):
+    """The shape of the video."""
+
+    aspect: Literal["16:9", "9:16", "1:1", "4:5", "source"] = Field(
+        "16:9", title="Aspect", description="source keeps the avatar's own; the others crop around the face."
+    )
+    resolution: Literal["360p", "480p", "720p", "1080p"] = Field(
+        "720p",
+        title="Resolution",
+        description="Pixels of the shorter side: 720p is 1280 x 720 at 16:9 and 720 x 1280 at 9:16.",
+    )
+    fps: Literal[24, 25, 30, 50, 60] = Field(
+        25, title="Frames per second", description="Constant frame rate."
+    )
+    container: Literal["mp4", "webm"] = Field(
+        "mp4",
+        title="Container",
+        description="mp4: H.264 and AAC; webm: VP9 and Opus, may be transparent.",
+    )
+
+
+class Engines(_Part):
+    """Which implementation does which stage; `avatarlab doctor` lists them."""
+
+    speech: Name = Field("hibari", title="Speech engine", description="Text to speech.")
+    lipsync: Name = Field("viseme_warp", title="Lip-sync engine", description="Speech to mouth movement.")
+    matting: Name = Field("rvm_onnx", title="Matting engine", description="Person from background.")
+
+
+class Motion(_Part):
+    """Liveliness added to the avatar."""
+
+    blinks: bool = Field(True, title="Blinks", description="Blink at natural intervals.")
+    head: bool = Field(True, title="Head motion", description="Move the head slightly.")
+
+
+class AvatarRequest(_Part):
+    """One talking video. Only `script` and `avatar` are required."""
+
+    script: Speakable | Annotated[list[Line], Field(min_length=1, max_length=MAX_LINES)] = Field(
+        description=f"What is said: text of at most {MAX_SCRIPT_CHARACTERS} characters, or a list of lines with "
+        "the pause after each.",
+        examples=["Hello and welcome. This is my first video.", [{"text": "Hello.", "pause_s": 0.8}]],
+    )
+    avatar: Avatar = Field(description="The likeness.")
+    language: str = Field(
+        "en-US",
+        pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$",
+        description="Language of the script, as a BCP 47 tag.",
+        examples=["en-US"],
+    )
+    voice: Name | None = Field(
+        None, description="Voice of the speech engine; left out: the engine's first voice.", examples=[None]
+    )
+    background: Background = Field(Background(), description="What is behind the person.")
+    output: Output = Field(Output(), description="The shape of the video.")
+    captions: Literal["none", "sidecar", "burned"] = Field(
+        "sidecar", description="sidecar adds .srt and .vtt files; burned also draws them into the picture."
+    )
+    engines: Engines = Field(Engines(), description="Which implementation does which stage.")
+    motion: Motion = Field(Motion(), description="Liveliness added to the avatar.")
+    seed: int = Field(
+        0, ge=0, le=2**32 - 1, strict=True, description="Same request and seed, same blinks and head motion."
+    )
+    labels: dict[Name, Annotated[Plain, Field(max_length=200)]] = Field(
+        default_factory=dict,
+        max_length=20,
+        description="Your own names and values, carried into the manifest.",
+        examples=[{"campaign": "spring"}],
+    )
+    idempotency_key: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_.:-]{1,200}$",
+        description="The same key with the same request gives the same video again, never a second one.",
+        examples=["order-1042"],
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nest(cls, data: Any) -> Any:
+        return nested(data) if isinstance(data, Mapping) else data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.background.kind == "transparent" and self.output.container != "webm":
+            raise ValueError("background.kind transparent needs output.container webm; mp4 carries no alpha")
+        if not isinstance(self.script, str):
+            total = sum(len(line.text) for line in self.script)
+            if total > MAX_SCRIPT_CHARACTERS:
+                raise PydanticCustomError(
+                    "script_refused",
+                    "script has {given} characters, at most {limit} are allowed; split it up",
+                    {"given": total, "limit": MAX_SCRIPT_CHARACTERS},
+                )
+        return self
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Self:
+        """Check `data` against the contract.
+
+        Raises RequestInvalid, or ScriptRefused or ReferenceRefused when nothing else is wrong, naming every
+        field that breaks it.
+        """
+        try:
+            return cls.model_validate(dict(data))
+        except ValidationError as error:
+            raise _refusal(error) from error
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Like `parse`, from JSON text."""
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise RequestInvalid(f"the request is not JSON: {error}") from error
+        if not isinstance(data, dict):
+            raise RequestInvalid("the request must be a JSON object with the fields of docs/request.md")
+        return cls.parse(data)
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """The whole contract as JSON Schema, nested, with `$defs`."""
+        return cls.model_json_schema()
+
+    def canonical(self) -> dict[str, Any]:
+        """The request as JSON values, every default written out."""
+        return self.model_dump(mode="json")
+
+    def digest(self) -> str:
+        """sha256 of what is asked for, whatever the key it is asked under."""
+        body = self.model_dump(mode="json", exclude={"idempotency_key"})
+        return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def nested(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn `{"output.fps": 25}` into `{"output": {"fps": 25}}`. Raises ValueError for a field given twice.
+
+    >>> nested({"seed": 1, "output.fps": 25})
+    {'seed': 1, 'output': {'fps': 25}}
+    """
+    result: dict[str, Any] = {}
+    for name, value in data.items():
+        parent, dot, child = name.partition(".")
+        if not dot:
+            if name in result:
+                raise ValueError(f"{name} is given both nested and with a dot; choose one")
+            result[name] = value
+            continue
+        part = result.setdefault(parent, {})
+        if parent in data or not isinstance(part, dict):
+            raise ValueError(f"{parent} is given both nested and with a dot; choose one")
+        part[child] = value
+    return result
+
+
+def _refusal(error: ValidationError) -> InputError:
+    details = error.errors(include_url=False)
+    kinds: dict[str, type[InputError]] = {
+        "script_refused": ScriptRefused,
+        "reference_refused": ReferenceRefused,
+    }
+    classes = {kinds.get(detail["type"], RequestInvalid) for detail in _meant(details)}
+    chosen = classes.pop() if len(classes) == 1 else RequestInvalid
+    return chosen("; ".join(_line(detail) for detail in _meant(details)))
+
+
+def _meant(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Drop what a union adds: a script that is text was not meant as a list, and the other way round."""
+    mismatched = {"string_type", "list_type"}
+    kept = [d for d in details if d["loc"][:1] != ("script",) or d["type"] not in mismatched]
+    return kept or details[:1]
+
+
+def _line(detail: ErrorDetails) -> str:
+    names = [str(part) for part in detail["loc"] if not str(part).startswith(("function-", "list["))]
+    where = ".".join(names)
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: no such field; docs/request.md lists the fields"
+    message = detail["msg"].removeprefix("Value error, ")
+    given = detail["input"]
+    shown = f" (given: {given!r})" if isinstance(given, (str, int, float)) and len(repr(given)) <= 80 else ""
+    return f"{where}: {message}{shown}" if where else message
+
+
+SECTIONS = {
+    "background": "Background",
+    "output": "Video",
+    "captions": "Video",
+    "engines": "Engines",
+    "motion": "Motion",
+    "seed": "Motion",
+    "labels": "Bookkeeping",
+    "idempotency_key": "Bookkeeping",
+}
+
+
+def form_schema() -> dict[str, dict[str, Any]]:
+    """Flat field name (`output.fps`) to a self-contained JSON Schema with title, section and default.
+
+    A form or Airflow's params need nothing else; a schema without `default` is a required field.
+    """
+    whole = AvatarRequest.model_json_schema()
+    form: dict[str, dict[str, Any]] = {}
+    for name, schema in whole["properties"].items():
+        part = whole["$defs"].get(schema.get("$ref", "").rpartition("/")[2])
+        if part is None:
+            form[name] = _field(name, schema)
+            continue
+        for child, child_schema in part["properties"].items():
+            form[f"{name}.{child}"] = _field(f"{name}.{child}", child_schema)
+    form["script"] |= {"type": ["string", "array"], "format": "multiline", "minLength": 1}
+    form["script"] |= {"maxLength": MAX_SCRIPT_CHARACTERS, "examples": ["Hello and welcome."]}
+    for name in ("labels",):
+        form[name].setdefault("default", {})
+    return form
+
+
+def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """One field without references and unions; an optional one has the type [..., "null"]."""
+    field = {key: value for key, value in schema.items() if key not in ("anyOf", "propertyNames")}
+    options = [option for option in schema.get("anyOf", []) if option.get("type") != "null"]
+    if len(options) == 1:
+        field |= options[0] | {"type": [options[0]["type"], "null"]}
+    section = SECTIONS.get(name.partition(".")[0])
+    return field | ({"section": section} if section else {})
+
+
+def markdown() -> str:
+    """docs/request.md: every field with type, default, limits and an example."""
+    lines = [
+        "# The request",
+        "",
+        "<!-- Written by `python -m avatarlab_ops.request > docs/request.md`; a test keeps it current. -->",
+        "",
+        "The Airflow form, `POST /api/v2/dags/avatar_render/dagRuns` (as `conf`) and `avatarlab render` take",
+        "the same fields. A nested field may also be written with a dot: `output.fps`. Unknown fields are",
+        "refused.",
+        "",
+        "| field | type and limits | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    for name, schema in form_schema().items():
+        default = f"`{json.dumps(schema['default'])}`" if "default" in schema else "required"
+        lines.append(f"| `{name}` | {_limits(schema)} | {default} | {schema['description']} |")
+    example = {
+        "script": [{"text": "Hello and welcome.", "pause_s": 0.6}, {"text": "Let us begin."}],
+        "avatar": {"uri": "s3://inputs/astronaut.png"},
+        "background": {"kind": "colour", "colour": "#1e293b"},
+        "output": {"aspect": "9:16", "resolution": "720p"},
+        "captions": "burned",
+    }
+    lines += ["", "An example:", "", "```json", json.dumps(example, indent=2), "```"]
+    return "\n".join(lines)
+
+
+def _limits(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    kind = schema.get("type", "")
+    words = [" or ".join(kind) if isinstance(kind, list) else str(kind)]
+    names = {"minimum": "from", "maximum": "to", "maxLength": "at most", "maxProperties": "at most"}
+    words += [f"{word} {schema[key]}" for key, word in names.items() if key in schema]
+    if "pattern" in schema:
+        words.append(f"`{schema['pattern'].replace('|', chr(92) + '|')}`")
+    return " ".join(words)
+
+
+if __name__ == "__main__":
+    print(markdown())
