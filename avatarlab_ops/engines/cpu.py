@@ -4,5 +4,5 @@ import os
 
 
 def threads() -> int:
-    """Threads per engine: AVATARLAB_CPU_THREADS when set (at least 1), else 2, so that parallel tasks leave room."""
+    """Threads per engine: AVATARLAB_CPU_THREADS (at least 1), or 2, which leaves parallel tasks room."""
     return max(1, int(os.environ.get("AVATARLAB_CPU_THREADS", "2")))

@@ -1,4 +1,4 @@
-"""Faces in a picture: Google's short-range face detector, on the whole frame and, for small faces, on tiles."""
+"""Faces in a picture: Google's short-range face detector, on the whole frame and on tiles of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatarlab_ops.engines.base import Frame
-from avatarlab_ops.engines.face.tflite import Array, TfLite
+from avatarlab_ops.engines.tflite import Array, TfLite, sigmoid
 
 MIN_SCORE = 0.5
 MERGE_IOU = 0.3
@@ -32,6 +32,7 @@ class Detection:
 
     @property
     def centre(self) -> Array:
+        """Middle of the box, float32 [2]."""
         return np.asarray((self.box[:2] + self.box[2:]) / 2, np.float32)
 
     @property
@@ -51,7 +52,8 @@ def _anchors() -> Array:
 
 
 def _area(boxes: Array) -> Array:
-    return np.prod(np.maximum(boxes[..., 2:] - boxes[..., :2], 0), axis=-1, dtype=np.float32)
+    edges = np.maximum(boxes[..., 2:] - boxes[..., :2], 0)
+    return np.asarray(edges[..., 0] * edges[..., 1], np.float32)
 
 
 def _intersection(box: Array, boxes: Array) -> Array:
@@ -81,26 +83,25 @@ class FaceDetector:
         self._net = TfLite(content)
         self._anchors = _anchors()
 
-    def detect(self, frame: Frame, *, thorough: bool = False) -> list[Detection]:
-        """Faces of an RGB uint8 [H, W, 3] frame, largest first.
+    def search(self, frame: Frame) -> Iterator[list[Detection]]:
+        """Candidates in an RGB uint8 [H, W, 3] frame: in the whole of it, then in ever smaller tiles.
 
-        The network misses faces smaller than about a sixth of the picture. When it finds none, the frame is
-        searched in tiles of half the size, then a quarter, and so on until a face appears; `thorough` searches
-        one level deeper than the first face, so that smaller faces beside a large one are seen as well.
+        The network misses faces smaller than about a sixth of what it is shown, hence the tiles; a caller
+        stops when it has seen enough. The deepest level finds faces of about 20 px. Candidates of one level
+        are distinct, largest first.
         """
-        found: list[Detection] = []
-        levels_left = None
         for level in _levels(frame.shape[0], frame.shape[1]):
-            for left, top, right, bottom in level:
-                found += _inside(
-                    self._once(frame, left, top, right, bottom), (left, top, right, bottom), frame
-                )
-            if found and levels_left is None:
-                levels_left = 1 if thorough else 0
-            if levels_left == 0:
-                break
-            levels_left = None if levels_left is None else levels_left - 1
-        return _distinct(found)
+            found: list[Detection] = []
+            for region in level:
+                found += _inside(self._once(frame, *region), region, frame)
+            yield distinct(found)
+
+    def around(self, frame: Frame, centre: Array, side: float) -> list[Detection]:
+        """Candidates in a square of edge `side` around `centre`, cut to the frame, largest first."""
+        height, width = frame.shape[:2]
+        low = np.clip(np.floor(centre - side / 2), 0, (width - 1, height - 1)).astype(int)
+        high = np.clip(np.ceil(centre + side / 2), low + 1, (width, height)).astype(int)
+        return distinct(self._once(frame, int(low[0]), int(low[1]), int(high[0]), int(high[1])))
 
     def _once(self, frame: Frame, left: int, top: int, right: int, bottom: int) -> list[Detection]:
         """Run the network on one region, letterboxed to a square."""
@@ -108,8 +109,8 @@ class FaceDetector:
         side = max(right - left, bottom - top)
         x0, y0 = (left + right - side) / 2, (top + bottom - side) / 2  # the square around the region
         picture = _letterbox(frame[top:bottom, left:right], size)
-        out = self._net(picture.astype(np.float32) / 127.5 - 1)
-        scores = 1 / (1 + np.exp(-np.clip(out["classificators"][:, 0], -80, 80)))
+        out = self._net(picture.astype(np.float32) / np.float32(127.5) - 1)
+        scores = sigmoid(out["classificators"][:, 0])
         keep = scores > MIN_SCORE
         rows = self._rows(out["regressors"][keep], self._anchors[keep])
         origin = np.array([x0 - 0.5, y0 - 0.5], np.float32)
@@ -121,8 +122,8 @@ class FaceDetector:
         ]
 
     def _rows(self, raw: Array, anchors: Array) -> Array:
-        """Decode [n, 16] offsets in pixels of the network's input to corners and points in 0..1 of the square."""
-        raw = raw / self._net.size[0]
+        """Decode [n, 16] offsets in pixels of the network's input to corners and points in 0..1."""
+        raw = raw / np.float32(self._net.size[0])
         centre, half = raw[:, :2] + anchors, raw[:, 2:4] / 2
         points = (raw[:, 4:].reshape(-1, 6, 2) + anchors[:, None]).reshape(-1, 12)
         return np.concatenate([centre - half, centre + half, points], axis=1)
@@ -132,7 +133,7 @@ Region = tuple[int, int, int, int]
 
 
 def _levels(height: int, width: int) -> Iterator[list[Region]]:
-    """The whole frame, then squares half overlapping each other, each level half the size of the one before."""
+    """The whole frame, then squares that half overlap, each level half the size of the one before."""
     yield [(0, 0, width, height)]
     side = min(height, width)
     if max(height, width) < side * 1.25:
@@ -166,7 +167,7 @@ def _inside(faces: list[Detection], region: Region, frame: Frame) -> list[Detect
     return [face for face in faces if not np.any(inner & (face.box * signs < limits))]
 
 
-def _distinct(faces: list[Detection]) -> list[Detection]:
+def distinct(faces: list[Detection]) -> list[Detection]:
     """One detection per face, the surest of those that overlap, largest face first."""
     kept: list[Detection] = []
     for face in sorted(faces, key=lambda f: -f.score):

@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.base import Frame
-from avatarlab_ops.engines.face.detector import Detection, FaceDetector
-from avatarlab_ops.engines.face.tflite import Array, TfLite
+from avatarlab_ops.engines.face.detector import Detection, FaceDetector, distinct
+from avatarlab_ops.engines.tflite import Array, TfLite, sigmoid
 
 TASK_FILE = "face_landmarker_v2.task"
 MIN_PRESENCE = 0.5
 CROP_SCALE = 1.5  # crop side beside the face's longer edge
 EYE_CORNERS = (33, 263)  # outer corners of the person's right and left eye
+
+
+LOST_REACH = 4.0  # a lost face is looked for first within this many of its own sizes
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face: mesh float32 [478, 3] in pixels of the frame, presence 0..1, and where it was detected."""
+
+    landmarks: Array
+    presence: float
+    detection: Detection
+
+    @property
+    def side(self) -> float:
+        """Longer edge of the mesh's bounding box in pixels."""
+        return mesh_side(self.landmarks)
+
+
+def mesh_side(landmarks: Array) -> float:
+    """Longer edge in pixels of the bounding box of a mesh float32 [478, 3]."""
+    return float(np.ptp(landmarks[:, :2], axis=0).max())
 
 
 class Landmarker:
@@ -27,41 +50,62 @@ class Landmarker:
             self._mesh = TfLite(task.read("face_landmarks_detector.tflite"))
 
     def detect(self, frame: Frame, *, thorough: bool = False) -> list[Detection]:
-        """Faces of an RGB uint8 [H, W, 3] frame, largest first; `thorough` as in FaceDetector.detect."""
-        return self._detector.detect(frame, thorough=thorough)
+        """Where the faces of `frame` are; arguments and order as in `faces`."""
+        return [face.detection for face in self.faces(frame, thorough=thorough)]
+
+    def faces(self, frame: Frame, *, thorough: bool = False) -> list[Face]:
+        """Faces of an RGB uint8 [H, W, 3] frame, largest first.
+
+        The search goes from the whole frame to ever smaller tiles and stops at the first level that shows a
+        face; `thorough` goes one level deeper, so that faces much smaller than the largest are seen as well.
+        A candidate counts only when the mesh network, too, sees a face there.
+        """
+        seen: list[Face] = []
+        for candidates in self._detector.search(frame):
+            deeper = bool(seen)
+            fits = [fit for candidate in candidates if (fit := self.fit(frame, candidate))]
+            seen = _distinct(seen + fits)
+            if deeper or (seen and not thorough):
+                break
+        return seen
 
     def landmarks(self, frame: Frame, previous: Array | None = None) -> tuple[Array, float] | None:
         """Mesh float32 [478, 3] and presence 0..1 of one face, or None when no face is seen.
 
         With `previous` (the landmarks of the frame before) that face is followed; when it is lost, or without
-        `previous`, the largest face is taken. x and y are pixels of the frame with pixel centres at whole numbers,
-        z has the scale of x and falls towards the camera. Points may lie outside the frame.
+        `previous`, the largest face is taken. x and y are pixels of the frame with pixel centres at whole
+        numbers, z has the scale of x and falls towards the camera. Points may lie outside the frame.
         """
-        if previous is not None:
-            followed = self.follow(frame, previous)
-            if followed is not None:
-                return followed
-        return next((fit for face in self.detect(frame) if (fit := self.fit(frame, face))), None)
+        followed = None if previous is None else self.follow(frame, previous)
+        if followed is not None:
+            return followed
+        faces = self.faces(frame)
+        return (faces[0].landmarks, faces[0].presence) if faces else None
+
+    def recover(self, frame: Frame, last: Array) -> Face | None:
+        """Largest face near where a lost one was last seen, or of the whole frame; misses small faces."""
+        low, high = last[:, :2].min(axis=0), last[:, :2].max(axis=0)
+        near = self._detector.around(frame, (low + high) / 2, mesh_side(last) * LOST_REACH)
+        candidates = distinct(near + next(self._detector.search(frame)))
+        return next((fit for candidate in candidates if (fit := self.fit(frame, candidate))), None)
 
     def follow(self, frame: Frame, previous: Array) -> tuple[Array, float] | None:
         """Mesh near where `previous` lay, or None when the face is gone."""
         return self._present(self._crop_of_mesh(frame, previous))
 
-    def fit(self, frame: Frame, face: Detection) -> tuple[Array, float] | None:
+    def fit(self, frame: Frame, face: Detection) -> Face | None:
         """Mesh of a detected face, or None when the mesh network sees no face there.
 
-        The second pass crops by the first mesh, as every following frame does, so a still picture stays still.
+        The second pass crops by the first mesh, as every following frame does, so both give the same mesh.
         """
-        first = self._present(self._crop_of_detection(frame, face))
-        return first and self.follow(frame, first[0])
+        right_eye, left_eye = face.points[:2]
+        first = self._present(self._run(frame, face.centre, face.side * CROP_SCALE, left_eye - right_eye))
+        second = self.follow(frame, first[0]) if first else None
+        return Face(second[0], second[1], face) if second else None
 
     @staticmethod
     def _present(fit: tuple[Array, float]) -> tuple[Array, float] | None:
         return fit if fit[1] >= MIN_PRESENCE else None
-
-    def _crop_of_detection(self, frame: Frame, face: Detection) -> tuple[Array, float]:
-        right_eye, left_eye = face.points[:2]
-        return self._run(frame, face.centre, face.side * CROP_SCALE, left_eye - right_eye)
 
     def _crop_of_mesh(self, frame: Frame, mesh: Array) -> tuple[Array, float]:
         points = mesh[:, :2]
@@ -78,15 +122,20 @@ class Landmarker:
         to_frame = np.empty((2, 3), np.float32)  # crop position -> frame position
         to_frame[:, :2] = _rotation(eye_axis) * scale
         to_frame[:, 2] = centre - to_frame[:, :2] @ np.full(2, size / 2 - 0.5, np.float32)
-        out = self._mesh(_sample(frame, to_frame, size, scale).astype(np.float32) / 255)
+        out = self._mesh(_sample(frame, to_frame, size, scale).astype(np.float32) / np.float32(255))
         mesh = out["Identity"].reshape(478, 3) - np.array(
             [0.5, 0.5, 0], np.float32
         )  # centres at whole numbers
         placed = np.concatenate(
             [mesh[:, :2] @ to_frame[:, :2].T + to_frame[:, 2], mesh[:, 2:] * scale], axis=1
         )
-        logit = float(np.clip(out["Identity_1"].item(), -80, 80))
-        return placed.astype(np.float32), 1 / (1 + float(np.exp(-logit)))
+        return placed.astype(np.float32), float(sigmoid(out["Identity_1"]).item())
+
+
+def _distinct(faces: list[Face]) -> list[Face]:
+    """One entry per face, largest first."""
+    kept = {id(detection) for detection in distinct([face.detection for face in faces])}
+    return sorted((face for face in faces if id(face.detection) in kept), key=lambda face: -face.side)
 
 
 def _rotation(axis: Array) -> Array:

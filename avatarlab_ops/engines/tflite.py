@@ -12,11 +12,15 @@ from avatarlab_ops.engines import cpu
 Array = NDArray[np.float32]
 
 
+def sigmoid(logits: Array) -> Array:
+    """Logistic function, safe for any size of `logits`."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -80, 80))), np.float32)
+
+
 class TfLite:
     """One LiteRT interpreter with a single input; not thread-safe.
 
-    `size` is the (height, width) the model takes; calling it with float32 [height, width, 3] returns its outputs
-    by tensor name, each a copy without the batch axis.
+    `size` is the (height, width) the model takes.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -29,6 +33,7 @@ class TfLite:
         self.size = (int(self._input["shape"][1]), int(self._input["shape"][2]))
 
     def __call__(self, picture: Array) -> dict[str, Array]:
+        """Outputs by tensor name, without the batch axis, for one float32 [height, width, 3] picture."""
         self._net.set_tensor(self._input["index"], picture[None])
         self._net.invoke()
         return {out["name"]: self._net.get_tensor(out["index"])[0] for out in self._outputs}

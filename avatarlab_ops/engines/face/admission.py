@@ -1,0 +1,105 @@
+"""May this picture be an avatar? Cheap enough to ask before a render is accepted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from avatarlab_ops.engines.base import Frame
+from avatarlab_ops.engines.face.landmarker import Face, Landmarker
+from avatarlab_ops.engines.face.pose import Pose, pose
+from avatarlab_ops.errors import FaceRefused
+
+MIN_FACE_PX = 40  # longer edge of the mesh; below it a mouth has a dozen pixels
+MAX_YAW_DEG = 40.0  # beyond, one mouth corner hides behind the other cheek
+MAX_PITCH_DEG = 35.0
+MAX_ROLL_DEG = 50.0
+EQUAL_SIZE = 0.8  # a second face at least this large beside the first: nobody leads
+
+
+@dataclass(frozen=True)
+class FaceCheck:
+    """What admission saw: the leading face's longer edge in pixels, its pose in degrees, remarks."""
+
+    side_px: float
+    pose: Pose
+    notes: tuple[str, ...] = ()
+
+
+def check_face(frame: Frame, landmarker: Landmarker | None = None) -> FaceCheck:
+    """Admit an RGB uint8 [H, W, 3] picture that shows one leading face.
+
+    Raises FaceRefused when there is no face, when two are equally large, or when the leading face is too
+    small or turned too far away. Pass a `landmarker` to save its loading (about 50 ms).
+    """
+    landmarker = landmarker or Landmarker()
+    faces = landmarker.faces(frame, thorough=True)
+    if not faces:
+        raise FaceRefused(_no_face(frame, landmarker))
+    refuse_rivals(faces)
+    refuse_small(faces[0].side)
+    turned = pose(faces[0].landmarks)
+    _refuse_turned(turned)
+    return FaceCheck(faces[0].side, turned, tuple(filter(None, [note_on_others(faces)])))
+
+
+def refuse_rivals(faces: list[Face]) -> None:
+    """Raise FaceRefused unless the first (largest) face clearly leads."""
+    if len(faces) > 1 and faces[1].side >= EQUAL_SIZE * faces[0].side:
+        sizes = " and ".join(f"{face.side:.0f} px at {_place(face)}" for face in faces[:2])
+        raise FaceRefused(
+            f"Two faces are about equally large: {sizes}. The second must be smaller than {EQUAL_SIZE:.0%} "
+            "of the first. Use a picture or clip of one person, or crop it to one."
+        )
+
+
+def refuse_small(side_px: float) -> None:
+    """Raise FaceRefused for a face whose longer edge is under the limit."""
+    if side_px < MIN_FACE_PX:
+        raise FaceRefused(
+            f"The face is {side_px:.0f} px high; at least {MIN_FACE_PX} px are needed. "
+            "Use a closer shot or a picture of higher resolution."
+        )
+
+
+def note_on_others(faces: list[Face]) -> str | None:
+    """A remark on faces beside the leading one, or None."""
+    if len(faces) < 2:
+        return None
+    return (
+        f"{len(faces) - 1} smaller face(s) beside the leading one stay as they are "
+        f"(largest: {faces[1].side:.0f} px beside {faces[0].side:.0f} px)."
+    )
+
+
+def _refuse_turned(turned: Pose) -> None:
+    limits = (("sideways", turned.yaw, MAX_YAW_DEG), ("up or down", turned.pitch, MAX_PITCH_DEG))
+    for name, angle, limit in limits:
+        if abs(angle) > limit:
+            raise FaceRefused(
+                f"The face is turned {name} by {abs(angle):.0f} degrees; at most {limit:.0f} are allowed. "
+                "Use a picture that looks into the camera."
+            )
+    if abs(turned.roll) > MAX_ROLL_DEG:
+        raise FaceRefused(
+            f"The head is tilted by {abs(turned.roll):.0f} degrees; at most {MAX_ROLL_DEG:.0f} are allowed. "
+            "Rotate the picture upright."
+        )
+
+
+def _no_face(frame: Frame, landmarker: Landmarker) -> str:
+    """Say why there is none: a picture that lies on its side is the common case."""
+    for quarter_turns, name in ((1, "clockwise"), (3, "counter-clockwise"), (2, "upside down")):
+        if landmarker.faces(np.ascontiguousarray(np.rot90(frame, quarter_turns))):
+            turned = name if quarter_turns == 2 else f"turned a quarter {name}"
+            return f"The face is {turned}. Rotate the picture or clip upright."
+    return (
+        f"No face was found in a picture of {frame.shape[1]}x{frame.shape[0]} pixels. "
+        f"Use a picture or clip in which one face of at least {MIN_FACE_PX} px looks into the camera."
+    )
+
+
+def _place(face: Face) -> str:
+    x, y = face.landmarks[:, :2].mean(axis=0)
+    return f"({x:.0f}, {y:.0f})"

@@ -1,0 +1,175 @@
+"""The leading face through a clip: follow, fill what is missing, smooth between cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from operator import length_hint
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatarlab_ops.engines.base import FaceTrack, Frame
+from avatarlab_ops.engines.cuts import CutDetector
+from avatarlab_ops.engines.face.admission import note_on_others, refuse_rivals, refuse_small
+from avatarlab_ops.engines.face.landmarker import Face, Landmarker, mesh_side
+from avatarlab_ops.engines.face.smooth import smooth
+from avatarlab_ops.engines.tflite import Array
+from avatarlab_ops.errors import FaceRefused
+from avatarlab_ops.progress import Report, silent
+
+LOOK_AROUND_S = 1.0  # between two thorough searches of the whole frame
+BRIEF_S = 0.25  # a face unseen for less is taken to have stayed: a hand, a blur
+
+
+def track_faces(
+    frames: Iterable[Frame], *, fps: float, width: int, height: int, report: Report = silent
+) -> FaceTrack:
+    """Track the largest face of a clip of RGB uint8 [height, width, 3] frames at `fps` frames a second.
+
+    Frames are read once, in order. Raises FaceRefused when no frame shows a face, when two faces are equally
+    large in the first frame that shows any or in most of the frames looked at, or when the face is too small.
+    """
+    total = length_hint(frames)
+    follower = _Follower(every=max(1, round(LOOK_AROUND_S * fps)))
+    for index, frame in enumerate(frames):
+        follower.step(index, frame)
+        report(index + 1, max(total, index + 1), "frames")
+    if not follower.seen_any:
+        raise FaceRefused(
+            f"No face was found in any of the {len(follower.meshes)} frames ({width}x{height} pixels). "
+            "Use a picture or clip in which one face looks into the camera."
+        )
+    present = np.array([mesh is not None for mesh in follower.meshes])
+    refuse_small(float(np.median([mesh_side(mesh) for mesh in follower.meshes if mesh is not None])))
+    notes = follower.notes() + _note_on_gaps(present, fps)
+    landmarks, present = _filled(follower.meshes, present, follower.cuts, round(BRIEF_S * fps))
+    for start, end in _stretches(present, follower.cuts):
+        landmarks[start:end] = smooth(landmarks[start:end], fps)
+    _hold(landmarks, present)
+    return FaceTrack(landmarks, present, width, height, fps, notes)
+
+
+class _Follower:
+    """State of the walk through the frames."""
+
+    def __init__(self, every: int) -> None:
+        self.meshes: list[Array | None] = []
+        self.cuts: set[int] = set()
+        self._every = every
+        self._landmarker = Landmarker()
+        self._cut_detector = CutDetector()
+        self._frame: Frame | None = None
+        self._last_seen: Array | None = None
+        self._looks = 0
+        self._rivals: FaceRefused | None = None
+        self._rival_looks = 0
+        self._note: str | None = None
+
+    @property
+    def seen_any(self) -> bool:
+        return self._last_seen is not None
+
+    def step(self, index: int, frame: Frame) -> None:
+        """Add the mesh of the next frame, or None."""
+        if self._frame is not None and np.array_equal(frame, self._frame):
+            self.meshes.append(self.meshes[-1])  # a frozen picture stays still
+            return
+        cut = self._cut_detector.is_cut(frame)
+        if cut:
+            self.cuts.add(index)
+        mesh = self._mesh(frame, fresh=cut or not self.seen_any, look=index % self._every == 0)
+        self.meshes.append(mesh)
+        self._last_seen = self._last_seen if mesh is None else mesh
+        self._frame = frame
+
+    def _mesh(self, frame: Frame, *, fresh: bool, look: bool) -> Array | None:
+        faces = self._look_around(frame) if fresh or look else []
+        previous = None if fresh else self.meshes[-1]
+        followed = None if previous is None else self._landmarker.follow(frame, previous)
+        if followed is not None:
+            return followed[0]
+        if fresh or look:
+            return faces[0].landmarks if faces else None
+        assert self._last_seen is not None  # noqa: S101  not fresh
+        found = self._landmarker.recover(frame, self._last_seen)
+        return None if found is None else found.landmarks
+
+    def _look_around(self, frame: Frame) -> list[Face]:
+        """All faces of the frame; keeps count of those that rival the leading one."""
+        faces = self._landmarker.faces(frame, thorough=True)
+        if not faces:
+            return faces
+        self._looks += 1
+        self._note = self._note or note_on_others(faces)
+        try:
+            refuse_rivals(faces)
+        except FaceRefused as refused:
+            if self._looks == 1:
+                raise
+            self._rival_looks += 1
+            self._rivals = refused
+        return faces
+
+    def notes(self) -> tuple[str, ...]:
+        """Remarks on other faces; raises FaceRefused when rivals were there most of the time."""
+        if self._rivals and self._rival_looks * 2 > self._looks:
+            raise self._rivals
+        return (self._note,) if self._note else ()
+
+
+def _note_on_gaps(present: NDArray[np.bool_], fps: float) -> tuple[str, ...]:
+    missing = int((~present).sum())
+    if not missing:
+        return ()
+    return (
+        f"No face in {missing} of {len(present)} frames ({missing / fps:.1f} s): the source stays as it is.",
+    )
+
+
+def _filled(
+    meshes: list[Array | None], present: NDArray[np.bool_], cuts: set[int], brief: int
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Landmarks [n, 478, 3] and presence, with short gaps that no cut touches interpolated."""
+    landmarks = np.zeros((len(meshes), 478, 3), np.float32)
+    for index, mesh in enumerate(meshes):
+        if mesh is not None:
+            landmarks[index] = mesh
+    shown = present.copy()
+    for start, end in _runs(~present):
+        uncut = not cuts.intersection(range(start, end + 1))
+        if start > 0 and end < len(meshes) and end - start <= brief and uncut:
+            share = (np.arange(1, end - start + 1, dtype=np.float32) / (end - start + 1))[:, None, None]
+            landmarks[start:end] = landmarks[start - 1] * (1 - share) + landmarks[end] * share
+            shown[start:end] = True
+    return landmarks, shown
+
+
+def _stretches(present: NDArray[np.bool_], cuts: set[int]) -> list[tuple[int, int]]:
+    """Runs of frames with a face, split at cuts, as [start, end)."""
+    bounds = sorted(cuts)
+    stretches = []
+    for start, end in _runs(present):
+        edges = [start, *(cut for cut in bounds if start < cut < end), end]
+        stretches += list(pairwise(edges))
+    return stretches
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Runs of True as [start, end).
+
+    >>> _runs(np.array([True, True, False, True]))
+    [(0, 2), (3, 4)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
+
+
+def _hold(landmarks: Array, present: NDArray[np.bool_]) -> None:
+    """Repeat the nearest seen face where none is present."""
+    seen = np.flatnonzero(present)
+    gone = np.flatnonzero(~present)
+    after = np.clip(np.searchsorted(seen, gone), 0, len(seen) - 1)
+    before = np.maximum(after - 1, 0)
+    nearer = np.where(np.abs(seen[after] - gone) < np.abs(gone - seen[before]), seen[after], seen[before])
+    landmarks[gone] = landmarks[nearer]
