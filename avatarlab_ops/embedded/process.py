@@ -1,0 +1,182 @@
+"""A server process that outlives whoever started it, and the lock by which the kernel says that it lives.
+
+The lock file is locked (flock) before the server starts and inherited by it and by its children. The kernel
+lets go of it exactly when the last of them is gone, however they ended; so "is it running" is never guessed,
+two servers never share a data folder, and a crash between start and record cannot lose a process. The file's
+content tells which process is the main one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from avatarlab_ops.errors import TransientError
+
+POLL_S = 0.02
+LOG_LIMIT_BYTES = 20_000_000  # a longer log is set aside at the next start
+
+# Servers started by this process: kept so that finished ones are reaped and none is warned about.
+_children: list[subprocess.Popen[bytes]] = []
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One process for all time: pids are used again, (boot, pid, start in clock ticks) are not."""
+
+    pid: int
+    started: int
+    boot: str
+
+    @classmethod
+    def of(cls, pid: int) -> Identity:
+        """Identity of a living process. Raises ProcessLookupError."""
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except (FileNotFoundError, ProcessLookupError) as error:
+            raise ProcessLookupError(pid) from error
+        after_name = stat.rpartition(")")[2].split()  # the name may contain spaces
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+        return cls(pid, int(after_name[19]), boot)  # field 22 of proc(5): starttime
+
+    def alive(self) -> bool:
+        """Whether this very process still exists."""
+        try:
+            return Identity.of(self.pid) == self
+        except ProcessLookupError:
+            return False
+
+
+class Daemon:
+    """One server program with its lock file and its log."""
+
+    def __init__(self, name: str, lock: Path, log: Path) -> None:
+        self.name = name
+        self.lock = lock
+        self.log = log
+
+    def pid(self) -> int | None:
+        """Process id of the running server; None when it does not run."""
+        with self._try_lock() as free:
+            if free is not None:
+                return None
+        recorded = self._recorded()
+        return recorded.pid if recorded and recorded.alive() else None
+
+    def start(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> int:
+        """Start the program in its own session, its output appended to the log; returns its pid.
+
+        Leftovers of a killed predecessor get 10 s to go by themselves, then are killed.
+        Raises TransientError when the data folder stays in use.
+        """
+        if not self.wait_stopped(10.0):
+            self.kill()
+        self._set_long_log_aside()
+        with self._try_lock() as lock, self.log.open("ab") as output:
+            if lock is None:
+                raise TransientError(f"{self.name}: another process holds {self.lock}; try again")
+            child = subprocess.Popen(
+                argv, cwd=cwd, env=dict(env) if env else None, pass_fds=(lock,), start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+            os.truncate(lock, 0)
+            os.pwrite(lock, json.dumps(asdict(Identity.of(child.pid))).encode(), 0)
+        _children[:] = [known for known in _children if known.poll() is None] + [child]
+        return child.pid
+
+    def stop(self, how: signal.Signals, patience_s: float) -> None:
+        """Send `how` to the server and wait; whatever is left after `patience_s` seconds is killed."""
+        pid = self.pid()
+        if pid is not None:
+            _signal(pid, how)
+        if not self.wait_stopped(patience_s if pid is not None else 2.0):
+            self.kill()
+
+    def kill(self) -> None:
+        """End every process that holds the lock. Raises TransientError when one cannot be ended."""
+        for pid in self.holders():
+            _signal(pid, signal.SIGKILL)
+        if not self.wait_stopped(10.0):
+            raise TransientError(f"{self.name}: processes {self.holders()} cannot be ended")
+
+    def wait_stopped(self, patience_s: float) -> bool:
+        """Wait until no process of the server is left; False when `patience_s` seconds were not enough."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            with self._try_lock() as free:
+                if free is not None:
+                    return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_S)
+
+    def holders(self) -> list[int]:
+        """Processes that hold the lock: the server and its children, or leftovers of a killed one."""
+        processes = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        return [int(process.name) for process in processes if self._holds(process)]
+
+    def log_tail(self, lines: int = 8) -> str:
+        """Last lines of the log, for an error message."""
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as log:
+            log.seek(max(0, self.log.stat().st_size - 16_384))
+            return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
+
+    def _holds(self, process: Path) -> bool:
+        target = str(self.lock.resolve())
+        try:
+            for descriptor in (process / "fd").iterdir():
+                if os.readlink(descriptor) == target:
+                    return "FLOCK" in (process / "fdinfo" / descriptor.name).read_text(encoding="utf-8")
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            return False  # gone meanwhile, or another user's
+        return False
+
+    @contextmanager
+    def _try_lock(self) -> Iterator[int | None]:
+        """The descriptor of the locked file, or None when somebody holds it."""
+        descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield descriptor
+        except BlockingIOError:
+            yield None
+        finally:
+            os.close(descriptor)
+
+    def _recorded(self) -> Identity | None:
+        try:
+            return Identity(**json.loads(self.lock.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):
+            return None  # its starter was killed before the record was written
+
+    def _set_long_log_aside(self) -> None:
+        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
+            self.log.replace(self.log.with_suffix(".old.log"))
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold `path` (flock) for the time of the block, waiting for whoever holds it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _signal(pid: int, how: signal.Signals) -> None:
+    try:
+        os.kill(pid, how)
+    except ProcessLookupError:
+        return  # gone by itself: what was wanted

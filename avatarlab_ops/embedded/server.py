@@ -1,0 +1,154 @@
+"""What PostgreSQL, MongoDB and the S3 store share: ports, a password, a start that may be repeated."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import signal
+import socket
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from avatarlab_ops.embedded.process import Daemon
+from avatarlab_ops.errors import InputError, TransientError
+
+HOST = "127.0.0.1"
+START_S = 60.0  # a cold start on a slow disk; usual is 1 to 4 s
+ATTEMPTS = 3  # with new ports each time a start failed
+# Below Linux's ephemeral range (32768...), so that no outgoing connection sits on a port between two starts.
+PORTS = range(15_000, 32_000)
+
+
+class NotReadyError(Exception):
+    """The server runs but does not answer as it should yet."""
+
+
+class Server(ABC):
+    """One embedded server; `state` is its part of servers.json: {"ports": {name: port}, "password": str}."""
+
+    name: ClassVar[str]
+    port_names: ClassVar[tuple[str, ...]]
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    stop_s: ClassVar[float] = 30.0
+
+    def __init__(self, home: Path, ports: Mapping[str, int], password: str) -> None:
+        self.home = home
+        self.folder = home / self.name
+        self.ports = dict(ports)
+        self.password = password
+        lock, log = home / "run" / f"{self.name}.lock", home / "logs" / f"{self.name}.log"
+        self.daemon = Daemon(self.name, lock, log)
+
+    @property
+    @abstractmethod
+    def data(self) -> Path:
+        """Data folder."""
+
+    @abstractmethod
+    def addresses(self) -> dict[str, str]:
+        """Fields of Settings that lead to this server."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Write configuration and create the data folder; may be repeated, also after it was cut short."""
+
+    @abstractmethod
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        """Arguments and environment of the server process."""
+
+    @abstractmethod
+    def provision(self) -> None:
+        """Create users, databases and buckets that are missing. Raises NotReadyError until the server answers."""
+
+    def ensure(self) -> None:
+        """Leave the server running and provisioned: adopted when it already is, else (re)started.
+
+        Raises TransientError with the end of the log when it will not start.
+        """
+        if self.daemon.pid() is not None:
+            if self._await_ready():
+                return
+            self.stop()
+        for attempt in range(ATTEMPTS):
+            if attempt or not all(port_is_free(port) for port in self.ports.values()):
+                self.ports = free_ports(self.port_names)
+            if self._start():
+                return
+            self.stop()
+        tail = self.daemon.log_tail()
+        raise TransientError(f"{self.name} did not start; the end of {self.daemon.log}:\n{tail}")
+
+    def stop(self) -> None:
+        """Stop the server cleanly, by force when it does not obey; does nothing when it does not run."""
+        self.daemon.stop(self.stop_signal, self.stop_s)
+
+    def _start(self) -> bool:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.prepare()
+        argv, env = self.command()
+        self.daemon.start(argv, cwd=self.folder, env={**base_environment(), **env})
+        return self._await_ready()
+
+    def _await_ready(self) -> bool:
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            try:
+                self.provision()
+            except NotReadyError:
+                if self.daemon.pid() is None:
+                    return False
+                time.sleep(0.05)
+            else:
+                return True
+        return False
+
+
+def base_environment() -> dict[str, str]:
+    """What a server may know of its starter's environment: no secrets, no proxy, no locale surprises."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "TZ": "UTC"}
+
+
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen on this loopback port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_ports(names: tuple[str, ...]) -> dict[str, int]:
+    """A free loopback port for each name."""
+    candidates = random.SystemRandom().sample(PORTS, len(PORTS))
+    ports = [port for port, _ in zip((p for p in candidates if port_is_free(p)), names, strict=False)]
+    if len(ports) < len(names):
+        raise TransientError(f"fewer than {len(names)} free loopback ports in {PORTS.start}-{PORTS.stop}")
+    return dict(zip(names, ports, strict=True))
+
+
+def new_password() -> str:
+    """A password of 192 random bits, safe inside an address."""
+    return secrets.token_hex(24)
+
+
+def write_private(path: Path, content: str) -> None:
+    """Replace a file by new content in one step, readable by its owner only."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def missing_program(what: str, package: str, variable: str) -> InputError:
+    """The error for a server program that is not installed."""
+    return InputError(f"{what} is not installed: run `make setup` (package {package}), or set {variable}")

@@ -1,0 +1,124 @@
+"""The three embedded servers as one: start, stop, look. What the environment configures is left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from avatarlab_ops import settings
+from avatarlab_ops.embedded.mongo import Mongo
+from avatarlab_ops.embedded.postgres import Postgres
+from avatarlab_ops.embedded.process import exclusive
+from avatarlab_ops.embedded.s3 import ObjectStore
+from avatarlab_ops.embedded.server import NotReadyError, Server, free_ports, new_password, write_private
+from avatarlab_ops.errors import InputError
+from avatarlab_ops.settings import SERVERS_FILE, Settings
+
+KINDS: tuple[type[Server], ...] = (Postgres, Mongo, ObjectStore)
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """One store as it is now."""
+
+    name: str  # postgres | mongo | s3
+    state: str  # running | silent (does not answer) | stopped | external (configured by the environment)
+    address: str  # without secrets; "" when never started
+    pid: int | None
+    log: Path | None
+    detail: str = ""
+
+
+def ensure(home: Path) -> Settings:
+    """Leave every store that the environment does not configure running; safe to call at any time, by anyone.
+
+    Running servers are adopted, dead or silent ones restarted on their old data and ports (new ports when
+    those are taken). The servers outlive the caller. Returns their addresses merged with the environment's.
+    Raises TransientError when a server will not start, InputError when passwords of existing data are lost.
+    """
+    home = home.absolute()
+    with _held(home) as stored:
+        wanted = [_server(kind, home, stored) for kind in KINDS if kind.name not in settings.external()]
+        # Passwords and ports are on disk before any server knows them.
+        _remember(home, stored, wanted)
+        try:
+            with ThreadPoolExecutor(max_workers=len(KINDS)) as pool:
+                list(pool.map(lambda server: server.ensure(), wanted))
+        finally:
+            _remember(home, stored, wanted)
+    return Settings.from_env({**os.environ, "AVATARLAB_HOME": str(home)})
+
+
+def stop(home: Path) -> None:
+    """Stop the embedded servers of this home, data kept; does nothing where none runs."""
+    home = home.absolute()
+    if not (home / SERVERS_FILE).exists():
+        return
+    with _held(home) as stored:
+        servers = [_server(kind, home, stored) for kind in KINDS if kind.name in stored]
+        with ThreadPoolExecutor(max_workers=len(KINDS)) as pool:
+            list(pool.map(lambda server: server.stop(), servers))
+
+
+def status(home: Path) -> list[ServerStatus]:
+    """State of each store, embedded or external, in the order postgres, mongo, s3."""
+    home = home.absolute()
+    stored = settings.read_servers(home)
+    return [_status(kind, home, stored) for kind in KINDS]
+
+
+def _status(kind: type[Server], home: Path, stored: dict[str, Any]) -> ServerStatus:
+    external = settings.configured()
+    address_field = next(iter(settings.VARIABLES[kind.name].values()))
+    if address_field in external:
+        return ServerStatus(kind.name, "external", settings.redact(external[address_field]), None, None)
+    if kind.name not in stored:
+        return ServerStatus(kind.name, "stopped", "", None, None, "never started: run `avatarlab up`")
+    server = _server(kind, home, stored)
+    address = settings.redact(server.addresses()[address_field])
+    pid, log = server.daemon.pid(), server.daemon.log
+    if pid is None:
+        return ServerStatus(kind.name, "stopped", address, None, log, "run `avatarlab up`")
+    try:
+        server.provision()
+    except NotReadyError as reason:
+        return ServerStatus(kind.name, "silent", address, pid, log, str(reason))
+    return ServerStatus(kind.name, "running", address, pid, log)
+
+
+@contextmanager
+def _held(home: Path) -> Iterator[dict[str, Any]]:
+    """The content of servers.json, while nobody else starts or stops the servers of this home."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in ("run", "logs"):
+        (home / folder).mkdir(mode=0o700, exist_ok=True)
+    with exclusive(home / "run" / "servers.lock"):
+        yield settings.read_servers(home)
+
+
+def _server(kind: type[Server], home: Path, stored: dict[str, Any]) -> Server:
+    """The server with its stored ports and password, or with new ones when it has no data yet."""
+    known = stored.get(kind.name)
+    if known:
+        return kind(home, known["ports"], known["password"])
+    server = kind(home, free_ports(kind.port_names), new_password())
+    if server.data.exists():
+        raise InputError(
+            f"{server.data} exists, but {home / SERVERS_FILE} does not know its password: "
+            f"restore that file, or remove {server.folder} to begin anew"
+        )
+    return server
+
+
+def _remember(home: Path, stored: dict[str, Any], servers: list[Server]) -> None:
+    """Write ports, passwords and addresses of the servers to servers.json."""
+    for server in servers:
+        stored[server.name] = {"ports": server.ports, "password": server.password}
+        stored.update(server.addresses())
+    write_private(home / SERVERS_FILE, json.dumps(stored, indent=1))
