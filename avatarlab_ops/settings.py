@@ -14,7 +14,7 @@ from avatarlab_ops.errors import InputError, TransientError
 
 SERVERS_FILE = "servers.json"  # mode 0600: addresses and passwords of the embedded servers
 
-# Environment variables of each store, with the Settings field each one fills. A store is configured by all or none.
+# Environment variables of each store and the Settings field each one fills; a store takes all or none.
 VARIABLES: dict[str, dict[str, str]] = {
     "postgres": {"AVATARLAB_PG_DSN": "pg_dsn"},
     "mongo": {"AVATARLAB_MONGO_URI": "mongo_uri"},
@@ -36,7 +36,7 @@ class Settings:
     """Addresses and credentials of the three stores, and the folder that holds local state.
 
     pg_dsn: `postgresql://user:password@host:port/database`; mongo_uri: `mongodb://.../avatarlab?...`;
-    s3_endpoint: `http(s)://host:port`; home: the state folder, `.avatarlab` unless AVATARLAB_HOME says otherwise.
+    s3_endpoint: `http(s)://host:port`; home: the state folder, `.avatarlab` unless AVATARLAB_HOME is set.
     """
 
     pg_dsn: str
@@ -85,7 +85,7 @@ class Settings:
 
 
 def home_folder(env: Mapping[str, str] | None = None) -> Path:
-    """State folder, absolute: AVATARLAB_HOME, else `.avatarlab` in the checkout, else in the working folder."""
+    """State folder, absolute: AVATARLAB_HOME, else `.avatarlab` in the checkout or the working folder."""
     env = os.environ if env is None else env
     if env.get("AVATARLAB_HOME"):
         return Path(env["AVATARLAB_HOME"]).expanduser().absolute()

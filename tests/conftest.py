@@ -13,9 +13,9 @@ from avatarlab_ops.settings import Settings
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings of running PostgreSQL, MongoDB and S3; AVATARLAB_* addresses of the environment are used as given.
+    """Settings of running PostgreSQL, MongoDB and S3; what AVATARLAB_* variables configure is used as it is.
 
-    Tests share them: take databases, schemas, buckets or key prefixes of your own, and do not stop a server here.
+    Tests share them: take databases, schemas or key prefixes of your own, and stop no server here.
     """
     home: Path = tmp_path_factory.mktemp("servers") / ".avatarlab"
     try:

@@ -67,7 +67,7 @@ class Mongo(Server):
         return [str(_program()), "--auth", "--nounixsocket", *flags], {}
 
     def provision(self) -> None:
-        """Make the replica set and the user where missing. Raises NotReadyError until this member takes writes."""
+        """Make the replica set and the user where missing. Raises NotReadyError until writes are taken."""
         try:
             with self._client(username=USER, password=self.password, authSource="admin") as client:
                 self._lead(client)

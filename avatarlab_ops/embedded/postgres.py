@@ -32,8 +32,8 @@ CONNECT_S = 5
 class Postgres(Server):
     """PostgreSQL on loopback TCP only, SCRAM, with the databases `avatarlab` and `airflow`.
 
-    PostgreSQL refuses to run as root. Root starts it as the account `postgres` (else `nobody`), which owns the
-    data folder, with one capability left, CAP_DAC_OVERRIDE, so that a checkout under /root (0700) works too.
+    PostgreSQL refuses to run as root. Root starts it as the account `postgres` (else `nobody`), which owns
+    the data folder, with one capability left, CAP_DAC_OVERRIDE: a checkout under /root (0700) works too.
     """
 
     name = "postgres"
@@ -161,7 +161,7 @@ def _installed() -> dict[str, Path]:
     debian = Path("/usr/lib/postgresql")
     versions = [found for found in debian.glob("*") if found.name.isdigit()] if debian.is_dir() else []
     folders += [found / "bin" for found in sorted(versions, key=lambda found: -int(found.name))]
-    found = {}
+    found: dict[str, Path] = {}
     for folder in folders:
         if (folder / "initdb").is_file() and (folder / "postgres").is_file():
             found.setdefault(folder.parent.name.removeprefix("pginstall"), folder)

@@ -62,7 +62,7 @@ class Server(ABC):
 
     @abstractmethod
     def provision(self) -> None:
-        """Create users, databases and buckets that are missing. Raises NotReadyError until the server answers."""
+        """Create missing users, databases, buckets. Raises NotReadyError until the server answers."""
 
     def ensure(self) -> None:
         """Leave the server running and provisioned: adopted when it already is, else (re)started.
