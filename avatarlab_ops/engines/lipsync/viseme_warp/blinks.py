@@ -1,0 +1,128 @@
+"""Blinks: when they come, and how the upper lid's skin is drawn down over the eye."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from avatarlab_ops.engines.base import Frame
+from avatarlab_ops.engines.lipsync.viseme_warp.geometry import (
+    BROW_BOTTOMS,
+    EYE_BOTTOMS,
+    EYE_TOPS,
+    F32,
+    FaceFrame,
+    smoothstep,
+)
+
+_INTERVAL_S = (2.2, 5.8)  # between blinks, drawn evenly
+_FIRST_S = (0.9, 3.0)
+_CLOSING_S, _SHUT_S, _OPENING_S = 0.075, 0.03, 0.115  # sums to about 220 ms
+_MIN_OPEN = 0.03  # eyes narrower than this (eye distances) count as closed already
+
+
+def schedule(duration_s: float, rng: np.random.Generator) -> F32:
+    """Times float32 [k] in seconds at which the lids meet, 2.2 to 5.8 s apart."""
+    times, at = [], float(rng.uniform(*_FIRST_S))
+    while at < duration_s - 0.2:
+        times.append(at)
+        at += float(rng.uniform(*_INTERVAL_S))
+    return np.array(times, np.float32)
+
+
+def closing(times: F32, n: int, fps: float) -> F32:
+    """How far the lids are shut in each of n frames, float32 [n], 0 open, 1 shut."""
+    at = (np.arange(n, dtype=np.float32) + 0.5) / np.float32(fps)
+    shut = np.zeros(n, np.float32)
+    for middle in times:
+        away = at - middle
+        before = 1 - smoothstep(0, _CLOSING_S, -away - _SHUT_S / 2)
+        after = 1 - smoothstep(0, _OPENING_S, away - _SHUT_S / 2)
+        shut = np.maximum(shut, np.where(away < 0, before, after))
+    return shut
+
+
+class Lids:
+    """The two upper lids of one source frame."""
+
+    def __init__(self, landmarks: F32, face: FaceFrame) -> None:
+        local = face.local(landmarks[:, :2])
+        self._face = face
+        self._eyes = [
+            (local[list(top)], local[list(low)], local[list(brow)])
+            for top, low, brow in zip(EYE_TOPS, EYE_BOTTOMS, BROW_BOTTOMS, strict=True)
+        ]
+
+    def boxes(self) -> list[F32]:
+        """Corners float32 [2, 2] (low, high) in face coordinates of the skin each lid may move."""
+        found = []
+        for top, low, brow in self._eyes:
+            points = np.concatenate([top, low])
+            margin = np.array([0.05, 0.03], np.float32)
+            box = np.stack([points.min(axis=0) - margin, points.max(axis=0) + margin])
+            box[0, 1] = min(box[0, 1], float(brow[:, 1].mean()))
+            found.append(box)
+        return found
+
+    def draw(self, canvas: Frame, x: int, y: int, shut: float) -> F32:
+        """Shut the lids by `shut` on canvas [h, w, 3] at (x, y), in place; coverage float32 [h, w] of the change."""
+        cover = np.zeros(canvas.shape[:2], np.float32)
+        for eye, box in zip(self._eyes, self.boxes(), strict=True):
+            area = _pixel_box(self._face, box, x, y, canvas.shape)
+            if area is not None:
+                x0, y0, x1, y1 = area
+                part = canvas[y0:y1, x0:x1]
+                local = self._face.local_grid(x + x0, y + y0, x1 - x0, y1 - y0)
+                part[:], cover[y0:y1, x0:x1] = self._close(part, local, eye, shut)
+        return cover
+
+    def _close(self, part: Frame, local: F32, eye: tuple[F32, F32, F32], shut: float) -> tuple[Frame, F32]:
+        top_curve, low_curve, brow_curve = eye
+        lx, ly = local[..., 0], local[..., 1]
+        top, low = _height(top_curve, lx), _height(low_curve, lx)
+        opening = np.maximum(low - top, 0)
+        if float(opening.max()) < _MIN_OPEN:
+            return part, np.zeros(lx.shape, np.float32)
+        fall = shut * opening * 0.97
+        brow = np.minimum(_height(brow_curve, lx), top - 0.05)
+        edge = top + fall
+        stretch = np.clip((ly - brow) / np.maximum(edge - brow - 0.012, 1e-3), 0, 1)
+        pulled = fall * (0.35 * stretch + 0.65 * stretch**2)  # skin gives most near the lid, none at the brow
+        moved = self._pull(part, pulled)
+        pixel = 1.0 / self._face.scale
+        lid = 1 - smoothstep(-pixel, pixel * 1.2, ly - edge - 0.004)
+        crease = 1 - 0.16 * shut * np.exp(-(((ly - edge) / 0.012) ** 2)) * (opening > 0)
+        colour = moved.astype(np.float32) * crease[..., None]
+        out = part + (colour - part) * lid[..., None]
+        touched = smoothstep(0.0, 0.004, fall) * 1.0
+        return np.clip(out + 0.5, 0, 255).astype(np.uint8), np.maximum(
+            touched, (fall > 1e-4).astype(np.float32)
+        )
+
+    def _pull(self, part: Frame, down: F32) -> Frame:
+        """`part` with every pixel taken from `down` (eye distances) further up the face."""
+        height, width = part.shape[:2]
+        xs, ys = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+        axis = self._face.turn[:, 1] * self._face.scale
+        flags = cv2.INTER_CUBIC
+        return cv2.remap(
+            part, xs - down * axis[0], ys - down * axis[1], flags, borderMode=cv2.BORDER_REPLICATE
+        )
+
+
+def _height(curve: F32, lx: F32) -> F32:
+    order = np.argsort(curve[:, 0], kind="stable")
+    return np.interp(lx.ravel(), curve[order, 0], curve[order, 1]).reshape(lx.shape).astype(np.float32)
+
+
+def _pixel_box(
+    face: FaceFrame, box: F32, x: int, y: int, shape: tuple[int, ...]
+) -> tuple[int, int, int, int] | None:
+    """Pixel rectangle on a canvas at (x, y) that holds a face box, or None where they do not meet."""
+    corners = face.pixels(np.array([[box[i, 0], box[j, 1]] for i in (0, 1) for j in (0, 1)], np.float32)) - (
+        x,
+        y,
+    )
+    x0, y0 = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
+    x1, y1 = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 1, (shape[1], shape[0]))
+    return (int(x0), int(y0), int(x1), int(y1)) if x1 - x0 > 2 and y1 - y0 > 2 else None

@@ -1,0 +1,74 @@
+"""The shape the lips take: drive values applied to the contours of the source mouth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from avatarlab_ops.engines.lipsync.viseme_warp.geometry import F32, SAMPLES, MouthShape, smoothstep
+
+_CONTACT = 0.38  # an open source mouth closes here between upper (0) and lower (1) lip
+_UPPER_SHARE = 0.10  # of an opening that the upper lip makes; raising it adds _UPPER_RAISE
+_UPPER_RAISE = 0.012  # eye distances
+_SMILE_RELAX = 0.7  # corner retreat of a closing smile, per eye distance of source gap
+_CHIN_OPENING, _CHIN_CLOSING = 0.82, 0.45  # chin travel beside that of the lower lip
+
+
+@dataclass(frozen=True)
+class Driven:
+    """The wanted mouth and how far the jaw has come down (eye distances; negative: up)."""
+
+    mouth: MouthShape
+    jaw: float
+
+
+def driven(source: MouthShape, drive: dict[str, float]) -> Driven:
+    """Source contours moved so that the lips' middle stands `drive["gap"]` apart and the other drives show."""
+    u = np.clip((source.upper_inner[:, 0] - source.centre[0]) / max(source.half_width, 1e-3), -1, 1)
+    dome = np.power(np.clip(1 - u * u, 0, 1), 0.8 + 0.35 * drive["rounding"]).astype(np.float32)
+    gap, contact = drive["gap"], source.upper_inner + _CONTACT * (source.lower_inner - source.upper_inner)
+    raised = min(_UPPER_SHARE * gap + _UPPER_RAISE * drive["upper"] + 0.006 * drive["rounding"], gap)
+    lowered = gap - raised
+    sag = 0.30 * lowered * u * u  # corners follow the jaw a little
+    inner_y = contact[:, 1] + sag
+    widen = _widening(source, drive)
+    upper_inner = _moved(contact, source, widen, inner_y - raised * dome)
+    lower_inner = _moved(contact, source, widen, inner_y + lowered * dome)
+    up = upper_inner[:, 1] - source.upper_inner[:, 1]
+    down = lower_inner[:, 1] - source.lower_inner[:, 1]
+    upper_y = source.upper_outer[:, 1] + up * np.where(up > 0, 0.5, 0.85) + _upper_volume(drive) * dome
+    lower_y = source.lower_outer[:, 1] + down * np.where(down < 0, 0.75, 0.92) + _lower_volume(drive) * dome
+    mouth = MouthShape(
+        _moved(source.upper_outer, source, widen, upper_y),
+        upper_inner,
+        lower_inner,
+        _moved(source.lower_outer, source, widen, lower_y),
+    )
+    travel = float(down[SAMPLES // 2])
+    return Driven(mouth, travel * (_CHIN_OPENING if travel > 0 else _CHIN_CLOSING))
+
+
+def _widening(source: MouthShape, drive: dict[str, float]) -> float:
+    """Relative change of the mouth's width."""
+    smile = (
+        _SMILE_RELAX
+        * max(source.gap - 0.02, 0)
+        * float(smoothstep(0.30, 0.36, np.float32(source.half_width)))
+    )
+    opening = 0.35 * max(drive["gap"] - 0.05, 0)
+    return 0.07 * drive["spread"] - 0.27 * drive["rounding"] - smile - opening
+
+
+def _upper_volume(drive: dict[str, float]) -> float:
+    """Vertical shift of the upper lip's outer edge: rounding pushes it out, pressing rolls it in."""
+    return -0.008 * drive["rounding"] + 0.006 * drive["press"]
+
+
+def _lower_volume(drive: dict[str, float]) -> float:
+    return 0.012 * drive["rounding"] - 0.006 * drive["press"] - 0.014 * drive["tuck"]
+
+
+def _moved(points: F32, source: MouthShape, widen: float, y: F32) -> F32:
+    x = source.centre[0] + (points[:, 0] - source.centre[0]) * (1 + widen)
+    return np.stack([x, y], axis=1).astype(np.float32)
