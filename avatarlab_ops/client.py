@@ -1,0 +1,154 @@
+"""Airflow's REST API as far as Avatarlab's command line needs it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from avatarlab_ops.errors import InputError, RequestInvalid, TransientError
+from avatarlab_ops.request import AvatarRequest
+
+DAG = "avatar_render"
+FINAL = ("success", "failed")
+
+
+def run_id_of(request: AvatarRequest) -> str:
+    """Airflow's run id: equal requests, and requests under one idempotency key, have the same one."""
+    if request.idempotency_key:
+        return f"key-{hashlib.sha256(request.idempotency_key.encode()).hexdigest()[:32]}"
+    return f"request-{request.digest()[:32]}"
+
+
+def flat(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A request as the form writes it: `{"output": {"fps": 25}}` becomes `{"output.fps": 25}`."""
+    parts = {name for name, field in AvatarRequest.json_schema()["properties"].items() if "$ref" in field}
+    result: dict[str, Any] = {}
+    for name, value in data.items():
+        if name in parts and isinstance(value, Mapping):
+            result |= {f"{name}.{child}": inner for child, inner in value.items()}
+        else:
+            result[name] = value
+    return result
+
+
+class AirflowClient:
+    """One logged-in connection. Raises TransientError when Airflow does not answer."""
+
+    def __init__(self, address: str, username: str, password: str) -> None:
+        self._http = httpx.Client(base_url=address, timeout=60, trust_env=False)
+        self._login = {"username": username, "password": password}
+
+    @classmethod
+    def from_home(cls, home: Path) -> Self:
+        """Use $AVATARLAB_AIRFLOW_URL, _USER and _PASSWORD, else the Airflow that `avatarlab up` started."""
+        if address := os.environ.get("AVATARLAB_AIRFLOW_URL"):
+            user = os.environ.get("AVATARLAB_AIRFLOW_USER", "admin")
+            return cls(address, user, os.environ.get("AVATARLAB_AIRFLOW_PASSWORD", ""))
+        try:
+            address = json.loads((home / "supervisor.json").read_text())["address"]
+            password = json.loads((home / "airflow" / "passwords.json").read_text())["admin"]
+        except FileNotFoundError as error:
+            raise TransientError(f"no Airflow has been started in {home}; run `avatarlab up`") from error
+        return cls(address, "admin", password)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def submit(self, data: Mapping[str, Any]) -> str:
+        """Trigger a render and return its run id; a request already known is not started again.
+
+        Raises RequestInvalid (or its siblings) when the contract or Airflow refuses the request.
+        """
+        request = AvatarRequest.parse(data)
+        run_id = run_id_of(request)
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": flat(data)}
+        answer = self._call("POST", f"/api/v2/dags/{DAG}/dagRuns", json=body, accept=(400, 409))
+        if answer.status_code == 400:
+            raise RequestInvalid(_detail(answer))
+        if answer.status_code == 409 and self.run(run_id)["state"] == "failed" and not request.idempotency_key:
+            self._call("POST", f"/api/v2/dags/{DAG}/dagRuns/{run_id}/clear", json={"dry_run": False})
+        return run_id
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """Airflow's record of a run. Raises InputError when there is none."""
+        answer = self._call("GET", f"/api/v2/dags/{DAG}/dagRuns/{run_id}", accept=(404,))
+        if answer.status_code == 404:
+            raise InputError(f"Airflow knows no run {run_id!r} of {DAG}; `avatarlab submit` prints the id of a run")
+        return dict(answer.json())
+
+    def states(self, run_id: str) -> Iterator[str]:
+        """Yield the run's state each second until it is final (`success` or `failed`)."""
+        url = f"/api/v2/dags/{DAG}/dagRuns/{run_id}/wait"
+        self._authorise()
+        with self._http.stream("GET", url, params={"interval": 1}, timeout=None) as answer:
+            for line in answer.iter_lines():
+                if line:
+                    yield json.loads(line)["state"]
+
+    def tasks(self, run_id: str) -> dict[str, str]:
+        """State of every task of a run, by task id."""
+        answer = self._call("GET", f"/api/v2/dags/{DAG}/dagRuns/{run_id}/taskInstances")
+        return {task["task_id"]: task["state"] or "waiting" for task in answer.json()["task_instances"]}
+
+    def xcom(self, run_id: str, task: str, key: str = "return_value") -> Any:
+        """A value that a task left; None when there is none."""
+        url = f"/api/v2/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/{key}"
+        answer = self._call("GET", url, params={"deserialize": False}, accept=(404,))
+        return None if answer.status_code == 404 else _plain(answer.json()["value"])
+
+    def get(self, path: str) -> Any:
+        """Any other GET, decoded."""
+        return self._call("GET", path).json()
+
+    def _authorise(self) -> None:
+        if "Authorization" in self._http.headers:
+            return
+        try:
+            answer = self._http.post("/auth/token", json=self._login)
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
+        if answer.status_code == 401:
+            raise InputError("Airflow refuses the login; check AVATARLAB_AIRFLOW_USER and AVATARLAB_AIRFLOW_PASSWORD")
+        if not answer.is_success:
+            raise TransientError(f"Airflow's login answers {answer.status_code}")
+        self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def _call(self, method: str, path: str, accept: tuple[int, ...] = (), **fields: Any) -> httpx.Response:
+        self._authorise()
+        try:
+            answer = self._http.request(method, path, **fields)
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
+        if not answer.is_success and answer.status_code not in accept:
+            raise TransientError(f"Airflow answers {answer.status_code} to {method} {path}: {_detail(answer)}")
+        return answer
+
+    def _away(self, error: Exception) -> TransientError:
+        return TransientError(f"Airflow at {self._http.base_url} does not answer ({error}); run `avatarlab up`")
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        detail = answer.json().get("detail")
+    except ValueError:
+        detail = answer.text
+    text = detail if isinstance(detail, str) else json.dumps(detail)
+    return re.sub(r"\s+", " ", text)[:2000]
+
+
+def _plain(value: Any) -> Any:
+    """XCom values arrive as JSON text."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value

@@ -1,0 +1,240 @@
+"""One Airflow installation of our own: configuration, secrets, connections, metadata database, pools.
+
+Nothing here imports Airflow; its commands run as processes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from string import Template
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+from avatarlab_ops.errors import InvariantBroken, TransientError
+from avatarlab_ops.settings import Settings
+
+ADMIN = "admin"
+METADATA_DATABASE = "airflow"
+
+
+def project_root() -> Path:
+    """The folder that holds dags/, plugins/, config/ and airflow.cfg.template ($AVATARLAB_ROOT, else beside the package)."""
+    root = Path(os.environ.get("AVATARLAB_ROOT") or Path(__file__).resolve().parents[2])
+    if not (root / "airflow.cfg.template").is_file():
+        raise InvariantBroken(f"{root} holds no airflow.cfg.template; set AVATARLAB_ROOT to the checkout of Avatarlab")
+    return root
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where one Airflow lives and listens. `state` is Avatarlab's state folder (`.avatarlab`)."""
+
+    state: Path
+    host: str
+    port: int
+    root: Path = field(default_factory=project_root)
+
+    @property
+    def home(self) -> Path:
+        """AIRFLOW_HOME."""
+        return self.state / "airflow"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of every part's log and of the tasks' logs."""
+        return self.state / "logs"
+
+    @property
+    def address(self) -> str:
+        """Base URL people and parts use."""
+        return f"http://{self.host}:{self.port}"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write `text` so that it is never readable by others and never seen half-written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(text)
+    temporary.replace(path)
+
+
+def render_config(site: Site) -> str:
+    """Airflow's configuration for this site, from airflow.cfg.template."""
+    template = Template((site.root / "airflow.cfg.template").read_text())
+    return template.substitute(
+        root=site.root, airflow_home=site.home, logs=site.logs, host=site.host, port=site.port, address=site.address
+    )
+
+
+def _kept(path: Path, make: dict[str, str]) -> dict[str, str]:
+    """Contents of a 0600 JSON file; missing keys are taken from `make` and stored."""
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if missing := make.keys() - known.keys():
+        known |= {key: make[key] for key in missing}
+        write_private(path, json.dumps(known))
+    return known
+
+
+def admin_password(site: Site) -> str:
+    """Password of the user `admin`, generated once."""
+    return _kept(site.home / "passwords.json", {ADMIN: secrets.token_urlsafe(18)})[ADMIN]
+
+
+def _keys(site: Site) -> dict[str, str]:
+    return _kept(
+        site.home / "keys.json",
+        {
+            "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
+            "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(48),
+        },
+    )
+
+
+def metadata_dsn(settings: Settings) -> str:
+    """DSN of Airflow's own database: $AVATARLAB_AIRFLOW_DSN, else `airflow` on Avatarlab's PostgreSQL server."""
+    if given := os.environ.get("AVATARLAB_AIRFLOW_DSN"):
+        return given
+    return urlunsplit(urlsplit(settings.pg_dsn)._replace(path=f"/{METADATA_DATABASE}"))
+
+
+def connections(settings: Settings) -> dict[str, str]:
+    """The three stores as ordinary Airflow connections: AIRFLOW_CONN_<ID> -> JSON."""
+    return {
+        "AIRFLOW_CONN_AVATARLAB_POSTGRES": _connection("postgres", settings.pg_dsn),
+        "AIRFLOW_CONN_AVATARLAB_MONGO": _connection("mongo", settings.mongo_uri),
+        "AIRFLOW_CONN_AVATARLAB_S3": json.dumps(
+            {
+                "conn_type": "aws",
+                "login": settings.s3_access_key,
+                "password": settings.s3_secret_key,
+                "extra": {"endpoint_url": settings.s3_endpoint, "region_name": settings.s3_region},
+            }
+        ),
+    }
+
+
+def _connection(conn_type: str, url: str) -> str:
+    parts = urlsplit(url)
+    fields = {
+        "conn_type": conn_type,
+        "host": parts.hostname,
+        "port": parts.port,
+        "login": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "schema": parts.path.lstrip("/"),
+        "extra": dict(parse_qsl(parts.query)),
+    }
+    return json.dumps({key: value for key, value in fields.items() if value})
+
+
+def environment(site: Site, settings: Settings) -> dict[str, str]:
+    """Environment of every Airflow part: the same keys for all, the stores' connections, our configuration."""
+    bin_folder = str(Path(sys.executable).parent)
+    metadata = urlsplit(metadata_dsn(settings))._replace(scheme="postgresql+psycopg2")
+    return {
+        **os.environ,
+        **_keys(site),
+        **connections(settings),
+        "AIRFLOW_HOME": str(site.home),
+        "AIRFLOW_CONFIG": str(site.home / "airflow.cfg"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": urlunsplit(metadata),
+        "AVATARLAB_HOME": str(site.state),
+        "AVATARLAB_ROOT": str(site.root),
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONPATH": os.pathsep.join([str(site.root / "config"), str(site.root)]),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def command(*words: str) -> list[str]:
+    """An `airflow` command of this very Python."""
+    return [sys.executable, "-m", "airflow", *words]
+
+
+def prepare(site: Site, settings: Settings) -> dict[str, str]:
+    """Bring configuration, login, metadata database and pools up to date; returns the parts' environment."""
+    site.home.mkdir(parents=True, exist_ok=True)
+    site.logs.mkdir(parents=True, exist_ok=True)
+    write_private(site.home / "airflow.cfg", render_config(site))
+    admin_password(site)
+    env = environment(site, settings)
+    dsn = metadata_dsn(settings)
+    _create_database(settings.pg_dsn, dsn)
+    pools = site.root / "config" / "pools.json"
+    stamp = site.home / "migrated.json"
+    if not stamp.exists() or json.loads(stamp.read_text()) != _state(dsn, pools):
+        _run(site, env, "db", "migrate")
+        _run(site, env, "pools", "import", str(pools))
+        write_private(stamp, json.dumps(_state(dsn, pools)))
+    return env
+
+
+def _state(dsn: str, pools: Path) -> dict[str, str | None]:
+    """What the database holds against what is installed; `airflow db migrate` is needed when it has changed."""
+    from importlib.metadata import version
+
+    return {
+        "airflow": version("apache-airflow-core"),
+        "revision": _revision(dsn),
+        "pools": hashlib.sha256(pools.read_bytes()).hexdigest(),
+    }
+
+
+def _revision(dsn: str) -> str | None:
+    import psycopg
+
+    with psycopg.connect(dsn, connect_timeout=10) as connection:
+        if connection.execute("SELECT to_regclass('public.alembic_version')").fetchone() == (None,):
+            return None
+        row = connection.execute("SELECT version_num FROM public.alembic_version").fetchone()
+        return str(row[0]) if row else None
+
+
+def _create_database(pg_dsn: str, dsn: str) -> None:
+    import psycopg
+    from psycopg import sql
+
+    if os.environ.get("AVATARLAB_AIRFLOW_DSN"):
+        return
+    name = urlsplit(dsn).path.lstrip("/")
+    with psycopg.connect(pg_dsn, autocommit=True, connect_timeout=10) as connection:
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            return
+        try:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise TransientError(
+                f"Airflow needs a database of its own and this PostgreSQL user may not create {name!r}: "
+                f"create it, or name one in AVATARLAB_AIRFLOW_DSN"
+            ) from error
+
+
+def _run(site: Site, env: dict[str, str], *words: str) -> None:
+    log = site.logs / "airflow-setup.log"
+    with log.open("ab") as stream:
+        done = subprocess.run(
+            command(*words), env=env, cwd=site.home, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False
+        )
+    if done.returncode:
+        raise InvariantBroken(f"`airflow {' '.join(words)}` ended with exit code {done.returncode}; see {log}")
+
+
+def main() -> None:
+    """`python -m avatarlab_ops.embedded.airflow STATE HOST PORT`: only the configuration, for an image build."""
+    state, host, port = sys.argv[1:]
+    site = Site(Path(state), host, int(port))
+    write_private(site.home / "airflow.cfg", render_config(site))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""One request, one video: the stage graph of `avatarlab_ops.pipeline` as an Airflow DAG."""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG
+from avatarlab_airflow import AdmitOperator, PublishOperator, StageOperator, params
+
+from avatarlab_ops.engines import ENGINES
+
+
+def _slots(kind: str) -> int:
+    """Slots of the pool `gpu` that the most demanding engine of a kind declares."""
+    return max(engine.pool_slots for engine in ENGINES.values() if engine.kind == kind)
+
+
+with DAG(
+    "avatar_render",
+    description="A script, a likeness and a voice in; a published talking video out.",
+    doc_md=__doc__,
+    schedule=None,
+    catchup=False,
+    params=params(),
+    tags=["avatarlab"],
+    max_active_runs=32,
+    default_args={
+        "owner": "avatarlab",
+        "pool": "cpu",
+        "retries": 4,
+        "retry_delay": timedelta(seconds=2),
+        "retry_exponential_backoff": 2,
+        "max_retry_delay": timedelta(minutes=2),
+        "trigger_rule": "none_failed",
+    },
+):
+    admit = AdmitOperator(stage="admit")
+    speech = StageOperator(stage="speech", pool="gpu", pool_slots=_slots("speech"))
+    face = StageOperator(stage="face")
+    matte = StageOperator(stage="matte", pool="gpu", pool_slots=_slots("matting"))
+    lipsync = StageOperator(stage="lipsync", pool="gpu", pool_slots=_slots("lipsync"))
+    composite = StageOperator(stage="composite")
+    publish = PublishOperator(stage="publish")
+
+    admit >> [speech, face, matte]
+    [speech, face] >> lipsync
+    [lipsync, matte] >> composite >> publish

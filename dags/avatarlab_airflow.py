@@ -1,0 +1,164 @@
+"""Between Airflow and the pipeline: the stage operator, parameters and retries. No DAG lives here."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseHook, BaseOperator, Param
+from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
+from avatarlab_plugin import ManifestLink, VideoLink
+
+from avatarlab_ops.errors import AvatarlabError, OutOfMemory, StageTimeout
+from avatarlab_ops.request import form_schema
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from avatarlab_ops.settings import Settings
+
+RENDER_ID = "render_id"  # XCom key under which `admit` leaves the render's id
+REFUSAL = "refusal"  # XCom key under which a failing task leaves its reason
+# Waits that differ from the tasks' exponential backoff: an emptier device soon, a spent budget later.
+_DELAYS = {OutOfMemory: timedelta(seconds=5), StageTimeout: timedelta(seconds=30)}
+
+
+def params() -> dict[str, Param]:
+    """Airflow's params from the contract. Nested fields are written with a dot, as `AvatarRequest` accepts them.
+
+    A required nested field has an empty default: the form insists on it, while a REST caller may write the
+    field nested. The contract itself is checked by the task `admit`.
+    """
+    return {name: _param(name, dict(schema)) for name, schema in form_schema().items()}
+
+
+def _param(name: str, schema: dict[str, Any]) -> Param:
+    description = schema.pop("description", None)
+    if "default" in schema:
+        return Param(schema.pop("default"), description, **schema)
+    if "." in name:
+        if pattern := schema.pop("pattern", None):
+            schema["pattern"] = f"^$|{pattern}"
+        return Param("", description, **schema)
+    return Param(description=description, **schema)
+
+
+def retry_policy() -> ExceptionRetryPolicy:
+    """The exception tree of `avatarlab_ops.errors` as Airflow rules: leaves first, so that the nearest class decides."""
+    return ExceptionRetryPolicy([_rule(error) for error in _leaves_first(AvatarlabError)])
+
+
+def _leaves_first(error: type[AvatarlabError]) -> list[type[AvatarlabError]]:
+    below = [leaf for child in error.__subclasses__() for leaf in _leaves_first(child)]
+    return [*below, error]
+
+
+def _rule(error: type[AvatarlabError]) -> RetryRule:
+    return RetryRule(
+        exception=f"{error.__module__}.{error.__qualname__}",
+        action=RetryAction.RETRY if error.retryable else RetryAction.FAIL,
+        retry_delay=_DELAYS.get(error),
+        reason=error.code,
+    )
+
+
+def settings() -> Settings:
+    """Addresses and credentials of the stores, from Airflow's connections `avatarlab_postgres`, `_mongo`, `_s3`."""
+    from pathlib import Path
+    from urllib.parse import quote, urlencode
+
+    from avatarlab_ops.settings import Settings, home_folder
+
+    def url(scheme: str, connection: Any) -> str:
+        login = f"{quote(connection.login or '', safe='')}:{quote(connection.password or '', safe='')}@"
+        query = urlencode(connection.extra_dejson)
+        port = f":{connection.port}" if connection.port else ""
+        address = f"{scheme}://{login if connection.login else ''}{connection.host}{port}/{connection.schema or ''}"
+        return f"{address}?{query}" if query else address
+
+    s3 = BaseHook.get_connection("avatarlab_s3")
+    return Settings(
+        pg_dsn=url("postgresql", BaseHook.get_connection("avatarlab_postgres")),
+        mongo_uri=url("mongodb", BaseHook.get_connection("avatarlab_mongo")),
+        s3_endpoint=s3.extra_dejson["endpoint_url"],
+        s3_access_key=s3.login or "",
+        s3_secret_key=s3.password or "",
+        s3_region=s3.extra_dejson.get("region_name", "us-east-1"),
+        home=Path(home_folder()),
+    )
+
+
+class StageOperator(BaseOperator):
+    """Runs one stage of the pipeline; skipped when its result exists or the request has no use for it."""
+
+    ui_color = "#e2e8f0"
+
+    def __init__(self, *, stage: str, **kwargs: Any) -> None:
+        super().__init__(task_id=stage, on_failure_callback=report_failure, retry_policy=retry_policy(), **kwargs)
+        self.stage = stage
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the stage's small record (`StageResult`) for XCom."""
+        from dataclasses import asdict
+
+        from avatarlab_ops import pipeline
+
+        where = settings()
+        render_id = self.render_id(where, context)
+        result = pipeline.run_stage(where, render_id, self.stage)
+        record = asdict(result)
+        if result.cached or not result.needed:
+            raise AirflowSkipException("its result exists already" if result.needed else "not needed by this request")
+        return record
+
+    def render_id(self, where: Settings, context: Context) -> str:  # noqa: ARG002
+        """Id of this run's render, as `admit` left it."""
+        return str(context["ti"].xcom_pull(task_ids="admit", key=RENDER_ID))
+
+
+class AdmitOperator(StageOperator):
+    """The first stage: accepts the run's conf as a request, and skips at once what has nothing to do."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the record of the stage; refuses what the contract refuses, unknown fields included."""
+        from dataclasses import asdict
+
+        from avatarlab_ops import pipeline
+
+        where = settings()
+        render_id = self.render_id(where, context)
+        context["ti"].xcom_push(key=RENDER_ID, value=render_id)
+        result = pipeline.run_stage(where, render_id, self.stage)
+        record = asdict(result)
+        idle = [stage for stage in pipeline.STAGES[1:] if stage not in result.pending]
+        if idle:
+            context["ti"].xcom_push(key="return_value", value=record)
+            raise DownstreamTasksSkipped(tasks=idle)
+        return record
+
+    def render_id(self, where: Settings, context: Context) -> str:
+        """Id of the render that this run's conf asks for; the same run always gives the same id."""
+        from avatarlab_ops import pipeline
+
+        run = context["dag_run"]
+        return pipeline.submit(where, run.conf or {}, run_id=run.run_id, caller="airflow")
+
+
+class PublishOperator(StageOperator):
+    """The last stage, with links to what it published."""
+
+    operator_extra_links: ClassVar[Any] = (VideoLink(), ManifestLink())
+
+
+def report_failure(context: Context) -> None:
+    """Tell the user why a task failed for good: as XCom beside the task's log, and in the catalog."""
+    from avatarlab_ops import pipeline
+
+    error = context.get("exception")
+    code = error.code if isinstance(error, AvatarlabError) else "error"
+    task = context["ti"]
+    task.xcom_push(key=REFUSAL, value={"code": code, "reason": str(error)})
+    render_id = task.xcom_pull(task_ids="admit", key=RENDER_ID)
+    if render_id:
+        pipeline.fail(settings(), render_id, error if isinstance(error, BaseException) else str(error))

@@ -1,0 +1,55 @@
+"""What Avatarlab adds to Airflow's pages: links from the publish task to the video and its manifest.
+
+Airflow imports this file in every component, so it stays light; the small web part behind the links is loaded by the
+api-server only (`plugins/avatarlab_web`, which `.airflowignore` hides from the plugin search).
+"""
+
+import sys
+from typing import Any, ClassVar
+
+from airflow.plugins_manager import AirflowPlugin
+from airflow.sdk import BaseOperatorLink
+from airflow.sdk.configuration import conf
+
+PREFIX = "/avatarlab"
+
+
+class _PublishedFile(BaseOperatorLink):
+    """Address, under Airflow's own, that leads a logged-in user to one file of a published render."""
+
+    file: ClassVar[str]
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """Return the address; "" while nothing is published. `ti_key` is the running task instance."""
+        render_id = ti_key.xcom_pull(task_ids="admit", key="render_id")
+        return f"{conf.get('api', 'base_url').rstrip('/')}{PREFIX}/renders/{render_id}/{self.file}" if render_id else ""
+
+
+class VideoLink(_PublishedFile):
+    """The published video."""
+
+    name = "Video"
+    file = "video"
+
+
+class ManifestLink(_PublishedFile):
+    """The manifest: what the video was made of."""
+
+    name = "Manifest"
+    file = "manifest"
+
+
+class AvatarlabPlugin(AirflowPlugin):
+    """Registers the links and, in the api-server, the pages behind them."""
+
+    name = "avatarlab"
+    operator_extra_links: ClassVar[list[Any]] = [VideoLink(), ManifestLink()]
+    fastapi_apps: ClassVar[list[Any]] = []
+
+    @classmethod
+    def on_load(cls, *_: Any, **__: Any) -> None:
+        """Load the web part where there is a web server."""
+        if "airflow.api_fastapi.app" in sys.modules and not cls.fastapi_apps:
+            from avatarlab_web.app import app
+
+            cls.fastapi_apps.append({"app": app, "url_prefix": PREFIX, "name": "Avatarlab files"})

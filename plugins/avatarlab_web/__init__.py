@@ -1,0 +1,1 @@
+"""Web part of the plugin; imported by the api-server only."""
