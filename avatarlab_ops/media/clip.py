@@ -1,0 +1,144 @@
+"""Pictures of a video by number, forward and backward, in bounded memory.
+
+Backward play re-decodes in runs: from the key picture to the wanted one, keeping the last pictures that fit
+the cache, which then serve the steps back. A run of n pictures after one key with room for k costs about n/2k
+decodings per picture; footage where that gets dear is copied once into a short-GOP file (see footage.py).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+
+from avatarlab_ops.errors import MediaRefused
+from avatarlab_ops.media.container import PacketScan, open_input, scan, video_stream
+from avatarlab_ops.media.sniff import sniff
+
+CACHE_BYTES = 96 * 1024**2
+
+
+class Clip:
+    """Decoder of one video file. Pictures come as `pixel_format` of `size`, in the source's colours.
+
+    Not thread-safe: one reader, one thread at a time.
+    """
+
+    def __init__(self, path: Path, pixel_format: str, size: tuple[int, int] | None = None) -> None:
+        self.path = path
+        self._container = open_input(path, sniff(path))
+        stream = video_stream(self._container, path.name)
+        if stream is None:
+            raise MediaRefused(f"{path.name} holds no picture; a video is needed here. Choose another file.")
+        self.stream = stream
+        self.packets: PacketScan = scan(self._container, stream)
+        if not len(self.packets.pts):
+            raise MediaRefused(f"{path.name} holds no pictures. Export or upload it again.")
+        self.format = pixel_format
+        self.size = size or (stream.codec_context.width, stream.codec_context.height)
+        self.capacity = max(4, CACHE_BYTES // _frame_bytes(pixel_format, *self.size))
+        self._cache: OrderedDict[int, av.VideoFrame] = OrderedDict()
+        self._frames: Iterator[av.VideoFrame] = iter(())
+        self._at = -1  # number of the newest decoded picture; -1: decoder not positioned
+        self._reformatter = av.video.reformatter.VideoReformatter()
+
+    def __len__(self) -> int:
+        return len(self.packets.pts)
+
+    def __getitem__(self, number: int) -> av.VideoFrame:
+        """Return picture `number` in [0, len). Raises MediaRefused where the data cannot be decoded."""
+        if number not in self._cache:
+            try:
+                self._reach(number)
+            except av.FFmpegError as error:
+                raise self._damaged(number) from error
+        return self._cache[number]
+
+    def first_raw(self) -> av.VideoFrame:
+        """Return the first picture as stored, with its side data."""
+        self._container.seek(int(self.packets.pts[0]), stream=self.stream)
+        for frame in self._container.decode(self.stream):
+            self._at = -1
+            return frame
+        raise self._damaged(0)
+
+    def close(self) -> None:
+        """Close the file and drop the cache."""
+        self._cache.clear()
+        self._frames = iter(())
+        self._container.close()
+
+    def _reach(self, number: int) -> None:
+        key = self._key_before(number)
+        if not (0 <= self._at < number and key <= self._at + 1):
+            self._seek(key)
+        newest: av.VideoFrame | None = None
+        while self._at < number:
+            frame = next(self._frames, None)
+            if frame is None:
+                break
+            newest = self._keep(frame)
+            if self._at > number and number not in self._cache and key > 0:
+                key = self._key_before(key - 1)  # an open GOP: its leading pictures need the key before
+                self._seek(key)
+        if number not in self._cache:
+            self._fill_hole(number, newest)
+
+    def _fill_hole(self, number: int, newest: av.VideoFrame | None) -> None:
+        """A picture that its packet announced but that never came: show its neighbour, as a player would."""
+        near = next((self._cache[n] for n in range(number - 1, number - 4, -1) if n in self._cache), newest)
+        if near is None:
+            raise self._damaged(number)
+        self._store(number, near)
+
+    def _seek(self, key: int) -> None:
+        self._container.seek(int(self.packets.pts[key]), stream=self.stream)
+        self._frames = self._container.decode(self.stream)
+        self._at = key - 1
+
+    def _keep(self, frame: av.VideoFrame) -> av.VideoFrame:
+        if frame.pts is None:
+            self._at += 1
+        else:
+            self._at = max(0, int(np.searchsorted(self.packets.pts, frame.pts, "right")) - 1)
+        width, height = self.size
+        if (frame.format.name, frame.width, frame.height) != (self.format, width, height):
+            space, range_ = colours_of(frame)
+            scaler = "AREA" if width * 2 <= frame.width else "BICUBIC"
+            frame = self._reformatter.reformat(
+                frame, width, height, self.format, interpolation=scaler,
+                src_colorspace=space, dst_colorspace=space, src_color_range=range_, dst_color_range=range_,
+            )  # fmt: skip
+        self._store(self._at, frame)
+        return frame
+
+    def _store(self, number: int, frame: av.VideoFrame) -> None:
+        self._cache[number] = frame
+        self._cache.move_to_end(number)
+        while len(self._cache) > self.capacity:
+            self._cache.popitem(last=False)
+
+    def _key_before(self, number: int) -> int:
+        keys = self.packets.keys
+        return int(keys[max(0, int(np.searchsorted(keys, number, "right")) - 1)])
+
+    def _damaged(self, number: int) -> MediaRefused:
+        return MediaRefused(
+            f"{self.path.name} is damaged: picture {number} of {len(self)} cannot be decoded. "
+            "Export or upload it again."
+        )
+
+
+def colours_of(frame: av.VideoFrame) -> tuple[int, int]:
+    """Matrix (swscale's number) and range of a picture; unmarked: BT.601 below 720 lines, else BT.709."""
+    known = {1: 1, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # ITU-T H.273 matrix coefficients to SWS_CS_*
+    space = known.get(int(frame.colorspace), 1 if frame.height >= 720 else 5)
+    full = int(frame.color_range) == 2 or frame.format.name.startswith("yuvj")
+    return space, 2 if full else 1
+
+
+def _frame_bytes(pixel_format: str, width: int, height: int) -> int:
+    return int(width * height * {"gray": 1.0, "yuv420p": 1.5}.get(pixel_format, 3.0))

@@ -1,0 +1,130 @@
+"""Opening untrusted containers: the demuxer their content names, local files, known codecs, small pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.sidedata.sidedata import SideData
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from avatarlab_ops.errors import MediaRefused
+from avatarlab_ops.media.sniff import FileType
+
+VIDEO_CODECS = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "prores", "ffv1"})
+MAX_DECODED_PIXELS = 4096 * 2304  # a stream may grow its pictures midway; libavcodec refuses beyond this
+
+
+@dataclass(frozen=True)
+class PacketScan:
+    """The pictures of a video stream as its packets declare them. Ticks are of `time_base` seconds."""
+
+    pts: NDArray[np.int64]  # [n], ascending
+    keys: NDArray[np.int64]  # indices into pts where decoding can start
+    time_base: float
+    corrupt: int
+    hidden: int  # packets that only prime the decoder, before the edit list's start
+
+    @property
+    def times_s(self) -> NDArray[np.float64]:
+        """When each picture shows, seconds from the first."""
+        return np.asarray((self.pts - self.pts[0]) * self.time_base, np.float64)
+
+    @property
+    def interval_s(self) -> float:
+        """The usual distance between two pictures (median), 0 for fewer than two."""
+        return float(np.median(np.diff(self.pts)) * self.time_base) if len(self.pts) > 1 else 0.0
+
+    @property
+    def duration_s(self) -> float:
+        """From the first picture to the end of the last, taken as long as the usual one."""
+        return float(self.times_s[-1] + self.interval_s)
+
+    @property
+    def longest_gop(self) -> int:
+        """Most pictures that must be decoded to reach one picture."""
+        return int(np.diff(np.append(self.keys, len(self.pts))).max())
+
+
+def open_input(path: Path, type_: FileType) -> InputContainer:
+    """Open a local file by exactly the demuxer its content named. Raises MediaRefused."""
+    options = {
+        "protocol_whitelist": "file",
+        "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,wav,flac,mp3,ogg",
+    }
+    try:
+        return av.open(f"file:{path}", format=type_.demuxer, container_options=options)
+    except (av.FFmpegError, ValueError) as error:
+        raise MediaRefused(
+            f"{path.name} looks like {type_.label} but cannot be opened ({_reason(error)}). Export it again."
+        ) from error
+
+
+def video_stream(container: InputContainer, name: str) -> VideoStream | None:
+    """Return the first moving-picture stream (not cover art), ready to decode, or None."""
+    for stream in container.streams.video:
+        if stream.disposition & av.stream.Disposition.attached_pic:
+            continue
+        context = stream.codec_context
+        if context is None or context.name not in VIDEO_CODECS | {"libdav1d", "libvpx-vp9"}:
+            given = "an unknown codec" if context is None else f"the codec {context.name}"
+            raise MediaRefused(
+                f"{name} is compressed with {given}; accepted are {', '.join(sorted(VIDEO_CODECS))}. "
+                "Convert it to H.264 in MP4."
+            )
+        context.options = {"max_pixels": str(MAX_DECODED_PIXELS)}
+        stream.thread_type = "AUTO"
+        return stream
+    return None
+
+
+def scan(
+    container: InputContainer, stream: VideoStream, check: Callable[[int, float], None] | None = None
+) -> PacketScan:
+    """Read every packet once. `check(pictures, seconds)` may raise to stop an endless file early."""
+    base = float(stream.time_base or 0)
+    pts: list[int] = []
+    keys: list[int] = []
+    corrupt = hidden = 0
+    for packet in container.demux(stream):
+        if packet.pts is None and packet.dts is None:
+            continue  # the flush packet
+        if packet.is_discard:
+            hidden += 1
+            continue
+        stamp = int(packet.pts if packet.pts is not None else packet.dts or 0)
+        corrupt += packet.is_corrupt
+        pts.append(stamp)
+        if packet.is_keyframe:
+            keys.append(stamp)
+        if check:
+            check(len(pts), (stamp - pts[0]) * base)
+    times = np.unique(np.asarray(pts, np.int64))
+    starts = np.unique(np.searchsorted(times, np.asarray(keys, np.int64)))
+    return PacketScan(times, starts if len(starts) else np.zeros(1, np.int64), base, corrupt, hidden)
+
+
+def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
+    """Signs (a, b, c, d) of the display matrix: x' = a x + c y, y' = b x + d y; (1, 0, 0, 1) where absent."""
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return 1, 0, 0, 1
+    m = np.frombuffer(bytes(cast(SideData, data)), np.int32)
+    a, b, c, d = (int(m[i]) for i in (0, 1, 3, 4))
+    if abs(b) > abs(a):
+        return 0, _sign(b), _sign(c), 0
+    return _sign(a), 0, 0, _sign(d)
+
+
+def _sign(value: int) -> int:
+    return 1 if value >= 0 else -1
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,191 @@
+"""Footage as engines see it: upright RGB frames at a constant rate, by index, in bounded memory."""
+
+from __future__ import annotations
+
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import av
+import cv2
+import numpy as np
+
+from avatarlab_ops.engines.base import Frame
+from avatarlab_ops.media import images
+from avatarlab_ops.media.clip import Clip, colours_of
+from avatarlab_ops.media.container import display_matrix
+from avatarlab_ops.media.probe import shown_size
+from avatarlab_ops.media.sniff import sniff
+
+_DEAR = 8  # a GOP longer than so many caches is copied once into a short-GOP file
+
+
+class Footage(ABC):
+    """A FrameSource: `len()`, `[i]` gives RGB uint8 [height, width, 3]; i in [0, len).
+
+    Sequential and reversed access are cheap. Frames may be kept but not written into. One thread at a time.
+    """
+
+    width: int
+    height: int
+    fps: float
+    still: bool
+    notes: tuple[str, ...] = ()
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Frame: ...
+
+    def iter(self) -> Iterator[Frame]:
+        """Stream all frames forward."""
+        for index in range(len(self)):
+            yield self[index]
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self.iter()
+
+    def close(self) -> None:  # noqa: B027  (a still image holds nothing open)
+        """Release files and memory."""
+
+    def __enter__(self) -> Footage:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_footage(path: Path, *, fps: float, max_short_side_px: int) -> Footage:
+    """Open a probed image or video: rotated, square pixels, constant `fps`, scaled down only, even sizes.
+
+    Raises MediaRefused for anything `probe` would not have passed.
+    """
+    path = Path(path)
+    type_ = sniff(path)
+    if type_.kind == "image":
+        rgb, notes = images.load(path, type_.demuxer, max_short_side_px=max_short_side_px)
+        return StillFootage(rgb, fps, notes)
+    return ClipFootage(path, fps, max_short_side_px)
+
+
+class StillFootage(Footage):
+    """One picture."""
+
+    still = True
+
+    def __init__(self, rgb: Frame, fps: float, notes: tuple[str, ...] = ()) -> None:
+        height, width = (even(side) for side in rgb.shape[:2])
+        if (height, width) != rgb.shape[:2]:
+            rgb = np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        self._rgb, self.width, self.height, self.fps, self.notes = rgb, width, height, fps, notes
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> Frame:
+        if index != 0:
+            raise IndexError(f"frame {index} of a still image")
+        return self._rgb
+
+
+class ClipFootage(Footage):
+    """A video, resampled in time: frame i shows what the source shows at i / fps seconds."""
+
+    still = False
+
+    def __init__(self, path: Path, fps: float, max_short_side_px: int) -> None:
+        probe_clip = Clip(path, "yuv420p")
+        first = probe_clip.first_raw()
+        probe_clip.close()
+        self._turn = display_matrix(first)
+        self._colours = colours_of(first)
+        self.fps = fps
+        self.width, self.height = _fit(shown_size(first, probe_clip.stream), max_short_side_px)
+        stored = (self.height, self.width) if self._turn[0] == 0 else (self.width, self.height)
+        self._clip = Clip(path, "yuv420p", stored)
+        self._numbers = frame_numbers(self._clip.packets.times_s, self._clip.packets.duration_s, fps)
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        if self._clip.packets.longest_gop > _DEAR * self._clip.capacity:
+            self._shorten_gops()
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: int) -> Frame:
+        if not 0 <= index < len(self._numbers):
+            raise IndexError(f"frame {index} of {len(self._numbers)}")
+        picture = self._clip[int(self._numbers[index])]
+        space, range_ = self._colours
+        rgb = picture.to_ndarray(
+            format="rgb24", src_colorspace=space, src_color_range=range_, dst_color_range=2
+        )
+        return turn(np.asarray(rgb, np.uint8), self._turn)
+
+    def close(self) -> None:
+        """Release the decoder and the scratch copy."""
+        self._clip.close()
+        if self._scratch:
+            self._scratch.cleanup()
+
+    def _shorten_gops(self) -> None:
+        self._scratch = tempfile.TemporaryDirectory(prefix="avatarlab-footage-")
+        copy = Path(self._scratch.name) / "short-gop.mkv"
+        space, range_ = self._colours
+        write_short_gop(copy, self._clip, gop=max(4, self._clip.capacity // 2), space=space, range_=range_)
+        self._clip.close()
+        self._clip = Clip(copy, "yuv420p")
+
+
+def write_short_gop(path: Path, clip: Clip, *, gop: int, space: int, range_: int) -> None:
+    """Copy a clip near-losslessly with a key picture every `gop` pictures; their numbers stay."""
+    options = {"preset": "ultrafast", "crf": "8", "bf": "0"}
+    with av.open(str(path), "w", format="matroska") as output:
+        stream = output.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height = clip.size
+        stream.pix_fmt, stream.gop_size = "yuv420p", gop
+        context = stream.codec_context
+        context.colorspace, context.color_range = {1: 1, 5: 6, 7: 7, 9: 9}[space], range_
+        for number in range(len(clip)):
+            frame = clip[number]
+            frame.pts, frame.time_base, frame.pict_type = number, stream.codec_context.time_base, 0
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+
+
+def frame_numbers(times_s: np.ndarray, duration_s: float, fps: float) -> np.ndarray:
+    """Source picture shown at each output frame, int64 [round(duration_s * fps), at least 1].
+
+    A quarter of a frame of grace keeps pictures whose stamps were rounded (Matroska: to a millisecond).
+
+    >>> frame_numbers(np.array([0.0, 0.04, 0.12]), 0.16, 25.0).tolist()
+    [0, 1, 1, 2]
+    """
+    shown_at = np.arange(max(1, round(duration_s * fps))) / fps + 0.25 / fps
+    return np.clip(np.searchsorted(times_s, shown_at, "right") - 1, 0, len(times_s) - 1)
+
+
+def turn(rgb: Frame, matrix: tuple[int, int, int, int]) -> Frame:
+    """Stand a stored picture [h, w, 3] upright by the signs of its display matrix."""
+    a, b, c, d = matrix
+    if (a, b, c, d) == (1, 0, 0, 1):
+        return rgb
+    if a == 0:
+        rgb, a, d = np.asarray(cv2.transpose(rgb), np.uint8), c, b
+    if a < 0 or d < 0:
+        rgb = np.asarray(cv2.flip(rgb, -1 if a < 0 and d < 0 else (1 if a < 0 else 0)), np.uint8)
+    return np.ascontiguousarray(rgb)
+
+
+def even(side: int) -> int:
+    """Largest even number not above `side`, at least 2."""
+    return max(2, side - side % 2)
+
+
+def _fit(size: tuple[int, int], max_short_side_px: int) -> tuple[int, int]:
+    scale = min(1.0, max_short_side_px / min(size))
+    return even(round(size[0] * scale)), even(round(size[1] * scale))

@@ -1,0 +1,158 @@
+"""Still images: measured from their headers before a pixel is unpacked, then decoded upright to RGB."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps
+
+from avatarlab_ops.engines.base import Frame
+from avatarlab_ops.errors import MediaRefused
+
+NEUTRAL = (128, 128, 128)  # what shows through a portrait with alpha
+_SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """Stored size in pixels (before EXIF rotation) and whether the file holds several pictures."""
+
+    width: int
+    height: int
+    animated: bool
+
+
+def measure(path: Path, format_: str) -> ImageHeader:
+    """Read size and animation flag of a PNG, JPEG or WEBP file from its header. Raises MediaRefused."""
+    readers = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp}
+    try:
+        with path.open("rb") as file:
+            header = readers[format_](file)
+    except (IndexError, ValueError) as error:
+        raise MediaRefused(
+            f"{path.name} has a damaged {format_} header ({error}). Export it again."
+        ) from error
+    if header.width < 1 or header.height < 1:
+        raise MediaRefused(
+            f"{path.name} claims a size of {header.width}x{header.height} pixels. Export it again."
+        )
+    return header
+
+
+def load(path: Path, format_: str, *, max_short_side_px: int | None = None) -> tuple[Frame, tuple[str, ...]]:
+    """Decode upright to RGB uint8 [h, w, 3], short side scaled down to fit; with notes for the report.
+
+    The caller has checked the size by `measure`. Raises MediaRefused when the data are damaged.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own bomb warning: our limit was applied before
+            with Image.open(path, formats=[format_]) as image:
+                return _upright_rgb(image, max_short_side_px)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise MediaRefused(
+            f"{path.name} cannot be decoded ({error}). Export it again as PNG or JPEG."
+        ) from error
+
+
+def _upright_rgb(image: Image.Image, max_short_side_px: int | None) -> tuple[Frame, tuple[str, ...]]:
+    if max_short_side_px and min(image.size) > 2 * max_short_side_px:
+        image.draft("RGB", (2 * max_short_side_px, 2 * max_short_side_px))  # JPEG decodes smaller, for free
+    notes: list[str] = []
+    picture = _to_srgb(_to_8_bit(ImageOps.exif_transpose(image)), notes)
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        picture = _flatten(picture.convert("RGBA"), notes)
+    picture = picture.convert("RGB")
+    if max_short_side_px and min(picture.size) > max_short_side_px:
+        scale = max_short_side_px / min(picture.size)
+        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    return np.ascontiguousarray(picture), tuple(notes)
+
+
+def _to_8_bit(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
+    return image
+
+
+def _to_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in {"RGB", "RGBA", "CMYK"}:
+        return image
+    try:
+        mode = "RGBA" if image.mode == "RGBA" else "RGB"
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
+    except (ImageCms.PyCMSError, OSError):
+        notes.append("the image's colour profile is damaged; its colours were taken as sRGB")
+        return image
+    return converted if converted is not None else image
+
+
+def _flatten(image: Image.Image, notes: list[str]) -> Image.Image:
+    if image.getchannel("A").getextrema() == (255, 255):
+        return image
+    notes.append("the image has transparent parts; they were laid over neutral grey")
+    base = Image.new("RGBA", image.size, (*NEUTRAL, 255))
+    base.alpha_composite(image)
+    return base
+
+
+def _png(file: BinaryIO) -> ImageHeader:
+    head = file.read(24)
+    if head[12:16] != b"IHDR":
+        raise ValueError("no IHDR chunk")
+    size = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+    file.seek(8)
+    return ImageHeader(*size, animated=b"acTL" in _png_chunks(file))
+
+
+def _png_chunks(file: BinaryIO) -> set[bytes]:
+    kinds: set[bytes] = set()
+    while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
+        kinds.add(head[4:])
+        file.seek(int.from_bytes(head[:4], "big") + 4, io.SEEK_CUR)  # payload and checksum
+    return kinds
+
+
+def _jpeg(file: BinaryIO) -> ImageHeader:
+    for marker, payload in _jpeg_segments(file):
+        if marker in _SOF:
+            height, width = int.from_bytes(payload[1:3], "big"), int.from_bytes(payload[3:5], "big")
+            return ImageHeader(width, height, animated=False)
+    raise ValueError("no frame header")
+
+
+def _jpeg_segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    file.seek(2)
+    while head := file.read(2):
+        if head[0] != 0xFF:
+            raise ValueError("marker expected")
+        while head[1] == 0xFF:  # fill bytes
+            head = head[1:] + file.read(1)
+        length = int.from_bytes(file.read(2), "big")
+        if length < 2:
+            raise ValueError("segment too short")
+        yield head[1], file.read(length - 2)
+
+
+def _webp(file: BinaryIO) -> ImageHeader:
+    head = file.read(40)
+    kind, data = head[12:16], head[20:]
+    if kind == b"VP8X":
+        width, height = 1 + int.from_bytes(data[4:7], "little"), 1 + int.from_bytes(data[7:10], "little")
+        return ImageHeader(width, height, animated=bool(data[0] & 2))
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[1:5], "little")
+        return ImageHeader(1 + (bits & 0x3FFF), 1 + ((bits >> 14) & 0x3FFF), animated=False)
+    if kind == b"VP8 ":
+        width, height = int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
+        return ImageHeader(width & 0x3FFF, height & 0x3FFF, animated=False)
+    raise ValueError("unknown first chunk")

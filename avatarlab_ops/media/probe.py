@@ -1,0 +1,253 @@
+"""What a file is and whether it may enter: the gate before any engine runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from avatarlab_ops.errors import MediaRefused
+from avatarlab_ops.media import images
+from avatarlab_ops.media.container import PacketScan, display_matrix, open_input, scan, video_stream
+from avatarlab_ops.media.isobmff import check_self_contained
+from avatarlab_ops.media.sniff import FileType, Kind, sniff
+
+_TAIL_FRAMES = 300  # at most so many pictures of the last GOP are decoded as a check
+_HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics, ITU-T H.273
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is accepted. Sizes are of the stored picture."""
+
+    max_bytes: int = 2 * 1024**3
+    max_image_pixels: int = 50_000_000
+    max_video_pixels: int = 4096 * 2304
+    max_side_px: int = 16_384
+    min_side_px: int = 64
+    max_frames: int = 72_000
+    max_duration_s: float = 1200.0
+    min_frames: int = 2
+    min_fps: float = 1.0
+    max_fps: float = 240.0
+    max_streams: int = 16
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """A file that passed. width and height are as shown: after rotation and with square pixels."""
+
+    kind: Kind
+    format: str
+    codec: str
+    bytes: int
+    width: int
+    height: int
+    fps: float  # average; 0 for images and sound
+    frames: int  # 1 for an image, 0 for sound
+    duration_s: float
+    has_audio: bool
+    rotation: int  # degrees clockwise applied to the stored picture: 0, 90, 180 or 270
+    variable_rate: bool = False
+    has_alpha: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def probe(
+    path: Path,
+    limits: Limits = Limits(),
+    *,
+    allow: tuple[Kind, ...] = ("image", "video"),
+) -> MediaInfo:
+    """Check a file against the limits and tell what it is.
+
+    Raises MediaRefused saying what was given, what the limit is and what to do.
+    """
+    path = Path(path)
+    size = path.stat().st_size
+    if size > limits.max_bytes:
+        given = f"{path.name} has {size:,} bytes"
+        raise MediaRefused(f"{given}; at most {limits.max_bytes:,} are accepted. Compress or shorten it.")
+    type_ = sniff(path)
+    if type_.kind not in allow:
+        raise _wrong_kind(path, type_.kind, allow)
+    if type_.kind == "image":
+        return _probe_image(path, type_, limits)
+    info = _probe_container(path, type_, limits)
+    if info.kind not in allow:
+        raise _wrong_kind(path, info.kind, allow)
+    return info
+
+
+def _wrong_kind(path: Path, kind: Kind, allow: tuple[Kind, ...]) -> MediaRefused:
+    holds = "sound only, no picture" if kind == "audio" else f"{'an' if kind == 'image' else 'a'} {kind}"
+    wanted = " or ".join(f"{'an' if k[0] in 'ai' else 'a'} {k}" for k in allow)
+    return MediaRefused(f"{path.name} holds {holds}; {wanted} is needed here. Choose another file.")
+
+
+def _probe_image(path: Path, type_: FileType, limits: Limits) -> MediaInfo:
+    header = images.measure(path, type_.demuxer)
+    _check_size(path, header.width, header.height, limits.max_image_pixels, limits)
+    if header.animated:
+        raise MediaRefused(
+            f"{path.name} is an animated {type_.label}; a still image or a video is needed. "
+            "Export one picture, or convert the animation to MP4."
+        )
+    rgb, notes = images.load(path, type_.demuxer, max_short_side_px=None)
+    height, width = rgb.shape[:2]
+    return MediaInfo(
+        "image", type_.label, type_.demuxer.lower(), path.stat().st_size, width, height, fps=0.0, frames=1,
+        duration_s=0.0, has_audio=False,
+        rotation=0 if (width, height) == (header.width, header.height) else 90,
+        has_alpha=any("transparent" in note for note in notes), notes=notes,
+    )  # fmt: skip
+
+
+def _check_size(path: Path, width: int, height: int, max_pixels: int, limits: Limits) -> None:
+    given = f"{path.name} is {width}x{height} pixels"
+    if width * height > max_pixels:
+        raise MediaRefused(
+            f"{given} ({width * height / 1e6:.1f} megapixels); at most {max_pixels / 1e6:.1f} megapixels are "
+            "accepted. Scale it down."
+        )
+    if max(width, height) > limits.max_side_px:
+        raise MediaRefused(f"{given}; no side may exceed {limits.max_side_px} pixels. Scale it down.")
+    if min(width, height) < limits.min_side_px:
+        raise MediaRefused(
+            f"{given}; both sides need at least {limits.min_side_px} pixels. Use a larger picture."
+        )
+
+
+def _probe_container(path: Path, type_: FileType, limits: Limits) -> MediaInfo:
+    if type_.demuxer == "mov":
+        check_self_contained(path)
+    with open_input(path, type_) as container:
+        if len(container.streams) > limits.max_streams:
+            raise MediaRefused(
+                f"{path.name} has {len(container.streams)} streams; {limits.max_streams} are allowed. "
+                "Export it with one video and one audio stream."
+            )
+        stream = video_stream(container, path.name)
+        try:
+            return (
+                _probe_audio(path, type_, container)
+                if stream is None
+                else _probe_video(path, type_, container, stream, limits)
+            )
+        except av.FFmpegError as error:
+            raise MediaRefused(
+                f"{path.name} is damaged ({error.strerror}). Export or upload it again."
+            ) from error
+
+
+def _probe_audio(path: Path, type_: FileType, container: InputContainer) -> MediaInfo:
+    if not container.streams.audio:
+        raise MediaRefused(f"{path.name} holds neither picture nor sound. Choose another file.")
+    codec = container.streams.audio[0].codec_context
+    return MediaInfo(
+        "audio", type_.label, codec.name if codec else "unknown", path.stat().st_size, 0, 0,
+        fps=0.0, frames=0,
+        duration_s=(container.duration or 0) / av.time_base, has_audio=True, rotation=0,
+    )  # fmt: skip
+
+
+def _probe_video(
+    path: Path, type_: FileType, container: InputContainer, stream: VideoStream, limits: Limits
+) -> MediaInfo:
+    _check_size(
+        path, stream.codec_context.width, stream.codec_context.height, limits.max_video_pixels, limits
+    )
+
+    def check(pictures: int, seconds: float) -> None:
+        if pictures > limits.max_frames or seconds > limits.max_duration_s:
+            raise MediaRefused(
+                f"{path.name} is longer than {limits.max_duration_s:.0f} s or {limits.max_frames} frames, "
+                "the most that is accepted. Shorten it; footage is repeated as needed."
+            )
+
+    packets = scan(container, stream, check)
+    _check_frames(path, packets, limits)
+    _check_complete(path, packets, container, stream)
+    first = _decode_ends(path, packets, container, stream)
+    a, b, c, d = display_matrix(first)
+    width, height = shown_size(first, stream)
+    intervals = np.diff(packets.times_s)
+    notes = (
+        [f"{_HDR[first.color_trc]} high dynamic range footage; colours will look flatter"]
+        if first.color_trc in _HDR
+        else []
+    )
+    return MediaInfo(
+        "video", type_.label, stream.codec_context.name, path.stat().st_size, width, height,
+        fps=(len(packets.pts) - 1) / float(packets.times_s[-1]), frames=len(packets.pts),
+        duration_s=packets.duration_s, has_audio=bool(container.streams.audio),
+        rotation=_clockwise(a, b, c, d), variable_rate=bool(np.ptp(intervals) > 0.5 * packets.interval_s),
+        notes=tuple(notes),
+    )  # fmt: skip
+
+
+def shown_size(frame: av.VideoFrame, stream: VideoStream) -> tuple[int, int]:
+    """Width and height of a decoded picture once its pixels are square and it stands upright."""
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    width = max(1, round(frame.width * (aspect if 0.1 < aspect < 10 else 1)))
+    return (frame.height, width) if display_matrix(frame)[0] == 0 else (width, frame.height)
+
+
+def _clockwise(a: int, b: int, c: int, d: int) -> int:
+    return {(1, 0, 0, 1): 0, (0, 1, -1, 0): 90, (-1, 0, 0, -1): 180, (0, -1, 1, 0): 270}.get((a, b, c, d), 0)
+
+
+def _check_frames(path: Path, packets: PacketScan, limits: Limits) -> None:
+    count = len(packets.pts)
+    if count < limits.min_frames:
+        raise MediaRefused(
+            f"{path.name} has only {count} frame{'s' * (count != 1)}; {limits.min_frames} are needed. "
+            "Upload a still portrait as PNG or JPEG instead."
+        )
+    fps = (count - 1) / max(float(packets.times_s[-1]), 1e-9)
+    if not limits.min_fps <= fps <= limits.max_fps:
+        raise MediaRefused(
+            f"{path.name} runs at {fps:.2f} frames per second; {limits.min_fps:g} to {limits.max_fps:g} are "
+            "accepted. Convert it to 25 or 30."
+        )
+
+
+def _check_complete(path: Path, packets: PacketScan, container: InputContainer, stream: VideoStream) -> None:
+    declared_s = (
+        float(stream.duration * packets.time_base)
+        if stream.duration
+        else (container.duration or 0) / av.time_base
+    )
+    others = any(s.type == "audio" for s in container.streams)  # sound may outlast the picture
+    seen = len(packets.pts) + packets.hidden
+    lost = packets.corrupt or (stream.frames and seen < 0.98 * stream.frames - 1)
+    short = (
+        declared_s - packets.duration_s
+        > (3.0 if others and not stream.duration else 0.5) + 3 * packets.interval_s
+    )
+    if lost or short:
+        raise MediaRefused(
+            f"{path.name} is truncated: it declares {declared_s:.1f} s"
+            f"{f' and {stream.frames} frames' if stream.frames else ''} but holds {packets.duration_s:.1f} s "
+            f"and {seen} frames. Upload it again."
+        )
+
+
+def _decode_ends(
+    path: Path, packets: PacketScan, container: InputContainer, stream: VideoStream
+) -> av.VideoFrame:
+    """Decode the first picture and the tail: damage shows here, not after an hour of work."""
+    container.seek(int(packets.pts[0]), stream=stream)
+    first = next(container.decode(stream), None)
+    container.seek(int(packets.pts[packets.keys[-1]]), stream=stream)
+    tail = [f.is_corrupt for _, f in zip(range(_TAIL_FRAMES), container.decode(stream), strict=False)]
+    if first is None or not tail or any(tail):
+        raise MediaRefused(
+            f"{path.name} is damaged: its pictures cannot be decoded. Export or upload it again."
+        )
+    return first

@@ -1,0 +1,98 @@
+"""What a file is, by its first bytes. The answer picks the one demuxer that may open it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from avatarlab_ops.errors import MediaRefused
+
+Kind = Literal["image", "video", "audio"]
+ACCEPTED = "MP4, MOV, MKV or WebM video; PNG, JPEG or WebP image; WAV, FLAC, MP3 or Ogg sound"
+
+_PLAYLISTS = {b"#EXTM3U": "an HLS playlist", b"ffconcat": "a concat list", b"<MPD": "a DASH manifest"}
+_OTHERS = {
+    b"GIF8": "a GIF, an animated image",
+    b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a ZIP archive",
+    b"BM": "a BMP image",
+    b"II*\x00": "a TIFF image",
+    b"MM\x00*": "a TIFF image",
+    b"FLV": "a Flash video",
+}
+
+
+@dataclass(frozen=True)
+class FileType:
+    """`demuxer` is libavformat's name for containers, Pillow's for images."""
+
+    kind: Kind  # for containers a first guess: an MP4 may still hold sound only
+    demuxer: str
+    label: str
+
+
+def sniff(path: Path) -> FileType:
+    """Tell the type of a file from its content, never its name. Raises MediaRefused naming what was found."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if not head:
+        raise MediaRefused(f"{path.name} is empty (0 bytes). Upload {ACCEPTED}.")
+    found = _container(head) or _image(head) or _sound(head)
+    if found is None:
+        raise MediaRefused(f"{path.name} is {_describe(head)}, which is not accepted. Upload {ACCEPTED}.")
+    return found
+
+
+def _container(head: bytes) -> FileType | None:
+    if head[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}:
+        if head[4:8] == b"ftyp" and head[8:12] in {b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis"}:
+            return None
+        return FileType("video", "mov", "MP4/MOV")
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        return FileType("video", "matroska", "Matroska/WebM")
+    return None
+
+
+def _image(head: bytes) -> FileType | None:
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return FileType("image", "PNG", "PNG")
+    if head.startswith(b"\xff\xd8\xff"):
+        return FileType("image", "JPEG", "JPEG")
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return FileType("image", "WEBP", "WebP")
+    return None
+
+
+def _sound(head: bytes) -> FileType | None:
+    if head.startswith(b"RIFF") and head[8:12] == b"WAVE":
+        return FileType("audio", "wav", "WAV")
+    if head.startswith(b"fLaC"):
+        return FileType("audio", "flac", "FLAC")
+    if head.startswith(b"OggS"):
+        return FileType("audio", "ogg", "Ogg")
+    if head.startswith(b"ID3") or (head[0] == 0xFF and head[1:2] in {b"\xfb", b"\xf3", b"\xf2", b"\xfa"}):
+        return FileType("audio", "mp3", "MP3")
+    return None
+
+
+def _describe(head: bytes) -> str:
+    for mark, name in _PLAYLISTS.items():
+        if mark in head[:1024]:
+            return f"{name}: it points at other files"
+    for mark, name in _OTHERS.items():
+        if head.startswith(mark):
+            return name
+    if head[4:8] == b"ftyp":
+        return "a HEIC/AVIF image"
+    if _is_text(head):
+        return "text"
+    return "of an unknown type"
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = head.decode("utf-8", errors="strict" if len(head) < 4096 else "ignore")
+    except UnicodeDecodeError:
+        return False
+    return all(c.isprintable() or c in "\r\n\t" for c in text)
