@@ -1,7 +1,7 @@
 """The registry: which engines exist, what they need, and how to get one.
 
-Reading it loads nothing. `load` imports an engine's module and builds it at its first use, once per process: a
-forked child starts with none, because an ONNX session's threads do not survive a fork.
+Reading it loads nothing. `load` imports an engine's module and builds it at its first use, once per process:
+a forked child starts with none, because an ONNX session's threads do not survive a fork.
 """
 
 from __future__ import annotations
@@ -60,14 +60,13 @@ _loaded: dict[tuple[str, str], Any] = {}
 _lock = threading.Lock()
 
 
-def _forget() -> None:
-    """Start a forked child without its parent's sessions, and with a lock that nobody holds."""
-    global _lock
+# A fork waits until no engine is being built, and the child starts without its parent's sessions.
+def _after_fork_in_child() -> None:
     _loaded.clear()
-    _lock = threading.Lock()
+    _lock.release()
 
 
-os.register_at_fork(after_in_child=_forget)
+os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_after_fork_in_child)
 
 
 def names(kind: str) -> tuple[str, ...]:
@@ -90,7 +89,8 @@ def info(kind: str, name: str) -> EngineInfo:
 def load(kind: str, name: str) -> Any:
     """Give the engine itself, built at its first use and kept for the process; safe from several threads.
 
-    Raises EngineUnavailable when it is unknown, its code is not installed, or its weights are missing or altered.
+    Raises EngineUnavailable when it is unknown, its code is not installed, or its weights are missing or
+    altered.
     """
     engine = info(kind, name)
     with _lock:

@@ -1,7 +1,7 @@
 """Model files: where each one lies, what it must hash to, and what its licence asks.
 
-Nothing is downloaded at run time. The files arrive inside packages of the lock; some of those packages are mere
-containers, so a file is located through the installation's metadata and its package is never imported.
+Nothing is downloaded at run time. The files arrive inside packages of the lock; some of those packages are
+mere containers, so a file is located through the installation's metadata and its package is never imported.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from avatarlab_ops.errors import EngineUnavailable
 class PinnedFile:
     """One model file, known by its content.
 
-    `package` is the exact distribution that carries it; `relative` its path under site-packages; `size` in bytes.
+    `package` is the distribution that carries it; `relative` its path under site-packages; `size` in bytes;
+    `consequence` says what the licence asks of whoever uses or passes on the file.
     """
 
     name: str
@@ -44,8 +45,8 @@ _PINNED = (
         sha256="88d4531297118f595bf2fd60f6f566aec2e559393802d1f436c380f0cbbd2828",
         licence="GPL-3.0",
         consequence=(
-            "videos made with it are yours; whoever passes the file on, in an image or a product, does so under "
-            "GPL-3.0. The `selfie` engine is the permissive alternative"
+            "videos made with it are yours; whoever passes the file on, in an image or a product, does so "
+            "under GPL-3.0. The `selfie` engine is the permissive alternative"
         ),
     ),
     PinnedFile(
@@ -100,7 +101,7 @@ def sha256(name: str) -> str:
 def path(name: str) -> Path:
     """Where the file lies, its content verified at the first call of the process.
 
-    Raises EngineUnavailable when the package or the file is missing, or when the bytes are not the pinned ones.
+    Raises EngineUnavailable when the package or the file is missing, or its bytes are not the pinned ones.
     """
     wanted = pinned(name)
     location = _locate(wanted)
@@ -118,13 +119,13 @@ def _locate(wanted: PinnedFile) -> Path:
         distribution = metadata.distribution(wanted.package)
     except metadata.PackageNotFoundError:
         raise EngineUnavailable(
-            f"{wanted.name}: the package {wanted.package}=={wanted.version} that carries it is not installed; "
-            "run `make setup`"
+            f"{wanted.name}: the package {wanted.package}=={wanted.version} that carries it is not "
+            "installed; run `make setup`"
         ) from None
     location = Path(str(distribution.locate_file(wanted.relative)))
     if not location.is_file():
         raise EngineUnavailable(
-            f"{wanted.name}: {wanted.package} {distribution.version} is installed without the file {location}; "
+            f"{wanted.name}: {wanted.package} {distribution.version} is installed without {location}; "
             f"reinstall {wanted.package}=={wanted.version} with `make setup`"
         )
     return location

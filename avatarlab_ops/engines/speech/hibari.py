@@ -1,0 +1,150 @@
+"""Hibari: small English text to speech whose own durations give the timeline.
+
+The model predicts spectra and phone durations; the durations are an inner tensor, made an output in memory when
+the engine is loaded, so the file on disk stays the pinned one.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from hibari import dsp
+from hibari.g2p import G2P
+from hibari.g2p.normalize import normalize
+from hibari.tts import ASSETS
+from numpy.typing import NDArray
+
+from avatarlab_ops.engines import cpu, weights
+from avatarlab_ops.engines.base import Sentence, Speech
+from avatarlab_ops.engines.speech.assemble import Assembly
+from avatarlab_ops.engines.speech.clip import Clip, Symbol, cut
+from avatarlab_ops.engines.speech.reading import read_aloud
+from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
+from avatarlab_ops.progress import Report
+
+LANGUAGE, VOICE = "en-US", "heart"
+_DURATIONS = "/Clip_output_0"  # float [n]: one number per id, in units of 600 samples
+_MAX_SYMBOLS = 400  # the model was trained on pieces up to this length
+_CLAUSE_ENDS = frozenset(",;:—.!?…")
+_PIECE_PAUSE_S = 0.15  # between two pieces of one long sentence
+
+
+@dataclass(frozen=True)
+class SpokenWord:
+    """One word as read aloud and its symbols in the model's alphabet ("" for punctuation it ignores)."""
+
+    text: str
+    symbols: str
+
+
+class Hibari:
+    """SpeechEngine for American English, voice `heart`, float32 at 24 kHz, the same samples for the same seed."""
+
+    def __init__(self) -> None:
+        self._session = _session(weights.path("hibari.onnx"))
+        self._ids: dict[str, int] = json.loads(Path(ASSETS, "vocab.json").read_text(encoding="utf-8"))
+        self._g2p = lexicon()
+
+    def speak(
+        self, sentences: list[Sentence], *, language: str, voice: str, seed: int, report: Report
+    ) -> Speech:
+        """Speak the sentences in order, each followed by its pause; `report` counts sentences.
+
+        Raises EngineUnavailable for another language or voice, ScriptRefused when nothing speakable is left.
+        """
+        if (language, voice) != (LANGUAGE, VOICE):
+            raise EngineUnavailable(
+                f"hibari speaks {LANGUAGE} with the voice {VOICE!r}; {language} with {voice!r} was asked for"
+            )
+        assembly, warnings = Assembly(), []
+        for number, sentence in enumerate(sentences):
+            words = self.words(sentence.text)
+            rng = np.random.default_rng([seed % 2**64, number])
+            if self._say(words, assembly, rng):
+                assembly.close_sentence(sentence.text.split(), [word.text for word in words])
+            else:
+                warnings.append(f"nothing to say in: {sentence.text!r}")
+            assembly.rest(sentence.pause_s)
+            report(number + 1, len(sentences), "sentence")
+        if len(warnings) == len(sentences):
+            raise ScriptRefused(
+                "nothing in the script can be spoken by hibari; give at least one English word"
+            )
+        return assembly.speech(language, warnings)
+
+    def words(self, text: str) -> list[SpokenWord]:
+        """Words of one sentence as they are read aloud ("$20" gives "twenty", "dollars")."""
+        tokens = self._g2p.phonemize_tokens(self._g2p.tokenize(normalize(read_aloud(text))))
+        words: list[SpokenWord] = []
+        spelled = symbols = ""
+        for token in tokens:
+            spelled += token.text
+            symbols += "".join(char for char in token.phonemes or "" if char in self._ids)
+            if token.whitespace:
+                words.append(SpokenWord(spelled, symbols))
+                spelled = symbols = ""
+        words.append(SpokenWord(spelled, symbols))
+        return words
+
+    def _say(self, words: list[SpokenWord], assembly: Assembly, rng: np.random.Generator) -> bool:
+        """Add the words to the assembly; whether anything was heard."""
+        heard = False
+        for piece in _pieces(words):
+            clip = self._clip(piece, rng)
+            if clip.sounds:
+                assembly.rest(_PIECE_PAUSE_S if heard else 0.0)
+                assembly.add(clip)
+                heard = True
+        return heard
+
+    def _clip(self, symbols: list[Symbol], rng: np.random.Generator) -> Clip:
+        ids = [0, *(self._ids[symbol.char] for symbol in symbols), 0]
+        outputs = self._session.run(
+            None, {"ids": np.asarray([ids], np.int64), "speed": np.ones(1, np.float32)}
+        )
+        samples: NDArray[np.float32] = dsp.synth(*(output[0] for output in outputs[:6]), rng)
+        return cut(samples, symbols, np.asarray(outputs[6]).ravel().tolist())
+
+
+@functools.cache
+def lexicon() -> G2P:
+    """English spelling to sound: plain dictionaries, so a parent may load them before it forks."""
+    return G2P()
+
+
+def _session(path: Path) -> Any:
+    model = onnx.load(str(path))
+    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(_DURATIONS))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = cpu.threads()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors only
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _pieces(words: list[SpokenWord]) -> Iterator[list[Symbol]]:
+    """Symbols for one run of the model each: at most 400 where words allow it, cut after a clause if one ends."""
+    piece: list[Symbol] = []
+    clause_end = 0  # symbols up to the last clause end in the piece
+    for index, word in enumerate(words):
+        if not word.symbols:
+            continue
+        fresh = [Symbol(char, index) for char in word.symbols]
+        if piece and len(piece) + 1 + len(fresh) > _MAX_SYMBOLS:
+            stop = clause_end or len(piece)
+            yield piece[:stop]
+            piece, clause_end = piece[stop + 1 :], 0
+        piece += [Symbol(" ", -1), *fresh] if piece else fresh
+        clause_end = len(piece) if word.symbols[-1] in _CLAUSE_ENDS else clause_end
+    if piece:
+        yield piece

@@ -1,0 +1,359 @@
+"""Script text to sentences: what is refused, what is dropped with a warning, where a breath is taken.
+
+Text that cannot be spoken is refused here, before any engine runs. What is left reads word for word as
+written: numbers and abbreviations become speech inside the engine, so captions keep the writer's own spelling.
+"""
+
+# ruff: noqa: RUF001  (typographic and full-width punctuation is what a splitter is about)
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from avatarlab_ops import engines
+from avatarlab_ops.engines.base import Sentence
+from avatarlab_ops.errors import ScriptRefused
+
+MAX_SCRIPT_CHARS = 50_000  # about an hour of speech
+MAX_PARTS = 1_000  # entries of a script given in parts
+MAX_SENTENCE_CHARS = 300  # a longer sentence is spoken clause by clause
+MAX_WORD_CHARS = 100
+MAX_PAUSE_S = 10.0
+
+PAUSE_CLAUSE_S = 0.15
+PAUSE_SENTENCE_S = 0.35
+PAUSE_PARAGRAPH_S = 0.7
+
+_INVISIBLE = dict.fromkeys((0x00AD, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF))  # soft hyphen, zero-width marks
+_LINES = {0x0D: 0x0A, 0x0B: 0x0A, 0x0C: 0x0A, 0x85: 0x0A, 0x2028: 0x0A, 0x2029: 0x0A}
+_REFUSED_CATEGORIES = {"Cc": "control", "Cs": "surrogate", "Co": "private-use", "Cn": "unassigned"}
+_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_SIGNS = frozenset("©®™")  # emoji by the Unicode tables, words to a reader
+
+_LETTER = r"[^\W\d_]"
+_END = re.compile(r"(?<=[.!?…])[\"”’'»)\]]*\s+(?=\S)|(?<=[。！？])[”’」』）]*\s*(?=\S)")
+_OPENERS = "\"“‘'«([¿¡"
+_CLAUSE_END = re.compile(r"(?<=[,;:—–])\s+|(?<=—)(?=\w)")
+
+# Abbreviations whose full stop never ends a sentence: a name, a number or an example follows.
+_NEVER_LAST = [
+    "mr",
+    "mrs",
+    "ms",
+    "mx",
+    "dr",
+    "prof",
+    "st",
+    "mt",
+    "ft",
+    "gen",
+    "gov",
+    "sen",
+    "rep",
+    "capt",
+    "lt",
+    "col",
+    "sgt",
+    "cmdr",
+    "rev",
+    "hon",
+    "pres",
+    "messrs",
+    "mme",
+    "e.g",
+    "i.e",
+    "cf",
+    "vs",
+    "ca",
+    "approx",
+    "viz",
+]
+_BEFORE_NUMBER = [
+    "no",
+    "nos",
+    "p",
+    "pp",
+    "vol",
+    "fig",
+    "figs",
+    "ch",
+    "sec",
+    "art",
+    "eq",
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "sept",
+    "oct",
+    "nov",
+    "dec",
+]
+_INITIAL = re.compile(r"^(?!I$)[^\W\d_]$")  # "J. K. Rowling", but "It was I."
+_DOTTED = re.compile(rf"^(?:{_LETTER}\.)+{_LETTER}$")  # U.S, a.m, Ph.D without the last stop
+# Words that open a sentence after a dotted abbreviation ("in the U.S. The law ...").
+_STARTERS = [
+    "a",
+    "an",
+    "and",
+    "as",
+    "at",
+    "but",
+    "by",
+    "for",
+    "from",
+    "he",
+    "her",
+    "his",
+    "how",
+    "i",
+    "if",
+    "in",
+    "it",
+    "its",
+    "my",
+    "no",
+    "not",
+    "now",
+    "on",
+    "or",
+    "our",
+    "she",
+    "so",
+    "some",
+    "that",
+    "the",
+    "their",
+    "then",
+    "there",
+    "these",
+    "they",
+    "this",
+    "those",
+    "to",
+    "we",
+    "what",
+    "when",
+    "where",
+    "who",
+    "why",
+    "with",
+    "yes",
+    "you",
+    "your",
+]
+
+_SCRIPT_NAMES = {"CJK": "Han", "IDEOGRAPHIC": "Han"}
+_LETTERLIKE = frozenset({"MICRO", "FEMININE", "MASCULINE", "MODIFIER"})  # signs filed among the letters
+
+
+@dataclass(frozen=True)
+class Script:
+    """Sentences in speaking order, and what was changed on the way, in words for the user."""
+
+    sentences: tuple[Sentence, ...]
+    warnings: tuple[str, ...]
+
+
+def sentences(script: str | Sequence[tuple[str, float | None]], *, engine: str = "hibari") -> Script:
+    """Split a script into speakable sentences for one speech engine.
+
+    `script` is a text, or parts (text, seconds of silence after it; None: the default). Emoji are dropped with
+    a warning. Raises ScriptRefused for text that is empty, too long, holds control characters, or is written in
+    a script that the engine does not speak; EngineUnavailable for an unknown engine.
+    """
+    parts = [(script, None)] if isinstance(script, str) else list(script)
+    _check_size(parts)
+    warnings: list[str] = []
+    spoken: list[Sentence] = []
+    for text, pause_s in parts:
+        found = list(_part(_clean(text, warnings), engine))
+        if found and pause_s is not None:
+            found[-1] = Sentence(found[-1].text, pause_s)
+        if not found and len(parts) > 1:
+            warnings.append(f"a part without words was left out: {text[:40]!r}")
+        spoken += found
+    if not spoken:
+        raise ScriptRefused("the script has no words to speak; give at least one word or number")
+    return Script(tuple(spoken), tuple(dict.fromkeys(warnings)))
+
+
+def _check_size(parts: Sequence[tuple[str, float | None]]) -> None:
+    if len(parts) > MAX_PARTS:
+        raise ScriptRefused(f"the script has {len(parts)} parts; at most {MAX_PARTS} are allowed")
+    chars = sum(len(text) for text, _ in parts)
+    if chars > MAX_SCRIPT_CHARS:
+        raise ScriptRefused(
+            f"the script has {chars} characters; at most {MAX_SCRIPT_CHARS} are allowed: make several videos"
+        )
+    for _, pause_s in parts:
+        if pause_s is not None and not 0 <= pause_s <= MAX_PAUSE_S:
+            raise ScriptRefused(f"a pause of {pause_s} s was asked for; 0 to {MAX_PAUSE_S:g} s are allowed")
+
+
+def _clean(text: str, warnings: list[str]) -> str:
+    text = _drop_emoji(text.replace("\r\n", "\n"), warnings)
+    text = unicodedata.normalize("NFC", text.translate(_LINES).translate(_INVISIBLE))
+    _refuse_controls(text)
+    for word in text.split():
+        if len(word) > MAX_WORD_CHARS:
+            raise ScriptRefused(
+                f"the word {word[:30]!r}... has {len(word)} characters; at most {MAX_WORD_CHARS} can be spoken"
+            )
+    return text
+
+
+def _drop_emoji(text: str, warnings: list[str]) -> str:
+    if text.isascii():
+        return text
+    import emoji
+
+    dropped: Counter[str] = Counter()
+
+    def drop(found: str, _: dict[str, str]) -> str:
+        if found.strip("\ufe0f") in _SIGNS:
+            return found.strip("\ufe0f")
+        dropped[found] += 1
+        return ""
+
+    text = emoji.replace_emoji(text, drop).replace("\ufe0f", "").replace("\u200d", "")
+    if dropped:
+        names = ", ".join(
+            f"{found} ({emoji.demojize(found).strip(':').replace('_', ' ')})"
+            + (f" x{count}" if count > 1 else "")
+            for found, count in dropped.items()
+        )
+        warnings.append(f"emoji cannot be spoken and were left out: {names}")
+    return text
+
+
+def _refuse_controls(text: str) -> None:
+    for position, char in enumerate(text):
+        kind = _REFUSED_CATEGORIES.get(unicodedata.category(char))
+        if char in _BIDI:
+            kind = "text-direction"
+        if kind and char not in "\n\t":
+            raise ScriptRefused(
+                f"the script holds the {kind} character U+{ord(char):04X} at position {position}; remove it"
+            )
+
+
+def _part(text: str, engine: str) -> Iterator[Sentence]:
+    _check_writing(text, engine)
+    for paragraph in re.split(r"\n\s*\n", text):
+        found = [
+            Sentence(clause, PAUSE_SENTENCE_S if last else PAUSE_CLAUSE_S)
+            for line in _lines(paragraph)
+            for sentence in split(line)
+            for clause, last in _clauses(sentence)
+            if _speakable(clause)
+        ]
+        if found:
+            yield from found[:-1]
+            yield Sentence(found[-1].text, PAUSE_PARAGRAPH_S)
+
+
+def _lines(paragraph: str) -> list[str]:
+    """Lines of a paragraph; one that goes on in lower case is the same line, wrapped by an editor."""
+    joined = re.sub(r"[ \t]*\n[ \t]*(?=[a-zß-öø-ÿ])", " ", paragraph)
+    return [" ".join(line.split()) for line in joined.split("\n") if line.strip()]
+
+
+def split(line: str) -> list[str]:
+    """Sentences of one line of text, verbatim.
+
+    >>> split('Dr. Smith paid $3.50. "Stop!" he said. It works, e.g. here... Fine.')
+    ['Dr. Smith paid $3.50.', '"Stop!" he said.', 'It works, e.g. here...', 'Fine.']
+    """
+    found, start = [], 0
+    for match in _END.finditer(line):
+        if _ends_sentence(line[start : match.start()], line[match.end() :]):
+            found.append(line[start : match.end()].strip())
+            start = match.end()
+    found.append(line[start:].strip())
+    return [sentence for sentence in found if sentence]
+
+
+def _ends_sentence(before: str, after: str) -> bool:
+    following = after.lstrip(_OPENERS)
+    if following[:1].islower():
+        return False
+    if not before.endswith(".") or before.endswith(".."):
+        return True
+    word = before[before.rfind(" ") + 1 : -1].lstrip(_OPENERS)
+    if _DOTTED.match(word) and word.lower() not in _NEVER_LAST:
+        return re.split(r"\W", following, maxsplit=1)[0].lower() in _STARTERS
+    return not (
+        word.lower() in _NEVER_LAST
+        or (word.lower() in _BEFORE_NUMBER and following[:1].isdigit())
+        or (before == f"{word}." and word.isdigit())  # "1. First"
+        or (word.isupper() and _INITIAL.match(word))
+    )
+
+
+def _clauses(sentence: str) -> Iterator[tuple[str, bool]]:
+    """Pieces of at most MAX_SENTENCE_CHARS, cut at clauses where possible, and whether each is the last."""
+    rest = sentence
+    while len(rest) > MAX_SENTENCE_CHARS:
+        cut = _cut(rest)
+        yield rest[:cut].strip(), False
+        rest = rest[cut:].strip()
+    yield rest, True
+
+
+def _cut(text: str) -> int:
+    ends = [match.end() for match in _CLAUSE_END.finditer(text, 0, MAX_SENTENCE_CHARS)]
+    if ends and ends[-1] > MAX_SENTENCE_CHARS // 4:
+        return ends[-1]
+    space = text.rfind(" ", 1, MAX_SENTENCE_CHARS)
+    return space if space > 0 else MAX_SENTENCE_CHARS
+
+
+def _speakable(text: str) -> bool:
+    return any(char.isalnum() for char in text)
+
+
+def writing_systems(text: str) -> tuple[str, ...]:
+    """Unicode scripts of the letters, most frequent first, such as ("Latin", "Cyrillic").
+
+    A Greek letter that stands alone is a symbol (π, Ω) and does not count.
+    """
+    found: Counter[str] = Counter()
+    for run in re.findall(rf"{_LETTER}+", text):
+        systems = Counter(name for name in map(_writing_system, run) if name)
+        if len(run) > 1 or "Greek" not in systems:
+            found.update(systems)
+    return tuple(name for name, _ in found.most_common())
+
+
+def _writing_system(letter: str) -> str | None:
+    if unicodedata.name(letter, "").split(" ")[0] in _LETTERLIKE:
+        return None
+    plain = unicodedata.normalize("NFKC", letter)[0]  # full-width and mathematical letters are Latin
+    first = re.split(r"[ -]", unicodedata.name(plain, "UNKNOWN"))[0]
+    return _SCRIPT_NAMES.get(first, first.capitalize())
+
+
+def _check_writing(text: str, engine: str) -> None:
+    spoken = engines.info("speech", engine).scripts
+    foreign = [name for name in writing_systems(text) if name not in spoken]
+    if not foreign:
+        return
+    able = [n for n in engines.names("speech") if set(foreign) <= set(engines.info("speech", n).scripts)]
+    raise ScriptRefused(
+        f"the script is written in {_listed(foreign)}, but the speech engine {engine!r} speaks only "
+        f"{_listed(spoken)}; {'engines that can: ' + ', '.join(able) if able else 'no installed engine can'}"
+    )
+
+
+def _listed(items: Iterable[str]) -> str:
+    *head, last = items
+    return f"{', '.join(head)} and {last}" if head else last
