@@ -1,7 +1,7 @@
 """Script text to sentences: what is refused, what is dropped with a warning, where a breath is taken.
 
-Text that cannot be spoken is refused here, before any engine runs. What is left reads word for word as
-written: numbers and abbreviations become speech inside the engine, so captions keep the writer's own spelling.
+Text that cannot be spoken is refused here, before any engine runs. What is left stays as written: numbers and
+abbreviations become speech inside the engine, so captions keep the writer's own spelling.
 """
 
 # ruff: noqa: RUF001  (typographic and full-width punctuation is what a splitter is about)
@@ -40,116 +40,28 @@ _OPENERS = "\"“‘'«([¿¡"
 _CLAUSE_END = re.compile(r"(?<=[,;:—–])\s+|(?<=—)(?=\w)")
 
 # Abbreviations whose full stop never ends a sentence: a name, a number or an example follows.
-_NEVER_LAST = [
-    "mr",
-    "mrs",
-    "ms",
-    "mx",
-    "dr",
-    "prof",
-    "st",
-    "mt",
-    "ft",
-    "gen",
-    "gov",
-    "sen",
-    "rep",
-    "capt",
-    "lt",
-    "col",
-    "sgt",
-    "cmdr",
-    "rev",
-    "hon",
-    "pres",
-    "messrs",
-    "mme",
-    "e.g",
-    "i.e",
-    "cf",
-    "vs",
-    "ca",
-    "approx",
-    "viz",
-]
-_BEFORE_NUMBER = [
-    "no",
-    "nos",
-    "p",
-    "pp",
-    "vol",
-    "fig",
-    "figs",
-    "ch",
-    "sec",
-    "art",
-    "eq",
-    "jan",
-    "feb",
-    "mar",
-    "apr",
-    "jun",
-    "jul",
-    "aug",
-    "sep",
-    "sept",
-    "oct",
-    "nov",
-    "dec",
-]
+_NEVER_LAST = frozenset(
+    re.findall(
+        r"\S+",
+        "mr mrs ms mx dr prof st mt ft gen gov sen rep capt lt col sgt cmdr rev hon pres messrs mme "
+        "e.g i.e cf vs ca approx viz",
+    )
+)
+_BEFORE_NUMBER = frozenset(
+    re.findall(
+        r"\w+", "no nos p pp vol fig figs ch sec art eq jan feb mar apr jun jul aug sep sept oct nov dec"
+    )
+)
 _INITIAL = re.compile(r"^(?!I$)[^\W\d_]$")  # "J. K. Rowling", but "It was I."
 _DOTTED = re.compile(rf"^(?:{_LETTER}\.)+{_LETTER}$")  # U.S, a.m, Ph.D without the last stop
 # Words that open a sentence after a dotted abbreviation ("in the U.S. The law ...").
-_STARTERS = [
-    "a",
-    "an",
-    "and",
-    "as",
-    "at",
-    "but",
-    "by",
-    "for",
-    "from",
-    "he",
-    "her",
-    "his",
-    "how",
-    "i",
-    "if",
-    "in",
-    "it",
-    "its",
-    "my",
-    "no",
-    "not",
-    "now",
-    "on",
-    "or",
-    "our",
-    "she",
-    "so",
-    "some",
-    "that",
-    "the",
-    "their",
-    "then",
-    "there",
-    "these",
-    "they",
-    "this",
-    "those",
-    "to",
-    "we",
-    "what",
-    "when",
-    "where",
-    "who",
-    "why",
-    "with",
-    "yes",
-    "you",
-    "your",
-]
+_STARTERS = frozenset(
+    re.findall(
+        r"\w+",
+        "a an and as at but by for from he her his how i if in it its my no not now on or our she so some "
+        "that the their then there these they this those to we what when where who why with yes you your",
+    )
+)
 
 _SCRIPT_NAMES = {"CJK": "Han", "IDEOGRAPHIC": "Han"}
 _LETTERLIKE = frozenset({"MICRO", "FEMININE", "MASCULINE", "MODIFIER"})  # signs filed among the letters
@@ -166,9 +78,9 @@ class Script:
 def sentences(script: str | Sequence[tuple[str, float | None]], *, engine: str = "hibari") -> Script:
     """Split a script into speakable sentences for one speech engine.
 
-    `script` is a text, or parts (text, seconds of silence after it; None: the default). Emoji are dropped with
-    a warning. Raises ScriptRefused for text that is empty, too long, holds control characters, or is written in
-    a script that the engine does not speak; EngineUnavailable for an unknown engine.
+    `script` is a text, or parts (text, seconds of silence after it; None: the default). Emoji are dropped
+    with a warning. Raises ScriptRefused for text that is empty, too long, holds control characters, or is
+    written in a script that the engine does not speak; EngineUnavailable for an unknown engine.
     """
     parts = [(script, None)] if isinstance(script, str) else list(script)
     _check_size(parts)
@@ -206,7 +118,7 @@ def _clean(text: str, warnings: list[str]) -> str:
     for word in text.split():
         if len(word) > MAX_WORD_CHARS:
             raise ScriptRefused(
-                f"the word {word[:30]!r}... has {len(word)} characters; at most {MAX_WORD_CHARS} can be spoken"
+                f"the word {word[:30]!r}... has {len(word)} characters; at most {MAX_WORD_CHARS} are allowed"
             )
     return text
 

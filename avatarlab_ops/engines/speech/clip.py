@@ -75,7 +75,7 @@ def _quiet(samples: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _sounds(symbols: Sequence[Symbol], units: Sequence[float]) -> list[Sound]:
-    """Sounds at the model's own times; marks lengthen the sound before them in the word, or else the next one."""
+    """Sounds at the model's own times; marks lengthen the sound before them in the word, or else the next."""
     edges_s = np.cumsum([0.0, *units]) * UNIT / RATE - LATE_S
     sounds: list[Sound] = []
     opened_s: float | None = None  # start of marks that wait for their sound

@@ -1,7 +1,7 @@
 """Hibari: small English text to speech whose own durations give the timeline.
 
-The model predicts spectra and phone durations; the durations are an inner tensor, made an output in memory when
-the engine is loaded, so the file on disk stays the pinned one.
+The model predicts spectra and phone durations; the durations are an inner tensor, made an output in memory
+when the engine is loaded, so the file on disk stays the pinned one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class SpokenWord:
 
 
 class Hibari:
-    """SpeechEngine for American English, voice `heart`, float32 at 24 kHz, the same samples for the same seed."""
+    """SpeechEngine for American English, voice `heart`, 24 kHz; the same seed gives the same samples."""
 
     def __init__(self) -> None:
         self._session = _session(weights.path("hibari.onnx"))
@@ -133,7 +133,7 @@ def _session(path: Path) -> Any:
 
 
 def _pieces(words: list[SpokenWord]) -> Iterator[list[Symbol]]:
-    """Symbols for one run of the model each: at most 400 where words allow it, cut after a clause if one ends."""
+    """Symbols for one run of the model each: at most 400 where words allow it, cut after a clause if any."""
     piece: list[Symbol] = []
     clause_end = 0  # symbols up to the last clause end in the piece
     for index, word in enumerate(words):

@@ -1,8 +1,8 @@
 """English as it is read aloud: what hibari's own normaliser misses, rewritten before it sees the text.
 
 Hibari reads dates, times, units, ordinals, plain numbers and most abbreviations well. It carries a currency
-over to the next number ("$20, 30 people"), drops minus signs of money, and fails on numbers beyond its largest
-scale word.
+over to the next number ("$20, 30 people"), drops minus signs of money, and fails on numbers beyond its
+largest scale word.
 """
 
 # ruff: noqa: RUF001  (typographic characters are what these rules are about)
