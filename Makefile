@@ -1,0 +1,33 @@
+# Thin: the work is in the package. `make demo` on a fresh clone ends with out/demo.mp4.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test chaos up down check bench
+
+setup: ## make or repair .venv from uv.lock
+	@$(PYTHON) -m avatarlab_ops.setup
+
+demo: setup ## render the demo request through Airflow into out/
+	@$(BIN)/avatarlab demo
+
+test: setup ## every test but the slow and the destructive ones
+	@$(PYTHON) -m avatarlab_ops.setup --browser
+	@$(BIN)/python -m pytest -m "not slow"
+
+chaos: setup ## kill one process after the other in the middle of renders
+	@$(BIN)/python -m pytest tests/chaos
+
+up: setup ## start the servers and Airflow
+	@$(BIN)/avatarlab up
+
+down: ## stop them, data kept
+	@$(BIN)/avatarlab down
+
+check: setup ## lint, format, types, import direction
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: setup ## figures beside other tools
+	@$(BIN)/python -m benchmarks

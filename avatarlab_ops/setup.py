@@ -1,0 +1,367 @@
+"""Make `.venv` from uv.lock: `python3 -m avatarlab_ops.setup`, standard library only.
+
+A set-up is complete when its stamp, written last, matches the lock and every installed file is there. Anything
+else (first time, cut short, damaged, another lock, another place) is built anew; with a warm cache of uv that
+takes seconds, and nothing half-old can remain.
+
+Without a GPU torch is the CPU build, which pip finds where it is offered and whose digest pyproject.toml pins;
+everything else comes from uv.lock with its digests, torch with CUDA included where a GPU is present.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+SUPPORTED = ((3, 11), (3, 12))
+NEEDED_BYTES = {False: 6_000_000_000, True: 14_000_000_000}  # .venv and uv's cache; True: with CUDA
+HEARTBEAT_S = 15.0
+GPU_ONLY = ("nvidia-", "cuda-", "triton")  # what only a CUDA build of torch needs
+STARTED = time.monotonic()
+
+
+class SetupError(Exception):
+    """Set-up cannot go on; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a complete `.venv` was made for."""
+
+    lock: str  # sha256 of uv.lock and of the parts of pyproject.toml that decide what is installed
+    python: str
+    root: str  # scripts in a virtual environment name its place
+    gpu: bool
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Set up; exit code 0 when `.venv` is complete, 1 with the reason on standard error."""
+    parser = argparse.ArgumentParser("python3 -m avatarlab_ops.setup", description="Make .venv from uv.lock.")
+    parser.add_argument(
+        "--browser", action="store_true", help="instead install Chromium for the browser tests"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        if options.browser:
+            install_browser()
+        else:
+            with alone():
+                set_up()
+    except (SetupError, OSError, KeyboardInterrupt) as error:
+        print(f"set-up failed: {error or 'interrupted'}; run it again to go on", file=sys.stderr)
+        return 1
+    return 0
+
+
+def set_up() -> None:
+    """Build `.venv` unless it is complete already."""
+    check_machine()
+    wanted = Wanted(lock_digest(), platform.python_version(), str(ROOT), has_gpu())
+    environment = ROOT / ".venv"
+    if is_complete(environment, wanted):
+        say("complete already: nothing to do")
+        return
+    check_space(wanted.gpu)
+    build(environment, wanted)
+    say("done: .venv/bin/avatarlab is ready")
+
+
+def build(environment: Path, wanted: Wanted) -> None:
+    """Make the environment from nothing and write its stamp last."""
+    if environment.is_symlink():
+        raise SetupError(f"{environment} is a link; remove it, set-up makes a folder there")
+    if environment.exists():
+        say("an older, unfinished or damaged .venv is there: making it anew")
+        stamp_of(environment).unlink(missing_ok=True)
+        shutil.rmtree(environment)
+    say(f"making .venv with Python {wanted.python}")
+    python = environment / "bin" / "python"
+    run([base_python(), "-m", "venv", str(environment)], "python -m venv")
+    say("installing uv from the lock")
+    lock = read_toml(ROOT / "uv.lock")
+    pip_install(python, uv_requirement(lock))
+    cuda = wanted.gpu or not install_cpu_torch(python)
+    say(
+        f"installing {'everything' if cuda else 'everything else'} from uv.lock (long when uv's cache is cold)"
+    )
+    install_locked(environment / "bin" / "uv", python, () if cuda else gpu_only(lock))
+    say("installing avatarlab itself, editable")
+    editable = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
+    run(
+        [str(environment / "bin" / "uv"), "pip", "install", "--python", str(python), *editable],
+        "uv pip install",
+    )
+    record = asdict(wanted) | {"packages": sorted(found.name for found in packages(environment))}
+    stamp_of(environment).write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+
+def install_cpu_torch(python: Path) -> bool:
+    """Install torch's CPU build with its pinned digest; False when pip is offered none with that digest."""
+    pinned = read_toml(ROOT / "pyproject.toml")["tool"]["avatarlab"]["torch-cpu"]
+    if offered_digest(python, f"torch=={pinned['version']}") not in pinned["sha256"]:
+        say(
+            "no GPU, and pip is offered no pinned CPU build of torch: taking the CUDA build, which also runs on CPUs"
+        )
+        return False
+    say(f"no GPU here: installing the CPU build of torch {pinned['version']}")
+    pip_install(python, requirement("torch", pinned["version"], pinned["sha256"]))
+    return True
+
+
+def install_locked(uv: Path, python: Path, left_out: Sequence[str]) -> None:
+    """Install every locked package but `left_out`, digests checked. The lock is complete: nothing is resolved."""
+    prune = [part for name in left_out for part in ("--no-emit-package", name)]
+    options = ["--project", str(ROOT), "--frozen", "--no-emit-project", "--no-header", "--no-annotate"]
+    exported = run([str(uv), "export", *options, *prune], "uv export", quiet=True)
+    with requirements_file(exported) as file:
+        options = ["--python", str(python), "--no-deps", "--require-hashes", "--requirement", file]
+        run([str(uv), "pip", "install", *options], "uv pip install")
+
+
+def pip_install(python: Path, requirements: str) -> None:
+    """Install by pip exactly what is named, digests checked."""
+    with requirements_file(requirements) as file:
+        options = ["--disable-pip-version-check", "--no-deps", "--require-hashes", "--requirement", file]
+        run([str(python), "-m", "pip", "install", *options], "pip install")
+
+
+def offered_digest(python: Path, wanted: str) -> str:
+    """sha256 of the file that pip would take for `wanted`; "" when it finds none or names no digest."""
+    options = ["--dry-run", "--quiet", "--ignore-installed", "--no-deps", "--report", "-", wanted]
+    found = subprocess.run(
+        [str(python), "-m", "pip", "install", "--disable-pip-version-check", *options],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False,
+    )  # fmt: skip
+    if found.returncode:
+        return ""
+    archive = json.loads(found.stdout)["install"][0]["download_info"].get("archive_info", {})
+    return str(archive.get("hashes", {}).get("sha256", ""))
+
+
+def uv_requirement(lock: dict[str, Any]) -> str:
+    """The line by which pip installs the locked uv."""
+    uv = locked(lock, "uv")
+    return requirement("uv", uv["version"], [wheel["hash"].removeprefix("sha256:") for wheel in uv["wheels"]])
+
+
+def gpu_only(lock: dict[str, Any]) -> list[str]:
+    """Locked packages that a CPU torch has no use for, and torch itself, which pip installed."""
+    names = {package["name"] for package in lock["package"]}
+    return ["torch", *sorted(name for name in names if name.startswith(GPU_ONLY))]
+
+
+def requirement(name: str, version: str, digests: Sequence[str]) -> str:
+    """One line of a requirements file."""
+    return " ".join([f"{name}=={version}", *(f"--hash=sha256:{digest}" for digest in digests)])
+
+
+def locked(lock: dict[str, Any], name: str) -> dict[str, Any]:
+    """The entry of a package in uv.lock."""
+    for package in lock["package"]:
+        if package["name"] == name:
+            return dict(package)
+    raise SetupError(f"uv.lock does not name {name}; restore it with `git checkout uv.lock`")
+
+
+def lock_digest() -> str:
+    """sha256 over uv.lock and over what in pyproject.toml decides what is installed."""
+    project = read_toml(ROOT / "pyproject.toml")
+    tool = project.get("tool", {})
+    parts = [project.get("project"), project.get("build-system"), tool.get("avatarlab"), tool.get("hatch")]
+    digest = hashlib.sha256((ROOT / "uv.lock").read_bytes())
+    digest.update(json.dumps(parts, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def is_complete(environment: Path, wanted: Wanted) -> bool:
+    """Whether the stamp is the wanted one, the interpreter starts and no installed file is missing."""
+    try:
+        stamp = json.loads(stamp_of(environment).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    expected = stamp.pop("packages", [])
+    if stamp != asdict(wanted) or [found.name for found in packages(environment)] != expected:
+        return False
+    python = environment / "bin" / "python"
+    return python.exists() and starts(str(python)) and not any(missing_files(environment))
+
+
+def starts(python: str) -> bool:
+    """Whether this interpreter runs (a version manager's stand-in, or one whose base is gone, does not)."""
+    return subprocess.run([python, "-c", ""], check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def packages(environment: Path) -> list[Path]:
+    """The .dist-info folders of everything installed, sorted."""
+    return sorted(environment.glob("lib/python3.*/site-packages/*.dist-info"))
+
+
+def missing_files(environment: Path) -> Iterator[Path]:
+    """Files that a package installed and that are gone (compiled .pyc files may go)."""
+    there = {os.path.join(folder, file) for folder, _, files in os.walk(environment) for file in files}
+    for package in packages(environment):
+        record = package / "RECORD"
+        if not record.is_file():
+            yield record
+            continue
+        for line in record.read_text(encoding="utf-8").splitlines():
+            name = line.rsplit(",", 2)[0].strip('"')
+            path = os.path.normpath(os.path.join(package.parent, name))
+            if path not in there and not name.endswith(".pyc"):
+                yield Path(path)
+
+
+def check_machine() -> None:
+    """Refuse systems for which no locked package exists; hand over to a supported Python when there is one."""
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        raise SetupError(f"Avatarlab runs on Linux x86_64; this is {platform.system()} {platform.machine()}")
+    if sys.version_info[:2] in SUPPORTED:
+        return
+    for version in SUPPORTED:
+        python = shutil.which(f"python{version[0]}.{version[1]}")
+        if python and starts(python):
+            os.chdir(ROOT)
+            os.execv(python, [python, "-m", "avatarlab_ops.setup"])
+    raise SetupError(
+        f"Python 3.11 or 3.12 is needed, this is {platform.python_version()}: install one "
+        "(Debian: apt-get install python3 python3-venv) and run `make setup PYTHON=/path/to/python3.11`"
+    )
+
+
+def check_space(gpu: bool) -> None:
+    """Refuse to begin what the disk cannot hold."""
+    free, needed = shutil.disk_usage(ROOT).free, NEEDED_BYTES[gpu]
+    if free < needed:
+        raise SetupError(
+            f"{ROOT} has {free / 1e9:.1f} GB free, set-up needs {needed / 1e9:.0f} GB: make room"
+        )
+
+
+def has_gpu() -> bool:
+    """Whether an NVIDIA GPU can be used on this machine."""
+    if Path("/dev/nvidiactl").exists():
+        return True
+    tool = shutil.which("nvidia-smi")
+    return bool(tool) and subprocess.run([str(tool), "-L"], capture_output=True, check=False).returncode == 0
+
+
+def install_browser() -> None:
+    """Install Debian's Chromium where that is possible; the browser tests skip where it is not."""
+    if shutil.which("chromium"):
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        say("no Chromium, and only root on a Debian system can install it: the browser tests will be skipped")
+        return
+    say("installing Chromium for the browser tests (apt-get)")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        run(["apt-get", "update"], "apt-get update", environment=environment)
+        install = ["apt-get", "install", "--yes", "--no-install-recommends", "chromium"]
+        run(install, "apt-get install chromium", environment=environment)
+    except SetupError as error:
+        say(f"Chromium could not be installed, the browser tests will be skipped: {error}")
+
+
+def run(
+    argv: Sequence[str], what: str, *, environment: dict[str, str] | None = None, quiet: bool = False
+) -> str:
+    """Run a command and return its standard output; a sign of life every 15 s, its output shown when it fails.
+
+    On a terminal the command draws its own progress, unless `quiet`. Raises SetupError.
+    """
+    shown = sys.stdout.isatty() and not quiet
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        started = time.monotonic()
+        process = subprocess.Popen(
+            argv, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+            stdout=None if shown else output, stderr=None if shown else errors,
+        )  # fmt: skip
+        try:
+            while wait(process) is None:
+                say(f"... {what}: {time.monotonic() - started:.0f} s")
+        except KeyboardInterrupt:
+            process.terminate()
+            process.wait()
+            raise
+        output.seek(0)
+        errors.seek(0)
+        result = output.read()
+        if process.returncode:
+            tail = (result + errors.read())[-3000:].strip()
+            raise SetupError(
+                f"`{' '.join(argv[:4])} ...` ended with exit code {process.returncode}\n{tail}\n"
+            )
+        return result
+
+
+def wait(process: subprocess.Popen[Any]) -> int | None:
+    """Exit code of the process, or None after 15 s."""
+    try:
+        return process.wait(HEARTBEAT_S)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the checkout, so that two set-ups do not build the same .venv."""
+    descriptor = os.open(ROOT, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another set-up is at work in this checkout: waiting for it")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def requirements_file(content: str) -> Iterator[str]:
+    """A temporary requirements file; yields its path."""
+    with tempfile.NamedTemporaryFile("w", prefix="avatarlab-", suffix=".txt", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        yield file.name
+
+
+def stamp_of(environment: Path) -> Path:
+    """The file that says the set-up was finished, and for what."""
+    return environment / "avatarlab-setup.json"
+
+
+def base_python() -> str:
+    """The interpreter itself, also when this runs inside a virtual environment (perhaps the one to rebuild)."""
+    return str(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Content of a TOML file."""
+    import tomllib  # new in 3.11; check_machine() must be able to run on older ones
+
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def say(text: str) -> None:
+    """One line of progress with the seconds since the start."""
+    print(f"[{time.monotonic() - STARTED:6.1f} s] {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
