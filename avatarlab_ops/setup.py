@@ -1,11 +1,11 @@
 """Make `.venv` from uv.lock: `python3 -m avatarlab_ops.setup`, standard library only.
 
-A set-up is complete when its stamp, written last, matches the lock and every installed file is there. Anything
-else (first time, cut short, damaged, another lock, another place) is built anew; with a warm cache of uv that
-takes seconds, and nothing half-old can remain.
+A set-up is complete when its stamp, written last, matches the lock and every installed file is there.
+Anything else (first time, cut short, damaged, another lock, another place) is built anew; with a warm cache
+of uv that takes seconds, and nothing half-old can remain.
 
-Without a GPU torch is the CPU build, which pip finds where it is offered and whose digest pyproject.toml pins;
-everything else comes from uv.lock with its digests, torch with CUDA included where a GPU is present.
+Without a GPU torch is the CPU build, which pip finds where it is offered and whose digest pyproject.toml
+pins; everything else comes from uv.lock with its digests, torch with CUDA included where a GPU is present.
 """
 
 from __future__ import annotations
@@ -96,9 +96,7 @@ def build(environment: Path, wanted: Wanted) -> None:
     lock = read_toml(ROOT / "uv.lock")
     pip_install(python, uv_requirement(lock))
     cuda = wanted.gpu or not install_cpu_torch(python)
-    say(
-        f"installing {'everything' if cuda else 'everything else'} from uv.lock (long when uv's cache is cold)"
-    )
+    say(f"installing {'everything' if cuda else 'all else'} from uv.lock (long when uv's cache is cold)")
     install_locked(environment / "bin" / "uv", python, () if cuda else gpu_only(lock))
     say("installing avatarlab itself, editable")
     editable = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
@@ -115,7 +113,7 @@ def install_cpu_torch(python: Path) -> bool:
     pinned = read_toml(ROOT / "pyproject.toml")["tool"]["avatarlab"]["torch-cpu"]
     if offered_digest(python, f"torch=={pinned['version']}") not in pinned["sha256"]:
         say(
-            "no GPU, and pip is offered no pinned CPU build of torch: taking the CUDA build, which also runs on CPUs"
+            "no GPU, and pip finds no pinned CPU build of torch: taking the CUDA build, which runs on CPUs too"
         )
         return False
     say(f"no GPU here: installing the CPU build of torch {pinned['version']}")
@@ -124,7 +122,7 @@ def install_cpu_torch(python: Path) -> bool:
 
 
 def install_locked(uv: Path, python: Path, left_out: Sequence[str]) -> None:
-    """Install every locked package but `left_out`, digests checked. The lock is complete: nothing is resolved."""
+    """Install every locked package but `left_out`, digests checked; the lock is whole, nothing is resolved."""
     prune = [part for name in left_out for part in ("--no-emit-package", name)]
     options = ["--project", str(ROOT), "--frozen", "--no-emit-project", "--no-header", "--no-annotate"]
     exported = run([str(uv), "export", *options, *prune], "uv export", quiet=True)
@@ -227,7 +225,7 @@ def missing_files(environment: Path) -> Iterator[Path]:
 
 
 def check_machine() -> None:
-    """Refuse systems for which no locked package exists; hand over to a supported Python when there is one."""
+    """Refuse systems that the lock does not serve; hand over to a supported Python when there is one."""
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         raise SetupError(f"Avatarlab runs on Linux x86_64; this is {platform.system()} {platform.machine()}")
     if sys.version_info[:2] in SUPPORTED:
@@ -236,7 +234,7 @@ def check_machine() -> None:
         python = shutil.which(f"python{version[0]}.{version[1]}")
         if python and starts(python):
             os.chdir(ROOT)
-            os.execv(python, [python, "-m", "avatarlab_ops.setup"])
+            os.execv(python, [python, "-m", "avatarlab_ops.setup"])  # noqa: S606 - no shell is wanted
     raise SetupError(
         f"Python 3.11 or 3.12 is needed, this is {platform.python_version()}: install one "
         "(Debian: apt-get install python3 python3-venv) and run `make setup PYTHON=/path/to/python3.11`"
@@ -280,7 +278,7 @@ def install_browser() -> None:
 def run(
     argv: Sequence[str], what: str, *, environment: dict[str, str] | None = None, quiet: bool = False
 ) -> str:
-    """Run a command and return its standard output; a sign of life every 15 s, its output shown when it fails.
+    """Run a command and return its standard output; a sign of life every 15 s, the output when it fails.
 
     On a terminal the command draws its own progress, unless `quiet`. Raises SetupError.
     """
@@ -347,7 +345,7 @@ def stamp_of(environment: Path) -> Path:
 
 
 def base_python() -> str:
-    """The interpreter itself, also when this runs inside a virtual environment (perhaps the one to rebuild)."""
+    """The interpreter itself, also when this runs in a virtual environment (perhaps the one to rebuild)."""
     return str(getattr(sys, "_base_executable", None) or sys.executable)
 
 
