@@ -1,7 +1,7 @@
 """Golden vectors of the networks' originals, outside this repository, and small recorded ones inside it.
 
 ../shared/models holds inputs and outputs of the original code under keyed weights. Where it is absent those
-tests skip and the recorded vectors of `vectors/` stand in: outputs of this project's own networks, written when
+tests skip and the vectors of `vectors/` stand in: outputs of this project's own networks, recorded when
 they had just passed against the golden ones (AVATARLAB_RECORD=1 pytest tests/parity writes them anew).
 """
 

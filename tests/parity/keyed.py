@@ -68,3 +68,10 @@ def _value(key: str, tensor: Tensor, seed: int, gain: float, overrides: Mapping[
         return torch.zeros_like(tensor)
     dtype = np.float64 if tensor.dtype == torch.float64 else np.float32
     return torch.from_numpy(np.asarray(keyed_array(key, tuple(tensor.shape), seed, gain)).astype(dtype))
+
+
+def state(shapes: Mapping[str, tuple[int, ...]], gain: float = 1.0) -> dict[str, Tensor]:
+    """Keyed float32 tensors for a whole checkpoint, given its keys and shapes."""
+    return {
+        key: torch.from_numpy(keyed_array(key, shape, gain=gain)).float() for key, shape in shapes.items()
+    }

@@ -1,4 +1,4 @@
-"""Sizes and switches of the language model, read off a checkpoint's shapes (checkpoints carry no usable config)."""
+"""Sizes and switches of the language model, read off the shapes in a checkpoint."""
 
 from __future__ import annotations
 

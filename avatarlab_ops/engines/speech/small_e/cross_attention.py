@@ -1,8 +1,8 @@
 """Position-aware cross-attention: the speech looks at the text, but only positions pass to the second look.
 
-The first attention says where in the text the speech is. That place, not the content, goes through a recurrent block
-that learns how places move on, and what comes out attends to the places once more and fetches the content. So the
-model cannot be led astray by what the text says, and skips and repetitions become rare.
+The first attention says where in the text the speech is. That place, not the content, goes through a
+recurrent block that learns how places move on; what comes out attends to the places once more and fetches
+the content. So the model cannot be led astray by what the text says, and skips and repetitions become rare.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class BlindCrossAttention(nn.Module):
     def forward(
         self, y: Tensor, text: Text, memory: Memory | None, time: int
     ) -> tuple[Tensor, Tensor, Memory]:
-        """Speech [B, T, dim] from step `time` to the text's contents [B, T, dim], both attentions and the memory.
+        """Speech [B, T, dim] from step `time` to contents of the text [B, T, dim], attentions and the memory.
 
         Attentions are [B, 2, T, J]; the second is where in the text the speech is.
         """

@@ -1,4 +1,4 @@
-"""The delay pattern: codebook i runs i steps behind, so that each step may look at the coarser codebooks before it.
+"""The delay pattern: codebook i runs i steps behind, so that a step knows the coarser codebooks before it.
 
 codes      a0 a1 a2            tokens     1 a0 a1 a2  2  2
            b0 b1 b2                       1  1 b0 b1 b2  2      (code c is token c + 3)

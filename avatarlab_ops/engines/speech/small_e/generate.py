@@ -13,9 +13,7 @@ from torch.nn import functional as F
 from avatarlab_ops.engines.speech.small_e.delay import START, STOP, undelay
 from avatarlab_ops.engines.speech.small_e.model import Lina, State
 
-MONOTONE_MARGIN = (
-    0.01  # text positions per step that the attention should at least advance, over the number of steps
-)
+MARGIN = 0.01  # text tokens that the attention should at least advance in the whole run
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,9 @@ def steps(
     """Generate until every candidate has said stop in all its codebooks, or `max_steps`.
 
     ids: text int64 [1, J] with its begin and end; `batch` candidates are drawn for it.
-    prompt: tokens int64 [Q, 1, n] (codes + 3, delayed) of a voice that says the beginning of the text; they are fed
-    instead of what is drawn. `generator`: on the model's device; the same seed draws the same speech.
+    prompt: tokens int64 [Q, 1, n] (codes + 3, delayed) of a voice that says the beginning of the text; they
+    are fed instead of what is drawn. `generator`: on the model's device; the same seed draws the same
+    speech.
     """
     sampling = sampling or Sampling()
     text = model.prepare(ids)
@@ -96,7 +95,11 @@ def attempts(drawn: list[Step]) -> list[Attempt]:
 
 
 def cut(tokens: Tensor, attention: Tensor) -> Attempt:
-    """Tokens [Q, n] and attention [n, J] of one candidate."""
+    """Tokens [Q, n] and attention [n, J] of one candidate.
+
+    What is drawn begins with the first code, not with a start token, so that undoing the delay drops that
+    code (13 ms) of every codebook, as the original does.
+    """
     codes = undelay(tokens)
     stops = (tokens == STOP).all(0).nonzero()
     if not len(stops):
@@ -106,9 +109,9 @@ def cut(tokens: Tensor, attention: Tensor) -> Attempt:
 
 
 def backtracking(attention: Tensor) -> float:
-    """How far attention [n, J] runs backwards through the text, in tokens (Regotron, Georgiou et al. 2022)."""
+    """How far attention [n, J] runs back through the text, in tokens (Regotron, Georgiou et al. 2022)."""
     place = attention @ torch.arange(attention.shape[1], device=attention.device, dtype=attention.dtype)
-    margin = MONOTONE_MARGIN / max(len(place), 1)
+    margin = MARGIN / max(len(place), 1)
     return float((place[:-1] - place[1:] + margin).relu().sum())
 
 

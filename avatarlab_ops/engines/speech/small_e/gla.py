@@ -22,7 +22,7 @@ TAPS = 4  # of the short convolutions
 
 
 class Memory(NamedTuple):
-    """What a layer remembers: S [B, H, dk, dv], and the last inputs of the short convolutions [B, TAPS-1, C]."""
+    """What a layer remembers: S [B, H, dk, dv], and the short convolutions' last inputs [B, TAPS-1, C]."""
 
     s: Tensor
     q: Tensor | None = None
@@ -101,7 +101,7 @@ class GatedLinearAttention(nn.Module):
 
 
 def recur(q: Tensor, k: Tensor, v: Tensor, fade: Tensor, s: Tensor | None) -> tuple[Tensor, Tensor]:
-    """q, k, fade [B, T, H, dk] and v [B, T, H, dv] to outputs [B, T, H, dv] and the last memory [B, H, dk, dv].
+    """q, k, fade [B, T, H, dk], v and outputs [B, T, H, dv], memory s [B, H, dk, dv] (None: zeros).
 
     At least float32, whatever the inputs: the sum runs over the whole utterance.
     """

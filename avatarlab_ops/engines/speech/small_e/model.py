@@ -30,7 +30,7 @@ class State(NamedTuple):
 
 
 class Output(NamedTuple):
-    """hidden [B, T, dim], logits [B, T, Q, tokens], attention [B, 2, T, J], and the state to continue from."""
+    """hidden [B, T, dim], logits [B, T, Q, tokens], attention [B, 2, T, J], the state to continue from."""
 
     hidden: Tensor
     logits: Tensor
@@ -107,8 +107,8 @@ def _blocks(config: Config) -> nn.ModuleList:
 def _run(
     blocks: nn.ModuleList, y: Tensor, past: tuple[Memory, ...] | None
 ) -> tuple[Tensor, tuple[Memory, ...]]:
-    memories = []
-    for block, memory in zip(blocks, past or (None,) * len(blocks), strict=True):
-        y, memory = block(y, memory)
-        memories.append(memory)
+    memories: list[Memory] = []
+    for block, before in zip(blocks, past or (None,) * len(blocks), strict=True):
+        y, after = block(y, before)
+        memories.append(after)
     return y, tuple(memories)

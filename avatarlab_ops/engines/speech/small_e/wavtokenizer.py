@@ -51,7 +51,8 @@ class AttentionBlock(nn.Module):
         """[B, dim, T] to the same."""
         y: Tensor = self.norm(x)
         seen = F.scaled_dot_product_attention(self.q(y).mT, self.k(y).mT, self.v(y).mT)
-        return x + self.proj_out(seen.mT)
+        y = self.proj_out(seen.mT)
+        return x + y
 
 
 class WavTokenizerDecoder(nn.Module):
