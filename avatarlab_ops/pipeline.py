@@ -1,19 +1,142 @@
-"""The stage graph, and what may be done with a render. Airflow and the command line call nothing else."""
+"""The stage graph, and what may be done with a render. Airflow and the command line call nothing else.
+
+    admit ─┬─ speech ──┐
+           ├─ face ────┼─ lipsync ─┐
+           └─ matte ───────────────┴─ composite ─ publish
+
+A render is accepted, then running, then exactly one of published, failed or cancelled; one guarded UPDATE
+decides. Every stage may be called again after any failure: what exists is found, what was half done is redone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from avatarlab_ops.errors import (
+    AvatarlabError,
+    InvariantBroken,
+    ReferenceRefused,
+    RenderCancelled,
+    TransientError,
+)
+from avatarlab_ops.plan import Plan
 from avatarlab_ops.progress import Report, silent
-from avatarlab_ops.request import AvatarRequest
+from avatarlab_ops.recipe import Recipe
+from avatarlab_ops.request import AvatarRequest, split_reference
+from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:
-    from avatarlab_ops.settings import Settings
+    from avatarlab_ops.stores.catalog.models import Artifact
 
-STAGES = ("admit", "speech", "face", "matte", "lipsync", "composite", "publish")
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+
+
+# ── The graph ──────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage that makes an artifact: what it reads, and all that its result depends on.
+
+    `version` is raised whenever the stage's own code may change its output; `after` names the stages whose
+    artifacts it reads, `sources` the input objects; `engine` gives (kind, name) from the plan.
+    """
+
+    name: str
+    version: str
+    params: Callable[[Plan], Json]
+    after: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    engine: Callable[[Plan], tuple[str, str]] | None = None
+    wanted: Callable[[Plan], bool] = lambda _: True
+
+
+def _speech(plan: Plan) -> Json:
+    script = [line.model_dump() for line in plan.script]
+    return {"script": script, "language": plan.language, "voice": plan.voice, "seed": plan.seed}
+
+
+def _footage(plan: Plan) -> Json:
+    return plan.footage.model_dump()
+
+
+def _lipsync(plan: Plan) -> Json:
+    return _footage(plan) | {
+        "output_fps": plan.picture.fps,
+        "seed": plan.seed,
+        "motion": plan.motion.model_dump(),
+    }
+
+
+def _composite(plan: Plan) -> Json:
+    background = plan.background.model_dump(exclude={"uri"})
+    return _footage(plan) | plan.picture.model_dump(by_alias=False) | {
+        "footage_fps": plan.footage.fps,
+        "background": background,
+        "captions": plan.captions,
+    }  # fmt: skip
+
+
+GRAPH = (
+    Stage("speech", "1", _speech, engine=lambda plan: ("speech", plan.engines.speech)),
+    Stage("face", "1", _footage, sources=("avatar",), engine=lambda _: ("face", "landmarker")),
+    Stage(
+        "matte", "1", _footage, sources=("avatar",), engine=lambda plan: ("matting", plan.engines.matting),
+        wanted=lambda plan: plan.background.kind != "original",
+    ),
+    Stage(
+        "lipsync", "1", _lipsync, after=("speech", "face"), sources=("avatar",),
+        engine=lambda plan: ("lipsync", plan.engines.lipsync),
+    ),
+    Stage(
+        "composite", "1", _composite, after=("speech", "face", "matte", "lipsync"),
+        sources=("avatar", "backdrop"),
+    ),
+)  # fmt: skip
+STAGES = ("admit", *(stage.name for stage in GRAPH), "publish")
+_BY_NAME = {stage.name: stage for stage in GRAPH}
+
+
+def recipe(stage: Stage, plan: Plan, artifacts: Mapping[str, Artifact]) -> Recipe | None:
+    """What the stage would make, None while an artifact that it reads does not exist."""
+    inputs: dict[str, Json] = {}
+    for role in stage.sources:
+        source = getattr(plan, role)
+        if source is not None:
+            inputs[role] = {"sha256": source.sha256}
+    for name in stage.after:
+        if not _BY_NAME[name].wanted(plan):
+            continue
+        if name not in artifacts:
+            return None
+        inputs[name] = {"sha256": artifacts[name].sha256, "fingerprint": artifacts[name].fingerprint}
+    engine = _engine(*stage.engine(plan)) if stage.engine else None
+    return Recipe(stage.name, stage.version, engine, stage.params(plan), inputs)
+
+
+def _engine(kind: str, name: str) -> Json:
+    """Identity of an engine as this process would run it, with the digests of its weights."""
+    from avatarlab_ops import engines
+    from avatarlab_ops.engines import weights
+
+    if kind == "face":  # the one landmarker; it has no alternative to choose from
+        version = "1"
+        files: tuple[str, ...] = ("face_landmarker_v2.task",)
+    else:
+        info = engines.info(kind, name)
+        version, files = info.version, info.files
+    digests = {file: weights.sha256(file) for file in files}
+    return {"kind": kind, "name": name, "version": version, "weights": digests}
+
+
+# ── What callers get back ──────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
@@ -24,8 +147,8 @@ class StageResult:
     stage: str
     needed: bool  # False: this request has no use for the stage
     cached: bool  # True: the artifact existed already
-    artifact: str | None  # its fingerprint
-    compute_s: float  # seconds of work, 0 when cached or not needed
+    artifact: str | None = None  # its fingerprint
+    compute_s: float = 0.0  # seconds of work, 0 when cached or not needed
     pending: tuple[str, ...] = ()  # after admit: the stages that still have work to do
 
 
@@ -55,9 +178,13 @@ class RenderStatus:
     stages: tuple[StageStatus, ...]
     error_code: str | None
     error: str | None
+    error_stage: str | None
     warnings: tuple[str, ...]
     video_uri: str | None
     manifest_uri: str | None
+    measures: Json
+    created_at: datetime
+    ended_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -71,6 +198,20 @@ class Published:
     duration_s: float
 
 
+# ── What callers do ────────────────────────────────────────────────────────────────────────
+
+
+def prepare(settings: Settings) -> None:
+    """Bring tables, buckets and collections to what this version needs; cheap and safe to repeat."""
+    from avatarlab_ops.stores import catalog
+    from avatarlab_ops.stores.documents import documents
+    from avatarlab_ops.stores.objects import objects
+
+    catalog.migrate(settings.pg_dsn)
+    objects(settings).ensure_buckets()
+    documents(settings).prepare()
+
+
 def submit(
     settings: Settings,
     request: AvatarRequest | Mapping[str, Any],
@@ -78,13 +219,145 @@ def submit(
     run_id: str | None = None,
     caller: str = "cli",
 ) -> str:
-    """Accept a request and return its render id; the same `run_id` or idempotency key gives the same id."""
-    raise NotImplementedError
+    """Accept a request and return its render id; the same `run_id` or idempotency key gives the same id.
+
+    Raises RequestInvalid, ScriptRefused or ReferenceRefused; then nothing was accepted. A render that failed
+    or was cancelled is over: the same request then gets a new one.
+    """
+    from avatarlab_ops.stores import catalog
+    from avatarlab_ops.stores.catalog import records
+
+    asked = request if isinstance(request, AvatarRequest) else AvatarRequest.parse(request)
+    _check_buckets(settings, asked)
+    if not catalog.is_current(settings.pg_dsn):
+        prepare(settings)
+    with catalog.transaction(settings.pg_dsn) as db:
+        return records.accept(db, asked, run_id=run_id, caller=caller)
+
+
+def _check_buckets(settings: Settings, request: AvatarRequest) -> None:
+    for where, uri in (("avatar.uri", request.avatar.uri), ("background.uri", request.background.uri)):
+        if uri is not None and split_reference(uri)[0] != settings.bucket_inputs:
+            raise ReferenceRefused(
+                f"{where}: {uri} is not in the bucket of inputs; use s3://{settings.bucket_inputs}/..."
+            )
 
 
 def run_stage(settings: Settings, render_id: str, stage: str, *, report: Report = silent) -> StageResult:
-    """Run one stage of a render, or find that its artifact exists. May be called again after any failure."""
-    raise NotImplementedError
+    """Run one stage of a render, or find that its artifact exists. May be called again after any failure.
+
+    Raises an error of errors.py. One that no retry can help also ends the render as failed; of the others the
+    caller decides, and calls `fail` when it gives up.
+    """
+    from avatarlab_ops.stages import publish
+    from avatarlab_ops.stores.catalog import records, transaction
+
+    if stage not in STAGES:
+        raise InvariantBroken(f"there is no stage {stage!r}; the stages are {', '.join(STAGES)}")
+    with _noted(settings, render_id, stage):
+        with transaction(settings.pg_dsn) as db:
+            render = records.begin_stage(db, render_id, stage)
+            artifacts = records.artifacts_of(db, render_id)
+            body = records.request_of(db, render).body
+        if render.state == "published":
+            made = artifacts.get(stage)
+            return StageResult(render_id, stage, True, True, made.fingerprint if made else None)
+        if stage == "admit":
+            return _admit(settings, render_id, AvatarRequest.parse(body))
+        if render.plan is None:
+            raise InvariantBroken(f"{stage} was called before admit")
+        if stage == "publish":
+            compute_s = publish.publish(settings, render_id)
+            return StageResult(render_id, stage, True, False, None, compute_s)
+        return _make(
+            settings, render_id, _BY_NAME[stage], Plan.model_validate(render.plan), artifacts, report
+        )
+
+
+@contextmanager
+def _noted(settings: Settings, render_id: str, stage: str) -> Iterator[None]:
+    """Keep the reason of a failure with the stage; a failure that no retry can help ends the render."""
+    from avatarlab_ops.stores.catalog import records, transaction
+
+    try:
+        yield
+    except RenderCancelled:
+        raise
+    except Exception as error:
+        try:
+            with transaction(settings.pg_dsn) as db:
+                if records.exists(db, render_id):
+                    records.end_stage(db, render_id, stage, "failed", error=error)
+            if isinstance(error, AvatarlabError) and not error.retryable:
+                fail(settings, render_id, error, stage=stage)
+        except TransientError as second:  # the catalog is away: the first reason matters more
+            log.warning("failure of %s %s not recorded: %s", render_id, stage, second)
+        raise
+
+
+def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageResult:
+    """Plan the render; stages with nothing to do are settled at once."""
+    from avatarlab_ops.stages.admit import admit
+    from avatarlab_ops.stores.catalog import records, transaction
+
+    started = time.monotonic()
+    plan = admit(settings, request)
+    inputs = {role: getattr(plan, role) for role in ("avatar", "backdrop")}
+    found = _existing(settings, plan)
+    pending = tuple(stage.name for stage in GRAPH if stage.wanted(plan) and stage.name not in found)
+    compute_s = time.monotonic() - started
+    with transaction(settings.pg_dsn) as db:
+        sources = {role: source.model_dump() for role, source in inputs.items() if source is not None}
+        records.record_inputs(db, render_id, plan.model_dump(mode="json"), sources)
+        for stage in GRAPH:
+            if not stage.wanted(plan):
+                records.end_stage(db, render_id, stage.name, "not_needed")
+            elif stage.name in found:
+                fingerprint = found[stage.name].fingerprint
+                records.end_stage(db, render_id, stage.name, "cached", artifact=fingerprint)
+        records.end_stage(db, render_id, "admit", "done", compute_s=compute_s)
+    return StageResult(render_id, "admit", True, False, None, compute_s, (*pending, "publish"))
+
+
+def _existing(settings: Settings, plan: Plan) -> dict[str, Artifact]:
+    """The artifacts of this plan that exist already, as far along the graph as can be known."""
+    from avatarlab_ops.stages import runner
+
+    found: dict[str, Artifact] = {}
+    for stage in GRAPH:
+        wanted = recipe(stage, plan, found) if stage.wanted(plan) else None
+        artifact = runner.lookup(settings, wanted) if wanted else None
+        if artifact is not None:
+            found[stage.name] = artifact
+    return found
+
+
+def _make(
+    settings: Settings,
+    render_id: str,
+    stage: Stage,
+    plan: Plan,
+    *,
+    artifacts: Mapping[str, Artifact],
+    report: Report,
+) -> StageResult:
+    from avatarlab_ops.stages import runner
+    from avatarlab_ops.stores.catalog import records, transaction
+
+    if not stage.wanted(plan):
+        with transaction(settings.pg_dsn) as db:
+            records.end_stage(db, render_id, stage.name, "not_needed")
+        return StageResult(render_id, stage.name, False, False)
+    wanted = recipe(stage, plan, artifacts)
+    if wanted is None:
+        raise InvariantBroken(f"{stage.name} was called before {', '.join(stage.after)}")
+    made, cached, compute_s = runner.make(
+        settings, render_id, plan, wanted, artifacts=artifacts, report=report
+    )
+    state = "cached" if cached else "done"
+    with transaction(settings.pg_dsn) as db:
+        records.end_stage(db, render_id, stage.name, state, artifact=made.fingerprint, compute_s=compute_s)
+    return StageResult(render_id, stage.name, True, cached, made.fingerprint, compute_s)
 
 
 def render(
@@ -92,27 +365,137 @@ def render(
     request: AvatarRequest | Mapping[str, Any],
     *,
     report: Report = silent,
+    reporter: Callable[[str], Report] | None = None,
     caller: str = "cli",
 ) -> Published:
-    """Submit and run every stage in this process."""
-    raise NotImplementedError
+    """Submit and run every stage in this process. `reporter` gives the Report of each stage by its name.
+
+    Raises an error of errors.py; the render has then failed, or was cancelled by an interrupt.
+    """
+    render_id = submit(settings, request, caller=caller)
+    try:
+        for stage in STAGES:
+            _patiently(settings, render_id, stage, reporter(stage) if reporter else report)
+    except KeyboardInterrupt:
+        cancel(settings, render_id)
+        raise
+    except Exception as error:
+        fail(settings, render_id, error)
+        raise
+    found = published(settings, render_id)
+    if found is None:
+        raise InvariantBroken(f"render {render_id} ended without a video")
+    return found
 
 
-def fail(settings: Settings, render_id: str, error: BaseException | str) -> bool:
+def _patiently(settings: Settings, render_id: str, stage: str, report: Report) -> StageResult:
+    """Try again after 1, 2 and 4 seconds while a store is away."""
+    for delay_s in (1, 2, 4):
+        try:
+            return run_stage(settings, render_id, stage, report=report)
+        except TransientError as error:
+            log.warning("%s is tried again in %d s: %s", stage, delay_s, error)
+            time.sleep(delay_s)
+    return run_stage(settings, render_id, stage, report=report)
+
+
+def fail(settings: Settings, render_id: str, error: BaseException | str, *, stage: str | None = None) -> bool:
     """End a render as failed with the reason; False if it had ended already."""
-    raise NotImplementedError
+    return _end(settings, render_id, "failed", error=error, stage=stage)
 
 
 def cancel(settings: Settings, render_id: str) -> bool:
     """End a render as cancelled; running stages stop at their next report. False if it had ended already."""
-    raise NotImplementedError
+    return _end(settings, render_id, "cancelled")
+
+
+def _end(
+    settings: Settings,
+    render_id: str,
+    state: str,
+    *,
+    error: BaseException | str | None = None,
+    stage: str | None = None,
+) -> bool:
+    from avatarlab_ops.stages.lineage import EVENTS, run_event
+    from avatarlab_ops.stores import outbox
+    from avatarlab_ops.stores.catalog import records, transaction
+
+    with transaction(settings.pg_dsn) as db:
+        found = records.find(db, render_id)
+        ended = records.end_render(db, render_id, state, error=error, stage=stage)
+        if ended:
+            event = EVENTS[state]
+            message = run_event(db, found, event)
+            outbox.post(db, "lineage_events", f"{render_id}:{event}", message, render_id)
+    if ended:
+        outbox.deliver(settings, render_id=render_id)
+    return ended
 
 
 def status(settings: Settings, render_id: str) -> RenderStatus:
     """What is known about a render. Raises ReferenceRefused when there is none."""
-    raise NotImplementedError
+    from avatarlab_ops.stores.catalog import records, transaction
+
+    with transaction(settings.pg_dsn) as db:
+        found = records.find(db, render_id)
+        runs, rows = records.stage_runs(db, render_id), records.progress_of(db, render_id)
+        files = records.published_files(db, render_id)
+        artifacts = records.artifacts_of(db, render_id)
+    warnings = list((found.plan or {}).get("warnings", []))
+    for artifact in artifacts.values():
+        warnings += [note for note in artifact.facts.get("warnings", []) if note not in warnings]
+    video = next((file.uri for name, file in files.items() if name.startswith("video.")), None)
+    manifest = files["manifest.json"].uri if "manifest.json" in files else None
+    return RenderStatus(
+        render_id=render_id,
+        run_id=found.run_id,
+        state=found.state,
+        stages=tuple(_stage_status(name, runs.get(name), rows.get(name)) for name in STAGES),
+        error_code=found.error_code,
+        error=found.error,
+        error_stage=found.error_stage,
+        warnings=tuple(warnings),
+        video_uri=video,
+        manifest_uri=manifest,
+        measures=found.measures or {},
+        created_at=found.created_at,
+        ended_at=found.ended_at,
+    )
+
+
+def _stage_status(name: str, run: Any, row: Any) -> StageStatus:
+    state, attempt = (run.state, run.attempt) if run else ("pending", 0)
+    return StageStatus(
+        stage=name,
+        state=state,
+        attempt=attempt,
+        compute_s=run.compute_s if run else 0.0,
+        done=row.done if row else 0,
+        total=row.total if row else 0,
+        unit=row.unit if row else "",
+        rate=row.rate if row else 0.0,
+        expected_end=row.expected_end if row and state == "running" else None,
+        error=run.error if run else None,
+    )
 
 
 def published(settings: Settings, render_id: str) -> Published | None:
     """The published video of a render, None while there is none."""
-    raise NotImplementedError
+    found = status(settings, render_id)
+    if found.state != "published" or found.video_uri is None or found.manifest_uri is None:
+        return None
+    from avatarlab_ops.stores.catalog import records, transaction
+
+    with transaction(settings.pg_dsn) as db:
+        files = {name: file.uri for name, file in records.published_files(db, render_id).items()}
+    duration_s = float(found.measures.get("duration_s", 0.0))
+    return Published(render_id, found.video_uri, found.manifest_uri, files, duration_s)
+
+
+def renders_of_run(settings: Settings, run_id: str) -> list[str]:
+    """Render ids of one DAG run, newest first."""
+    from avatarlab_ops.stores.catalog import records, transaction
+
+    with transaction(settings.pg_dsn) as db:
+        return records.renders_of_run(db, run_id)

@@ -107,7 +107,7 @@ class Line(_Part):
 
     text: Speakable = Field(description="What is said.", examples=["Good morning."])
     pause_s: float | None = Field(
-        None,
+        default=None,
         ge=0,
         le=10,
         description="Silence after the line, in seconds; left out: a natural pause.",
@@ -128,21 +128,24 @@ class Background(_Part):
     """What is behind the person."""
 
     kind: Literal["original", "colour", "image", "video", "blur", "transparent"] = Field(
-        "original",
+        default="original",
         title="Background",
         description="original keeps the footage's own; transparent needs the container webm.",
     )
     colour: Colour | None = Field(
-        None, title="Colour", description="For colour: red, green, blue as #rrggbb.", examples=["#1e293b"]
+        default=None,
+        title="Colour",
+        description="For colour: red, green, blue as #rrggbb.",
+        examples=["#1e293b"],
     )
     uri: Reference | None = Field(
-        None,
+        default=None,
         title="Picture or clip",
         description="For image and video: an object in the inputs bucket; a clip is looped.",
         examples=["s3://inputs/office.jpg"],
     )
     blur_strength: float = Field(
-        0.5, ge=0, le=1, title="Blur strength", description="For blur: 0 sharp, 1 unrecognisable."
+        default=0.5, ge=0, le=1, title="Blur strength", description="For blur: 0 sharp, 1 unrecognisable."
     )
 
     @model_validator(mode="after")
@@ -158,18 +161,20 @@ class Output(_Part):
     """The shape of the video."""
 
     aspect: Literal["16:9", "9:16", "1:1", "4:5", "source"] = Field(
-        "16:9", title="Aspect", description="source keeps the avatar's own; the others crop around the face."
+        default="16:9",
+        title="Aspect",
+        description="source keeps the avatar's own; the others crop around the face.",
     )
     resolution: Literal["360p", "480p", "720p", "1080p"] = Field(
-        "720p",
+        default="720p",
         title="Resolution",
         description="Pixels of the shorter side: 720p is 1280 x 720 at 16:9 and 720 x 1280 at 9:16.",
     )
     fps: Literal[24, 25, 30, 50, 60] = Field(
-        25, title="Frames per second", description="Constant frame rate."
+        default=25, title="Frames per second", description="Constant frame rate."
     )
     container: Literal["mp4", "webm"] = Field(
-        "mp4",
+        default="mp4",
         title="Container",
         description="mp4: H.264 and AAC; webm: VP9 and Opus, may be transparent.",
     )
@@ -178,45 +183,54 @@ class Output(_Part):
 class Engines(_Part):
     """Which implementation does which stage; `avatarlab doctor` lists them."""
 
-    speech: Name = Field("hibari", title="Speech engine", description="Text to speech.")
-    lipsync: Name = Field("viseme_warp", title="Lip-sync engine", description="Speech to mouth movement.")
-    matting: Name = Field("rvm_onnx", title="Matting engine", description="Person from background.")
+    speech: Name = Field(default="hibari", title="Speech engine", description="Text to speech.")
+    lipsync: Name = Field(
+        default="viseme_warp", title="Lip-sync engine", description="Speech to mouth movement."
+    )
+    matting: Name = Field(default="rvm_onnx", title="Matting engine", description="Person from background.")
 
 
 class Motion(_Part):
     """Liveliness added to the avatar."""
 
-    blinks: bool = Field(True, title="Blinks", description="Blink at natural intervals.")
-    head: bool = Field(True, title="Head motion", description="Move the head slightly.")
+    blinks: bool = Field(default=True, title="Blinks", description="Blink at natural intervals.")
+    head: bool = Field(default=True, title="Head motion", description="Move the head slightly.")
 
 
 class AvatarRequest(_Part):
     """One talking video. Only `script` and `avatar` are required."""
 
     script: Speakable | Annotated[list[Line], Field(min_length=1, max_length=MAX_LINES)] = Field(
-        description=f"What is said: text of at most {MAX_SCRIPT_CHARACTERS} characters, or a list of lines with "
-        "the pause after each.",
+        description=f"What is said: text of at most {MAX_SCRIPT_CHARACTERS} characters, or a list of lines "
+        "with the pause after each.",
         examples=["Hello and welcome. This is my first video.", [{"text": "Hello.", "pause_s": 0.8}]],
     )
     avatar: Avatar = Field(description="The likeness.")
     language: str = Field(
-        "en-US",
+        default="en-US",
         pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$",
         description="Language of the script, as a BCP 47 tag.",
         examples=["en-US"],
     )
     voice: Name | None = Field(
-        None, description="Voice of the speech engine; left out: the engine's first voice.", examples=[None]
+        default=None,
+        description="Voice of the speech engine; left out: the engine's first voice.",
+        examples=[None],
     )
-    background: Background = Field(Background(), description="What is behind the person.")
-    output: Output = Field(Output(), description="The shape of the video.")
+    background: Background = Field(default=Background(), description="What is behind the person.")
+    output: Output = Field(default=Output(), description="The shape of the video.")
     captions: Literal["none", "sidecar", "burned"] = Field(
-        "sidecar", description="sidecar adds .srt and .vtt files; burned also draws them into the picture."
+        default="sidecar",
+        description="sidecar adds .srt and .vtt files; burned also draws them into the picture.",
     )
-    engines: Engines = Field(Engines(), description="Which implementation does which stage.")
-    motion: Motion = Field(Motion(), description="Liveliness added to the avatar.")
+    engines: Engines = Field(default=Engines(), description="Which implementation does which stage.")
+    motion: Motion = Field(default=Motion(), description="Liveliness added to the avatar.")
     seed: int = Field(
-        0, ge=0, le=2**32 - 1, strict=True, description="Same request and seed, same blinks and head motion."
+        default=0,
+        ge=0,
+        le=2**32 - 1,
+        strict=True,
+        description="Same request and seed, same blinks and head motion.",
     )
     labels: dict[Name, Annotated[Plain, Field(max_length=200)]] = Field(
         default_factory=dict,
@@ -225,7 +239,7 @@ class AvatarRequest(_Part):
         examples=[{"campaign": "spring"}],
     )
     idempotency_key: str | None = Field(
-        None,
+        default=None,
         pattern=r"^[A-Za-z0-9_.:-]{1,200}$",
         description="The same key with the same request gives the same video again, never a second one.",
         examples=["order-1042"],

@@ -1,0 +1,170 @@
+"""May this request be rendered? Everything that can be refused is refused here, before any engine runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from avatarlab_ops import engines
+from avatarlab_ops.engines import weights
+from avatarlab_ops.engines.base import EngineInfo, Frame
+from avatarlab_ops.errors import EngineUnavailable, FaceRefused, MediaRefused, ReferenceRefused
+from avatarlab_ops.plan import Plan, Source, Spoken, footage_spec, picture
+from avatarlab_ops.request import AvatarRequest
+from avatarlab_ops.script import Script, sentences
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages.context import workspace
+from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
+
+FACE_SAMPLES = 8  # frames looked at, spread over the first seconds
+FACE_WINDOW_S = 8.0
+FACE_SIDE_PX = 720  # enough to see a face; smaller frames are read faster
+
+
+def admit(settings: Settings, request: AvatarRequest) -> Plan:
+    """Resolve a request to a plan. Raises the InputError that names what is wrong."""
+    voice = _check_engines(request)
+    script = _script(request)
+    with workspace(settings, "admit") as folder:
+        avatar = _resolve(settings, request.avatar.uri, folder, face=True)
+        backdrop = _backdrop(settings, request, folder)
+    shape = picture(request.output, avatar.width, avatar.height)
+    return Plan(
+        script=tuple(Spoken(text=sentence.text, pause_s=sentence.pause_s) for sentence in script.sentences),
+        language=request.language,
+        voice=voice,
+        avatar=avatar,
+        backdrop=backdrop,
+        background=request.background,
+        picture=shape,
+        footage=footage_spec(shape, avatar),
+        captions=request.captions,
+        engines=request.engines,
+        motion=request.motion,
+        seed=request.seed,
+        warnings=script.warnings,
+    )
+
+
+def _check_engines(request: AvatarRequest) -> str:
+    """The voice. Raises EngineUnavailable for what does not exist, cannot speak so, or lacks weights."""
+    speech = engines.info("speech", request.engines.speech)
+    chosen = [speech, engines.info("lipsync", request.engines.lipsync)]
+    matting = engines.info("matting", request.engines.matting)
+    if request.background.kind != "original":
+        chosen.append(matting)
+    if request.language not in speech.languages:
+        able = [name for name in engines.names("speech") if _speaks(name, request.language)]
+        raise EngineUnavailable(
+            f"language: {speech.name} speaks {', '.join(speech.languages)}, not {request.language!r}; "
+            f"engines that do: {', '.join(able) or 'none installed'}"
+        )
+    voice = request.voice or speech.voices[0]
+    if voice not in speech.voices:
+        raise EngineUnavailable(
+            f"voice: {speech.name} has no voice {voice!r}; choose one of: {', '.join(speech.voices)}"
+        )
+    _check_weights(chosen)
+    return voice
+
+
+def _speaks(name: str, language: str) -> bool:
+    return language in engines.info("speech", name).languages
+
+
+def _check_weights(chosen: list[EngineInfo]) -> None:
+    for engine in chosen:
+        for name in engine.files:
+            weights.path(name)
+
+
+def _script(request: AvatarRequest) -> Script:
+    if isinstance(request.script, str):
+        return sentences(request.script, engine=request.engines.speech)
+    parts = [(line.text, line.pause_s) for line in request.script]
+    return sentences(parts, engine=request.engines.speech)
+
+
+def _backdrop(settings: Settings, request: AvatarRequest, folder: Path) -> Source | None:
+    if request.background.uri is None:
+        return None
+    source = _resolve(settings, request.background.uri, folder, face=False)
+    if source.kind != request.background.kind:
+        raise MediaRefused(
+            f"background: {source.uri} holds a {source.kind}, the kind is {request.background.kind}; "
+            f"set background.kind to {source.kind} or choose another object"
+        )
+    return source
+
+
+def _resolve(settings: Settings, uri: str, folder: Path, *, face: bool) -> Source:
+    """Digest and measurements of an input object, from the catalog where this version was seen before."""
+    found = _find(settings, uri)
+    with transaction(settings.pg_dsn) as db:
+        known = records.find_input(db, uri, found.etag)
+    if known is not None and known.bytes == found.bytes and (known.face_checked or not face):
+        return Source.model_validate(known.media)
+    path = folder / Path(found.key).name
+    source = _measure(settings, found, uri, path)
+    if face:
+        _check_face(path, source)
+    with transaction(settings.pg_dsn) as db:
+        records.record_input(db, uri, found.etag, source.model_dump(mode="json"))
+        if face:
+            records.record_face(db, uri, found.etag)
+    path.unlink()
+    return source
+
+
+def _find(settings: Settings, uri: str) -> Stored:
+    bucket, key = split_or_refuse(uri)
+    if bucket != settings.bucket_inputs:
+        raise ReferenceRefused(
+            f"{uri} is in the bucket {bucket!r}; only s3://{settings.bucket_inputs}/... may be used"
+        )
+    found = objects(settings).head(bucket, key)
+    if found is None:
+        raise ReferenceRefused(f"{uri} does not exist; upload it or correct the reference")
+    return found
+
+
+def _measure(settings: Settings, found: Stored, uri: str, path: Path) -> Source:
+    from avatarlab_ops.media.probe import Limits, probe
+
+    limits = Limits()
+    sha256 = objects(settings).download(
+        found.bucket, found.key, path, sha256=found.sha256, max_bytes=limits.max_bytes
+    )
+    info = probe(path, limits)
+    timed: dict[str, Any] = {}
+    if info.kind == "video":
+        timed = {"fps": info.fps, "frames": info.frames, "duration_s": info.duration_s}
+    size = {"width": info.width, "height": info.height}
+    return Source(uri=uri, sha256=sha256, bytes=found.bytes, kind=info.kind, **size, **timed)
+
+
+def _check_face(path: Path, source: Source) -> None:
+    """Raise FaceRefused unless some sampled frame shows one leading face."""
+    from avatarlab_ops.engines.face import Landmarker, check_face
+
+    landmarker, refusal = Landmarker(), None
+    for frame in _samples(path, source):
+        try:
+            check_face(frame, landmarker)
+        except FaceRefused as error:
+            refusal = refusal or error
+        else:
+            return
+    raise FaceRefused(f"{source.uri}: {refusal}") from refusal
+
+
+def _samples(path: Path, source: Source) -> Iterator[Frame]:
+    from avatarlab_ops.media.footage import open_footage
+
+    rate = FACE_SAMPLES / FACE_WINDOW_S
+    side = min(FACE_SIDE_PX, source.width, source.height)
+    with open_footage(path, fps=rate, max_short_side_px=max(2, side)) as footage:
+        for index in range(min(len(footage), FACE_SAMPLES)):
+            yield footage[index]

@@ -1,0 +1,186 @@
+"""What a stage is given: its plan, a workspace of its own, inputs as files, and a place for what it makes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from avatarlab_ops.canonical import canonical_json, digest
+from avatarlab_ops.errors import RenderCancelled, TransientError
+from avatarlab_ops.plan import Plan, Source
+from avatarlab_ops.progress import Report
+from avatarlab_ops.recipe import Recipe
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.catalog.models import Artifact
+from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
+from avatarlab_ops.version import code_version, environment
+
+Json = dict[str, Any]
+MAX_BYTES = 64 << 30  # of an artifact's file; a guard, not a promise
+REPORT_EVERY_S = 0.5
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Product:
+    """What a stage made: files by name, and the figures worth keeping."""
+
+    files: Mapping[str, Path]
+    facts: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Context:
+    """One stage of one render at work."""
+
+    settings: Settings
+    render_id: str
+    plan: Plan
+    workspace: Path
+    report: Report
+    artifacts: Mapping[str, Artifact]  # of the stages before
+
+    def source(self, source: Source) -> Path:
+        """The input object as a local file. Raises ReferenceRefused when it was replaced since `admit`."""
+        bucket, key = split_or_refuse(source.uri)
+        path = self.workspace / f"{source.sha256[:16]}{Path(key).suffix}"
+        if not path.exists():
+            store = objects(self.settings)
+            store.download(bucket, key, path, sha256=source.sha256, max_bytes=source.bytes)
+        return path
+
+    def artifact(self, stage: str, name: str) -> Path:
+        """A file of an earlier stage's artifact."""
+        file = self.artifacts[stage].files[name]
+        path = self.workspace / f"{stage}-{name}"
+        if not path.exists():
+            bucket = self.settings.bucket_artifacts
+            objects(self.settings).download(
+                bucket, file["key"], path, sha256=file["sha256"], max_bytes=MAX_BYTES
+            )
+        return path
+
+    def new(self, name: str) -> Path:
+        """Path of a file to be made."""
+        return self.workspace / name
+
+
+@contextmanager
+def workspace(settings: Settings, stage: str) -> Iterator[Path]:
+    """A folder that is gone afterwards; what a killed process left is swept by `sweep`."""
+    root = settings.home / "work"
+    root.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{stage}-", dir=root))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def sweep(settings: Settings, *, older_than_s: float = 86_400.0) -> int:
+    """Remove workspaces that a killed process left more than `older_than_s` seconds ago."""
+    old = [p for p in (settings.home / "work").glob("*") if time.time() - p.stat().st_mtime > older_than_s]
+    for path in old:
+        shutil.rmtree(path, ignore_errors=True)
+    return len(old)
+
+
+def store(settings: Settings, recipe: Recipe, product: Product, *, render_id: str, compute_s: float) -> Json:
+    """Put an artifact's files, then artifact.json, and return the latter's content.
+
+    File keys hold their content's digest, so two processes that make the same artifact never mix their files;
+    the conditional PUT of artifact.json decides whose it is.
+    """
+    files = {name: _put(settings, recipe, path) for name, path in sorted(product.files.items())}
+    document: Json = {
+        "fingerprint": recipe.fingerprint,
+        "stage": recipe.stage,
+        "stage_version": recipe.stage_version,
+        "engine": recipe.engine,
+        "params": recipe.params,
+        "inputs": dict(recipe.inputs),
+        "files": files,
+        "sha256": digest({name: file["sha256"] for name, file in files.items()}),
+        "bytes": sum(file["bytes"] for file in files.values()),
+        "facts": product.facts,
+        "compute_s": round(compute_s, 3),
+        "render_id": render_id,
+        "code_version": code_version(),
+        "environment": environment(),
+        "created_at": records.now().isoformat(),
+    }
+    bucket = settings.bucket_artifacts
+    written = objects(settings).put_if_absent(bucket, recipe.key, canonical_json(document))
+    return document if written.created else load(settings, recipe) or document
+
+
+def _put(settings: Settings, recipe: Recipe, path: Path) -> Json:
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    key = f"{recipe.prefix}/{sha256[:16]}/{path.name}"
+    stored = objects(settings).put_if_absent(settings.bucket_artifacts, key, path)
+    return {"key": stored.key, "sha256": sha256, "bytes": stored.bytes}
+
+
+def load(settings: Settings, recipe: Recipe) -> Json | None:
+    """artifact.json, None while the artifact does not exist."""
+    store_ = objects(settings)
+    if store_.head(settings.bucket_artifacts, recipe.key) is None:
+        return None
+    found: Json = json.loads(store_.read(settings.bucket_artifacts, recipe.key))
+    return found
+
+
+def stored(settings: Settings, artifact: Artifact, name: str) -> Stored:
+    """The object behind a file of an artifact."""
+    file = artifact.files[name]
+    return Stored(settings.bucket_artifacts, file["key"], file["bytes"], "", file["sha256"])
+
+
+class ProgressRows:
+    """A Report that writes to the catalog at most twice a second, and passes everything on.
+
+    Raises RenderCancelled from within the stage once the render has been cancelled. A catalog that is away
+    does not stop the work: the stage's own transaction at its end decides.
+    """
+
+    def __init__(self, settings: Settings, render_id: str, stage: str, onward: Report) -> None:
+        self._settings, self._render_id, self._stage, self._onward = settings, render_id, stage, onward
+        self._started = time.monotonic()
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self, done: int, total: int, unit: str) -> None:
+        """Take one report, from any thread."""
+        self._onward(done, total, unit)
+        with self._lock:
+            instant = time.monotonic()
+            if instant < self._next and done < total:
+                return
+            self._next = instant + REPORT_EVERY_S
+        self._write(done, total, unit, instant - self._started)
+
+    def _write(self, done: int, total: int, unit: str, elapsed_s: float) -> None:
+        rate = done / elapsed_s if elapsed_s > 0 else 0.0
+        remaining_s = (total - done) / rate if rate > 0 else None
+        end = records.now() + timedelta(seconds=remaining_s) if remaining_s is not None else None
+        row: Json = {"done": done, "total": total, "unit": unit, "rate": rate, "expected_end": end}
+        try:
+            with transaction(self._settings.pg_dsn) as db:
+                records.report_progress(db, self._render_id, self._stage, row)
+        except RenderCancelled:
+            raise
+        except TransientError as error:
+            log.warning("progress of %s %s not written: %s", self._render_id, self._stage, error)

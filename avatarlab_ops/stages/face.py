@@ -1,0 +1,33 @@
+"""Footage to the track of its leading face."""
+
+from __future__ import annotations
+
+from avatarlab_ops.engines.face import save_track, track_faces
+from avatarlab_ops.media.footage import Footage, open_footage
+from avatarlab_ops.stages.context import Context, Product
+
+
+def open_avatar(work: Context) -> Footage:
+    """The avatar's frames as every stage reads them."""
+    spec = work.plan.footage
+    path = work.source(work.plan.avatar)
+    return open_footage(path, fps=spec.fps, max_short_side_px=spec.max_short_side_px)
+
+
+def run(work: Context) -> Product:
+    """Follow the face through the whole clip."""
+    with open_avatar(work) as footage:
+        track = track_faces(
+            footage.iter(), fps=work.plan.footage.fps, width=footage.width, height=footage.height,
+            report=lambda done, _, unit: work.report(done, len(footage), unit),
+        )  # fmt: skip
+    path = work.new("track.npz")
+    save_track(path, track)
+    facts = {
+        "frames": len(track),
+        "frames_without_face": int((~track.present).sum()),
+        "width": track.width,
+        "height": track.height,
+        "warnings": list(track.notes),
+    }
+    return Product({"track.npz": path}, facts)

@@ -1,0 +1,157 @@
+"""The finished files to the outputs bucket, and one transaction that makes them the render's video.
+
+Objects first, then the transaction: a process that dies in between leaves files that nobody refers to, and
+the next attempt finds them in place. The manifest is written once; a second attempt takes the first one's.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from avatarlab_ops.canonical import canonical_json
+from avatarlab_ops.errors import InvariantBroken
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages.context import stored
+from avatarlab_ops.stages.lineage import run_event
+from avatarlab_ops.stores import outbox
+from avatarlab_ops.stores.catalog import lock, models, records, transaction
+from avatarlab_ops.stores.objects import Stored, objects
+from avatarlab_ops.version import code_version, environment
+
+Json = dict[str, Any]
+WAIT_S = 600.0
+SHOWN = ("video.mp4", "video.webm", "poster.jpg", "captions.srt", "captions.vtt")
+
+
+def publish(settings: Settings, render_id: str) -> float:
+    """Publish a render exactly once; return seconds of work.
+
+    Raises RenderCancelled when it has ended otherwise.
+    """
+    started = time.monotonic()
+    with lock(settings.pg_dsn, f"publish {render_id}", wait_s=WAIT_S):
+        with transaction(settings.pg_dsn) as db:
+            if records.check_open(db, render_id).state == "published":
+                return 0.0
+            render, artifacts = records.find(db, render_id), records.artifacts_of(db, render_id)
+            request = records.request_of(db, render)
+            made = {stage: _provenance(db, artifact) for stage, artifact in artifacts.items()}
+        if "composite" not in artifacts:
+            raise InvariantBroken("publish was called before composite")
+        files = _place(settings, render_id, artifacts["composite"])
+        manifest = _manifest(render, request, artifacts, files) | {"artifacts": made}
+        manifest, files["manifest.json"] = _keep(settings, render_id, manifest)
+        _commit(settings, render_id, manifest, files, time.monotonic() - started)
+    outbox.deliver(settings, render_id=render_id)
+    return time.monotonic() - started
+
+
+def _place(settings: Settings, render_id: str, composite: models.Artifact) -> dict[str, Json]:
+    """Copy what people look at to its lasting place."""
+    placed: dict[str, Json] = {}
+    for name in SHOWN:
+        if name in composite.files:
+            source = stored(settings, composite, name)
+            copy = objects(settings).copy(source, settings.bucket_outputs, f"renders/{render_id}/{name}")
+            placed[name] = {"uri": copy.uri, "sha256": source.sha256, "bytes": copy.bytes}
+    return placed
+
+
+def _manifest(
+    render: models.Render,
+    request: models.Request,
+    artifacts: dict[str, models.Artifact],
+    files: dict[str, Json],
+) -> Json:
+    """The whole provenance of one video."""
+    plan = render.plan or {}
+    sources = {role: plan[role] for role in ("avatar", "backdrop") if plan.get(role)}
+    return {
+        "manifest_version": 1,
+        "render_id": render.id,
+        "run_id": render.run_id,
+        "published_at": records.now().isoformat(),
+        "caller": request.caller,
+        "request": {"sha256": request.sha256, "body": request.body, "at": request.created_at.isoformat()},
+        "plan": plan,
+        "inputs": sources,
+        "outputs": files,
+        "measures": measures(artifacts),
+        "warnings": _warnings(plan, artifacts),
+        "code_version": code_version(),
+        "environment": environment(),
+    }
+
+
+def _provenance(db: Session, artifact: models.Artifact) -> Json:
+    facts = {name: value for name, value in artifact.facts.items() if name != "timeline"}
+    return {
+        "fingerprint": artifact.fingerprint,
+        "sha256": artifact.sha256,
+        "stage_version": artifact.stage_version,
+        "engine": records.engine_of(db, artifact),
+        "params": artifact.params,
+        "inputs": records.edges_of(db, artifact),
+        "files": artifact.files,
+        "facts": facts,
+        "code_version": artifact.code_version,
+        "compute_s": artifact.compute_s,
+        "created_at": artifact.created_at.isoformat(),
+    }
+
+
+def measures(artifacts: dict[str, models.Artifact]) -> Json:
+    """The figures of a render that people compare: lengths in seconds, loudness in LUFS, lag in milliseconds."""
+    wanted = {
+        "speech": ("loudness_lufs", "words"),
+        "face": ("frames_without_face",),
+        "matte": ("alpha_coverage",),
+        "lipsync": ("frames",),
+        "composite": ("duration_s", "frames", "fps", "width", "height", "lip_gap_r", "lip_lag_ms"),
+    }
+    found: Json = {}
+    for stage, names in wanted.items():
+        facts = artifacts[stage].facts if stage in artifacts else {}
+        found |= {name: facts[name] for name in names if name in facts}
+    speech = artifacts["speech"].facts if "speech" in artifacts else {}
+    return found | {"speech_s": speech.get("duration_s")}
+
+
+def _warnings(plan: Json, artifacts: dict[str, models.Artifact]) -> list[str]:
+    notes = list(plan.get("warnings", []))
+    for artifact in artifacts.values():
+        notes += [note for note in artifact.facts.get("warnings", []) if note not in notes]
+    return notes
+
+
+def _keep(settings: Settings, render_id: str, manifest: Json) -> tuple[Json, Json]:
+    """Write the manifest unless an earlier attempt did; return the one that counts, and its file."""
+    store, key = objects(settings), f"renders/{render_id}/manifest.json"
+    kept: Stored = store.put_if_absent(settings.bucket_outputs, key, canonical_json(manifest))
+    if not kept.created:
+        manifest = json.loads(store.read(settings.bucket_outputs, key))
+    return manifest, {"uri": kept.uri, "sha256": kept.sha256, "bytes": kept.bytes}
+
+
+def _commit(
+    settings: Settings, render_id: str, manifest: Json, files: dict[str, Json], spent_s: float
+) -> None:
+    with transaction(settings.pg_dsn) as db:
+        if not records.end_render(db, render_id, "published", measures=manifest["measures"]):
+            db.expire_all()
+            records.check_open(db, render_id)  # cancelled or failed meanwhile: says so
+            return
+        records.record_files(db, render_id, files)
+        records.end_stage(db, render_id, "publish", "done", compute_s=spent_s)
+        _post(db, render_id, manifest, files)
+
+
+def _post(db: Session, render_id: str, manifest: Json, files: dict[str, Json]) -> None:
+    outbox.post(db, "manifests", render_id, manifest, render_id)
+    addresses = [file["uri"] for file in files.values()]
+    event = run_event(db, records.find(db, render_id), "COMPLETE", addresses)
+    outbox.post(db, "lineage_events", f"{render_id}:COMPLETE", event, render_id)

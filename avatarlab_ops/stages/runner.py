@@ -1,0 +1,93 @@
+"""One stage with an artifact: find it, or make it once, whoever asks and whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Mapping
+
+from sqlalchemy.orm import Session
+
+from avatarlab_ops.errors import OutOfMemory
+from avatarlab_ops.plan import Plan
+from avatarlab_ops.progress import Report
+from avatarlab_ops.recipe import Recipe
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages import context
+from avatarlab_ops.stores import outbox
+from avatarlab_ops.stores.catalog import lock, records, transaction
+from avatarlab_ops.stores.catalog.models import Artifact
+from avatarlab_ops.stores.objects import objects
+
+WAIT_S = 3600.0  # for equal work of another process
+
+
+def lookup(settings: Settings, recipe: Recipe) -> Artifact | None:
+    """The artifact if it exists. One whose record was lost with a crash is taken back into the catalog."""
+    if objects(settings).head(settings.bucket_artifacts, recipe.key) is None:
+        return None
+    with transaction(settings.pg_dsn) as db:
+        known = records.find_artifact(db, recipe.fingerprint)
+    if known is not None:
+        return known
+    document = context.load(settings, recipe)
+    return _record(settings, recipe, document) if document else None
+
+
+def make(
+    settings: Settings,
+    render_id: str,
+    plan: Plan,
+    recipe: Recipe,
+    *,
+    artifacts: Mapping[str, Artifact],
+    report: Report,
+) -> tuple[Artifact, bool, float]:
+    """Return (artifact, cached, seconds of work). Equal work of other renders in flight is waited for."""
+
+    def check() -> None:
+        with transaction(settings.pg_dsn) as db:
+            records.check_open(db, render_id)
+
+    with lock(settings.pg_dsn, f"artifact {recipe.fingerprint}", wait_s=WAIT_S, check=check):
+        found = lookup(settings, recipe)
+        if found is not None:
+            return found, True, 0.0
+        with context.workspace(settings, recipe.stage) as folder:
+            rows = context.ProgressRows(settings, render_id, recipe.stage, report)
+            started = time.monotonic()
+            work = context.Context(settings, render_id, plan, folder, rows, artifacts)
+            product = _run(recipe.stage, work)
+            compute_s = time.monotonic() - started
+            document = context.store(settings, recipe, product, render_id=render_id, compute_s=compute_s)
+        return _record(settings, recipe, document), False, compute_s
+
+
+def _run(stage: str, work: context.Context) -> context.Product:
+    module = importlib.import_module(f"avatarlab_ops.stages.{stage}")
+    try:
+        product: context.Product = module.run(work)
+    except MemoryError as error:
+        raise OutOfMemory(f"{stage} ran out of memory; use a smaller resolution or free memory") from error
+    return product
+
+
+def _record(settings: Settings, recipe: Recipe, document: context.Json) -> Artifact:
+    with transaction(settings.pg_dsn) as db:
+        records.record_artifact(db, document, recipe.key)
+        _post(db, document)
+        found = records.find_artifact(db, recipe.fingerprint)
+        assert found is not None  # noqa: S101 (written above)
+        return found
+
+
+def _post(db: Session, document: context.Json) -> None:
+    render_id = document["render_id"] if records.exists(db, document["render_id"]) else None
+    report = {name: document[name] for name in ("stage", "fingerprint", "sha256", "facts", "compute_s")}
+    report |= {name: document[name] for name in ("engine", "params", "inputs", "environment", "code_version")}
+    facts = dict(document["facts"])
+    timeline = facts.pop("timeline", None)
+    report["facts"] = facts
+    outbox.post(db, "stage_reports", document["fingerprint"], report, render_id)
+    if timeline is not None:
+        outbox.post(db, "timelines", document["fingerprint"], timeline, render_id)

@@ -1,0 +1,43 @@
+"""Script to speech.wav and timeline.json."""
+
+from __future__ import annotations
+
+from avatarlab_ops import engines
+from avatarlab_ops.engines.base import Sentence, Speech
+from avatarlab_ops.media.audio import normalise_loudness, write_wav
+from avatarlab_ops.stages.context import Context, Product
+
+TARGET_LUFS = -16.0  # the level of spoken video on the web
+
+
+def run(work: Context) -> Product:
+    """Speak the script and bring it to the target loudness."""
+    plan = work.plan
+    engine = engines.load("speech", plan.engines.speech)
+    sentences = [Sentence(line.text, line.pause_s) for line in plan.script]
+    speech: Speech = engine.speak(
+        sentences, language=plan.language, voice=plan.voice, seed=plan.seed, report=work.report
+    )
+    samples, measured_lufs = normalise_loudness(speech.samples, speech.sample_rate, TARGET_LUFS)
+    wav, timeline = work.new("speech.wav"), work.new("timeline.json")
+    write_wav(wav, samples, speech.sample_rate)
+    timeline.write_text(speech.timeline.model_dump_json())
+    facts = {
+        "duration_s": len(samples) / speech.sample_rate,
+        "sample_rate": speech.sample_rate,
+        "loudness_lufs": round(float(measured_lufs), 2),
+        "words": len(speech.timeline.words),
+        "warnings": list(speech.timeline.warnings),
+        "timeline": speech.timeline.model_dump(mode="json"),
+    }
+    return Product({"speech.wav": wav, "timeline.json": timeline}, facts)
+
+
+def read(work: Context) -> Speech:
+    """The speech that an earlier stage made."""
+    from avatarlab_ops.media.audio import read_wav
+    from avatarlab_ops.timeline import Timeline
+
+    samples, sample_rate = read_wav(work.artifact("speech", "speech.wav"))
+    text = work.artifact("speech", "timeline.json").read_text()
+    return Speech(samples, sample_rate, Timeline.model_validate_json(text))

@@ -1,0 +1,111 @@
+"""The catalog: PostgreSQL through SQLAlchemy. Connections, transactions, locks and migrations."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.orm import Session
+
+from avatarlab_ops.errors import LeaseTimeout, TransientError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD = "0001"  # newest migration
+LOCK_POLL_MS = 2000  # how long one wait for a lock lasts before the waiter looks around
+
+_engines: dict[tuple[int, str], sa.Engine] = {}
+
+
+def engine(dsn: str) -> sa.Engine:
+    """One small pool per process and server; a forked child makes its own."""
+    key = (os.getpid(), dsn)
+    if key not in _engines:
+        url = sa.make_url(dsn).set(drivername="postgresql+psycopg")
+        # A dead peer is noticed within a minute, on both ends.
+        keepalive = {"keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3}
+        server = "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c timezone=UTC"
+        arguments = {"connect_timeout": 5, "options": server, **keepalive}
+        _engines[key] = sa.create_engine(
+            url, pool_size=2, max_overflow=8, pool_pre_ping=True, connect_args=arguments
+        )
+    return _engines[key]
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, InternalError) as error:
+        raise TransientError(f"PostgreSQL did not answer: {_first_line(error)}") from error
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().partition("\n")[0]
+
+
+@contextmanager
+def transaction(dsn: str) -> Iterator[Session]:
+    """One transaction: all of it happens, or nothing. Raises TransientError when the server is away."""
+    with _mapped(), Session(engine(dsn), expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def lock(dsn: str, name: str, *, wait_s: float, check: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold the lock `name`; the server frees it when this process dies.
+
+    `check` is called every two seconds of waiting and may raise. Raises LeaseTimeout after `wait_s`. Losing
+    the server also loses the lock: what is done under it must be safe to do twice.
+    """
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+    with _mapped():
+        connection = engine(dsn).connect().execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        with _mapped():
+            connection.exec_driver_sql(f"SET lock_timeout = {LOCK_POLL_MS}")
+        deadline = time.monotonic() + wait_s
+        while not _acquired(connection, number):
+            check()
+            if time.monotonic() > deadline:
+                raise LeaseTimeout(
+                    f"equal work has been running for more than {wait_s:.0f} s ({name}); try later"
+                )
+        yield
+    finally:
+        connection.invalidate()  # closing the session frees the lock, whatever happened to it
+        connection.close()
+
+
+def _acquired(connection: sa.Connection, number: int) -> bool:
+    try:
+        connection.execute(sa.text("SELECT pg_advisory_lock(:number)"), {"number": number})
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", "") == "55P03":  # lock_not_available
+            return False
+        raise TransientError(f"PostgreSQL did not answer: {_first_line(error)}") from error
+    return True
+
+
+def migrate(dsn: str) -> None:
+    """Bring the tables to the newest version; safe when several processes call it at once."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with lock(dsn, "avatarlab migrations", wait_s=120), _mapped(), engine(dsn).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def is_current(dsn: str) -> bool:
+    """Whether the tables are there, in the newest version."""
+    with transaction(dsn) as db:
+        if db.scalar(sa.text("SELECT to_regclass('avatarlab_version')")) is None:
+            return False
+        return bool(db.scalar(sa.text("SELECT version_num FROM avatarlab_version")) == HEAD)

@@ -1,0 +1,286 @@
+"""The tables. Times are UTC; lengths in seconds; digests are sha256 in hex."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+LIVE = ("accepted", "running", "published")
+RENDER_STATES = (*LIVE, "failed", "cancelled")
+STAGE_STATES = ("running", "done", "cached", "not_needed", "failed")
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+class Base(DeclarativeBase):
+    """Python types to column types, and names for constraints so that migrations can refer to them."""
+
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own interface)
+        str: Text,
+        int: BigInteger,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+    }
+
+
+Base.metadata.naming_convention = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Consent(Base):
+    """Leave to use a likeness or a voice."""
+
+    __tablename__ = "consent"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str]
+    kind: Mapped[str]  # likeness | voice
+    document_uri: Mapped[str | None]
+    document_sha256: Mapped[str | None]
+    valid_from: Mapped[datetime]
+    valid_until: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Avatar(Base):
+    """A likeness, known by its content."""
+
+    __tablename__ = "avatar"
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    uri: Mapped[str]  # where it was first seen
+    consent_id: Mapped[str | None] = mapped_column(ForeignKey("consent.id"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Voice(Base):
+    """A built-in voice of an engine, or a sample to clone."""
+
+    __tablename__ = "voice"
+    engine: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    sample_sha256: Mapped[str | None]
+    consent_id: Mapped[str | None] = mapped_column(ForeignKey("consent.id"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class InputObject(Base):
+    """One version of an object of the inputs bucket, hashed and probed once."""
+
+    __tablename__ = "input_object"
+    uri: Mapped[str] = mapped_column(primary_key=True)
+    etag: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(index=True)
+    bytes: Mapped[int]
+    media: Mapped[dict[str, Any]]  # plan.Source
+    face_checked: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Request(Base):
+    """What was asked for, and by whom."""
+
+    __tablename__ = "request"
+    __table_args__ = (UniqueConstraint("caller", "idempotency_key"), UniqueConstraint("run_id"))
+    id: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(index=True)
+    body: Mapped[dict[str, Any]]
+    caller: Mapped[str]
+    idempotency_key: Mapped[str | None]
+    run_id: Mapped[str | None]  # Airflow's DAG run
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Render(Base):
+    """One run of a request; it ends exactly once."""
+
+    __tablename__ = "render"
+    __table_args__ = (
+        _one_of("state", RENDER_STATES),
+        # The guard behind "never two": a request has at most one render that is alive or published.
+        Index(
+            "uq_render_live", "request_id", unique=True,
+            postgresql_where=text("state IN ('accepted', 'running', 'published')"),
+        ),
+    )  # fmt: skip
+    id: Mapped[str] = mapped_column(primary_key=True)
+    request_id: Mapped[str] = mapped_column(ForeignKey("request.id"))
+    run_id: Mapped[str | None] = mapped_column(index=True)
+    state: Mapped[str] = mapped_column(index=True)
+    plan: Mapped[dict[str, Any] | None]
+    code_version: Mapped[str]
+    error_code: Mapped[str | None]
+    error: Mapped[str | None]
+    error_stage: Mapped[str | None]
+    measures: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
+
+
+class RenderInput(Base):
+    """Which bytes a render was given."""
+
+    __tablename__ = "render_input"
+    render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), primary_key=True)
+    role: Mapped[str] = mapped_column(primary_key=True)  # avatar | backdrop
+    uri: Mapped[str]
+    sha256: Mapped[str] = mapped_column(index=True)
+    bytes: Mapped[int]
+
+
+class EngineVersion(Base):
+    """One engine with one set of weights; `id` is the digest of both."""
+
+    __tablename__ = "engine_version"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    name: Mapped[str]
+    version: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class EngineWeight(Base):
+    """A weights file of an engine version."""
+
+    __tablename__ = "engine_weight"
+    engine_version_id: Mapped[str] = mapped_column(ForeignKey("engine_version.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(index=True)
+
+
+class Artifact(Base):
+    """An immutable result of one stage, known by what made it."""
+
+    __tablename__ = "artifact"
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    stage: Mapped[str] = mapped_column(index=True)
+    stage_version: Mapped[str]
+    engine_version_id: Mapped[str | None] = mapped_column(ForeignKey("engine_version.id"), index=True)
+    params: Mapped[dict[str, Any]]
+    key: Mapped[str]  # of artifact.json in the artifacts bucket
+    sha256: Mapped[str] = mapped_column(index=True)  # over its files
+    bytes: Mapped[int]
+    files: Mapped[dict[str, Any]]  # name -> {key, sha256, bytes}
+    facts: Mapped[dict[str, Any]]
+    code_version: Mapped[str]
+    compute_s: Mapped[float]
+    made_by: Mapped[str | None] = mapped_column(ForeignKey("render.id"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ArtifactInput(Base):
+    """An edge: the artifact was made from this artifact or this input object."""
+
+    __tablename__ = "artifact_input"
+    artifact: Mapped[str] = mapped_column(ForeignKey("artifact.fingerprint"), primary_key=True)
+    role: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(index=True)
+    source: Mapped[str | None] = mapped_column(ForeignKey("artifact.fingerprint"), index=True)
+
+
+class StageRun(Base):
+    """One stage of one render: how it went the last time."""
+
+    __tablename__ = "stage_run"
+    __table_args__ = (_one_of("state", STAGE_STATES),)
+    render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), primary_key=True)
+    stage: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    attempt: Mapped[int]
+    artifact: Mapped[str | None] = mapped_column(ForeignKey("artifact.fingerprint"), index=True)
+    compute_s: Mapped[float] = mapped_column(server_default=text("0"))
+    error_code: Mapped[str | None]
+    error: Mapped[str | None]
+    host: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
+
+
+class Progress(Base):
+    """The last report of a running stage, written at most twice a second."""
+
+    __tablename__ = "progress"
+    render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), primary_key=True)
+    stage: Mapped[str] = mapped_column(primary_key=True)
+    done: Mapped[int]
+    total: Mapped[int]
+    unit: Mapped[str]
+    rate: Mapped[float]  # units a second
+    expected_end: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class PublishedFile(Base):
+    """A file of a published video in the outputs bucket."""
+
+    __tablename__ = "published_file"
+    render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    uri: Mapped[str] = mapped_column(unique=True)
+    sha256: Mapped[str] = mapped_column(index=True)
+    bytes: Mapped[int]
+
+
+class Outbox(Base):
+    """What must leave for another system, written with the state change that causes it."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        UniqueConstraint("topic", "key"),
+        Index("ix_outbox_waiting", "next_at", postgresql_where=text("delivered_at IS NULL")),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    topic: Mapped[str]  # a collection of the document store, or webhook
+    key: Mapped[str]  # identity of the message at its receiver
+    payload: Mapped[dict[str, Any]]
+    render_id: Mapped[str | None] = mapped_column(ForeignKey("render.id"), index=True)
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    last_error: Mapped[str | None]
+    next_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    delivered_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Delivery(Base):
+    """One attempt to deliver an outbox row to one receiver."""
+
+    __tablename__ = "delivery"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    outbox_id: Mapped[int] = mapped_column(ForeignKey("outbox.id"), index=True)
+    target: Mapped[str]
+    status: Mapped[int | None]
+    error: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Feedback(Base):
+    """What a viewer thought of a published video."""
+
+    __tablename__ = "feedback"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), index=True)
+    caller: Mapped[str]
+    rating: Mapped[int]
+    comment: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,290 @@
+"""What is written and asked about renders. Every function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from avatarlab_ops.canonical import digest
+from avatarlab_ops.errors import ReferenceRefused, RenderCancelled, RequestInvalid
+from avatarlab_ops.request import AvatarRequest
+from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.version import code_version
+
+Json = dict[str, Any]
+
+
+def now() -> datetime:
+    """Current time, UTC."""
+    return datetime.now(UTC)
+
+
+def accept(db: Session, request: AvatarRequest, *, run_id: str | None, caller: str) -> str:
+    """Return the render of a request, a new one unless the same run or key has one that is not over.
+
+    Raises RequestInvalid when the idempotency key was used for another request.
+    """
+    asked = _request(db, request, run_id=run_id, caller=caller)
+    if asked.sha256 != request.digest():
+        raise RequestInvalid(
+            f"idempotency_key {request.idempotency_key!r} (run {asked.run_id!r}) was used for another "
+            "request; choose a new key, or send the same request"
+        )
+    fresh = f"{now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}"
+    values = {"id": fresh, "request_id": asked.id, "run_id": run_id, "code_version": code_version()}
+    live = sa.and_(m.Render.request_id == asked.id, m.Render.state.in_(m.LIVE))
+    db.execute(
+        insert(m.Render)
+        .values(state="accepted", **values)
+        .on_conflict_do_nothing(index_elements=["request_id"], index_where=m.Render.state.in_(m.LIVE))
+    )
+    return db.scalars(sa.select(m.Render.id).where(live)).one()
+
+
+def _request(db: Session, request: AvatarRequest, *, run_id: str | None, caller: str) -> m.Request:
+    fresh = uuid.uuid4().hex
+    statement = insert(m.Request).values(
+        id=fresh, sha256=request.digest(), body=request.canonical(), caller=caller,
+        idempotency_key=request.idempotency_key, run_id=run_id,
+    )  # fmt: skip
+    db.execute(statement.on_conflict_do_nothing())
+    same_key = sa.and_(m.Request.caller == caller, m.Request.idempotency_key == request.idempotency_key)
+    mine = sa.or_(m.Request.id == fresh, m.Request.run_id == run_id, same_key)
+    return db.scalars(sa.select(m.Request).where(mine).order_by(m.Request.created_at)).first() or _missing(
+        fresh
+    )
+
+
+def _missing(name: str) -> Any:
+    raise ReferenceRefused(f"there is no record {name!r}")
+
+
+def find(db: Session, render_id: str) -> m.Render:
+    """The render. Raises ReferenceRefused when there is none."""
+    return db.get(m.Render, render_id) or _missing(render_id)
+
+
+def request_of(db: Session, render: m.Render) -> m.Request:
+    """The request that a render answers."""
+    return db.get(m.Request, render.request_id) or _missing(render.request_id)
+
+
+def check_open(db: Session, render_id: str) -> m.Render:
+    """The render, while work on it makes sense. Raises RenderCancelled if it was cancelled or has failed."""
+    render = find(db, render_id)
+    if render.state == "cancelled":
+        raise RenderCancelled(f"render {render_id} was cancelled")
+    if render.state == "failed":
+        raise RenderCancelled(f"render {render_id} has failed ({render.error}); submit the request again")
+    return render
+
+
+def begin_stage(db: Session, render_id: str, stage: str) -> m.Render:
+    """Note that a stage starts (again). Raises RenderCancelled like `check_open`."""
+    render = check_open(db, render_id)
+    if render.state == "accepted":
+        guard = sa.and_(m.Render.id == render_id, m.Render.state == "accepted")
+        db.execute(sa.update(m.Render).where(guard).values(state="running"))
+    if render.state != "published":
+        fresh: Json = {
+            "state": "running",
+            "error": None,
+            "error_code": None,
+            "started_at": now(),
+            "ended_at": None,
+        }
+        values = fresh | {"render_id": render_id, "stage": stage, "attempt": 1, "host": socket.gethostname()}
+        again = fresh | {"attempt": m.StageRun.attempt + 1, "host": values["host"]}
+        statement = insert(m.StageRun).values(values)
+        db.execute(statement.on_conflict_do_update(index_elements=["render_id", "stage"], set_=again))
+    return render
+
+
+def end_stage(
+    db: Session,
+    render_id: str,
+    stage: str,
+    state: str,
+    *,
+    artifact: str | None = None,
+    compute_s: float = 0.0,
+    error: BaseException | None = None,
+) -> None:
+    """Note how a stage ended, or that it need not start: done, cached, not_needed or failed."""
+    values: Json = {"state": state, "artifact": artifact, "compute_s": compute_s, "ended_at": now()}
+    if error is not None:
+        values |= {"error": describe(error), "error_code": code_of(error)}
+    fresh = values | {"render_id": render_id, "stage": stage, "attempt": 0, "host": socket.gethostname()}
+    statement = insert(m.StageRun).values(fresh)
+    db.execute(statement.on_conflict_do_update(index_elements=["render_id", "stage"], set_=values))
+
+
+def describe(error: BaseException | str) -> str:
+    """The reason as people read it."""
+    if isinstance(error, str):
+        return error
+    text = str(error)
+    return text if hasattr(error, "code") and text else f"{type(error).__name__}: {text}"
+
+
+def code_of(error: BaseException | str) -> str:
+    """Stable name of the reason; "unexpected" for what errors.py does not know."""
+    return str(getattr(error, "code", "unexpected")) if isinstance(error, BaseException) else "error"
+
+
+def record_inputs(db: Session, render_id: str, plan: Json, inputs: Mapping[str, Json]) -> None:
+    """Keep the plan and which bytes each role is."""
+    db.execute(sa.update(m.Render).where(m.Render.id == render_id).values(plan=plan))
+    for role, source in inputs.items():
+        values = {"uri": source["uri"], "sha256": source["sha256"], "bytes": source["bytes"]}
+        statement = insert(m.RenderInput).values(render_id=render_id, role=role, **values)
+        db.execute(statement.on_conflict_do_update(index_elements=["render_id", "role"], set_=values))
+    avatar = insert(m.Avatar).values(sha256=inputs["avatar"]["sha256"], uri=inputs["avatar"]["uri"])
+    db.execute(avatar.on_conflict_do_nothing())
+    voice = insert(m.Voice).values(engine=plan["engines"]["speech"], name=plan["voice"])
+    db.execute(voice.on_conflict_do_nothing())
+
+
+def find_input(db: Session, uri: str, etag: str) -> m.InputObject | None:
+    """What is known of this version of an input object."""
+    return db.get(m.InputObject, (uri, etag))
+
+
+def record_input(db: Session, uri: str, etag: str, media: Json) -> None:
+    """Keep the digest and the measurements of an input object (`plan.Source` as JSON)."""
+    values = {"sha256": media["sha256"], "bytes": media["bytes"], "media": media}
+    statement = insert(m.InputObject).values(uri=uri, etag=etag, **values)
+    db.execute(statement.on_conflict_do_update(index_elements=["uri", "etag"], set_=values))
+
+
+def record_face(db: Session, uri: str, etag: str) -> None:
+    """Note that this version of an input object shows one leading face."""
+    rows = sa.and_(m.InputObject.uri == uri, m.InputObject.etag == etag)
+    db.execute(sa.update(m.InputObject).where(rows).values(face_checked=True))
+
+
+def find_artifact(db: Session, fingerprint: str) -> m.Artifact | None:
+    """The artifact, if it was ever made."""
+    return db.get(m.Artifact, fingerprint)
+
+
+def record_artifact(db: Session, document: Json, key: str) -> None:
+    """Write what artifact.json says: engine, weights, the artifact and its edges. Twice is harmless."""
+    engine_id = _record_engine(db, document["engine"]) if document["engine"] else None
+    columns = ("fingerprint", "stage", "stage_version", "params", "sha256", "bytes", "files", "facts")
+    values: Json = {name: document[name] for name in (*columns, "code_version", "compute_s")}
+    values |= {"key": key, "engine_version_id": engine_id, "made_by": document["render_id"]}
+    values |= {"created_at": datetime.fromisoformat(document["created_at"])}
+    if not exists(db, document["render_id"]):  # adopted from a store that outlived its catalog
+        values["made_by"] = None
+    db.execute(insert(m.Artifact).values(values).on_conflict_do_nothing())
+    for role, edge in document["inputs"].items():
+        edge_values = {"role": role, "sha256": edge["sha256"], "source": edge.get("fingerprint")}
+        statement = insert(m.ArtifactInput).values(artifact=document["fingerprint"], **edge_values)
+        db.execute(statement.on_conflict_do_nothing())
+
+
+def _record_engine(db: Session, engine: Json) -> str:
+    engine_id = digest(engine)
+    row = {name: engine[name] for name in ("kind", "name", "version")}
+    db.execute(insert(m.EngineVersion).values(id=engine_id, **row).on_conflict_do_nothing())
+    for name, sha256 in engine["weights"].items():
+        weight = insert(m.EngineWeight).values(engine_version_id=engine_id, name=name, sha256=sha256)
+        db.execute(weight.on_conflict_do_nothing())
+    return engine_id
+
+
+def artifacts_of(db: Session, render_id: str) -> dict[str, m.Artifact]:
+    """Stage name to artifact, of the stages that are done."""
+    query = sa.select(m.StageRun.stage, m.Artifact).where(m.StageRun.render_id == render_id)
+    rows = db.execute(query.join(m.Artifact, m.Artifact.fingerprint == m.StageRun.artifact))
+    return {row.stage: row.Artifact for row in rows}
+
+
+def stage_runs(db: Session, render_id: str) -> dict[str, m.StageRun]:
+    """Stage name to how it went."""
+    rows = db.scalars(sa.select(m.StageRun).where(m.StageRun.render_id == render_id))
+    return {row.stage: row for row in rows}
+
+
+def progress_of(db: Session, render_id: str) -> dict[str, m.Progress]:
+    """Stage name to its last report."""
+    rows = db.scalars(sa.select(m.Progress).where(m.Progress.render_id == render_id))
+    return {row.stage: row for row in rows}
+
+
+def report_progress(db: Session, render_id: str, stage: str, report: Json) -> None:
+    """Write the last report of a stage. Raises RenderCancelled like `check_open`."""
+    values = report | {"updated_at": now()}
+    statement = insert(m.Progress).values(render_id=render_id, stage=stage, **values)
+    db.execute(statement.on_conflict_do_update(index_elements=["render_id", "stage"], set_=values))
+    check_open(db, render_id)
+
+
+def end_render(
+    db: Session,
+    render_id: str,
+    state: str,
+    *,
+    error: BaseException | str | None = None,
+    stage: str | None = None,
+    measures: Json | None = None,
+) -> bool:
+    """Bring a render to its terminal state; False when it had one. The row's lock decides a race."""
+    values: Json = {"state": state, "ended_at": now(), "measures": measures}
+    if error is not None:
+        values |= {"error": describe(error), "error_code": code_of(error), "error_stage": stage}
+    guard = sa.and_(m.Render.id == render_id, m.Render.state.in_(("accepted", "running")))
+    ended = db.scalars(sa.update(m.Render).where(guard).values(values).returning(m.Render.id)).first()
+    return ended is not None
+
+
+def record_files(db: Session, render_id: str, files: Mapping[str, Json]) -> None:
+    """Keep name -> {uri, sha256, bytes} of a published video."""
+    for name, file in files.items():
+        db.add(m.PublishedFile(render_id=render_id, name=name, **file))
+
+
+def published_files(db: Session, render_id: str) -> dict[str, m.PublishedFile]:
+    """Name to published file."""
+    rows = db.scalars(sa.select(m.PublishedFile).where(m.PublishedFile.render_id == render_id))
+    return {row.name: row for row in rows}
+
+
+def renders_of_run(db: Session, run_id: str) -> list[str]:
+    """Render ids of one DAG run, newest first."""
+    query = sa.select(m.Render.id).where(m.Render.run_id == run_id).order_by(m.Render.created_at.desc())
+    return list(db.scalars(query))
+
+
+def exists(db: Session, render_id: str) -> bool:
+    """Whether there is such a render."""
+    return db.get(m.Render, render_id) is not None
+
+
+def inputs_of(db: Session, render_id: str) -> list[m.RenderInput]:
+    """Which bytes a render was given."""
+    return list(db.scalars(sa.select(m.RenderInput).where(m.RenderInput.render_id == render_id)))
+
+
+def engine_of(db: Session, artifact: m.Artifact) -> Json | None:
+    """The engine that made an artifact, as {kind, name, version, weights}."""
+    engine = db.get(m.EngineVersion, artifact.engine_version_id) if artifact.engine_version_id else None
+    if engine is None:
+        return None
+    weights = db.scalars(sa.select(m.EngineWeight).where(m.EngineWeight.engine_version_id == engine.id))
+    named = {weight.name: weight.sha256 for weight in weights}
+    return {"kind": engine.kind, "name": engine.name, "version": engine.version, "weights": named}
+
+
+def edges_of(db: Session, artifact: m.Artifact) -> dict[str, Json]:
+    """What an artifact was made from: role to {sha256, fingerprint}."""
+    rows = db.scalars(sa.select(m.ArtifactInput).where(m.ArtifactInput.artifact == artifact.fingerprint))
+    return {row.role: {"sha256": row.sha256, "fingerprint": row.source} for row in rows}

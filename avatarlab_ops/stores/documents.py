@@ -1,0 +1,112 @@
+"""The document store: MongoDB collections with validators.
+
+A document's `_id` is its identity; saving it twice is saving it once.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pymongo
+from pymongo.database import Database
+from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError, WriteError
+from pymongo.write_concern import WriteConcern
+
+from avatarlab_ops.errors import InvariantBroken, TransientError
+from avatarlab_ops.settings import Settings
+
+Json = dict[str, Any]
+SELECTION_MS = 3000  # a server that is down is known to be down after this long
+
+_TEXT = {"bsonType": "string", "minLength": 1}
+_DIGEST = {"bsonType": "string", "pattern": "^[0-9a-f]{64}$"}
+
+
+def _schema(required: Json, optional: Json | None = None) -> Json:
+    properties = {"_id": _TEXT, **required, **(optional or {})}
+    return {"$jsonSchema": {"bsonType": "object", "required": list(required), "properties": properties}}
+
+
+VALIDATORS: dict[str, Json] = {
+    # One whole provenance document per published video; _id is the render.
+    "manifests": _schema({
+        "manifest_version": {"bsonType": "int"}, "render_id": _TEXT, "published_at": _TEXT,
+        "request": {"bsonType": "object", "required": ["sha256", "body"]},
+        "inputs": {"bsonType": "object", "required": ["avatar"]},
+        "artifacts": {"bsonType": "object", "required": ["speech", "face", "lipsync", "composite"]},
+        "outputs": {"bsonType": "object"}, "measures": {"bsonType": "object"},
+        "code_version": _TEXT, "environment": {"bsonType": "object"},
+    }),
+    # When each sound of a script falls; _id is the fingerprint of the speech.
+    "timelines": _schema({
+        "duration_s": {"bsonType": ["double", "int"], "minimum": 0}, "language": _TEXT,
+        "words": {"bsonType": "array"}, "phones": {"bsonType": "array"}, "visemes": {"bsonType": "array"},
+    }),
+    # What a stage measured and where it ran; _id is the fingerprint of its artifact.
+    "stage_reports": _schema({
+        "stage": _TEXT, "fingerprint": _DIGEST, "sha256": _DIGEST, "facts": {"bsonType": "object"},
+        "compute_s": {"bsonType": ["double", "int"], "minimum": 0}, "environment": {"bsonType": "object"},
+    }),
+    # OpenLineage run events; _id is the render and the event.
+    "lineage_events": _schema({
+        "eventType": {"enum": ["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"]}, "eventTime": _TEXT,
+        "run": {"bsonType": "object", "required": ["runId"]},
+        "job": {"bsonType": "object", "required": ["namespace", "name"]}, "producer": _TEXT,
+    }),
+}  # fmt: skip
+
+
+class Documents:
+    """One MongoDB database. Instances may be shared by threads, not across a fork; see `documents`."""
+
+    def __init__(self, settings: Settings) -> None:
+        client: pymongo.MongoClient[Json] = pymongo.MongoClient(
+            settings.mongo_uri, serverSelectionTimeoutMS=SELECTION_MS, connectTimeoutMS=SELECTION_MS
+        )
+        # Acknowledged by one member only, writes are lost when mongod is killed (shared/research/servers.md).
+        self.database: Database[Json] = client.get_default_database("avatarlab").with_options(
+            write_concern=WriteConcern(w="majority", wtimeout=10_000)
+        )
+
+    def prepare(self) -> None:
+        """Create the collections, or bring their validators to the newest version."""
+        for name, validator in VALIDATORS.items():
+            try:
+                self.database.create_collection(name, validator=validator)
+            except CollectionInvalid:
+                self.database.command("collMod", name, validator=validator)
+            except PyMongoError as error:
+                raise TransientError(f"MongoDB did not answer: {error}") from error
+
+    def save(self, collection: str, key: str, document: Json) -> None:
+        """Write a document under its key, replacing an equal earlier one.
+
+        Raises InvariantBroken when the validator refuses it, TransientError when the server is away.
+        """
+        if collection not in VALIDATORS:
+            raise InvariantBroken(f"there is no collection {collection!r}; known: {', '.join(VALIDATORS)}")
+        try:
+            self.database[collection].replace_one({"_id": key}, document, upsert=True)
+        except WriteError as error:
+            raise InvariantBroken(f"{collection} refused the document {key}: {error.details}") from error
+        except (OperationFailure, PyMongoError) as error:
+            raise TransientError(f"MongoDB did not answer: {error}") from error
+
+    def find(self, collection: str, key: str) -> Json | None:
+        """The document, None when there is none."""
+        try:
+            return self.database[collection].find_one({"_id": key})
+        except PyMongoError as error:
+            raise TransientError(f"MongoDB did not answer: {error}") from error
+
+
+_stores: dict[tuple[int, str], Documents] = {}
+
+
+def documents(settings: Settings) -> Documents:
+    """One client per process and server; a forked child makes its own."""
+    key = (os.getpid(), settings.mongo_uri)
+    if key not in _stores:
+        _stores[key] = Documents(settings)
+    return _stores[key]

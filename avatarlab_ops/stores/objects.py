@@ -1,0 +1,262 @@
+"""The object store: any S3 server, by boto3.
+
+Keys never hold `//`, `.` or `..` and no object lies at `dir/`, so that SeaweedFS, MinIO and AWS agree. Each
+object carries the sha256 of its bytes as metadata; what is written is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.client import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from avatarlab_ops.errors import InvariantBroken, MediaRefused, ReferenceRefused, TransientError
+from avatarlab_ops.request import split_reference
+from avatarlab_ops.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CHUNK = 1 << 20  # bytes a read
+MISSING = {"404", "NoSuchKey", "NoSuchBucket", "NotFound"}
+TAKEN = {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
+TYPES = {
+    ".json": "application/json",
+    ".jpg": "image/jpeg",
+    ".mkv": "video/x-matroska",
+    ".mp4": "video/mp4",
+    ".npz": "application/octet-stream",
+    ".srt": "application/x-subrip",
+    ".vtt": "text/vtt",
+    ".zip": "application/zip",
+    ".wav": "audio/wav",
+    ".webm": "video/webm",
+}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object: `sha256` is None for objects that others uploaded without saying it."""
+
+    bucket: str
+    key: str
+    bytes: int
+    etag: str
+    sha256: str | None
+    created: bool = False  # by the call that returned this
+
+    @property
+    def uri(self) -> str:
+        """s3:// address."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@contextmanager
+def _mapped(bucket: str, key: str) -> Iterator[None]:
+    where = f"s3://{bucket}/{key}"
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in MISSING or status == 404:
+            raise ReferenceRefused(f"{where} does not exist; upload it or correct the reference") from error
+        if status >= 500 or code in ("SlowDown", "RequestTimeout", "InternalError"):
+            raise TransientError(f"the object store failed at {where}: {code}") from error
+        raise InvariantBroken(f"the object store refused {where}: {code} {error}") from error
+    except BotoCoreError as error:
+        raise TransientError(f"the object store did not answer for {where}: {error}") from error
+
+
+class Objects:
+    """One S3 server. Instances may be shared by threads, not across a fork; see `objects`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.client: S3Client = boto3.session.Session().client(
+            "s3",
+            endpoint_url=settings.s3_endpoint,
+            aws_access_key_id=settings.s3_access_key,
+            aws_secret_access_key=settings.s3_secret_key,
+            region_name=settings.s3_region,
+            config=Config(
+                connect_timeout=5,
+                read_timeout=60,
+                retries={"mode": "standard", "total_max_attempts": 3},
+                s3={"addressing_style": "path"},
+                signature_version="s3v4",
+                # AWS's newer trailing checksums are unknown to some servers; sha256 is kept as metadata.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+    def ensure_buckets(self) -> None:
+        """Create the four buckets where they are missing."""
+        names = self.settings
+        for bucket in (
+            names.bucket_inputs,
+            names.bucket_artifacts,
+            names.bucket_outputs,
+            names.bucket_models,
+        ):
+            try:
+                with _mapped(bucket, ""):
+                    self.client.head_bucket(Bucket=bucket)
+            except ReferenceRefused:
+                self._create(bucket)
+
+    def _create(self, bucket: str) -> None:
+        try:
+            with _mapped(bucket, ""):
+                self.client.create_bucket(Bucket=bucket)
+        except InvariantBroken as error:
+            if "BucketAlready" not in str(error):  # another process was faster
+                raise
+
+    def head(self, bucket: str, key: str) -> Stored | None:
+        """What is known of an object, None when there is none."""
+        try:
+            with _mapped(bucket, key):
+                found = self.client.head_object(Bucket=bucket, Key=key)
+        except ReferenceRefused:
+            return None
+        etag, sha256 = found["ETag"].strip('"'), found["Metadata"].get("sha256")
+        return Stored(bucket, key, found["ContentLength"], etag, sha256)
+
+    def put_if_absent(self, bucket: str, key: str, content: bytes | Path) -> Stored:
+        """Store the bytes of a file or a value unless the key is taken (then `created` is False).
+
+        Raises ReferenceRefused for a key that not every server keeps, TransientError when the store is away.
+        """
+        split_or_refuse(f"s3://{bucket}/{key}")
+        with _opened(content) as body:
+            sha256 = hashlib.file_digest(body, "sha256").hexdigest()
+            length = body.tell()
+            body.seek(0)
+            return self._put_new(bucket, key, body, sha256, length)
+
+    def _put_new(
+        self, bucket: str, key: str, body: io.BytesIO | io.BufferedReader, sha256: str, length: int
+    ) -> Stored:
+        kind = TYPES.get(Path(key).suffix, "application/octet-stream")
+        try:
+            with _mapped(bucket, key):
+                answer = self.client.put_object(
+                    Bucket=bucket, Key=key, Body=body, ContentLength=length, ContentType=kind,
+                    Metadata={"sha256": sha256}, IfNoneMatch="*",
+                )  # fmt: skip
+        except InvariantBroken as error:
+            if not isinstance(error.__cause__, ClientError) or _code(error.__cause__) not in TAKEN:
+                raise
+            found = self.head(bucket, key)
+            if found is None:
+                raise TransientError(f"s3://{bucket}/{key} was deleted while it was written") from error
+            return found
+        return Stored(bucket, key, length, answer["ETag"].strip('"'), sha256, created=True)
+
+    def copy(self, source: Stored, bucket: str, key: str) -> Stored:
+        """Copy within the server; writing the same bytes again is harmless."""
+        with _mapped(source.bucket, source.key):
+            self.client.copy_object(
+                Bucket=bucket, Key=key, CopySource={"Bucket": source.bucket, "Key": source.key},
+                ContentType=TYPES.get(Path(key).suffix, "application/octet-stream"),
+                Metadata={"sha256": source.sha256 or ""}, MetadataDirective="REPLACE",
+            )  # fmt: skip
+        found = self.head(bucket, key)
+        if found is None or found.bytes != source.bytes:
+            raise TransientError(f"the copy of {source.uri} to s3://{bucket}/{key} did not arrive whole")
+        return found
+
+    def download(self, bucket: str, key: str, path: Path, *, sha256: str | None, max_bytes: int) -> str:
+        """Stream an object into a new file and return its sha256.
+
+        Raises ReferenceRefused when it is missing or not the content that `sha256` promises, MediaRefused when
+        it is larger than `max_bytes`, TransientError when it was cut short.
+        """
+        whole, length = hashlib.sha256(), 0
+        with _mapped(bucket, key), path.open("xb") as file:
+            answer = self.client.get_object(Bucket=bucket, Key=key)
+            for chunk in answer["Body"].iter_chunks(CHUNK):
+                length += len(chunk)
+                if length > max_bytes:
+                    raise MediaRefused(
+                        f"s3://{bucket}/{key} is larger than {max_bytes:,} bytes; use a smaller file"
+                    )
+                whole.update(chunk)
+                file.write(chunk)
+        if length != answer["ContentLength"]:
+            raise TransientError(f"s3://{bucket}/{key} ended after {length} bytes")
+        found = whole.hexdigest()
+        if sha256 is not None and found != sha256:
+            raise ReferenceRefused(
+                f"s3://{bucket}/{key} has sha256 {found}, expected {sha256}: it was replaced"
+            )
+        return found
+
+    def read(self, bucket: str, key: str, *, max_bytes: int = 64 << 20) -> bytes:
+        """Whole content of a small object."""
+        with _mapped(bucket, key):
+            content = self.client.get_object(Bucket=bucket, Key=key)["Body"].read(max_bytes + 1)
+        if len(content) > max_bytes:
+            raise InvariantBroken(f"s3://{bucket}/{key} is larger than {max_bytes:,} bytes")
+        return content
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Delete an object; a missing one is no error."""
+        with _mapped(bucket, key):
+            self.client.delete_object(Bucket=bucket, Key=key)
+
+    def keys(self, bucket: str, prefix: str = "") -> Iterator[str]:
+        """Every key that begins with `prefix`, in order."""
+        with _mapped(bucket, prefix):
+            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+                for found in page.get("Contents", []):
+                    yield found["Key"]
+
+    def link(self, bucket: str, key: str, *, expires_s: int = 3600, file_name: str | None = None) -> str:
+        """Presigned https address that anyone may read until it expires."""
+        named = {"ResponseContentDisposition": f'attachment; filename="{file_name}"'} if file_name else {}
+        parameters: dict[str, Any] = {"Bucket": bucket, "Key": key, **named}
+        return self.client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=expires_s)
+
+
+def split_or_refuse(reference: str) -> tuple[str, str]:
+    """(bucket, key) of an s3:// reference. Raises ReferenceRefused."""
+    try:
+        return split_reference(reference)
+    except ValueError as error:
+        raise ReferenceRefused(f"{reference!r} {error}") from error
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def _opened(content: bytes | Path) -> Iterator[io.BytesIO | io.BufferedReader]:
+    if isinstance(content, bytes):
+        yield io.BytesIO(content)
+    else:
+        with content.open("rb") as file:
+            yield file
+
+
+_clients: dict[tuple[int, str], Objects] = {}
+
+
+def objects(settings: Settings) -> Objects:
+    """One client per process and server; a forked child makes its own."""
+    key = (os.getpid(), f"{settings.s3_endpoint} {settings.s3_access_key} {settings.bucket_inputs}")
+    if key not in _clients:
+        _clients[key] = Objects(settings)
+    return _clients[key]
