@@ -97,7 +97,7 @@ def build(environment: Path, wanted: Wanted) -> None:
     pip_install(python, uv_requirement(lock))
     cuda = wanted.gpu or not install_cpu_torch(python)
     say(f"installing {'everything' if cuda else 'all else'} from uv.lock (long when uv's cache is cold)")
-    install_locked(environment / "bin" / "uv", python, () if cuda else gpu_only(lock))
+    install_locked(environment, () if cuda else gpu_only(lock))
     say("installing avatarlab itself, editable")
     editable = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
     run(
@@ -121,14 +121,22 @@ def install_cpu_torch(python: Path) -> bool:
     return True
 
 
-def install_locked(uv: Path, python: Path, left_out: Sequence[str]) -> None:
+def install_locked(environment: Path, left_out: Sequence[str]) -> None:
     """Install every locked package but `left_out`, digests checked; the lock is whole, nothing is resolved."""
     prune = [part for name in left_out for part in ("--no-emit-package", name)]
     options = ["--project", str(ROOT), "--frozen", "--no-emit-project", "--no-header", "--no-annotate"]
-    exported = run([str(uv), "export", *options, *prune], "uv export", quiet=True)
-    with requirements_file(exported) as file:
-        options = ["--python", str(python), "--no-deps", "--require-hashes", "--requirement", file]
-        run([str(uv), "pip", "install", *options], "uv pip install")
+    uv = str(environment / "bin" / "uv")
+    with requirements_file(run([uv, "export", *options, *prune], "uv export", quiet=True)) as file:
+        uv_install(environment, "--no-deps", "--require-hashes", "--requirement", file)
+
+
+def uv_install(environment: Path, *what: str) -> None:
+    """Install by uv, which trusts the system's certificates as pip and apt do, where there are any."""
+    variables = dict(os.environ)
+    if Path("/etc/ssl/certs/ca-certificates.crt").exists():
+        variables.setdefault("UV_SYSTEM_CERTS", "true")
+    uv, python = environment / "bin" / "uv", environment / "bin" / "python"
+    run([str(uv), "pip", "install", "--python", str(python), *what], "uv pip install", environment=variables)
 
 
 def pip_install(python: Path, requirements: str) -> None:
@@ -148,7 +156,10 @@ def offered_digest(python: Path, wanted: str) -> str:
     if found.returncode:
         return ""
     archive = json.loads(found.stdout)["install"][0]["download_info"].get("archive_info", {})
-    return str(archive.get("hashes", {}).get("sha256", ""))
+    hashes = archive.get("hashes") or dict(
+        [archive.get("hash", "=").split("=", 1)]
+    )  # pip before 23.1: one "hash"
+    return str(hashes.get("sha256", ""))
 
 
 def uv_requirement(lock: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ from pathlib import Path
 from avatarlab_ops.errors import TransientError
 
 POLL_S = 0.02
+LEFTOVERS_S = 5.0  # children of a killed server notice and end within about a second
 LOG_LIMIT_BYTES = 20_000_000  # a longer log is set aside at the next start
 
 # Servers started by this process: kept so that finished ones are reaped and none is warned about.
@@ -74,11 +75,8 @@ class Daemon:
     def start(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> int:
         """Start the program in its own session, its output appended to the log; returns its pid.
 
-        Leftovers of a killed predecessor get 10 s to go by themselves, then are killed.
-        Raises TransientError when the data folder stays in use.
+        Raises TransientError when the data folder is in use: stop() first.
         """
-        if not self.wait_stopped(10.0):
-            self.kill()
         self._set_long_log_aside()
         with self._try_lock() as lock, self.log.open("ab") as output:
             if lock is None:
@@ -97,7 +95,7 @@ class Daemon:
         pid = self.pid()
         if pid is not None:
             _signal(pid, how)
-        if not self.wait_stopped(patience_s if pid is not None else 2.0):
+        if not self.wait_stopped(patience_s if pid is not None else LEFTOVERS_S):
             self.kill()
 
     def kill(self) -> None:

@@ -69,10 +69,9 @@ class Server(ABC):
 
         Raises TransientError with the end of the log when it will not start.
         """
-        if self.daemon.pid() is not None:
-            if self._await_ready():
-                return
-            self.stop()
+        if self.daemon.pid() is not None and self._await_ready():
+            return
+        self.stop()  # also clears what a killed server left: PostgreSQL's backends hold its port for a moment
         for attempt in range(ATTEMPTS):
             if attempt or not all(port_is_free(port) for port in self.ports.values()):
                 self.ports = free_ports(self.port_names)

@@ -1,0 +1,297 @@
+"""The embedded servers as their users meet them: started, killed, started again, with the data still there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import psutil
+import psycopg
+import pytest
+from pymongo import MongoClient
+
+from avatarlab_ops.embedded import servers as embedded
+from avatarlab_ops.embedded.process import Daemon
+from avatarlab_ops.errors import InputError
+from avatarlab_ops.settings import SERVERS_FILE, VARIABLES, Settings
+
+NAMES = ("postgres", "mongo", "s3")
+
+pytestmark = pytest.mark.skipif(
+    any(name in os.environ for names in VARIABLES.values() for name in names),
+    reason="AVATARLAB_* variables configure the stores: nothing is embedded",
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home of this file's own, whose servers may be killed; a space in its path on purpose."""
+    place = tmp_path_factory.mktemp("embedded") / "a home"
+    yield place
+    embedded.stop(place)
+
+
+def _pids(home: Path) -> dict[str, int | None]:
+    return {status.name: status.pid for status in embedded.status(home)}
+
+
+def _write(settings: Settings, text: str) -> None:
+    with psycopg.connect(settings.pg_dsn) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS note (text text)")
+        connection.execute("INSERT INTO note VALUES (%s)", (text,))
+    with MongoClient(settings.mongo_uri) as client:
+        client.get_default_database()["note"].insert_one({"text": text})
+    _s3(settings).put_object(Bucket="artifacts", Key=f"note/{text}", Body=text.encode())
+
+
+def _read(settings: Settings, text: str) -> tuple[bool, bool, bool]:
+    with psycopg.connect(settings.pg_dsn) as connection:
+        row = connection.execute("SELECT text FROM note WHERE text = %s", (text,)).fetchone()
+    with MongoClient(settings.mongo_uri) as client:
+        document = client.get_default_database()["note"].find_one({"text": text})
+    body = _s3(settings).get_object(Bucket="artifacts", Key=f"note/{text}")["Body"].read()
+    return row == (text,), document is not None, body == text.encode()
+
+
+def _s3(settings: Settings):
+    return boto3.client(
+        "s3",
+        endpoint_url=settings.s3_endpoint,
+        aws_access_key_id=settings.s3_access_key,
+        aws_secret_access_key=settings.s3_secret_key,
+        region_name=settings.s3_region,
+    )
+
+
+def test_everything_promised_is_there(home: Path) -> None:
+    settings = embedded.ensure(home)
+    with psycopg.connect(settings.pg_dsn) as connection:
+        databases = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+    assert {"avatarlab", "airflow"} <= databases
+    with MongoClient(settings.mongo_uri) as client, client.start_session() as session:
+        assert client.get_default_database().name == "avatarlab"
+        session.with_transaction(lambda s: client["avatarlab"]["t"].insert_one({"a": 1}, session=s))
+        assert client["avatarlab"]["t"].count_documents({}) == 1
+    s3 = _s3(settings)
+    assert {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]} == set(settings.buckets)
+    assert s3.get_bucket_versioning(Bucket="outputs")["Status"] == "Enabled"
+    assert all(not s3.list_objects_v2(Bucket=bucket).get("Contents") for bucket in settings.buckets)
+
+
+def test_a_wrong_password_opens_nothing(home: Path) -> None:
+    settings = embedded.ensure(home)
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(_with_password(settings.pg_dsn))
+    with (
+        MongoClient(_with_password(settings.mongo_uri)) as client,
+        pytest.raises(Exception, match="Authentication"),
+    ):
+        client.get_default_database()["note"].find_one()
+    with MongoClient(settings.mongo_uri.split("//")[0] + "//" + settings.mongo_uri.split("@")[1]) as client:
+        with pytest.raises(Exception, match="requires authentication"):
+            client["avatarlab"]["note"].find_one()
+    with pytest.raises(Exception, match=r"SignatureDoesNotMatch|AccessDenied|Forbidden"):
+        _s3(_replace_secret(settings)).list_buckets()
+
+
+def _with_password(address: str) -> str:
+    scheme, rest = address.split("://")
+    return f"{scheme}://avatarlab:wrong@{rest.split('@')[1]}"
+
+
+def _replace_secret(settings: Settings) -> Settings:
+    from dataclasses import replace
+
+    return replace(settings, s3_secret_key="wrong")
+
+
+def test_only_the_owner_reads_secrets(home: Path) -> None:
+    embedded.ensure(home)
+    private = (home / SERVERS_FILE, home / "mongo/keyfile", home / "s3/identity.json")
+    assert [stat.S_IMODE(path.stat().st_mode) for path in private] == [0o600] * 3
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert not (home / "postgres/password").exists()
+    secrets = [
+        part["password"]
+        for part in json.loads((home / SERVERS_FILE).read_text()).values()
+        if "password" in part
+    ]
+    assert len(set(secrets)) == 3
+    logs = "".join(path.read_text(errors="replace") for path in (home / "logs").glob("*.log"))
+    command_lines = " ".join(
+        " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])
+    )
+    assert not [secret for secret in secrets if secret in logs or secret in command_lines]
+
+
+def test_every_port_is_on_loopback_and_ours(home: Path) -> None:
+    embedded.ensure(home)
+    stored = json.loads((home / SERVERS_FILE).read_text())
+    for name, pid in _pids(home).items():
+        listening = [c.laddr for c in psutil.Process(pid).net_connections() if c.status == psutil.CONN_LISTEN]
+        assert listening, name
+        assert {address.ip for address in listening} == {"127.0.0.1"}, name
+        assert {address.port for address in listening} <= set(stored[name]["ports"].values()), name
+
+
+def test_a_second_ensure_adopts_also_from_another_process(home: Path) -> None:
+    first, pids = embedded.ensure(home), _pids(home)
+    code = "import sys, pathlib; from avatarlab_ops.embedded import servers; print(servers.ensure(pathlib.Path(sys.argv[1])).pg_dsn)"
+    starts = [
+        subprocess.Popen([sys.executable, "-c", code, str(home)], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [start.communicate(timeout=60)[0].strip() for start in starts] == [first.pg_dsn] * 2
+    assert _pids(home) == pids
+
+
+def test_a_restart_keeps_data_ports_and_passwords(home: Path) -> None:
+    before = embedded.ensure(home)
+    _write(before, "restart")
+    pids = _pids(home)
+    embedded.stop(home)
+    assert {status.state for status in embedded.status(home)} == {"stopped"}
+    assert not [pid for pid in pids.values() if pid and psutil.pid_exists(pid) and _still(pid)]
+    after = embedded.ensure(home)
+    assert after == before
+    assert _read(after, "restart") == (True, True, True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_killed_server_comes_back_with_its_data(home: Path, name: str) -> None:
+    before = embedded.ensure(home)
+    _write(before, f"kill-{name}")
+    pids = _pids(home)
+    os.kill(pids[name], signal.SIGKILL)
+    after = embedded.ensure(home)
+    assert after == before
+    assert _read(after, f"kill-{name}") == (True, True, True)
+    now = _pids(home)
+    assert now[name] != pids[name]
+    assert {other: now[other] for other in NAMES if other != name} == {
+        other: pids[other] for other in NAMES if other != name
+    }
+
+
+def test_all_killed_at_once_come_back(home: Path) -> None:
+    before = embedded.ensure(home)
+    _write(before, "all")
+    for pid in _pids(home).values():
+        os.kill(pid, signal.SIGKILL)
+    assert _read(embedded.ensure(home), "all") == (True, True, True)
+
+
+def test_a_taken_port_is_avoided_and_the_data_follow(home: Path) -> None:
+    before = embedded.ensure(home)
+    _write(before, "moved")
+    embedded.stop(home)
+    stored = json.loads((home / SERVERS_FILE).read_text())
+    taken = [
+        stored["postgres"]["ports"]["postgres"],
+        stored["mongo"]["ports"]["mongo"],
+        stored["s3"]["ports"]["s3"],
+    ]
+    guests = [socket.create_server(("127.0.0.1", port)) for port in taken]
+    try:
+        after = embedded.ensure(home)
+        assert not {after.pg_dsn, after.mongo_uri, after.s3_endpoint} & {
+            before.pg_dsn,
+            before.mongo_uri,
+            before.s3_endpoint,
+        }
+        assert _read(after, "moved") == (True, True, True)
+        assert Settings.from_env({"AVATARLAB_HOME": str(home)}) == after
+    finally:
+        for guest in guests:
+            guest.close()
+
+
+def test_a_server_without_its_record_is_found_and_replaced(home: Path) -> None:
+    """Its starter was killed between the start and the record: the lock still shows the process."""
+    embedded.ensure(home)
+    lost = _pids(home)["mongo"]
+    (home / "run/mongo.lock").write_text("")
+    after = embedded.ensure(home)
+    assert not _still(lost)
+    assert _pids(home)["mongo"] not in (None, lost)
+    _write(after, "found")
+    assert _read(after, "found") == (True, True, True)
+
+
+def test_a_stopped_home_leaves_no_process(home: Path) -> None:
+    embedded.ensure(home)
+    daemons = [Daemon(name, home / f"run/{name}.lock", home / f"logs/{name}.log") for name in NAMES]
+    held = [pid for daemon in daemons for pid in daemon.holders()]
+    assert len(held) >= 3
+    embedded.stop(home)
+    assert not [pid for daemon in daemons for pid in daemon.holders()]
+    assert not [pid for pid in held if _still(pid)]
+    assert not [p for p in psutil.process_iter(["cmdline"]) if str(home) in " ".join(p.info["cmdline"] or [])]
+
+
+def test_data_whose_password_is_lost_is_not_overwritten(home: Path) -> None:
+    embedded.ensure(home)
+    embedded.stop(home)
+    file = home / SERVERS_FILE
+    content = file.read_text()
+    file.unlink()
+    try:
+        with pytest.raises(InputError, match="does not know its password"):
+            embedded.ensure(home)
+    finally:
+        file.write_text(content)
+        file.chmod(0o600)
+    _write(embedded.ensure(home), "kept")
+
+
+def test_what_the_environment_configures_is_not_started(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = embedded.ensure(home)
+    monkeypatch.setenv("AVATARLAB_PG_DSN", given.pg_dsn)
+    monkeypatch.setenv("AVATARLAB_S3_ENDPOINT", given.s3_endpoint)
+    monkeypatch.setenv("AVATARLAB_S3_ACCESS_KEY", given.s3_access_key)
+    monkeypatch.setenv("AVATARLAB_S3_SECRET_KEY", given.s3_secret_key)
+    other = tmp_path / "other"
+    try:
+        settings = embedded.ensure(other)
+        assert (settings.pg_dsn, settings.s3_endpoint) == (given.pg_dsn, given.s3_endpoint)
+        assert settings.mongo_uri != given.mongo_uri
+        states = {status.name: status.state for status in embedded.status(other)}
+        assert states == {"postgres": "external", "mongo": "running", "s3": "external"}
+        assert not (other / "postgres").exists()
+    finally:
+        embedded.stop(other)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can work in a folder that nobody else may enter")
+def test_root_under_a_folder_closed_to_others() -> None:
+    """A checkout under /root: PostgreSQL runs as another account, which cannot enter the folder by its own right."""
+    place = Path(tempfile.mkdtemp(dir="/root"))
+    place.chmod(0o700)
+    try:
+        settings = embedded.ensure(place / ".avatarlab")
+        _write(settings, "root")
+        assert _read(settings, "root") == (True, True, True)
+        pid = _pids(place / ".avatarlab")["postgres"]
+        assert psutil.Process(pid).uids().effective != 0
+    finally:
+        embedded.stop(place / ".avatarlab")
+        shutil.rmtree(place)
+
+
+def _still(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

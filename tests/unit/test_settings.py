@@ -1,0 +1,115 @@
+"""Where the stores are: environment, servers file, and messages that a person can act on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avatarlab_ops.errors import InputError, TransientError
+from avatarlab_ops.settings import SERVERS_FILE, Settings, configured, external, home_folder, redact
+
+GIVEN = {
+    "AVATARLAB_PG_DSN": "postgresql://me:pgsecret@db:5433/avatarlab",
+    "AVATARLAB_MONGO_URI": "mongodb://me:mongosecret@docs:27017/avatarlab?authSource=admin",
+    "AVATARLAB_S3_ENDPOINT": "https://objects:9000",
+    "AVATARLAB_S3_ACCESS_KEY": "accesskey",
+    "AVATARLAB_S3_SECRET_KEY": "s3secret",
+}
+STORED = {
+    "pg_dsn": "postgresql://a:b@127.0.0.1:1/avatarlab",
+    "mongo_uri": "mongodb://a:b@127.0.0.1:2/avatarlab",
+    "s3_endpoint": "http://127.0.0.1:3",
+    "s3_access_key": "k",
+    "s3_secret_key": "s",
+    "postgres": {"ports": {"postgres": 1}, "password": "b"},
+}
+
+
+def _home(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / SERVERS_FILE).write_text(json.dumps(STORED))
+    return {"AVATARLAB_HOME": str(tmp_path)}
+
+
+def test_environment_alone_is_enough(tmp_path: Path) -> None:
+    settings = Settings.from_env(
+        {**GIVEN, "AVATARLAB_HOME": str(tmp_path), "AVATARLAB_S3_REGION": "eu-west-3"}
+    )
+    assert settings.pg_dsn == GIVEN["AVATARLAB_PG_DSN"]
+    assert settings.mongo_uri == GIVEN["AVATARLAB_MONGO_URI"]
+    assert (settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key) == (
+        "https://objects:9000",
+        "accesskey",
+        "s3secret",
+    )
+    assert settings.s3_region == "eu-west-3"
+    assert settings.home == tmp_path
+
+
+def test_the_servers_file_fills_what_the_environment_leaves_open(tmp_path: Path) -> None:
+    settings = Settings.from_env({**_home(tmp_path), "AVATARLAB_PG_DSN": GIVEN["AVATARLAB_PG_DSN"]})
+    assert settings.pg_dsn == GIVEN["AVATARLAB_PG_DSN"]
+    assert settings.mongo_uri == STORED["mongo_uri"]
+    assert settings.s3_endpoint == STORED["s3_endpoint"]
+
+
+def test_nothing_known_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(TransientError, match=r"avatarlab up.*AVATARLAB_PG_DSN"):
+        Settings.from_env({"AVATARLAB_HOME": str(tmp_path)})
+
+
+def test_half_a_store_is_refused_by_name(tmp_path: Path) -> None:
+    env = {**_home(tmp_path), "AVATARLAB_S3_ENDPOINT": "http://objects:9000"}
+    with pytest.raises(InputError, match=r"AVATARLAB_S3_ACCESS_KEY, AVATARLAB_S3_SECRET_KEY is not"):
+        Settings.from_env(env)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("AVATARLAB_PG_DSN", "host=db password=hunter2"),
+        ("AVATARLAB_PG_DSN", "mysql://me:hunter2@db/x"),
+        ("AVATARLAB_MONGO_URI", "http://me:hunter2@db/x"),
+    ],
+)
+def test_a_wrong_scheme_is_refused_without_showing_the_password(variable: str, value: str) -> None:
+    with pytest.raises(InputError, match=variable) as caught:
+        configured({variable: value})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_empty_variables_count_as_unset() -> None:
+    assert configured(dict.fromkeys(GIVEN, "")) == {}
+    assert external({"AVATARLAB_MONGO_URI": GIVEN["AVATARLAB_MONGO_URI"]}) == {"mongo"}
+    assert external(GIVEN) == {"postgres", "mongo", "s3"}
+
+
+def test_a_damaged_servers_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / SERVERS_FILE).write_text('{"pg_dsn": ')
+    with pytest.raises(InputError, match=SERVERS_FILE):
+        Settings.from_env({"AVATARLAB_HOME": str(tmp_path)})
+
+
+def test_repr_shows_addresses_and_no_secret(tmp_path: Path) -> None:
+    shown = repr(Settings.from_env({**GIVEN, "AVATARLAB_HOME": str(tmp_path)}))
+    assert "db:5433/avatarlab" in shown
+    assert "docs:27017" in shown
+    for secret in ("pgsecret", "mongosecret", "s3secret", "accesskey"):
+        assert secret not in shown
+
+
+@given(st.text(st.characters(exclude_characters="@/?#[]:", categories=["L", "N"]), min_size=12))
+def test_redact_never_shows_a_password(password: str) -> None:
+    assert password not in redact(f"postgresql://user:{password}@host:1/db?sslpassword={password}")
+    assert password not in redact(f"host=db password={password}")
+
+
+def test_home_is_absolute_and_in_the_checkout_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert home_folder({"AVATARLAB_HOME": "state"}) == tmp_path / "state"
+    assert home_folder({}) == Path(__file__).parents[2] / ".avatarlab"

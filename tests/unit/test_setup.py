@@ -1,0 +1,142 @@
+"""Set-up: what is taken from the lock, and when an environment counts as complete."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from avatarlab_ops import setup
+
+WANTED = setup.Wanted(lock="abc", python="3.11.7", root="/here", gpu=False)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """A complete environment with one package of two files."""
+    place = tmp_path / ".venv"
+    site = place / "lib/python3.11/site-packages"
+    info = site / "thing-1.dist-info"
+    info.mkdir(parents=True)
+    (site / "thing").mkdir()
+    (site / "thing/__init__.py").write_text("")
+    (place / "bin").mkdir()
+    (place / "bin/python").symlink_to(sys.executable)
+    (place / "bin/thing").write_text("")
+    (info / "RECORD").write_text(
+        'thing/__init__.py,sha256=x,0\n../../../bin/thing,,\nthing/__pycache__/a.pyc,,\n"thing-1.dist-info/RECORD",,\n'
+    )
+    record = asdict(WANTED) | {"packages": ["thing-1.dist-info"]}
+    setup.stamp_of(place).write_text(json.dumps(record))
+    return place
+
+
+def test_a_complete_environment_is_left_alone(environment: Path) -> None:
+    assert setup.is_complete(environment, WANTED)
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        "lib/python3.11/site-packages/thing/__init__.py",
+        "lib/python3.11/site-packages/thing-1.dist-info/RECORD",
+        "bin/thing",
+        "bin/python",
+        "avatarlab-setup.json",
+    ],
+)
+def test_any_missing_file_is_noticed(environment: Path, gone: str) -> None:
+    (environment / gone).unlink()
+    assert not setup.is_complete(environment, WANTED)
+
+
+def test_a_package_that_vanished_whole_is_noticed(environment: Path) -> None:
+    info = environment / "lib/python3.11/site-packages/thing-1.dist-info"
+    (info / "RECORD").unlink()
+    info.rmdir()
+    assert not setup.is_complete(environment, WANTED)
+
+
+@pytest.mark.parametrize("change", [{"lock": "new"}, {"python": "3.12.1"}, {"root": "/moved"}, {"gpu": True}])
+def test_a_changed_lock_python_place_or_gpu_asks_for_a_new_one(
+    environment: Path, change: dict[str, object]
+) -> None:
+    assert not setup.is_complete(environment, replace(WANTED, **change))  # type: ignore[arg-type]
+
+
+def test_a_cut_off_stamp_is_not_believed(environment: Path) -> None:
+    stamp = setup.stamp_of(environment)
+    stamp.write_text(stamp.read_text()[:20])
+    assert not setup.is_complete(environment, WANTED)
+
+
+def test_uv_comes_from_the_lock_with_its_digests() -> None:
+    line = setup.uv_requirement(setup.read_toml(setup.ROOT / "uv.lock"))
+    assert line.startswith("uv==")
+    digests = line.split("--hash=sha256:")[1:]
+    assert digests
+    assert all(len(digest.strip()) == 64 for digest in digests)
+
+
+def test_a_cpu_set_up_leaves_out_torch_and_cuda_but_keeps_what_torch_imports() -> None:
+    left_out = setup.gpu_only(setup.read_toml(setup.ROOT / "uv.lock"))
+    assert "torch" in left_out
+    assert "triton" in left_out
+    assert any(name.startswith("nvidia-cudnn") for name in left_out)
+    assert not {"sympy", "networkx", "filelock", "jinja2", "torchaudio"} & set(left_out)
+
+
+def test_the_pinned_cpu_build_is_the_locked_version_of_torch() -> None:
+    pinned = setup.read_toml(setup.ROOT / "pyproject.toml")["tool"]["avatarlab"]["torch-cpu"]
+    assert pinned["version"] == setup.locked(setup.read_toml(setup.ROOT / "uv.lock"), "torch")["version"]
+
+
+def test_every_locked_package_has_a_digest() -> None:
+    for package in setup.read_toml(setup.ROOT / "uv.lock")["package"]:
+        files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
+        assert all(file["hash"].startswith("sha256:") for file in files), package["name"]
+        assert files or "editable" in package["source"], package["name"]
+
+
+def test_a_missing_package_in_the_lock_is_named() -> None:
+    with pytest.raises(setup.SetupError, match="uv.lock does not name uv"):
+        setup.locked({"package": []}, "uv")
+
+
+def test_a_failed_command_shows_its_output() -> None:
+    with pytest.raises(setup.SetupError, match=r"exit code 3\s+no route to index"):
+        setup.run(
+            [sys.executable, "-c", "import sys; print('no route to index'); sys.exit(3)"], "it", quiet=True
+        )
+
+
+def test_a_long_command_gives_signs_of_life(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(setup, "HEARTBEAT_S", 0.05)
+    setup.run([sys.executable, "-c", "import time; time.sleep(0.3)"], "the long step", quiet=True)
+    assert "... the long step: 0 s" in capsys.readouterr().out
+
+
+def test_too_little_space_is_refused_with_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup, "NEEDED_BYTES", {False: 10**18})
+    with pytest.raises(setup.SetupError, match=r"GB free, set-up needs 1000000000 GB"):
+        setup.check_space(gpu=False)
+
+
+def test_other_systems_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup.platform, "machine", lambda: "aarch64")
+    with pytest.raises(setup.SetupError, match=r"Linux x86_64; this is Linux aarch64"):
+        setup.check_machine()
+
+
+def test_setup_imports_nothing_but_the_standard_library() -> None:
+    code = "import sys, avatarlab_ops.setup; print(*{m.split('.')[0] for m in sys.modules})"
+    out = subprocess.run(
+        [sys.executable, "-S", "-c", code], cwd=setup.ROOT, capture_output=True, text=True, check=True
+    )
+    assert set(out.stdout.split()) <= sys.stdlib_module_names | {"avatarlab_ops", "__main__"}
