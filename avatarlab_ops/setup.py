@@ -99,11 +99,7 @@ def build(environment: Path, wanted: Wanted) -> None:
     say(f"installing {'everything' if cuda else 'all else'} from uv.lock (long when uv's cache is cold)")
     install_locked(environment, () if cuda else gpu_only(lock))
     say("installing avatarlab itself, editable")
-    editable = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
-    run(
-        [str(environment / "bin" / "uv"), "pip", "install", "--python", str(python), *editable],
-        "uv pip install",
-    )
+    uv_install(environment, "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     record = asdict(wanted) | {"packages": sorted(found.name for found in packages(environment))}
     stamp_of(environment).write_text(json.dumps(record, indent=1), encoding="utf-8")
 
@@ -112,9 +108,7 @@ def install_cpu_torch(python: Path) -> bool:
     """Install torch's CPU build with its pinned digest; False when pip is offered none with that digest."""
     pinned = read_toml(ROOT / "pyproject.toml")["tool"]["avatarlab"]["torch-cpu"]
     if offered_digest(python, f"torch=={pinned['version']}") not in pinned["sha256"]:
-        say(
-            "no GPU, and pip finds no pinned CPU build of torch: taking the CUDA build, which runs on CPUs too"
-        )
+        say("no GPU, and pip finds no pinned CPU build of torch: taking the CUDA build (runs on CPUs too)")
         return False
     say(f"no GPU here: installing the CPU build of torch {pinned['version']}")
     pip_install(python, requirement("torch", pinned["version"], pinned["sha256"]))
@@ -122,7 +116,7 @@ def install_cpu_torch(python: Path) -> bool:
 
 
 def install_locked(environment: Path, left_out: Sequence[str]) -> None:
-    """Install every locked package but `left_out`, digests checked; the lock is whole, nothing is resolved."""
+    """Install every locked package but `left_out`, digests checked; nothing is resolved."""
     prune = [part for name in left_out for part in ("--no-emit-package", name)]
     options = ["--project", str(ROOT), "--frozen", "--no-emit-project", "--no-header", "--no-annotate"]
     uv = str(environment / "bin" / "uv")

@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ LOG_LIMIT_BYTES = 20_000_000  # a longer log is set aside at the next start
 
 # Servers started by this process: kept so that finished ones are reaped and none is warned about.
 _children: list[subprocess.Popen[bytes]] = []
+_children_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ class Daemon:
             )  # fmt: skip
             os.truncate(lock, 0)
             os.pwrite(lock, json.dumps(asdict(Identity.of(child.pid))).encode(), 0)
-        _children[:] = [known for known in _children if known.poll() is None] + [child]
+        with _children_lock:
+            _children[:] = [known for known in _children if known.poll() is None] + [child]
         return child.pid
 
     def stop(self, how: signal.Signals, patience_s: float) -> None:

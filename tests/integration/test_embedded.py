@@ -1,4 +1,4 @@
-"""The embedded servers as their users meet them: started, killed, started again, with the data still there."""
+"""The embedded servers as their users meet them: started, killed, started again, the data still there."""
 
 from __future__ import annotations
 
@@ -97,9 +97,9 @@ def test_a_wrong_password_opens_nothing(home: Path) -> None:
         pytest.raises(Exception, match="Authentication"),
     ):
         client.get_default_database()["note"].find_one()
-    with MongoClient(settings.mongo_uri.split("//")[0] + "//" + settings.mongo_uri.split("@")[1]) as client:
-        with pytest.raises(Exception, match="requires authentication"):
-            client["avatarlab"]["note"].find_one()
+    anonymous = "mongodb://" + settings.mongo_uri.split("@")[1]
+    with MongoClient(anonymous) as client, pytest.raises(Exception, match="requires authentication"):
+        client["avatarlab"]["note"].find_one()
     with pytest.raises(Exception, match=r"SignatureDoesNotMatch|AccessDenied|Forbidden"):
         _s3(_replace_secret(settings)).list_buckets()
 
@@ -146,7 +146,10 @@ def test_every_port_is_on_loopback_and_ours(home: Path) -> None:
 
 def test_a_second_ensure_adopts_also_from_another_process(home: Path) -> None:
     first, pids = embedded.ensure(home), _pids(home)
-    code = "import sys, pathlib; from avatarlab_ops.embedded import servers; print(servers.ensure(pathlib.Path(sys.argv[1])).pg_dsn)"
+    code = (
+        "import sys, pathlib; from avatarlab_ops.embedded import servers;"
+        "print(servers.ensure(pathlib.Path(sys.argv[1])).pg_dsn)"
+    )
     starts = [
         subprocess.Popen([sys.executable, "-c", code, str(home)], stdout=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -276,7 +279,7 @@ def test_what_the_environment_configures_is_not_started(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can work in a folder that nobody else may enter")
 def test_root_under_a_folder_closed_to_others() -> None:
-    """A checkout under /root: PostgreSQL runs as another account, which cannot enter the folder by its own right."""
+    """A checkout under /root: PostgreSQL runs as another account, which may not enter by its own right."""
     place = Path(tempfile.mkdtemp(dir="/root"))
     place.chmod(0o700)
     try:

@@ -103,7 +103,7 @@ def test_every_locked_package_has_a_digest() -> None:
 
 
 def test_a_missing_package_in_the_lock_is_named() -> None:
-    with pytest.raises(setup.SetupError, match="uv.lock does not name uv"):
+    with pytest.raises(setup.SetupError, match=r"uv\.lock does not name uv"):
         setup.locked({"package": []}, "uv")
 
 
