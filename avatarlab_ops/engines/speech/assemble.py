@@ -37,8 +37,9 @@ class Assembly:
         self._append(clip.samples)
 
     def rest(self, seconds: float) -> None:
-        """Append silence."""
-        self._append(np.zeros(round(max(0.0, seconds) * clips.RATE), np.float32))
+        """Let `seconds` pass between the last sound and the next; clips already keep 0.1 s around theirs."""
+        missing_s = max(0.0, seconds - clips.AFTER_S - clips.BEFORE_S)
+        self._append(np.zeros(round(missing_s * clips.RATE), np.float32))
 
     def close_sentence(self, written: Sequence[str], spoken: Sequence[str]) -> None:
         """Name the words of the sentence in progress.

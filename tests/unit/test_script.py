@@ -1,0 +1,173 @@
+"""Script text to sentences."""
+
+# ruff: noqa: RUF001  (typographic and foreign characters are the subject)
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avatarlab_ops import script
+from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
+
+
+def texts(source: str) -> list[str]:
+    return [sentence.text for sentence in script.sentences(source).sentences]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),
+        ("Dr. Smith met Mrs. Jones. They spoke.", ["Dr. Smith met Mrs. Jones.", "They spoke."]),
+        ("It grew 3.5% to $1.50. Good.", ["It grew 3.5% to $1.50.", "Good."]),
+        ("It ended at 3. Then we left.", ["It ended at 3.", "Then we left."]),
+        ('"Stop!" he said. "Why?" She left.', ['"Stop!" he said.', '"Why?"', "She left."]),
+        ("“I know.” He smiled.", ["“I know.”", "He smiled."]),
+        ("Wait... what? Wait... No.", ["Wait... what?", "Wait...", "No."]),
+        ("Well… maybe. Well… Fine.", ["Well… maybe.", "Well…", "Fine."]),
+        ("J. K. Rowling wrote it. So did I. Really.", ["J. K. Rowling wrote it.", "So did I.", "Really."]),
+        ("The U.S. Army. In the U.S. The law is.", ["The U.S. Army.", "In the U.S.", "The law is."]),
+        ("At 5 p.m. Monday see Fig. 2. Or no. Ok.", ["At 5 p.m. Monday see Fig. 2.", "Or no.", "Ok."]),
+        ("Fruit, e.g. Apples, i.e. Food. Ok.", ["Fruit, e.g. Apples, i.e. Food.", "Ok."]),
+        ("1. First thing. 2. Second thing.", ["1. First thing.", "2. Second thing."]),
+        ("A line that an editor\nwrapped here. End.", ["A line that an editor wrapped here.", "End."]),
+        ("Welcome\nToday we begin", ["Welcome", "Today we begin"]),
+        ("Visit example.com now. Bye.", ["Visit example.com now.", "Bye."]),
+    ],
+)  # fmt: skip
+def test_sentences_end_where_a_reader_ends_them(source: str, expected: list[str]) -> None:
+    assert texts(source) == expected
+
+
+def test_pauses_grow_from_clause_to_sentence_to_paragraph() -> None:
+    clause = "And then one more thing happened, " * 20
+    pauses = [s.pause_s for s in script.sentences(f"Hello. {clause}so we stopped.\n\nNext day.").sentences]
+    assert pauses[0] == script.PAUSE_SENTENCE_S
+    assert set(pauses[1:-2]) == {script.PAUSE_CLAUSE_S}
+    assert pauses[-2:] == [script.PAUSE_PARAGRAPH_S] * 2
+
+
+def test_parts_keep_their_own_pauses() -> None:
+    found = script.sentences([("First. Second.", 2.0), ("Third.", 0.0), ("Fourth.", None)]).sentences
+    assert [(s.text, s.pause_s) for s in found] == [
+        ("First.", script.PAUSE_SENTENCE_S),
+        ("Second.", 2.0),
+        ("Third.", 0.0),
+        ("Fourth.", script.PAUSE_PARAGRAPH_S),
+    ]
+
+
+@pytest.mark.parametrize("pause_s", [-0.1, 10.1, float("nan")])
+def test_a_pause_out_of_range_is_refused(pause_s: float) -> None:
+    with pytest.raises(ScriptRefused, match="0 to 10 s are allowed"):
+        script.sentences([("Hello.", pause_s)])
+
+
+def test_a_long_sentence_is_cut_at_clauses_and_loses_no_word() -> None:
+    source = "we went on, although it rained, " * 40 + "and came home."
+    found = texts(source)
+    assert all(len(text) <= script.MAX_SENTENCE_CHARS for text in found)
+    assert all(text.endswith(",") for text in found[:-1])
+    assert " ".join(found).split() == source.split()
+
+
+@pytest.mark.parametrize("source", ["", "   \n\t ", "...", "—", "?! ;", "🎉🎉", "\u200b"])
+def test_nothing_to_speak_is_refused(source: str) -> None:
+    with pytest.raises(ScriptRefused, match="no words to speak"):
+        script.sentences(source)
+
+
+def test_emoji_are_dropped_and_named() -> None:
+    found = script.sentences("Hello 🎉 world 👩‍🚀! Well done 🎉.")
+    assert [s.text for s in found.sentences] == ["Hello world !", "Well done ."]
+    assert found.warnings == (
+        "emoji cannot be spoken and were left out: 🎉 (party popper) x2, 👩‍🚀 (woman astronaut)",
+    )
+
+
+def test_a_trademark_sign_is_not_an_emoji() -> None:
+    assert texts("Avatarlab™ ©️ 2026") == ["Avatarlab™ © 2026"]
+
+
+def test_a_wordless_part_is_reported() -> None:
+    found = script.sentences([("Hello.", None), ("...", None)])
+    assert len(found.sentences) == 1
+    assert found.warnings == ("a part without words was left out: '...'",)
+
+
+@pytest.mark.parametrize(
+    ("char", "named"),
+    [("\x00", "control character U\\+0000"), ("\x1b", "U\\+001B"), ("\x7f", "U\\+007F"),
+     ("\u202e", "text-direction character U\\+202E"), ("\ue000", "private-use character U\\+E000"),
+     ("\ud800", "surrogate character U\\+D800")],
+)  # fmt: skip
+def test_control_characters_are_refused_by_name_and_place(char: str, named: str) -> None:
+    with pytest.raises(ScriptRefused, match=f"{named} at position 2"):
+        script.sentences(f"Hi{char} there")
+
+
+def test_size_limits_are_named() -> None:
+    with pytest.raises(ScriptRefused, match=r"50001 characters; at most 50000"):
+        script.sentences("a " * 25_000 + "a")
+    with pytest.raises(ScriptRefused, match=r"1001 parts; at most 1000"):
+        script.sentences([("Hi.", None)] * 1001)
+    with pytest.raises(ScriptRefused, match=r"101 characters; at most 100"):
+        script.sentences("Say " + "x" * 101)
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [("Привет, мир", "Cyrillic"), ("你好世界", "Han"), ("こんにちは", "Hiragana"), ("مرحبا", "Arabic"),
+     ("γειά σου", "Greek"), ("नमस्ते", "Devanagari"), ("안녕", "Hangul"), ("שלום", "Hebrew")],
+)  # fmt: skip
+def test_another_writing_system_is_named_with_the_engines_that_can(source: str, named: str) -> None:
+    with pytest.raises(
+        ScriptRefused, match=rf"written in {named}.*'hibari' speaks only Latin; no installed engine can"
+    ):
+        script.sentences(f"Hello. {source}")
+
+
+@pytest.mark.parametrize(
+    "source", ["naïve café", "Łódź", "π is 3.14", "5 µm", "ＦＵＬＬ", "𝐁𝐨𝐥𝐝", "the 1ª", "42"]
+)
+def test_signs_and_accents_are_not_another_writing_system(source: str) -> None:
+    assert texts(source) == [source]
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(EngineUnavailable, match="hibari"):
+        script.sentences("Hello", engine="nobody")
+
+
+PROSE = st.text(alphabet=string.ascii_letters + string.digits + " .,;:!?\"'()-\n…—", max_size=900)
+
+
+def spoken_or_refused(source: str) -> tuple[list[str], str]:
+    """Sentences and the reason of the refusal, of which one is empty."""
+    try:
+        return texts(source), ""
+    except ScriptRefused as refusal:
+        return [], str(refusal)
+
+
+def wordy(text: str) -> list[str]:
+    return [word for word in text.split() if any(map(str.isalnum, word))]
+
+
+@given(PROSE)
+def test_no_word_is_lost_or_reordered(source: str) -> None:
+    found, refusal = spoken_or_refused(source)
+    if refusal:
+        assert not wordy(source) or "at most 100" in refusal
+    else:
+        assert "".join(wordy(" ".join(found))) == "".join(wordy(source))
+        assert all(text == text.strip() and len(text) <= script.MAX_SENTENCE_CHARS for text in found)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_spoken_or_refused(source: str) -> None:
+    found, refusal = spoken_or_refused(source)
+    assert bool(found) != bool(refusal)
+    assert all(wordy(text) for text in found)
