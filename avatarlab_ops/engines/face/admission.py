@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from avatarlab_ops.engines.base import Frame
@@ -15,6 +16,8 @@ MIN_FACE_PX = 40  # longer edge of the mesh; below it a mouth has a dozen pixels
 MAX_YAW_DEG = 40.0  # beyond, one mouth corner hides behind the other cheek
 MAX_PITCH_DEG = 35.0
 MAX_ROLL_DEG = 50.0
+TURN_CHECK_PX = 360  # short side of the copy that is turned
+SURER = 0.1  # in the detector's score; for an upright face the upright picture wins by about this much
 EQUAL_SIZE = 0.8  # a second face at least this large beside the first: nobody leads
 
 
@@ -35,10 +38,15 @@ def check_face(frame: Frame, landmarker: Landmarker | None = None) -> FaceCheck:
     """
     landmarker = landmarker or Landmarker()
     faces = landmarker.faces(frame, thorough=True)
+    if faces:
+        refuse_rivals(faces)
+        refuse_small(faces[0].side)
+    _refuse_sideways(frame, faces, landmarker)
     if not faces:
-        raise FaceRefused(_no_face(frame, landmarker))
-    refuse_rivals(faces)
-    refuse_small(faces[0].side)
+        raise FaceRefused(
+            f"No face was found in a picture of {frame.shape[1]}x{frame.shape[0]} pixels. "
+            f"Use a picture or clip in which one face of at least {MIN_FACE_PX} px looks into the camera."
+        )
     turned = pose(faces[0].landmarks)
     _refuse_turned(turned)
     return FaceCheck(faces[0].side, turned, tuple(filter(None, [note_on_others(faces)])))
@@ -88,16 +96,30 @@ def _refuse_turned(turned: Pose) -> None:
         )
 
 
-def _no_face(frame: Frame, landmarker: Landmarker) -> str:
-    """Say why there is none: a picture that lies on its side is the common case."""
-    for quarter_turns, name in ((1, "clockwise"), (3, "counter-clockwise"), (2, "upside down")):
-        if landmarker.faces(np.ascontiguousarray(np.rot90(frame, quarter_turns))):
-            turned = name if quarter_turns == 2 else f"turned a quarter {name}"
-            return f"The face is {turned}. Rotate the picture or clip upright."
-    return (
-        f"No face was found in a picture of {frame.shape[1]}x{frame.shape[0]} pixels. "
-        f"Use a picture or clip in which one face of at least {MIN_FACE_PX} px looks into the camera."
-    )
+def _refuse_sideways(frame: Frame, faces: list[Face], landmarker: Landmarker) -> None:
+    """Raise FaceRefused when the detector is surer of a face in the picture turned by quarters.
+
+    The networks know turned heads a little: on a picture upside down they may place a mesh, but badly.
+    """
+    view = _surroundings(frame, faces[0]) if faces else frame
+    scale = min(1.0, TURN_CHECK_PX / min(view.shape[:2]))
+    view = np.asarray(cv2.resize(view, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    scores = [_best_score(np.ascontiguousarray(np.rot90(view, -turns)), landmarker) for turns in range(4)]
+    best = int(np.argmax(scores))
+    if scores[best] > scores[0] + SURER:
+        by = ("", "90 degrees clockwise", "180 degrees", "90 degrees counter-clockwise")[best]
+        raise FaceRefused(f"The face does not stand upright. Rotate the picture or clip by {by}.")
+
+
+def _best_score(view: Frame, landmarker: Landmarker) -> float:
+    return max((face.detection.score for face in landmarker.faces(view)), default=0.0)
+
+
+def _surroundings(frame: Frame, face: Face) -> Frame:
+    """The frame within two face sizes of the face's middle."""
+    low = np.maximum(face.landmarks[:, :2].mean(axis=0) - 2 * face.side, 0).astype(int)
+    high = low + int(4 * face.side)
+    return frame[low[1] : high[1], low[0] : high[0]]
 
 
 def _place(face: Face) -> str:

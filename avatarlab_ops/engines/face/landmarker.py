@@ -14,7 +14,8 @@ from avatarlab_ops.engines.face.detector import Detection, FaceDetector, distinc
 from avatarlab_ops.engines.tflite import Array, TfLite, sigmoid
 
 TASK_FILE = "face_landmarker_v2.task"
-MIN_PRESENCE = 0.5
+MIN_PRESENCE = 0.5  # a followed face; below it the face is looked for again
+FOUND_PRESENCE = 0.95  # a face found anew: true ones reach 0.99, look-alikes stay below
 CROP_SCALE = 1.5  # crop side beside the face's longer edge
 EYE_CORNERS = (33, 263)  # outer corners of the person's right and left eye
 
@@ -101,7 +102,7 @@ class Landmarker:
         right_eye, left_eye = face.points[:2]
         first = self._present(self._run(frame, face.centre, face.side * CROP_SCALE, left_eye - right_eye))
         second = self.follow(frame, first[0]) if first else None
-        return Face(second[0], second[1], face) if second else None
+        return Face(*second, face) if second and second[1] >= FOUND_PRESENCE else None
 
     @staticmethod
     def _present(fit: tuple[Array, float]) -> tuple[Array, float] | None:

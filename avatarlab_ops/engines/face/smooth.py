@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
-REST_HZ = 1.5  # cutoff for a point at rest: a mesh trembles at 3 Hz and above
+REST_HZ = 1.0  # cutoff for a point at rest: a mesh trembles at 3 Hz and above
 HZ_PER_SPEED = (
     12.0  # cutoff gained per unit of speed (eye distances per second): lips in speech move at 0.5 to 3
 )
@@ -38,11 +39,16 @@ def _inertia(track: Array, fps: float) -> Array:
 
 
 def _speed(track: Array, fps: float) -> Array:
-    """Speed [n, points] in eye distances per second across the picture, between averages before and after."""
+    """Highest speed nearby, [n, points] in eye distances per second across the picture.
+
+    Nearby in time, because lips stand still for an instant exactly where they are widest open.
+    """
     eyes = float(np.median(np.hypot(*(track[:, 263, :2] - track[:, 33, :2]).T))) or 1.0
     padded = np.pad(track[..., :2], ((SPEED_REACH, SPEED_REACH), (0, 0), (0, 0)), mode="edge")
     n = len(track)
     before = (padded[0:n] + padded[1 : n + 1]) / 2
     after = (padded[3 : n + 3] + padded[4 : n + 4]) / 2
     seconds = (2 * SPEED_REACH - 1) / fps
-    return np.asarray(np.linalg.norm(after - before, axis=-1) / (eyes * seconds), np.float32)
+    speed = np.linalg.norm(after - before, axis=-1) / (eyes * seconds)
+    around = np.pad(speed, ((SPEED_REACH, SPEED_REACH), (0, 0)), mode="edge")
+    return np.asarray(sliding_window_view(around, 2 * SPEED_REACH + 1, axis=0).max(axis=-1), np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from operator import length_hint
 from typing import Any
 
@@ -17,7 +18,7 @@ from avatarlab_ops.progress import Report, silent
 
 MODEL_FILE = "rvm_mobilenetv3_fp32.onnx"
 SHORT_SIDE_PX = 288  # what the network sees; its authors advise 256 to 512 for head and shoulders
-STILL_PASSES = 4  # the alpha of a repeated picture changes by less than one level after these
+STILL_PASSES = 8  # of one picture: after these alpha changes by less than a tenth of a level on average
 STATES = ("r1", "r2", "r3", "r4")
 
 State = dict[str, NDArray[np.float32]]
@@ -53,7 +54,8 @@ class RvmOnnx:
             if still or cuts.is_cut(frame):
                 state = _empty()
             for _ in range(STILL_PASSES if still else 1):
-                alpha, state = self._step(frame, state)
+                with _memory_errors(frame):
+                    alpha, state = self._step(frame, state)
             yield alpha
             report(index + 1, max(total, index + 1), "frames")
 
@@ -63,27 +65,25 @@ class RvmOnnx:
         ratio = min(1.0, self._short_side_px / min(frame.shape[:2]))
         feed = {"src": source, "downsample_ratio": np.array([ratio], np.float32)}
         feed |= {f"{name}i": state[name] for name in STATES}
-        alpha, *states = self._run(feed)
+        alpha, *states = self._session.run(["pha", *(f"{name}o" for name in STATES)], feed)
         levels = np.rint(np.clip(alpha[0, 0], 0, 1) * 255).astype(np.uint8)
         return levels, dict(zip(STATES, states, strict=True))
-
-    def _run(self, feed: State) -> list[NDArray[np.float32]]:
-        from onnxruntime.capi import onnxruntime_pybind11_state as ort
-
-        try:
-            return list(self._session.run(["pha", *(f"{name}o" for name in STATES)], feed))
-        except (MemoryError, ort.RuntimeException, ort.Fail) as error:
-            if isinstance(error, MemoryError) or _speaks_of_memory(str(error)):
-                height, width = feed["src"].shape[2:]
-                raise OutOfMemory(f"Matting of {width}x{height} frames ran out of memory: {error}") from error
-            raise
 
 
 def _empty() -> State:
     return {name: np.zeros((1, 1, 1, 1), np.float32) for name in STATES}
 
 
-def _speaks_of_memory(message: str) -> bool:
-    """ONNX Runtime has no exception of its own for an allocation that failed."""
-    lowered = message.lower()
-    return any(sign in lowered for sign in ("bad_alloc", "out of memory", "failed to allocate"))
+@contextmanager
+def _memory_errors(frame: Frame) -> Iterator[None]:
+    """Raise OutOfMemory for a failed allocation, which ONNX Runtime names in its text alone."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as ort
+
+    try:
+        yield
+    except (MemoryError, ort.RuntimeException, ort.Fail) as error:
+        signs = ("bad_alloc", "out of memory", "failed to allocate")
+        if isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in signs):
+            size = f"{frame.shape[1]}x{frame.shape[0]}"
+            raise OutOfMemory(f"Matting ran out of memory on frames of {size}: {error}") from error
+        raise

@@ -17,6 +17,7 @@ from avatarlab_ops.progress import Report, silent
 
 MODEL_FILE = "selfie_segmentation.tflite"
 HOLD = 0.7  # weight of the frame before where the mask hardly changes
+HALO = 0.15  # of alpha cut off at either end: the filter spreads a faint rim
 CHANGE = 0.25  # change of the mask at which the frame before counts for little
 
 
@@ -40,12 +41,11 @@ class Selfie:
             mask = self._mask(frame)
             fresh = still or cuts.is_cut(frame) or steady is None
             steady = mask if fresh or steady is None else _steadied(steady, mask)
-            alpha = guided_upsample(steady, frame, short_side_px=256, radius=6, eps=1e-4)
-            yield np.rint(alpha * 255).astype(np.uint8)
+            yield _levels(guided_upsample(steady, frame, short_side_px=256, radius=4, eps=1e-4))
             report(index + 1, max(total, index + 1), "frames")
 
     def _mask(self, frame: Frame) -> Array:
-        """Probability of person, float32 [256, 256]; the network expects the picture stretched to a square."""
+        """Probability of person, float32 [256, 256]; the network takes the picture stretched to a square."""
         height, width = self._net.size
         picture = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
         (mask,) = self._net(picture / np.float32(255)).values()
@@ -56,3 +56,8 @@ def _steadied(last: Array, mask: Array) -> Array:
     """Lean on the mask of the frame before where the two agree: tremble goes, movement stays."""
     hold = HOLD * np.exp(-np.square((mask - last) / CHANGE))
     return np.asarray(mask + hold * (last - mask), np.float32)
+
+
+def _levels(alpha: Array) -> Alpha:
+    stretched = np.clip((alpha - HALO) / (1 - 2 * HALO), 0, 1)
+    return np.asarray(np.rint(stretched * 255), np.uint8)

@@ -1,0 +1,72 @@
+"""What may become an avatar, and what a refusal says."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from avatarlab_ops.engines.face import Landmarker, check_face
+from avatarlab_ops.errors import FaceRefused
+
+
+@pytest.fixture(scope="module")
+def landmarker():
+    return Landmarker()
+
+
+def beside(picture, other_edge):
+    """The picture, and to its right a smaller copy."""
+    right = np.full_like(picture, 90)
+    right[:other_edge, :other_edge] = cv2.resize(
+        picture, (other_edge, other_edge), interpolation=cv2.INTER_AREA
+    )
+    return np.hstack([picture, right])
+
+
+def test_a_portrait_is_admitted(landmarker, astronaut):
+    check = check_face(astronaut, landmarker)
+    assert 95 < check.side_px < 125
+    assert abs(check.pose.yaw) < 10
+    assert abs(check.pose.roll) < 10
+    assert check.notes == ()
+
+
+def test_two_equal_faces_are_refused_with_their_sizes(landmarker, astronaut):
+    with pytest.raises(FaceRefused, match=r"equally large: 1\d\d px at .* and 1\d\d px at .* one person"):
+        check_face(np.hstack([astronaut, astronaut]), landmarker)
+
+
+def test_a_smaller_second_face_is_noted(landmarker, astronaut):
+    check = check_face(beside(astronaut, 280), landmarker)
+    assert len(check.notes) == 1
+    assert "1 smaller face" in check.notes[0]
+    assert 95 < check.side_px < 125
+
+
+@pytest.mark.parametrize("level", [0, 128])
+def test_an_empty_picture_is_refused(landmarker, level):
+    with pytest.raises(FaceRefused, match="No face was found in a picture of 640x360"):
+        check_face(np.full((360, 640, 3), level, np.uint8), landmarker)
+
+
+def test_a_small_face_is_refused_with_the_limit(landmarker, astronaut):
+    scene = np.full((720, 1280, 3), 128, np.uint8)
+    scene[100:240, 200:340] = cv2.resize(astronaut, (140, 140), interpolation=cv2.INTER_AREA)
+    with pytest.raises(FaceRefused, match=r"is (29|30|31) px high; at least 40 px"):
+        check_face(scene, landmarker)
+
+
+def test_a_face_turned_away_is_refused_with_the_angle(landmarker, still):
+    with pytest.raises(FaceRefused, match=r"sideways by 4\d degrees; at most 40"):
+        check_face(still("45-m7-di-ph.jpg"), landmarker)
+    assert check_face(still("15-f13-anc-ph.jpg"), landmarker).notes == ()
+
+
+@pytest.mark.parametrize("quarter_turns", [1, 2, 3])
+@pytest.mark.parametrize("name", ["astronaut", "0-f1-su-ph.jpg", "single_face.jpg"])
+def test_a_picture_lying_on_its_side_is_refused(landmarker, astronaut, still, name, quarter_turns):
+    picture = astronaut if name == "astronaut" else still(name)
+    assert check_face(picture, landmarker).side_px > 90
+    with pytest.raises(FaceRefused, match=r"[Rr]otate the picture"):
+        check_face(np.rot90(picture, quarter_turns).copy(), landmarker)
