@@ -1,4 +1,4 @@
-"""Opening untrusted containers: the demuxer their content names, local files, known codecs, small pictures."""
+"""Opening untrusted containers: the demuxer their content names, local only, known codecs, bounded sizes."""
 
 from __future__ import annotations
 

@@ -1,0 +1,123 @@
+"""What stands behind the person: a colour, an image, a looped video, or the source's own background, blurred."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from avatarlab_ops.engines.base import Alpha, Frame
+from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.media.footage import Footage, open_footage
+from avatarlab_ops.media.geometry import Matrix, Rect, cover, warp
+from avatarlab_ops.media.keying import local_mean
+
+Kind = Literal["original", "colour", "image", "video", "blur", "transparent"]
+
+
+@dataclass(frozen=True)
+class Background:
+    """`colour` for kind colour, `path` (a probed local file) for image and video, `blur_strength` in (0, 1]."""
+
+    kind: Kind = "original"
+    colour: tuple[int, int, int] = (0, 0, 0)
+    path: Path | None = None
+    blur_strength: float = 0.5
+
+    @property
+    def needs_matte(self) -> bool:
+        """Everything but the original background does."""
+        return self.kind != "original"
+
+
+def parse_colour(text: str) -> tuple[int, int, int]:
+    """Read "#rrggbb" or "#rgb". Raises RequestInvalid.
+
+    >>> parse_colour("#0a80ff")
+    (10, 128, 255)
+    """
+    digits = text.removeprefix("#")
+    if len(digits) == 3:
+        digits = "".join(2 * digit for digit in digits)
+    try:
+        if len(digits) != 6 or not text.startswith("#"):
+            raise ValueError(text)
+        return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
+    except ValueError as error:
+        raise RequestInvalid(
+            f'colour {text!r} is not known; write it as "#rrggbb", e.g. "#0a80ff".'
+        ) from error
+
+
+class Plates:
+    """The background picture of each output frame, RGB uint8 [height, width, 3]. Plates are not to be written into."""
+
+    def __init__(self, background: Background, size: tuple[int, int], fps: int, source_fit: Matrix) -> None:
+        self._size, self._kind, self._fit = size, background.kind, source_fit
+        self._strength = background.blur_strength
+        self._footage: Footage | None = None
+        self._fixed: Frame | None = None
+        if background.kind == "colour":
+            self._fixed = np.full((size[1], size[0], 3), background.colour, np.uint8)
+        elif background.kind in {"image", "video"}:
+            if background.path is None:
+                raise RequestInvalid(
+                    f"background kind {background.kind} needs a file; name one in background.uri."
+                )
+            self._footage = open_footage(background.path, fps=fps, max_short_side_px=max(size))
+            if self._footage.still:
+                self._fixed = self._fitted(self._footage[0])
+
+    @property
+    def fixed(self) -> bool:
+        """Tell whether every frame has the same plate."""
+        return self._fixed is not None
+
+    def frame(self, index: int, source: Frame, alpha: Alpha, *, still: bool) -> Frame:
+        """Plate of output frame `index`; `source` and `alpha` are the unmoved footage frame and its matte."""
+        if self._fixed is not None:
+            return self._fixed
+        if self._footage is not None:
+            return self._fitted(self._footage[index % len(self._footage)])
+        plate = blurred_background(source, alpha, self._fit, self._size, self._strength)
+        if still:
+            self._fixed = plate
+        return plate
+
+    def close(self) -> None:
+        """Release a background video."""
+        if self._footage is not None:
+            self._footage.close()
+
+    def _fitted(self, picture: Frame) -> Frame:
+        matrix = cover((picture.shape[1], picture.shape[0]), self._size)
+        return warp(picture, matrix, Rect(0, 0, *self._size))
+
+
+def blurred_background(
+    source: Frame, alpha: Alpha, fit: Matrix, size: tuple[int, int], strength: float
+) -> Frame:
+    """Blur the background of a source frame alone: what the person hides is filled from around it.
+
+    strength in (0, 1] is a blur radius of up to 6 % of the frame's height. Source size in, output `size` out.
+    """
+    radius = max(1.0, 0.06 * strength * source.shape[0])
+    shrink = max(1, min(8, int(radius / 2)))
+    low = (max(1, source.shape[1] // shrink), max(1, source.shape[0] // shrink))
+    small = np.asarray(cv2.resize(source, low, interpolation=cv2.INTER_AREA), np.float32)
+    thin = cv2.resize(alpha, low, interpolation=cv2.INTER_AREA)
+    filled = small.copy()
+    person = thin > 5
+    filled[person] = local_mean(small, ~person, max(1, round(radius / shrink)))[person]
+    soft = cv2.GaussianBlur(filled, (0, 0), max(0.5, radius / shrink / 2), borderType=cv2.BORDER_REPLICATE)
+    sx, sy = source.shape[1] / low[0], source.shape[0] / low[1]
+    to_source = np.array([[sx, 0, sx / 2 - 0.5], [0, sy, sy / 2 - 0.5], [0, 0, 1]])
+    matrix = fit @ to_source
+    out = cv2.warpAffine(
+        np.clip(soft + 0.5, 0, 255).astype(np.uint8), matrix, size, flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+    return np.asarray(out, np.uint8)

@@ -1,0 +1,184 @@
+"""Captions in the script's own words: cut into readable pieces, written as SRT or WebVTT, or burned in."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from avatarlab_ops.engines.base import Alpha, Frame
+from avatarlab_ops.timeline import Timeline, Word
+
+# BBC and Netflix subtitle guidelines agree on these within a little.
+LINE_CHARS = 42
+MIN_S, MAX_S = 1.0, 6.0
+_PAUSE_S = 1.0  # a caption never spans a longer silence
+_UNSPACED = ("zh", "ja", "th")  # languages written without spaces between words
+_FONT_HEIGHT = 0.048  # of the picture's height
+_SAFE = 0.07  # margin below, and _SAFE on either side
+_WEIGHT = 550
+
+
+@dataclass(frozen=True)
+class Caption:
+    """One or two lines shown from start_s to end_s."""
+
+    start_s: float
+    end_s: float
+    lines: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The lines joined by newlines."""
+        return "\n".join(self.lines)
+
+
+def captions(timeline: Timeline) -> list[Caption]:
+    """Cut the words into captions of at most two lines of 42 characters, 1 to 6 s where the speech allows.
+
+    Among all ways to cut, the one of least cost: few captions, breaks at the ends of sentences and clauses, no
+    hurried ones. A word longer than a line stands alone.
+    """
+    words = timeline.words
+    joiner = "" if timeline.language.split("-")[0].lower() in _UNSPACED else " "
+    groups = [words[i:j] for i, j in _cut(words, joiner)]
+    found = []
+    for n, group in enumerate(groups):
+        start = group[0].start_s
+        limit = groups[n + 1][0].start_s if n + 1 < len(groups) else max(timeline.duration_s, group[-1].end_s)
+        end = min(max(group[-1].end_s, start + MIN_S), max(limit, group[-1].end_s))
+        found.append(Caption(start, end, _lines([word.text for word in group], joiner)))
+    return found
+
+
+def _cut(words: Sequence[Word], joiner: str) -> list[tuple[int, int]]:
+    best: list[tuple[float, int]] = [(0.0, 0)]  # for each prefix: its cost and where its last caption starts
+    for end in range(1, len(words) + 1):
+        options = []
+        for start in range(end - 1, -1, -1):
+            group = words[start:end]
+            if len(group) > 1 and not _fits(group, joiner):
+                break
+            options.append((best[start][0] + _cost(group), start))
+        best.append(min(options))
+    cuts = []
+    end = len(words)
+    while end:
+        cuts.append((best[end][1], end))
+        end = best[end][1]
+    return cuts[::-1]
+
+
+def _fits(group: Sequence[Word], joiner: str) -> bool:
+    if group[-1].end_s - group[0].start_s > MAX_S or group[1].start_s - group[0].end_s > _PAUSE_S:
+        return False
+    lines = _lines([word.text for word in group], joiner)
+    return len(lines) <= 2 and max(map(len, lines)) <= LINE_CHARS
+
+
+def _cost(group: Sequence[Word]) -> float:
+    hurried = max(0.0, MIN_S - (group[-1].end_s - group[0].start_s))
+    crossed = sum(a.sentence != b.sentence for a, b in pairwise(group))
+    end = group[-1].text[-1:]
+    clause = 0.0 if end in ".!?…。！？" else 0.3 if end in ",;:–—，、；：" else 0.6
+    return 1.0 + 2 * hurried + 0.8 * crossed + clause
+
+
+def _lines(texts: list[str], joiner: str) -> tuple[str, ...]:
+    whole = joiner.join(texts)
+    if len(whole) <= LINE_CHARS or len(texts) == 1:
+        return (whole,)
+    splits = [(joiner.join(texts[:i]), joiner.join(texts[i:])) for i in range(1, len(texts))]
+    return min(splits, key=lambda pair: max(len(pair[0]), len(pair[1])))
+
+
+def to_srt(items: Sequence[Caption]) -> str:
+    """SubRip text."""
+    blocks = (
+        f"{n}\n{_stamp(c.start_s, ',')} --> {_stamp(c.end_s, ',')}\n{c.text}\n"
+        for n, c in enumerate(items, 1)
+    )
+    return "\n".join(blocks)
+
+
+def to_vtt(items: Sequence[Caption]) -> str:
+    """WebVTT text."""
+    escape = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+    blocks = (
+        f"{_stamp(c.start_s, '.')} --> {_stamp(c.end_s, '.')}\n{c.text.translate(escape)}\n" for c in items
+    )
+    return "\n".join(["WEBVTT\n", *blocks])
+
+
+def _stamp(seconds: float, point: str) -> str:
+    millis = round(seconds * 1000)
+    hours, rest = divmod(millis, 3_600_000)
+    minutes, rest = divmod(rest, 60_000)
+    return f"{hours:02}:{minutes:02}:{rest // 1000:02}{point}{rest % 1000:03}"
+
+
+class CaptionPainter:
+    """Burns captions into frames of one size; each is drawn once and then only blended."""
+
+    def __init__(self, items: Sequence[Caption], width: int, height: int) -> None:
+        self._items, self._size = items, (width, height)
+        self._starts = [item.start_s for item in items]
+        self._drawn: tuple[int, _Overlay] | None = None
+
+    def burn(self, frame: np.ndarray, time_s: float) -> None:
+        """Draw into uint8 [h, w, 3 or 4] (RGB, or RGBA whose alpha grows where text lies) what shows at `time_s`."""
+        at = bisect.bisect_right(self._starts, time_s + 1e-6) - 1
+        if at < 0 or time_s >= self._items[at].end_s:
+            return
+        if self._drawn is None or self._drawn[0] != at:
+            self._drawn = at, draw_caption(self._items[at].lines, *self._size)
+        self._drawn[1].blend(frame)
+
+
+@dataclass(frozen=True)
+class _Overlay:
+    """Text and outline with their top edge at row `y`: rgb uint8 [h, w, 3], alpha uint8 [h, w]."""
+
+    y: int
+    rgb: Frame
+    alpha: Alpha
+
+    def blend(self, frame: np.ndarray) -> None:
+        part = frame[self.y : self.y + self.alpha.shape[0]]
+        weight = (self.alpha.astype(np.float32) / 255)[..., None]
+        part[..., :3] = (part[..., :3] + weight * (self.rgb.astype(np.float32) - part[..., :3]) + 0.5).astype(
+            np.uint8
+        )
+        if frame.shape[2] == 4:
+            part[..., 3] = np.maximum(part[..., 3], self.alpha)
+
+
+def draw_caption(lines: Sequence[str], width: int, height: int) -> _Overlay:
+    """White text with a dark outline, centred in the lower safe area, made smaller where the picture is narrow.
+
+    Rubik, the font inside OpenCV, knows Latin, Cyrillic, Greek and (by its fallback) Chinese and Japanese.
+    """
+    font = cv2.FontFace("sans")
+    size = max(8, round(_FONT_HEIGHT * min(height, width * 1.1)))
+    widest = max(_text_width(line, font, size) for line in lines)
+    size = max(6, min(size, int(size * (1 - 2 * _SAFE) * width / max(widest, 1))))
+    step, outline = round(size * 1.3), max(1, round(size * 0.09))
+    tall = step * len(lines) + 2 * outline
+    mask = np.zeros((tall, width, 3), np.uint8)
+    for n, line in enumerate(lines):
+        x = (width - _text_width(line, font, size)) // 2
+        cv2.putText(mask, line, (x, outline + n * step + size), (255, 255, 255), font, size, _WEIGHT)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * outline + 1, 2 * outline + 1))
+    edge = cv2.GaussianBlur(cv2.dilate(mask[..., 0], kernel), (0, 0), max(0.5, outline / 3))
+    top = max(0, round(height * (1 - _SAFE)) - tall)
+    shown = min(tall, height - top)
+    return _Overlay(top, mask[:shown], np.maximum(edge, mask[..., 0])[:shown])
+
+
+def _text_width(text: str, font: cv2.FontFace, size: int) -> int:
+    _, _, width, _ = cv2.getTextSize((1, 1), text, (0, 0), font, size, _WEIGHT)
+    return int(width)

@@ -1,0 +1,161 @@
+"""The last stage of the picture: footage + patches + matte + background + captions + speech, encoded once.
+
+Three threads overlap: one reads (footage, matte, patches), one paints, the calling one encodes. Everything streams.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from avatarlab_ops.engines.base import Alpha, Patch
+from avatarlab_ops.errors import InvariantBroken, RequestInvalid
+from avatarlab_ops.media.audio import read_wav_blocks, wav_length
+from avatarlab_ops.media.background import Background, Plates
+from avatarlab_ops.media.captions import Caption
+from avatarlab_ops.media.footage import Footage
+from avatarlab_ops.media.geometry import cover
+from avatarlab_ops.media.painter import Painter, Picture, Shot
+from avatarlab_ops.media.threads import prefetch
+from avatarlab_ops.media.video import Container, VideoWriter, write_poster
+from avatarlab_ops.progress import Report, silent
+
+
+class AlphaSource(Protocol):
+    """Mattes by footage index: uint8 [height, width] of the footage."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> Alpha: ...
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """Width and height in pixels (even), frames per second, container."""
+
+    width: int
+    height: int
+    fps: int = 25
+    container: Container = "mp4"
+
+
+@dataclass(frozen=True)
+class ComposeReport:
+    """What was made, and the seconds each thread was busy (they overlap)."""
+
+    frames: int
+    duration_s: float
+    alpha_coverage: float  # mean share of the picture that is foreground, 1 without a matte
+    wall_s: float
+    read_s: float
+    paint_s: float
+    encode_s: float
+
+
+def frame_count(speech: Path, fps: int) -> int:
+    """Return the number of video frames for a speech file: round(duration * fps), at least 1."""
+    samples, rate = wav_length(speech)
+    return max(1, round(samples / rate * fps))
+
+
+def compose(
+    footage: Footage, patches: Iterable[Patch], *, matte: AlphaSource | None, background: Background, speech: Path,
+    output: OutputSpec, out_path: Path, captions: Sequence[Caption] = (),
+    face_centre: tuple[float, float] | None = None, poster_path: Path | None = None, report: Report = silent,
+) -> ComposeReport:  # fmt: skip
+    """Write the finished video to `out_path`, complete or not at all.
+
+    `captions` are burned in. `face_centre` (footage pixels) is what a different aspect is cropped around. The poster
+    is the frame one second in. Raises RequestInvalid for combinations that cannot be, InvariantBroken when the
+    artifacts do not belong together, and whatever the sources raise; nothing is left behind then.
+    """
+    began = time.perf_counter()
+    matte = _checked_matte(footage, matte, background, output)
+    total = frame_count(speech, output.fps)
+    part = out_path.with_name(f".{out_path.name}.part")
+    transparent = background.kind == "transparent"
+    clock = _Clock()
+    with ExitStack() as stack:
+        fit = cover((footage.width, footage.height), (output.width, output.height), face_centre)
+        plates = stack.enter_context(
+            closing(Plates(background, (output.width, output.height), output.fps, fit))
+        )
+        painter = Painter(
+            plates, (output.width, output.height), output.fps, fit, captions,
+            still=footage.still, transparent=transparent,
+        )  # fmt: skip
+        shots = prefetch(_shots(footage, matte, patches, total, clock))
+        frames = stack.enter_context(closing(prefetch(_painted(painter, shots, clock))))
+        writer = stack.enter_context(VideoWriter(
+            part, output.width, output.height, output.fps, container=output.container, alpha=transparent,
+            audio=read_wav_blocks(speech), sample_rate=wav_length(speech)[1],
+        ))  # fmt: skip
+        for index, frame in enumerate(frames):
+            if poster_path and index == min(total - 1, output.fps):
+                write_poster(poster_path, np.ascontiguousarray(frame[..., :3]))
+            with clock.running("encode"):
+                writer.write(frame)
+            report(index + 1, total, "frames")
+    part.replace(out_path)
+    wall = time.perf_counter() - began
+    return ComposeReport(
+        total, total / output.fps, painter.coverage, wall,
+        clock.busy["read"], clock.busy["paint"], clock.busy["encode"],
+    )  # fmt: skip
+
+
+def _checked_matte(
+    footage: Footage, matte: AlphaSource | None, background: Background, output: OutputSpec
+) -> AlphaSource | None:
+    if background.kind == "transparent" and output.container != "webm":
+        raise RequestInvalid("a transparent background needs the container webm: MP4 cannot carry alpha.")
+    if not background.needs_matte:
+        return None
+    if matte is None or len(matte) != len(footage):
+        given = "none" if matte is None else f"{len(matte)} mattes for {len(footage)} frames"
+        raise InvariantBroken(f"background {background.kind} needs a matte of the footage, got {given}")
+    return matte
+
+
+def _shots(
+    footage: Footage, matte: AlphaSource | None, patches: Iterable[Patch], total: int, clock: _Clock
+) -> Iterator[Shot]:
+    source = iter(patches)
+    for index in range(total):
+        with clock.running("read"):
+            patch = next(source, None)
+            if patch is None:
+                raise InvariantBroken(
+                    f"the speech needs {total} frames, but lip-sync made only {index} patches"
+                )
+            alpha = None if matte is None else matte[patch.source_index]
+            shot = Shot(index, patch, footage[patch.source_index], alpha)
+        yield shot
+
+
+def _painted(painter: Painter, shots: Generator[Shot, None, None], clock: _Clock) -> Iterator[Picture]:
+    with closing(shots):
+        for shot in shots:
+            with clock.running("paint"):
+                picture = painter(shot)
+            yield picture
+
+
+class _Clock:
+    """Seconds each kind of work took; every kind is counted from one thread only."""
+
+    def __init__(self) -> None:
+        self.busy: dict[str, float] = {"read": 0.0, "paint": 0.0, "encode": 0.0}
+
+    @contextmanager
+    def running(self, kind: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.busy[kind] += time.perf_counter() - began

@@ -1,0 +1,112 @@
+"""Where source pixels land in the output: sizes, cover-crop and warp. Matrices are 2x3, source to output pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+
+ASPECTS = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:5": (4, 5)}
+_HEADROOM = 0.42  # a face sits a little above the middle of a cropped picture
+
+
+@dataclass(frozen=True)
+class Rect:
+    """Pixels [x, x + width) x [y, y + height)."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def clipped(self, width: int, height: int) -> Rect:
+        """Return the part inside a width x height picture; may be empty (0 wide or high)."""
+        x0, y0 = min(max(self.x, 0), width), min(max(self.y, 0), height)
+        x1, y1 = min(max(self.x + self.width, 0), width), min(max(self.y + self.height, 0), height)
+        return Rect(x0, y0, x1 - x0, y1 - y0)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of an image array [h, w, ...]."""
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+
+def output_size(aspect: str, height_px: int, source: tuple[int, int]) -> tuple[int, int]:
+    """Even (width, height) of the output for an aspect of ASPECTS or "source" (width, height of the source).
+
+    >>> output_size("9:16", 720, (1, 1))
+    (404, 720)
+    """
+    across, down = ASPECTS.get(aspect, source)
+    width, height = height_px * across / down, height_px
+    return max(2, round(width / 2 - 1e-9) * 2), max(2, height - height % 2)
+
+
+def cover(
+    source: tuple[int, int], target: tuple[int, int], centre: tuple[float, float] | None = None
+) -> Matrix:
+    """Scale and crop so that `source` fills `target` (both width, height), around `centre` in source pixels.
+
+    Without a centre, the middle of the picture. Nothing outside the source ever shows.
+    """
+    (w, h), (width, height) = source, target
+    scale = max(width / w, height / h)
+    seen_w, seen_h = width / scale, height / scale
+    cx, cy = centre or (w / 2, h / 2)
+    left = min(max(cx - seen_w / 2, 0.0), w - seen_w)
+    top = min(max(cy - seen_h * (_HEADROOM if centre else 0.5), 0.0), h - seen_h)
+    # Pixel centres lie at +0.5: out + 0.5 = scale * (in + 0.5 - left)
+    return np.array([[scale, 0, scale * (0.5 - left) - 0.5], [0, scale, scale * (0.5 - top) - 0.5]])
+
+
+def after(second: Matrix, first: NDArray[np.floating]) -> Matrix:
+    """Return the matrix that applies `first`, then `second`."""
+    bottom = [[0.0, 0.0, 1.0]]
+    product = np.vstack([second, bottom]) @ np.vstack([first, bottom])
+    return np.asarray(product[:2], np.float64)
+
+
+def is_identity(matrix: NDArray[np.floating]) -> bool:
+    """Tell whether a matrix moves no pixel by more than a thousandth, in pictures up to 4000 pixels."""
+    return bool(np.allclose(matrix[:, :2], np.eye(2), atol=2.5e-7) and np.abs(matrix[:, 2]).max() < 1e-3)
+
+
+def warp(image: NDArray[np.uint8], matrix: Matrix, out: Rect) -> NDArray[np.uint8]:
+    """Move `image` by `matrix` and return the part `out` of the output picture. Edge pixels continue outwards.
+
+    Colour is interpolated bicubically, alpha linearly; strong reductions are averaged first.
+    """
+    if is_identity(matrix) and out == out.clipped(image.shape[1], image.shape[0]):
+        return np.ascontiguousarray(image[out.slices])
+    shrink = int(1 / max(float(np.sqrt(abs(np.linalg.det(matrix[:, :2])))), 1e-3))
+    if shrink > 1:
+        image, matrix = _shrunk(image, matrix, shrink)
+    shifted = matrix - np.array([[0, 0, out.x], [0, 0, out.y]])
+    kernel = cv2.INTER_CUBIC if image.ndim == 3 else cv2.INTER_LINEAR
+    moved = cv2.warpAffine(
+        image, shifted, (out.width, out.height), flags=kernel, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(moved, np.uint8)
+
+
+def _shrunk(image: NDArray[np.uint8], matrix: Matrix, factor: int) -> tuple[NDArray[np.uint8], Matrix]:
+    height, width = image.shape[:2]
+    small = cv2.resize(
+        image, (max(1, width // factor), max(1, height // factor)), interpolation=cv2.INTER_AREA
+    )
+    sx, sy = width / small.shape[1], height / small.shape[0]
+    back = np.array([[sx, 0, sx / 2 - 0.5], [0, sy, sy / 2 - 0.5]])  # small to full pixels
+    return np.asarray(small, np.uint8), after(matrix, back)
+
+
+def bounds(rect: Rect, matrix: Matrix, margin: int = 4) -> Rect:
+    """Return the upright output rectangle that a source rectangle reaches, grown by `margin` pixels."""
+    x, y, w, h = rect.x, rect.y, rect.width, rect.height
+    corners = np.array([[x, y, 1], [x + w, y, 1], [x, y + h, 1], [x + w, y + h, 1]]) @ matrix.T
+    low = np.floor(corners.min(axis=0)).astype(int) - margin
+    high = np.ceil(corners.max(axis=0)).astype(int) + margin
+    return Rect(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
