@@ -75,7 +75,11 @@ class AirflowClient:
         answer = self._call("POST", f"/api/v2/dags/{DAG}/dagRuns", json=body, accept=(400, 409))
         if answer.status_code == 400:
             raise RequestInvalid(_detail(answer))
-        if answer.status_code == 409 and self.run(run_id)["state"] == "failed" and not request.idempotency_key:
+        if (
+            answer.status_code == 409
+            and self.run(run_id)["state"] == "failed"
+            and not request.idempotency_key
+        ):
             self._call("POST", f"/api/v2/dags/{DAG}/dagRuns/{run_id}/clear", json={"dry_run": False})
         return run_id
 
@@ -83,7 +87,9 @@ class AirflowClient:
         """Airflow's record of a run. Raises InputError when there is none."""
         answer = self._call("GET", f"/api/v2/dags/{DAG}/dagRuns/{run_id}", accept=(404,))
         if answer.status_code == 404:
-            raise InputError(f"Airflow knows no run {run_id!r} of {DAG}; `avatarlab submit` prints the id of a run")
+            raise InputError(
+                f"Airflow knows no run {run_id!r} of {DAG}; `avatarlab submit` prints the id of a run"
+            )
         return dict(answer.json())
 
     def states(self, run_id: str) -> Iterator[str]:
@@ -118,7 +124,9 @@ class AirflowClient:
         except httpx.HTTPError as error:
             raise self._away(error) from error
         if answer.status_code == 401:
-            raise InputError("Airflow refuses the login; check AVATARLAB_AIRFLOW_USER and AVATARLAB_AIRFLOW_PASSWORD")
+            raise InputError(
+                "Airflow refuses the login; check AVATARLAB_AIRFLOW_USER and AVATARLAB_AIRFLOW_PASSWORD"
+            )
         if not answer.is_success:
             raise TransientError(f"Airflow's login answers {answer.status_code}")
         self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
@@ -130,11 +138,15 @@ class AirflowClient:
         except httpx.HTTPError as error:
             raise self._away(error) from error
         if not answer.is_success and answer.status_code not in accept:
-            raise TransientError(f"Airflow answers {answer.status_code} to {method} {path}: {_detail(answer)}")
+            raise TransientError(
+                f"Airflow answers {answer.status_code} to {method} {path}: {_detail(answer)}"
+            )
         return answer
 
     def _away(self, error: Exception) -> TransientError:
-        return TransientError(f"Airflow at {self._http.base_url} does not answer ({error}); run `avatarlab up`")
+        return TransientError(
+            f"Airflow at {self._http.base_url} does not answer ({error}); run `avatarlab up`"
+        )
 
 
 def _detail(answer: httpx.Response) -> str:

@@ -1,26 +1,22 @@
 """Loads what every task needs once in the scheduler, before it forks its workers.
 
-Airflow imports this module in every component; only the scheduler's workers run tasks. A task child that finds the
-modules already loaded parses its DAG file in some 20 ms, else in about a second. Imports only: a thread or a tensor
-operation before the fork would hang or crash the children.
+Airflow imports this module in every component; only the scheduler's workers run tasks. A task child that
+finds the modules already loaded parses its DAG file in some 20 ms, else in about a second. Imports only: a
+thread or a tensor operation before the fork would hang or crash the children.
 """
 
+import importlib
+import os
 import sys
 
 
 def _preload() -> None:
-    import importlib
-    import os
-
     modules = ["airflow.sdk", "airflow.sdk.execution_time.task_runner", "avatarlab_ops.pipeline"]
     modules += [name for name in os.environ.get("AVATARLAB_PRELOAD", "").split(",") if name]
     for name in modules:
         importlib.import_module(name)
 
-    from airflow.configuration import conf
-
-    dags_folder = conf.get("core", "dags_folder")
-    sys.path.append(dags_folder)
+    sys.path.append(importlib.import_module("airflow.configuration").conf.get("core", "dags_folder"))
     importlib.import_module("avatar_render")
 
 

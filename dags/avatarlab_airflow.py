@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, BaseOperator, Param
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
@@ -24,8 +24,21 @@ REFUSAL = "refusal"  # XCom key under which a failing task leaves its reason
 _DELAYS = {OutOfMemory: timedelta(seconds=5), StageTimeout: timedelta(seconds=30)}
 
 
+# Mistakes in code: the same call fails the same way again.
+DEFECTS = (
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+)
+
+
 def params() -> dict[str, Param]:
-    """Airflow's params from the contract. Nested fields are written with a dot, as `AvatarRequest` accepts them.
+    """Airflow's params from the contract, nested fields written with a dot, as `AvatarRequest` accepts them.
 
     A required nested field has an empty default: the form insists on it, while a REST caller may write the
     field nested. The contract itself is checked by the task `admit`.
@@ -45,8 +58,9 @@ def _param(name: str, schema: dict[str, Any]) -> Param:
 
 
 def retry_policy() -> ExceptionRetryPolicy:
-    """The exception tree of `avatarlab_ops.errors` as Airflow rules: leaves first, so that the nearest class decides."""
-    return ExceptionRetryPolicy([_rule(error) for error in _leaves_first(AvatarlabError)])
+    """The tree of `avatarlab_ops.errors` as rules, leaves first: the nearest class decides; defects fail."""
+    defects = RetryRule(list(DEFECTS), RetryAction.FAIL, reason="defect")
+    return ExceptionRetryPolicy([*(_rule(error) for error in _leaves_first(AvatarlabError)), defects])
 
 
 def _leaves_first(error: type[AvatarlabError]) -> list[type[AvatarlabError]]:
@@ -64,7 +78,7 @@ def _rule(error: type[AvatarlabError]) -> RetryRule:
 
 
 def settings() -> Settings:
-    """Addresses and credentials of the stores, from Airflow's connections `avatarlab_postgres`, `_mongo`, `_s3`."""
+    """Where the stores are: Airflow's connections avatarlab_postgres, avatarlab_mongo and avatarlab_s3."""
     from pathlib import Path
     from urllib.parse import quote, urlencode
 
@@ -74,7 +88,8 @@ def settings() -> Settings:
         login = f"{quote(connection.login or '', safe='')}:{quote(connection.password or '', safe='')}@"
         query = urlencode(connection.extra_dejson)
         port = f":{connection.port}" if connection.port else ""
-        address = f"{scheme}://{login if connection.login else ''}{connection.host}{port}/{connection.schema or ''}"
+        login = login if connection.login else ""
+        address = f"{scheme}://{login}{connection.host}{port}/{connection.schema or ''}"
         return f"{address}?{query}" if query else address
 
     s3 = BaseHook.get_connection("avatarlab_s3")
@@ -95,7 +110,8 @@ class StageOperator(BaseOperator):
     ui_color = "#e2e8f0"
 
     def __init__(self, *, stage: str, **kwargs: Any) -> None:
-        super().__init__(task_id=stage, on_failure_callback=report_failure, retry_policy=retry_policy(), **kwargs)
+        kwargs = {"on_failure_callback": report_failure, "retry_policy": retry_policy(), **kwargs}
+        super().__init__(task_id=stage, **kwargs)
         self.stage = stage
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -109,7 +125,7 @@ class StageOperator(BaseOperator):
         result = pipeline.run_stage(where, render_id, self.stage)
         record = asdict(result)
         if result.cached or not result.needed:
-            raise AirflowSkipException("its result exists already" if result.needed else "not needed by this request")
+            raise AirflowSkipException("its result exists" if result.needed else "this request needs none")
         return record
 
     def render_id(self, where: Settings, context: Context) -> str:  # noqa: ARG002
@@ -134,7 +150,7 @@ class AdmitOperator(StageOperator):
         idle = [stage for stage in pipeline.STAGES[1:] if stage not in result.pending]
         if idle:
             context["ti"].xcom_push(key="return_value", value=record)
-            raise DownstreamTasksSkipped(tasks=idle)
+            raise DownstreamTasksSkipped(tasks=idle)  # type: ignore[no-untyped-call]
         return record
 
     def render_id(self, where: Settings, context: Context) -> str:
@@ -148,7 +164,7 @@ class AdmitOperator(StageOperator):
 class PublishOperator(StageOperator):
     """The last stage, with links to what it published."""
 
-    operator_extra_links: ClassVar[Any] = (VideoLink(), ManifestLink())
+    operator_extra_links = (VideoLink(), ManifestLink())
 
 
 def report_failure(context: Context) -> None:
@@ -156,9 +172,11 @@ def report_failure(context: Context) -> None:
     from avatarlab_ops import pipeline
 
     error = context.get("exception")
-    code = error.code if isinstance(error, AvatarlabError) else "error"
+    told = {"code": "error", "reason": repr(error)}
+    if isinstance(error, AvatarlabError):
+        told = {"code": error.code, "reason": str(error)}
     task = context["ti"]
-    task.xcom_push(key=REFUSAL, value={"code": code, "reason": str(error)})
+    task.xcom_push(key=REFUSAL, value=told)
     render_id = task.xcom_pull(task_ids="admit", key=RENDER_ID)
     if render_id:
-        pipeline.fail(settings(), render_id, error if isinstance(error, BaseException) else str(error))
+        pipeline.fail(settings(), render_id, error if isinstance(error, BaseException) else told["reason"])

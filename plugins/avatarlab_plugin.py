@@ -1,7 +1,7 @@
 """What Avatarlab adds to Airflow's pages: links from the publish task to the video and its manifest.
 
-Airflow imports this file in every component, so it stays light; the small web part behind the links is loaded by the
-api-server only (`plugins/avatarlab_web`, which `.airflowignore` hides from the plugin search).
+Airflow imports this file in every component, so it stays light; the small web part behind the links is
+loaded by the api-server only (`plugins/avatarlab_web`, which `.airflowignore` hides from the plugin search).
 """
 
 import sys
@@ -19,10 +19,11 @@ class _PublishedFile(BaseOperatorLink):
 
     file: ClassVar[str]
 
-    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002
         """Return the address; "" while nothing is published. `ti_key` is the running task instance."""
         render_id = ti_key.xcom_pull(task_ids="admit", key="render_id")
-        return f"{conf.get('api', 'base_url').rstrip('/')}{PREFIX}/renders/{render_id}/{self.file}" if render_id else ""
+        base = str(conf.get("api", "base_url")).rstrip("/")
+        return f"{base}{PREFIX}/renders/{render_id}/{self.file}" if render_id else ""
 
 
 class VideoLink(_PublishedFile):
@@ -43,8 +44,8 @@ class AvatarlabPlugin(AirflowPlugin):
     """Registers the links and, in the api-server, the pages behind them."""
 
     name = "avatarlab"
-    operator_extra_links: ClassVar[list[Any]] = [VideoLink(), ManifestLink()]
-    fastapi_apps: ClassVar[list[Any]] = []
+    operator_extra_links = [VideoLink(), ManifestLink()]  # noqa: RUF012
+    fastapi_apps = []  # noqa: RUF012
 
     @classmethod
     def on_load(cls, *_: Any, **__: Any) -> None:

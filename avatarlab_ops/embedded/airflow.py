@@ -17,6 +17,7 @@ from pathlib import Path
 from string import Template
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
+from avatarlab_ops.embedded.server import write_private
 from avatarlab_ops.errors import InvariantBroken, TransientError
 from avatarlab_ops.settings import Settings
 
@@ -25,10 +26,12 @@ METADATA_DATABASE = "airflow"
 
 
 def project_root() -> Path:
-    """The folder that holds dags/, plugins/, config/ and airflow.cfg.template ($AVATARLAB_ROOT, else beside the package)."""
+    """Folder of dags/, plugins/, config/ and airflow.cfg.template: $AVATARLAB_ROOT, else near the package."""
     root = Path(os.environ.get("AVATARLAB_ROOT") or Path(__file__).resolve().parents[2])
     if not (root / "airflow.cfg.template").is_file():
-        raise InvariantBroken(f"{root} holds no airflow.cfg.template; set AVATARLAB_ROOT to the checkout of Avatarlab")
+        raise InvariantBroken(
+            f"{root} holds no airflow.cfg.template; set AVATARLAB_ROOT to the checkout of Avatarlab"
+        )
     return root
 
 
@@ -57,21 +60,16 @@ class Site:
         return f"http://{self.host}:{self.port}"
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write `text` so that it is never readable by others and never seen half-written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(text)
-    temporary.replace(path)
-
-
 def render_config(site: Site) -> str:
     """Airflow's configuration for this site, from airflow.cfg.template."""
     template = Template((site.root / "airflow.cfg.template").read_text())
     return template.substitute(
-        root=site.root, airflow_home=site.home, logs=site.logs, host=site.host, port=site.port, address=site.address
+        root=site.root,
+        airflow_home=site.home,
+        logs=site.logs,
+        host=site.host,
+        port=site.port,
+        address=site.address,
     )
 
 
@@ -101,7 +99,7 @@ def _keys(site: Site) -> dict[str, str]:
 
 
 def metadata_dsn(settings: Settings) -> str:
-    """DSN of Airflow's own database: $AVATARLAB_AIRFLOW_DSN, else `airflow` on Avatarlab's PostgreSQL server."""
+    """DSN of Airflow's own database: $AVATARLAB_AIRFLOW_DSN, else `airflow` on Avatarlab's server."""
     if given := os.environ.get("AVATARLAB_AIRFLOW_DSN"):
         return given
     return urlunsplit(urlsplit(settings.pg_dsn)._replace(path=f"/{METADATA_DATABASE}"))
@@ -138,7 +136,7 @@ def _connection(conn_type: str, url: str) -> str:
 
 
 def environment(site: Site, settings: Settings) -> dict[str, str]:
-    """Environment of every Airflow part: the same keys for all, the stores' connections, our configuration."""
+    """Environment of every Airflow part: the same keys for all, the stores' connections, our settings."""
     bin_folder = str(Path(sys.executable).parent)
     metadata = urlsplit(metadata_dsn(settings))._replace(scheme="postgresql+psycopg2")
     return {
@@ -180,7 +178,7 @@ def prepare(site: Site, settings: Settings) -> dict[str, str]:
 
 
 def _state(dsn: str, pools: Path) -> dict[str, str | None]:
-    """What the database holds against what is installed; `airflow db migrate` is needed when it has changed."""
+    """What the database holds and what is installed; `airflow db migrate` is due when either changes."""
     from importlib.metadata import version
 
     return {
@@ -223,16 +221,25 @@ def _run(site: Site, env: dict[str, str], *words: str) -> None:
     log = site.logs / "airflow-setup.log"
     with log.open("ab") as stream:
         done = subprocess.run(
-            command(*words), env=env, cwd=site.home, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False
+            command(*words),
+            env=env,
+            cwd=site.home,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            check=False,
         )
     if done.returncode:
-        raise InvariantBroken(f"`airflow {' '.join(words)}` ended with exit code {done.returncode}; see {log}")
+        raise InvariantBroken(
+            f"`airflow {' '.join(words)}` ended with exit code {done.returncode}; see {log}"
+        )
 
 
 def main() -> None:
-    """`python -m avatarlab_ops.embedded.airflow STATE HOST PORT`: only the configuration, for an image build."""
+    """`python -m avatarlab_ops.embedded.airflow STATE HOST PORT`: the configuration only, for an image."""
     state, host, port = sys.argv[1:]
     site = Site(Path(state), host, int(port))
+    site.home.mkdir(parents=True, exist_ok=True)
     write_private(site.home / "airflow.cfg", render_config(site))
 
 

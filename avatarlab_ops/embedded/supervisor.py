@@ -1,4 +1,4 @@
-"""One process that keeps the stores and Airflow's four parts running; `avatarlab up` starts it, `avatarlab down` ends it.
+"""One process that keeps the stores and Airflow's four parts running, from `avatarlab up` to `down`.
 
 It holds a lock for life (two supervisors on one state folder are impossible), writes what it knows to
 `supervisor.json`, and wakes for signals, for exited children and every few seconds for a look at the health.
@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,12 +26,19 @@ from typing import Any
 import psutil
 
 from avatarlab_ops.embedded import airflow, servers
-from avatarlab_ops.errors import AvatarlabError, InputError, TransientError
+from avatarlab_ops.embedded.server import write_private
+from avatarlab_ops.embedded.sessions import is_busy, is_zombie, kill, members, signal_session, sweep, wait_all
+from avatarlab_ops.errors import AvatarlabError
 
 log = logging.getLogger("avatarlab.supervisor")
 
 # Part -> its entry in Airflow's own health report (GET /api/v2/monitor/health).
-PARTS = {"api-server": "metadatabase", "scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
+PARTS = {
+    "api-server": "metadatabase",
+    "scheduler": "scheduler",
+    "dag-processor": "dag_processor",
+    "triggerer": "triggerer",
+}
 # Ports that only serve logs to other machines: here everything reads the same folder.
 _EXTRA_WORDS = {"scheduler": ["--skip-serve-logs"], "triggerer": ["--skip-serve-logs"]}
 START_S = 300.0  # until all parts must be healthy; a cold start takes 16-60 s
@@ -73,7 +80,8 @@ class Part:
         now = time.monotonic()
         self.failures = 1 if now - self.started > STEADY_S else self.failures + 1
         self.not_before = now + min(BACKOFF_MAX_S, 2.0 ** (self.failures - 2))
-        log.warning("%s ended with %s; start again, failure %d", self.name, self.process.returncode, self.failures)
+        code = self.process.returncode
+        log.warning("%s ended with %s (failure %d); it is started again", self.name, code, self.failures)
         return True
 
 
@@ -122,7 +130,7 @@ class Supervisor:
     def run(self) -> None:
         """Bring everything up and keep it up until a signal asks to stop."""
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        _sweep(_read(self.site.state).get("sessions", {}).values())
+        sweep(read_state(self.site.state).get("sessions", {}).values())
         self._publish()
         try:
             self._start()
@@ -149,8 +157,7 @@ class Supervisor:
         """One round: stores, exited parts, orphans, health."""
         self._mend_stores()
         for part in self.parts:
-            if part.crashed():
-                assert part.process is not None
+            if part.process and part.crashed():
                 self.orphaned.add(part.process.pid)
                 part.process = None
                 self.state.restarts[part.name] = self.state.restarts.get(part.name, 0) + 1
@@ -183,7 +190,7 @@ class Supervisor:
                 self.state.parts[part.name] = "starting" if known == "starting" else "unhealthy"
                 if now - part.healthy_at > HUNG_S:
                     log.error("%s runs but has not been healthy for %.0f s; killed", part.name, HUNG_S)
-                    _signal_session(part.process.pid, signal.SIGKILL)
+                    signal_session(part.process.pid, signal.SIGKILL)
         values = {name: self.state.parts.get(name) for name in ("stores", *PARTS)}.values()
         if all(value == "healthy" for value in values):
             self.state.phase = "healthy"
@@ -191,17 +198,17 @@ class Supervisor:
             self.state.phase = "degraded"
 
     def _reap(self) -> None:
-        """End what a dead part left behind; a LocalExecutor worker may first finish the task it is running."""
+        """End what a dead part left behind; a LocalExecutor worker may first finish its task."""
         for session in list(self.orphaned):
-            members = _members(session)
-            for process in members:
-                if not _busy(process):
-                    _kill(process)
-            if not members:
+            left = members(session)
+            for process in left:
+                if not is_busy(process):
+                    kill(process)
+            if not left:
                 self.orphaned.discard(session)
         own = {part.process.pid for part in self.parts if part.process}
         for child in psutil.Process().children():
-            if child.pid not in own and _is_zombie(child):
+            if child.pid not in own and is_zombie(child):
                 os.waitpid(child.pid, os.WNOHANG)
 
     def _stop(self) -> None:
@@ -211,8 +218,8 @@ class Supervisor:
         running = [part.process for part in self.parts if part.process and part.process.poll() is None]
         for process in running:
             process.terminate()
-        _wait_all(running, STOP_S)
-        _sweep([*self.orphaned, *(part.process.pid for part in self.parts if part.process)])
+        wait_all(running, STOP_S)
+        sweep([*self.orphaned, *(part.process.pid for part in self.parts if part.process)])
         servers.stop(self.site.state)
         self.state.parts = {}
         self.state.phase = "failed" if failed else "stopped"
@@ -221,7 +228,7 @@ class Supervisor:
 
     def _publish(self) -> None:
         self.state.sessions = {part.name: part.process.pid for part in self.parts if part.process}
-        airflow.write_private(_state_file(self.site.state), json.dumps(vars(self.state)))
+        write_private(state_file(self.site.state), json.dumps(vars(self.state)))
 
 
 def _is_healthy(report: Mapping[str, Any], part: str) -> bool:
@@ -249,89 +256,21 @@ def _warm_up(address: str) -> None:
         log.warning("warm-up of the task API: %s", error)
 
 
-def _members(session: int) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except (psutil.NoSuchProcess, ProcessLookupError, PermissionError):
-            continue
-    return found
-
-
-def _is_zombie(process: psutil.Process) -> bool:
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _busy(process: psutil.Process) -> bool:
-    """Tell whether a process belongs to a task that is running: a worker that is not idle, or its task child."""
-    try:
-        title = " ".join(process.cmdline())
-        return bool(process.children()) or ("LocalExecutor" in title and "<idle>" not in title) or "task" in title
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _kill(process: psutil.Process) -> None:
-    try:
-        process.kill()
-    except psutil.NoSuchProcess:
-        return
-
-
-def _signal_session(session: int, number: int) -> None:
-    for process in _members(session):
-        try:
-            process.send_signal(number)
-        except psutil.NoSuchProcess:
-            continue
-
-
-def _sweep(sessions: Any) -> None:
-    """Kill what is left of earlier parts. A session id stays taken while a member lives, so it cannot be another's."""
-    for session in sessions:
-        leader_is_ours = not psutil.pid_exists(session) or "airflow" in " ".join(_cmdline(session))
-        if leader_is_ours:
-            _signal_session(session, signal.SIGKILL)
-
-
-def _cmdline(pid: int) -> list[str]:
-    try:
-        return psutil.Process(pid).cmdline()
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _wait_all(processes: list[subprocess.Popen[bytes]], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    for process in processes:
-        try:
-            process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            log.warning("pid %d did not end within %.0f s; killed", process.pid, seconds)
-            _signal_session(process.pid, signal.SIGKILL)
-
-
-# --- what the command line calls -------------------------------------------------------------------------------------
-
-
-def _state_file(home: Path) -> Path:
+def state_file(home: Path) -> Path:
+    """Where the supervisor writes its State."""
     return home / "supervisor.json"
 
 
-def _read(home: Path) -> dict[str, Any]:
+def read_state(home: Path) -> dict[str, Any]:
+    """The last State written, as a mapping; empty when there was none."""
     try:
-        return dict(json.loads(_state_file(home).read_text()))
+        return dict(json.loads(state_file(home).read_text()))
     except FileNotFoundError:
         return {}
 
 
 @contextmanager
-def _lock(home: Path) -> Iterator[bool]:
+def held(home: Path) -> Iterator[bool]:
     """Yield whether the supervisor's lock could be taken; it is held until the block ends."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / "supervisor.lock").open("w") as stream:
@@ -343,127 +282,12 @@ def _lock(home: Path) -> Iterator[bool]:
             yield True
 
 
-def running(home: Path) -> State | None:
-    """The running supervisor's state; None when none runs."""
-    with _lock(home) as free:
-        if free:
-            return None
-    known = _read(home)
-    return State(**known) if known else State(0, "")
-
-
-def port_owner(port: int) -> str:
-    """Name and pid of who listens on a TCP port, as far as this user may know."""
-    for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
-            return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    return "another process"
-
-
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-        return True
-
-
-def choose_site(home: Path) -> tuple[airflow.Site, str]:
-    """Where Airflow will listen: $AVATARLAB_HOST and $AVATARLAB_PORT, else 127.0.0.1 and the last port or 8080.
-
-    Returns the site and a note when the usual port was taken. Raises InputError when a named port is in use.
-    """
-    host = os.environ.get("AVATARLAB_HOST", "127.0.0.1")
-    if named := os.environ.get("AVATARLAB_PORT"):
-        if not named.isdigit() or int(named) > 65535:
-            raise InputError(f"AVATARLAB_PORT is {named!r}; give a port number from 0 (any free port) to 65535")
-        if int(named) and not _is_free(host, int(named)):
-            raise InputError(f"port {named} is in use by {port_owner(int(named))}; stop it or set AVATARLAB_PORT")
-        return airflow.Site(home, host, int(named) or _any_port(host)), ""
-    last = _read(home).get("address", "").rpartition(":")[2]
-    port = int(last) if last.isdigit() else 8080
-    if _is_free(host, port):
-        return airflow.Site(home, host, port), ""
-    other = _any_port(host)
-    return airflow.Site(home, host, other), f"port {port} is in use by {port_owner(port)}; Airflow takes {other}"
-
-
-def _any_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
-def up(home: Path, say: Callable[[str], None]) -> State:
-    """Start the supervisor unless it runs, and return when every part is healthy.
-
-    `say` gets one line for each part that changes. Raises TransientError when a part does not come up.
-    """
-    home = home.resolve()
-    if running(home) is None:
-        site, note = choose_site(home)
-        site.logs.mkdir(parents=True, exist_ok=True)
-        log_file = site.logs / "supervisor.log"
-        with log_file.open("ab") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(home), site.host, str(site.port), note],
-                start_new_session=True, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
-            )  # fmt: skip
-    else:
-        process = None
-    return _until_healthy(home, process, say)
-
-
-def _until_healthy(home: Path, process: subprocess.Popen[bytes] | None, say: Callable[[str], None]) -> State:
-    said: dict[str, str] = {}
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        ended = process is not None and process.poll() is not None
-        state = State(**known) if (known := _read(home)) else None
-        if state and (process is None or state.pid == process.pid):
-            if state.note and "note" not in said:
-                say(state.note)
-                said["note"] = state.note
-            for name, value in state.parts.items():
-                if said.get(name) != value:
-                    say(f"{name}: {value}")
-                    said[name] = value
-            if state.phase == "healthy":
-                return state
-            if ended:
-                raise TransientError(f"{state.error or 'the supervisor ended'}; logs are in {home / 'logs'}")
-        elif ended:
-            raise TransientError(f"the supervisor ended; see {home / 'logs' / 'supervisor.log'}")
-        time.sleep(0.2)
-    raise TransientError(f"not everything was healthy within {START_S:.0f} s: {said}; logs are in {home / 'logs'}")
-
-
-def down(home: Path) -> bool:
-    """Stop Airflow and the embedded stores; False when nothing ran. Raises TransientError when it does not end."""
-    home = home.resolve()
-    state = running(home)
-    if state is None or not state.pid:
-        _sweep(_read(home).get("sessions", {}).values())
-        servers.stop(home)
-        return False
-    os.kill(state.pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_S + 60
-    while time.monotonic() < deadline:
-        with _lock(home) as free:
-            if free:
-                return True
-        time.sleep(0.1)
-    raise TransientError(f"the supervisor (pid {state.pid}) is still stopping; see {home / 'logs' / 'supervisor.log'}")
-
-
 def main() -> int:
     """`python -m avatarlab_ops.embedded.supervisor HOME HOST PORT NOTE`."""
     home, host, port, note = sys.argv[1:]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    with _lock(Path(home)) as free:
+    with held(Path(home)) as free:
         if not free:
             log.info("another supervisor runs on %s", home)
             return 0

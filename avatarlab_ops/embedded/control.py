@@ -1,0 +1,152 @@
+"""What `avatarlab up` and `down` do: choose a port, start or end the supervisor, wait for its word."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from avatarlab_ops.embedded import airflow, servers
+from avatarlab_ops.embedded.sessions import sweep
+from avatarlab_ops.embedded.supervisor import START_S, STOP_S, State, held, read_state
+from avatarlab_ops.errors import InputError, TransientError
+
+
+SUPERVISOR = "avatarlab_ops.embedded.supervisor"
+
+
+def running(home: Path) -> State | None:
+    """The running supervisor's state; None when none runs."""
+    with held(home) as free:
+        if free:
+            return None
+    known = read_state(home)
+    return State(**known) if known else State(0, "")
+
+
+def port_owner(port: int) -> str:
+    """Name and pid of who listens on a TCP port, as far as this user may know."""
+    for connection in psutil.net_connections("tcp"):
+        if (
+            connection.status == psutil.CONN_LISTEN
+            and connection.pid
+            and connection.laddr
+            and connection.laddr.port == port
+        ):
+            return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return "another process"
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def choose_site(home: Path) -> tuple[airflow.Site, str]:
+    """Where Airflow listens: $AVATARLAB_HOST and $AVATARLAB_PORT, else loopback and the last port, or 8080.
+
+    Returns the site and a note when the usual port was taken. Raises InputError when a named port is in use.
+    """
+    host = os.environ.get("AVATARLAB_HOST", "127.0.0.1")
+    if named := os.environ.get("AVATARLAB_PORT"):
+        if not named.isdigit() or int(named) > 65535:
+            raise InputError(
+                f"AVATARLAB_PORT is {named!r}; give a port number from 0 (any free port) to 65535"
+            )
+        if int(named) and not _is_free(host, int(named)):
+            raise InputError(
+                f"port {named} is in use by {port_owner(int(named))}; stop it or set AVATARLAB_PORT"
+            )
+        return airflow.Site(home, host, int(named) or _any_port(host)), ""
+    last = read_state(home).get("address", "").rpartition(":")[2]
+    port = int(last) if last.isdigit() else 8080
+    if _is_free(host, port):
+        return airflow.Site(home, host, port), ""
+    other = _any_port(host)
+    return airflow.Site(
+        home, host, other
+    ), f"port {port} is in use by {port_owner(port)}; Airflow takes {other}"
+
+
+def _any_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def up(home: Path, say: Callable[[str], None]) -> State:
+    """Start the supervisor unless it runs, and return when every part is healthy.
+
+    `say` gets one line for each part that changes. Raises TransientError when a part does not come up.
+    """
+    home = home.resolve()
+    if running(home) is None:
+        site, note = choose_site(home)
+        site.logs.mkdir(parents=True, exist_ok=True)
+        log_file = site.logs / "supervisor.log"
+        with log_file.open("ab") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", SUPERVISOR, str(home), site.host, str(site.port), note],
+                start_new_session=True, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
+            )  # fmt: skip
+    else:
+        process = None
+    return _until_healthy(home, process, say)
+
+
+def _until_healthy(home: Path, process: subprocess.Popen[bytes] | None, say: Callable[[str], None]) -> State:
+    said: dict[str, str] = {}
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        ended = process is not None and process.poll() is not None
+        state = State(**known) if (known := read_state(home)) else None
+        if state and (process is None or state.pid == process.pid):
+            if state.note and "note" not in said:
+                say(state.note)
+                said["note"] = state.note
+            for name, value in state.parts.items():
+                if said.get(name) != value:
+                    say(f"{name}: {value}")
+                    said[name] = value
+            if state.phase == "healthy":
+                return state
+            if ended:
+                raise TransientError(f"{state.error or 'the supervisor ended'}; logs are in {home / 'logs'}")
+        elif ended:
+            raise TransientError(f"the supervisor ended; see {home / 'logs' / 'supervisor.log'}")
+        time.sleep(0.2)
+    raise TransientError(
+        f"not everything was healthy within {START_S:.0f} s: {said}; logs are in {home / 'logs'}"
+    )
+
+
+def down(home: Path) -> bool:
+    """Stop Airflow and the embedded stores; False when nothing ran. Raises TransientError when it goes on."""
+    home = home.resolve()
+    state = running(home)
+    if state is None or not state.pid:
+        sweep(read_state(home).get("sessions", {}).values())
+        servers.stop(home)
+        return False
+    os.kill(state.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_S + 60
+    while time.monotonic() < deadline:
+        with held(home) as free:
+            if free:
+                return True
+        time.sleep(0.1)
+    raise TransientError(
+        f"the supervisor (pid {state.pid}) is still stopping; see {home / 'logs' / 'supervisor.log'}"
+    )

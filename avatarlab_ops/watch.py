@@ -1,0 +1,163 @@
+"""Live progress of one render on a terminal, read from the catalog's progress rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from avatarlab_ops.errors import AvatarlabError, TransientError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from avatarlab_ops.client import AirflowClient
+    from avatarlab_ops.pipeline import RenderStatus, StageStatus
+    from avatarlab_ops.progress import Report
+    from avatarlab_ops.settings import Settings
+
+FINAL = ("published", "failed", "cancelled")
+POLL_S = 0.4  # progress rows change at most twice a second
+_MARK = {
+    "done": "[green]done",
+    "cached": "[cyan]reused",
+    "not_needed": "[dim]not needed",
+    "failed": "[red]failed",
+}
+
+
+class RenderFailedError(AvatarlabError):
+    """The watched render ended without a video; the message is the reason it gave."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code  # type: ignore[misc]
+        self.exit_code = _exit_code(code)  # type: ignore[misc]
+
+
+def _exit_code(code: str) -> int:
+    pending = [AvatarlabError]
+    while pending:
+        error = pending.pop()
+        if error.code == code:
+            return error.exit_code
+        pending += error.__subclasses__()
+    return AvatarlabError.exit_code
+
+
+def bars(console: Console) -> Progress:
+    """Progress bars with percent, rate and remaining time; plain lines where there is no terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        TextColumn("{task.description:<10}"), BarColumn(bar_width=28), MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"), TimeElapsedColumn(), console=console,
+    )  # fmt: skip
+
+
+class Board:
+    """One line per stage."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.progress = bars(console)
+        self.lines: dict[str, TaskID] = {}
+        self.said: dict[str, str] = {}
+
+    def show(self, status: RenderStatus) -> None:
+        """Bring the lines up to date."""
+        for stage in status.stages:
+            if self.said.get(stage.stage) != stage.state and not self.console.is_terminal:
+                self.console.print(f"{stage.stage}: {stage.state}", highlight=False)
+            self.said[stage.stage] = stage.state
+            if stage.stage not in self.lines:
+                self.lines[stage.stage] = self.progress.add_task(
+                    stage.stage, total=None, start=False, note=""
+                )
+            self._line(stage)
+
+    def _line(self, stage: StageStatus) -> None:
+        line = self.lines[stage.stage]
+        if stage.state == "running" and not self.progress.tasks[line].started:
+            self.progress.start_task(line)
+        if stage.state in _MARK:
+            self.progress.start_task(line)
+            self.progress.stop_task(line)
+        speed = f"{stage.rate:.0f} {stage.unit}/s" if stage.rate else ""
+        done = stage.state in ("done", "cached", "not_needed")
+        total = stage.total or (1 if done else None)
+        self.progress.update(
+            line, completed=total if done else stage.done, total=total, note=_MARK.get(stage.state, speed)
+        )
+
+
+class Stages:
+    """Bars for stages that run in this process: gives each stage its `Report`."""
+
+    def __init__(self, console: Console) -> None:
+        self.progress = bars(console)
+
+    def __enter__(self) -> Callable[[str], Report]:
+        self.progress.start()
+        return self.reporter
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def reporter(self, stage: str) -> Report:
+        """Begin a line for the stage and return what moves it."""
+        line = self.progress.add_task(stage, total=None, note="")
+
+        def report(done: int, total: int, unit: str) -> None:
+            self.progress.update(line, completed=done, total=total, note=unit)
+
+        return report
+
+
+def follow(
+    settings: Settings, console: Console, render_id: str, *, alive: Callable[[], Any] = lambda: None
+) -> RenderStatus:
+    """Show a render until it is final and return its last status.
+
+    `alive` is called every two seconds and may raise to end the watch, e.g. when nobody works on the render.
+    """
+    from avatarlab_ops import pipeline
+
+    board = Board(console)
+    looked = 0.0
+    with board.progress:
+        while True:
+            status = pipeline.status(settings, render_id)
+            board.show(status)
+            if status.state in FINAL:
+                return status
+            if time.monotonic() - looked > 2:
+                alive()
+                looked = time.monotonic()
+            time.sleep(POLL_S)
+
+
+def render_of(client: AirflowClient, run_id: str, patience_s: float = 600) -> str:
+    """Render id of an Airflow run, once its task `admit` has accepted the request.
+
+    Raises RenderFailedError with the reason when the run ends before, TransientError when it does not begin.
+    """
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        if render_id := client.xcom(run_id, "admit", "render_id"):
+            return str(render_id)
+        if client.run(run_id)["state"] == "failed":
+            raise reason(client, run_id)
+        time.sleep(POLL_S)
+    raise TransientError(f"run {run_id} did not begin within {patience_s:.0f} s; look at Airflow's grid")
+
+
+def reason(client: AirflowClient, run_id: str) -> RenderFailedError:
+    """Why a run failed, as its failing task said it."""
+    for task, state in client.tasks(run_id).items():
+        if state == "failed":
+            told = client.xcom(run_id, task, "refusal") or {}
+            text = told.get("reason") or f"task {task} failed; its log in Airflow says why"
+            return RenderFailedError(told.get("code", "error"), text)
+    return RenderFailedError("error", f"run {run_id} failed; Airflow's grid shows where")
