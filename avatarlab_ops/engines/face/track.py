@@ -81,7 +81,7 @@ class _Follower:
         mesh = self._mesh(frame, fresh=cut or not self.seen_any, look=index % self._every == 0)
         self.meshes.append(mesh)
         self._last_seen = self._last_seen if mesh is None else mesh
-        self._frame = frame
+        self._frame = frame.copy()  # the source may reuse its buffer
 
     def _mesh(self, frame: Frame, *, fresh: bool, look: bool) -> Array | None:
         faces = self._look_around(frame) if fresh or look else []

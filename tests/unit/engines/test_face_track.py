@@ -234,3 +234,15 @@ def test_a_pickled_track_is_not_read(tmp_path):
     np.savez(path, landmarks=np.array([object()]), present=np.array([True]), size=[1, 1], fps=1, notes=[])
     with pytest.raises(ValueError, match="allow_pickle"):
         load_track(path)
+
+
+def test_a_source_that_reuses_its_buffer_is_tracked_all_the_same(astronaut):
+    buffer = np.empty_like(astronaut)
+
+    def reused():
+        for shift in (0, 10, 20):
+            buffer[:] = np.roll(astronaut, shift, axis=1)
+            yield buffer
+
+    track = track_faces(reused(), fps=25, width=512, height=512, report=silent)
+    assert track.landmarks[2, 1, 0] - track.landmarks[0, 1, 0] == pytest.approx(20, abs=2)
