@@ -37,6 +37,7 @@ def plain(text: str) -> str:
     from num2words import num2words
 
     text = text.lower().replace("’", "'")
+    text = re.sub(r"(\d)[:.](\d\d)(?= ?[ap]\.?m\b)", r"\1 \2", text)  # 10:30 a.m., 10.30 a.m.
     text = re.sub(r"\$(\d+(?:,\d{3})*)", lambda m: f"{m.group(1)} dollars", text)
     text = re.sub(r"(?<=\d),(?=\d{3})", "", text).replace("%", " percent")
     text = re.sub(r"(\d+)(?:st|nd|rd|th)\b", lambda m: num2words(int(m.group(1)), to="ordinal"), text)

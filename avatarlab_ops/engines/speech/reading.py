@@ -69,7 +69,9 @@ def _postfix(match: re.Match[str]) -> str:
 
 
 def _greek(match: re.Match[str]) -> str:
-    return f" {unicodedata.name(match.group()).split(' ')[-1].lower()} "
+    """Name of a Greek letter used as a symbol ("π" is "pi")."""
+    name = unicodedata.name(match.group(), "")
+    return f" {name.partition('LETTER ')[2].removeprefix('FINAL ').split(' ')[0].lower()} "
 
 
 def _plain_letter(match: re.Match[str]) -> str:

@@ -38,6 +38,7 @@ from avatarlab_ops.engines.speech.reading import read_aloud
         ("23.11.2026", "11/23/2026"),
         ("see [here](https://example.com)", "see here"),
         ("π and Ω", "pi and omega"),
+        ("ά", "alpha"),
         ("ＦＵＬＬ Nguyễn 𝐁old", "FULL Nguyen Bold"),
         ("Dr. Smith, 3.5%, 1st", "Dr. Smith, 3.5%, 1st"),
     ],
