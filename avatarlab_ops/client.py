@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -65,23 +66,24 @@ class AirflowClient:
         self._http.close()
 
     def submit(self, data: Mapping[str, Any]) -> str:
-        """Trigger a render and return its run id; a request already known is not started again.
+        """Trigger a render and return its run id; an equal one that runs or has succeeded is not repeated.
 
         Raises RequestInvalid (or its siblings) when the contract or Airflow refuses the request.
         """
-        request = AvatarRequest.parse(data)
-        run_id = run_id_of(request)
-        body = {"dag_run_id": run_id, "logical_date": None, "conf": flat(data)}
+        first, conf = run_id_of(AvatarRequest.parse(data)), flat(data)
+        for attempt in count(1):
+            run_id = first if attempt == 1 else f"{first}.{attempt}"
+            if self._trigger(run_id, conf) or self.run(run_id)["state"] != "failed":
+                break
+        return run_id
+
+    def _trigger(self, run_id: str, conf: Mapping[str, Any]) -> bool:
+        """Begin a run; False when one of this id exists."""
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
         answer = self._call("POST", f"/api/v2/dags/{DAG}/dagRuns", json=body, accept=(400, 409))
         if answer.status_code == 400:
             raise RequestInvalid(_detail(answer))
-        if (
-            answer.status_code == 409
-            and self.run(run_id)["state"] == "failed"
-            and not request.idempotency_key
-        ):
-            self._call("POST", f"/api/v2/dags/{DAG}/dagRuns/{run_id}/clear", json={"dry_run": False})
-        return run_id
+        return answer.is_success
 
     def run(self, run_id: str) -> dict[str, Any]:
         """Airflow's record of a run. Raises InputError when there is none."""

@@ -25,16 +25,7 @@ _DELAYS = {OutOfMemory: timedelta(seconds=5), StageTimeout: timedelta(seconds=30
 
 
 # Mistakes in code: the same call fails the same way again.
-DEFECTS = (
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    NotImplementedError,
-    TypeError,
-    ValueError,
-)
+DEFECTS = (AssertionError, AttributeError, ImportError, LookupError, NameError, TypeError, ValueError)
 
 
 def params() -> dict[str, Param]:

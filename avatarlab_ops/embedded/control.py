@@ -18,7 +18,6 @@ from avatarlab_ops.embedded.sessions import sweep
 from avatarlab_ops.embedded.supervisor import START_S, STOP_S, State, held, read_state
 from avatarlab_ops.errors import InputError, TransientError
 
-
 SUPERVISOR = "avatarlab_ops.embedded.supervisor"
 
 
