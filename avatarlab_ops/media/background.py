@@ -1,4 +1,4 @@
-"""What stands behind the person: a colour, an image, a looped video, or the source's own background, blurred."""
+"""What stands behind the person: a colour, an image, a looped video, or the source's background, blurred."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from avatarlab_ops.engines.base import Alpha, Frame
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.media.footage import Footage, open_footage
-from avatarlab_ops.media.geometry import Matrix, Rect, cover, warp
+from avatarlab_ops.media.geometry import Matrix, Rect, after, cover, warp
 from avatarlab_ops.media.keying import local_mean
 
 Kind = Literal["original", "colour", "image", "video", "blur", "transparent"]
@@ -20,7 +20,7 @@ Kind = Literal["original", "colour", "image", "video", "blur", "transparent"]
 
 @dataclass(frozen=True)
 class Background:
-    """`colour` for kind colour, `path` (a probed local file) for image and video, `blur_strength` in (0, 1]."""
+    """`colour` for kind colour, `path` (a probed local file) for image and video, `blur_strength` 0 to 1."""
 
     kind: Kind = "original"
     colour: tuple[int, int, int] = (0, 0, 0)
@@ -53,7 +53,7 @@ def parse_colour(text: str) -> tuple[int, int, int]:
 
 
 class Plates:
-    """The background picture of each output frame, RGB uint8 [height, width, 3]. Plates are not to be written into."""
+    """The background of each output frame, RGB uint8 [height, width, 3], not to be written into."""
 
     def __init__(self, background: Background, size: tuple[int, int], fps: int, source_fit: Matrix) -> None:
         self._size, self._kind, self._fit = size, background.kind, source_fit
@@ -114,10 +114,5 @@ def blurred_background(
     filled[person] = local_mean(small, ~person, max(1, round(radius / shrink)))[person]
     soft = cv2.GaussianBlur(filled, (0, 0), max(0.5, radius / shrink / 2), borderType=cv2.BORDER_REPLICATE)
     sx, sy = source.shape[1] / low[0], source.shape[0] / low[1]
-    to_source = np.array([[sx, 0, sx / 2 - 0.5], [0, sy, sy / 2 - 0.5], [0, 0, 1]])
-    matrix = fit @ to_source
-    out = cv2.warpAffine(
-        np.clip(soft + 0.5, 0, 255).astype(np.uint8), matrix, size, flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip
-    return np.asarray(out, np.uint8)
+    matrix = after(fit, np.array([[sx, 0, sx / 2 - 0.5], [0, sy, sy / 2 - 0.5]]))
+    return warp(np.clip(soft + 0.5, 0, 255).astype(np.uint8), matrix, Rect(0, 0, *size))

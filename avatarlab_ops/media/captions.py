@@ -18,6 +18,8 @@ LINE_CHARS = 42
 MIN_S, MAX_S = 1.0, 6.0
 _PAUSE_S = 1.0  # a caption never spans a longer silence
 _UNSPACED = ("zh", "ja", "th")  # languages written without spaces between words
+_SENTENCE_ENDS = ".!?\u2026\u3002\uff01\uff1f"  # with ellipsis and the full-width signs
+_CLAUSE_ENDS = ",;:\u2013\u2014\uff0c\u3001\uff1b\uff1a"  # with dashes
 _FONT_HEIGHT = 0.048  # of the picture's height
 _SAFE = 0.07  # margin below, and _SAFE on either side
 _WEIGHT = 550
@@ -37,31 +39,36 @@ class Caption:
         return "\n".join(self.lines)
 
 
-def captions(timeline: Timeline) -> list[Caption]:
+def captions(timeline: Timeline, *, line_chars: int = LINE_CHARS) -> list[Caption]:
     """Cut the words into captions of at most two lines of 42 characters, 1 to 6 s where the speech allows.
 
-    Among all ways to cut, the one of least cost: few captions, breaks at the ends of sentences and clauses, no
-    hurried ones. A word longer than a line stands alone.
+    Among all ways to cut, the one of least cost: few captions, breaks at the ends of sentences and clauses, none
+    hurried. A word longer than a line stands alone. Narrow pictures want shorter lines: see `line_chars_for`.
     """
     words = timeline.words
     joiner = "" if timeline.language.split("-")[0].lower() in _UNSPACED else " "
-    groups = [words[i:j] for i, j in _cut(words, joiner)]
+    groups = [words[i:j] for i, j in _cut(words, joiner, line_chars)]
     found = []
     for n, group in enumerate(groups):
         start = group[0].start_s
         limit = groups[n + 1][0].start_s if n + 1 < len(groups) else max(timeline.duration_s, group[-1].end_s)
         end = min(max(group[-1].end_s, start + MIN_S), max(limit, group[-1].end_s))
-        found.append(Caption(start, end, _lines([word.text for word in group], joiner)))
+        found.append(Caption(start, end, _lines([word.text for word in group], joiner, line_chars)))
     return found
 
 
-def _cut(words: Sequence[Word], joiner: str) -> list[tuple[int, int]]:
+def line_chars_for(width: int, height: int) -> int:
+    """Characters a line that stay readable in a picture of this shape: 42, fewer in upright ones."""
+    return LINE_CHARS if width >= height else max(18, round(LINE_CHARS * width / height))
+
+
+def _cut(words: Sequence[Word], joiner: str, line_chars: int) -> list[tuple[int, int]]:
     best: list[tuple[float, int]] = [(0.0, 0)]  # for each prefix: its cost and where its last caption starts
     for end in range(1, len(words) + 1):
         options = []
         for start in range(end - 1, -1, -1):
             group = words[start:end]
-            if len(group) > 1 and not _fits(group, joiner):
+            if len(group) > 1 and not _fits(group, joiner, line_chars):
                 break
             options.append((best[start][0] + _cost(group), start))
         best.append(min(options))
@@ -73,24 +80,24 @@ def _cut(words: Sequence[Word], joiner: str) -> list[tuple[int, int]]:
     return cuts[::-1]
 
 
-def _fits(group: Sequence[Word], joiner: str) -> bool:
+def _fits(group: Sequence[Word], joiner: str, line_chars: int) -> bool:
     if group[-1].end_s - group[0].start_s > MAX_S or group[1].start_s - group[0].end_s > _PAUSE_S:
         return False
-    lines = _lines([word.text for word in group], joiner)
-    return len(lines) <= 2 and max(map(len, lines)) <= LINE_CHARS
+    lines = _lines([word.text for word in group], joiner, line_chars)
+    return len(lines) <= 2 and max(map(len, lines)) <= line_chars
 
 
 def _cost(group: Sequence[Word]) -> float:
     hurried = max(0.0, MIN_S - (group[-1].end_s - group[0].start_s))
     crossed = sum(a.sentence != b.sentence for a, b in pairwise(group))
     end = group[-1].text[-1:]
-    clause = 0.0 if end in ".!?…。！？" else 0.3 if end in ",;:–—，、；：" else 0.6
+    clause = 0.0 if end in _SENTENCE_ENDS else 0.3 if end in _CLAUSE_ENDS else 0.6
     return 1.0 + 2 * hurried + 0.8 * crossed + clause
 
 
-def _lines(texts: list[str], joiner: str) -> tuple[str, ...]:
+def _lines(texts: list[str], joiner: str, line_chars: int) -> tuple[str, ...]:
     whole = joiner.join(texts)
-    if len(whole) <= LINE_CHARS or len(texts) == 1:
+    if len(whole) <= line_chars or len(texts) == 1:
         return (whole,)
     splits = [(joiner.join(texts[:i]), joiner.join(texts[i:])) for i in range(1, len(texts))]
     return min(splits, key=lambda pair: max(len(pair[0]), len(pair[1])))
@@ -150,9 +157,8 @@ class _Overlay:
     def blend(self, frame: np.ndarray) -> None:
         part = frame[self.y : self.y + self.alpha.shape[0]]
         weight = (self.alpha.astype(np.float32) / 255)[..., None]
-        part[..., :3] = (part[..., :3] + weight * (self.rgb.astype(np.float32) - part[..., :3]) + 0.5).astype(
-            np.uint8
-        )
+        mixed = part[..., :3] + weight * (self.rgb.astype(np.float32) - part[..., :3])
+        part[..., :3] = (mixed + 0.5).astype(np.uint8)
         if frame.shape[2] == 4:
             part[..., 3] = np.maximum(part[..., 3], self.alpha)
 
@@ -163,7 +169,7 @@ def draw_caption(lines: Sequence[str], width: int, height: int) -> _Overlay:
     Rubik, the font inside OpenCV, knows Latin, Cyrillic, Greek and (by its fallback) Chinese and Japanese.
     """
     font = cv2.FontFace("sans")
-    size = max(8, round(_FONT_HEIGHT * min(height, width * 1.1)))
+    size = max(8, round(_FONT_HEIGHT * min(height, width * 1.2)))
     widest = max(_text_width(line, font, size) for line in lines)
     size = max(6, min(size, int(size * (1 - 2 * _SAFE) * width / max(widest, 1))))
     step, outline = round(size * 1.3), max(1, round(size * 0.09))

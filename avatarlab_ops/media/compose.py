@@ -1,6 +1,6 @@
 """The last stage of the picture: footage + patches + matte + background + captions + speech, encoded once.
 
-Three threads overlap: one reads (footage, matte, patches), one paints, the calling one encodes. Everything streams.
+Three threads overlap: one reads (footage, matte, patches), one paints, the calling one encodes. All streams.
 """
 
 from __future__ import annotations
@@ -64,14 +64,15 @@ def frame_count(speech: Path, fps: int) -> int:
 
 
 def compose(
-    footage: Footage, patches: Iterable[Patch], *, matte: AlphaSource | None, background: Background, speech: Path,
+    footage: Footage, patches: Iterable[Patch], *,
+    matte: AlphaSource | None, background: Background, speech: Path,
     output: OutputSpec, out_path: Path, captions: Sequence[Caption] = (),
     face_centre: tuple[float, float] | None = None, poster_path: Path | None = None, report: Report = silent,
 ) -> ComposeReport:  # fmt: skip
     """Write the finished video to `out_path`, complete or not at all.
 
-    `captions` are burned in. `face_centre` (footage pixels) is what a different aspect is cropped around. The poster
-    is the frame one second in. Raises RequestInvalid for combinations that cannot be, InvariantBroken when the
+    `captions` are burned in. `face_centre` (footage pixels) is what a different aspect is cropped around. The
+    poster is the frame one second in. Raises RequestInvalid for combinations that cannot be, InvariantBroken when
     artifacts do not belong together, and whatever the sources raise; nothing is left behind then.
     """
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Where source pixels land in the output: sizes, cover-crop and warp. Matrices are 2x3, source to output pixels."""
+"""Where source pixels land in the output: sizes, cover-crop, warp. Matrices are 2x3, source to output pixels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from avatarlab_ops.engines.base import Alpha, Frame
 
 Matrix = NDArray[np.float64]
 
@@ -78,18 +80,34 @@ def is_identity(matrix: NDArray[np.floating]) -> bool:
 def warp(image: NDArray[np.uint8], matrix: Matrix, out: Rect) -> NDArray[np.uint8]:
     """Move `image` by `matrix` and return the part `out` of the output picture. Edge pixels continue outwards.
 
-    Colour is interpolated bicubically, alpha linearly; strong reductions are averaged first.
+    Strong reductions are averaged first.
     """
     if is_identity(matrix) and out == out.clipped(image.shape[1], image.shape[0]):
         return np.ascontiguousarray(image[out.slices])
+    if image.ndim == 3 and image.shape[2] == 3:  # OpenCV moves four channels in a third of the time of three
+        moved = _moved(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA), np.uint8), matrix, out)
+        return np.asarray(cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB), np.uint8)
+    return _moved(image, matrix, out)
+
+
+def warp_keyed(frame: Frame, alpha: Alpha, matrix: Matrix, out: Rect) -> tuple[Frame, Alpha]:
+    """Move a frame and its matte together, for the price of one."""
+    if is_identity(matrix):
+        return warp(frame, matrix, out), warp(alpha, matrix, out)
+    both = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA), np.uint8)
+    cv2.insertChannel(alpha, both, 3)
+    moved = _moved(both, matrix, out)
+    rgb = cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB)
+    return np.asarray(rgb, np.uint8), np.asarray(cv2.extractChannel(moved, 3), np.uint8)
+
+
+def _moved(image: NDArray[np.uint8], matrix: Matrix, out: Rect) -> NDArray[np.uint8]:
     shrink = int(1 / max(float(np.sqrt(abs(np.linalg.det(matrix[:, :2])))), 1e-3))
     if shrink > 1:
         image, matrix = _shrunk(image, matrix, shrink)
     shifted = matrix - np.array([[0, 0, out.x], [0, 0, out.y]])
-    kernel = cv2.INTER_CUBIC if image.ndim == 3 else cv2.INTER_LINEAR
-    moved = cv2.warpAffine(
-        image, shifted, (out.width, out.height), flags=kernel, borderMode=cv2.BORDER_REPLICATE
-    )
+    size = (out.width, out.height)
+    moved = cv2.warpAffine(image, shifted, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(moved, np.uint8)
 
 

@@ -1,8 +1,8 @@
 """Putting a matted foreground over another background without a halo of the old one.
 
-Only pixels with partial alpha are mixed of both. For these the pure foreground is estimated as in Forte, "Approximate
-Fast Foreground Colour Estimation" (ICIP 2021): local means F and B of sure foreground and background, then
-F + a (I - a F - (1 - a) B). The means are smooth, so a quarter of the resolution is enough.
+Only pixels with partial alpha are mixed of both. For these the pure foreground is estimated as in Forte,
+"Approximate Fast Foreground Colour Estimation" (ICIP 2021): local means F and B of sure foreground and background,
+then F + a (I - a F - (1 - a) B).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from avatarlab_ops.engines.base import Alpha, Frame
 
 Floats = NDArray[np.float32]
 
-_QUARTER = 4
-_RADIUS = 5  # of the local means, in quarter pixels
+_SHRINK = 8  # the means are smooth: an eighth of the resolution is enough
+_RADIUS = 3  # of the local means, in shrunk pixels
 # Alpha this close to the ends is noise of the matting network and would only widen the band.
 _CLEAN = np.array([0 if v <= 4 else 255 if v >= 251 else v for v in range(256)], np.uint8)
 
@@ -27,8 +27,8 @@ _CLEAN = np.array([0 if v <= 4 else 255 if v >= 251 else v for v in range(256)],
 class Band:
     """The pixels of one matte that are part foreground, part background: m of them.
 
-    index int64 [m] into the flattened picture; alpha float32 [m, 1] in (0, 1); foreground and background float32
-    [m, 3], the local means of the source; core uint8 [h, w], 255 where the foreground is opaque.
+    index int64 [m] into the flattened picture; alpha float32 [m, 1] in (0, 1); foreground and background
+    float32 [m, 3], the local means of the source; core uint8 [h, w], 255 where the foreground is opaque.
     """
 
     index: NDArray[np.int64]
@@ -36,7 +36,7 @@ class Band:
     foreground: Floats
     background: Floats
     core: Alpha
-    spread: Floats  # [h/4, w/4, 3] foreground mean everywhere
+    spread: Floats  # [h/8, w/8, 3] foreground mean everywhere
 
 
 def clean(alpha: Alpha) -> Alpha:
@@ -45,17 +45,17 @@ def clean(alpha: Alpha) -> Alpha:
 
 
 def find_band(frame: Frame, alpha: Alpha) -> Band:
-    """Estimate the two sides of the edge from a frame and its (cleaned) alpha, both of output size."""
+    """Estimate both sides of the edge from a frame [h, w, 3] and its cleaned alpha [h, w]."""
     height, width = alpha.shape
-    low_w, low_h = max(1, width // _QUARTER), max(1, height // _QUARTER)
+    low_w, low_h = max(1, width // _SHRINK), max(1, height // _SHRINK)
     small = np.asarray(cv2.resize(frame, (low_w, low_h), interpolation=cv2.INTER_AREA), np.float32)
     thin = cv2.resize(alpha, (low_w, low_h), interpolation=cv2.INTER_AREA)
     front, back = local_mean(small, thin >= 250, _RADIUS), local_mean(small, thin <= 5, _RADIUS)
     index = np.flatnonzero((alpha - np.uint8(1)) < 254)  # 0 wraps around to 255
     y, x = np.divmod(index, width)
-    low = np.minimum(y // _QUARTER, low_h - 1) * low_w + np.minimum(x // _QUARTER, low_w - 1)
+    low = np.minimum(y // _SHRINK, low_h - 1) * low_w + np.minimum(x // _SHRINK, low_w - 1)
     return Band(
-        index, alpha.reshape(-1)[index, None].astype(np.float32) / 255,
+        index, alpha.reshape(-1)[index, None].astype(np.float32) / np.float32(255),
         front.reshape(-1, 3)[low], back.reshape(-1, 3)[low], np.asarray(cv2.inRange(alpha, 255, 255), np.uint8), front,
     )  # fmt: skip
 
@@ -71,7 +71,7 @@ def lay_over(frame: Frame, band: Band, plate: Frame) -> Frame:
 
 
 def cut_out(frame: Frame, band: Band, alpha: Alpha) -> NDArray[np.uint8]:
-    """RGBA uint8 [h, w, 4] with pure foreground colours, continued outwards where alpha is 0 (for lossy codecs)."""
+    """RGBA uint8 [h, w, 4] with pure foreground colours, continued outwards for lossy codecs."""
     height, width = alpha.shape
     spread = cv2.resize(band.spread.astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
     cv2.copyTo(frame, band.core, spread)
@@ -83,18 +83,18 @@ def pure_foreground(frame: Frame, band: Band) -> Floats:
     """Colour of the foreground alone at the band's pixels, float32 [m, 3] in [0, 255]."""
     seen, a = frame.reshape(-1, 3)[band.index], band.alpha
     rest = seen - a * band.foreground - (1 - a) * band.background
-    return np.clip(band.foreground + a * rest, 0, 255, dtype=np.float32)
+    return np.asarray(np.clip(band.foreground + a * rest, 0, 255), np.float32)
 
 
 def local_mean(image: Floats, sure: NDArray[np.bool_], radius: int) -> Floats:
-    """Mean of `image` float32 [h, w, 3] over the sure pixels near each pixel; far from any, over a wider ring."""
+    """Mean of `image` float32 [h, w, 3] over the sure pixels near each pixel, or over wider rings."""
     weight = sure.astype(np.float32)
     weighted = image * weight[..., None]
     total, count = np.zeros_like(image), np.zeros_like(weight)
-    for reach, trust in ((radius, 1.0), (4 * radius, 1e-3), (16 * radius, 1e-6)):
+    for reach, trust in ((radius, 1.0), (4 * radius, 1e-3)):
         size = (2 * reach + 1, 2 * reach + 1)
         total += trust * cv2.boxFilter(weighted, -1, size, borderType=cv2.BORDER_REPLICATE)
         count += trust * cv2.boxFilter(weight, -1, size, borderType=cv2.BORDER_REPLICATE)
     everywhere = weighted.sum(axis=(0, 1)) / max(float(weight.sum()), 1.0)
-    total += np.float32(1e-9) * everywhere
-    return np.asarray(total / (count + 1e-9)[..., None], np.float32)
+    total += np.float32(1e-6) * everywhere
+    return np.asarray(total / (count + np.float32(1e-6))[..., None], np.float32)

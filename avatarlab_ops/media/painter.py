@@ -1,4 +1,4 @@
-"""Painting one output frame: patch into source pixels, one warp for picture and matte alike, over the background."""
+"""Painting one output frame: patch into the source, one warp for picture and matte, over the background."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from avatarlab_ops.engines.base import Alpha, Frame, Patch
 from avatarlab_ops.media.background import Plates
 from avatarlab_ops.media.captions import Caption, CaptionPainter
-from avatarlab_ops.media.geometry import Matrix, Rect, after, bounds, warp
+from avatarlab_ops.media.geometry import Matrix, Rect, after, bounds, warp, warp_keyed
 from avatarlab_ops.media.keying import Band, clean, cut_out, find_band, lay_over
 
 Picture = NDArray[np.uint8]  # RGB [h, w, 3], or RGBA [h, w, 4] for transparent output
@@ -37,8 +37,10 @@ class _Key:
 
 
 class Painter:
-    """Paints shots in order. What does not change from one to the next is kept: a still portrait that does not move
-    costs only the rectangle of its mouth."""
+    """Paints shots in order, keeping what does not change from one to the next.
+
+    A still portrait that does not move costs only the rectangle of its mouth.
+    """
 
     def __init__(
         self, plates: Plates, size: tuple[int, int], fps: int, fit: Matrix, captions: Sequence[Caption], *,
@@ -73,11 +75,13 @@ class Painter:
         return picture
 
     def _whole(self, source: Frame, shot: Shot, matrix: Matrix) -> Picture:
-        picture = warp(source, matrix, self._out)
         if shot.matte is None:
-            return picture
-        if self._key is None or not self._still:
-            alpha = clean(warp(shot.matte, matrix, self._out))
+            return warp(source, matrix, self._out)
+        if self._key is not None and self._still:
+            picture = warp(source, matrix, self._out)
+        else:
+            picture, alpha = warp_keyed(source, shot.matte, matrix, self._out)
+            alpha = clean(alpha)
             self._key = _Key(alpha, find_band(picture, alpha))
         if self._transparent:
             return cut_out(picture, self._key.band, self._key.alpha)
@@ -85,7 +89,7 @@ class Painter:
         return lay_over(picture, self._key.band, plate)
 
     def _touched(self, shot: Shot, matrix: Matrix) -> Picture | None:
-        """Repaint only the patch over the kept picture; None where that would not be the same as painting all."""
+        """Repaint only the patch over the kept picture; None where that would differ from painting all."""
         if shot.matte is not None and not (self._plates.fixed or self._transparent):
             return None
         height, width = shot.patch.alpha.shape
@@ -102,7 +106,7 @@ class Painter:
 
 
 def paste(frame: Frame, patch: Patch) -> Frame:
-    """Lay a patch into a copy of its source frame; parts beyond the frame are dropped. The frame is not written to."""
+    """Lay a patch into a copy of its source frame; parts beyond the frame are dropped."""
     height, width = patch.alpha.shape
     inside = Rect(patch.x, patch.y, width, height).clipped(frame.shape[1], frame.shape[0])
     if not inside.width or not inside.height or not patch.alpha.any():

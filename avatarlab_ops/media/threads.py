@@ -13,8 +13,8 @@ T = TypeVar("T")
 def prefetch(source: Iterable[T], depth: int = 4) -> Generator[T, None, None]:
     """Iterate `source` in a thread of its own, at most `depth` items ahead.
 
-    An exception of the source is raised here, in its place. Closing the iterator (or an exception at its consumer,
-    under contextlib.closing) stops the thread, closes the source and waits for both.
+    An exception of the source is raised here, in its place. Closing the iterator (do so by contextlib.closing)
+    stops the thread, closes the source and waits for both.
     """
     channel: _Channel[T] = _Channel(depth)
     worker = threading.Thread(target=_feed, args=(source, channel), daemon=True, name="media-prefetch")
