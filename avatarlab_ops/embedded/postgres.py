@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import psycopg
 from psycopg import sql
 
+from avatarlab_ops.embedded.process import Identity
 from avatarlab_ops.embedded.server import (
     HOST,
     NotReadyError,
@@ -52,6 +53,7 @@ class Postgres(Server):
     def prepare(self) -> None:
         """Create the cluster beside its place, then move it there: half a cluster is never taken for one."""
         if self.data.is_dir():
+            self._forget_zombie()
             return
         draft, password_file = self.folder / "data.new", self.folder / "password"
         shutil.rmtree(draft, ignore_errors=True)
@@ -88,6 +90,16 @@ class Postgres(Server):
                         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
         except psycopg.OperationalError as error:
             raise NotReadyError(str(error)) from error
+
+    def _forget_zombie(self) -> None:
+        """Remove the pid file of a dead server that its parent has not reaped: PostgreSQL would not start."""
+        pid_file = self.data / "postmaster.pid"
+        try:
+            Identity.of(int(pid_file.read_text(encoding="utf-8").split()[0]))
+        except ProcessLookupError:
+            pid_file.unlink()
+        except (FileNotFoundError, ValueError, IndexError):
+            return  # no pid file, or one that PostgreSQL itself must judge
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         return psycopg.connect(

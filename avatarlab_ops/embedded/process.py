@@ -41,12 +41,14 @@ class Identity:
 
     @classmethod
     def of(cls, pid: int) -> Identity:
-        """Identity of a living process. Raises ProcessLookupError."""
+        """Identity of a living process. Raises ProcessLookupError; a zombie does not live."""
         try:
             stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         except (FileNotFoundError, ProcessLookupError) as error:
             raise ProcessLookupError(pid) from error
         after_name = stat.rpartition(")")[2].split()  # the name may contain spaces
+        if after_name[0] in "ZX":
+            raise ProcessLookupError(pid)
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return cls(pid, int(after_name[19]), boot)  # field 22 of proc(5): starttime
 
@@ -68,6 +70,7 @@ class Daemon:
 
     def pid(self) -> int | None:
         """Process id of the running server; None when it does not run."""
+        _reap()
         with self._try_lock() as free:
             if free is not None:
                 return None
@@ -89,8 +92,9 @@ class Daemon:
             )  # fmt: skip
             os.truncate(lock, 0)
             os.pwrite(lock, json.dumps(asdict(Identity.of(child.pid))).encode(), 0)
+        _reap()
         with _children_lock:
-            _children[:] = [known for known in _children if known.poll() is None] + [child]
+            _children.append(child)
         return child.pid
 
     def stop(self, how: signal.Signals, patience_s: float) -> None:
@@ -174,6 +178,12 @@ def exclusive(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _reap() -> None:
+    """Let go of our finished servers: PostgreSQL would take a zombie for a server on its data folder."""
+    with _children_lock:
+        _children[:] = [known for known in _children if known.poll() is None]
 
 
 def _signal(pid: int, how: signal.Signals) -> None:

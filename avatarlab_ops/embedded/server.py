@@ -18,7 +18,8 @@ from avatarlab_ops.errors import InputError, TransientError
 
 HOST = "127.0.0.1"
 START_S = 60.0  # a cold start on a slow disk; usual is 1 to 4 s
-ATTEMPTS = 3  # with new ports each time a start failed
+POLL_S = 0.1
+ATTEMPTS = 3  # a port may be taken between the look and the start
 # Below Linux's ephemeral range (32768...), so that no outgoing connection sits on a port between two starts.
 PORTS = range(15_000, 32_000)
 
@@ -72,8 +73,8 @@ class Server(ABC):
         if self.daemon.pid() is not None and self._await_ready():
             return
         self.stop()  # also clears what a killed server left: PostgreSQL's backends hold its port for a moment
-        for attempt in range(ATTEMPTS):
-            if attempt or not all(port_is_free(port) for port in self.ports.values()):
+        for _ in range(ATTEMPTS):
+            if not all(port_is_free(port) for port in self.ports.values()):
                 self.ports = free_ports(self.port_names)
             if self._start():
                 return
@@ -100,7 +101,7 @@ class Server(ABC):
             except NotReadyError:
                 if self.daemon.pid() is None:
                     return False
-                time.sleep(0.05)
+                time.sleep(POLL_S)
             else:
                 return True
         return False
