@@ -7,7 +7,7 @@ dominance that fades with distance in time, and the curve is the dominance-weigh
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from avatarlab_ops.timeline import Timeline, Viseme
 
 Curve = NDArray[np.float32]
+_Real = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Curves:
 
     gap: lip opening between landmarks 13 and 14 over the distance between the outer eye corners.
     The rest lie in 0..1: spread (corners out), rounding (corners in, lips forward), upper (upper lip raised),
-    tuck (lower lip under the upper teeth), press (lips pressed together), tongue (tip raised), stress (a beat).
+    tuck (lower lip under the upper teeth), press (lips pressed together), tongue (tip raised), stress (a
+    beat).
     """
 
     gap: Curve
@@ -129,9 +131,7 @@ def _stressed(spans: list[Viseme], timeline: Timeline) -> list[bool]:
     return found
 
 
-def _coarticulate(
-    spans: list[Viseme], stressed: list[bool], times: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
+def _coarticulate(spans: list[Viseme], stressed: list[bool], times: _Real) -> dict[str, _Real]:
     """Dominance-weighted mean of the targets, per channel, at `times`."""
     total = np.full(times.shape, 1e-6)
     sums = np.zeros((len(_CHANNELS), times.size))
@@ -147,22 +147,20 @@ def _coarticulate(
     return dict(zip(_CHANNELS, sums / total, strict=True))
 
 
-def _dominance(span: Viseme, reach_s: float, times: NDArray[np.float64]) -> NDArray[np.float64]:
+def _dominance(span: Viseme, reach_s: float, times: _Real) -> _Real:
     half = (span.end_s - span.start_s) / 2
     away = np.maximum(np.abs(times - span.start_s - half) - _PLATEAU * half, 0)
     return np.asarray(np.exp(-((away / reach_s) ** 1.7)))
 
 
-def _smooth(curve: NDArray[np.float64], sigma_s: float = 0.018) -> NDArray[np.float64]:
+def _smooth(curve: _Real, sigma_s: float = 0.018) -> _Real:
     steps = np.arange(-3 * sigma_s, 3 * sigma_s + 1e-9, 1 / _RATE_HZ)
     kernel = np.exp(-0.5 * (steps / sigma_s) ** 2)
     padded = np.pad(curve, len(steps) // 2, mode="edge")
     return np.convolve(padded, kernel / kernel.sum(), mode="valid")[: curve.size]
 
 
-def _close(
-    spans: list[Viseme], frames: NDArray[np.float64], hold_s: float, read: dict[str, NDArray[np.float64]]
-) -> None:
+def _close(spans: list[Viseme], frames: _Real, hold_s: float, read: dict[str, _Real]) -> None:
     """Bring the lips into full contact around the middle of every PP, the lip to the teeth at every FF."""
     for span in spans:
         if span.name not in {"PP", "FF"}:
@@ -179,7 +177,7 @@ def _close(
         held[low:high] = np.maximum(held[low:high], closed)
 
 
-def _beats(spans: list[Viseme], stressed: list[bool], frames: NDArray[np.float64]) -> NDArray[np.float64]:
+def _beats(spans: list[Viseme], stressed: list[bool], frames: _Real) -> _Real:
     """A soft bump of 0.3 s at every stressed vowel, for the head to nod with."""
     curve = np.zeros(frames.size)
     for span, strong in zip(spans, stressed, strict=True):

@@ -11,7 +11,7 @@ _MAX_LAG_S = 0.4
 
 
 def lip_gap(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Opening of the lips over the eye distance, float32 [n], of landmarks float32 [n, 478, >=2] in pixels."""
+    """Opening of the lips over the eye distance, float32 [n], of landmarks float32 [n, 478, >=2] (pixels)."""
     points = landmarks[..., :2]
     opening = np.linalg.norm(points[..., _UPPER, :] - points[..., _LOWER, :], axis=-1)
     eyes = np.linalg.norm(points[..., _EYES[0], :] - points[..., _EYES[1], :], axis=-1)
@@ -23,8 +23,8 @@ def lip_sync_measure(
 ) -> tuple[float, float]:
     """Correlation r at the best lag, and that lag in seconds (positive: lips late).
 
-    gaps and target are float32 [n], one value a frame. The lag is read to a fraction of a frame from a parabola
-    through the three best correlations. r is 0 where either curve does not move.
+    gaps and target are float32 [n], one value a frame. The lag is read to a fraction of a frame from a
+    parabola through the three best correlations. r is 0 where either curve does not move.
     """
     reach = min(round(_MAX_LAG_S * fps), max(len(target) // 3, 0))
     lags = np.arange(-reach, reach + 1)

@@ -10,18 +10,21 @@ from avatarlab_ops.engines.lipsync.viseme_warp.geometry import (
     BROW_BOTTOMS,
     EYE_BOTTOMS,
     EYE_TOPS,
-    F32,
+    Box,
     FaceFrame,
+    Real,
+    height_at,
     smoothstep,
 )
 
 _INTERVAL_S = (2.2, 5.8)  # between blinks, drawn evenly
 _FIRST_S = (0.9, 3.0)
 _CLOSING_S, _SHUT_S, _OPENING_S = 0.075, 0.03, 0.115  # sums to about 220 ms
+_LASHES = 0.045  # height of the upper lashes above the lid's edge, eye distances
 _MIN_OPEN = 0.03  # eyes narrower than this (eye distances) count as closed already
 
 
-def schedule(duration_s: float, rng: np.random.Generator) -> F32:
+def schedule(duration_s: float, rng: np.random.Generator) -> Real:
     """Times float32 [k] in seconds at which the lids meet, 2.2 to 5.8 s apart."""
     times, at = [], float(rng.uniform(*_FIRST_S))
     while at < duration_s - 0.2:
@@ -30,7 +33,7 @@ def schedule(duration_s: float, rng: np.random.Generator) -> F32:
     return np.array(times, np.float32)
 
 
-def closing(times: F32, n: int, fps: float) -> F32:
+def closing(times: Real, n: int, fps: float) -> Real:
     """How far the lids are shut in each of n frames, float32 [n], 0 open, 1 shut."""
     at = (np.arange(n, dtype=np.float32) + 0.5) / np.float32(fps)
     shut = np.zeros(n, np.float32)
@@ -45,7 +48,7 @@ def closing(times: F32, n: int, fps: float) -> F32:
 class Lids:
     """The two upper lids of one source frame."""
 
-    def __init__(self, landmarks: F32, face: FaceFrame) -> None:
+    def __init__(self, landmarks: Real, face: FaceFrame) -> None:
         local = face.local(landmarks[:, :2])
         self._face = face
         self._eyes = [
@@ -53,70 +56,78 @@ class Lids:
             for top, low, brow in zip(EYE_TOPS, EYE_BOTTOMS, BROW_BOTTOMS, strict=True)
         ]
 
-    def boxes(self) -> list[F32]:
+    def boxes(self) -> list[Real]:
         """Corners float32 [2, 2] (low, high) in face coordinates of the skin each lid may move."""
         found = []
         for top, low, brow in self._eyes:
             points = np.concatenate([top, low])
             margin = np.array([0.05, 0.03], np.float32)
             box = np.stack([points.min(axis=0) - margin, points.max(axis=0) + margin])
-            box[0, 1] = min(box[0, 1], float(brow[:, 1].mean()))
+            box[0, 1] = min(box[0, 1], float(brow[:, 1].min()))
             found.append(box)
         return found
 
-    def draw(self, canvas: Frame, x: int, y: int, shut: float) -> F32:
-        """Shut the lids by `shut` on canvas [h, w, 3] at (x, y), in place; coverage float32 [h, w] of the change."""
+    def draw(self, canvas: Frame, x: int, y: int, shut: float) -> Real:
+        """Shut the lids by `shut` on canvas [h, w, 3] at (x, y), in place; coverage float32 [h, w]."""
         cover = np.zeros(canvas.shape[:2], np.float32)
         for eye, box in zip(self._eyes, self.boxes(), strict=True):
             area = _pixel_box(self._face, box, x, y, canvas.shape)
             if area is not None:
                 x0, y0, x1, y1 = area
                 part = canvas[y0:y1, x0:x1]
-                local = self._face.local_grid(x + x0, y + y0, x1 - x0, y1 - y0)
+                local = Box(x + x0, y + y0, x1 - x0, y1 - y0).local(self._face)
                 part[:], cover[y0:y1, x0:x1] = self._close(part, local, eye, shut)
         return cover
 
-    def _close(self, part: Frame, local: F32, eye: tuple[F32, F32, F32], shut: float) -> tuple[Frame, F32]:
+    def _close(
+        self, part: Frame, local: Real, eye: tuple[Real, Real, Real], shut: float
+    ) -> tuple[Frame, Real]:
         top_curve, low_curve, brow_curve = eye
         lx, ly = local[..., 0], local[..., 1]
-        top, low = _height(top_curve, lx), _height(low_curve, lx)
+        top, low = height_at(top_curve, lx), height_at(low_curve, lx)
         opening = np.maximum(low - top, 0)
         if float(opening.max()) < _MIN_OPEN:
             return part, np.zeros(lx.shape, np.float32)
-        fall = shut * opening * 0.97
-        brow = np.minimum(_height(brow_curve, lx), top - 0.05)
+        fall = shut * opening
+        brow = np.minimum(height_at(brow_curve, lx), top - 0.05)
         edge = top + fall
-        stretch = np.clip((ly - brow) / np.maximum(edge - brow - 0.012, 1e-3), 0, 1)
-        pulled = fall * (0.35 * stretch + 0.65 * stretch**2)  # skin gives most near the lid, none at the brow
+        pulled = np.maximum(_fallen(edge - ly, top - brow, fall, shut), 0) * (ly > brow)
         moved = self._pull(part, pulled)
         pixel = 1.0 / self._face.scale
         lid = 1 - smoothstep(-pixel, pixel * 1.2, ly - edge - 0.004)
         crease = 1 - 0.16 * shut * np.exp(-(((ly - edge) / 0.012) ** 2)) * (opening > 0)
         colour = moved.astype(np.float32) * crease[..., None]
         out = part + (colour - part) * lid[..., None]
-        touched = smoothstep(0.0, 0.004, fall) * 1.0
-        return np.clip(out + 0.5, 0, 255).astype(np.uint8), np.maximum(
-            touched, (fall > 1e-4).astype(np.float32)
-        )
+        return np.clip(out + 0.5, 0, 255).astype(np.uint8), np.asarray(fall > 1e-4, np.float32)
 
-    def _pull(self, part: Frame, down: F32) -> Frame:
+    def _pull(self, part: Frame, down: Real) -> Frame:
         """`part` with every pixel taken from `down` (eye distances) further up the face."""
         height, width = part.shape[:2]
         xs, ys = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
         axis = self._face.turn[:, 1] * self._face.scale
-        flags = cv2.INTER_CUBIC
-        return cv2.remap(
-            part, xs - down * axis[0], ys - down * axis[1], flags, borderMode=cv2.BORDER_REPLICATE
-        )
+        xs, ys = (np.asarray(xs - down * axis[0], np.float32), np.asarray(ys - down * axis[1], np.float32))
+        return np.asarray(cv2.remap(part, xs, ys, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
-def _height(curve: F32, lx: F32) -> F32:
-    order = np.argsort(curve[:, 0], kind="stable")
-    return np.interp(lx.ravel(), curve[order, 0], curve[order, 1]).reshape(lx.shape).astype(np.float32)
+def _fallen(above: Real, lid: Real, fall: Real, shut: float) -> Real:
+    """How far skin `above` the edge has come down, for a lid of height `lid` whose edge came down by `fall`.
+
+    Lashes keep close to the edge and lie down as the lid shuts. The skin over them stretches, most near the
+    lid and least at the brow, which stays.
+    """
+    lashes = np.minimum(_LASHES, 0.4 * lid)
+    lying = lashes * (1 - 0.6 * shut * np.clip(fall / 0.03, 0, 1))
+    room = np.maximum(lid + fall - lying, 1e-3)
+    stretch = room / np.maximum(lid - lashes, 1e-3)
+    t = np.clip((above - lying) / room, 0, 1)
+    evenly = np.clip(2 - stretch, 0.7, 1)
+    skin = lashes + (lid - lashes) * (evenly * t + (1 - evenly) * t * t)
+    source = np.where(above < lying, above * lashes / np.maximum(lying, 1e-3), skin)
+    return np.asarray(np.where(above < 0, fall, fall + source - above), np.float32)
 
 
 def _pixel_box(
-    face: FaceFrame, box: F32, x: int, y: int, shape: tuple[int, ...]
+    face: FaceFrame, box: Real, x: int, y: int, shape: tuple[int, ...]
 ) -> tuple[int, int, int, int] | None:
     """Pixel rectangle on a canvas at (x, y) that holds a face box, or None where they do not meet."""
     corners = face.pixels(np.array([[box[i, 0], box[j, 1]] for i in (0, 1) for j in (0, 1)], np.float32)) - (

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from avatarlab_ops.engines.base import FaceTrack, FrameSource, Patch, Speech, footage_index
 from avatarlab_ops.engines.lipsync.curves import drive
+from avatarlab_ops.engines.lipsync.measure import lip_gap
 from avatarlab_ops.engines.lipsync.viseme_warp import blinks
 from avatarlab_ops.engines.lipsync.viseme_warp.field import Support
-from avatarlab_ops.engines.lipsync.viseme_warp.geometry import F32, FaceFrame, mouth_of
+from avatarlab_ops.engines.lipsync.viseme_warp.geometry import Box, FaceFrame, MouthShape, Real, mouth_of
 from avatarlab_ops.engines.lipsync.viseme_warp.head import STILL, Sway
 from avatarlab_ops.engines.lipsync.viseme_warp.interior import Interior
-from avatarlab_ops.engines.lipsync.viseme_warp.paint import Box, FacePainter
+from avatarlab_ops.engines.lipsync.viseme_warp.paint import FacePainter
+from avatarlab_ops.engines.lipsync.viseme_warp.shape import SMILING_CONTACT, SPEAKING_CONTACT
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.progress import Report
 
@@ -39,13 +41,13 @@ class VisemeWarp:
     ) -> Iterator[Patch]:
         """Yield round(duration_s * fps) patches in order.
 
-        Options `blinks` and `head_motion` (both true unless given) act on a still portrait only: footage blinks
-        and moves by itself. Raises RequestInvalid for an option that does not exist.
+        Options `blinks` and `head_motion` (both true unless given) act on a still portrait only:
+        footage moves by itself. Raises RequestInvalid for an option that does not exist.
         """
         unknown = sorted(set(options) - set(OPTIONS))
         if unknown:
             raise RequestInvalid(f"viseme_warp has no option {unknown[0]!r}; it has {', '.join(OPTIONS)}")
-        return _Clip(frames, track, speech, fps, seed, OPTIONS | options).patches(report)
+        return _Clip(frames, track, speech, fps=fps, seed=seed, options=OPTIONS | options).patches(report)
 
 
 class _Clip:
@@ -56,6 +58,7 @@ class _Clip:
         frames: FrameSource,
         track: FaceTrack,
         speech: Speech,
+        *,
         fps: float,
         seed: int,
         options: dict[str, Any],
@@ -73,6 +76,7 @@ class _Clip:
         self._sway = Sway(head) if still and options["head_motion"] else None
         self._boxes = _boxes(track, with_eyes=len(times) > 0)
         self._strength = _fade(track.present[self._index])
+        self._contact = SMILING_CONTACT if still else SPEAKING_CONTACT
         self._interior = None if still else self._best_interior()
 
     def patches(self, report: Report) -> Iterator[Patch]:
@@ -86,7 +90,9 @@ class _Clip:
             else:
                 if painter is None or painted != index:
                     frame = self._frames[index]
-                    painter = FacePainter(frame, self._track.landmarks[index], box, self._interior)
+                    painter = FacePainter(
+                        frame, self._track.landmarks[index], box, self._interior, self._contact
+                    )
                     painted = index
                 yield self._patch(painter, i, index)
             report(i + 1, len(self._index), "frames")
@@ -101,28 +107,32 @@ class _Clip:
         return Patch(index, painter.box.x, painter.box.y, rgb, alpha, motion)
 
     def _best_interior(self) -> Interior | None:
-        """Inner mouth of the frame that shows it best, used for the whole clip so that teeth never flicker."""
+        """Inner mouth of the frame that shows it best, kept for the clip so that teeth never flicker."""
         seen = np.flatnonzero(self._track.present)
         if seen.size == 0:
             return None
-        gaps = [mouth_of(m, FaceFrame.of(m)).gap for m in self._track.landmarks[seen]]
-        best = int(seen[int(np.argmax(gaps))])
-        landmarks = self._track.landmarks[best]
-        face = FaceFrame.of(landmarks)
-        return Interior.of(self._frames[best], face, landmarks, mouth_of(landmarks, face))
+        gaps = lip_gap(self._track.landmarks[seen])
+        best, shut = int(seen[gaps.argmax()]), int(seen[gaps.argmin()])
+        (face, mouth), (_, rest) = (_face_and_mouth(self._track.landmarks[i]) for i in (best, shut))
+        return Interior.of(self._frames[best], face, mouth, rest=rest)
+
+
+def _face_and_mouth(landmarks: Real) -> tuple[FaceFrame, MouthShape]:
+    face = FaceFrame.of(landmarks)
+    return face, mouth_of(landmarks, face)
 
 
 def _boxes(track: FaceTrack, *, with_eyes: bool) -> list[Box]:
     """Patch rectangles, one a source frame, all of one size, inside the picture."""
     spans = np.array([_span(landmarks, with_eyes) for landmarks in track.landmarks])
     limit = np.array([track.width, track.height])
-    size = np.minimum(np.ceil((spans[:, 1] - spans[:, 0]).max(axis=0)).astype(int) + 2, limit)
+    size = np.minimum(np.ceil((spans[:, 1] - spans[:, 0]).max(axis=0)).astype(int) + 2, limit) // 2 * 2
     corner = np.round(spans.mean(axis=1) - size / 2).astype(int)
     corner = np.clip(corner, 0, limit - size)
     return [Box(int(x), int(y), int(size[0]), int(size[1])) for x, y in corner]
 
 
-def _span(landmarks: F32, with_eyes: bool) -> NDArray[np.float64]:
+def _span(landmarks: Real, with_eyes: bool) -> NDArray[np.float64]:
     """Lowest and highest pixel place [2, 2] that the patch of one frame has to hold."""
     face = FaceFrame.of(landmarks)
     support = Support.of(landmarks, face)
@@ -136,7 +146,7 @@ def _span(landmarks: F32, with_eyes: bool) -> NDArray[np.float64]:
     return np.stack([pixels.min(axis=0) - 4, pixels.max(axis=0) + 4]).astype(np.float64)
 
 
-def _fade(present: NDArray[np.bool_]) -> F32:
+def _fade(present: NDArray[np.bool_]) -> Real:
     """Strength 0..1 of each output frame's patch: 0 without a face, rising over _FADE_FRAMES beside it."""
     strength = np.where(present, np.float32(_FADE_FRAMES), np.float32(0))
     for step in (1, -1):

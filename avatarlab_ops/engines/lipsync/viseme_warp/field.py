@@ -1,25 +1,28 @@
 """Smooth backward warp fields: where each place of the driven face comes from in the source.
 
-One field carries the upper lip, one the lower lip and jaw; away from the mouth they agree. Thin-plate splines through
-the lip contours and a lattice of skin points, solved a frame, evaluated on a coarse grid and enlarged.
+One field carries the upper lip, one the lower lip and jaw; away from the mouth they agree. Thin-plate splines
+through the lip contours and a lattice of skin points are solved once a frame and read on a coarse grid.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from avatarlab_ops.engines.lipsync.viseme_warp.geometry import (
     CHIN,
-    F32,
     JAW_ANGLES,
     FaceFrame,
     MouthShape,
+    Real,
     smoothstep,
 )
 from avatarlab_ops.engines.lipsync.viseme_warp.shape import Driven
+from avatarlab_ops.errors import InvariantBroken
 
 LATTICE = 0.155  # spacing of skin points, eye distances
 _CLEAR = 0.055  # skin points keep this far from the lips
@@ -35,11 +38,11 @@ class Support:
     top: float
     right: float
     bottom: float
-    chin: F32  # [2]
+    chin: Real  # [2]
     jaw_half_width: float
 
     @classmethod
-    def of(cls, landmarks: F32, face: FaceFrame) -> Support:
+    def of(cls, landmarks: Real, face: FaceFrame) -> Support:
         """Support around landmarks float32 [478, >=2] in pixels."""
         local = face.local(landmarks[:, :2])
         chin = local[CHIN]
@@ -53,15 +56,12 @@ class Support:
             jaw_half_width=half,
         )
 
-    def window(self, local: F32) -> F32:
+    def window(self, local: Real) -> Real:
         """1 where the warp acts in full, 0 at the support's edge, for face coordinates [..., 2]."""
         x, y = local[..., 0], local[..., 1]
         across = smoothstep(self.left, self.left + 0.14, x) * smoothstep(-self.right, -self.right + 0.14, -x)
-        return (
-            across
-            * smoothstep(self.top, self.top + 0.12, y)
-            * smoothstep(-self.bottom, -self.bottom + 0.10, -y)
-        )
+        down = smoothstep(self.top, self.top + 0.12, y) * smoothstep(-self.bottom, -self.bottom + 0.10, -y)
+        return np.asarray(across * down, np.float32)
 
 
 class SkinPoints:
@@ -81,7 +81,7 @@ class SkinPoints:
         self._jaw = _jaw_weight(self.points, source, support)
         self._ring_jaw = _jaw_weight(ring, source, support)
 
-    def moved(self, source: MouthShape, driven: Driven) -> F32:
+    def moved(self, source: MouthShape, driven: Driven) -> Real:
         """Skin points after the drive, float32 [n, 2]: jaw motion, and near the lips the lips' own."""
         before = np.concatenate([source.upper_outer, source.lower_outer])[::2]
         after = np.concatenate([driven.mouth.upper_outer, driven.mouth.lower_outer])[::2]
@@ -89,18 +89,17 @@ class SkinPoints:
         shift[:, 1] -= self._ring_jaw * driven.jaw
         own = (self._pull @ shift) * self._near[:, None]
         own[:, 1] += self._jaw * driven.jaw
-        return self.points + own
+        return np.asarray(self.points + own, np.float32)
 
 
-def _inside(points: F32, mouth: MouthShape) -> np.ndarray:
-    outline = np.concatenate([mouth.upper_outer, mouth.lower_outer[::-1]])
-    contour = (outline * 1000).astype(np.float32)[:, None]
-    return np.array(
-        [cv2.pointPolygonTest(contour, (float(x), float(y)), False) >= 0 for x, y in points * 1000]
-    )
+def _inside(points: Real, mouth: MouthShape) -> NDArray[np.bool_]:
+    outline = np.concatenate([mouth.upper_outer, mouth.lower_outer[::-1]]) * 1000
+    contour = outline.astype(np.float32)[:, None]
+    tests = [cv2.pointPolygonTest(contour, (float(x), float(y)), False) for x, y in points * 1000]
+    return np.asarray(np.array(tests) >= 0, np.bool_)
 
 
-def _jaw_weight(points: F32, source: MouthShape, support: Support) -> F32:
+def _jaw_weight(points: Real, source: MouthShape, support: Support) -> Real:
     """1 on chin and lower lip, fading to 0 at the mouth corners' height, the cheeks and the neck."""
     x, y = points[:, 0], points[:, 1]
     lips = source.lower_outer
@@ -110,18 +109,18 @@ def _jaw_weight(points: F32, source: MouthShape, support: Support) -> F32:
     return np.asarray(onset * side * neck, np.float32)
 
 
-def displacement(source: MouthShape, driven: Driven, skin: SkinPoints, at: F32) -> tuple[F32, F32]:
-    """Backward displacement of the upper and of the lower field at face coordinates [h, w, 2], same shape."""
+def displacement(source: MouthShape, driven: Driven, skin: SkinPoints, at: Real) -> tuple[Real, Real]:
+    """Backward displacement of the upper and of the lower field at face coordinates [n, 2], same shape."""
     skin_after = skin.moved(source, driven)
     fields = []
     for outer, inner in (("upper_outer", "upper_inner"), ("lower_outer", "lower_inner")):
         before = np.concatenate([skin.points, *(getattr(source, name)[::2] for name in (outer, inner))])
         after = np.concatenate([skin_after, *(getattr(driven.mouth, name)[::2] for name in (outer, inner))])
-        fields.append(_spline(after, before - after, at.reshape(-1, 2)).reshape(at.shape))
+        fields.append(_spline(after, before - after, at))
     return fields[0], fields[1]
 
 
-def _spline(knots: F32, values: F32, at: F32) -> F32:
+def _spline(knots: Real, values: Real, at: Real) -> Real:
     """Thin-plate spline through values [n, 2] at knots [n, 2], read at [m, 2]."""
     n = len(knots)
     system = np.zeros((n + 3, n + 3))
@@ -130,10 +129,18 @@ def _spline(knots: F32, values: F32, at: F32) -> F32:
     system[:n, n] = system[n, :n] = 1
     system[:n, n + 1 :] = knots
     system[n + 1 :, :n] = knots.T
-    weights = np.linalg.solve(system, np.concatenate([values, np.zeros((3, 2))])).astype(np.float32)
+    weights = _solve(system, np.concatenate([values, np.zeros((3, 2))]))
     return np.asarray(_kernel(at, knots) @ weights[:n] + weights[n] + at @ weights[n + 1 :], np.float32)
 
 
-def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _solve(system: NDArray[Any], values: NDArray[Any]) -> Real:
+    """One small solve on the calling thread: a threaded LAPACK loses more than it gains at this size."""
+    solved, weights = cv2.solve(system, values, flags=cv2.DECOMP_LU)
+    if not solved:
+        raise InvariantBroken("the warp's control points coincide; please report the portrait")
+    return np.asarray(weights, np.float32)
+
+
+def _kernel(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     square = np.maximum((a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * (a @ b.T), 1e-9)
     return np.asarray(square * np.log(square))

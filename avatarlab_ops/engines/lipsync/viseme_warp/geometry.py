@@ -1,17 +1,20 @@
 """Where the face is: an upright frame of its own, and its contours in that frame.
 
-Lengths in the face's frame are in eye distances (outer corner to outer corner); x runs along the eyes, y down, and
-the origin sits at the base of the nose, which belongs to the skull: nothing that is fixed there moves with the jaw.
+Lengths in the face's frame are in eye distances (outer corner to outer corner); x runs along the eyes, y down.
+The origin is the base of the nose, which belongs to the skull: what is fixed there ignores the jaw.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-F32 = NDArray[np.float32]
+from avatarlab_ops.engines.base import Frame
+
+Real = NDArray[np.floating[Any]]  # float32 unless said otherwise
 
 # MediaPipe mesh indices, from the person's right to their left.
 UPPER_INNER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
@@ -33,12 +36,12 @@ SAMPLES = 33  # points of a lip contour, corner to corner
 class FaceFrame:
     """The face's own coordinates: pixel = origin + scale * turn @ local."""
 
-    origin: F32  # [2] pixels
-    turn: F32  # [2, 2] rotation
+    origin: Real  # [2] pixels
+    turn: Real  # [2, 2] rotation
     scale: float  # pixels an eye distance
 
     @classmethod
-    def of(cls, landmarks: F32) -> FaceFrame:
+    def of(cls, landmarks: Real) -> FaceFrame:
         """Frame of landmarks float32 [478, >=2] in pixels."""
         points = landmarks[:, :2]
         axis = points[EYE_CORNERS[1]] - points[EYE_CORNERS[0]]
@@ -47,34 +50,44 @@ class FaceFrame:
         origin = points[list(NOSE_BASE)].mean(axis=0)
         return cls(origin.astype(np.float32), np.array([[cos, -sin], [sin, cos]], np.float32), scale)
 
-    def local(self, pixels: F32) -> F32:
+    def local(self, pixels: Real) -> Real:
         """Pixels float32 [..., 2] to face coordinates."""
         return np.asarray((pixels - self.origin) @ self.turn / self.scale, np.float32)
 
-    def pixels(self, local: F32) -> F32:
+    def pixels(self, local: Real) -> Real:
         """Face coordinates float32 [..., 2] to pixels."""
         return np.asarray(local @ self.turn.T * self.scale + self.origin, np.float32)
 
-    def local_grid(self, x: int, y: int, width: int, height: int, step: float = 1.0) -> F32:
-        """Face coordinates float32 [h, w, 2] of cell centres of `step` pixels from corner (x, y)."""
-        xs = x + (np.arange(round(width / step), dtype=np.float32) + 0.5) * step - 0.5
-        ys = y + (np.arange(round(height / step), dtype=np.float32) + 0.5) * step - 0.5
-        a = self.turn / self.scale  # local = (pixel - origin) @ turn / scale
-        dx, dy = xs - self.origin[0], ys - self.origin[1]
-        out = np.empty((ys.size, xs.size, 2), np.float32)
-        out[..., 0] = dx * a[0, 0] + dy[:, None] * a[1, 0]
-        out[..., 1] = dx * a[0, 1] + dy[:, None] * a[1, 1]
-        return out
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of source pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def of(self, frame: Frame) -> Frame:
+        """That part of a frame, as a view."""
+        return frame[self.y : self.y + self.height, self.x : self.x + self.width]
+
+    def local(self, face: FaceFrame, cells: tuple[int, int] | None = None) -> Real:
+        """Face coordinates float32 [h, w, 2] of the centres of `cells` (w, h), its pixels unless given."""
+        columns, rows = cells or (self.width, self.height)
+        xs = self.x + (np.arange(columns, dtype=np.float32) + 0.5) * self.width / columns - 0.5
+        ys = self.y + (np.arange(rows, dtype=np.float32) + 0.5) * self.height / rows - 0.5
+        return face.local(np.stack(np.meshgrid(xs, ys), axis=-1).astype(np.float32))
 
 
 @dataclass(frozen=True)
 class MouthShape:
     """Lip contours in face coordinates, float32 [SAMPLES, 2] each, right corner to left corner."""
 
-    upper_outer: F32
-    upper_inner: F32
-    lower_inner: F32
-    lower_outer: F32
+    upper_outer: Real
+    upper_inner: Real
+    lower_inner: Real
+    lower_outer: Real
 
     @property
     def gap(self) -> float:
@@ -82,7 +95,7 @@ class MouthShape:
         return float(np.linalg.norm(self.lower_inner[SAMPLES // 2] - self.upper_inner[SAMPLES // 2]))
 
     @property
-    def centre(self) -> F32:
+    def centre(self) -> Real:
         """Midpoint of the inner corners."""
         return np.asarray((self.upper_inner[0] + self.upper_inner[-1]) / 2, np.float32)
 
@@ -92,7 +105,7 @@ class MouthShape:
         return float(self.upper_inner[-1, 0] - self.upper_inner[0, 0]) / 2
 
 
-def mouth_of(landmarks: F32, frame: FaceFrame) -> MouthShape:
+def mouth_of(landmarks: Real, frame: FaceFrame) -> MouthShape:
     """Lip contours of a face whose landmarks are float32 [478, >=2] in pixels."""
     local = frame.local(landmarks[:, :2])
     upper_inner, lower_inner = local[list(UPPER_INNER)], local[list(LOWER_INNER)]
@@ -109,12 +122,12 @@ def mouth_of(landmarks: F32, frame: FaceFrame) -> MouthShape:
     )
 
 
-def _curve(points: F32) -> F32:
+def _curve(points: Real) -> Real:
     """Catmull-Rom curve through 11 contour points, sampled at SAMPLES places that fall on the points."""
     return np.asarray(_CURVE @ points, np.float32)
 
 
-def _catmull_rom(knots: int, samples: int) -> F32:
+def _catmull_rom(knots: int, samples: int) -> Real:
     """Matrix [samples, knots] of a uniform Catmull-Rom curve with its end points doubled by reflection."""
     matrix = np.zeros((samples, knots + 2))
     for row, at in enumerate(np.linspace(0, knots - 1, samples)):
@@ -133,7 +146,14 @@ def _catmull_rom(knots: int, samples: int) -> F32:
 _CURVE = _catmull_rom(11, SAMPLES)
 
 
-def smoothstep(low: float | F32, high: float | F32, x: F32) -> F32:
+def height_at(curve: Real, lx: Real) -> Real:
+    """Height of a curve [n, 2], a graph over x, above every x of `lx`; its end values beyond its ends."""
+    order = np.argsort(curve[:, 0], kind="stable")
+    found = np.interp(lx.ravel(), curve[order, 0], curve[order, 1])
+    return np.asarray(found.reshape(lx.shape), np.float32)
+
+
+def smoothstep(low: float | Real, high: float | Real, x: float | Real) -> Real:
     """0 below `low`, 1 above `high`, a cubic between."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)

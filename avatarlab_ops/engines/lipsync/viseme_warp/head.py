@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from avatarlab_ops.engines.lipsync.viseme_warp.geometry import F32, FaceFrame
+from avatarlab_ops.engines.lipsync.viseme_warp.geometry import FaceFrame, Real
 
-STILL: F32 = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
+STILL: Real = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
 _NECK_BELOW_NOSE = 1.3  # pivot, eye distances
 _TURN_DEG = 0.55
 _SHIFT = 0.010  # eye distances
@@ -23,7 +23,7 @@ class Sway:
         self._phase = rng.uniform(0, 2 * np.pi, size=(4, parts))
         self._share = rng.dirichlet(np.full(parts, 3.0), size=4)
 
-    def at(self, time_s: float, stress: float, face: FaceFrame) -> F32:
+    def at(self, time_s: float, stress: float, face: FaceFrame) -> Real:
         """Transform float32 [2, 3] of the whole picture at a time, for `stress` 0..1; identity at time 0."""
         turn, dx, dy, growth = self._path(time_s)
         angle, scale = np.deg2rad(_TURN_DEG) * turn, 1 + _GROWTH * growth

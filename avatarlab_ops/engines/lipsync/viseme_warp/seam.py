@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from avatarlab_ops.engines.base import Frame
-from avatarlab_ops.engines.lipsync.viseme_warp.geometry import F32, FaceFrame, MouthShape
+from avatarlab_ops.engines.lipsync.viseme_warp.geometry import FaceFrame, MouthShape, Real
 
 CLOSED_GAP = 0.022  # eye distances; below this the source's lips touch
 _REACH = 0.022  # how far the line may lie from the landmarks, eye distances
@@ -28,13 +28,14 @@ def refine(frame: Frame, face: FaceFrame, mouth: MouthShape) -> MouthShape:
     return MouthShape(mouth.upper_outer, seam, seam.copy(), mouth.lower_outer)
 
 
-def _sample(frame: Frame, at: F32) -> F32:
+def _sample(frame: Frame, at: Real) -> Real:
     """Brightness float32 at pixels float32 [a, b, 2], averaged along the lips against speckle."""
     grey = cv2.remap(frame, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return cv2.GaussianBlur(grey.astype(np.float32).mean(axis=2), (3, 3), 0.8)
+    mean = np.asarray(grey, np.float32).mean(axis=2)
+    return np.asarray(cv2.GaussianBlur(mean, (3, 3), 0.8), np.float32)
 
 
-def _cheapest(cost: F32) -> list[int]:
+def _cheapest(cost: Real) -> list[int]:
     """Column of the cheapest connected path through cost [rows, columns], one column step a row."""
     total, back = cost.copy(), np.zeros(cost.shape, int)
     columns = np.arange(cost.shape[1])
@@ -50,6 +51,6 @@ def _cheapest(cost: F32) -> list[int]:
     return path[::-1]
 
 
-def _soften(values: F32) -> F32:
+def _soften(values: Real) -> Real:
     padded = np.pad(values, 2, mode="edge")
     return np.asarray(np.convolve(padded, np.array([1, 3, 4, 3, 1]) / 12, mode="valid"), np.float32)

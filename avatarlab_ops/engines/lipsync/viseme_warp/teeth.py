@@ -5,67 +5,89 @@ A row is a picture in face coordinates (`RES` pixels an eye distance) and its co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from avatarlab_ops.engines.base import Frame
-from avatarlab_ops.engines.lipsync.viseme_warp.geometry import F32, FaceFrame, MouthShape, smoothstep
+from avatarlab_ops.engines.lipsync.viseme_warp import light
+from avatarlab_ops.engines.lipsync.viseme_warp.geometry import (
+    Box,
+    FaceFrame,
+    MouthShape,
+    Real,
+    height_at,
+    smoothstep,
+)
 
 RES = 420  # picture pixels an eye distance
 _HALF_W, _ABOVE, _BELOW = 0.36, 0.13, 0.17  # extent of the picture around its anchor, eye distances
-_SHOWN_GAP = 0.05  # a source mouth opened wider than this may show teeth
-# Widths from the midline outwards as seen from the front, eye distances of about 90 mm (Wheeler's averages, foreshortened).
+_BEND = 0.75  # of the lip line's curve that a row of teeth shares
+# Widths from the midline outwards as seen from the front (average adult teeth over 90 mm between the eyes).
 _UPPER_WIDTHS = (0.092, 0.070, 0.064, 0.048, 0.038, 0.028)
-_UPPER_RISE = (0.000, 0.007, 0.003, 0.010, 0.016, 0.022)  # incisal edge above that of the middle teeth
+_UPPER_RISE = (0.000, 0.006, 0.001, 0.005, 0.008, 0.012)  # incisal edge above that of the middle teeth
 _LOWER_WIDTHS = (0.058, 0.060, 0.062, 0.050, 0.040, 0.030)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of teeth: rgb float32 [h, w, 3] 0..255, cover float32 [h, w] 0..1, anchored at face place (x, y)."""
+    """A row of teeth: rgb float32 [h, w, 3] 0..255, cover float32 [h, w] 0..1, at a face place."""
 
-    rgb: F32
-    cover: F32
+    rgb: Real
+    cover: Real
     anchor: tuple[float, float]
+    real: bool = False  # cut from the source, so already as soft as the camera made it
+    _soft: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
-    def onto(self, canvas: F32, face: FaceFrame, x: int, y: int, drop: float = 0.0) -> tuple[F32, F32]:
-        """Picture and coverage in the pixels of `canvas` [h, w, 3], which lies at (x, y); `drop` moves it down."""
+    def onto(self, area: Box, face: FaceFrame, drop: float = 0.0) -> tuple[Real, Real]:
+        """Picture [h, w, 3] and coverage [h, w] in the pixels of `area`; `drop` moves it down."""
         unit = np.array(
             [[1 / RES, 0, self.anchor[0] - _HALF_W], [0, 1 / RES, self.anchor[1] - _ABOVE + drop]]
         )
         turn = face.turn.astype(np.float64) * face.scale
         matrix = np.empty((2, 3))
         matrix[:, :2] = turn @ unit[:, :2]
-        matrix[:, 2] = turn @ unit[:, 2] + face.origin - (x, y)
-        size = (canvas.shape[1], canvas.shape[0])
-        flags = cv2.INTER_AREA if face.scale < RES / 2 else cv2.INTER_LINEAR
-        stacked = np.dstack([self.rgb, self.cover * 255])
-        if face.scale < RES / 2:  # shrunk first, or thin gaps would alias
-            stacked = cv2.GaussianBlur(stacked, (0, 0), 0.4 * RES / face.scale)
-        out = cv2.warpAffine(stacked, matrix, size, flags=cv2.INTER_LINEAR if flags else flags)
-        return out[..., :3], out[..., 3] / 255
+        matrix[:, 2] = turn @ unit[:, 2] + face.origin - (area.x, area.y)
+        out = cv2.warpAffine(
+            self._picture(face.scale), matrix, (area.width, area.height), flags=cv2.INTER_AREA
+        )
+        return np.asarray(out[..., :3], np.float32), np.asarray(out[..., 3] / 255, np.float32)
+
+    def _picture(self, scale: float) -> Real:
+        """Colours and coverage [h, w, 4] softened for a face of `scale` pixels, or thin gaps would alias."""
+        blur = 0.0 if self.real else 0.4 * RES / scale
+        if self._soft.get("blur") != blur:
+            stacked = np.dstack([self.rgb, self.cover * 255]).astype(np.float32)
+            self._soft.update(
+                blur=blur, picture=cv2.GaussianBlur(stacked, (0, 0), blur) if blur > 0.8 else stacked
+            )
+        return np.asarray(self._soft["picture"], np.float32)
 
 
-def _canvas() -> tuple[F32, F32]:
+def _canvas() -> tuple[Real, Real]:
     xs = np.arange(round(2 * _HALF_W * RES), dtype=np.float32) / RES - _HALF_W
     ys = np.arange(round((_ABOVE + _BELOW) * RES), dtype=np.float32) / RES - _ABOVE
     x, y = np.meshgrid(xs, ys)
     return x, y
 
 
-def drawn(tone: F32, anchor: tuple[float, float], *, upper: bool) -> Row:
-    """A plain natural row in the given tone float32 [3]; the anchor is the middle of the biting edge."""
+def drawn(tone: Real, anchor: tuple[float, float], seam: Real, *, upper: bool) -> Row:
+    """A plain natural row in the given tone float32 [3]; the anchor is the middle of the biting edge.
+
+    The row follows the lip line `seam`, float32 [n, 2] in face coordinates, as rows of teeth do."""
     x, y = _canvas()
+    y = y - _BEND * (height_at(seam, x + anchor[0]) - height_at(seam, np.full_like(x, anchor[0])))
     y = y if upper else -y  # in both rows y now falls from the gum to the edge at 0
     widths = _UPPER_WIDTHS if upper else _LOWER_WIDTHS
     rises = _UPPER_RISE if upper else (0.0, 0.002, 0.004, 0.008, 0.012, 0.018)
     cover, shade = np.zeros_like(x), np.zeros_like(x)
     start = 0.0
     for width, rise in zip(widths, rises, strict=True):
-        one, light = _tooth(np.abs(x), y + rise, start, width)
-        cover, shade = np.maximum(cover, one), np.maximum(shade, one * light)
+        one, shine = _tooth(np.abs(x), y + rise, start, width)
+        cover, shade = np.maximum(cover, one), np.maximum(shade, one * shine)
         start += width
     arch = 1 - 0.62 * np.clip(np.abs(x) / start, 0, 1) ** 1.7  # the row bends away from the light
     rgb = tone * (shade * arch)[..., None]
@@ -74,7 +96,7 @@ def drawn(tone: F32, anchor: tuple[float, float], *, upper: bool) -> Row:
     return Row(rgb.astype(np.float32), (cover * (1 - smoothstep(0.11, 0.125, -y))).astype(np.float32), anchor)
 
 
-def _tooth(x: F32, y: F32, start: float, width: float) -> tuple[F32, F32]:
+def _tooth(x: Real, y: Real, start: float, width: float) -> tuple[Real, Real]:
     """Coverage and light of one tooth from `start` to `start + width`, its rounded edge at y = 0."""
     t = np.clip((x - start - width / 2) / (width / 2), -1.6, 1.6)
     edge = -0.010 * np.abs(t) ** 3.2  # corners of the biting edge are round
@@ -87,51 +109,35 @@ def _tooth(x: F32, y: F32, start: float, width: float) -> tuple[F32, F32]:
     return cover, np.asarray(light, np.float32)
 
 
-def tone(frame: Frame, face: FaceFrame, landmarks: F32, mouth: MouthShape) -> F32:
-    """Colour teeth would have in this face's light, float32 [3]: ivory under the light the cheeks show."""
-    local = np.array([[-0.34, 0.02], [0.34, 0.02], [-0.30, -0.05], [0.30, -0.05], [0.0, -0.12]], np.float32)
-    skin = np.median(_patches(frame, face.pixels(local), face.scale * 0.03), axis=0)
-    light = float(np.clip(skin @ (0.30, 0.59, 0.11) * 0.92 + 26, 60, 205))
-    tint = skin / max(float(skin.mean()), 1)
-    ivory = np.array([1.03, 0.985, 0.90]) * (0.8 + 0.2 * tint)
-    return (light * ivory).astype(np.float32)
-
-
-def skin_light(frame: Frame, face: FaceFrame, mouth: MouthShape) -> F32:
-    """Median colour of the lower lip, float32 [3]: the flesh the inner mouth is tinted with."""
-    middle = (mouth.lower_inner + 2 * mouth.lower_outer)[8:-8] / 3
-    return np.median(_patches(frame, face.pixels(middle), 1.5), axis=0).astype(np.float32)
-
-
-def _patches(frame: Frame, centres: F32, radius: float) -> F32:
-    """Mean colours float32 [n, 3] around pixel centres [n, 2]."""
-    height, width = frame.shape[:2]
-    r = max(int(radius), 1)
-    found = []
-    for cx, cy in centres:
-        x, y = int(np.clip(cx, r, width - 1 - r)), int(np.clip(cy, r, height - 1 - r))
-        found.append(frame[y - r : y + r + 1, x - r : x + r + 1].reshape(-1, 3).mean(axis=0))
-    return np.array(found, np.float32)
-
-
 def cut(frame: Frame, face: FaceFrame, mouth: MouthShape) -> Row | None:
-    """The upper teeth the source shows, fixed to its skull; None where it shows none worth keeping."""
-    if mouth.gap < _SHOWN_GAP:
+    """The upper teeth the source shows, fixed to its skull; None where it shows none worth keeping.
+
+    Worth keeping are teeth in a good light, about as bright as the cheeks promise.
+    """
+    if mouth.gap < light.SHOWN_GAP:
         return None
     anchor = (float(mouth.centre[0]), float(mouth.lower_inner[len(mouth.lower_inner) // 2, 1]))
     x, y = _canvas()
     place = face.pixels(np.stack([x + anchor[0], y + anchor[1]], axis=-1))
-    rgb = cv2.remap(frame, place[..., 0], place[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    rgb = rgb.astype(np.float32)
+    sampled = cv2.remap(frame, place[..., 0], place[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    rgb = np.asarray(sampled, np.float32)
     inside = _between(mouth, x + anchor[0], y + anchor[1])
+    if not _well_lit(rgb, inside > 0.5, light.daylight(frame, face)):
+        return None
     bright = _toothness(rgb, inside > 0.5)
-    cover = cv2.GaussianBlur(bright * inside, (0, 0), 0.006 * RES)
+    cover = np.asarray(cv2.GaussianBlur(bright * inside, (0, 0), 0.006 * RES), np.float32)
     if float((cover > 0.5).sum()) < 0.35 * float((inside > 0.5).sum()):
         return None
-    return Row(_extended(rgb, cover), _rounded(cover), anchor)
+    cover = _rounded(cover)
+    return Row(_extended(rgb, cover), cover, anchor, real=True)
 
 
-def _between(mouth: MouthShape, x: F32, y: F32) -> F32:
+def _well_lit(rgb: Real, inside: NDArray[np.bool_], daylight: float) -> bool:
+    """Whether a third of the opening is nearly as bright as teeth should be."""
+    return bool(inside.any()) and float((rgb.mean(axis=2)[inside] > 0.8 * daylight).mean()) > 0.33
+
+
+def _between(mouth: MouthShape, x: Real, y: Real) -> Real:
     """Soft mask of the source's mouth opening, kept a little away from the lips."""
     top = np.interp(x[0], mouth.upper_inner[:, 0], mouth.upper_inner[:, 1])
     low = np.interp(x[0], mouth.lower_inner[:, 0], mouth.lower_inner[:, 1])
@@ -139,7 +145,7 @@ def _between(mouth: MouthShape, x: F32, y: F32) -> F32:
     return smoothstep(0.0, 0.008, y - top) * smoothstep(0.0, 0.008, low - y) * reach
 
 
-def _toothness(rgb: F32, inside: np.ndarray) -> F32:
+def _toothness(rgb: Real, inside: NDArray[np.bool_]) -> Real:
     """1 where a pixel is as bright and pale as the mouth's brightest parts, 0 where dark or red."""
     if not inside.any():
         return np.zeros(inside.shape, np.float32)
@@ -156,7 +162,7 @@ def _toothness(rgb: F32, inside: np.ndarray) -> F32:
     )
 
 
-def _extended(rgb: F32, cover: F32) -> F32:
+def _extended(rgb: Real, cover: Real) -> Real:
     """Colours carried on under the lips, so that no lip colour shows at the edges of the cut."""
     solid = (cover > 0.6).astype(np.float32)
     out, weight = rgb * solid[..., None], solid
@@ -170,7 +176,7 @@ def _extended(rgb: F32, cover: F32) -> F32:
     return np.asarray(rgb * blend + filled * (1 - blend), np.float32)
 
 
-def _rounded(cover: F32) -> F32:
+def _rounded(cover: Real) -> Real:
     """Coverage whose holes (gaps between teeth, glints) are closed and whose rim is soft."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (25, 25))
     closed = cv2.morphologyEx(cover, cv2.MORPH_CLOSE, kernel)
