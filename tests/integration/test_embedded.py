@@ -204,7 +204,7 @@ def test_a_taken_port_is_avoided_and_the_data_follow(home: Path) -> None:
         stored["mongo"]["ports"]["mongo"],
         stored["s3"]["ports"]["s3"],
     ]
-    guests = [socket.create_server(("127.0.0.1", port)) for port in taken]
+    guests = [_occupy(port) for port in taken]
     try:
         after = embedded.ensure(home)
         assert not {after.pg_dsn, after.mongo_uri, after.s3_endpoint} & {
@@ -217,6 +217,13 @@ def test_a_taken_port_is_avoided_and_the_data_follow(home: Path) -> None:
     finally:
         for guest in guests:
             guest.close()
+
+
+def _occupy(port: int) -> socket.socket:
+    """Hold a port. It refuses connections: mongod asks its old address first, and would wait 30 s for silence."""
+    guest = socket.socket()
+    guest.bind(("127.0.0.1", port))
+    return guest
 
 
 def test_a_server_without_its_record_is_found_and_replaced(home: Path) -> None:
