@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 import signal
-import socket
+import socketserver
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -216,13 +217,19 @@ def test_a_taken_port_is_avoided_and_the_data_follow(home: Path) -> None:
         assert Settings.from_env({"AVATARLAB_HOME": str(home)}) == after
     finally:
         for guest in guests:
-            guest.close()
+            guest.shutdown()
+            guest.server_close()
 
 
-def _occupy(port: int) -> socket.socket:
-    """Hold a port. It refuses connections: mongod asks its old address first, and would wait 30 s for silence."""
-    guest = socket.socket()
-    guest.bind(("127.0.0.1", port))
+def _occupy(port: int) -> socketserver.TCPServer:
+    """Listen on a port and hang up on callers: mongod asks its old address first, and would wait 30 s."""
+    guest = socketserver.TCPServer(
+        ("127.0.0.1", port), socketserver.BaseRequestHandler, bind_and_activate=False
+    )
+    guest.allow_reuse_address = True
+    guest.server_bind()
+    guest.server_activate()
+    threading.Thread(target=guest.serve_forever, daemon=True).start()
     return guest
 
 
