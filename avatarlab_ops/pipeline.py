@@ -5,7 +5,7 @@
            └─ matte ───────────────┴─ composite ─ publish
 
 A render is accepted, then running, then exactly one of published, failed or cancelled; one guarded UPDATE
-decides. Every stage may be called again after any failure: what exists is found, what was half done is redone.
+decides. Every stage may be called again after any failure: what exists is found, the rest is done anew.
 """
 
 from __future__ import annotations
@@ -269,9 +269,8 @@ def run_stage(settings: Settings, render_id: str, stage: str, *, report: Report 
         if stage == "publish":
             compute_s = publish.publish(settings, render_id)
             return StageResult(render_id, stage, True, False, None, compute_s)
-        return _make(
-            settings, render_id, _BY_NAME[stage], Plan.model_validate(render.plan), artifacts, report
-        )
+        plan = Plan.model_validate(render.plan)
+        return _make(settings, render_id, _BY_NAME[stage], plan, artifacts=artifacts, report=report)
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def _provenance(db: Session, artifact: models.Artifact) -> Json:
 
 
 def measures(artifacts: dict[str, models.Artifact]) -> Json:
-    """The figures of a render that people compare: lengths in seconds, loudness in LUFS, lag in milliseconds."""
+    """The figures of a render that people compare: seconds, LUFS, milliseconds, shares."""
     wanted = {
         "speech": ("loudness_lufs", "words"),
         "face": ("frames_without_face",),

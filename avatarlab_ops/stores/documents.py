@@ -61,13 +61,17 @@ class Documents:
     """One MongoDB database. Instances may be shared by threads, not across a fork; see `documents`."""
 
     def __init__(self, settings: Settings) -> None:
-        client: pymongo.MongoClient[Json] = pymongo.MongoClient(
+        self._client: pymongo.MongoClient[Json] = pymongo.MongoClient(
             settings.mongo_uri, serverSelectionTimeoutMS=SELECTION_MS, connectTimeoutMS=SELECTION_MS
         )
         # Acknowledged by one member only, writes are lost when mongod is killed (shared/research/servers.md).
-        self.database: Database[Json] = client.get_default_database("avatarlab").with_options(
+        self.database: Database[Json] = self._client.get_default_database("avatarlab").with_options(
             write_concern=WriteConcern(w="majority", wtimeout=10_000)
         )
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._client.close()
 
     def prepare(self) -> None:
         """Create the collections, or bring their validators to the newest version."""

@@ -141,7 +141,7 @@ class Objects:
         split_or_refuse(f"s3://{bucket}/{key}")
         with _opened(content) as body:
             sha256 = hashlib.file_digest(body, "sha256").hexdigest()
-            length = body.tell()
+            length = body.seek(0, io.SEEK_END)  # file_digest leaves a BytesIO where it was
             body.seek(0)
             return self._put_new(bucket, key, body, sha256, length)
 

@@ -55,11 +55,15 @@ def _request(db: Session, request: AvatarRequest, *, run_id: str | None, caller:
         idempotency_key=request.idempotency_key, run_id=run_id,
     )  # fmt: skip
     db.execute(statement.on_conflict_do_nothing())
-    same_key = sa.and_(m.Request.caller == caller, m.Request.idempotency_key == request.idempotency_key)
-    mine = sa.or_(m.Request.id == fresh, m.Request.run_id == run_id, same_key)
-    return db.scalars(sa.select(m.Request).where(mine).order_by(m.Request.created_at)).first() or _missing(
-        fresh
-    )
+    mine: list[sa.ColumnElement[bool]] = [m.Request.id == fresh]
+    if run_id is not None:
+        mine.append(m.Request.run_id == run_id)
+    if request.idempotency_key is not None:
+        same_key = m.Request.idempotency_key == request.idempotency_key
+        mine.append(sa.and_(m.Request.caller == caller, same_key))
+    return db.scalars(
+        sa.select(m.Request).where(sa.or_(*mine)).order_by(m.Request.created_at)
+    ).first() or _missing(fresh)
 
 
 def _missing(name: str) -> Any:

@@ -1,0 +1,74 @@
+"""Everything to one video: footage, patches, matte, background, captions and speech, encoded once."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avatarlab_ops.engines.base import FaceTrack
+from avatarlab_ops.engines.face import load_track
+from avatarlab_ops.media.background import Background, parse_colour
+from avatarlab_ops.media.captions import Caption, captions, line_chars_for, to_srt, to_vtt
+from avatarlab_ops.media.compose import OutputSpec, compose
+from avatarlab_ops.media.streams import read_alpha, read_patches
+from avatarlab_ops.stages.context import Context, Product
+from avatarlab_ops.stages.face import open_avatar
+from avatarlab_ops.stages.measure import lip_sync
+from avatarlab_ops.timeline import Timeline
+
+
+def run(work: Context) -> Product:
+    """Compose, write captions beside it, and measure how well the lips follow."""
+    shape = work.plan.picture
+    output = OutputSpec(shape.width, shape.height, shape.fps, container=_container(shape.container))
+    video, poster = work.new(f"video.{shape.container}"), work.new("poster.jpg")
+    timeline = Timeline.model_validate_json(work.artifact("speech", "timeline.json").read_text())
+    shown = captions(timeline, line_chars=line_chars_for(shape.width, shape.height))
+    track = load_track(work.artifact("face", "track.npz"))
+    with ExitStack() as stack:
+        footage = stack.enter_context(open_avatar(work))
+        patches = read_patches(work.artifact("lipsync", "patches.zip"))
+        background = _background(work)
+        matte = None
+        if background.needs_matte:
+            matte = stack.enter_context(read_alpha(work.artifact("matte", "alpha.mkv")))
+        made = compose(
+            footage, patches, matte=matte, background=background,
+            speech=work.artifact("speech", "speech.wav"),
+            output=output, out_path=video, captions=shown if work.plan.captions == "burned" else (),
+            face_centre=_centre(track), poster_path=poster, report=work.report,
+        )  # fmt: skip
+    files = {video.name: video, "poster.jpg": poster, **_captions(work, shown)}
+    facts: dict[str, Any] = {"width": shape.width, "height": shape.height, "fps": shape.fps, **asdict(made)}
+    return Product(files, facts | lip_sync(video, timeline, fps=shape.fps))
+
+
+def _container(name: str) -> Any:
+    return name  # the contract knows the same two containers as the encoder
+
+
+def _centre(track: FaceTrack) -> tuple[float, float]:
+    """Middle of the face over the whole clip, in pixels of the footage."""
+    seen = track.landmarks[track.present] if track.present.any() else track.landmarks
+    x, y = np.median(seen[..., :2].mean(axis=1), axis=0)
+    return float(x), float(y)
+
+
+def _background(work: Context) -> Background:
+    asked = work.plan.background
+    colour = parse_colour(asked.colour) if asked.colour else (0, 0, 0)
+    path = work.source(work.plan.backdrop) if work.plan.backdrop else None
+    return Background(asked.kind, colour, path, asked.blur_strength)
+
+
+def _captions(work: Context, shown: list[Caption]) -> dict[str, Path]:
+    if work.plan.captions == "none":
+        return {}
+    srt, vtt = work.new("captions.srt"), work.new("captions.vtt")
+    srt.write_text(to_srt(shown), encoding="utf-8")
+    vtt.write_text(to_vtt(shown), encoding="utf-8")
+    return {"captions.srt": srt, "captions.vtt": vtt}

@@ -1,0 +1,45 @@
+"""A database, buckets and a work folder of one's own on the shared servers."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from avatarlab_ops import pipeline
+from avatarlab_ops.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def fresh(servers: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of an empty database and of buckets that do not exist yet."""
+    tag = uuid.uuid4().hex[:8]
+    url = sa.make_url(servers.pg_dsn).set(drivername="postgresql+psycopg")
+    server = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with server.connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "test_{tag}"')
+    names = ("inputs", "artifacts", "outputs", "models")
+    yield replace(
+        servers,
+        pg_dsn=url.set(drivername="postgresql", database=f"test_{tag}").render_as_string(hide_password=False),
+        home=Path(tmp_path_factory.mktemp("home")),
+        **{f"bucket_{name}": f"{name}-{tag}" for name in names},
+    )
+    from avatarlab_ops.stores.catalog import engine
+
+    engine(
+        url.set(drivername="postgresql", database=f"test_{tag}").render_as_string(hide_password=False)
+    ).dispose()
+    with server.connect() as connection:
+        connection.exec_driver_sql(f'DROP DATABASE "test_{tag}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="module")
+def stores(fresh: Settings) -> Settings:
+    """Settings of prepared stores."""
+    pipeline.prepare(fresh)
+    return fresh

@@ -1,0 +1,116 @@
+"""Fingerprints: equal work has equal ones, and nothing that matters can change without changing them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avatarlab_ops import pipeline
+from avatarlab_ops.canonical import canonical_json, digest
+from avatarlab_ops.plan import Plan, Source, Spoken, footage_spec, picture
+from avatarlab_ops.recipe import Recipe
+from avatarlab_ops.request import AvatarRequest
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+)
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12)
+BASE = Recipe(
+    stage="speech",
+    stage_version="1",
+    engine={"kind": "speech", "name": "hibari", "version": "1", "weights": {"a": "0" * 64}},
+    params={"seed": 0, "script": ["x"]},
+    inputs={"avatar": {"sha256": "1" * 64}},
+)
+
+
+def _reversed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _reversed(value[key]) for key in reversed(value)}
+    return [_reversed(item) for item in value] if isinstance(value, list) else value
+
+
+@given(JSON)
+def test_the_order_of_keys_does_not_matter(value: Any) -> None:
+    assert digest(_reversed(value)) == digest(value)
+
+
+@given(JSON)
+def test_canonical_json_is_json_of_the_same_value(value: Any) -> None:
+    assert json.loads(canonical_json(value)) == value
+
+
+@given(JSON, JSON)
+def test_parameters_that_differ_differ(first: Any, second: Any) -> None:
+    same = canonical_json(first) == canonical_json(second)
+    one, two = (replace(BASE, params={"p": value}).fingerprint for value in (first, second))
+    assert (one == two) is same
+
+
+def test_everything_that_decides_the_result_decides_the_fingerprint() -> None:
+    engine = BASE.engine or {}
+    others = [
+        replace(BASE, stage="matte"),
+        replace(BASE, stage_version="2"),
+        replace(BASE, engine=None),
+        replace(BASE, engine=engine | {"version": "2"}),
+        replace(BASE, engine=engine | {"weights": {"a": "f" * 64}}),
+        replace(BASE, params={"seed": 1, "script": ["x"]}),
+        replace(BASE, inputs={"avatar": {"sha256": "2" * 64}}),
+        replace(BASE, inputs={"backdrop": {"sha256": "1" * 64}}),
+        replace(BASE, inputs={}),
+    ]
+    assert len({BASE.fingerprint, *(other.fingerprint for other in others)}) == len(others) + 1
+
+
+def test_it_stays_the_same_from_release_to_release() -> None:
+    assert BASE.fingerprint == "d532023af31c18766be89700e63820a40f9e99a81c508c19bf8245ec7061c214"
+
+
+def _plan(**change: Any) -> Plan:
+    asked = AvatarRequest.parse({"script": "Hi.", "avatar": {"uri": "s3://inputs/a.mp4"}} | change)
+    avatar = Source(uri=asked.avatar.uri, sha256="a" * 64, bytes=9, kind="video", width=1280, height=720)
+    shape = picture(asked.output, avatar.width, avatar.height)
+    return Plan(
+        script=(Spoken(text=str(asked.script), pause_s=0.3),),
+        language=asked.language,
+        voice="heart",
+        avatar=avatar,
+        backdrop=None,
+        background=asked.background,
+        picture=shape,
+        footage=footage_spec(shape, avatar),
+        captions=asked.captions,
+        engines=asked.engines,
+        motion=asked.motion,
+        seed=asked.seed,
+    )
+
+
+def _fingerprint(stage: str, plan: Plan) -> str:
+    wanted = next(found for found in pipeline.GRAPH if found.name == stage)
+    made = pipeline.recipe(wanted, plan, {})
+    assert made is not None
+    return made.fingerprint
+
+
+def test_the_avatars_own_artifacts_serve_every_script() -> None:
+    first, second = _plan(), _plan(script="Something else.", captions="burned", seed=7)
+    for stage in ("face", "matte"):
+        assert _fingerprint(stage, first) == _fingerprint(stage, second)
+    assert _fingerprint("speech", first) != _fingerprint("speech", second)
+
+
+def test_a_frame_rate_or_size_that_changes_the_footage_changes_the_track() -> None:
+    assert _fingerprint("face", _plan()) != _fingerprint("face", _plan(output={"fps": 50}))
+    assert _fingerprint("face", _plan()) != _fingerprint("face", _plan(output={"resolution": "360p"}))
+
+
+def test_the_matte_is_made_only_where_the_background_is_replaced() -> None:
+    matte = next(stage for stage in pipeline.GRAPH if stage.name == "matte")
+    assert not matte.wanted(_plan())
+    assert matte.wanted(_plan(background={"kind": "blur"}))

@@ -1,0 +1,45 @@
+"""Sizes: what is encoded, and how much of the footage is read for it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avatarlab_ops.plan import Source, footage_spec, picture
+from avatarlab_ops.request import Output
+
+ASPECTS = st.sampled_from(["16:9", "9:16", "1:1", "4:5", "source"])
+RESOLUTIONS = st.sampled_from(["360p", "480p", "720p", "1080p"])
+SIDES = st.integers(64, 8000)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "resolution", "size"),
+    [
+        ("16:9", "720p", (1280, 720)),
+        ("9:16", "1080p", (1080, 1920)),
+        ("1:1", "360p", (360, 360)),
+        ("4:5", "1080p", (1080, 1350)),
+        ("16:9", "480p", (854, 480)),
+        ("source", "720p", (512, 512)),
+    ],
+)
+def test_sizes_people_expect(aspect: str, resolution: str, size: tuple[int, int]) -> None:
+    shape = picture(Output.model_validate({"aspect": aspect, "resolution": resolution}), 512, 512)
+    assert (shape.width, shape.height) == size
+
+
+@given(ASPECTS, RESOLUTIONS, SIDES, SIDES)
+def test_footage_covers_the_picture_and_no_more(
+    aspect: str, resolution: str, width: int, height: int
+) -> None:
+    shape = picture(Output.model_validate({"aspect": aspect, "resolution": resolution}), width, height)
+    assert shape.width % 2 == 0
+    assert shape.height % 2 == 0
+    avatar = Source(uri="s3://inputs/a", sha256="a" * 64, bytes=1, kind="image", width=width, height=height)
+    short = footage_spec(shape, avatar).max_short_side_px
+    scale = short / min(width, height)
+    assert short <= min(width, height) + 1
+    wanted = min(1.0, max(shape.width / width, shape.height / height))
+    assert wanted <= scale <= wanted + 2 / min(width, height)

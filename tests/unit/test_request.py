@@ -1,0 +1,154 @@
+"""The contract: what is accepted, what is refused and how it is said, and the forms made from it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avatarlab_ops import request
+from avatarlab_ops.errors import InputError, ReferenceRefused, RequestInvalid, ScriptRefused
+from avatarlab_ops.request import AvatarRequest, form_schema, split_reference
+
+LEAST: dict[str, Any] = {"script": "Hello.", "avatar": {"uri": "s3://inputs/a.png"}}
+
+
+def test_script_and_avatar_are_enough() -> None:
+    asked = AvatarRequest.parse(LEAST)
+    assert asked.output.fps == 25
+    assert asked.background.kind == "original"
+    assert asked.engines.matting == "rvm_onnx"
+
+
+def test_dotted_and_nested_fields_mean_the_same() -> None:
+    dotted = {"script": "Hello.", "avatar.uri": "s3://inputs/a.png", "output.fps": 30, "motion.blinks": False}
+    nested = LEAST | {"output": {"fps": 30}, "motion": {"blinks": False}}
+    assert AvatarRequest.parse(dotted) == AvatarRequest.parse(nested)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        ({"script": ""}, ScriptRefused, "script: is empty"),
+        ({"script": " \n "}, ScriptRefused, "script: is empty"),
+        ({"script": []}, RequestInvalid, "script"),
+        ({"script": "a\x07b"}, ScriptRefused, "U+0007"),
+        ({"script": "a\x00b"}, ScriptRefused, "U+0000"),
+        ({"script": "a\u202eb"}, ScriptRefused, "U+202E"),
+        ({"script": [{"text": "a\x1bb"}]}, ScriptRefused, "script.0.text"),
+        ({"script": "x" * 20_001}, ScriptRefused, "20001 characters, at most 20000"),
+        ({"script": [{"text": "x" * 15_000}] * 2}, ScriptRefused, "30000 characters"),
+        ({"script": [{"text": "a", "pause_s": -1}]}, RequestInvalid, "script.0.pause_s"),
+        ({"script": [{"text": "a", "pause_s": float("nan")}]}, RequestInvalid, "script.0.pause_s"),
+        ({"script": 3}, RequestInvalid, "script"),
+        ({"avatar": {"uri": "http://example.org/a.png"}}, ReferenceRefused, "s3://inputs/KEY"),
+        ({"avatar": {"uri": "file:///etc/passwd"}}, ReferenceRefused, "avatar.uri"),
+        ({"avatar": {"uri": "s3://inputs/../secret"}}, ReferenceRefused, "'..'"),
+        ({"avatar": {"uri": "s3://inputs/a//b"}}, ReferenceRefused, "'//'"),
+        ({"avatar": {"uri": "s3://inputs/a/"}}, ReferenceRefused, "trailing"),
+        ({"avatar": {"uri": "s3://inputs/a\nb"}}, ReferenceRefused, "control"),
+        ({"avatar": {"uri": "s3://inputs/" + "x" * 1025}}, ReferenceRefused, "1024"),
+        ({"avatar": {"uri": "s3://inputs/" + "x" * 300}}, ReferenceRefused, "255"),
+        ({"avatar": {"uri": "s3://inputs/a.png", "url": 1}}, RequestInvalid, "avatar.url: no such field"),
+        ({"bogus": 1}, RequestInvalid, "bogus: no such field"),
+        ({"output": {"fps": 0}}, RequestInvalid, "output.fps"),
+        ({"output": {"fps": 1000}}, RequestInvalid, "given: 1000"),
+        ({"output.fps": 1000}, RequestInvalid, "output.fps"),
+        ({"output": {"fps": 25}, "output.fps": 25}, RequestInvalid, "both nested and with a dot"),
+        ({"background": {"kind": "colour"}}, RequestInvalid, "colour is required"),
+        ({"background": {"kind": "colour", "colour": "red"}}, RequestInvalid, "background.colour"),
+        ({"background": {"kind": "image"}}, RequestInvalid, "uri is required"),
+        ({"background": {"kind": "transparent"}}, RequestInvalid, "output.container webm"),
+        ({"language": "english"}, RequestInvalid, "language"),
+        ({"voice": "../x"}, RequestInvalid, "voice"),
+        ({"seed": -1}, RequestInvalid, "seed"),
+        ({"seed": "1"}, RequestInvalid, "seed"),
+        ({"labels": {"a": "b\x00"}}, RequestInvalid, "labels.a"),
+        ({"labels": {"": "b"}}, RequestInvalid, "labels"),
+        ({"idempotency_key": "a b"}, RequestInvalid, "idempotency_key"),
+    ],
+)
+def test_refusals_name_the_field_and_the_limit(
+    change: dict[str, Any], error: type[InputError], said: str
+) -> None:
+    with pytest.raises(error) as caught:
+        AvatarRequest.parse(LEAST | change)
+    assert said in str(caught.value)
+    assert type(caught.value) is error
+
+
+def test_every_wrong_field_is_named_at_once() -> None:
+    with pytest.raises(RequestInvalid) as caught:
+        AvatarRequest.parse({"script": "", "avatar": {"uri": "x"}, "seed": -1})
+    assert all(name in str(caught.value) for name in ("script:", "avatar.uri:", "seed:"))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "{", "null"])
+def test_what_is_no_json_object_is_refused(text: str) -> None:
+    with pytest.raises(RequestInvalid):
+        AvatarRequest.from_json(text)
+
+
+@given(st.text(max_size=60))
+def test_any_script_is_accepted_or_refused_by_name(text: str) -> None:
+    try:
+        asked = AvatarRequest.parse(LEAST | {"script": text})
+    except ScriptRefused as error:
+        assert str(error).startswith("script: ")  # noqa: PT017
+    else:
+        assert asked.script == text
+
+
+@given(st.text(max_size=80))
+def test_a_reference_that_passes_stays_inside_its_bucket(text: str) -> None:
+    try:
+        bucket, key = split_reference(f"s3://inputs/{text}")
+    except ValueError:
+        return
+    assert bucket == "inputs"
+    assert f"s3://{bucket}/{key}" == f"s3://inputs/{text}"
+    assert not {"", ".", ".."} & set(key.split("/"))
+
+
+def test_the_digest_knows_the_request_not_its_key() -> None:
+    plain = AvatarRequest.parse(LEAST)
+    assert AvatarRequest.parse(LEAST | {"idempotency_key": "k"}).digest() == plain.digest()
+    assert AvatarRequest.parse(LEAST | {"seed": 1}).digest() != plain.digest()
+
+
+def test_a_form_filled_with_its_defaults_is_a_valid_request() -> None:
+    form = form_schema()
+    filled = {name: schema["default"] for name, schema in form.items() if "default" in schema}
+    asked = AvatarRequest.parse(filled | {"script": "Hello.", "avatar.uri": "s3://inputs/a.png"})
+    assert asked == AvatarRequest.parse(LEAST)
+    assert [name for name, schema in form.items() if "default" not in schema] == ["script", "avatar.uri"]
+
+
+def test_every_field_of_the_form_is_explained_and_self_contained() -> None:
+    for name, schema in form_schema().items():
+        assert schema["description"], name
+        assert "$ref" not in json.dumps(schema), name
+        assert "type" in schema or "enum" in schema, name
+
+
+def test_docs_are_current() -> None:
+    path = Path(__file__).parents[2] / "docs" / "request.md"
+    assert path.read_text() == request.markdown() + "\n", (
+        "run: python -m avatarlab_ops.request > docs/request.md"
+    )
+
+
+def test_the_contract_and_the_pipeline_load_nothing_heavy() -> None:
+    code = (
+        "import sys, avatarlab_ops.request, avatarlab_ops.pipeline\n"
+        "slow = {'numpy', 'torch', 'boto3', 'sqlalchemy', 'pymongo', 'cv2', 'av', 'airflow'}\n"
+        "heavy = slow & set(sys.modules)\n"
+        "sys.exit(repr(heavy) if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
