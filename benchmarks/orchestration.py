@@ -1,0 +1,106 @@
+"""What Airflow adds to a render: wall clock minus the stages' compute, beside a bare chain of as many empty tasks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+
+from avatarlab_ops import pipeline
+from avatarlab_ops.client import AirflowClient
+from avatarlab_ops.embedded import control
+from avatarlab_ops.settings import Settings
+from benchmarks.stages import request
+
+ROOT = Path(__file__).parents[1]
+RUNS = 5
+EMPTY_CHAIN = '''"""As many empty tasks as a render has stages, in one chain."""
+
+from airflow.sdk import DAG, task
+
+with DAG("empty_chain", schedule=None):
+    previous = None
+    for number in range({tasks}):
+
+        @task(task_id=f"task{{number}}", pool="cpu")
+        def nothing() -> None:
+            """Do nothing."""
+
+        current = nothing()
+        if previous is not None:
+            previous >> current
+        previous = current
+'''
+
+
+def _seconds(run: dict[str, str]) -> float:
+    return (
+        datetime.fromisoformat(run["end_date"]) - datetime.fromisoformat(run["queued_at"])
+    ).total_seconds()
+
+
+def _ended(client: AirflowClient, dag: str, run_id: str) -> dict[str, str]:
+    url = f"/api/v2/dags/{dag}/dagRuns/{run_id}"
+    while (run := client.get(url))["state"] not in ("success", "failed"):
+        time.sleep(0.2)
+    assert run["state"] == "success", f"{dag} {run_id} failed"
+    return dict(run)
+
+
+def empty_chain(client: AirflowClient) -> float:
+    """Seconds from queued to ended of one chain of empty tasks."""
+    run_id = f"bench-{time.time_ns()}"
+    client.trigger("empty_chain", run_id, {})
+    return _seconds(_ended(client, "empty_chain", run_id))
+
+
+def render(client: AirflowClient, settings: Settings) -> tuple[float, float]:
+    """(wall clock, sum of the stages' compute) in seconds of one uncached 360p render of one sentence."""
+    data = request(settings, 1, time.time_ns() % 2**32, output={"resolution": "360p"})
+    run_id = client.submit(data)
+    wall_s = _seconds(_ended(client, "avatar_render", run_id))
+    render_id = client.xcom(run_id, "admit", "render_id")
+    return wall_s, sum(stage.compute_s for stage in pipeline.status(settings, render_id).stages)
+
+
+def table(client: AirflowClient, settings: Settings) -> list[str]:
+    """Medians over a few runs each, after one of each that is not counted."""
+    empty_chain(client)
+    render(client, settings)
+    chain_s = statistics.median(empty_chain(client) for _ in range(RUNS))
+    renders = [render(client, settings) for _ in range(RUNS)]
+    overhead_s = statistics.median(wall - compute for wall, compute in renders)
+    return [
+        f"render: wall clock          {statistics.median(wall for wall, _ in renders):6.2f} s",
+        f"render: sum of compute      {statistics.median(compute for _, compute in renders):6.2f} s",
+        f"render: overhead            {overhead_s:6.2f} s   (median of {RUNS})",
+        f"empty chain, {len(pipeline.STAGES)} tasks        {chain_s:6.2f} s   (median of {RUNS})",
+        f"overhead / empty chain      {overhead_s / chain_s:6.2f}",
+    ]
+
+
+def main() -> None:
+    """Start an Airflow of its own, with the empty chain beside the product's DAGs, and print the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        home, dags = Path(folder) / "state", Path(folder) / "dags"
+        shutil.copytree(ROOT / "dags", dags)
+        (dags / "empty_chain.py").write_text(EMPTY_CHAIN.format(tasks=len(pipeline.STAGES)))
+        os.environ |= {
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "AVATARLAB_HOME": str(home),
+            "AVATARLAB_PORT": "0",
+        }
+        try:
+            control.up(home, print)
+            with AirflowClient.from_home(home) as client:
+                print("\n".join(table(client, Settings.from_env())))
+        finally:
+            control.down(home)
+
+
+if __name__ == "__main__":
+    main()
