@@ -20,6 +20,9 @@ from avatarlab_ops.errors import InputError, TransientError
 
 SUPERVISOR = "avatarlab_ops.embedded.supervisor"
 
+# The supervisor outlives its starter; kept so that a long-lived starter reaps it and is not warned about it.
+_started: list[subprocess.Popen[bytes]] = []
+
 
 def running(home: Path) -> State | None:
     """The running supervisor's state; None when none runs."""
@@ -91,18 +94,20 @@ def up(home: Path, say: Callable[[str], None]) -> State:
     `say` gets one line for each part that changes. Raises TransientError when a part does not come up.
     """
     home = home.resolve()
-    if running(home) is None:
-        site, note = choose_site(home)
-        site.logs.mkdir(parents=True, exist_ok=True)
-        log_file = site.logs / "supervisor.log"
-        with log_file.open("ab") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", SUPERVISOR, str(home), site.host, str(site.port), note],
-                start_new_session=True, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
-            )  # fmt: skip
-    else:
-        process = None
+    process = _start(home) if running(home) is None else None
     return _until_healthy(home, process, say)
+
+
+def _start(home: Path) -> subprocess.Popen[bytes]:
+    site, note = choose_site(home)
+    site.logs.mkdir(parents=True, exist_ok=True)
+    with (site.logs / "supervisor.log").open("ab") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", SUPERVISOR, str(home), site.host, str(site.port), note],
+            start_new_session=True, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
+        )  # fmt: skip
+    _started[:] = [known for known in _started if known.poll() is None] + [process]
+    return process
 
 
 def _until_healthy(home: Path, process: subprocess.Popen[bytes] | None, say: Callable[[str], None]) -> State:

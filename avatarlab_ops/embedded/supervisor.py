@@ -270,16 +270,22 @@ def read_state(home: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def held(home: Path) -> Iterator[bool]:
-    """Yield whether the supervisor's lock could be taken; it is held until the block ends."""
+def held(home: Path, patience_s: float = 0.0) -> Iterator[bool]:
+    """Yield whether the supervisor's lock could be taken within `patience_s`; held until the block ends."""
     home.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + patience_s
     with (home / "supervisor.lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    continue
+                yield False
+            else:
+                yield True
+            return
 
 
 def main() -> int:
@@ -287,7 +293,7 @@ def main() -> int:
     home, host, port, note = sys.argv[1:]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    with held(Path(home)) as free:
+    with held(Path(home), patience_s=2.0) as free:  # others only look, for a moment
         if not free:
             log.info("another supervisor runs on %s", home)
             return 0

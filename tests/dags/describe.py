@@ -1,0 +1,50 @@
+"""Imports the DAG file as Airflow does and prints, as JSON, what the tests ask."""
+
+import json
+import sys
+import time
+
+
+def main() -> None:
+    import airflow.sdk  # noqa: F401
+    import pydantic  # noqa: F401
+
+    before = set(sys.modules)
+    started = time.perf_counter()
+    import avatar_render
+
+    seconds = time.perf_counter() - started
+    dag = avatar_render.dag
+    policy = dag.get_task("speech").retry_policy
+    tasks = {
+        task.task_id: {
+            "pool": task.pool,
+            "pool_slots": task.pool_slots,
+            "trigger_rule": str(task.trigger_rule.value),
+            "retries": task.retries,
+            "downstream": sorted(task.downstream_task_ids),
+            "links": [link.name for link in task.operator_extra_links],
+        }
+        for task in dag.tasks
+    }
+    params = {}
+    for name in dag.params:
+        param = dag.params.get_param(name)
+        params[name] = {"schema": param.schema, "default": param.value if param.has_value else None}
+    decisions = {}
+    from avatarlab_ops import errors
+
+    for name, error in vars(errors).items():
+        if isinstance(error, type) and issubclass(error, errors.AvatarlabError):
+            decisions[name] = policy.evaluate(error("x"), 1, 5).action.value
+    decisions["TypeError"] = policy.evaluate(TypeError("x"), 1, 5).action.value
+    decisions["KeyError"] = policy.evaluate(KeyError("x"), 1, 5).action.value
+    decisions["ConnectionError"] = policy.evaluate(ConnectionError("x"), 1, 5).action.value
+    print(json.dumps({
+        "seconds": seconds, "tasks": tasks, "params": params, "decisions": decisions,
+        "imported": sorted(set(sys.modules) - before), "schedule": str(dag.schedule),
+    }))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""The DAG file as Airflow sees it: fast to import, light, and exactly the pipeline's graph and contract."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avatarlab_ops import errors
+from avatarlab_ops.request import form_schema
+
+ROOT = Path(__file__).parents[2]
+HEAVY = (
+    "av",
+    "boto3",
+    "botocore",
+    "cv2",
+    "onnxruntime",
+    "pandas",
+    "psycopg",
+    "pymongo",
+    "scipy",
+    "torch",
+    "torchaudio",
+)
+GRAPH = {
+    "admit": ["face", "matte", "speech"],
+    "speech": ["lipsync"],
+    "face": ["lipsync"],
+    "matte": ["composite"],
+    "lipsync": ["composite"],
+    "composite": ["publish"],
+    "publish": [],
+}
+Json = dict[str, Any]
+
+
+def describe(home: Path) -> Json:
+    """What describe.py prints, from a process that is set up as Airflow's parts are."""
+    env = os.environ | {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("dags", "plugins", "")),
+    }
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("describe.py"))],
+        env=env, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.fixture(scope="session")
+def dag(tmp_path_factory: pytest.TempPathFactory) -> Json:
+    return describe(tmp_path_factory.mktemp("airflow"))
+
+
+def test_import_takes_less_than_half_a_second(dag: Json, tmp_path: Path) -> None:
+    # A shared machine stalls at random: the best of up to four runs is what the file itself takes.
+    best = dag["seconds"]
+    for attempt in range(3):
+        if best < 0.5:
+            break
+        best = min(best, describe(tmp_path / str(attempt))["seconds"])
+    assert best < 0.5, f"dags/avatar_render.py takes {best:.2f} s to import beyond Airflow itself"
+
+
+def test_import_is_light(dag: Json) -> None:
+    loaded = [name for name in dag["imported"] if name.partition(".")[0] in HEAVY]
+    assert not loaded
+
+
+def test_graph_is_the_pipelines(dag: Json) -> None:
+    from avatarlab_ops.pipeline import STAGES
+
+    assert set(dag["tasks"]) == set(STAGES)
+    assert {name: task["downstream"] for name, task in dag["tasks"].items()} == GRAPH
+
+
+def test_graph_gives_every_stage_what_it_reads() -> None:
+    from avatarlab_ops import pipeline
+
+    def upstream(task: str) -> set[str]:
+        direct = {name for name, after in GRAPH.items() if task in after}
+        return direct.union(*(upstream(name) for name in direct))
+
+    for stage in pipeline.GRAPH:
+        assert set(stage.after) <= upstream(stage.name), stage.name
+
+
+def test_model_stages_queue_for_the_gpu_and_others_for_the_cpu(dag: Json) -> None:
+    pools = {name: task["pool"] for name, task in dag["tasks"].items()}
+    gpu = {"speech", "matte", "lipsync"}
+    assert pools == {name: "gpu" if name in gpu else "cpu" for name in GRAPH}
+    known = json.loads((ROOT / "config" / "pools.json").read_text())
+    for task in dag["tasks"].values():
+        assert 1 <= task["pool_slots"] <= known[task["pool"]]["slots"]
+
+
+def test_a_skipped_stage_does_not_skip_what_follows(dag: Json) -> None:
+    assert {task["trigger_rule"] for task in dag["tasks"].values()} == {"none_failed"}
+
+
+def test_publish_links_to_video_and_manifest(dag: Json) -> None:
+    assert dag["tasks"]["publish"]["links"] == ["Video", "Manifest"]
+
+
+def test_params_are_the_contract(dag: Json) -> None:
+    form = form_schema()
+    assert set(dag["params"]) == set(form)
+    for name, schema in form.items():
+        param = dag["params"][name]["schema"]
+        for key in ("enum", "type", "minimum", "maximum", "maxLength", "title", "section"):
+            assert param.get(key) == schema.get(key), f"{name}.{key}"
+        assert dag["params"][name]["default"] == schema.get("default", "" if "." in name else None), name
+
+
+@pytest.mark.parametrize(
+    "error",
+    [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, errors.AvatarlabError)],
+)
+def test_retries_follow_the_exception_tree(dag: Json, error: type[errors.AvatarlabError]) -> None:
+    assert dag["decisions"][error.__name__] == ("retry" if error.retryable else "fail")
+
+
+def test_defects_fail_at_once_and_unknown_troubles_are_retried(dag: Json) -> None:
+    assert dag["decisions"]["TypeError"] == dag["decisions"]["KeyError"] == "fail"
+    assert dag["decisions"]["ConnectionError"] == "default"
+    assert all(task["retries"] >= 3 for task in dag["tasks"].values())

@@ -1,0 +1,143 @@
+"""Requests through Airflow's REST trigger, as another system sends them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import httpx
+import pytest
+from conftest import Site, request
+
+from avatarlab_ops import pipeline
+from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.request import split_reference
+from avatarlab_ops.stores.objects import objects
+
+
+@pytest.fixture(scope="session")
+def first(site: Site) -> str:
+    """Run id of the session's first published render."""
+    run_id = site.client.submit(request(idempotency_key="first"))
+    assert site.finish(run_id) == "success", site.client.tasks(run_id)
+    return run_id
+
+
+def test_a_request_ends_as_a_published_video(site: Site, first: str) -> None:
+    status = site.status(first)
+    assert status.state == "published"
+    published = pipeline.published(site.settings, status.render_id)
+    assert published
+    with av.open(io.BytesIO(objects(site.settings).read(*split_reference(published.video_uri)))) as video:
+        picture = video.streams.video[0]
+        assert (picture.width, picture.height) == (640, 360)
+        assert video.streams.audio
+        assert picture.frames == pytest.approx(published.duration_s * 24, abs=1)
+
+
+def test_the_links_lead_a_logged_in_user_to_video_and_manifest(site: Site, first: str) -> None:
+    links = site.client.get(f"/api/v2/dags/avatar_render/dagRuns/{first}/taskInstances/publish/links")
+    addresses = links["extra_links"]
+    assert set(addresses) == {"Video", "Manifest"}
+    password = json.loads((site.home / "airflow" / "passwords.json").read_text())["admin"]
+    login = {"username": "admin", "password": password}
+    token = httpx.post(f"{site.address}/auth/token", json=login).json()["access_token"]
+    assert httpx.get(addresses["Video"]).status_code == 401
+    opened = httpx.get(addresses["Video"], headers={"Authorization": f"Bearer {token}"})
+    assert opened.is_redirect, opened.text
+    video = httpx.get(opened.headers["location"])
+    assert video.is_success
+    assert video.content[4:8] == b"ftyp"
+    opened = httpx.get(addresses["Manifest"], headers={"Authorization": f"Bearer {token}"})
+    assert httpx.get(opened.headers["location"]).json()
+
+
+def test_the_same_key_gives_the_same_run_and_no_second_video(site: Site, first: str) -> None:
+    assert site.client.submit(request(idempotency_key="first")) == first
+    before = list(objects(site.settings).keys("outputs"))
+    assert site.finish(first) == "success"
+    assert list(objects(site.settings).keys("outputs")) == before
+
+
+def test_what_exists_is_skipped_in_the_grid_and_published_anew(site: Site, first: str) -> None:
+    run_id = site.client.submit(request(idempotency_key="second", labels={"try": "second"}))
+    assert site.finish(run_id) == "success"
+    states = site.client.tasks(run_id)
+    assert {states[name] for name in ("speech", "face", "matte", "lipsync", "composite")} == {"skipped"}
+    assert states["publish"] == "success"
+    assert site.status(run_id).video_uri != site.status(first).video_uri
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"colour_of_hat": "red"}, "colour_of_hat"),
+        ({"avatar": {"uri": "s3://inputs/e2e/nobody.png"}}, "nobody.png"),
+        ({"avatar": {"uri": "s3://elsewhere/a.png"}}, "inputs"),
+        ({"background": {"kind": "colour"}}, "colour"),
+        ({"avatar.uri": ""}, "avatar"),
+    ],
+)
+def test_a_bad_request_fails_in_admit_with_the_reason(
+    site: Site, changes: dict[str, object], said: str
+) -> None:
+    conf = request(**changes)
+    if "avatar.uri" in changes:
+        del conf["avatar"]
+    run_id = f"bad-{abs(hash(json.dumps(changes)))}"
+    body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+    site.client._call("POST", "/api/v2/dags/avatar_render/dagRuns", json=body)
+    assert site.finish(run_id) == "failed"
+    states = site.client.tasks(run_id)
+    assert states.pop("admit") == "failed"
+    assert set(states.values()) == {"upstream_failed"}
+    refusal = site.client.xcom(run_id, "admit", "refusal")
+    assert said in refusal["reason"], refusal
+    assert refusal["code"] in ("request_invalid", "reference_refused")
+
+
+def test_what_the_form_would_refuse_is_refused_at_the_trigger(site: Site) -> None:
+    conf = {"script": "Hello.", "avatar": {"uri": "s3://inputs/a.png"}, "output.fps": 1000}
+    body = {"dag_run_id": "fps-1000", "logical_date": None, "conf": conf}
+    answer = site.client._call("POST", "/api/v2/dags/avatar_render/dagRuns", json=body, accept=(400,))
+    assert answer.status_code == 400
+    assert "1000" in answer.text
+    with pytest.raises(RequestInvalid, match=r"output\.fps"):
+        site.client.submit(conf)
+
+
+def avatarlab(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "avatarlab_ops.cli", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ, timeout=300)
+
+
+def test_command_line_submits_watches_and_fetches(site: Site, first: str, tmp_path: Path) -> None:
+    wish = tmp_path / "request.json"
+    wish.write_text(json.dumps(request(idempotency_key="first")))
+    out = tmp_path / "video.mp4"
+    done = avatarlab("submit", str(wish), "--wait", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == first
+    assert out.read_bytes()[4:8] == b"ftyp"
+    assert json.loads(out.with_suffix(".json").read_text())
+    told = json.loads(avatarlab("status", first).stdout)
+    assert told["state"] == "published"
+
+
+def test_command_line_says_why_without_a_traceback(site: Site, tmp_path: Path) -> None:
+    wish = tmp_path / "request.json"
+    wish.write_text(json.dumps(request(avatar={"uri": "s3://inputs/e2e/missing.png"})))
+    done = avatarlab("submit", str(wish), "--wait")
+    assert done.returncode == 2
+    assert "missing.png" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor_finds_nothing_to_do(site: Site) -> None:
+    done = avatarlab("doctor")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,91 @@
+"""The running site itself: pages, parts, files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import Site
+
+from avatarlab_ops.embedded import control
+from avatarlab_ops.embedded.supervisor import read_state
+from avatarlab_ops.errors import InputError
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+def test_nobody_gets_in_without_the_password(site: Site) -> None:
+    assert httpx.get(f"{site.address}/api/v2/dags").status_code == 401
+    wrong = {"username": "admin", "password": "admin"}
+    assert httpx.post(f"{site.address}/auth/token", json=wrong).status_code == 401
+
+
+def test_files_with_secrets_are_the_owners_alone(site: Site) -> None:
+    for name in ("passwords.json", "keys.json", "airflow.cfg"):
+        assert (site.home / "airflow" / name).stat().st_mode & 0o077 == 0, name
+    secrets = json.loads((site.home / "airflow" / "keys.json").read_text()).values()
+    config = (site.home / "airflow" / "airflow.cfg").read_text()
+    logs = [path for path in (site.home / "logs").glob("*.log") if path.stat().st_size < 50_000_000]
+    for secret in [*secrets, site.settings.s3_secret_key]:
+        assert secret not in config
+        assert not [path for path in logs if secret in path.read_text(errors="replace")]
+
+
+def test_up_again_finds_it_running(site: Site) -> None:
+    pid = read_state(site.home)["pid"]
+    assert control.up(site.home, lambda _: None).pid == pid
+
+
+def test_a_killed_part_is_started_again_and_leaves_no_orphans(site: Site) -> None:
+    before = read_state(site.home)
+    killed = before["sessions"]["triggerer"]
+    os.kill(killed, signal.SIGKILL)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        state = read_state(site.home)
+        if state["restarts"].get("triggerer") and state["phase"] == "healthy":
+            break
+        time.sleep(0.2)
+    assert state["phase"] == "healthy"
+    assert state["sessions"]["triggerer"] != killed
+    assert state["sessions"]["scheduler"] == before["sessions"]["scheduler"]
+
+
+def test_a_port_in_use_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("AVATARLAB_PORT", str(port))
+        with pytest.raises(InputError, match=f"port {port} is in use by .*{os.getpid()}"):
+            control.choose_site(tmp_path)
+
+
+def test_the_form_opens_in_a_browser_with_every_section(site: Site) -> None:
+    browser = shutil.which("chromium")
+    if not browser:
+        pytest.skip("no Chromium here; `make test` installs it where it may")
+    from playwright.sync_api import sync_playwright
+
+    password = json.loads((site.home / "airflow" / "passwords.json").read_text())["admin"]
+    with sync_playwright() as play, play.chromium.launch(executable_path=browser, args=FLAGS) as chromium:
+        page = chromium.new_page(viewport={"width": 1280, "height": 1600})
+        page.goto(f"{site.address}/auth/login/?next={site.address}/dags/avatar_render")
+        page.get_by_label("Username").fill("admin")
+        page.locator("input[type=password]").fill(password)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Trigger").first.click()
+        form = page.get_by_role("dialog")
+        form.get_by_text("Script", exact=False).first.wait_for(timeout=60_000)
+        for section in ("Background", "Video", "Engines", "Motion", "Bookkeeping"):
+            assert form.get_by_text(section, exact=True).count(), section
+        if folder := os.environ.get("AVATARLAB_SCREENSHOTS"):
+            page.screenshot(path=f"{folder}/form.png")
