@@ -14,10 +14,11 @@ from avatarlab_ops.engines.lipsync.measure import lip_gap
 from avatarlab_ops.engines.lipsync.viseme_warp import blinks
 from avatarlab_ops.engines.lipsync.viseme_warp.field import Support
 from avatarlab_ops.engines.lipsync.viseme_warp.geometry import Box, FaceFrame, MouthShape, Real, mouth_of
+from avatarlab_ops.engines.lipsync.viseme_warp.hang import hanging
 from avatarlab_ops.engines.lipsync.viseme_warp.head import STILL, Sway
 from avatarlab_ops.engines.lipsync.viseme_warp.interior import Interior
 from avatarlab_ops.engines.lipsync.viseme_warp.paint import FacePainter
-from avatarlab_ops.engines.lipsync.viseme_warp.shape import SMILING_CONTACT, SPEAKING_CONTACT
+from avatarlab_ops.engines.lipsync.viseme_warp.shape import SPEAKING_CONTACT
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.progress import Report
 
@@ -76,7 +77,6 @@ class _Clip:
         self._sway = Sway(head) if still and options["head_motion"] else None
         self._boxes = _boxes(track, with_eyes=len(times) > 0)
         self._strength = _fade(track.present[self._index])
-        self._contact = SMILING_CONTACT if still else SPEAKING_CONTACT
         self._interior = None if still else self._best_interior()
 
     def patches(self, report: Report) -> Iterator[Patch]:
@@ -89,13 +89,23 @@ class _Clip:
                 yield Patch(index, box.x, box.y, np.zeros((*blank.shape, 3), np.uint8), blank, STILL)
             else:
                 if painter is None or painted != index:
-                    frame = self._frames[index]
-                    painter = FacePainter(
-                        frame, self._track.landmarks[index], box, self._interior, self._contact
-                    )
+                    painter = self._painter(index)
                     painted = index
                 yield self._patch(painter, i, index)
             report(i + 1, len(self._index), "frames")
+
+    def _painter(self, index: int) -> FacePainter:
+        frame, landmarks, box = self._frames[index], self._track.landmarks[index], self._boxes[index]
+        if self._interior is None:
+            return FacePainter(frame, landmarks, box)
+        return FacePainter(
+            frame,
+            landmarks,
+            box,
+            interior=self._interior,
+            contact=SPEAKING_CONTACT,
+            hang=self._hang[index],
+        )
 
     def _patch(self, painter: FacePainter, i: int, index: int) -> Patch:
         values = self._curves.at(i)
@@ -114,7 +124,9 @@ class _Clip:
         gaps = lip_gap(self._track.landmarks[seen])
         best, shut = int(seen[gaps.argmax()]), int(seen[gaps.argmin()])
         (face, mouth), (_, rest) = (_face_and_mouth(self._track.landmarks[i]) for i in (best, shut))
-        return Interior.of(self._frames[best], face, mouth, rest=rest)
+        hang = hanging(self._track.landmarks, self._track.fps)
+        self._hang = hang - hang[shut]
+        return Interior.of(self._frames[best], face, mouth, rest=rest, drift=self._hang[best])
 
 
 def _face_and_mouth(landmarks: Real) -> tuple[FaceFrame, MouthShape]:

@@ -1,7 +1,7 @@
 """Where the face is: an upright frame of its own, and its contours in that frame.
 
-Lengths in the face's frame are in eye distances (outer corner to outer corner); x runs along the eyes, y down.
-The origin is the base of the nose, which belongs to the skull: what is fixed there ignores the jaw.
+Lengths in the face's frame are in eye distances (outer corner to outer corner), x runs along the eyes and
+y down. The origin is the base of the nose, which belongs to the skull: what is fixed there ignores the jaw.
 """
 
 from __future__ import annotations

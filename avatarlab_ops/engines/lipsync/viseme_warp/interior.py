@@ -33,16 +33,20 @@ class Interior:
     edge_y: float  # biting edge of the upper teeth in face coordinates
 
     @classmethod
-    def of(cls, frame: Frame, face: FaceFrame, mouth: MouthShape, *, rest: MouthShape) -> Interior:
+    def of(
+        cls, frame: Frame, face: FaceFrame, mouth: MouthShape, *, rest: MouthShape, drift: Real
+    ) -> Interior:
         """Interior from a source frame and its lips: real upper teeth where they show, else drawn ones.
 
         `rest` is the same person's mouth when nearest to shut; drawn teeth end just below its lip line.
+        Both rows are placed as in that frame, `drift` [2] being how far the jaw lies elsewhere in this one.
         """
         tone = light.tone(frame, face, mouth)
         seam = rest.upper_inner + SMILING_CONTACT * (rest.lower_inner - rest.upper_inner)
         edge = float(seam[SAMPLES // 2, 1]) + _EDGE_BELOW_SEAM
         real = teeth.cut(frame, face, mouth)
         if real is not None:
+            real = real.moved(-drift)
             edge = real.anchor[1] - 0.01
         x = float(rest.centre[0])
         upper = real or teeth.drawn(tone, (x, edge), seam, upper=True)
@@ -50,22 +54,31 @@ class Interior:
         return cls(upper, lower, light.flesh(frame, face, mouth), edge)
 
     def paint(
-        self, local: Real, face: FaceFrame, area: Box, mouth: MouthShape, *, jaw: float, tongue: float
+        self,
+        local: Real,
+        face: FaceFrame,
+        area: Box,
+        mouth: MouthShape,
+        *,
+        hang: Real,
+        jaw: float,
+        tongue: float,
     ) -> Real:
         """Colours float32 [h, w, 3] of the inner mouth in an area whose pixels have face coordinates `local`.
 
-        `jaw` is how far the jaw has come down, in eye distances; `tongue` 0..1 raises the tip.
+        `hang` [2] is how far the upper jaw lies from where it was placed, `jaw` how far the lower one has
+        opened (eye distances); `tongue` 0..1 raises the tip.
         """
         lx, ly = local[..., 0], local[..., 1]
         top, low = height_at(mouth.upper_inner, lx), height_at(mouth.lower_inner, lx)
         u = np.clip((lx - mouth.centre[0]) / max(mouth.half_width, 1e-3), -1, 1)
         canvas = self._cavity(ly, top, low, u)
-        canvas = self._with_tongue(canvas, lx, ly, mouth, tongue)
+        canvas = self._with_tongue(canvas, lx, ly, mouth, raised=tongue, edge_y=self.edge_y + float(hang[1]))
         shut = (1 - 0.55 * u * u)[..., None]
-        rgb, cover = self.lower.onto(area, face, drop=max(jaw, 0.0))
+        rgb, cover = self.lower.onto(area, face, hang + np.array([0, jaw], np.float32))
         lit = 0.45 + 0.4 * smoothstep(0.0, 0.05, low - ly + 0.02)
         canvas = _over(canvas, rgb * shut * lit[..., None], cover * 0.9)
-        rgb, cover = self.upper.onto(area, face)
+        rgb, cover = self.upper.onto(area, face, hang)
         shadow = 0.62 + 0.38 * smoothstep(0.0, 0.030, ly - top)  # the upper lip shades the teeth
         return _over(canvas, rgb * shadow[..., None] * (1 - 0.25 * u**4)[..., None], cover)
 
@@ -75,11 +88,13 @@ class Interior:
         glow = (0.46 - 0.30 * depth) * (1 - 0.5 * u * u) * (0.7 + 0.3 * smoothstep(0.0, 0.03, ly - top))
         return (self.flesh * np.array([0.92, 0.62, 0.60], np.float32)) * glow[..., None]
 
-    def _with_tongue(self, canvas: Real, lx: Real, ly: Real, mouth: MouthShape, raised: float) -> Real:
+    def _with_tongue(
+        self, canvas: Real, lx: Real, ly: Real, mouth: MouthShape, raised: float, edge_y: float
+    ) -> Real:
         """A soft rounded tongue on the floor of the mouth; `raised` to 1 its tip reaches the teeth."""
         floor = float(mouth.lower_inner[SAMPLES // 2, 1])
         rest = floor - 0.36 * mouth.gap
-        tip = rest + raised * (max(self.edge_y - 0.004, rest - 0.10) - rest) if rest > self.edge_y else rest
+        tip = rest + raised * (max(edge_y - 0.004, rest - 0.10) - rest) if rest > edge_y else rest
         half = 0.62 * mouth.half_width * (1 - 0.15 * raised)
         u = (lx - mouth.centre[0]) / max(half, 1e-3)
         surface = tip + 0.030 * u * u + 0.012 * np.exp(-((u / 0.12) ** 2)) * (1 - raised)

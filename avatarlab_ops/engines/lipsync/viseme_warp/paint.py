@@ -21,6 +21,7 @@ from avatarlab_ops.engines.lipsync.viseme_warp.interior import Interior
 from avatarlab_ops.engines.lipsync.viseme_warp.shape import SMILING_CONTACT, Driven, driven
 
 _GRID = 0.045  # cell of the coarse warp grid, eye distances
+_AT_REST: Real = np.zeros(2, np.float32)
 _BITE = 0.006  # an open source's lips are cut this far inside, so that no tooth shows at their rim
 _BESIDE, _ABOUT = 0.07, 0.05  # the finely layered area reaches this far beyond the lips' inner rim
 _RIM_DEPTH, _RIM_DARK = 0.014, 0.26  # parted lips turn inwards and darken over this depth
@@ -34,13 +35,15 @@ class FacePainter:
         frame: Frame,
         landmarks: Real,
         box: Box,
+        *,
         interior: Interior | None = None,
         contact: float = SMILING_CONTACT,
+        hang: Real = _AT_REST,
     ) -> None:
-        self.box, self.face, self._contact = box, FaceFrame.of(landmarks), contact
+        self.box, self.face, self._contact, self._hang = box, FaceFrame.of(landmarks), contact, hang
         self._crop = np.ascontiguousarray(box.of(frame))
         raw = seam.refine(frame, self.face, mouth_of(landmarks, self.face))
-        self.interior = interior or Interior.of(frame, self.face, raw, rest=raw)
+        self.interior = interior or Interior.of(frame, self.face, raw, rest=raw, drift=_AT_REST)
         self._source = _bitten(raw)
         self._lids = Lids(landmarks, self.face)
         self._lay_grid(field.Support.of(landmarks, self.face))
@@ -96,7 +99,9 @@ class FacePainter:
         local = area.local(self.face)
         above, below = self._sides(local, mouth)
         lips = self._shaded(local, mouth)
-        inside = self.interior.paint(local, self.face, area, mouth, jaw=want.jaw, tongue=tongue)
+        inside = self.interior.paint(
+            local, self.face, area, mouth, hang=self._hang, jaw=want.open, tongue=tongue
+        )
         mixed = inside * np.clip(1 - above - below, 0, 1)[..., None]
         for one, side in ((upper, above), (lower, below)):
             places = self._places[y : y + h, x : x + w] + self._enlarged(one, x, y, w, h)
@@ -122,7 +127,8 @@ class FacePainter:
     def _mouth_area(self, mouth: MouthShape) -> tuple[int, int, int, int]:
         """Rectangle (x, y, w, h) in the patch that holds both lips' inner rims and a margin."""
         points = np.concatenate([mouth.upper_inner, mouth.lower_inner])
-        low, high = points.min(axis=0) - (_BESIDE, _ABOUT), (*points.max(axis=0), _BESIDE, _ABOUT)
+        margin = np.array([_BESIDE, _ABOUT], np.float32)
+        low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
         corners = np.array([[a, b] for a in (low[0], high[0]) for b in (low[1], high[1])], np.float32)
         at = self.face.pixels(corners) - (self.box.x, self.box.y)
         limit = np.array([self.box.width, self.box.height])

@@ -19,10 +19,11 @@ _CHIN_OPENING, _CHIN_CLOSING = 0.82, 0.45  # chin travel beside that of the lowe
 
 @dataclass(frozen=True)
 class Driven:
-    """The wanted mouth and how far the jaw has come down (eye distances; negative: up)."""
+    """The wanted mouth and the jaw's way, in eye distances: `jaw` from the source, `open` from shut."""
 
     mouth: MouthShape
     jaw: float
+    open: float
 
 
 def driven(source: MouthShape, drive: dict[str, float], contact_at: float = SMILING_CONTACT) -> Driven:
@@ -35,9 +36,7 @@ def driven(source: MouthShape, drive: dict[str, float], contact_at: float = SMIL
     raised = min(_UPPER_SHARE * gap + _UPPER_RAISE * drive["upper"] + 0.006 * drive["rounding"], gap)
     lowered = gap - raised
     inner_y = contact[:, 1] + 0.30 * lowered * u * u  # corners follow the jaw a little
-    ripple = (contact[:, 1] - _parabola(u, contact[:, 1])) * min(
-        gap / 0.07, 1
-    )  # parted lips lose the seam's ripple
+    ripple = (contact[:, 1] - _parabola(u, contact[:, 1])) * min(gap / 0.07, 1)  # parted lips smooth out
     widen = _widening(source, drive)
     upper_inner = _moved(contact, source, widen, inner_y - 0.3 * ripple - raised * dome)
     lower_inner = _moved(contact, source, widen, inner_y - 0.85 * ripple + lowered * bowl)
@@ -52,7 +51,7 @@ def driven(source: MouthShape, drive: dict[str, float], contact_at: float = SMIL
         _moved(source.lower_outer, source, widen, lower_y),
     )
     travel = float(down[SAMPLES // 2])
-    return Driven(mouth, travel * (_CHIN_OPENING if travel > 0 else _CHIN_CLOSING))
+    return Driven(mouth, travel * (_CHIN_OPENING if travel > 0 else _CHIN_CLOSING), lowered * _CHIN_OPENING)
 
 
 def _widening(source: MouthShape, drive: dict[str, float]) -> float:

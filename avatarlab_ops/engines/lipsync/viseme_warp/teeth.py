@@ -5,7 +5,7 @@ A row is a picture in face coordinates (`RES` pixels an eye distance) and its co
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -42,10 +42,17 @@ class Row:
     real: bool = False  # cut from the source, so already as soft as the camera made it
     _soft: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
-    def onto(self, area: Box, face: FaceFrame, drop: float = 0.0) -> tuple[Real, Real]:
-        """Picture [h, w, 3] and coverage [h, w] in the pixels of `area`; `drop` moves it down."""
+    def moved(self, by: Real) -> Row:
+        """The row anchored elsewhere."""
+        return replace(self, anchor=(self.anchor[0] + float(by[0]), self.anchor[1] + float(by[1])))
+
+    def onto(self, area: Box, face: FaceFrame, move: Real) -> tuple[Real, Real]:
+        """Picture [h, w, 3] and coverage [h, w] in the pixels of `area`, moved by `move` [2]."""
         unit = np.array(
-            [[1 / RES, 0, self.anchor[0] - _HALF_W], [0, 1 / RES, self.anchor[1] - _ABOVE + drop]]
+            [
+                [1 / RES, 0, self.anchor[0] + move[0] - _HALF_W],
+                [0, 1 / RES, self.anchor[1] + move[1] - _ABOVE],
+            ]
         )
         turn = face.turn.astype(np.float64) * face.scale
         matrix = np.empty((2, 3))
@@ -129,7 +136,7 @@ def cut(frame: Frame, face: FaceFrame, mouth: MouthShape) -> Row | None:
     if float((cover > 0.5).sum()) < 0.35 * float((inside > 0.5).sum()):
         return None
     cover = _rounded(cover)
-    return Row(_extended(rgb, cover), cover, anchor, real=True)
+    return Row(*_grown_up(_extended(rgb, cover), cover), anchor, real=True)
 
 
 def _well_lit(rgb: Real, inside: NDArray[np.bool_], daylight: float) -> bool:
@@ -181,3 +188,17 @@ def _rounded(cover: Real) -> Real:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (25, 25))
     closed = cv2.morphologyEx(cover, cv2.MORPH_CLOSE, kernel)
     return np.asarray(cv2.GaussianBlur(closed, (0, 0), 2.0), np.float32)
+
+
+def _grown_up(rgb: Real, cover: Real) -> tuple[Real, Real]:
+    """The row continued upwards, where the source's upper lip hid it, for a frame whose lip stands higher."""
+    rows = np.arange(len(cover))[:, None]
+    has = cover.max(axis=0) > 0.5
+    columns = np.arange(cover.shape[1])
+    top = np.interp(columns, columns[has], (cover > 0.5).argmax(axis=0)[has])
+    top = np.asarray(cv2.GaussianBlur(top[None].astype(np.float32), (0, 0), 6.0)[0], np.float32)
+    from_row = np.minimum(np.maximum(rows, top.astype(int) + round(0.008 * RES)), len(cover) - 1)
+    grown = np.take_along_axis(rgb, from_row[..., None], axis=0)
+    rise = smoothstep(-0.07 * RES, -0.055 * RES, rows - top) * (rows < top) * has
+    fade = 1 - 0.25 * smoothstep(0.0, 0.06 * RES, top - rows)  # darker towards the gum
+    return np.asarray(grown * fade[..., None], np.float32), np.maximum(cover, rise).astype(np.float32)
