@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -104,8 +105,12 @@ def test_chunks_equal_frame_by_frame(variant: Variant, seed: int) -> None:
         close(whole, last, 1e-5)
 
 
-@pytest.mark.parametrize("size", [(64, 64), (65, 111), (179, 67), (96, 250)])
-@pytest.mark.parametrize("ratio", [1.0, 0.75, 0.33])
+SIZES = [(64, 64), (65, 111), (179, 67), (96, 250)]
+
+
+@pytest.mark.parametrize(
+    ("size", "ratio"), [*itertools.product(SIZES, [1.0, 0.75, 0.33]), ((1079, 1919), 0.25)]
+)
 def test_any_size_gives_finite_mattes_of_that_size(size: tuple[int, int], ratio: float) -> None:
     frame = noise(3, 1, 3, *size) * 0.5 + 0.5
     foreground, alpha, _ = network("mobilenetv3")(frame, None, ratio)
