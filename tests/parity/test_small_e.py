@@ -14,7 +14,7 @@ from keyed import fill
 from torch import Tensor
 
 from avatarlab_ops.engines.speech.small_e.config import Config
-from avatarlab_ops.engines.speech.small_e.delay import delay, undelay
+from avatarlab_ops.engines.speech.small_e.delay import STOP, delay, undelay
 from avatarlab_ops.engines.speech.small_e.generate import (
     Attempt,
     Sampling,
@@ -150,6 +150,18 @@ def test_a_candidate_that_stops_early_is_cut_there() -> None:
     attempt = cut(tokens, torch.eye(9))
     assert attempt.finished
     assert attempt.codes.tolist() == [[7, 8, 9], [17, 18, 19]]
+
+
+@pytest.mark.parametrize("length", [0, 6])
+def test_generation_ends_only_after_the_prompt(length: int) -> None:
+    class Finished(Lina):
+        def forward(self, *args: Any) -> Any:
+            out = super().forward(*args)
+            return out._replace(logits=out.logits.index_fill(-1, torch.tensor([STOP]), 1e3))
+
+    ids, prompt = torch.tensor([[1, 20, 2]]), torch.full((4, 1, length), 9)
+    drawn = list(steps(Finished(TINY).eval(), ids, batch=2, sampling=GREEDY, prompt=prompt))
+    assert len(drawn) == length + 1
 
 
 def test_sampling_keeps_to_the_likeliest_and_repeats_with_its_seed() -> None:

@@ -67,11 +67,13 @@ def steps(
         _, logits, attention, state = model(tokens[:, :, None], text, state)
         drawn = draw(logits[:, 0], sampling, generator)
         yield Step(drawn, logits[:, 0], attention[:, 1, 0])
+        if prompt is not None and t < prompt.shape[2]:
+            tokens = prompt[:, :, t].expand(-1, batch)
+            continue
+        tokens = drawn
         stopped |= (drawn == STOP).all(0)
         if bool(stopped.all()):
             return
-        forced = prompt is not None and t < prompt.shape[2]
-        tokens = prompt[:, :, t].expand(-1, batch) if prompt is not None and forced else drawn
 
 
 def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator | None = None) -> Tensor:
@@ -88,7 +90,10 @@ def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator | None =
 
 
 def attempts(drawn: list[Step]) -> list[Attempt]:
-    """Cut each candidate of a finished run where it said stop, and undo the delay."""
+    """Cut each candidate of a finished run where it said stop, and undo the delay.
+
+    Give the steps after the prompt, or the prompt is in the codes as well.
+    """
     tokens = torch.stack([step.tokens for step in drawn], -1)  # [Q, B, n]
     attention = torch.stack([step.attention for step in drawn], 1)  # [B, n, J]
     return [cut(tokens[:, b], attention[b]) for b in range(tokens.shape[1])]
