@@ -42,8 +42,8 @@ class Caption:
 def captions(timeline: Timeline, *, line_chars: int = LINE_CHARS) -> list[Caption]:
     """Cut the words into captions of at most two lines of 42 characters, 1 to 6 s where the speech allows.
 
-    Among all ways to cut, the one of least cost: few captions, breaks at the ends of sentences and clauses, none
-    hurried. A word longer than a line stands alone. Narrow pictures want shorter lines: see `line_chars_for`.
+    Among all ways to cut, the one of least cost: few captions, breaks at the ends of sentences and clauses,
+    none hurried. A word longer than a line stands alone. For narrow pictures see `line_chars_for`.
     """
     words = timeline.words
     joiner = "" if timeline.language.split("-")[0].lower() in _UNSPACED else " "
@@ -137,7 +137,7 @@ class CaptionPainter:
         self._drawn: tuple[int, _Overlay] | None = None
 
     def burn(self, frame: np.ndarray, time_s: float) -> None:
-        """Draw into uint8 [h, w, 3 or 4] (RGB, or RGBA whose alpha grows where text lies) what shows at `time_s`."""
+        """Draw what shows at `time_s` into uint8 [h, w, 3 or 4]; alpha grows where text lies."""
         at = bisect.bisect_right(self._starts, time_s + 1e-6) - 1
         if at < 0 or time_s >= self._items[at].end_s:
             return
@@ -164,7 +164,7 @@ class _Overlay:
 
 
 def draw_caption(lines: Sequence[str], width: int, height: int) -> _Overlay:
-    """White text with a dark outline, centred in the lower safe area, made smaller where the picture is narrow.
+    """White text with a dark outline, centred in the lower safe area, smaller where the picture is narrow.
 
     Rubik, the font inside OpenCV, knows Latin, Cyrillic, Greek and (by its fallback) Chinese and Japanese.
     """

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media.container import PacketScan, open_input, scan, video_stream
@@ -23,6 +24,8 @@ CACHE_BYTES = 96 * 1024**2
 
 class Clip:
     """Decoder of one video file. Pictures come as `pixel_format` of `size`, in the source's colours.
+
+    With "luma" they stay as stored, for `luma_of` to take the exact samples.
 
     Not thread-safe: one reader, one thread at a time.
     """
@@ -105,7 +108,11 @@ class Clip:
         else:
             self._at = max(0, int(np.searchsorted(self.packets.pts, frame.pts, "right")) - 1)
         width, height = self.size
-        if (frame.format.name, frame.width, frame.height) != (self.format, width, height):
+        if self.format != "luma" and (frame.format.name, frame.width, frame.height) != (
+            self.format,
+            width,
+            height,
+        ):
             space, range_ = colours_of(frame)
             scaler = "AREA" if width * 2 <= frame.width else "BICUBIC"
             frame = self._reformatter.reformat(
@@ -140,5 +147,12 @@ def colours_of(frame: av.VideoFrame) -> tuple[int, int]:
     return space, 2 if full else 1
 
 
+def luma_of(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """Return the stored luma samples uint8 [h, w], no conversion of any kind."""
+    plane = frame.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
+    return np.ascontiguousarray(rows[: frame.height, : frame.width])
+
+
 def _frame_bytes(pixel_format: str, width: int, height: int) -> int:
-    return int(width * height * {"gray": 1.0, "yuv420p": 1.5}.get(pixel_format, 3.0))
+    return int(width * height * {"luma": 1.5, "yuv420p": 1.5}.get(pixel_format, 3.0))

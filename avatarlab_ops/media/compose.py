@@ -72,8 +72,8 @@ def compose(
     """Write the finished video to `out_path`, complete or not at all.
 
     `captions` are burned in. `face_centre` (footage pixels) is what a different aspect is cropped around. The
-    poster is the frame one second in. Raises RequestInvalid for combinations that cannot be, InvariantBroken when
-    artifacts do not belong together, and whatever the sources raise; nothing is left behind then.
+    poster is the frame one second in. Raises RequestInvalid for combinations that cannot be, InvariantBroken
+    when artifacts do not belong together, and whatever the sources raise; nothing is left behind then.
     """
     began = time.perf_counter()
     matte = _checked_matte(footage, matte, background, output)

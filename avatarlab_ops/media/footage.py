@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
@@ -136,9 +137,15 @@ class ClipFootage(Footage):
         self._scratch = tempfile.TemporaryDirectory(prefix="avatarlab-footage-")
         copy = Path(self._scratch.name) / "short-gop.mkv"
         space, range_ = self._colours
-        write_short_gop(copy, self._clip, gop=max(4, self._clip.capacity // 2), space=space, range_=range_)
-        self._clip.close()
-        self._clip = Clip(copy, "yuv420p")
+        try:
+            write_short_gop(
+                copy, self._clip, gop=max(4, self._clip.capacity // 2), space=space, range_=range_
+            )
+            self._clip.close()
+            self._clip = Clip(copy, "yuv420p")
+        except BaseException:
+            self.close()
+            raise
 
 
 def write_short_gop(path: Path, clip: Clip, *, gop: int, space: int, range_: int) -> None:
@@ -152,7 +159,7 @@ def write_short_gop(path: Path, clip: Clip, *, gop: int, space: int, range_: int
         context.colorspace, context.color_range = {1: 1, 5: 6, 7: 7, 9: 9}[space], range_
         for number in range(len(clip)):
             frame = clip[number]
-            frame.pts, frame.time_base, frame.pict_type = number, stream.codec_context.time_base, 0
+            frame.pts, frame.time_base, frame.pict_type = number, Fraction(1, 25), 0
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
 
@@ -173,7 +180,7 @@ def turn(rgb: Frame, matrix: tuple[int, int, int, int]) -> Frame:
     """Stand a stored picture [h, w, 3] upright by the signs of its display matrix."""
     a, b, c, d = matrix
     if (a, b, c, d) == (1, 0, 0, 1):
-        return rgb
+        return np.ascontiguousarray(rgb)
     if a == 0:
         rgb, a, d = np.asarray(cv2.transpose(rgb), np.uint8), c, b
     if a < 0 or d < 0:

@@ -1,4 +1,4 @@
-"""Where source pixels land in the output: sizes, cover-crop, warp. Matrices are 2x3, source to output pixels."""
+"""Where source pixels land in the output: sizes, cover-crop, warp. Matrices: 2x3, source to output pixels."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ def is_identity(matrix: NDArray[np.floating]) -> bool:
 
 
 def warp(image: NDArray[np.uint8], matrix: Matrix, out: Rect) -> NDArray[np.uint8]:
-    """Move `image` by `matrix` and return the part `out` of the output picture. Edge pixels continue outwards.
+    """Move `image` by `matrix` and return the part `out` of the output picture.
 
-    Strong reductions are averaged first.
+    Edge pixels continue outwards. Strong reductions are averaged first.
     """
     if is_identity(matrix) and out == out.clipped(image.shape[1], image.shape[0]):
         return np.ascontiguousarray(image[out.slices])

@@ -1,8 +1,8 @@
 """Putting a matted foreground over another background without a halo of the old one.
 
 Only pixels with partial alpha are mixed of both. For these the pure foreground is estimated as in Forte,
-"Approximate Fast Foreground Colour Estimation" (ICIP 2021): local means F and B of sure foreground and background,
-then F + a (I - a F - (1 - a) B).
+"Approximate Fast Foreground Colour Estimation" (ICIP 2021): local means F and B of sure foreground and
+background, then F + a (I - a F - (1 - a) B).
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def find_band(frame: Frame, alpha: Alpha) -> Band:
     low = np.minimum(y // _SHRINK, low_h - 1) * low_w + np.minimum(x // _SHRINK, low_w - 1)
     return Band(
         index, alpha.reshape(-1)[index, None].astype(np.float32) / np.float32(255),
-        front.reshape(-1, 3)[low], back.reshape(-1, 3)[low], np.asarray(cv2.inRange(alpha, 255, 255), np.uint8), front,
+        front.reshape(-1, 3)[low], back.reshape(-1, 3)[low],
+        np.asarray(cv2.inRange(alpha, 255, 255), np.uint8), front,
     )  # fmt: skip
 
 

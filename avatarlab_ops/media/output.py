@@ -53,9 +53,13 @@ def probe_output(path: Path) -> OutputInfo:
             audio_start_s=start, audio_duration_s=length,
             faststart="mp4" in container.format.name and is_faststart(path), video_codec=context.name,
             audio_codec=container.streams.audio[0].codec_context.name if container.streams.audio else None,
-            pixel_format=context.pix_fmt or "", has_alpha=video.metadata.get("alpha_mode") == "1",
+            pixel_format=context.pix_fmt or "", has_alpha=_alpha_mode(video.metadata),
             colour_matrix=int(context.colorspace), colour_range=int(context.color_range),
         )  # fmt: skip
+
+
+def _alpha_mode(metadata: dict[str, str]) -> bool:
+    return {key.lower(): value for key, value in metadata.items()}.get("alpha_mode") == "1"
 
 
 def _audio_span(path: Path) -> tuple[float | None, float | None]:

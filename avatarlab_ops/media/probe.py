@@ -74,7 +74,8 @@ def probe(
         given = f"{path.name} has {size:,} bytes"
         raise MediaRefused(f"{given}; at most {limits.max_bytes:,} are accepted. Compress or shorten it.")
     type_ = sniff(path)
-    if type_.kind not in allow:
+    maybe = {"video", "audio"} if type_.kind == "video" else {type_.kind}  # an MP4 may hold sound only
+    if not maybe & set(allow):
         raise _wrong_kind(path, type_.kind, allow)
     if type_.kind == "image":
         return _probe_image(path, type_, limits)
@@ -86,7 +87,7 @@ def probe(
 
 def _wrong_kind(path: Path, kind: Kind, allow: tuple[Kind, ...]) -> MediaRefused:
     holds = "sound only, no picture" if kind == "audio" else f"{'an' if kind == 'image' else 'a'} {kind}"
-    wanted = " or ".join(f"{'an' if k[0] in 'ai' else 'a'} {k}" for k in allow)
+    wanted = " or ".join({"image": "an image", "video": "a video", "audio": "sound"}[k] for k in allow)
     return MediaRefused(f"{path.name} holds {holds}; {wanted} is needed here. Choose another file.")
 
 

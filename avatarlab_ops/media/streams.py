@@ -15,7 +15,7 @@ import numpy as np
 
 from avatarlab_ops.engines.base import Alpha, Patch
 from avatarlab_ops.errors import InvariantBroken
-from avatarlab_ops.media.clip import Clip
+from avatarlab_ops.media.clip import Clip, luma_of
 
 _GOP = 24  # short, so that backward play is cheap
 _LOSSLESS = {"preset": "ultrafast", "qp": "0", "bf": "0", "threads": "4"}
@@ -28,14 +28,14 @@ class AlphaClip:
     """Mattes by index: uint8 [height, width], exactly as written; forward and backward access are cheap."""
 
     def __init__(self, path: Path) -> None:
-        self._clip = Clip(path, "gray")
+        self._clip = Clip(path, "luma")
         self.width, self.height = self._clip.size
 
     def __len__(self) -> int:
         return len(self._clip)
 
     def __getitem__(self, index: int) -> Alpha:
-        return np.asarray(self._clip[index].to_ndarray(), np.uint8)
+        return luma_of(self._clip[index])
 
     def __iter__(self) -> Iterator[Alpha]:
         return (self[index] for index in range(len(self)))
@@ -163,6 +163,6 @@ def _decoded(stack: ExitStack, path: Path, format_: str) -> Iterator[np.ndarray]
     container = stack.enter_context(av.open(str(path), format="matroska"))
     for frame in container.decode(video=0):
         if format_ == "gray":
-            yield frame.to_ndarray(format="gray", src_color_range=2, dst_color_range=2)
+            yield luma_of(frame)
         else:
             yield frame.to_ndarray(format="rgb24", src_colorspace=1, src_color_range=2, dst_color_range=2)

@@ -13,7 +13,7 @@ T = TypeVar("T")
 def prefetch(source: Iterable[T], depth: int = 4) -> Generator[T, None, None]:
     """Iterate `source` in a thread of its own, at most `depth` items ahead.
 
-    An exception of the source is raised here, in its place. Closing the iterator (do so by contextlib.closing)
+    An exception of the source is raised here, in its place. Closing the iterator (use contextlib.closing)
     stops the thread, closes the source and waits for both.
     """
     channel: _Channel[T] = _Channel(depth)

