@@ -89,7 +89,7 @@ class Interior:
         return (self.flesh * np.array([0.92, 0.62, 0.60], np.float32)) * glow[..., None]
 
     def _with_tongue(
-        self, canvas: Real, lx: Real, ly: Real, mouth: MouthShape, raised: float, edge_y: float
+        self, canvas: Real, lx: Real, ly: Real, mouth: MouthShape, *, raised: float, edge_y: float
     ) -> Real:
         """A soft rounded tongue on the floor of the mouth; `raised` to 1 its tip reaches the teeth."""
         floor = float(mouth.lower_inner[SAMPLES // 2, 1])

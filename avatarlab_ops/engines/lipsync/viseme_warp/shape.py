@@ -8,8 +8,8 @@ import numpy as np
 
 from avatarlab_ops.engines.lipsync.viseme_warp.geometry import SAMPLES, MouthShape, Real, smoothstep
 
-# Where an open source mouth closes, between upper (0) and lower (1) lip: a smile draws the upper lip up too, in
-# speech it is the jaw that opened.
+# Where an open source mouth closes, between upper (0) and lower (1) lip: a smile draws the upper lip up too;
+# in speech it is the jaw that opened.
 SMILING_CONTACT, SPEAKING_CONTACT = 0.38, 0.15
 _UPPER_SHARE = 0.10  # of an opening that the upper lip makes; raising it adds _UPPER_RAISE
 _UPPER_RAISE = 0.018  # eye distances

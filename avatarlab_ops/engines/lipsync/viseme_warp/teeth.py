@@ -24,7 +24,7 @@ from avatarlab_ops.engines.lipsync.viseme_warp.geometry import (
 )
 
 RES = 420  # picture pixels an eye distance
-_HALF_W, _ABOVE, _BELOW = 0.36, 0.13, 0.17  # extent of the picture around its anchor, eye distances
+_HALF_W, _ABOVE, _BELOW = 0.36, 0.26, 0.10  # extent of the picture around its anchor, eye distances
 _BEND = 0.75  # of the lip line's curve that a row of teeth shares
 # Widths from the midline outwards as seen from the front (average adult teeth over 90 mm between the eyes).
 _UPPER_WIDTHS = (0.092, 0.070, 0.064, 0.048, 0.038, 0.028)
@@ -106,7 +106,7 @@ def drawn(tone: Real, anchor: tuple[float, float], seam: Real, *, upper: bool) -
 def _tooth(x: Real, y: Real, start: float, width: float) -> tuple[Real, Real]:
     """Coverage and light of one tooth from `start` to `start + width`, its rounded edge at y = 0."""
     t = np.clip((x - start - width / 2) / (width / 2), -1.6, 1.6)
-    edge = -0.010 * np.abs(t) ** 3.2  # corners of the biting edge are round
+    edge = -0.007 * np.abs(t) ** 3.6  # corners of the biting edge are round
     cover = smoothstep(0.0, 0.006, edge - y) * smoothstep(0.0, 0.05, 1.03 - np.abs(t))
     light = (
         (0.97 - 0.16 * np.abs(t) ** 4)
