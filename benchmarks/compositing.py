@@ -1,8 +1,8 @@
 """Compositing at 720p beside the same job in MoviePy and in an ffmpeg filter pipe, all from this run.
 
-The job: footage with a matte over a background picture, encoded with sound as H.264/AAC (x264 veryfast, crf 20). Ours
-also pastes a mouth patch and cleans the edges, which the others do not. Times are wall clock; CPU beside them, since a
-busy machine stretches the former.
+The job: footage with a matte over a background picture, encoded with sound as H.264/AAC (x264 veryfast, crf 20).
+Ours also pastes a mouth patch and cleans the edges, which the others do not. Times are wall clock, with CPU beside
+them, since a busy machine stretches the former.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Peak memory of compositing 1 and 10 minutes of 720p video, each in a fresh process: it must not grow with length."""
+"""Peak memory of compositing 1 and 10 minutes of 720p video, each in a fresh process: it must not grow."""
 
 from __future__ import annotations
 
