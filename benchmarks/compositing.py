@@ -1,8 +1,8 @@
 """Compositing at 720p beside the same job in MoviePy and in an ffmpeg filter pipe, all from this run.
 
-The job: footage with a matte over a background picture, encoded with sound as H.264/AAC (x264 veryfast, crf 20).
-Ours also pastes a mouth patch and cleans the edges, which the others do not. Times are wall clock, with CPU beside
-them, since a busy machine stretches the former.
+The job: footage with a matte over a background picture, encoded with sound as H.264/AAC (x264 veryfast,
+crf 20). Ours also pastes a mouth patch and cleans the edges, which the others do not. Times are wall clock,
+with CPU beside them, since a busy machine stretches the former.
 """
 
 from __future__ import annotations
@@ -103,9 +103,8 @@ def main() -> None:
         results = {label: timed(job) for label, job in jobs.items()}
     base_wall, base_cpu = results["moviepy"]
     print(f"{FRAMES} frames, {WIDTH}x{HEIGHT}")
-    print(
-        f"{'job':<33}{'wall s':>8}{'frames/s':>10}{'x real time':>13}{'CPU s':>8}{'wall ratio':>12}{'CPU ratio':>11}"
-    )
+    heads = f"{'wall s':>8}{'frames/s':>10}{'x real time':>13}{'CPU s':>8}{'wall ratio':>12}{'CPU ratio':>11}"
+    print(f"{'job':<33}{heads}")
     for label, (wall, cpu) in results.items():
         rate = FRAMES / wall
         ratios = f"{base_wall / wall:>12.2f}{base_cpu / cpu:>11.2f}"
