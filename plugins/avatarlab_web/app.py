@@ -1,5 +1,7 @@
 """Leads a logged-in user from a render to its files, by an address of the object store that soon expires."""
 
+import os
+from dataclasses import replace
 from typing import Literal
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
@@ -25,6 +27,8 @@ def published_file(render_id: str, file: Literal["video", "manifest"]) -> Redire
     from avatarlab_ops.stores.objects import objects
 
     settings = Settings.from_env()
+    # Where browsers reach the object store, when that is not where the api-server reaches it.
+    endpoint = os.environ.get("AVATARLAB_S3_PUBLIC_ENDPOINT") or settings.s3_endpoint
     try:
         result = pipeline.published(settings, render_id)
     except AvatarlabError as error:
@@ -32,4 +36,6 @@ def published_file(render_id: str, file: Literal["video", "manifest"]) -> Redire
     if result is None:
         raise HTTPException(404, f"render {render_id} is not published")
     bucket, key = split_reference(result.video_uri if file == "video" else result.manifest_uri)
-    return RedirectResponse(objects(settings).link(bucket, key, expires_s=EXPIRES_S))
+    return RedirectResponse(
+        objects(replace(settings, s3_endpoint=endpoint)).link(bucket, key, expires_s=EXPIRES_S)
+    )

@@ -10,10 +10,10 @@ def main() -> None:
     import pydantic  # noqa: F401
 
     before = set(sys.modules)
-    started = time.perf_counter()
+    started = time.process_time()
     import avatar_render
 
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     dag = avatar_render.dag
     policy = dag.get_task("speech").retry_policy
     tasks = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import httpx
 import pytest
-from conftest import Site, request
+from running_site import Site, request
 
 from avatarlab_ops import pipeline
 from avatarlab_ops.errors import RequestInvalid

@@ -1,0 +1,66 @@
+"""A running Airflow: supervisor, stores, four parts, exactly as `avatarlab up` starts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avatarlab_ops import pipeline
+from avatarlab_ops.client import AirflowClient
+from avatarlab_ops.embedded import control
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.objects import objects
+
+ROOT = Path(__file__).parents[2]
+AVATAR = "s3://inputs/e2e/astronaut.png"
+
+
+@dataclass
+class Site:
+    """The running Airflow as a test uses it."""
+
+    home: Path
+    address: str
+    client: AirflowClient
+    settings: Settings
+
+    def finish(self, run_id: str) -> str:
+        """Wait for a run's end and return its state."""
+        *_, last = self.client.states(run_id)
+        return last
+
+    def status(self, run_id: str) -> pipeline.RenderStatus:
+        render_id = self.client.xcom(run_id, "admit", "render_id")
+        assert render_id, f"{run_id} was not accepted: {self.client.xcom(run_id, 'admit', 'refusal')}"
+        return pipeline.status(self.settings, render_id)
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    """A short, small request."""
+    base: dict[str, Any] = {
+        "script": "Hello there.",
+        "avatar": {"uri": AVATAR},
+        "output": {"resolution": "360p", "fps": 24},
+    }
+    return base | changes
+
+
+@contextmanager
+def running(home: Path, **environment: str) -> Iterator[Site]:
+    """Start everything under `home` with these environment variables; stopped at the end."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"AVATARLAB_HOME": str(home), "AVATARLAB_PORT": "0", **environment}.items():
+            patch.setenv(name, value)
+        try:
+            state = control.up(home, print)
+            settings = Settings.from_env()
+            objects(settings).put_if_absent("inputs", "e2e/astronaut.png", ROOT / "demo" / "astronaut.png")
+            with AirflowClient.from_home(home) as client:
+                yield Site(home, state.address, client, settings)
+        finally:
+            control.down(home)
