@@ -73,14 +73,14 @@ class AirflowClient:
         first, conf = run_id_of(AvatarRequest.parse(data)), flat(data)
         for attempt in count(1):
             run_id = first if attempt == 1 else f"{first}.{attempt}"
-            if self._trigger(run_id, conf) or self.run(run_id)["state"] != "failed":
+            if self.trigger(run_id, conf) or self.run(run_id)["state"] != "failed":
                 break
         return run_id
 
-    def _trigger(self, run_id: str, conf: Mapping[str, Any]) -> bool:
-        """Begin a run; False when one of this id exists."""
+    def trigger(self, run_id: str, conf: Mapping[str, Any], dag: str = DAG) -> bool:
+        """Begin a run; False when one of this id exists. Raises RequestInvalid when Airflow refuses `conf`."""
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
-        answer = self._call("POST", f"/api/v2/dags/{DAG}/dagRuns", json=body, accept=(400, 409))
+        answer = self._call("POST", f"/api/v2/dags/{dag}/dagRuns", json=body, accept=(400, 409))
         if answer.status_code == 400:
             raise RequestInvalid(_detail(answer))
         return answer.is_success

@@ -1,4 +1,4 @@
-"""What a stage may ask of an engine. Engines see frames, samples and files; no store, no request, no Airflow.
+"""What a stage may ask of an engine: engines see frames, samples and files, no store, request or Airflow.
 
 Frames are RGB uint8 [H, W, 3], C-contiguous; alpha is uint8 [H, W], 255 opaque; audio is float32 mono [-1, 1].
 """
@@ -39,7 +39,9 @@ class Speech:
 class SpeechEngine(Protocol):
     """Text to speech."""
 
-    def speak(self, sentences: list[Sentence], *, language: str, voice: str, seed: int, report: Report) -> Speech:
+    def speak(
+        self, sentences: list[Sentence], *, language: str, voice: str, seed: int, report: Report
+    ) -> Speech:
         """Speak the sentences in order. Raises ScriptRefused when nothing speakable is left."""
 
 
@@ -47,7 +49,7 @@ class SpeechEngine(Protocol):
 class FaceTrack:
     """The leading face of a clip, one row a frame, in pixels of the footage.
 
-    landmarks: float32 [n, 478, 3] (MediaPipe mesh order, x right, y down, z towards the camera negative), smoothed;
+    landmarks: float32 [n, 478, 3], smoothed (MediaPipe mesh order; x right, y down, z away from the camera);
     present: bool [n], False where no face was seen (landmarks there repeat the nearest seen face).
     """
 
@@ -83,8 +85,15 @@ class LipsyncEngine(Protocol):
     """Timeline and footage to mouth patches, one per output frame."""
 
     def patches(
-        self, frames: FrameSource, track: FaceTrack, speech: Speech, *, fps: float, seed: int,
-        options: dict[str, Any], report: Report,
+        self,
+        frames: FrameSource,
+        track: FaceTrack,
+        speech: Speech,
+        *,
+        fps: float,
+        seed: int,
+        options: dict[str, Any],
+        report: Report,
     ) -> Iterator[Patch]:
         """Yield round(duration_s * fps) patches (at least 1), in order, streaming."""
 
