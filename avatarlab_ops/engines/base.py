@@ -1,4 +1,4 @@
-"""What a stage may ask of an engine: engines see frames, samples and files, no store, request or Airflow.
+"""What a stage may ask of an engine: engines see frames, samples and files, nothing else.
 
 Frames are RGB uint8 [H, W, 3], C-contiguous; alpha is uint8 [H, W], 255 opaque; audio is float32 mono [-1, 1].
 """
@@ -49,7 +49,7 @@ class SpeechEngine(Protocol):
 class FaceTrack:
     """The leading face of a clip, one row a frame, in pixels of the footage.
 
-    landmarks: float32 [n, 478, 3], smoothed (MediaPipe mesh order; x right, y down, z away from the camera);
+    landmarks: float32 [n, 478, 3], smoothed (MediaPipe mesh order; x right, y down, z from the camera);
     present: bool [n], False where no face was seen (landmarks there repeat the nearest seen face).
     """
 
