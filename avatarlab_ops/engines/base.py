@@ -1,6 +1,6 @@
 """What a stage may ask of an engine: engines see frames, samples and files, nothing else.
 
-Frames are RGB uint8 [H, W, 3], C-contiguous; alpha is uint8 [H, W], 255 opaque; audio is float32 mono [-1, 1].
+Frames are RGB uint8 [H, W, 3], contiguous; alpha is uint8 [H, W], 255 opaque; audio is float32 mono [-1, 1].
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Patch:
 
     rgb uint8 [h, w, 3] and alpha uint8 [h, w] lie with their top-left corner at (x, y) of source frame
     `source_index`; h and w are constant within a clip. alpha is all zero where the source stays as it is.
-    `motion` float32 [2, 3] maps pixels of the patched source frame to where they appear (identity: a still head).
+    `motion` float32 [2, 3] maps pixels of the patched frame to where they appear (identity: no motion).
     """
 
     source_index: int
