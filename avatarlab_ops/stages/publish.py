@@ -13,13 +13,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.canonical import canonical_json
-from avatarlab_ops.errors import InvariantBroken
+from avatarlab_ops.errors import InvariantBroken, RenderCancelled
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import stored
 from avatarlab_ops.stages.lineage import run_event
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import lock, models, records, transaction
-from avatarlab_ops.stores.objects import Stored, objects
+from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
 from avatarlab_ops.version import code_version, environment
 
 Json = dict[str, Any]
@@ -45,7 +45,11 @@ def publish(settings: Settings, render_id: str) -> float:
         files = _place(settings, render_id, artifacts["composite"])
         manifest = _manifest(render, request, artifacts, files) | {"artifacts": made}
         manifest, files["manifest.json"] = _keep(settings, render_id, manifest)
-        _commit(settings, render_id, manifest, files, time.monotonic() - started)
+        try:
+            _commit(settings, render_id, manifest, files, time.monotonic() - started)
+        except RenderCancelled:
+            _remove(settings, files)
+            raise
     outbox.deliver(settings, render_id=render_id)
     return time.monotonic() - started
 
@@ -79,7 +83,7 @@ def _manifest(
         "request": {"sha256": request.sha256, "body": request.body, "at": request.created_at.isoformat()},
         "plan": plan,
         "inputs": sources,
-        "outputs": files,
+        "outputs": dict(files),
         "measures": measures(artifacts),
         "warnings": _warnings(plan, artifacts),
         "code_version": code_version(),
@@ -148,6 +152,12 @@ def _commit(
         records.record_files(db, render_id, files)
         records.end_stage(db, render_id, "publish", "done", compute_s=spent_s)
         _post(db, render_id, manifest, files)
+
+
+def _remove(settings: Settings, files: dict[str, Json]) -> None:
+    """Take back what was placed for a render that ended otherwise meanwhile."""
+    for file in files.values():
+        objects(settings).delete(*split_or_refuse(file["uri"]))
 
 
 def _post(db: Session, render_id: str, manifest: Json, files: dict[str, Json]) -> None:

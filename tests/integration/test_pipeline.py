@@ -18,7 +18,7 @@ from avatarlab_ops import pipeline
 from avatarlab_ops.errors import RenderCancelled
 from avatarlab_ops.media.output import probe_output
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages import context
+from avatarlab_ops.stages import context, publish
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.catalog import records, transaction
@@ -207,6 +207,24 @@ def test_a_cancelled_render_publishes_nothing(stores: Settings, portrait: str) -
     assert documents(stores).find("lineage_events", f"{render_id}:ABORT") is not None
 
 
+def test_a_render_cancelled_while_it_is_published_takes_its_files_back(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render_id = _composed(stores, portrait)
+    keep = publish._keep
+
+    def keep_and_cancel(*arguments: Any) -> Any:
+        kept = keep(*arguments)
+        assert pipeline.cancel(stores, render_id)
+        return kept
+
+    monkeypatch.setattr(publish, "_keep", keep_and_cancel)
+    with pytest.raises(RenderCancelled):
+        pipeline.run_stage(stores, render_id, "publish")
+    assert list(objects(stores).keys(stores.bucket_outputs, f"renders/{render_id}/")) == []
+    assert pipeline.status(stores, render_id).state == "cancelled"
+
+
 def test_a_video_is_published_while_mongod_is_away(stores: Settings, portrait: str) -> None:
     away = replace(stores, mongo_uri="mongodb://127.0.0.1:9/avatarlab?directConnection=true")
     render_id = _composed(stores, portrait)
@@ -246,7 +264,7 @@ pipeline.run_stage(settings, sys.argv[1], sys.argv[2], report=report)
 def test_a_killed_stage_leaves_nothing_torn_and_is_done_again(
     stores: Settings, portrait: str, stage: str
 ) -> None:
-    script = f"This is the film that was killed in {stage}. " * 3
+    script = f"This is the film that was killed in {stage}."
     render_id = pipeline.submit(stores, _asked(portrait, script=script))
     stages = list(pipeline.STAGES)
     for done in stages[: stages.index(stage)]:
