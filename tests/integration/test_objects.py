@@ -54,9 +54,8 @@ def test_a_copy_keeps_bytes_and_digest(stores: Settings) -> None:
 def test_a_link_opens_without_credentials(stores: Settings) -> None:
     store = objects(stores)
     store.put_if_absent(stores.bucket_outputs, "l/video.mp4", b"film")
-    with urllib.request.urlopen(
-        store.link(stores.bucket_outputs, "l/video.mp4", file_name="a.mp4")
-    ) as answer:
+    link = store.link(stores.bucket_outputs, "l/video.mp4", file_name="a.mp4")
+    with urllib.request.urlopen(link) as answer:  # noqa: S310 (our own server)
         assert answer.read() == b"film"
         assert answer.headers["Content-Type"] == "video/mp4"
 
