@@ -24,7 +24,7 @@ SENTENCE = (
 def request(settings: Settings, sentences: int, seed: int, **changes: Any) -> dict[str, Any]:
     """A 720p portrait request of about six seconds of speech for each sentence."""
     objects = Objects(settings)
-    objects.put_file(settings.bucket_inputs, "bench/astronaut.png", PORTRAIT)
+    objects.put_if_absent(settings.bucket_inputs, "bench/astronaut.png", PORTRAIT)
     base = {
         "script": SENTENCE * sentences,
         "avatar": {"uri": f"s3://{settings.bucket_inputs}/bench/astronaut.png"},
