@@ -21,6 +21,7 @@ _INTERVAL_S = (2.2, 5.8)  # between blinks, drawn evenly
 _FIRST_S = (0.9, 3.0)
 _CLOSING_S, _SHUT_S, _OPENING_S = 0.075, 0.03, 0.115  # sums to about 220 ms
 _LASHES = 0.045  # height of the upper lashes above the lid's edge, eye distances
+_CORNER = 0.06  # reach of a lid's fall beyond the corners of the eye, eye distances
 _MIN_OPEN = 0.03  # eyes narrower than this (eye distances) count as closed already
 
 
@@ -61,7 +62,7 @@ class Lids:
         found = []
         for top, low, brow in self._eyes:
             points = np.concatenate([top, low])
-            margin = np.array([0.05, 0.03], np.float32)
+            margin = np.array([0.09, 0.03], np.float32)
             box = np.stack([points.min(axis=0) - margin, points.max(axis=0) + margin])
             box[0, 1] = min(box[0, 1], float(brow[:, 1].min()))
             found.append(box)
@@ -92,13 +93,15 @@ class Lids:
         brow = np.minimum(height_at(brow_curve, lx), top - 0.05)
         edge = top + fall
         pulled = np.maximum(_fallen(edge - ly, top - brow, fall, shut), 0) * (ly > brow)
+        reach = 2 * round(_CORNER * self._face.scale) + 1
+        pulled = np.maximum(pulled, cv2.blur(pulled, (reach, 1)))  # lashes beyond the corners come along
         moved = self._pull(part, pulled)
         pixel = 1.0 / self._face.scale
         lid = 1 - smoothstep(-pixel, pixel * 1.2, ly - edge - 0.004)
         crease = 1 - 0.16 * shut * np.exp(-(((ly - edge) / 0.012) ** 2)) * (opening > 0)
         colour = moved.astype(np.float32) * crease[..., None]
         out = part + (colour - part) * lid[..., None]
-        return np.clip(out + 0.5, 0, 255).astype(np.uint8), np.asarray(fall > 1e-4, np.float32)
+        return np.clip(out + 0.5, 0, 255).astype(np.uint8), np.asarray(pulled > 1e-4, np.float32)
 
     def _pull(self, part: Frame, down: Real) -> Frame:
         """`part` with every pixel taken from `down` (eye distances) further up the face."""
