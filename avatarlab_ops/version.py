@@ -16,12 +16,13 @@ RECORDED = ("numpy", "torch", "onnxruntime", "ai-edge-litert", "av", "opencv-pyt
 
 @functools.cache
 def code_version() -> str:
-    """`git describe` of the checkout, else the package version and a digest of its sources."""
+    """`git describe` of the checkout, else the package version; with a digest of sources no commit names."""
     if (PACKAGE.parent / ".git").exists():
         command = ["git", "-C", str(PACKAGE.parent), "describe", "--always", "--dirty", "--abbrev=12"]
         described = subprocess.run(command, capture_output=True, text=True, check=False)
         if described.returncode == 0:
-            return described.stdout.strip()
+            name = described.stdout.strip()
+            return f"{name}+{_source_digest()[:12]}" if name.endswith("-dirty") else name
     return f"{metadata.version('avatarlab')}+{_source_digest()[:12]}"
 
 
