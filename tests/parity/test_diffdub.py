@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Golden, check_recorded, close, noise, normal, shapes
+from golden_vectors import Golden, check_recorded, close, noise, normal, shapes
 from keyed import fill
 
 from avatarlab_ops.engines.lipsync.diffdub import crops

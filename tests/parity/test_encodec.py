@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from conftest import Golden, check_recorded, close, noise, shapes
+from golden_vectors import Golden, check_recorded, close, noise, shapes
 from keyed import state
 
 from avatarlab_ops.engines.speech.small_e import encodec

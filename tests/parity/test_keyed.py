@@ -6,7 +6,7 @@ import importlib.util
 
 import numpy as np
 import pytest
-from conftest import shared_file
+from golden_vectors import shared_file
 from keyed import keyed_array
 
 CASES = [

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Golden, check_recorded, close, noise, shapes
+from golden_vectors import Golden, check_recorded, close, noise, shapes
 from keyed import fill
 from torch import Tensor
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import close, noise
+from golden_vectors import close, noise
 from numpy.typing import NDArray
 from test_rvm import VARIANTS, network, run
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from conftest import Golden, check_recorded, close, shapes
+from golden_vectors import Golden, check_recorded, close, shapes
 from keyed import fill, keyed_array, state
 from test_vocos import adjust
 
