@@ -1,4 +1,4 @@
-"""SIGKILL for one process in the middle of a render: one published video or one clear failure, nothing torn."""
+"""SIGKILL for one process in mid-render: one published video or one clear failure, nothing torn."""
 
 from __future__ import annotations
 

@@ -18,7 +18,15 @@ from avatarlab_ops.embedded import control
 from avatarlab_ops.embedded.supervisor import read_state
 from avatarlab_ops.errors import InputError
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def test_nobody_gets_in_without_the_password(site: Site) -> None:
