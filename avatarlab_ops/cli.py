@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -209,20 +210,25 @@ def _request(path: Path) -> dict[str, Any]:
 
 
 def _render_id(run: str) -> str:
-    """Render id of an Airflow run; any other id is taken as a render's."""
+    """Render id of an Airflow run; a render's own id is returned as it is."""
     from avatarlab_ops.watch import render_of
 
-    if run.startswith(("request-", "key-", "manual__", "api__")):
-        with _airflow() as client:
-            return render_of(client, run)
-    return run
+    if _is_render(run):
+        return run
+    with _airflow() as client:
+        return render_of(client, run)
+
+
+def _is_render(run: str) -> bool:
+    """Whether an id has the form of a render's; a run's id is whatever its caller chose."""
+    return re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{8}", run) is not None
 
 
 def _still_running(run: str) -> Callable[[], None]:
     """End a watch when Airflow's run has failed and the catalog does not say so (a killed machine, say)."""
     from avatarlab_ops.watch import reason
 
-    if not run.startswith(("request-", "key-", "manual__", "api__")):
+    if _is_render(run):
         return lambda: None
     client = _airflow()
     failed = 0

@@ -283,6 +283,10 @@ class AvatarRequest(_Part):
             data = json.loads(text)
         except ValueError as error:
             raise RequestInvalid(f"the request is not JSON: {error}") from error
+        except RecursionError as error:
+            raise RequestInvalid(
+                "the request is nested too deeply; docs/request.md shows its shape"
+            ) from error
         if not isinstance(data, dict):
             raise RequestInvalid("the request must be a JSON object with the fields of docs/request.md")
         return cls.parse(data)

@@ -1,0 +1,29 @@
+"""The command line takes a render's id or a run's, which is whatever its caller chose."""
+
+from __future__ import annotations
+
+import pytest
+
+from avatarlab_ops import cli
+
+
+@pytest.mark.parametrize(
+    "run", ["order-1042", "request-de8d720a58acfafcfdf390f32dfac425", "manual__2026", "7"]
+)
+def test_a_run_id_of_any_form_is_looked_up_in_airflow(run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Client:
+        def __enter__(self) -> Client:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def xcom(self, run_id: str, task: str, key: str) -> str:
+            return f"render of {run_id}"
+
+    monkeypatch.setattr(cli, "_airflow", Client)
+    assert cli._render_id(run) == f"render of {run}"
+
+
+def test_a_render_id_needs_no_airflow() -> None:
+    assert cli._render_id("20261123-121233-6d55ac4d") == "20261123-121233-6d55ac4d"
