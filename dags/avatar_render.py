@@ -31,7 +31,7 @@ with DAG(
         "max_retry_delay": timedelta(minutes=2),
         "trigger_rule": "none_failed",
     },
-):
+) as dag:
     admit = AdmitOperator(stage="admit")
     speech = StageOperator(stage="speech", pool="gpu", pool_slots=_slots("speech"))
     face = StageOperator(stage="face")
