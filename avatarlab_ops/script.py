@@ -247,6 +247,8 @@ def writing_systems(text: str) -> tuple[str, ...]:
 
 
 def _writing_system(letter: str) -> str | None:
+    if not unicodedata.category(letter).startswith("L"):  # ½ and ² are numbers to Unicode, \w to a pattern
+        return None
     if unicodedata.name(letter, "").split(" ")[0] in _LETTERLIKE:
         return None
     plain = unicodedata.normalize("NFKC", letter)[0]  # full-width and mathematical letters are Latin

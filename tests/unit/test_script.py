@@ -130,7 +130,7 @@ def test_another_writing_system_is_named_with_the_engines_that_can(source: str, 
 
 
 @pytest.mark.parametrize(
-    "source", ["naïve café", "Łódź", "π is 3.14", "5 µm", "ＦＵＬＬ", "𝐁𝐨𝐥𝐝", "the 1ª", "42"]
+    "source", ["naïve café", "Łódź", "π is 3.14", "5 µm", "ＦＵＬＬ", "𝐁𝐨𝐥𝐝", "the 1ª", "42", "½ cup", "5 m²"]
 )
 def test_signs_and_accents_are_not_another_writing_system(source: str) -> None:
     assert texts(source) == [source]

@@ -81,6 +81,12 @@ def _plain_letter(match: re.Match[str]) -> str:
     return base or match.group()
 
 
+def _plain_number(match: re.Match[str]) -> str:
+    """A raised, lowered or circled number ("H₂O" is "H 2 O")."""
+    following = match.string[match.end() : match.end() + 1]
+    return f" {unicodedata.normalize('NFKC', match.group())}{' ' if following.isalnum() else ''}"
+
+
 _Rule = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
 
 # In this order; each rule sees what the one before it left.
@@ -101,6 +107,9 @@ _RULES: tuple[_Rule, ...] = (
     (re.compile(r"\b(\d+):(\d)\b(?!:)"), r"\1 to \2"),  # 16:9
     (re.compile(r"\b(24)/(7)\b|\b(\d+)/(?=\3\b)"), lambda m: "24 7" if m.group(1) else f"{m.group(3)} "),
     (re.compile(r"(\d)\s?([½¼¾⅓⅔])"), lambda m: f"{m.group(1)} and {_HALVES[m.group(2)]}"),
+    (re.compile(r"[½¼¾⅓⅔]"), lambda m: _HALVES[m.group()]),
+    (re.compile(r"(?<=\w)[²³]"), lambda m: " squared" if m.group() == "²" else " cubed"),
+    (re.compile(r"[²³¹\u2070-\u2079\u2080-\u2089\u2460-\u2473]"), _plain_number),
     (re.compile(r"\b(\d+) (?=[1-9]/[2-9]\b)"), r"\1 and "),
     (re.compile(r"[~≈]\s?(?=\d)"), "about "),
     (re.compile(r"√\s?(?=\w)"), "the square root of "),
