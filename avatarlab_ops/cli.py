@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avatarlab_ops.errors import AvatarlabError, InputError
+from avatarlab_ops.errors import AvatarlabError, InputError, RenderCancelled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,6 +35,9 @@ class _Commands(click.Group):
                 raise
             click.echo(f"avatarlab: {error.code}: {error}", err=True)
             sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("avatarlab: interrupted", err=True)
+            sys.exit(RenderCancelled.exit_code)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

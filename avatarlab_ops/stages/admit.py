@@ -93,7 +93,7 @@ def _backdrop(settings: Settings, request: AvatarRequest, folder: Path) -> Sourc
     source = _resolve(settings, request.background.uri, folder, face=False)
     if source.kind != request.background.kind:
         raise MediaRefused(
-            f"background: {source.uri} holds a {source.kind}, the kind is {request.background.kind}; "
+            f"background: {source.uri} is of kind {source.kind}, not {request.background.kind}; "
             f"set background.kind to {source.kind} or choose another object"
         )
     return source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 
 from avatarlab_ops import cli
 
@@ -27,3 +28,11 @@ def test_a_run_id_of_any_form_is_looked_up_in_airflow(run: str, monkeypatch: pyt
 
 def test_a_render_id_needs_no_airflow() -> None:
     assert cli._render_id("20261123-121233-6d55ac4d") == "20261123-121233-6d55ac4d"
+
+
+def test_ctrl_c_ends_with_the_exit_code_of_a_cancelled_render(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(run: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_render_id", interrupted)
+    assert CliRunner().invoke(cli.main, ["status", "order-1042"]).exit_code == 6
