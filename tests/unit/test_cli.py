@@ -31,8 +31,8 @@ def test_a_render_id_needs_no_airflow() -> None:
 
 
 def test_ctrl_c_ends_with_the_exit_code_of_a_cancelled_render(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(run: str) -> str:
+    def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_render_id", interrupted)
+    monkeypatch.setattr(cli, "_settings", interrupted)
     assert CliRunner().invoke(cli.main, ["status", "order-1042"]).exit_code == 6
