@@ -1,9 +1,9 @@
 """Loads what every task needs once in the scheduler, before it forks its workers.
 
-Airflow imports this module in every component; only the scheduler's workers run tasks. A task child that finds
-its modules loaded starts in some 20 ms instead of two to four seconds. Imports only: no tensor operation, no
-session, no thread, because a child inherits none of the parent's threads, but any lock they hold. Code that
-changes is seen after `avatarlab down` and `avatarlab up`.
+Airflow imports this module in every component; only the scheduler's workers run tasks. A task child that
+finds its modules loaded starts in some 20 ms instead of two to four seconds. Imports only: no tensor
+operation, no session, no thread, because a child inherits none of the parent's threads, but any lock they
+hold. Code that changes is seen after `avatarlab down` and `avatarlab up`.
 """
 
 import importlib
@@ -15,7 +15,7 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 def preload() -> None:
-    """Import Airflow's task runner, the stages with their stores, the DAG, and $AVATARLAB_PRELOAD (a,b,...)."""
+    """Import the task runner, the stages with their stores, the DAG, and $AVATARLAB_PRELOAD (a,b,...)."""
     os.environ.update(ONE_THREAD)
     stages = importlib.import_module("avatarlab_ops.pipeline").STAGES
     modules = [

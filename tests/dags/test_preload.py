@@ -14,8 +14,6 @@ ROOT = Path(__file__).parents[2]
 LOOK = """
 import json, os, sys
 import airflow.sdk
-sys.argv = ["airflow", "scheduler"]
-import airflow_local_settings
 print(json.dumps({"threads": len(os.listdir("/proc/self/task")), "modules": sorted(sys.modules)}))
 """
 
@@ -27,7 +25,12 @@ def test_stages_are_loaded_and_no_thread_is_started(tmp_path: Path) -> None:
         "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("config", "plugins", "")),
     }
     done = subprocess.run(
-        [sys.executable, "-c", LOOK], env=env, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", LOOK, "scheduler"],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     assert "not preloaded" not in done.stderr
