@@ -159,15 +159,18 @@ class PublishOperator(StageOperator):
 
 
 def report_failure(context: Context) -> None:
-    """Tell the user why a task failed for good: as XCom beside the task's log, and in the catalog."""
+    """Tell the user why a task failed for good: in the catalog, and as XCom beside the task's log.
+
+    Airflow calls it in the task's process, or, when that process was killed, in the DAG processor. That one
+    knows no exception and may not write XComs, so the catalog comes first.
+    """
     from avatarlab_ops import pipeline
 
-    error = context.get("exception")
-    told = {"code": "error", "reason": repr(error)}
+    task = context["ti"]
+    error = context.get("exception") or f"the process of {task.task_id} ended before its task did"
+    told = {"code": "error", "reason": error if isinstance(error, str) else repr(error)}
     if isinstance(error, AvatarlabError):
         told = {"code": error.code, "reason": str(error)}
-    task = context["ti"]
-    task.xcom_push(key=REFUSAL, value=told)
-    render_id = task.xcom_pull(task_ids="admit", key=RENDER_ID)
-    if render_id:
+    if render_id := task.xcom_pull(task_ids="admit", key=RENDER_ID):
         pipeline.fail(settings(), render_id, error if isinstance(error, BaseException) else told["reason"])
+    task.xcom_push(key=REFUSAL, value=told)
