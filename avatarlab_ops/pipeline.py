@@ -1,8 +1,4 @@
-"""The stage graph, and what may be done with a render. Airflow and the command line call nothing else.
-
-    admit ─┬─ speech ──┐
-           ├─ face ────┼─ lipsync ─┐
-           └─ matte ───────────────┴─ composite ─ publish
+"""What may be done with a render. Airflow and the command line call nothing else.
 
 A render is accepted, then running, then exactly one of published, failed or cancelled; one guarded UPDATE
 decides. Every stage may be called again after any failure: what exists is found, the rest is done anew.
@@ -15,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from avatarlab_ops.errors import (
@@ -25,9 +20,10 @@ from avatarlab_ops.errors import (
     RenderCancelled,
     TransientError,
 )
+from avatarlab_ops.graph import BY_NAME, GRAPH, STAGES, Stage, recipe
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.progress import Report, silent
-from avatarlab_ops.recipe import Recipe
+from avatarlab_ops.renders import Published, published
 from avatarlab_ops.request import AvatarRequest, split_reference
 from avatarlab_ops.settings import Settings
 
@@ -36,107 +32,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
-
-
-# ── The graph ──────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage that makes an artifact: what it reads, and all that its result depends on.
-
-    `version` is raised whenever the stage's own code may change its output; `after` names the stages whose
-    artifacts it reads, `sources` the input objects; `engine` gives (kind, name) from the plan.
-    """
-
-    name: str
-    version: str
-    params: Callable[[Plan], Json]
-    after: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    engine: Callable[[Plan], tuple[str, str]] | None = None
-    wanted: Callable[[Plan], bool] = lambda _: True
-
-
-def _speech(plan: Plan) -> Json:
-    script = [line.model_dump() for line in plan.script]
-    return {"script": script, "language": plan.language, "voice": plan.voice, "seed": plan.seed}
-
-
-def _footage(plan: Plan) -> Json:
-    return plan.footage.model_dump()
-
-
-def _lipsync(plan: Plan) -> Json:
-    return _footage(plan) | {
-        "output_fps": plan.picture.fps,
-        "seed": plan.seed,
-        "motion": plan.motion.model_dump(),
-    }
-
-
-def _composite(plan: Plan) -> Json:
-    background = plan.background.model_dump(exclude={"uri"})
-    return _footage(plan) | plan.picture.model_dump(by_alias=False) | {
-        "footage_fps": plan.footage.fps,
-        "background": background,
-        "captions": plan.captions,
-    }  # fmt: skip
-
-
-GRAPH = (
-    Stage("speech", "1", _speech, engine=lambda plan: ("speech", plan.engines.speech)),
-    Stage("face", "1", _footage, sources=("avatar",), engine=lambda _: ("face", "landmarker")),
-    Stage(
-        "matte", "1", _footage, sources=("avatar",), engine=lambda plan: ("matting", plan.engines.matting),
-        wanted=lambda plan: plan.background.kind != "original",
-    ),
-    Stage(
-        "lipsync", "1", _lipsync, after=("speech", "face"), sources=("avatar",),
-        engine=lambda plan: ("lipsync", plan.engines.lipsync),
-    ),
-    Stage(
-        "composite", "1", _composite, after=("speech", "face", "matte", "lipsync"),
-        sources=("avatar", "backdrop"),
-    ),
-)  # fmt: skip
-STAGES = ("admit", *(stage.name for stage in GRAPH), "publish")
-_BY_NAME = {stage.name: stage for stage in GRAPH}
-
-
-def recipe(stage: Stage, plan: Plan, artifacts: Mapping[str, Artifact]) -> Recipe | None:
-    """What the stage would make, None while an artifact that it reads does not exist."""
-    inputs: dict[str, Json] = {}
-    for role in stage.sources:
-        source = getattr(plan, role)
-        if source is not None:
-            inputs[role] = {"sha256": source.sha256}
-    for name in stage.after:
-        if not _BY_NAME[name].wanted(plan):
-            continue
-        if name not in artifacts:
-            return None
-        inputs[name] = {"sha256": artifacts[name].sha256, "fingerprint": artifacts[name].fingerprint}
-    engine = _engine(*stage.engine(plan)) if stage.engine else None
-    return Recipe(stage.name, stage.version, engine, stage.params(plan), inputs)
-
-
-def _engine(kind: str, name: str) -> Json:
-    """Identity of an engine as this process would run it, with the digests of its weights."""
-    from avatarlab_ops import engines
-    from avatarlab_ops.engines import weights
-
-    if kind == "face":  # the one landmarker; it has no alternative to choose from
-        version = "1"
-        files: tuple[str, ...] = ("face_landmarker_v2.task",)
-    else:
-        info = engines.info(kind, name)
-        version, files = info.version, info.files
-    digests = {file: weights.sha256(file) for file in files}
-    return {"kind": kind, "name": name, "version": version, "weights": digests}
-
-
-# ── What callers get back ──────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
@@ -150,55 +45,6 @@ class StageResult:
     artifact: str | None = None  # its fingerprint
     compute_s: float = 0.0  # seconds of work, 0 when cached or not needed
     pending: tuple[str, ...] = ()  # after admit: the stages that still have work to do
-
-
-@dataclass(frozen=True)
-class StageStatus:
-    """One stage as the catalog sees it. state: pending, running, done, cached, not_needed, failed."""
-
-    stage: str
-    state: str
-    attempt: int
-    compute_s: float
-    done: int
-    total: int
-    unit: str
-    rate: float  # units a second
-    expected_end: datetime | None
-    error: str | None
-
-
-@dataclass(frozen=True)
-class RenderStatus:
-    """One render. state: accepted, running, published, failed, cancelled (the last three are final)."""
-
-    render_id: str
-    run_id: str | None
-    state: str
-    stages: tuple[StageStatus, ...]
-    error_code: str | None
-    error: str | None
-    error_stage: str | None
-    warnings: tuple[str, ...]
-    video_uri: str | None
-    manifest_uri: str | None
-    measures: Json
-    created_at: datetime
-    ended_at: datetime | None
-
-
-@dataclass(frozen=True)
-class Published:
-    """A published video: s3:// addresses of everything under its prefix."""
-
-    render_id: str
-    video_uri: str
-    manifest_uri: str
-    files: dict[str, str]  # "video.mp4" -> "s3://outputs/renders/<render_id>/video.mp4"
-    duration_s: float
-
-
-# ── What callers do ────────────────────────────────────────────────────────────────────────
 
 
 def prepare(settings: Settings) -> None:
@@ -270,7 +116,7 @@ def run_stage(settings: Settings, render_id: str, stage: str, *, report: Report 
             compute_s = publish.publish(settings, render_id)
             return StageResult(render_id, stage, True, False, None, compute_s)
         plan = Plan.model_validate(render.plan)
-        return _make(settings, render_id, _BY_NAME[stage], plan, artifacts=artifacts, report=report)
+        return _make(settings, render_id, BY_NAME[stage], plan, artifacts=artifacts, report=report)
 
 
 @contextmanager
@@ -430,71 +276,3 @@ def _end(
     if ended:
         outbox.deliver(settings, render_id=render_id)
     return ended
-
-
-def status(settings: Settings, render_id: str) -> RenderStatus:
-    """What is known about a render. Raises ReferenceRefused when there is none."""
-    from avatarlab_ops.stores.catalog import records, transaction
-
-    with transaction(settings.pg_dsn) as db:
-        found = records.find(db, render_id)
-        runs, rows = records.stage_runs(db, render_id), records.progress_of(db, render_id)
-        files = records.published_files(db, render_id)
-        artifacts = records.artifacts_of(db, render_id)
-    warnings = list((found.plan or {}).get("warnings", []))
-    for artifact in artifacts.values():
-        warnings += [note for note in artifact.facts.get("warnings", []) if note not in warnings]
-    video = next((file.uri for name, file in files.items() if name.startswith("video.")), None)
-    manifest = files["manifest.json"].uri if "manifest.json" in files else None
-    return RenderStatus(
-        render_id=render_id,
-        run_id=found.run_id,
-        state=found.state,
-        stages=tuple(_stage_status(name, runs.get(name), rows.get(name)) for name in STAGES),
-        error_code=found.error_code,
-        error=found.error,
-        error_stage=found.error_stage,
-        warnings=tuple(warnings),
-        video_uri=video,
-        manifest_uri=manifest,
-        measures=found.measures or {},
-        created_at=found.created_at,
-        ended_at=found.ended_at,
-    )
-
-
-def _stage_status(name: str, run: Any, row: Any) -> StageStatus:
-    state, attempt = (run.state, run.attempt) if run else ("pending", 0)
-    return StageStatus(
-        stage=name,
-        state=state,
-        attempt=attempt,
-        compute_s=run.compute_s if run else 0.0,
-        done=row.done if row else 0,
-        total=row.total if row else 0,
-        unit=row.unit if row else "",
-        rate=row.rate if row else 0.0,
-        expected_end=row.expected_end if row and state == "running" else None,
-        error=run.error if run else None,
-    )
-
-
-def published(settings: Settings, render_id: str) -> Published | None:
-    """The published video of a render, None while there is none."""
-    found = status(settings, render_id)
-    if found.state != "published" or found.video_uri is None or found.manifest_uri is None:
-        return None
-    from avatarlab_ops.stores.catalog import records, transaction
-
-    with transaction(settings.pg_dsn) as db:
-        files = {name: file.uri for name, file in records.published_files(db, render_id).items()}
-    duration_s = float(found.measures.get("duration_s", 0.0))
-    return Published(render_id, found.video_uri, found.manifest_uri, files, duration_s)
-
-
-def renders_of_run(settings: Settings, run_id: str) -> list[str]:
-    """Render ids of one DAG run, newest first."""
-    from avatarlab_ops.stores.catalog import records, transaction
-
-    with transaction(settings.pg_dsn) as db:
-        return records.renders_of_run(db, run_id)

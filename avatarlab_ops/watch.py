@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from avatarlab_ops.client import AirflowClient
-    from avatarlab_ops.pipeline import RenderStatus, StageStatus
     from avatarlab_ops.progress import Report
+    from avatarlab_ops.renders import RenderStatus, StageStatus
     from avatarlab_ops.settings import Settings
 
 FINAL = ("published", "failed", "cancelled")
@@ -122,13 +122,13 @@ def follow(
 
     `alive` is called every two seconds and may raise to end the watch, e.g. when nobody works on the render.
     """
-    from avatarlab_ops import pipeline
+    from avatarlab_ops import renders
 
     board = Board(console)
     looked = 0.0
     with board.progress:
         while True:
-            status = pipeline.status(settings, render_id)
+            status = renders.status(settings, render_id)
             board.show(status)
             if status.state in FINAL:
                 return status

@@ -10,7 +10,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from avatarlab_ops import pipeline
+from avatarlab_ops import graph, renders
 from avatarlab_ops.client import AirflowClient
 from avatarlab_ops.embedded import control
 from avatarlab_ops.settings import Settings
@@ -64,7 +64,7 @@ def render(client: AirflowClient, settings: Settings) -> tuple[float, float]:
     run_id = client.submit(data)
     wall_s = _seconds(_ended(client, "avatar_render", run_id))
     render_id = client.xcom(run_id, "admit", "render_id")
-    return wall_s, sum(stage.compute_s for stage in pipeline.status(settings, render_id).stages)
+    return wall_s, sum(stage.compute_s for stage in renders.status(settings, render_id).stages)
 
 
 def table(client: AirflowClient, settings: Settings) -> list[str]:
@@ -72,13 +72,13 @@ def table(client: AirflowClient, settings: Settings) -> list[str]:
     empty_chain(client)
     render(client, settings)
     chain_s = statistics.median(empty_chain(client) for _ in range(RUNS))
-    renders = [render(client, settings) for _ in range(RUNS)]
-    overhead_s = statistics.median(wall - compute for wall, compute in renders)
+    rendered = [render(client, settings) for _ in range(RUNS)]
+    overhead_s = statistics.median(wall - compute for wall, compute in rendered)
     return [
-        f"render: wall clock          {statistics.median(wall for wall, _ in renders):6.2f} s",
-        f"render: sum of compute      {statistics.median(compute for _, compute in renders):6.2f} s",
+        f"render: wall clock          {statistics.median(wall for wall, _ in rendered):6.2f} s",
+        f"render: sum of compute      {statistics.median(compute for _, compute in rendered):6.2f} s",
         f"render: overhead            {overhead_s:6.2f} s   (median of {RUNS})",
-        f"empty chain, {len(pipeline.STAGES)} tasks        {chain_s:6.2f} s   (median of {RUNS})",
+        f"empty chain, {len(graph.STAGES)} tasks        {chain_s:6.2f} s   (median of {RUNS})",
         f"overhead / empty chain      {overhead_s / chain_s:6.2f}",
     ]
 
@@ -88,7 +88,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home, dags = Path(folder) / "state", Path(folder) / "dags"
         shutil.copytree(ROOT / "dags", dags)
-        (dags / "empty_chain.py").write_text(EMPTY_CHAIN.format(tasks=len(pipeline.STAGES)))
+        (dags / "empty_chain.py").write_text(EMPTY_CHAIN.format(tasks=len(graph.STAGES)))
         os.environ |= {
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "AVATARLAB_HOME": str(home),

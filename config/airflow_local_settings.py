@@ -17,7 +17,7 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 def preload() -> None:
     """Import the task runner, the stages with their stores, the DAG, and $AVATARLAB_PRELOAD (a,b,...)."""
     os.environ.update(ONE_THREAD)
-    stages = importlib.import_module("avatarlab_ops.pipeline").STAGES
+    stages = importlib.import_module("avatarlab_ops.graph").STAGES
     modules = [
         "airflow.sdk.execution_time.task_runner",
         *(f"avatarlab_ops.stages.{stage}" for stage in stages),

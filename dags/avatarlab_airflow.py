@@ -131,14 +131,14 @@ class AdmitOperator(StageOperator):
         """Return the record of the stage; refuses what the contract refuses, unknown fields included."""
         from dataclasses import asdict
 
-        from avatarlab_ops import pipeline
+        from avatarlab_ops import graph, pipeline
 
         where = settings()
         render_id = self.render_id(where, context)
         context["ti"].xcom_push(key=RENDER_ID, value=render_id)
         result = pipeline.run_stage(where, render_id, self.stage)
         record = asdict(result)
-        idle = [stage for stage in pipeline.STAGES[1:] if stage not in result.pending]
+        idle = [stage for stage in graph.STAGES[1:] if stage not in result.pending]
         if idle:
             context["ti"].xcom_push(key="return_value", value=record)
             raise DownstreamTasksSkipped(tasks=idle)  # type: ignore[no-untyped-call]

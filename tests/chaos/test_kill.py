@@ -14,7 +14,7 @@ import psutil
 import pytest
 from running_site import Site, request
 
-from avatarlab_ops import pipeline
+from avatarlab_ops import renders
 from avatarlab_ops.embedded import control, servers
 from avatarlab_ops.embedded.sessions import members
 from avatarlab_ops.embedded.supervisor import read_state
@@ -86,12 +86,12 @@ def test_one_video_or_one_reason(site: Site, victim: str) -> None:
     assert site.finish(after) == "success"
 
 
-def check_ending(site: Site, final: pipeline.RenderStatus) -> None:
+def check_ending(site: Site, final: renders.RenderStatus) -> None:
     if final.state == "failed":
         assert final.error
         return
     assert final.state == "published"
-    published = pipeline.published(site.settings, final.render_id)
+    published = renders.published(site.settings, final.render_id)
     assert published
     with av.open(io.BytesIO(objects(site.settings).read(*split_reference(published.video_uri)))) as video:
         frames = sum(1 for _ in video.decode(video=0))
@@ -110,12 +110,12 @@ def check_artifacts(site: Site) -> None:
 
 
 def running_stage(site: Site, render_id: str) -> str | None:
-    stages = pipeline.status(site.settings, render_id).stages
+    stages = renders.status(site.settings, render_id).stages
     return next((stage.stage for stage in stages if stage.state == "running"), None)
 
 
-def ended(site: Site, render_id: str) -> pipeline.RenderStatus | None:
-    status = pipeline.status(site.settings, render_id)
+def ended(site: Site, render_id: str) -> renders.RenderStatus | None:
+    status = renders.status(site.settings, render_id)
     return status if status.state in ("published", "failed", "cancelled") else None
 
 

@@ -66,20 +66,20 @@ def test_import_is_light(dag: Json) -> None:
 
 
 def test_graph_is_the_pipelines(dag: Json) -> None:
-    from avatarlab_ops.pipeline import STAGES
+    from avatarlab_ops.graph import STAGES
 
     assert set(dag["tasks"]) == set(STAGES)
     assert {name: task["downstream"] for name, task in dag["tasks"].items()} == GRAPH
 
 
 def test_graph_gives_every_stage_what_it_reads() -> None:
-    from avatarlab_ops import pipeline
+    from avatarlab_ops import graph
 
     def upstream(task: str) -> set[str]:
         direct = {name for name, after in GRAPH.items() if task in after}
         return direct.union(*(upstream(name) for name in direct))
 
-    for stage in pipeline.GRAPH:
+    for stage in graph.GRAPH:
         assert set(stage.after) <= upstream(stage.name), stage.name
 
 

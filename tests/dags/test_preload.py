@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from avatarlab_ops.pipeline import STAGES
+from avatarlab_ops.graph import STAGES
 
 ROOT = Path(__file__).parents[2]
 LOOK = """

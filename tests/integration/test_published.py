@@ -22,7 +22,7 @@ from tools import film
 from tools.identity import identity_distance
 from tools.recognise import transcribe, word_error_rate
 
-from avatarlab_ops import engines, pipeline
+from avatarlab_ops import engines, pipeline, renders
 from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.base import FaceTrack
 from avatarlab_ops.engines.face import track_faces
@@ -443,7 +443,7 @@ def test_the_same_request_is_published_again_without_any_engine(portrait: Film, 
     again = studio(ASTRONAUT, PORTRAIT)
     assert again.render_id != portrait.render_id
     assert again.video.read_bytes() == portrait.video.read_bytes()
-    status = pipeline.status(again.settings, again.render_id)
+    status = renders.status(again.settings, again.render_id)
     states = {stage.stage: stage.state for stage in status.stages}
     assert {states[stage] for stage in ("speech", "face", "matte", "lipsync", "composite")} == {"cached"}
     assert sum(stage.compute_s for stage in status.stages if stage.state == "cached") == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from avatarlab_ops import cli
+from avatarlab_ops.cli import common, main, render
 
 
 @pytest.mark.parametrize(
@@ -22,17 +22,17 @@ def test_a_run_id_of_any_form_is_looked_up_in_airflow(run: str, monkeypatch: pyt
         def xcom(self, run_id: str, task: str, key: str) -> str:
             return f"render of {run_id}"
 
-    monkeypatch.setattr(cli, "_airflow", Client)
-    assert cli._render_id(run) == f"render of {run}"
+    monkeypatch.setattr(common, "airflow", Client)
+    assert common.render_id_of(run) == f"render of {run}"
 
 
 def test_a_render_id_needs_no_airflow() -> None:
-    assert cli._render_id("20261123-121233-6d55ac4d") == "20261123-121233-6d55ac4d"
+    assert common.render_id_of("20261123-121233-6d55ac4d") == "20261123-121233-6d55ac4d"
 
 
 def test_ctrl_c_ends_with_the_exit_code_of_a_cancelled_render(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_settings", interrupted)
-    assert CliRunner().invoke(cli.main, ["status", "order-1042"]).exit_code == 6
+    monkeypatch.setattr(render, "known_stores", interrupted)
+    assert CliRunner().invoke(main, ["status", "order-1042"]).exit_code == 6

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avatarlab_ops import pipeline
+from avatarlab_ops import graph
 from avatarlab_ops.canonical import canonical_json, digest
 from avatarlab_ops.plan import Plan, Source, Spoken, footage_spec, picture
 from avatarlab_ops.recipe import Recipe
@@ -92,8 +92,8 @@ def _plan(**change: Any) -> Plan:
 
 
 def _fingerprint(stage: str, plan: Plan) -> str:
-    wanted = next(found for found in pipeline.GRAPH if found.name == stage)
-    made = pipeline.recipe(wanted, plan, {})
+    wanted = next(found for found in graph.GRAPH if found.name == stage)
+    made = graph.recipe(wanted, plan, {})
     assert made is not None
     return made.fingerprint
 
@@ -111,6 +111,6 @@ def test_a_frame_rate_or_size_that_changes_the_footage_changes_the_track() -> No
 
 
 def test_the_matte_is_made_only_where_the_background_is_replaced() -> None:
-    matte = next(stage for stage in pipeline.GRAPH if stage.name == "matte")
+    matte = next(stage for stage in graph.GRAPH if stage.name == "matte")
     assert not matte.wanted(_plan())
     assert matte.wanted(_plan(background={"kind": "blur"}))

@@ -1,0 +1,46 @@
+"""The command line: the pipeline without Airflow, requests through Airflow, and the operator's commands.
+
+One file per group of commands; each lists its own in COMMANDS.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from avatarlab_ops.cli import operate, render
+from avatarlab_ops.errors import AvatarlabError, RenderCancelled
+
+
+class _Commands(click.Group):
+    """Ends with the error's own exit code and message; a traceback is for defects only."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AvatarlabError as error:
+            if os.environ.get("AVATARLAB_TRACEBACK"):
+                raise
+            click.echo(f"avatarlab: {error.code}: {error}", err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("avatarlab: interrupted", err=True)
+            sys.exit(RenderCancelled.exit_code)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="avatarlab")
+def main() -> None:
+    """A script, a likeness and a voice in; a published, traceable talking video out.
+
+    Exit codes: 0 done, 2 the request or its material is wrong, 3 out of memory, 4 a store or the network is
+    away, 5 a stage took too long, 6 cancelled, 70 a defect of Avatarlab.
+    """
+
+
+for _module in (render, operate):
+    for _command in _module.COMMANDS:
+        main.add_command(_command)

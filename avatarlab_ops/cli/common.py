@@ -1,0 +1,148 @@
+"""What several commands share: where things are, and how results are told."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from avatarlab_ops.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from avatarlab_ops.client import AirflowClient
+    from avatarlab_ops.renders import Published
+    from avatarlab_ops.settings import Settings
+
+ROOT = Path(os.environ.get("AVATARLAB_ROOT") or Path(__file__).resolve().parents[2])
+REQUEST = click.argument("request_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+FILE = click.Path(dir_okay=False, path_type=Path)
+OUT = click.option("--out", type=FILE, help="Where to put a copy of the video.")
+
+
+def home() -> Path:
+    """The folder that holds all local state."""
+    from avatarlab_ops.settings import home_folder
+
+    return home_folder()
+
+
+def known_stores() -> Settings:
+    """Where the stores are; nothing is started."""
+    from avatarlab_ops.settings import Settings
+
+    return Settings.from_env()
+
+
+def stores() -> Settings:
+    """The stores, started where no address is configured."""
+    from avatarlab_ops.embedded import servers
+
+    return servers.ensure(home())
+
+
+def airflow() -> AirflowClient:
+    """Airflow's REST API, logged in."""
+    from avatarlab_ops.client import AirflowClient
+
+    return AirflowClient.from_home(home())
+
+
+def console() -> Console:
+    """Standard error, for what people watch."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def read_request(path: Path) -> dict[str, Any]:
+    """The request in a file, checked against the contract, as it was written."""
+    from avatarlab_ops.request import AvatarRequest
+
+    text = path.read_bytes()
+    AvatarRequest.from_json(text)
+    return dict(json.loads(text))
+
+
+def render_id_of(run: str) -> str:
+    """Render id of an Airflow run; a render's own id is returned as it is."""
+    from avatarlab_ops.watch import render_of
+
+    if is_render(run):
+        return run
+    with airflow() as client:
+        return render_of(client, run)
+
+
+def is_render(run: str) -> bool:
+    """Whether an id has the form of a render's; a run's id is whatever its caller chose."""
+    return re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{8}", run) is not None
+
+
+def still_running(run: str) -> Callable[[], None]:
+    """End a watch when Airflow's run has failed and the catalog does not say so (a killed machine, say)."""
+    from avatarlab_ops.watch import reason
+
+    if is_render(run):
+        return lambda: None
+    client = airflow()
+    failed = 0
+
+    def look() -> None:
+        nonlocal failed
+        failed = failed + 1 if client.run(run)["state"] == "failed" else 0
+        if failed > 5:  # the catalog has had ten seconds to hear of it
+            raise reason(client, run)
+
+    return look
+
+
+def upload_file(settings: Settings, file: Path, key: str | None) -> str:
+    """Put a file into the bucket of inputs and return its reference. InputError: the key is taken."""
+    import hashlib
+
+    from avatarlab_ops.stores.objects import objects
+
+    with file.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    wanted = key or f"uploads/{sha256[:12]}/{file.name}"
+    stored = objects(settings).put_if_absent(settings.bucket_inputs, wanted, file)
+    if stored.sha256 != sha256:
+        raise InputError(f"{stored.uri} exists with other content; choose another key with --as")
+    return stored.uri
+
+
+def fetch(settings: Settings, uri: str, path: Path) -> None:
+    """Copy an object to a file, whole or not at all."""
+    from avatarlab_ops.request import split_reference
+    from avatarlab_ops.stores.objects import objects
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        objects(settings).download(*split_reference(uri), draft, sha256=None, max_bytes=1 << 40)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def tell(settings: Settings, published: Published, out: Path | None) -> None:
+    """Print where the video and its manifest are, after copying them when asked."""
+    if out:
+        fetch(settings, published.video_uri, out)
+        fetch(settings, published.manifest_uri, out.with_suffix(".json"))
+        click.echo(f"video     {out}\nmanifest  {out.with_suffix('.json')}")
+    click.echo(f"published {published.video_uri} ({published.duration_s:.1f} s)")
+    click.echo(f"          {published.manifest_uri}")
+
+
+def login(folder: Path, address: str) -> str:
+    """How to log in to Airflow, as two lines."""
+    password = json.loads((folder / "airflow" / "passwords.json").read_text())["admin"]
+    return f"Airflow   {address}\nlogin     admin / {password}"

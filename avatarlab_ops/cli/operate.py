@@ -1,0 +1,77 @@
+"""The operator's commands: up, down, doctor, demo."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from avatarlab_ops.cli.common import (
+    ROOT,
+    airflow,
+    console,
+    home,
+    known_stores,
+    login,
+    read_request,
+    upload_file,
+)
+from avatarlab_ops.cli.render import watch
+from avatarlab_ops.errors import InputError
+
+
+@click.command()
+def up() -> None:
+    """Start the stores and Airflow, and print the address and the login once everything is healthy."""
+    from avatarlab_ops.embedded import control
+
+    folder = home()
+    state = control.up(folder, lambda line: click.echo(f"  {line}"))
+    click.echo(login(folder, state.address))
+
+
+@click.command()
+def down() -> None:
+    """Stop Airflow and the stores; all data is kept."""
+    from avatarlab_ops.embedded import control
+
+    click.echo("stopped" if control.down(home()) else "nothing was running")
+
+
+@click.command()
+def doctor() -> None:
+    """Check every dependency, server, engine, weight file and pool, and say what to do."""
+    from rich.table import Table
+
+    from avatarlab_ops.doctor import examine
+
+    table = Table("", "what", "found", "what to do", box=None)
+    wrong = 0
+    for finding in examine(home()):
+        wrong += not finding.right
+        mark = "[green]ok[/]" if finding.right else "[red]NO[/]"
+        advice = "" if finding.right else finding.advice
+        table.add_row(mark, f"{finding.group}: {finding.name}", finding.detail, advice)
+    console().print(table)
+    if wrong:
+        raise InputError(f"{wrong} thing{'s' if wrong > 1 else ''} to do, see above")
+
+
+@click.command()
+@click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), default=ROOT / "out")
+@click.pass_context
+def demo(context: click.Context, folder: Path) -> None:
+    """Render the demo request through Airflow, from start-up to the finished file."""
+    context.invoke(up)
+    settings = known_stores()
+    upload_file(settings, ROOT / "demo" / "astronaut.png", "demo/astronaut.png")
+    request = read_request(ROOT / "demo" / "request.json")
+    with airflow() as client:
+        run_id = client.submit(request)
+    context.invoke(watch, run=run_id, out=folder / "demo.mp4")
+    address = json.loads((home() / "supervisor.json").read_text())["address"]
+    click.echo(login(home(), address))
+
+
+COMMANDS = (up, down, doctor, demo)

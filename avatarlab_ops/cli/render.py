@@ -1,0 +1,92 @@
+"""Requests and renders: render, submit, status, watch, upload."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from avatarlab_ops.cli.common import (
+    OUT,
+    REQUEST,
+    airflow,
+    console,
+    known_stores,
+    read_request,
+    render_id_of,
+    still_running,
+    stores,
+    tell,
+    upload_file,
+)
+
+
+@click.command()
+@REQUEST
+@OUT
+def render(request_file: Path, out: Path | None) -> None:
+    """Render REQUEST_FILE in this process, without Airflow."""
+    from avatarlab_ops import pipeline
+    from avatarlab_ops.watch import Stages
+
+    request = read_request(request_file)
+    settings = stores()
+    with Stages(console()) as reporter:
+        published = pipeline.render(settings, request, reporter=reporter, caller="cli")
+    tell(settings, published, out)
+
+
+@click.command()
+@REQUEST
+@click.option("--wait/--no-wait", default=False, help="Watch the render until it is final.")
+@OUT
+@click.pass_context
+def submit(context: click.Context, request_file: Path, wait: bool, out: Path | None) -> None:
+    """Send REQUEST_FILE to Airflow and print the run's id; an equal request is not rendered twice."""
+    with airflow() as client:
+        run_id = client.submit(read_request(request_file))
+    click.echo(run_id)
+    if wait or out:
+        context.invoke(watch, run=run_id, out=out)
+
+
+@click.command()
+@click.argument("run")
+def status(run: str) -> None:
+    """Print what is known of RUN (a run's or a render's id) as JSON."""
+    from dataclasses import asdict
+
+    from avatarlab_ops import renders
+
+    found = renders.status(known_stores(), render_id_of(run))
+    click.echo(json.dumps(asdict(found), indent=2, default=str))
+
+
+@click.command()
+@click.argument("run")
+@OUT
+def watch(run: str, out: Path | None) -> None:
+    """Show the progress of RUN (a run's or a render's id) until it is final."""
+    from avatarlab_ops import renders
+    from avatarlab_ops.watch import RenderFailedError, follow
+
+    settings = known_stores()
+    render_id = render_id_of(run)
+    final = follow(settings, console(), render_id, alive=still_running(run))
+    if final.state != "published":
+        told = final.error or f"the render ended as {final.state}"
+        raise RenderFailedError(final.error_code or final.state, told)
+    if published := renders.published(settings, render_id):
+        tell(settings, published, out)
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--as", "key", help="Key in the inputs bucket; left out: one made of the content and the name.")
+def upload(file: Path, key: str | None) -> None:
+    """Put FILE into the inputs bucket and print its reference."""
+    click.echo(upload_file(stores(), file, key))
+
+
+COMMANDS = (render, submit, status, watch, upload)

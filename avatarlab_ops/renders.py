@@ -1,0 +1,126 @@
+"""What is known of a render: its state, its stages as they run, and what it published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from avatarlab_ops.graph import STAGES
+from avatarlab_ops.settings import Settings
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """One stage as the catalog sees it. state: pending, running, done, cached, not_needed, failed."""
+
+    stage: str
+    state: str
+    attempt: int
+    compute_s: float
+    done: int
+    total: int
+    unit: str
+    rate: float  # units a second
+    expected_end: datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class RenderStatus:
+    """One render. state: accepted, running, published, failed, cancelled (the last three are final)."""
+
+    render_id: str
+    run_id: str | None
+    state: str
+    stages: tuple[StageStatus, ...]
+    error_code: str | None
+    error: str | None
+    error_stage: str | None
+    warnings: tuple[str, ...]
+    video_uri: str | None
+    manifest_uri: str | None
+    measures: Json
+    created_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published video: s3:// addresses of everything under its prefix."""
+
+    render_id: str
+    video_uri: str
+    manifest_uri: str
+    files: dict[str, str]  # "video.mp4" -> "s3://outputs/renders/<render_id>/video.mp4"
+    duration_s: float
+
+
+def status(settings: Settings, render_id: str) -> RenderStatus:
+    """What is known about a render. Raises ReferenceRefused when there is none."""
+    from avatarlab_ops.stores.catalog import records, transaction
+
+    with transaction(settings.pg_dsn) as db:
+        found = records.find(db, render_id)
+        runs, rows = records.stage_runs(db, render_id), records.progress_of(db, render_id)
+        files = records.published_files(db, render_id)
+        artifacts = records.artifacts_of(db, render_id)
+    warnings = list((found.plan or {}).get("warnings", []))
+    for artifact in artifacts.values():
+        warnings += [note for note in artifact.facts.get("warnings", []) if note not in warnings]
+    video = next((file.uri for name, file in files.items() if name.startswith("video.")), None)
+    manifest = files["manifest.json"].uri if "manifest.json" in files else None
+    return RenderStatus(
+        render_id=render_id,
+        run_id=found.run_id,
+        state=found.state,
+        stages=tuple(_stage_status(name, runs.get(name), rows.get(name)) for name in STAGES),
+        error_code=found.error_code,
+        error=found.error,
+        error_stage=found.error_stage,
+        warnings=tuple(warnings),
+        video_uri=video,
+        manifest_uri=manifest,
+        measures=found.measures or {},
+        created_at=found.created_at,
+        ended_at=found.ended_at,
+    )
+
+
+def _stage_status(name: str, run: Any, row: Any) -> StageStatus:
+    state, attempt = (run.state, run.attempt) if run else ("pending", 0)
+    return StageStatus(
+        stage=name,
+        state=state,
+        attempt=attempt,
+        compute_s=run.compute_s if run else 0.0,
+        done=row.done if row else 0,
+        total=row.total if row else 0,
+        unit=row.unit if row else "",
+        rate=row.rate if row else 0.0,
+        expected_end=row.expected_end if row and state == "running" else None,
+        error=run.error if run else None,
+    )
+
+
+def published(settings: Settings, render_id: str) -> Published | None:
+    """The published video of a render, None while there is none."""
+    found = status(settings, render_id)
+    if found.state != "published" or found.video_uri is None or found.manifest_uri is None:
+        return None
+    from avatarlab_ops.stores.catalog import records, transaction
+
+    with transaction(settings.pg_dsn) as db:
+        files = {name: file.uri for name, file in records.published_files(db, render_id).items()}
+    duration_s = float(found.measures.get("duration_s", 0.0))
+    return Published(render_id, found.video_uri, found.manifest_uri, files, duration_s)
+
+
+def renders_of_run(settings: Settings, run_id: str) -> list[str]:
+    """Render ids of one DAG run, newest first."""
+    from avatarlab_ops.stores.catalog import records, transaction
+
+    with transaction(settings.pg_dsn) as db:
+        return records.renders_of_run(db, run_id)
