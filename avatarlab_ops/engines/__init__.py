@@ -11,7 +11,7 @@ import os
 import threading
 from typing import Any
 
-from avatarlab_ops.engines.base import EngineInfo
+from avatarlab_ops.engines.info import EngineInfo
 from avatarlab_ops.errors import EngineUnavailable
 
 KINDS = ("speech", "lipsync", "matting")

@@ -6,7 +6,7 @@ Frames are RGB uint8 [H, W, 3], contiguous; alpha is uint8 [H, W], 255 opaque; a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -110,23 +110,6 @@ class MattingEngine(Protocol):
 
     def mattes(self, frames: Iterable[Frame], *, still: bool, report: Report) -> Iterator[Alpha]:
         """Yield one alpha per frame. `still`: the clip is one picture. State resets at cuts."""
-
-
-@dataclass(frozen=True)
-class EngineInfo:
-    """What the registry knows without loading anything."""
-
-    name: str
-    kind: str  # speech | lipsync | matting
-    factory: str  # "package.module:callable", imported when first used
-    version: str  # raised whenever the engine's output may change
-    files: tuple[str, ...] = ()  # names in engines.weights, whose sha256 enter the fingerprint
-    pool_slots: int = 1  # memory class, in slots of Airflow's pool `gpu`
-    languages: tuple[str, ...] = ()
-    voices: tuple[str, ...] = ()
-    scripts: tuple[str, ...] = ()  # Unicode scripts a speech engine can speak, e.g. "Latin"
-    notes: str = ""
-    defaults: dict[str, Any] = field(default_factory=dict)
 
 
 def footage_index(frame: int, footage_frames: int) -> int:

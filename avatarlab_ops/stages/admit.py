@@ -8,7 +8,8 @@ from typing import Any
 
 from avatarlab_ops import engines
 from avatarlab_ops.engines import weights
-from avatarlab_ops.engines.base import EngineInfo, Frame
+from avatarlab_ops.engines.base import Frame
+from avatarlab_ops.engines.info import EngineInfo
 from avatarlab_ops.errors import EngineUnavailable, FaceRefused, MediaRefused, ReferenceRefused
 from avatarlab_ops.plan import Plan, Source, Spoken, footage_spec, picture
 from avatarlab_ops.request import AvatarRequest

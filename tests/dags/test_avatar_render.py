@@ -15,9 +15,8 @@ from avatarlab_ops import errors
 from avatarlab_ops.request import form_schema
 
 ROOT = Path(__file__).parents[2]
-HEAVY = frozenset(
-    ["av", "boto3", "botocore", "cv2", "onnxruntime", "psycopg", "pymongo", "scipy", "torch", "torchaudio"]
-)
+HEAVY = {"av", "boto3", "botocore", "cv2", "numpy", "onnxruntime", "psycopg", "pymongo", "scipy", "torch"}
+HEAVY |= {"torchaudio", "transformers"}
 GRAPH = {
     "admit": ["face", "matte", "speech"],
     "speech": ["lipsync"],

@@ -10,7 +10,7 @@ import pytest
 
 from avatarlab_ops import engines
 from avatarlab_ops.engines import weights
-from avatarlab_ops.engines.base import EngineInfo
+from avatarlab_ops.engines.info import EngineInfo
 from avatarlab_ops.errors import EngineUnavailable
 
 
@@ -80,7 +80,7 @@ def test_a_forked_child_builds_its_own_engine() -> None:
 import os, sys
 from types import SimpleNamespace
 from avatarlab_ops import engines
-from avatarlab_ops.engines.base import EngineInfo
+from avatarlab_ops.engines.info import EngineInfo
 sys.modules["own"] = SimpleNamespace(build=os.getpid)
 engines.ENGINES["speech", "own"] = EngineInfo(name="own", kind="speech", factory="own:build", version="1")
 assert engines.load("speech", "own") == os.getpid()
