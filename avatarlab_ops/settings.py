@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from avatarlab_ops.errors import InputError, TransientError
+from avatarlab_ops.home import home_folder
 
 SERVERS_FILE = "servers.json"  # mode 0600: addresses and passwords of the embedded servers
 
@@ -82,15 +83,6 @@ class Settings:
             )
         optional = {"s3_region": env["AVATARLAB_S3_REGION"]} if env.get("AVATARLAB_S3_REGION") else {}
         return cls(home=home, **{name: str(known[name]) for name in needed}, **optional)
-
-
-def home_folder(env: Mapping[str, str] | None = None) -> Path:
-    """State folder, absolute: AVATARLAB_HOME, else `.avatarlab` in the checkout or the working folder."""
-    env = os.environ if env is None else env
-    if env.get("AVATARLAB_HOME"):
-        return Path(env["AVATARLAB_HOME"]).expanduser().absolute()
-    checkout = Path(__file__).resolve().parents[1]
-    return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / ".avatarlab"
 
 
 def configured(env: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -73,7 +73,8 @@ def settings() -> Settings:
     from pathlib import Path
     from urllib.parse import quote, urlencode
 
-    from avatarlab_ops.settings import Settings, home_folder
+    from avatarlab_ops.home import home_folder
+    from avatarlab_ops.settings import Settings
 
     def url(scheme: str, connection: Any) -> str:
         login = f"{quote(connection.login or '', safe='')}:{quote(connection.password or '', safe='')}@"

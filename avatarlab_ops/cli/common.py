@@ -28,7 +28,7 @@ OUT = click.option("--out", type=FILE, help="Where to put a copy of the video.")
 
 def home() -> Path:
     """The folder that holds all local state."""
-    from avatarlab_ops.settings import home_folder
+    from avatarlab_ops.home import home_folder
 
     return home_folder()
 

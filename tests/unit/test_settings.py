@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avatarlab_ops.errors import InputError, TransientError
-from avatarlab_ops.settings import SERVERS_FILE, Settings, configured, external, home_folder, redact
+from avatarlab_ops.home import home_folder
+from avatarlab_ops.settings import SERVERS_FILE, Settings, configured, external, redact
 
 GIVEN = {
     "AVATARLAB_PG_DSN": "postgresql://me:pgsecret@db:5433/avatarlab",

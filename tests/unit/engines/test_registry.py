@@ -21,8 +21,8 @@ def test_defaults_of_the_contract_are_registered() -> None:
 
 
 @pytest.mark.parametrize("engine", engines.ENGINES.values(), ids=lambda engine: engine.name)
-def test_every_file_of_an_engine_is_pinned(engine: EngineInfo) -> None:
-    assert all(len(weights.sha256(name)) == 64 for name in engine.files)
+def test_every_file_of_an_engine_is_known(engine: EngineInfo) -> None:
+    assert all(weights.known(name).licence for name in engine.files)
 
 
 def test_an_unknown_engine_is_refused_with_the_names_that_exist() -> None:
