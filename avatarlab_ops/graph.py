@@ -39,7 +39,13 @@ class Stage:
 
 def _speech(plan: Plan) -> Json:
     script = [line.model_dump() for line in plan.script]
-    return {"script": script, "language": plan.language, "voice": plan.voice, "seed": plan.seed}
+    return {
+        "script": script,
+        "language": plan.language,
+        "voice": plan.voice,
+        "voice_transcript": plan.voice_transcript,
+        "seed": plan.seed,
+    }
 
 
 def _footage(plan: Plan) -> Json:
@@ -64,7 +70,10 @@ def _composite(plan: Plan) -> Json:
 
 
 GRAPH = (
-    Stage("speech", "1", _speech, engine=lambda plan: ("speech", plan.engines.speech)),
+    Stage(
+        "speech", "1", _speech, sources=("voice_sample",),
+        engine=lambda plan: ("speech", plan.engines.speech),
+    ),
     Stage("face", "1", _footage, sources=("avatar",), engine=lambda _: ("face", "landmarker")),
     Stage(
         "matte", "1", _footage, sources=("avatar",), engine=lambda plan: ("matting", plan.engines.matting),

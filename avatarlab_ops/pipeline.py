@@ -21,7 +21,7 @@ from avatarlab_ops.errors import (
     TransientError,
 )
 from avatarlab_ops.graph import BY_NAME, GRAPH, STAGES, Stage, recipe
-from avatarlab_ops.plan import Plan
+from avatarlab_ops.plan import ROLES, Plan
 from avatarlab_ops.progress import Report, silent
 from avatarlab_ops.renders import Published, published
 from avatarlab_ops.request import AvatarRequest, split_reference
@@ -82,10 +82,11 @@ def submit(
 
 
 def _check_buckets(settings: Settings, request: AvatarRequest) -> None:
-    for where, uri in (("avatar.uri", request.avatar.uri), ("background.uri", request.background.uri)):
+    for where in ("avatar", "background", "voice_sample"):
+        uri = getattr(request, where).uri
         if uri is not None and split_reference(uri)[0] != settings.bucket_inputs:
             raise ReferenceRefused(
-                f"{where}: {uri} is not in the bucket of inputs; use s3://{settings.bucket_inputs}/..."
+                f"{where}.uri: {uri} is not in the bucket of inputs; use s3://{settings.bucket_inputs}/..."
             )
 
 
@@ -147,7 +148,7 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
 
     started = time.monotonic()
     plan = admit(settings, request)
-    inputs = {role: getattr(plan, role) for role in ("avatar", "backdrop")}
+    inputs = {role: getattr(plan, role) for role in ROLES}
     found = _existing(settings, plan)
     pending = tuple(stage.name for stage in GRAPH if stage.wanted(plan) and stage.name not in found)
     compute_s = time.monotonic() - started

@@ -22,8 +22,8 @@ class Source(_Part):
     uri: str
     sha256: str
     bytes: int
-    kind: str  # image | video
-    width: int
+    kind: str  # image | video | audio
+    width: int  # pixels, 0 for sound
     height: int
     fps: float | None = None
     frames: int | None = None
@@ -53,12 +53,18 @@ class FootageSpec(_Part):
     max_short_side_px: int
 
 
+SAMPLED_VOICE = "sample"  # the name of a voice that is given by a sample
+ROLES = ("avatar", "backdrop", "voice_sample")  # fields of Plan that are input objects
+
+
 class Plan(_Part):
     """The resolved request: all that stages know of it."""
 
     script: tuple[Spoken, ...]
     language: str
     voice: str
+    voice_sample: Source | None = None
+    voice_transcript: str | None = None  # what is said in the sample
     avatar: Source
     backdrop: Source | None
     background: Background

@@ -20,6 +20,7 @@ from avatarlab_ops.errors import InputError, ReferenceRefused, RequestInvalid, S
 
 MAX_SCRIPT_CHARACTERS = 20_000  # about twenty minutes of speech
 MAX_LINES = 1_000
+MAX_TRANSCRIPT_CHARACTERS = 1_000  # thirty seconds of the fastest speech
 MAX_KEY_BYTES = 1_024  # S3's own limit of an object key
 MAX_SEGMENT_BYTES = 255  # a file name's limit, which MinIO and SeaweedFS inherit
 REFERENCE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<key>.+)", re.DOTALL)
@@ -124,6 +125,30 @@ class Avatar(_Part):
     )
 
 
+class VoiceSample(_Part):
+    """A voice to clone: the recording and what is said in it."""
+
+    uri: Reference | None = Field(
+        default=None,
+        title="Voice sample",
+        description="Recording of one voice, 1 to 30 seconds, as an object in the inputs bucket; for engines "
+        "that can clone a voice.",
+        examples=["s3://inputs/my-voice.wav"],
+    )
+    transcript: Annotated[Speakable, Field(max_length=MAX_TRANSCRIPT_CHARACTERS)] | None = Field(
+        default=None,
+        title="Words of the sample",
+        description="What is said in the voice sample, word for word.",
+        examples=["This is how I speak."],
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.uri is None) != (self.transcript is None):
+            raise ValueError("uri and transcript are required together: a recording and the words said in it")
+        return self
+
+
 class Background(_Part):
     """What is behind the person."""
 
@@ -217,6 +242,7 @@ class AvatarRequest(_Part):
         description="Voice of the speech engine; left out: the engine's first voice.",
         examples=[None],
     )
+    voice_sample: VoiceSample = Field(default=VoiceSample(), description="A voice to clone.")
     background: Background = Field(default=Background(), description="What is behind the person.")
     output: Output = Field(default=Output(), description="The shape of the video.")
     captions: Literal["none", "sidecar", "burned"] = Field(
@@ -254,6 +280,10 @@ class AvatarRequest(_Part):
     def _consistent(self) -> Self:
         if self.background.kind == "transparent" and self.output.container != "webm":
             raise ValueError("background.kind transparent needs output.container webm; mp4 carries no alpha")
+        if self.voice is not None and self.voice_sample.uri is not None:
+            raise ValueError(
+                "voice and voice_sample are both given; the sample is the voice, leave voice out"
+            )
         if not isinstance(self.script, str):
             total = sum(len(line.text) for line in self.script)
             if total > MAX_SCRIPT_CHARACTERS:
@@ -357,6 +387,8 @@ def _line(detail: ErrorDetails) -> str:
 
 
 SECTIONS = {
+    "voice": "Voice",
+    "voice_sample": "Voice",
     "background": "Background",
     "output": "Video",
     "captions": "Video",

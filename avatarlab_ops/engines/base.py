@@ -36,13 +36,32 @@ class Speech:
     timeline: Timeline
 
 
+@dataclass(frozen=True)
+class VoiceSample:
+    """A voice to clone: samples float32 [n] mono at `sample_rate` Hz, and the words that are said in them."""
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+    transcript: str
+
+
 class SpeechEngine(Protocol):
     """Text to speech."""
 
     def speak(
-        self, sentences: list[Sentence], *, language: str, voice: str, seed: int, report: Report
+        self,
+        sentences: list[Sentence],
+        *,
+        language: str,
+        voice: str,
+        seed: int,
+        report: Report,
+        sample: VoiceSample | None = None,
     ) -> Speech:
-        """Speak the sentences in order. Raises ScriptRefused when nothing speakable is left."""
+        """Speak the sentences in order, in the voice of `sample` where one is given.
+
+        Raises ScriptRefused when nothing speakable is left, EngineUnavailable for a voice it does not have.
+        """
 
 
 @dataclass(frozen=True)

@@ -19,5 +19,6 @@ class EngineInfo:
     languages: tuple[str, ...] = ()
     voices: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()  # Unicode scripts a speech engine can speak, e.g. "Latin"
+    clones: bool = False  # a speech engine that can speak in the voice of a sample
     notes: str = ""
     defaults: dict[str, Any] = field(default_factory=dict)

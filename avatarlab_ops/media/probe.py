@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,8 +16,11 @@ from avatarlab_ops.media import images
 from avatarlab_ops.media.container import PacketScan, display_matrix, open_input, scan, video_stream
 from avatarlab_ops.media.isobmff import check_self_contained
 from avatarlab_ops.media.sniff import FileType, Kind, sniff
+from avatarlab_ops.media.sound import read_sound
 
 _TAIL_FRAMES = 300  # at most so many pictures of the last GOP are decoded as a check
+_PROBE_HZ = 24_000
+_SILENCE = 1e-3  # -60 dBFS
 _HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics, ITU-T H.273
 
 
@@ -36,6 +39,8 @@ class Limits:
     min_fps: float = 1.0
     max_fps: float = 240.0
     max_streams: int = 16
+    min_sound_s: float = 1.0
+    max_sound_s: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def probe(
     info = _probe_container(path, type_, limits)
     if info.kind not in allow:
         raise _wrong_kind(path, info.kind, allow)
-    return info
+    return replace(info, duration_s=_sound_s(path, limits)) if info.kind == "audio" else info
 
 
 def _wrong_kind(path: Path, kind: Kind, allow: tuple[Kind, ...]) -> MediaRefused:
@@ -155,6 +160,20 @@ def _probe_audio(path: Path, type_: FileType, container: InputContainer) -> Medi
         fps=0.0, frames=0,
         duration_s=(container.duration or 0) / av.time_base, has_audio=True, rotation=0,
     )  # fmt: skip
+
+
+def _sound_s(path: Path, limits: Limits) -> float:
+    """Seconds of sound, all of it decoded once: a header may promise what the file does not hold."""
+    samples = read_sound(path, _PROBE_HZ, max_s=limits.max_sound_s)
+    duration_s = len(samples) / _PROBE_HZ
+    if duration_s < limits.min_sound_s:
+        raise MediaRefused(
+            f"{path.name} lasts {duration_s:.2f} s; {limits.min_sound_s:g} to {limits.max_sound_s:g} s are "
+            "accepted. Record a longer one."
+        )
+    if float(np.abs(samples).max()) < _SILENCE:
+        raise MediaRefused(f"{path.name} is silent. Record it again, closer to the microphone.")
+    return duration_s
 
 
 def _probe_video(

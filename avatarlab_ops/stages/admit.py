@@ -11,7 +11,8 @@ from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.base import Frame
 from avatarlab_ops.engines.info import EngineInfo
 from avatarlab_ops.errors import EngineUnavailable, FaceRefused, MediaRefused, ReferenceRefused
-from avatarlab_ops.plan import Plan, Source, Spoken, footage_spec, picture
+from avatarlab_ops.media.sniff import Kind
+from avatarlab_ops.plan import SAMPLED_VOICE, Plan, Source, Spoken, footage_spec, picture
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.script import Script, sentences
 from avatarlab_ops.settings import Settings
@@ -21,21 +22,27 @@ from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
 
 FACE_SAMPLES = 8  # frames looked at, spread over the first seconds
 FACE_WINDOW_S = 8.0
+PICTURES: tuple[Kind, ...] = ("image", "video")
+MAX_SOUND_BYTES = 64 * 1024**2  # thirty seconds of the largest PCM
 FACE_SIDE_PX = 720  # enough to see a face; smaller frames are read faster
 
 
 def admit(settings: Settings, request: AvatarRequest) -> Plan:
     """Resolve a request to a plan. Raises the InputError that names what is wrong."""
     voice = _check_engines(request)
+    _check_cloning(request)
     script = _script(request)
     with workspace(settings, "admit") as folder:
         avatar = _resolve(settings, request.avatar.uri, folder, face=True)
         backdrop = _backdrop(settings, request, folder)
+        sample = _voice_sample(settings, request, folder)
     shape = picture(request.output, avatar.width, avatar.height)
     return Plan(
         script=tuple(Spoken(text=sentence.text, pause_s=sentence.pause_s) for sentence in script.sentences),
         language=request.language,
         voice=voice,
+        voice_sample=sample,
+        voice_transcript=request.voice_sample.transcript,
         avatar=avatar,
         backdrop=backdrop,
         background=request.background,
@@ -68,7 +75,16 @@ def _check_engines(request: AvatarRequest) -> str:
             f"voice: {speech.name} has no voice {voice!r}; choose one of: {', '.join(speech.voices)}"
         )
     _check_weights(chosen)
-    return voice
+    return SAMPLED_VOICE if request.voice_sample.uri else voice
+
+
+def _check_cloning(request: AvatarRequest) -> None:
+    able = [name for name in engines.names("speech") if engines.info("speech", name).clones]
+    if request.voice_sample.uri is not None and request.engines.speech not in able:
+        raise EngineUnavailable(
+            f"voice_sample: {request.engines.speech} cannot clone a voice; engines that can: "
+            f"{', '.join(able) or 'none installed'}. Choose one as engines.speech, or leave the sample out"
+        )
 
 
 def _speaks(name: str, language: str) -> bool:
@@ -100,15 +116,24 @@ def _backdrop(settings: Settings, request: AvatarRequest, folder: Path) -> Sourc
     return source
 
 
-def _resolve(settings: Settings, uri: str, folder: Path, *, face: bool) -> Source:
+def _voice_sample(settings: Settings, request: AvatarRequest, folder: Path) -> Source | None:
+    uri = request.voice_sample.uri
+    return _resolve(settings, uri, folder, face=False, allow=("audio",)) if uri is not None else None
+
+
+def _resolve(
+    settings: Settings, uri: str, folder: Path, *, face: bool, allow: tuple[Kind, ...] = PICTURES
+) -> Source:
     """Digest and measurements of an input object, from the catalog where this version was seen before."""
     found = _find(settings, uri)
     with transaction(settings.pg_dsn) as db:
         known = records.find_input(db, uri, found.etag)
     if known is not None and known.bytes == found.bytes and (known.face_checked or not face):
-        return Source.model_validate(known.media)
+        source = Source.model_validate(known.media)
+        if source.kind in allow:
+            return source
     path = folder / Path(found.key).name
-    source = _measure(settings, found, uri, path)
+    source = _measure(settings, found, uri, path, allow)
     if face:
         _check_face(path, source)
     with transaction(settings.pg_dsn) as db:
@@ -131,17 +156,19 @@ def _find(settings: Settings, uri: str) -> Stored:
     return found
 
 
-def _measure(settings: Settings, found: Stored, uri: str, path: Path) -> Source:
+def _measure(settings: Settings, found: Stored, uri: str, path: Path, allow: tuple[Kind, ...]) -> Source:
     from avatarlab_ops.media.probe import Limits, probe
 
-    limits = Limits()
+    limits = Limits(max_bytes=MAX_SOUND_BYTES) if allow == ("audio",) else Limits()
     sha256 = objects(settings).download(
         found.bucket, found.key, path, sha256=found.sha256, max_bytes=limits.max_bytes
     )
-    info = probe(path, limits)
+    info = probe(path, limits, allow=allow)
     timed: dict[str, Any] = {}
     if info.kind == "video":
         timed = {"fps": info.fps, "frames": info.frames, "duration_s": info.duration_s}
+    elif info.kind == "audio":
+        timed = {"duration_s": info.duration_s}
     size = {"width": info.width, "height": info.height}
     return Source(uri=uri, sha256=sha256, bytes=found.bytes, kind=info.kind, **size, **timed)
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.errors import InvariantBroken, RenderCancelled
+from avatarlab_ops.plan import ROLES
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import stored
 from avatarlab_ops.stages.lineage import run_event
@@ -73,7 +74,7 @@ def _manifest(
 ) -> Json:
     """The whole provenance of one video."""
     plan = render.plan or {}
-    sources = {role: plan[role] for role in ("avatar", "backdrop") if plan.get(role)}
+    sources = {role: plan[role] for role in ROLES if plan.get(role)}
     return {
         "manifest_version": 1,
         "render_id": render.id,

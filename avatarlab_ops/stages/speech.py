@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from avatarlab_ops import engines
-from avatarlab_ops.engines.base import Sentence, Speech
+from avatarlab_ops.engines.base import Sentence, Speech, VoiceSample
 from avatarlab_ops.media.audio import normalise_loudness, write_wav
 from avatarlab_ops.stages.context import Context, Product
 
+SAMPLE_HZ = 24_000  # of voice samples as engines get them
 TARGET_LUFS = -16.0  # the level of spoken video on the web
 
 
@@ -16,7 +17,12 @@ def run(work: Context) -> Product:
     engine = engines.load("speech", plan.engines.speech)
     sentences = [Sentence(line.text, line.pause_s) for line in plan.script]
     speech: Speech = engine.speak(
-        sentences, language=plan.language, voice=plan.voice, seed=plan.seed, report=work.report
+        sentences,
+        language=plan.language,
+        voice=plan.voice,
+        seed=plan.seed,
+        report=work.report,
+        sample=_sample(work),
     )
     samples, measured_lufs = normalise_loudness(speech.samples, speech.sample_rate, TARGET_LUFS)
     wav, timeline = work.new("speech.wav"), work.new("timeline.json")
@@ -31,6 +37,18 @@ def run(work: Context) -> Product:
         "timeline": speech.timeline.model_dump(mode="json"),
     }
     return Product({"speech.wav": wav, "timeline.json": timeline}, facts)
+
+
+def _sample(work: Context) -> VoiceSample | None:
+    """The voice to clone, if one was given."""
+    from avatarlab_ops.media.probe import Limits
+    from avatarlab_ops.media.sound import read_sound
+
+    source, transcript = work.plan.voice_sample, work.plan.voice_transcript
+    if source is None or transcript is None:
+        return None
+    samples = read_sound(work.source(source), SAMPLE_HZ, max_s=Limits().max_sound_s)
+    return VoiceSample(samples, SAMPLE_HZ, transcript)
 
 
 def read(work: Context) -> Speech:

@@ -23,7 +23,7 @@ from hibari.tts import ASSETS
 from numpy.typing import NDArray
 
 from avatarlab_ops.engines import cpu, weights
-from avatarlab_ops.engines.base import Sentence, Speech
+from avatarlab_ops.engines.base import Sentence, Speech, VoiceSample
 from avatarlab_ops.engines.speech.assemble import Assembly
 from avatarlab_ops.engines.speech.clip import Clip, Symbol, cut
 from avatarlab_ops.engines.speech.reading import read_aloud
@@ -54,13 +54,20 @@ class Hibari:
         self._g2p = lexicon()
 
     def speak(
-        self, sentences: list[Sentence], *, language: str, voice: str, seed: int, report: Report
+        self,
+        sentences: list[Sentence],
+        *,
+        language: str,
+        voice: str,
+        seed: int,
+        report: Report,
+        sample: VoiceSample | None = None,
     ) -> Speech:
         """Speak the sentences in order, each followed by its pause; `report` counts sentences.
 
         Raises EngineUnavailable for another language or voice, ScriptRefused when nothing speakable is left.
         """
-        if (language, voice) != (LANGUAGE, VOICE):
+        if (language, voice) != (LANGUAGE, VOICE) or sample is not None:
             raise EngineUnavailable(
                 f"hibari speaks {LANGUAGE} with the voice {VOICE!r}; {language} with {voice!r} was asked for"
             )

@@ -143,7 +143,7 @@ class RenderInput(Base):
 
     __tablename__ = "render_input"
     render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), primary_key=True)
-    role: Mapped[str] = mapped_column(primary_key=True)  # avatar | backdrop
+    role: Mapped[str] = mapped_column(primary_key=True)  # plan.ROLES
     uri: Mapped[str]
     sha256: Mapped[str] = mapped_column(index=True)
     bytes: Mapped[int]

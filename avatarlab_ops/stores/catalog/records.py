@@ -152,7 +152,9 @@ def record_inputs(db: Session, render_id: str, plan: Json, inputs: Mapping[str, 
         db.execute(statement.on_conflict_do_update(index_elements=["render_id", "role"], set_=values))
     avatar = insert(m.Avatar).values(sha256=inputs["avatar"]["sha256"], uri=inputs["avatar"]["uri"])
     db.execute(avatar.on_conflict_do_nothing())
-    voice = insert(m.Voice).values(engine=plan["engines"]["speech"], name=plan["voice"])
+    sample = inputs["voice_sample"]["sha256"] if "voice_sample" in inputs else None
+    name = f"{plan['voice']}-{sample[:16]}" if sample else plan["voice"]
+    voice = insert(m.Voice).values(engine=plan["engines"]["speech"], name=name, sample_sha256=sample)
     db.execute(voice.on_conflict_do_nothing())
 
 

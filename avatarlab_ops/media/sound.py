@@ -1,0 +1,59 @@
+"""Sound of untrusted files, decoded: what a voice sample is read with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+
+from avatarlab_ops.errors import MediaRefused
+from avatarlab_ops.media.audio import Samples
+from avatarlab_ops.media.container import open_input
+from avatarlab_ops.media.sniff import sniff
+
+CODECS = frozenset({"flac", "mp3", "mp3float", "vorbis", "opus", "aac", "alac"})  # and all of PCM
+
+
+def read_sound(path: Path, sample_rate: int, *, max_s: float) -> Samples:
+    """Decode the first sound stream of a file: float32 mono [n] at `sample_rate` Hz, channels mixed.
+
+    Raises MediaRefused for a file that is damaged, longer than `max_s` seconds or of an unknown codec; no
+    more than that is ever decoded.
+    """
+    with open_input(path, sniff(path)) as container:
+        _check_codec(container, path.name)
+        blocks: list[Samples] = [np.zeros(0, np.float32)]
+        count = 0
+        try:
+            for block in _blocks(container, sample_rate):
+                blocks.append(block)
+                count += len(block)
+                if count > max_s * sample_rate:
+                    raise MediaRefused(f"{path.name} is longer than {max_s:g} s. Shorten it.")
+        except (av.FFmpegError, ValueError) as error:
+            raise MediaRefused(f"{path.name} is damaged ({error}). Export or upload it again.") from error
+    return np.nan_to_num(np.concatenate(blocks))
+
+
+def _check_codec(container: InputContainer, name: str) -> None:
+    """Refuse a file without sound, or whose sound is of an unknown codec."""
+    if not container.streams.audio:
+        raise MediaRefused(f"{name} holds no sound. Choose another file.")
+    codec = container.streams.audio[0].codec_context
+    if codec is None or not (codec.name in CODECS or codec.name.startswith("pcm_")):
+        raise MediaRefused(
+            f"{name} is compressed with {'an unknown codec' if codec is None else codec.name}; accepted are "
+            f"{', '.join(sorted(CODECS))} and PCM. Convert it to WAV."
+        )
+
+
+def _blocks(container: InputContainer, sample_rate: int) -> Iterator[Samples]:
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
+    for frame in container.decode(audio=0):
+        for block in resampler.resample(frame):
+            yield block.to_ndarray()[0]
+    for block in resampler.resample(None):
+        yield block.to_ndarray()[0]
