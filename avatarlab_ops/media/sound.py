@@ -18,7 +18,7 @@ CODECS = frozenset({"flac", "mp3", "mp3float", "vorbis", "opus", "aac", "alac"})
 
 
 def read_sound(path: Path, sample_rate: int, *, max_s: float) -> Samples:
-    """Decode the first sound stream of a file: float32 mono [n] at `sample_rate` Hz, channels mixed.
+    """Decode the first sound stream of a file: float32 mono [n] at `sample_rate` Hz, channels averaged.
 
     Raises MediaRefused for a file that is damaged, longer than `max_s` seconds or of an unknown codec; no
     more than that is ever decoded.
@@ -51,9 +51,9 @@ def _check_codec(container: InputContainer, name: str) -> None:
 
 
 def _blocks(container: InputContainer, sample_rate: int) -> Iterator[Samples]:
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
+    resampler = av.AudioResampler(format="fltp", rate=sample_rate)
     for frame in container.decode(audio=0):
         for block in resampler.resample(frame):
-            yield block.to_ndarray()[0]
+            yield block.to_ndarray().mean(axis=0, dtype=np.float32)
     for block in resampler.resample(None):
-        yield block.to_ndarray()[0]
+        yield block.to_ndarray().mean(axis=0, dtype=np.float32)

@@ -89,6 +89,11 @@ def test_material_is_refused_by_name(stores: Settings, tmp_path: Path, name: str
         ({"language": "de-DE"}, EngineUnavailable, "en-US"),
         ({"voice": "nobody"}, EngineUnavailable, "choose one of"),
         ({"engines": {"speech": "none"}}, EngineUnavailable, "hibari"),
+        (
+            {"voice_sample": {"uri": "s3://{inputs}/v.wav", "transcript": "Words."}},
+            EngineUnavailable,
+            "hibari cannot clone a voice",
+        ),
         ({"engines": {"lipsync": "none"}}, EngineUnavailable, "viseme_warp"),
         ({"engines": {"matting": "none"}}, EngineUnavailable, "rvm_onnx"),
     ],
@@ -96,8 +101,9 @@ def test_material_is_refused_by_name(stores: Settings, tmp_path: Path, name: str
 def test_what_cannot_be_done_is_refused_at_admission(
     stores: Settings, change: dict[str, Any], error: type[InputError], said: str
 ) -> None:
-    if "avatar" in change:
-        change = {"avatar": {"uri": change["avatar"]["uri"].format(inputs=stores.bucket_inputs)}}
+    for name in change.keys() & {"avatar", "voice_sample"}:
+        uri = change[name]["uri"].format(inputs=stores.bucket_inputs)
+        change = change | {name: change[name] | {"uri": uri}}
     _refused(stores, change, error, said)
 
 

@@ -105,6 +105,14 @@ def test_the_avatars_own_artifacts_serve_every_script() -> None:
     assert _fingerprint("speech", first) != _fingerprint("speech", second)
 
 
+def test_speech_follows_from_the_voice_sample_and_its_words() -> None:
+    sample = Source(uri="s3://inputs/v.wav", sha256="b" * 64, bytes=9, kind="audio", width=0, height=0)
+    cloned = _plan().model_copy(update={"voice_sample": sample, "voice_transcript": "Words."})
+    other = cloned.model_copy(update={"voice_sample": sample.model_copy(update={"sha256": "c" * 64})})
+    plans = (_plan(), cloned, other, cloned.model_copy(update={"voice_transcript": "Word."}))
+    assert len({_fingerprint("speech", plan) for plan in plans}) == 4
+
+
 def test_a_frame_rate_or_size_that_changes_the_footage_changes_the_track() -> None:
     assert _fingerprint("face", _plan()) != _fingerprint("face", _plan(output={"fps": 50}))
     assert _fingerprint("face", _plan()) != _fingerprint("face", _plan(output={"resolution": "360p"}))

@@ -12,11 +12,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import soundfile
 from media_samples import BLUE, GREEN, RED, encode, numbered, packaged, png, speech
 from PIL import Image
 
 from avatarlab_ops.errors import MediaRefused
+from avatarlab_ops.media.audio import write_wav
 from avatarlab_ops.media.probe import Limits, probe
+from avatarlab_ops.media.sound import read_sound
 
 
 def refusal(path: Path, limits: Limits = Limits(), **kwargs: object) -> str:  # noqa: B008
@@ -103,11 +106,41 @@ def test_sound_only(tmp_path: Path) -> None:
     path = tmp_path / "voice.mp4"
     with av.open(str(path), "w") as output:
         stream = output.add_stream("aac", rate=48_000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 48_000), np.float32), "fltp", "mono")
+        frame = av.AudioFrame.from_ndarray(np.full((1, 48_000), 0.1, np.float32), "fltp", "mono")
         frame.sample_rate = 48_000
         output.mux([*stream.encode(frame), *stream.encode(None)])
     assert "sound only" in refusal(path)
     assert probe(path, allow=("audio",)).duration_s == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_voice_sample_is_sound_of_one_to_thirty_seconds(tmp_path: Path) -> None:
+    info = probe(speech(tmp_path / "voice.wav", 2.5, rate=44_100), allow=("audio",))
+    assert (info.kind, info.width, info.frames) == ("audio", 0, 0)
+    assert info.duration_s == pytest.approx(2.5, abs=0.01)
+    for name, seconds in (("short", 0.5), ("long", 30.5)):
+        assert "30 s" in refusal(speech(tmp_path / f"{name}.wav", seconds), allow=("audio",))
+    write_wav(tmp_path / "mute.wav", np.zeros(48_000, np.float32), 24_000)
+    assert "silent" in refusal(tmp_path / "mute.wav", allow=("audio",))
+    assert "sound is needed" in refusal(clip(tmp_path / "film.mp4"), allow=("audio",))
+
+
+def test_a_voice_sample_cut_short_counts_what_it_holds(tmp_path: Path) -> None:
+    whole = speech(tmp_path / "whole.wav", 4.0).read_bytes()
+    part = tmp_path / "part.wav"
+    part.write_bytes(whole[: len(whole) // 2])
+    assert probe(part, allow=("audio",)).duration_s == pytest.approx(2.0, abs=0.05)
+
+
+def test_a_voice_sample_in_stereo_and_mp3_is_heard(tmp_path: Path) -> None:
+    path = tmp_path / "voice.mp3"
+    soundfile.write(path, np.full((48_000, 2), [[0.2, 0.4]], np.float32) * _tone(48_000), 16_000)
+    samples = read_sound(path, 24_000, max_s=30)
+    assert len(samples) == pytest.approx(72_000, abs=4000)
+    assert np.abs(samples).max() == pytest.approx(0.3, abs=0.05)
+
+
+def _tone(count: int) -> np.ndarray:
+    return np.sin(np.arange(count) / 8)[:, None]
 
 
 def bomb(path: Path, side: int) -> Path:

@@ -116,6 +116,24 @@ def test_a_reference_that_passes_stays_inside_its_bucket(text: str) -> None:
     assert not {"", ".", ".."} & set(key.split("/"))
 
 
+SAMPLE = {"uri": "s3://inputs/v.wav", "transcript": "Words."}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"voice_sample": {"uri": "s3://inputs/v.wav"}}, "required together"),
+        ({"voice_sample.transcript": "Words."}, "required together"),
+        ({"voice_sample": SAMPLE, "voice": "heart"}, "leave voice out"),
+        ({"voice_sample": SAMPLE | {"transcript": "a" * 1001}}, "1000"),
+    ],
+)
+def test_a_voice_to_clone_is_a_recording_and_its_words(change: dict[str, Any], said: str) -> None:
+    assert AvatarRequest.parse(LEAST | {"voice_sample": SAMPLE}).voice_sample.transcript == "Words."
+    with pytest.raises(InputError, match=said):
+        AvatarRequest.parse(LEAST | change)
+
+
 def test_the_digest_knows_the_request_not_its_key() -> None:
     plain = AvatarRequest.parse(LEAST)
     assert AvatarRequest.parse(LEAST | {"idempotency_key": "k"}).digest() == plain.digest()
