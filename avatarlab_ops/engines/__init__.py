@@ -11,6 +11,7 @@ import os
 import threading
 from typing import Any
 
+from avatarlab_ops.engines import device
 from avatarlab_ops.engines.info import EngineInfo
 from avatarlab_ops.errors import EngineUnavailable
 
@@ -56,7 +57,7 @@ _REGISTERED = (
 
 ENGINES: dict[tuple[str, str], EngineInfo] = {(engine.kind, engine.name): engine for engine in _REGISTERED}
 
-_loaded: dict[tuple[str, str], Any] = {}
+_loaded: dict[tuple[str, str, str], Any] = {}
 _lock = threading.Lock()
 
 
@@ -87,16 +88,17 @@ def info(kind: str, name: str) -> EngineInfo:
 
 
 def load(kind: str, name: str) -> Any:
-    """Give the engine itself, built at its first use and kept for the process; safe from several threads.
+    """Give the engine itself, built once for each device of the process; safe from several threads.
 
     Raises EngineUnavailable when it is unknown, its code is not installed, or its weights are missing or
     altered.
     """
     engine = info(kind, name)
+    place = device.current().device.torch if engine.cuda else "cpu"
     with _lock:
-        if (kind, name) not in _loaded:
-            _loaded[kind, name] = _build(engine)
-        return _loaded[kind, name]
+        if (kind, name, place) not in _loaded:
+            _loaded[kind, name, place] = _build(engine)
+        return _loaded[kind, name, place]
 
 
 def _build(engine: EngineInfo) -> Any:

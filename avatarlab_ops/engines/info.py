@@ -15,7 +15,8 @@ class EngineInfo:
     factory: str  # "package.module:callable", imported when first used
     version: str  # raised whenever the engine's output may change
     files: tuple[str, ...] = ()  # names in engines.weights, whose sha256 enter the fingerprint
-    pool_slots: int = 1  # memory class, in slots of Airflow's pool `gpu`
+    pool_slots: int = 1  # memory class, in slots of Airflow's pool `gpu` and of the device (engines.device)
+    cuda: bool = False  # runs on a GPU where there is one
     languages: tuple[str, ...] = ()
     voices: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()  # Unicode scripts a speech engine can speak, e.g. "Latin"

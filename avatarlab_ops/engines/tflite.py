@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avatarlab_ops.engines import cpu
+from avatarlab_ops.engines import device
 
 Array = NDArray[np.float32]
 
@@ -26,7 +26,7 @@ class TfLite:
     def __init__(self, content: bytes) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        self._net: Any = Interpreter(model_content=content, num_threads=cpu.threads())
+        self._net: Any = Interpreter(model_content=content, num_threads=device.threads())
         self._net.allocate_tensors()
         self._input = self._net.get_input_details()[0]
         self._outputs = self._net.get_output_details()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from sqlalchemy.orm import Session
 
-from avatarlab_ops.errors import OutOfMemory
+from avatarlab_ops import engines
+from avatarlab_ops.engines import device
+from avatarlab_ops.engines.batches import memory_errors
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.progress import Report
 from avatarlab_ops.recipe import Recipe
@@ -53,7 +56,7 @@ def make(
         found = lookup(settings, recipe)
         if found is not None:
             return found, True, 0.0
-        with context.workspace(settings, recipe.stage) as folder:
+        with context.workspace(settings, recipe.stage) as folder, _leased(settings, recipe, check):
             rows = context.ProgressRows(settings, render_id, recipe.stage, report)
             started = time.monotonic()
             work = context.Context(settings, render_id, plan, folder, rows, artifacts)
@@ -63,12 +66,22 @@ def make(
         return _record(settings, recipe, document), False, compute_s
 
 
+def _leased(settings: Settings, recipe: Recipe, check: Callable[[], None]) -> AbstractContextManager[object]:
+    """A lease of the device that the stage's engine runs on, if it has one to choose."""
+    named = recipe.engine
+    if named is None or named["kind"] not in engines.KINDS:
+        return nullcontext()
+    info = engines.info(named["kind"], named["name"])
+    return device.lease(
+        settings.home / "devices", device.devices(cuda=info.cuda), slots=info.pool_slots,
+        purpose=f"{recipe.stage} with {info.name}", check=check,
+    )  # fmt: skip
+
+
 def _run(stage: str, work: context.Context) -> context.Product:
     module = importlib.import_module(f"avatarlab_ops.stages.{stage}")
-    try:
+    with memory_errors(f"{stage} ran out of memory; use a smaller resolution or free memory"):
         product: context.Product = module.run(work)
-    except MemoryError as error:
-        raise OutOfMemory(f"{stage} ran out of memory; use a smaller resolution or free memory") from error
     return product
 
 

@@ -15,6 +15,8 @@ import pytest
 import sqlalchemy as sa
 
 from avatarlab_ops import graph, pipeline, renders
+from avatarlab_ops.engines import device
+from avatarlab_ops.engines.locks import holder
 from avatarlab_ops.errors import RenderCancelled
 from avatarlab_ops.media.output import probe_output
 from avatarlab_ops.settings import Settings
@@ -223,6 +225,22 @@ def test_a_render_cancelled_while_it_is_published_takes_its_files_back(
         pipeline.run_stage(stores, render_id, "publish")
     assert list(objects(stores).keys(stores.bucket_outputs, f"renders/{render_id}/")) == []
     assert renders.status(stores, render_id).state == "cancelled"
+
+
+def test_a_stage_waits_for_its_device_and_no_longer_than_its_render_lives(
+    stores: Settings, portrait: str
+) -> None:
+    render_id = pipeline.submit(stores, _asked(portrait, seed=71))
+    pipeline.run_stage(stores, render_id, "admit")
+    folder, cpu = stores.home / "devices", device.devices(cuda=False)
+    with device.lease(folder, cpu, slots=99, purpose="another"), ThreadPoolExecutor(1) as pool:
+        speech = pool.submit(pipeline.run_stage, stores, render_id, "speech")
+        while not speech.done() and not holder(folder / "cpu.turn"):
+            pass
+        assert "speech with hibari" in (holder(folder / "cpu.turn") or "")
+        assert pipeline.cancel(stores, render_id)
+        with pytest.raises(RenderCancelled):
+            speech.result(60)
 
 
 def test_a_video_is_published_while_mongod_is_away(stores: Settings, portrait: str) -> None:

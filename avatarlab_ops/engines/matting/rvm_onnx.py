@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from operator import length_hint
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avatarlab_ops.engines import cpu, weights
+from avatarlab_ops.engines import device, weights
 from avatarlab_ops.engines.base import Alpha, Frame
+from avatarlab_ops.engines.batches import memory_errors
 from avatarlab_ops.engines.cuts import CutDetector
-from avatarlab_ops.errors import OutOfMemory
 from avatarlab_ops.progress import Report, silent
 
 MODEL_FILE = "rvm_mobilenetv3_fp32.onnx"
@@ -31,7 +30,7 @@ class RvmOnnx:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = cpu.threads()
+        options.intra_op_num_threads = device.threads()
         options.add_session_config_entry(
             "session.intra_op.allow_spinning", "0"
         )  # idle cores belong to others
@@ -54,7 +53,9 @@ class RvmOnnx:
             if still or cuts.is_cut(frame):
                 state = _empty()
             for _ in range(STILL_PASSES if still else 1):
-                with _memory_errors(frame):
+                with memory_errors(
+                    f"Matting ran out of memory on frames of {frame.shape[1]}x{frame.shape[0]}"
+                ):
                     alpha, state = self._step(frame, state)
             yield alpha
             report(index + 1, max(total, index + 1), "frames")
@@ -72,18 +73,3 @@ class RvmOnnx:
 
 def _empty() -> State:
     return {name: np.zeros((1, 1, 1, 1), np.float32) for name in STATES}
-
-
-@contextmanager
-def _memory_errors(frame: Frame) -> Iterator[None]:
-    """Raise OutOfMemory for a failed allocation, which ONNX Runtime names in its text alone."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as ort
-
-    try:
-        yield
-    except (MemoryError, ort.RuntimeException, ort.Fail) as error:
-        signs = ("bad_alloc", "out of memory", "failed to allocate")
-        if isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in signs):
-            size = f"{frame.shape[1]}x{frame.shape[0]}"
-            raise OutOfMemory(f"Matting ran out of memory on frames of {size}: {error}") from error
-        raise

@@ -22,7 +22,7 @@ from hibari.g2p.normalize import normalize
 from hibari.tts import ASSETS
 from numpy.typing import NDArray
 
-from avatarlab_ops.engines import cpu, weights
+from avatarlab_ops.engines import device, weights
 from avatarlab_ops.engines.base import Sentence, Speech, VoiceSample
 from avatarlab_ops.engines.speech.assemble import Assembly
 from avatarlab_ops.engines.speech.clip import Clip, Symbol, cut
@@ -131,7 +131,7 @@ def _session(path: Path) -> Any:
     model = onnx.load(str(path))
     model.graph.output.append(onnx.helper.make_empty_tensor_value_info(_DURATIONS))
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = cpu.threads()
+    options.intra_op_num_threads = device.threads()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only
     return onnxruntime.InferenceSession(

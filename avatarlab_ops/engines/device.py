@@ -1,0 +1,174 @@
+"""Which device an engine runs on, and the lease: never more work on a device than it has slots for.
+
+A slot is a file held by flock under a local folder that every process of the machine shares: the kernel
+frees it when its holder ends, however it ends. AVATARLAB_DEVICES overrides what is found, as NAME:SLOTS
+separated by commas: "cpu:2", "cuda0:1,cuda1:1", or, for tests, "sim0:2,sim1:1" that compute on the CPU.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avatarlab_ops.engines.locks import Race, holder
+from avatarlab_ops.errors import InputError, LeaseTimeout
+
+if TYPE_CHECKING:
+    import torch
+
+SLOT_BYTES = 6 << 30  # of GPU memory: one memory class (EngineInfo.pool_slots)
+CPU_SLOTS = 2  # as many as the pool `gpu` has where there is no GPU
+WAIT_S = 900.0
+_DEVICE = re.compile(r"(?P<name>(?:cpu|sim|cuda)\d*):(?P<slots>[1-9]\d*)")
+
+
+@dataclass(frozen=True)
+class Device:
+    """`name` is the same in every process of the machine, `torch` is what torch calls it in this one."""
+
+    name: str
+    torch: str
+    slots: int
+
+    @property
+    def kind(self) -> str:
+        """Either cpu or cuda."""
+        return self.torch.partition(":")[0]
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Slots of a device, held by this process."""
+
+    device: Device
+    slots: int
+
+
+_granted: ContextVar[Grant | None] = ContextVar("granted", default=None)
+
+
+def devices(*, cuda: bool) -> tuple[Device, ...]:
+    """The devices an engine may use: all GPUs if it can use one and there is one, else the CPU.
+
+    Only asking for `cuda` imports torch. Raises InputError for a malformed AVATARLAB_DEVICES.
+    """
+    given = _parsed(os.environ.get("AVATARLAB_DEVICES", ""))
+    gpus = tuple(device for device in given or (_gpus() if cuda else ()) if device.kind == "cuda")
+    if cuda and gpus:
+        return gpus
+    return tuple(device for device in given if device.kind == "cpu") or (Device("cpu", "cpu", CPU_SLOTS),)
+
+
+def current() -> Grant:
+    """What this context was granted; without a lease (a script, a test) a slot of the best device."""
+    return _granted.get() or Grant(devices(cuda=True)[0], 1)
+
+
+def threads() -> int:
+    """Threads an engine may use on the CPU: AVATARLAB_CPU_THREADS, or the cores' share of its slots."""
+    grant = _granted.get()
+    share = grant.slots / grant.device.slots if grant else 1 / CPU_SLOTS
+    cores = len(os.sched_getaffinity(0))
+    return max(1, int(os.environ.get("AVATARLAB_CPU_THREADS") or cores * share))
+
+
+def for_torch() -> torch.device:
+    """The granted device, torch's threads set to this process's share of the cores."""
+    import torch
+
+    torch.set_num_threads(threads())
+    return torch.device(current().device.torch)
+
+
+@contextmanager
+def lease(
+    folder: Path,
+    among: Sequence[Device],
+    *,
+    slots: int,
+    purpose: str,
+    wait_s: float = WAIT_S,
+    check: Callable[[], None] = lambda: None,
+) -> Iterator[Grant]:
+    """Hold `slots` slots (at most all) of one of the devices, as `current()` tells in this context.
+
+    Who asks first is served first, so small requests do not starve a large one. `check` is called every
+    second of waiting and may raise. Raises LeaseTimeout after `wait_s`, naming who holds the slots.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    owner = _slots(folder, among)
+    turn_file = folder / f"{among[0].kind}.turn"
+    deadline = time.monotonic() + wait_s
+    with Race(owner, purpose) as race:
+        try:
+            with Race([turn_file], f"{purpose}, next in line") as turn:
+                turn.next(deadline, check)
+                grant = _first_with(race, owner, slots, deadline, check)
+        except TimeoutError as error:
+            held = [note for file in (turn_file, *owner) if (note := holder(file))]
+            raise LeaseTimeout(
+                f"{purpose}: no {slots} slots became free within {wait_s:g} s on any of "
+                f"{', '.join(f'{device.name} ({device.slots})' for device in among)}; held by "
+                f"{'; '.join(held) or 'nobody any more'}. Try later, or allow fewer tasks at once"
+            ) from error
+        token = _granted.set(grant)
+        try:
+            yield grant
+        finally:
+            _granted.reset(token)
+
+
+def _slots(folder: Path, among: Sequence[Device]) -> dict[Path, Device]:
+    """A file for every slot, the first of every device before the second of any: load spreads."""
+    rounds = range(max(device.slots for device in among))
+    return {folder / f"{device.name}.{i}": device for i in rounds for device in among if i < device.slots}
+
+
+def _first_with(
+    race: Race, owner: dict[Path, Device], slots: int, deadline: float, check: Callable[[], None]
+) -> Grant:
+    """Win slots until one device has enough, and give the others back."""
+    won: dict[Device, list[Path]] = {}
+    while True:
+        file = race.next(deadline, check)
+        device = owner[file]
+        mine = won.setdefault(device, [])
+        mine.append(file)
+        if len(mine) == min(slots, device.slots):
+            race.keep(mine)
+            return Grant(device, len(mine))
+
+
+def _parsed(given: str) -> tuple[Device, ...]:
+    found = [_DEVICE.fullmatch(part.strip()) for part in given.split(",") if part.strip()]
+    if None in found:
+        raise InputError(
+            f"AVATARLAB_DEVICES={given!r}: write NAME:SLOTS, separated by commas, for example cuda0:1,cuda1:1"
+        )
+    return tuple(_named(match["name"], int(match["slots"])) for match in found if match)
+
+
+def _named(name: str, slots: int) -> Device:
+    return _gpu(int(name[4:] or 0), slots) if name.startswith("cuda") else Device(name, "cpu", slots)
+
+
+def _gpus() -> tuple[Device, ...]:
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    memory = (torch.cuda.get_device_properties(index).total_memory for index in range(count))
+    return tuple(_gpu(index, max(1, size // SLOT_BYTES)) for index, size in enumerate(memory))
+
+
+def _gpu(index: int, slots: int) -> Device:
+    """Named by its UUID: CUDA_VISIBLE_DEVICES gives one GPU another number in every process."""
+    import torch
+
+    return Device(f"cuda-{torch.cuda.get_device_properties(index).uuid}", f"cuda:{index}", slots)
