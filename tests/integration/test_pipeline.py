@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -235,8 +235,8 @@ def test_a_stage_waits_for_its_device_and_no_longer_than_its_render_lives(
     folder, cpu = stores.home / "devices", device.devices(cuda=False)
     with device.lease(folder, cpu, slots=99, purpose="another"), ThreadPoolExecutor(1) as pool:
         speech = pool.submit(pipeline.run_stage, stores, render_id, "speech")
-        while not speech.done() and not holder(folder / "cpu.turn"):
-            pass
+        while not (speech.done() or holder(folder / "cpu.turn")):
+            wait([speech], timeout=0.1)
         assert "speech with hibari" in (holder(folder / "cpu.turn") or "")
         assert pipeline.cancel(stores, render_id)
         with pytest.raises(RenderCancelled):
