@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from avatarlab_ops.errors import (
     AvatarlabError,
+    ConsentError,
     InvariantBroken,
     ReferenceRefused,
     RenderCancelled,
@@ -23,7 +24,7 @@ from avatarlab_ops.errors import (
 from avatarlab_ops.graph import BY_NAME, GRAPH, STAGES, Stage, recipe
 from avatarlab_ops.plan import ROLES, Plan
 from avatarlab_ops.progress import Report, silent
-from avatarlab_ops.renders import Published, published
+from avatarlab_ops.renders import Published, published, status
 from avatarlab_ops.request import AvatarRequest, split_reference
 from avatarlab_ops.settings import Settings
 
@@ -52,8 +53,11 @@ def prepare(settings: Settings) -> None:
     from avatarlab_ops.stores import catalog
     from avatarlab_ops.stores.documents import documents
     from avatarlab_ops.stores.objects import objects
+    from avatarlab_ops.trust import licences
 
     catalog.migrate(settings.pg_dsn)
+    with catalog.transaction(settings.pg_dsn) as db:
+        licences.record(db)
     objects(settings).ensure_buckets()
     documents(settings).prepare()
 
@@ -144,7 +148,8 @@ def _noted(settings: Settings, render_id: str, stage: str) -> Iterator[None]:
 def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageResult:
     """Plan the render; stages with nothing to do are settled at once."""
     from avatarlab_ops.stages.admit import admit
-    from avatarlab_ops.stores.catalog import records, transaction
+    from avatarlab_ops.stores.catalog import consents, records, transaction
+    from avatarlab_ops.trust import consent
 
     started = time.monotonic()
     plan = admit(settings, request)
@@ -153,8 +158,10 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
     pending = tuple(stage.name for stage in GRAPH if stage.wanted(plan) and stage.name not in found)
     compute_s = time.monotonic() - started
     with transaction(settings.pg_dsn) as db:
+        held = consent.check(db, consent.materials(plan), request)
         sources = {role: source.model_dump() for role, source in inputs.items() if source is not None}
         records.record_inputs(db, render_id, plan.model_dump(mode="json"), sources)
+        consents.rely(db, render_id, [one.id for one in held])
         for stage in GRAPH:
             if not stage.wanted(plan):
                 records.end_stage(db, render_id, stage.name, "not_needed")
@@ -229,6 +236,11 @@ def render(
         fail(settings, render_id, error)
         raise
     found = published(settings, render_id)
+    if found is None and (reason := status(settings, render_id).withdrawn_reason):
+        raise ConsentError(
+            f"this request's video {render_id} was withdrawn ({reason}); "
+            "ask again under another idempotency key"
+        )
     if found is None:
         raise InvariantBroken(f"render {render_id} ended without a video")
     return found
@@ -263,17 +275,12 @@ def _end(
     error: BaseException | str | None = None,
     stage: str | None = None,
 ) -> bool:
-    from avatarlab_ops.stages.lineage import EVENTS, run_event
+    from avatarlab_ops.stages.ending import end
     from avatarlab_ops.stores import outbox
-    from avatarlab_ops.stores.catalog import records, transaction
+    from avatarlab_ops.stores.catalog import transaction
 
     with transaction(settings.pg_dsn) as db:
-        found = records.find(db, render_id)
-        ended = records.end_render(db, render_id, state, error=error, stage=stage)
-        if ended:
-            event = EVENTS[state]
-            message = run_event(db, found, event)
-            outbox.post(db, "lineage_events", f"{render_id}:{event}", message, render_id)
+        ended = end(db, render_id, state, error=error, stage=stage)
     if ended:
         outbox.deliver(settings, render_id=render_id)
     return ended

@@ -45,6 +45,8 @@ class RenderStatus:
     measures: Json
     created_at: datetime
     ended_at: datetime | None
+    withdrawn_at: datetime | None = None  # published once, its files are gone
+    withdrawn_reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def status(settings: Settings, render_id: str) -> RenderStatus:
     warnings = list((found.plan or {}).get("warnings", []))
     for artifact in artifacts.values():
         warnings += [note for note in artifact.facts.get("warnings", []) if note not in warnings]
-    video = next((file.uri for name, file in files.items() if name.startswith("video.")), None)
+    shown = {} if found.withdrawn_at else files
+    video = next((file.uri for name, file in shown.items() if name.startswith("video.")), None)
     manifest = files["manifest.json"].uri if "manifest.json" in files else None
     return RenderStatus(
         render_id=render_id,
@@ -86,6 +89,8 @@ def status(settings: Settings, render_id: str) -> RenderStatus:
         measures=found.measures or {},
         created_at=found.created_at,
         ended_at=found.ended_at,
+        withdrawn_at=found.withdrawn_at,
+        withdrawn_reason=found.withdrawn_reason,
     )
 
 
@@ -106,7 +111,7 @@ def _stage_status(name: str, run: Any, row: Any) -> StageStatus:
 
 
 def published(settings: Settings, render_id: str) -> Published | None:
-    """The published video of a render, None while there is none."""
+    """The published video of a render, None while there is none or after it was withdrawn."""
     found = status(settings, render_id)
     if found.state != "published" or found.video_uri is None or found.manifest_uri is None:
         return None

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from avatarlab_ops.cli import operate, render
+from avatarlab_ops.cli import consent, operate, render
 from avatarlab_ops.errors import AvatarlabError, RenderCancelled
 
 
@@ -41,6 +41,6 @@ def main() -> None:
     """
 
 
-for _module in (render, operate):
+for _module in (render, operate, consent):
     for _command in _module.COMMANDS:
         main.add_command(_command)

@@ -47,6 +47,17 @@ def stores() -> Settings:
     return servers.ensure(home())
 
 
+def prepared_stores() -> Settings:
+    """The stores, with tables, buckets and collections in place."""
+    from avatarlab_ops import pipeline
+    from avatarlab_ops.stores import catalog
+
+    settings = stores()
+    if not catalog.is_current(settings.pg_dsn):
+        pipeline.prepare(settings)
+    return settings
+
+
 def airflow() -> AirflowClient:
     """Airflow's REST API, logged in."""
     from avatarlab_ops.client import AirflowClient

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from avatarlab_ops.cli.common import (
     airflow,
     console,
     known_stores,
+    prepared_stores,
     read_request,
     render_id_of,
     still_running,
@@ -20,6 +22,9 @@ from avatarlab_ops.cli.common import (
     tell,
     upload_file,
 )
+from avatarlab_ops.cli.consent import EVIDENCE, LICENCE, sha256_of
+from avatarlab_ops.cli.consent import record as record_consent
+from avatarlab_ops.errors import InputError
 
 
 @click.command()
@@ -77,6 +82,8 @@ def watch(run: str, out: Path | None) -> None:
     if final.state != "published":
         told = final.error or f"the render ended as {final.state}"
         raise RenderFailedError(final.error_code or final.state, told)
+    if final.withdrawn_at:
+        raise RenderFailedError("withdrawn", f"the video was withdrawn: {final.withdrawn_reason}")
     if published := renders.published(settings, render_id):
         tell(settings, published, out)
 
@@ -84,9 +91,28 @@ def watch(run: str, out: Path | None) -> None:
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--as", "key", help="Key in the inputs bucket; left out: one made of the content and the name.")
-def upload(file: Path, key: str | None) -> None:
-    """Put FILE into the inputs bucket and print its reference."""
-    click.echo(upload_file(stores(), file, key))
+@click.option(
+    "--consent-subject", "subject", help="Who agrees to the use of their likeness or voice in FILE."
+)
+@EVIDENCE
+@LICENCE
+def upload(
+    file: Path, key: str | None, subject: str | None, evidence: Path | None, licence: str | None
+) -> None:
+    """Put FILE into the inputs bucket and print its reference; with a subject, record the consent."""
+    from avatarlab_ops.trust.consent import Material
+
+    if bool(subject) != bool(evidence or licence):
+        raise InputError("--consent-subject needs --evidence FILE or --licence TEXT, and the other way round")
+    settings = prepared_stores()
+    uri = upload_file(settings, file, key)
+    if subject:
+        kind = "voice" if (mimetypes.guess_type(file.name)[0] or "").startswith("audio/") else "likeness"
+        consent_id = record_consent(
+            settings, Material(kind, sha256_of(file), uri), subject, evidence, licence
+        )
+        click.echo(f"consent {consent_id} of {subject} recorded", err=True)
+    click.echo(uri)
 
 
 COMMANDS = (render, submit, status, watch, upload)

@@ -19,6 +19,7 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import workspace
 from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
+from avatarlab_ops.trust import consent
 
 FACE_SAMPLES = 8  # frames looked at, spread over the first seconds
 FACE_WINDOW_S = 8.0
@@ -33,9 +34,13 @@ def admit(settings: Settings, request: AvatarRequest) -> Plan:
     _check_cloning(request)
     script = _script(request)
     with workspace(settings, "admit") as folder:
-        avatar = _resolve(settings, request.avatar.uri, folder, face=True)
-        backdrop = _backdrop(settings, request, folder)
+        avatar = _resolve(settings, request.avatar.uri, folder / "avatar")
         sample = _voice_sample(settings, request, folder)
+        used = consent.likeness(avatar), consent.voice(request.engines.speech, voice, sample)
+        with transaction(settings.pg_dsn) as db:
+            consent.check(db, used, request)
+        _require_face(settings, avatar, folder / "avatar")
+        backdrop = _backdrop(settings, request, folder)
     shape = picture(request.output, avatar.width, avatar.height)
     return Plan(
         script=tuple(Spoken(text=sentence.text, pause_s=sentence.pause_s) for sentence in script.sentences),
@@ -107,7 +112,7 @@ def _script(request: AvatarRequest) -> Script:
 def _backdrop(settings: Settings, request: AvatarRequest, folder: Path) -> Source | None:
     if request.background.uri is None:
         return None
-    source = _resolve(settings, request.background.uri, folder, face=False)
+    source = _resolve(settings, request.background.uri, folder / "backdrop")
     if source.kind != request.background.kind:
         raise MediaRefused(
             f"background: {source.uri} is of kind {source.kind}, not {request.background.kind}; "
@@ -118,30 +123,43 @@ def _backdrop(settings: Settings, request: AvatarRequest, folder: Path) -> Sourc
 
 def _voice_sample(settings: Settings, request: AvatarRequest, folder: Path) -> Source | None:
     uri = request.voice_sample.uri
-    return _resolve(settings, uri, folder, face=False, allow=("audio",)) if uri is not None else None
+    return _resolve(settings, uri, folder / "voice_sample", allow=("audio",)) if uri is not None else None
 
 
-def _resolve(
-    settings: Settings, uri: str, folder: Path, *, face: bool, allow: tuple[Kind, ...] = PICTURES
-) -> Source:
+def _resolve(settings: Settings, uri: str, folder: Path, *, allow: tuple[Kind, ...] = PICTURES) -> Source:
     """Digest and measurements of an input object, from the catalog where this version was seen before."""
     found = _find(settings, uri)
     with transaction(settings.pg_dsn) as db:
         known = records.find_input(db, uri, found.etag)
-    if known is not None and known.bytes == found.bytes and (known.face_checked or not face):
+    if known is not None and known.bytes == found.bytes:
         source = Source.model_validate(known.media)
         if source.kind in allow:
             return source
-    path = folder / Path(found.key).name
-    source = _measure(settings, found, uri, path, allow)
-    if face:
-        _check_face(path, source)
+    source = _measure(settings, found, _local(folder, found), allow)
     with transaction(settings.pg_dsn) as db:
         records.record_input(db, uri, found.etag, source.model_dump(mode="json"))
-        if face:
-            records.record_face(db, uri, found.etag)
-    path.unlink()
     return source
+
+
+def _local(folder: Path, found: Stored) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder / Path(found.key).name
+
+
+def _require_face(settings: Settings, avatar: Source, folder: Path) -> None:
+    """Raise FaceRefused unless this version of the object shows one leading face, as found now or before."""
+    found = _find(settings, avatar.uri)
+    with transaction(settings.pg_dsn) as db:
+        known = records.find_input(db, avatar.uri, found.etag)
+    if known is not None and known.face_checked and known.sha256 == avatar.sha256:
+        return
+    path = _local(folder, found)
+    if not path.exists():
+        store = objects(settings)
+        store.download(found.bucket, found.key, path, sha256=avatar.sha256, max_bytes=avatar.bytes)
+    _check_face(path, avatar)
+    with transaction(settings.pg_dsn) as db:
+        records.record_face(db, avatar.uri, found.etag)
 
 
 def _find(settings: Settings, uri: str) -> Stored:
@@ -156,7 +174,7 @@ def _find(settings: Settings, uri: str) -> Stored:
     return found
 
 
-def _measure(settings: Settings, found: Stored, uri: str, path: Path, allow: tuple[Kind, ...]) -> Source:
+def _measure(settings: Settings, found: Stored, path: Path, allow: tuple[Kind, ...]) -> Source:
     from avatarlab_ops.media.probe import Limits, probe
 
     limits = Limits(max_bytes=MAX_SOUND_BYTES) if allow == ("audio",) else Limits()
@@ -170,7 +188,7 @@ def _measure(settings: Settings, found: Stored, uri: str, path: Path, allow: tup
     elif info.kind == "audio":
         timed = {"duration_s": info.duration_s}
     size = {"width": info.width, "height": info.height}
-    return Source(uri=uri, sha256=sha256, bytes=found.bytes, kind=info.kind, **size, **timed)
+    return Source(uri=found.uri, sha256=sha256, bytes=found.bytes, kind=info.kind, **size, **timed)
 
 
 def _check_face(path: Path, source: Source) -> None:

@@ -13,14 +13,16 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.canonical import canonical_json
-from avatarlab_ops.errors import InvariantBroken, RenderCancelled
-from avatarlab_ops.plan import ROLES
+from avatarlab_ops.errors import ConsentError, InvariantBroken, RenderCancelled
+from avatarlab_ops.plan import ROLES, Plan
+from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import stored
 from avatarlab_ops.stages.lineage import run_event
 from avatarlab_ops.stores import outbox
-from avatarlab_ops.stores.catalog import lock, models, records, transaction
+from avatarlab_ops.stores.catalog import consents, lock, models, records, transaction
 from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
+from avatarlab_ops.trust import consent
 from avatarlab_ops.version import code_version, environment
 
 Json = dict[str, Any]
@@ -40,19 +42,27 @@ def publish(settings: Settings, render_id: str) -> float:
                 return 0.0
             render, artifacts = records.find(db, render_id), records.artifacts_of(db, render_id)
             request = records.request_of(db, render)
+            held = [consent.provenance(one) for one in _consents(db, render, request)]
             made = {stage: _provenance(db, artifact) for stage, artifact in artifacts.items()}
         if "composite" not in artifacts:
             raise InvariantBroken("publish was called before composite")
         files = _place(settings, render_id, artifacts["composite"])
-        manifest = _manifest(render, request, artifacts, files) | {"artifacts": made}
+        manifest = _manifest(render, request, artifacts, files)
+        manifest |= {"artifacts": made, "consents": held}
         manifest, files["manifest.json"] = _keep(settings, render_id, manifest)
         try:
             _commit(settings, render_id, manifest, files, time.monotonic() - started)
-        except RenderCancelled:
+        except (RenderCancelled, ConsentError):
             _remove(settings, files)
             raise
     outbox.deliver(settings, render_id=render_id)
     return time.monotonic() - started
+
+
+def _consents(db: Session, render: models.Render, request: models.Request) -> list[models.Consent]:
+    """The consents that hold now, until the transaction ends. Raises ConsentError."""
+    asked = AvatarRequest.parse(request.body)
+    return consent.check(db, consent.materials(Plan.model_validate(render.plan)), asked)
 
 
 def _place(settings: Settings, render_id: str, composite: models.Artifact) -> dict[str, Json]:
@@ -146,10 +156,13 @@ def _commit(
     settings: Settings, render_id: str, manifest: Json, files: dict[str, Json], spent_s: float
 ) -> None:
     with transaction(settings.pg_dsn) as db:
+        render = records.check_open(db, render_id)
+        held = _consents(db, render, records.request_of(db, render))  # a revocation waits, or has ended it
         if not records.end_render(db, render_id, "published", measures=manifest["measures"]):
             db.expire_all()
             records.check_open(db, render_id)  # cancelled or failed meanwhile: says so
             return
+        consents.rely(db, render_id, [one.id for one in held])
         records.record_files(db, render_id, files)
         records.end_stage(db, render_id, "publish", "done", compute_s=spent_s)
         _post(db, render_id, manifest, files)

@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from tools.consented import consented
 
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
@@ -28,7 +29,8 @@ def astronaut() -> NDArray[np.uint8]:
 
 
 def upload(settings: Settings, key: str, content: bytes | Path) -> str:
-    """Put an input and return its reference."""
+    """Put an input, with consent to its use as a likeness, and return its reference."""
+    consented(settings, content)
     objects(settings).put_if_absent(settings.bucket_inputs, key, content)
     return f"s3://{settings.bucket_inputs}/{key}"
 

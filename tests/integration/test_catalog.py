@@ -81,6 +81,13 @@ def test_a_request_whose_render_failed_may_be_tried_anew(stores: Settings) -> No
     assert renders.status(stores, first).error_code == "transient"
 
 
+def test_one_process_may_accept_any_number_of_requests(stores: Settings) -> None:
+    # One connection prepares its statements after a few uses, and then plans them without their parameters.
+    with catalog.transaction(stores.pg_dsn) as db:
+        ids = [records.accept(db, _asked(stores), run_id=None, caller="x") for _ in range(30)]
+    assert len(set(ids)) == 30
+
+
 def test_a_render_ends_once(stores: Settings) -> None:
     render_id = pipeline.submit(stores, _asked(stores))
     ends = _all_at_once(lambda: pipeline.fail(stores, render_id, "a") or pipeline.cancel(stores, render_id))

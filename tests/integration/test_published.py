@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tools import film
+from tools.consented import consented
 from tools.identity import identity_distance
 from tools.recognise import transcribe, word_error_rate
 
@@ -108,6 +109,7 @@ def studio(stores: Settings, tmp_path_factory: pytest.TempPathFactory) -> Studio
 
     def publish(avatar: Path, request: Json) -> Film:
         store = objects(stores)
+        consented(stores, avatar)
         given = store.put_if_absent(stores.bucket_inputs, f"published/{avatar.name}", avatar)
         asked = request | {"avatar": {"uri": given.uri}}
         made = pipeline.render(stores, asked)

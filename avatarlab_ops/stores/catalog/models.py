@@ -21,6 +21,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 LIVE = ("accepted", "running", "published")
 RENDER_STATES = (*LIVE, "failed", "cancelled")
+LIVE_STATES = "state IN ('accepted', 'running', 'published')"
+CONSENT_KINDS = ("likeness", "voice")
 STAGE_STATES = ("running", "done", "cached", "not_needed", "failed")
 
 
@@ -50,17 +52,26 @@ Base.metadata.naming_convention = {
 
 
 class Consent(Base):
-    """Leave to use a likeness or a voice."""
+    """Leave to use one likeness or one voice, and what proves it: a document, or the terms of a licence."""
 
     __tablename__ = "consent"
+    __table_args__ = (
+        _one_of("kind", CONSENT_KINDS),
+        CheckConstraint("document_sha256 IS NOT NULL OR terms IS NOT NULL", name="evidence_given"),
+        Index("ix_consent_material", "kind", "material"),
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
     subject: Mapped[str]
-    kind: Mapped[str]  # likeness | voice
+    kind: Mapped[str]
+    material: Mapped[str]  # sha256 of the likeness or voice sample, or engine/name of a built-in voice
+    scope: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))  # trust.consent.Scope
     document_uri: Mapped[str | None]
     document_sha256: Mapped[str | None]
+    terms: Mapped[str | None]
     valid_from: Mapped[datetime]
     valid_until: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    revoked_reason: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -70,7 +81,6 @@ class Avatar(Base):
     __tablename__ = "avatar"
     sha256: Mapped[str] = mapped_column(primary_key=True)
     uri: Mapped[str]  # where it was first seen
-    consent_id: Mapped[str | None] = mapped_column(ForeignKey("consent.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -81,7 +91,6 @@ class Voice(Base):
     engine: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     sample_sha256: Mapped[str | None]
-    consent_id: Mapped[str | None] = mapped_column(ForeignKey("consent.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -121,7 +130,7 @@ class Render(Base):
         # The guard behind "never two": a request has at most one render that is alive or published.
         Index(
             "uq_render_live", "request_id", unique=True,
-            postgresql_where=text("state IN ('accepted', 'running', 'published')"),
+            postgresql_where=text(LIVE_STATES),
         ),
     )  # fmt: skip
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -136,6 +145,16 @@ class Render(Base):
     measures: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     ended_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]  # published once, no longer shown; the state stays published
+    withdrawn_reason: Mapped[str | None]
+
+
+class RenderConsent(Base):
+    """Which consent a render relies on: those found at admission, then those found at publication."""
+
+    __tablename__ = "render_consent"
+    render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), primary_key=True)
+    consent_id: Mapped[str] = mapped_column(ForeignKey("consent.id"), primary_key=True, index=True)
 
 
 class RenderInput(Base):
@@ -187,6 +206,8 @@ class Artifact(Base):
     compute_s: Mapped[float]
     made_by: Mapped[str | None] = mapped_column(ForeignKey("render.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    used_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)  # made, or found again
+    evicted_at: Mapped[datetime | None]  # its objects were removed; the record stays
 
 
 class ArtifactInput(Base):

@@ -43,7 +43,8 @@ def accept(db: Session, request: AvatarRequest, *, run_id: str | None, caller: s
     db.execute(
         insert(m.Render)
         .values(state="accepted", **values)
-        .on_conflict_do_nothing(index_elements=["request_id"], index_where=m.Render.state.in_(m.LIVE))
+        # Spelt out: a prepared statement's parameters match no index predicate.
+        .on_conflict_do_nothing(index_elements=["request_id"], index_where=sa.text(m.LIVE_STATES))
     )
     return db.scalars(sa.select(m.Render.id).where(live)).one()
 

@@ -1,0 +1,178 @@
+"""Whose likeness and voice may be used: consent add, list, show, revoke."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from avatarlab_ops.cli.common import console, prepared_stores, upload_file
+from avatarlab_ops.errors import InputError
+
+if TYPE_CHECKING:
+    from avatarlab_ops.settings import Settings
+    from avatarlab_ops.trust.consent import Material, Scope
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+EVIDENCE = click.option("--evidence", type=_FILE, help="Document that proves the consent; it is stored.")
+LICENCE = click.option("--licence", help="Text of the licence that stands for a document.")
+
+
+@click.group()
+def consent() -> None:
+    """Record, show and revoke the consent to use a likeness or a voice."""
+
+
+@consent.command()
+@click.argument("what")
+@click.option("--kind", type=click.Choice(["likeness", "voice"]), default="likeness", show_default=True)
+@click.option("--subject", required=True, help="The person, or the rights holder, who agrees.")
+@EVIDENCE
+@LICENCE
+@click.option("--from", "begins", type=click.DateTime(), help="When it begins, UTC; left out: now.")
+@click.option("--until", type=click.DateTime(), help="When it ends, UTC; left out: never.")
+@click.option("--language", "languages", multiple=True, help="Only for scripts in this language; repeatable.")
+@click.option("--label", "labels", multiple=True, help="Only for requests labelled NAME=VALUE; repeatable.")
+def add(
+    *,
+    what: str,
+    kind: str,
+    subject: str,
+    evidence: Path | None,
+    licence: str | None,
+    begins: datetime | None,
+    until: datetime | None,
+    languages: tuple[str, ...],
+    labels: tuple[str, ...],
+) -> None:
+    """Record a consent to use WHAT (an s3:// reference, a file, or ENGINE/VOICE) and print its id."""
+    from avatarlab_ops.trust.consent import Scope
+
+    settings = prepared_stores()
+    scope = Scope(languages, dict(_pair(label) for label in labels))
+    period = [moment.replace(tzinfo=UTC) if moment else None for moment in (begins, until)]
+    material = _material(settings, what, kind)
+    click.echo(record(settings, material, subject, evidence, licence, scope=scope, period=period))
+
+
+def record(
+    settings: Settings,
+    material: Material,
+    subject: str,
+    evidence: Path | None,
+    licence: str | None,
+    *,
+    scope: Scope | None = None,
+    period: list[datetime | None] | None = None,
+) -> str:
+    """Store the evidence, write the record and return its id."""
+    from avatarlab_ops.stores.catalog import transaction
+    from avatarlab_ops.trust import consent as rules
+
+    begins, until = period or (None, None)
+    document = None
+    if evidence:
+        sha256 = sha256_of(evidence)
+        key = f"consent/{sha256[:12]}/{evidence.name}"
+        document = (upload_file(settings, evidence, key), sha256)
+    with transaction(settings.pg_dsn) as db:
+        return rules.record(
+            db, material, subject=subject, scope=scope, document=document, terms=licence,
+            valid_from=begins, valid_until=until,
+        )  # fmt: skip
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _pair(label: str) -> tuple[str, str]:
+    name, equals, value = label.partition("=")
+    if not equals:
+        raise InputError(f"--label {label!r}: write NAME=VALUE")
+    return name, value
+
+
+def _material(settings: Settings, what: str, kind: str) -> Material:
+    from avatarlab_ops import engines
+    from avatarlab_ops.stores.objects import objects, split_or_refuse
+    from avatarlab_ops.trust.consent import Material
+
+    if what.startswith("s3://"):
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder) / "object"
+            bucket, key = split_or_refuse(what)
+            sha256 = objects(settings).download(bucket, key, whole, sha256=None, max_bytes=1 << 40)
+        return Material(kind, sha256, what)
+    if Path(what).is_file():
+        return Material(kind, sha256_of(Path(what)), what)
+    engine, _, name = what.partition("/")
+    if kind == "voice" and name in engines.info("speech", engine).voices:
+        return Material(kind, what, what)
+    raise InputError(
+        f"{what} is no s3:// reference, no file and no built-in voice (--kind voice ENGINE/VOICE)"
+    )
+
+
+@consent.command("list")
+def list_() -> None:
+    """Show every record, newest first, with its state."""
+    from rich.table import Table
+
+    from avatarlab_ops.stores.catalog import consents, transaction
+    from avatarlab_ops.trust import consent as rules
+
+    table = Table("id", "kind", "subject", "material", "proof", "state", box=None)
+    with transaction(prepared_stores().pg_dsn) as db:
+        for one in consents.listed(db):
+            proof = f"document {one.document_sha256[:12]}" if one.document_sha256 else "licence"
+            material = one.material if "/" in one.material else one.material[:12]
+            table.add_row(one.id, one.kind, one.subject, material, proof, rules.state_of(one))
+    console().print(table)
+
+
+@consent.command()
+@click.argument("consent_id", metavar="ID")
+def show(consent_id: str) -> None:
+    """Print a record and the renders that rely on it, as JSON."""
+    from avatarlab_ops.stores.catalog import consents, transaction
+    from avatarlab_ops.trust import consent as rules
+
+    with transaction(prepared_stores().pg_dsn) as db:
+        found = consents.find(db, consent_id)
+        whole: dict[str, Any] = {
+            column.name: getattr(found, column.name) for column in found.__table__.columns
+        }
+        whole["state"] = rules.state_of(found)
+        whole["renders"] = {one.id: one.state for one in consents.renders_on(db, consent_id)}
+    click.echo(json.dumps(whole, indent=2, default=str))
+
+
+@consent.command()
+@click.argument("consent_id", metavar="ID")
+@click.option("--reason", default="the subject withdrew it", show_default=True)
+@click.option("--unpublish", is_flag=True, help="Also remove the videos that were published on it.")
+def revoke(consent_id: str, reason: str, unpublish: bool) -> None:
+    """End consent ID for good: renders that run on it fail, and its published videos are listed."""
+    from avatarlab_ops import withdrawal
+
+    settings = prepared_stores()
+    met = withdrawal.revoke(settings, consent_id, reason)
+    for render_id in met.stopped:
+        click.echo(f"stopped   {render_id}")
+    for render_id in met.videos:
+        if unpublish:
+            withdrawal.withdraw(settings, render_id, f"consent {consent_id} was revoked: {reason}")
+        click.echo(f"{'withdrawn' if unpublish else 'published'} {render_id}")
+    for other in met.still_held:
+        click.echo(f"consent {other} still allows the same material; revoke it too if it is meant", err=True)
+
+
+COMMANDS = (consent,)

@@ -1,0 +1,26 @@
+"""How a render ends: its state and the event that says so, in one transaction."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from avatarlab_ops.stages.lineage import EVENTS, run_event
+from avatarlab_ops.stores import outbox
+from avatarlab_ops.stores.catalog import records
+
+
+def end(
+    db: Session,
+    render_id: str,
+    state: str,
+    *,
+    error: BaseException | str | None = None,
+    stage: str | None = None,
+) -> bool:
+    """End a render as failed or cancelled, with the reason; False if it had ended already."""
+    found = records.find(db, render_id)
+    ended = records.end_render(db, render_id, state, error=error, stage=stage)
+    if ended:
+        event = EVENTS[state]
+        outbox.post(db, "lineage_events", f"{render_id}:{event}", run_event(db, found, event), render_id)
+    return ended

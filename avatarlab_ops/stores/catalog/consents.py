@@ -1,0 +1,68 @@
+"""Records of consent, and which renders rely on them. All of it inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from avatarlab_ops.errors import ReferenceRefused
+from avatarlab_ops.stores.catalog import models as m
+
+
+def add(db: Session, consent_id: str, **values: Any) -> None:
+    """Write a record; one of this id that exists stays as it is."""
+    db.execute(insert(m.Consent).values(id=consent_id, **values).on_conflict_do_nothing())
+
+
+def find(db: Session, consent_id: str) -> m.Consent:
+    """The record. Raises ReferenceRefused when there is none."""
+    found = db.get(m.Consent, consent_id)
+    if found is None:
+        raise ReferenceRefused(f"there is no consent {consent_id!r}; `avatarlab consent list` shows them")
+    return found
+
+
+def listed(db: Session) -> list[m.Consent]:
+    """Every record, newest first."""
+    return list(db.scalars(sa.select(m.Consent).order_by(m.Consent.created_at.desc(), m.Consent.id)))
+
+
+def of_material(db: Session, kind: str, material: str) -> list[m.Consent]:
+    """Every record for a likeness or voice, newest first, held still until the transaction ends.
+
+    A revocation waits for that end, or has happened: nothing is published on a consent being revoked.
+    """
+    mine = sa.and_(m.Consent.kind == kind, m.Consent.material == material)
+    query = sa.select(m.Consent).where(mine).order_by(m.Consent.created_at.desc(), m.Consent.id)
+    return list(db.scalars(query.with_for_update(read=True), execution_options={"populate_existing": True}))
+
+
+def rely(db: Session, render_id: str, consent_ids: Iterable[str]) -> None:
+    """Note what a render relies on, in place of what it relied on before."""
+    db.execute(sa.delete(m.RenderConsent).where(m.RenderConsent.render_id == render_id))
+    for consent_id in sorted(set(consent_ids)):
+        db.add(m.RenderConsent(render_id=render_id, consent_id=consent_id))
+
+
+def relied_on(db: Session, render_id: str) -> list[m.Consent]:
+    """What a render relies on."""
+    mine = m.RenderConsent.render_id == render_id
+    return list(db.scalars(sa.select(m.Consent).join(m.RenderConsent).where(mine).order_by(m.Consent.kind)))
+
+
+def renders_on(db: Session, consent_id: str) -> list[m.Render]:
+    """Renders that rely on a consent, oldest first."""
+    query = sa.select(m.Render).join(m.RenderConsent).where(m.RenderConsent.consent_id == consent_id)
+    return list(db.scalars(query.order_by(m.Render.created_at, m.Render.id)))
+
+
+def revoke(db: Session, consent_id: str, at: datetime, reason: str) -> bool:
+    """End a consent for good; False when it was revoked before."""
+    guard = sa.and_(m.Consent.id == consent_id, m.Consent.revoked_at.is_(None))
+    change = sa.update(m.Consent).where(guard).values(revoked_at=at, revoked_reason=reason)
+    return db.scalars(change.returning(m.Consent.id)).first() is not None

@@ -1,0 +1,1 @@
+"""Why a likeness and a voice may be used."""

@@ -1,0 +1,84 @@
+"""Taking back: a revoked consent stops what runs on it, a withdrawn video is shown no longer.
+
+A withdrawn render stays published, its one terminal state; `withdrawn_at` and the reason say that its files
+are gone. The manifest stays, so that anyone can still be told what was shown and why it no longer is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from avatarlab_ops.errors import ConsentError
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages.ending import end
+from avatarlab_ops.stages.lineage import run_event
+from avatarlab_ops.stores import outbox
+from avatarlab_ops.stores.catalog import consents, records, transaction
+from avatarlab_ops.stores.catalog.models import Render
+from avatarlab_ops.stores.objects import objects, split_or_refuse
+from avatarlab_ops.trust import consent
+
+KEPT = "manifest.json"  # of the files of a withdrawn video
+
+
+@dataclass(frozen=True)
+class Revoked:
+    """What a revocation met. Render ids, oldest first."""
+
+    stopped: tuple[str, ...]
+    videos: tuple[str, ...]  # published on this consent and not withdrawn before
+    still_held: tuple[str, ...]  # ids of other consents under which the same material may be used
+
+
+def revoke(settings: Settings, consent_id: str, reason: str) -> Revoked:
+    """End a consent for good and fail every render that runs on it; may be repeated.
+
+    Raises ReferenceRefused when there is no such consent.
+    """
+    with transaction(settings.pg_dsn) as db:
+        found = consents.find(db, consent_id)
+        consents.revoke(db, consent_id, records.now(), reason)  # from here on, no publication on it commits
+        error = ConsentError(f"the consent {consent_id} of {found.subject} was revoked: {reason}")
+        relying = consents.renders_on(db, consent_id)
+        stopped = tuple(one.id for one in relying if end(db, one.id, "failed", error=error))
+        videos = tuple(one.id for one in relying if one.state == "published" and one.withdrawn_at is None)
+        others = consents.of_material(db, found.kind, found.material)
+        held = tuple(one.id for one in others if one.id != consent_id and consent.state_of(one) == "valid")
+    for render_id in stopped:
+        outbox.deliver(settings, render_id=render_id)
+    return Revoked(stopped, videos, held)
+
+
+def withdraw(settings: Settings, render_id: str, reason: str) -> bool:
+    """Show a published video no longer; False when it was not published, or withdrawn before.
+
+    The record first, then the objects: after a crash in between, `clear` removes the rest.
+    """
+    with transaction(settings.pg_dsn) as db:
+        shown = sa.and_(Render.id == render_id, Render.state == "published", Render.withdrawn_at.is_(None))
+        change = sa.update(Render).where(shown).values(withdrawn_at=records.now(), withdrawn_reason=reason)
+        done = db.scalars(change.returning(Render.id)).first() is not None
+        if done:
+            addresses = [file.uri for file in records.published_files(db, render_id).values()]
+            event = run_event(db, records.find(db, render_id), "OTHER", addresses)
+            event |= {"withdrawn": {"reason": reason}}
+            outbox.post(db, "lineage_events", f"{render_id}:WITHDRAWN", event, render_id)
+    clear(settings, render_id)
+    if done:
+        outbox.deliver(settings, render_id=render_id)
+    return done
+
+
+def clear(settings: Settings, render_id: str) -> int:
+    """Remove what a withdrawn video still has in the store; return how many objects that were."""
+    with transaction(settings.pg_dsn) as db:
+        if records.find(db, render_id).withdrawn_at is None:
+            return 0
+        files = records.published_files(db, render_id)
+    places = [split_or_refuse(file.uri) for name, file in files.items() if name != KEPT]
+    left = [place for place in places if objects(settings).head(*place)]
+    for place in left:
+        objects(settings).delete(*place)
+    return len(left)

@@ -1,0 +1,282 @@
+"""No likeness and no voice without consent, at admission and again at publication."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+from tools.consented import consented
+
+from avatarlab_ops import cli, engines, graph, pipeline, renders, withdrawal
+from avatarlab_ops.cli import common
+from avatarlab_ops.errors import ConsentError, RenderCancelled, RequestInvalid
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages import admit, publish
+from avatarlab_ops.stores.catalog import consents, records, transaction
+from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.documents import documents
+from avatarlab_ops.stores.objects import objects
+from avatarlab_ops.trust import consent, licences
+
+from . import material
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "demo" / "astronaut.png"
+
+
+@pytest.fixture(scope="module")
+def portraits(stores: Settings) -> dict[int, str]:
+    """References of portraits with different bytes, by number; nobody has consented to their use."""
+    found: dict[int, str] = {}
+    for level in range(8):
+        rgb = material.astronaut()
+        rgb[0, 0] = level
+        key = f"portrait-{level}.png"
+        objects(stores).put_if_absent(stores.bucket_inputs, key, material.png(rgb))
+        found[level] = f"s3://{stores.bucket_inputs}/{key}"
+    return found
+
+
+def _asked(uri: str, **change: Any) -> dict[str, Any]:
+    least = {"script": "Hi.", "avatar": {"uri": uri}, "output": {"resolution": "360p", "aspect": "1:1"}}
+    return least | change
+
+
+def _consent(stores: Settings, uri: str, **terms: Any) -> str:
+    bucket, key = uri.removeprefix("s3://").split("/", 1)
+    found = objects(stores).head(bucket, key)
+    assert found is not None
+    assert found.sha256 is not None
+    with transaction(stores.pg_dsn) as db:
+        values = {"subject": "Jane Doe", "terms": "test"} | terms
+        return consent.record(db, consent.Material("likeness", found.sha256, uri), **values)
+
+
+def _composed(stores: Settings, uri: str) -> str:
+    render_id = pipeline.submit(stores, _asked(uri))
+    for stage in graph.STAGES[:-1]:
+        pipeline.run_stage(stores, render_id, stage)
+    return render_id
+
+
+def _shown(stores: Settings, render_id: str) -> list[str]:
+    keys = objects(stores).keys(stores.bucket_outputs, f"renders/{render_id}/")
+    return [key.rpartition("/")[2] for key in keys]
+
+
+def test_an_unknown_likeness_is_refused_before_anyone_looks_at_it(
+    stores: Settings, portraits: dict[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admit, "_check_face", lambda *_: pytest.fail("the face was looked at"))
+    render_id = pipeline.submit(stores, _asked(portraits[0]))
+    with pytest.raises(ConsentError, match=rf"consent add {portraits[0]} --subject"):
+        pipeline.run_stage(stores, render_id, "admit")
+    ended = renders.status(stores, render_id)
+    assert (ended.state, ended.error_code) == ("failed", "consent")
+
+
+@pytest.mark.parametrize(
+    ("terms", "said"),
+    [
+        ({"valid_from": records.now() + timedelta(days=1)}, "begins on"),
+        ({"scope": consent.Scope(languages=("de-DE",))}, "covers de-DE, not en-US"),
+        ({"scope": consent.Scope(labels={"campaign": "spring"})}, "labelled campaign=spring"),
+    ],
+)
+def test_a_consent_to_something_else_does_not_do(
+    stores: Settings, portraits: dict[int, str], terms: dict[str, Any], said: str
+) -> None:
+    _consent(stores, portraits[1], **terms)
+    with pytest.raises(ConsentError, match=said):
+        pipeline.render(stores, _asked(portraits[1], labels={"campaign": "autumn"}))
+
+
+def test_a_scope_lets_through_what_it_covers(stores: Settings, portraits: dict[int, str]) -> None:
+    _consent(stores, portraits[2], scope=consent.Scope(("en-US",), {"campaign": "spring"}))
+    asked = _asked(portraits[2], labels={"campaign": "spring", "who": "x"})
+    assert pipeline.run_stage(stores, pipeline.submit(stores, asked), "admit").pending
+
+
+def test_a_consent_that_expires_in_mid_run_publishes_nothing(
+    stores: Settings, portraits: dict[int, str]
+) -> None:
+    consent_id = _consent(stores, portraits[3], valid_until=records.now() + timedelta(days=1))
+    render_id = _composed(stores, portraits[3])
+    with transaction(stores.pg_dsn) as db:
+        consents.find(db, consent_id).valid_until = records.now()
+    with pytest.raises(ConsentError, match="expired on"):
+        pipeline.run_stage(stores, render_id, "publish")
+    assert _shown(stores, render_id) == []
+    assert renders.status(stores, render_id).error_code == "consent"
+
+
+def test_revoking_while_the_composite_runs_stops_it(stores: Settings, portraits: dict[int, str]) -> None:
+    consent_id = _consent(stores, portraits[4])
+    render_id = pipeline.submit(stores, _asked(portraits[4], script="This one is stopped in the middle."))
+    for stage in graph.STAGES[:-2]:
+        pipeline.run_stage(stores, render_id, stage)
+    works, told = threading.Event(), threading.Event()
+
+    def report(done: int, total: int, unit: str) -> None:
+        works.set()
+        assert told.wait(60)
+
+    def revoke() -> None:
+        assert works.wait(60)
+        met.append(withdrawal.revoke(stores, consent_id, "changed her mind"))
+        told.set()
+
+    met: list[withdrawal.Revoked] = []
+    other = threading.Thread(target=revoke)
+    other.start()
+    with pytest.raises(RenderCancelled, match="changed her mind"):
+        pipeline.run_stage(stores, render_id, "composite", report=report)
+    other.join()
+    assert met[0].stopped == (render_id,)
+    with pytest.raises(RenderCancelled):
+        pipeline.run_stage(stores, render_id, "publish")
+    ended = renders.status(stores, render_id)
+    assert (ended.state, ended.error_code) == ("failed", "consent")
+    assert _shown(stores, render_id) == []
+    assert documents(stores).find("lineage_events", f"{render_id}:FAIL") is not None
+
+
+def test_revocation_and_publication_never_both_win(
+    stores: Settings, portraits: dict[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A revocation that comes while the publishing transaction is open waits, and lists the video."""
+    consent_id = _consent(stores, portraits[5])
+    render_id = _composed(stores, portraits[5])
+    found: list[withdrawal.Revoked] = []
+    revoking = threading.Thread(
+        target=lambda: found.append(withdrawal.revoke(stores, consent_id, "too late"))
+    )
+    post = publish._post
+
+    def post_meanwhile(*arguments: Any) -> None:
+        revoking.start()
+        revoking.join(0.5)
+        assert revoking.is_alive()
+        post(*arguments)
+
+    monkeypatch.setattr(publish, "_post", post_meanwhile)
+    pipeline.run_stage(stores, render_id, "publish")
+    revoking.join()
+    assert found[0].videos == (render_id,)
+    assert found[0].stopped == ()
+    assert renders.status(stores, render_id).state == "published"
+
+
+def test_a_revocation_just_before_the_commit_takes_the_files_back(
+    stores: Settings, portraits: dict[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consent_id = _consent(stores, portraits[6])
+    render_id = _composed(stores, portraits[6])
+    keep = publish._keep
+
+    def keep_and_revoke(*arguments: Any) -> Any:
+        kept = keep(*arguments)
+        assert withdrawal.revoke(stores, consent_id, "just in time").stopped == (render_id,)
+        return kept
+
+    monkeypatch.setattr(publish, "_keep", keep_and_revoke)
+    with pytest.raises(RenderCancelled, match="just in time"):
+        pipeline.run_stage(stores, render_id, "publish")
+    assert _shown(stores, render_id) == []
+
+
+def test_a_withdrawn_video_is_gone_and_can_be_explained(stores: Settings, portraits: dict[int, str]) -> None:
+    consent_id = _consent(stores, portraits[7])
+    made = pipeline.render(stores, _asked(portraits[7], idempotency_key="withdrawn"))
+    assert withdrawal.revoke(stores, consent_id, "no more").videos == (made.render_id,)
+    assert withdrawal.withdraw(stores, made.render_id, "no more")
+    assert not withdrawal.withdraw(stores, made.render_id, "again")
+    assert _shown(stores, made.render_id) == ["manifest.json"]
+    status = renders.status(stores, made.render_id)
+    assert (status.state, status.withdrawn_reason, status.video_uri) == ("published", "no more", None)
+    assert renders.published(stores, made.render_id) is None
+    event = documents(stores).find("lineage_events", f"{made.render_id}:WITHDRAWN")
+    assert event is not None
+    assert event["withdrawn"] == {"reason": "no more"}
+    manifest = documents(stores).find("manifests", made.render_id)
+    assert manifest is not None
+    assert [one["id"] for one in manifest["consents"]] == [consent_id, "licence-voice-hibari-heart"]
+    with pytest.raises(ConsentError, match="withdrawn"):
+        pipeline.render(stores, _asked(portraits[7], idempotency_key="withdrawn"))
+
+
+def test_the_demo_and_every_built_in_voice_carry_their_licence(stores: Settings) -> None:
+    known = {(one.kind, one.material) for one in licences.LICENSED}
+    for (kind, name), engine in engines.ENGINES.items():
+        if kind == "speech":
+            assert {("voice", f"{name}/{voice}") for voice in engine.voices} <= known, "add it to LICENSED"
+    objects(stores).put_if_absent(stores.bucket_inputs, "demo/astronaut.png", DEMO)
+    asked = _asked(f"s3://{stores.bucket_inputs}/demo/astronaut.png")
+    assert pipeline.run_stage(stores, pipeline.submit(stores, asked), "admit").pending
+
+
+def test_a_revoked_licence_stays_revoked(fresh: Settings, stores: Settings) -> None:
+    voice = "licence-voice-hibari-heart"
+    try:
+        withdrawal.revoke(stores, voice, "not in this house")
+        pipeline.prepare(fresh)
+        objects(stores).put_if_absent(stores.bucket_inputs, "demo/astronaut.png", DEMO)
+        with pytest.raises(ConsentError, match=r"not in this house.*--kind voice"):
+            pipeline.render(stores, _asked(f"s3://{stores.bucket_inputs}/demo/astronaut.png"))
+    finally:
+        with transaction(stores.pg_dsn) as db:
+            db.execute(sa.update(m.Consent).where(m.Consent.id == voice).values(revoked_at=None))
+
+
+def test_a_consent_without_proof_or_subject_is_no_consent(stores: Settings) -> None:
+    likeness = consent.Material("likeness", "0" * 64, "s3://x/y")
+    for change in ({"terms": None}, {"subject": " "}, {"valid_until": records.now() - timedelta(days=1)}):
+        with pytest.raises(RequestInvalid), transaction(stores.pg_dsn) as db:
+            consent.record(db, likeness, **({"subject": "Jane", "terms": "x"} | change))
+
+
+def test_the_same_consent_twice_is_one_record(stores: Settings) -> None:
+    first = consented(stores, b"a face")
+    assert consented(stores, b"a face") == first
+    withdrawal.revoke(stores, first, "over")
+    assert consented(stores, b"a face") != first
+
+
+def test_command_line_from_a_picture_to_its_withdrawal(
+    stores: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(common, "stores", lambda: stores)
+
+    def run(*words: str) -> str:
+        done = CliRunner().invoke(cli.main, list(words), catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    rgb = material.astronaut()
+    rgb[0, 0] = 99
+    portrait, release = tmp_path / "jane.png", tmp_path / "release.pdf"
+    cv2.imwrite(str(portrait), rgb[..., ::-1])
+    release.write_bytes(b"%PDF-1.7 I agree. Jane Doe")
+    subject = ("--consent-subject", "Jane Doe")
+    assert CliRunner().invoke(cli.main, ["upload", str(portrait), *subject]).exit_code == 2
+    uri = run("upload", str(portrait), *subject, "--evidence", str(release)).strip()
+    render_id = pipeline.submit(stores, _asked(uri))
+    pipeline.run_stage(stores, render_id, "admit")
+    with transaction(stores.pg_dsn) as db:
+        mine = next(one for one in consents.relied_on(db, render_id) if one.kind == "likeness")
+    told = json.loads(run("consent", "show", mine.id))
+    assert (told["subject"], told["state"], told["renders"]) == ("Jane Doe", "valid", {render_id: "running"})
+    bucket, key = told["document_uri"].removeprefix("s3://").split("/", 1)
+    assert objects(stores).read(bucket, key) == release.read_bytes()
+    second = run("consent", "add", uri, "--subject", "Jane Doe", "--licence", "own picture").strip()
+    revoked = CliRunner().invoke(cli.main, ["consent", "revoke", mine.id, "--unpublish"])
+    assert f"stopped   {render_id}" in revoked.stdout
+    assert second in revoked.stderr
+    run("consent", "list")
