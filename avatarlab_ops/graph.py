@@ -109,16 +109,24 @@ def recipe(stage: Stage, plan: Plan, artifacts: Mapping[str, Artifact]) -> Recip
     return Recipe(stage.name, stage.version, engine, stage.params(plan), inputs)
 
 
+def files(stage: Stage, plan: Plan) -> tuple[str, ...]:
+    """Names of the model files that the stage's engine needs."""
+    return _version_and_files(*stage.engine(plan))[1] if stage.engine else ()
+
+
 def _engine(kind: str, name: str) -> Json:
     """Identity of an engine as this process would run it, with the digests of its weights."""
-    from avatarlab_ops import engines
     from avatarlab_ops.engines import weights
 
-    if kind == "face":  # the one landmarker; it has no alternative to choose from
-        version = "1"
-        files: tuple[str, ...] = ("face_landmarker_v2.task",)
-    else:
-        info = engines.info(kind, name)
-        version, files = info.version, info.files
-    digests = {file: weights.sha256(file) for file in files}
+    version, needed = _version_and_files(kind, name)
+    digests = {file: weights.sha256(file) for file in needed}
     return {"kind": kind, "name": name, "version": version, "weights": digests}
+
+
+def _version_and_files(kind: str, name: str) -> tuple[str, tuple[str, ...]]:
+    from avatarlab_ops import engines
+
+    if kind == "face":  # the one landmarker; it has no alternative to choose from
+        return "1", ("face_landmarker_v2.task",)
+    info = engines.info(kind, name)
+    return info.version, info.files

@@ -21,7 +21,7 @@ from avatarlab_ops.errors import (
     RenderCancelled,
     TransientError,
 )
-from avatarlab_ops.graph import BY_NAME, GRAPH, STAGES, Stage, recipe
+from avatarlab_ops.graph import BY_NAME, GRAPH, STAGES, Stage, files, recipe
 from avatarlab_ops.plan import ROLES, Plan
 from avatarlab_ops.progress import Report, silent
 from avatarlab_ops.renders import Published, published, status
@@ -194,6 +194,7 @@ def _make(
     artifacts: Mapping[str, Artifact],
     report: Report,
 ) -> StageResult:
+    from avatarlab_ops import models
     from avatarlab_ops.stages import runner
     from avatarlab_ops.stores.catalog import records, transaction
 
@@ -201,6 +202,7 @@ def _make(
         with transaction(settings.pg_dsn) as db:
             records.end_stage(db, render_id, stage.name, "not_needed")
         return StageResult(render_id, stage.name, False, False)
+    models.ensure(settings, files(stage, plan))
     wanted = recipe(stage, plan, artifacts)
     if wanted is None:
         raise InvariantBroken(f"{stage.name} was called before {', '.join(stage.after)}")

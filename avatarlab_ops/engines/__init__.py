@@ -11,7 +11,7 @@ import os
 import threading
 from typing import Any
 
-from avatarlab_ops.engines import device
+from avatarlab_ops.engines import device, weights
 from avatarlab_ops.engines.info import EngineInfo
 from avatarlab_ops.errors import EngineUnavailable
 
@@ -57,7 +57,7 @@ _REGISTERED = (
 
 ENGINES: dict[tuple[str, str], EngineInfo] = {(engine.kind, engine.name): engine for engine in _REGISTERED}
 
-_loaded: dict[tuple[str, str, str], Any] = {}
+_loaded: dict[tuple[str, ...], Any] = {}
 _lock = threading.Lock()
 
 
@@ -88,17 +88,18 @@ def info(kind: str, name: str) -> EngineInfo:
 
 
 def load(kind: str, name: str) -> Any:
-    """Give the engine itself, built once for each device of the process; safe from several threads.
+    """Give the engine itself, built once in a process for each device and for what its weights are.
 
-    Raises EngineUnavailable when it is unknown, its code is not installed, or its weights are missing or
-    altered.
+    Safe from several threads. Raises EngineUnavailable when it is unknown, its code is not installed, or its
+    weights are missing or altered.
     """
     engine = info(kind, name)
     place = device.current().device.torch if engine.cuda else "cpu"
+    key = (kind, name, place, *map(weights.sha256, engine.files))
     with _lock:
-        if (kind, name, place) not in _loaded:
-            _loaded[kind, name, place] = _build(engine)
-        return _loaded[kind, name, place]
+        if key not in _loaded:
+            _loaded[key] = _build(engine)
+        return _loaded[key]
 
 
 def _build(engine: EngineInfo) -> Any:

@@ -15,8 +15,7 @@ class PublishedFile:
     """One model file that is made from a published one.
 
     `upstream` is the published file, `source` where it is published, `upstream_sha256` its digest where its
-    authors state one. `consequence` says what the licence asks. `memory_class` is what its network needs on a
-    device, in slots of the pool `gpu`.
+    authors state one. `consequence` says what the licence asks.
     """
 
     name: str
@@ -25,7 +24,6 @@ class PublishedFile:
     licence: str
     consequence: str
     non_commercial: bool = False
-    memory_class: int = 1
     upstream_sha256: str | None = None
 
     @property
@@ -48,7 +46,6 @@ _DIFFDUB: dict[str, Any] = {
     "licence": "academic-use-only",
     "consequence": "its authors offer the materials for academic use only, not for a product",
     "non_commercial": True,
-    "memory_class": 2,
 }
 _LINA_SPEECH: dict[str, Any] = {
     "source": "Hugging Face lina-speech/all-models",

@@ -118,6 +118,11 @@ class Record:
     accepted_at: str | None = None
 
     @property
+    def accepted(self) -> bool:
+        """Whether somebody accepted the licence that is asked for now."""
+        return self.accepted_by is not None and self.licence == PUBLISHED[self.name].licence
+
+    @property
     def location(self) -> Path:
         """Where the file lies in the local cache; the digest is part of it, so versions never mix."""
         return models_folder() / self.sha256 / self.name
@@ -152,7 +157,7 @@ def record(name: str) -> Record:
             f"{name} is missing: it is made from {wanted.upstream}, published at {wanted.source}. Get that "
             f"file and run `{wanted.command}` (licence {wanted.licence}: {wanted.consequence})"
         )
-    if wanted.non_commercial and found.accepted_by is None:
+    if wanted.non_commercial and not found.accepted:
         raise EngineUnavailable(
             f"{name} may not be used yet: nobody accepted its licence {wanted.licence} "
             f"({wanted.consequence}). Whoever may do so runs `{wanted.command}`"
@@ -179,9 +184,9 @@ def record_path(name: str) -> Path:
 
 
 def forget() -> None:
-    """Look again: records and verified files may have changed."""
+    """Look again: records and files may have changed."""
     record.cache_clear()
-    path.cache_clear()
+    verified_digest.cache_clear()
 
 
 def sha256(name: str) -> str:
@@ -193,7 +198,6 @@ def sha256(name: str) -> str:
     return wanted.sha256 if isinstance(wanted, PinnedFile) else record(name).sha256
 
 
-@functools.cache
 def path(name: str) -> Path:
     """Where the file lies, its content verified at the first call of the process.
 
@@ -207,7 +211,7 @@ def path(name: str) -> Path:
         location, again = record(name).location, "run `avatarlab models verify`, which fetches it again"
     if not location.is_file():
         raise EngineUnavailable(f"{name}: there is no file {location}; {again}")
-    found, expected = digest(location), sha256(name)
+    found, expected = verified_digest(location), sha256(name)
     if found != expected:
         raise EngineUnavailable(f"{name}: {location} has sha256 {found}, not {expected}; {again}")
     return location
@@ -227,6 +231,12 @@ def digest(location: Path) -> str:
     """Hex sha256 of a file."""
     with location.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@functools.cache
+def verified_digest(location: Path) -> str:
+    """Hex sha256 of a model file, read once in a process until `forget`."""
+    return digest(location)
 
 
 def _locate(wanted: PinnedFile) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from avatarlab_ops import engines
+from avatarlab_ops import engines, models
 from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.base import Frame
 from avatarlab_ops.engines.info import EngineInfo
@@ -30,7 +30,7 @@ FACE_SIDE_PX = 720  # enough to see a face; smaller frames are read faster
 
 def admit(settings: Settings, request: AvatarRequest) -> Plan:
     """Resolve a request to a plan. Raises the InputError that names what is wrong."""
-    voice = _check_engines(request)
+    voice = _check_engines(settings, request)
     _check_cloning(request)
     script = _script(request)
     with workspace(settings, "admit") as folder:
@@ -61,7 +61,7 @@ def admit(settings: Settings, request: AvatarRequest) -> Plan:
     )
 
 
-def _check_engines(request: AvatarRequest) -> str:
+def _check_engines(settings: Settings, request: AvatarRequest) -> str:
     """The voice. Raises EngineUnavailable for what does not exist, cannot speak so, or lacks weights."""
     speech = engines.info("speech", request.engines.speech)
     chosen = [speech, engines.info("lipsync", request.engines.lipsync)]
@@ -79,7 +79,7 @@ def _check_engines(request: AvatarRequest) -> str:
         raise EngineUnavailable(
             f"voice: {speech.name} has no voice {voice!r}; choose one of: {', '.join(speech.voices)}"
         )
-    _check_weights(chosen)
+    _check_weights(settings, chosen)
     return SAMPLED_VOICE if request.voice_sample.uri else voice
 
 
@@ -96,10 +96,18 @@ def _speaks(name: str, language: str) -> bool:
     return language in engines.info("speech", name).languages
 
 
-def _check_weights(chosen: list[EngineInfo]) -> None:
+def _check_weights(settings: Settings, chosen: list[EngineInfo]) -> None:
+    """Raise EngineUnavailable that names every file which an engine lacks, and how to get it."""
+    lacking = []
     for engine in chosen:
+        models.ensure(settings, engine.files)
         for name in engine.files:
-            weights.path(name)
+            try:
+                weights.path(name)
+            except EngineUnavailable as error:
+                lacking.append(f"engines.{engine.kind}: {engine.name} needs {error}")
+    if lacking:
+        raise EngineUnavailable("; ".join(lacking))
 
 
 def _script(request: AvatarRequest) -> Script:

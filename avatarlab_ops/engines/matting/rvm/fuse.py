@@ -49,6 +49,20 @@ def load_onnx(path: Path) -> MattingNetwork:
     return model
 
 
+def unfused(fused: MattingNetwork) -> dict[str, Tensor]:
+    """The state dict that the network had before `fuse`, its norms those that give the same outputs.
+
+    What the ONNX file leaves out (a training task) is zero.
+    """
+    model = MattingNetwork("mobilenetv3")
+    state, folded = model.state_dict(), fused.state_dict()
+    for prefix, conv, norm in _pairs(model):
+        state[f"{prefix}.{conv}.weight"] = folded.pop(f"{prefix}.{conv}.weight")
+        state[f"{prefix}.{norm}.bias"] = folded.pop(f"{prefix}.{conv}.bias")
+        state[f"{prefix}.{norm}.running_var"] -= model.get_submodule(f"{prefix}.{norm}").eps
+    return state | {key: torch.zeros_like(folded[key]) if key in UNUSED else folded[key] for key in folded}
+
+
 def _pairs(model: nn.Module) -> Iterator[tuple[str, str, str]]:
     """(parent, convolution, norm) wherever a batch norm follows a convolution, in the order they run."""
     for prefix, parent in model.named_modules():

@@ -1,0 +1,255 @@
+"""Model files from an operator to an engine: added once, fetched everywhere, never used unverified."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import Tensor
+
+from avatarlab_ops import engines, models, pipeline
+from avatarlab_ops.cli import main
+from avatarlab_ops.engines import published, weights
+from avatarlab_ops.engines.info import EngineInfo
+from avatarlab_ops.engines.speech.small_e.config import Config
+from avatarlab_ops.engines.speech.small_e.model import Lina
+from avatarlab_ops.errors import EngineUnavailable, ModelRefused
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.objects import objects
+
+from .material import astronaut, png, upload
+
+NAME = "small_e.safetensors"
+LICENCE = "CC-BY-NC-SA-4.0"
+TINY = Config(32, 1, 1, 2, 2, 32, 64, 16, codebooks=2, codebook_size=13, vocabulary=24)
+
+
+@pytest.fixture
+def bucket(stores: Settings) -> Iterator[Settings]:
+    """Stores whose bucket of models is empty."""
+    yield stores
+    for key in list(objects(stores).keys(stores.bucket_models)):
+        objects(stores).delete(stores.bucket_models, key)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return use_cache(tmp_path / "cache", monkeypatch)
+
+
+def use_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Another machine, as far as model files go."""
+    monkeypatch.setenv("AVATARLAB_MODELS", str(folder))
+    weights.forget()
+    return folder
+
+
+def checkpoint(folder: Path, seed: int = 1) -> tuple[Path, dict[str, Tensor]]:
+    torch.manual_seed(seed)
+    state = Lina(TINY).state_dict()
+    path = folder / f"small_e_{seed}.pt"
+    torch.save({"model": state}, path)
+    return path, state
+
+
+def stored(settings: Settings, prefix: str) -> list[str]:
+    return list(objects(settings).keys(settings.bucket_models, prefix))
+
+
+def test_an_added_file_reaches_a_second_machine(
+    bucket: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, state = checkpoint(tmp_path)
+    record = models.add(bucket, source, NAME, accept=LICENCE)
+    for folder in ("cache", "second"):
+        use_cache(tmp_path / folder, monkeypatch)
+        models.ensure(bucket, [NAME, "hibari.onnx"])
+        assert weights.sha256(NAME) == record.sha256 == weights.digest(weights.path(NAME))
+        found = weights.tensors(NAME)
+        assert all(torch.equal(found[key], tensor) for key, tensor in state.items())
+        assert weights.path(NAME).is_relative_to(tmp_path / folder)
+        Lina(Config.from_state(found)).load_state_dict(found)
+
+
+def test_without_an_accepted_licence_nothing_is_used(bucket: Settings, tmp_path: Path) -> None:
+    source, _ = checkpoint(tmp_path)
+    with pytest.raises(ModelRefused, match=f"is under the licence {LICENCE}, not MIT"):
+        models.add(bucket, source, NAME, accept="MIT")
+    assert not stored(bucket, "")
+    models.add(bucket, source, NAME)
+    for use in (weights.path, weights.sha256, weights.tensors):
+        with pytest.raises(
+            EngineUnavailable, match=f"nobody accepted its licence {LICENCE}.*--accept-licence"
+        ):
+            use(NAME)
+    record = models.add(bucket, source, NAME, accept=LICENCE)
+    assert (record.accepted_by, record.licence) == (getpass.getuser(), LICENCE)
+    assert record.accepted_at
+    assert weights.path(NAME)
+    history = [
+        json.loads(objects(bucket).read(bucket.bucket_models, key)) for key in stored(bucket, "records")
+    ]
+    assert [entry["accepted_by"] for entry in history] == [None, getpass.getuser()]
+
+
+def test_added_twice_is_added_once(bucket: Settings, tmp_path: Path) -> None:
+    source, _ = checkpoint(tmp_path)
+    first = models.add(bucket, source, NAME, accept=LICENCE)
+    before = stored(bucket, "")
+    assert models.add(bucket, source, NAME) == first
+    assert stored(bucket, "") == before
+
+
+def test_another_file_takes_its_place_and_keeps_the_acceptance(
+    bucket: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = models.add(bucket, checkpoint(tmp_path, 1)[0], NAME, accept=LICENCE)
+    use_cache(tmp_path / "other", monkeypatch)
+    models.ensure(bucket, [NAME])
+    kept = weights.tensors(NAME)
+    second = models.add(bucket, checkpoint(tmp_path, 2)[0], NAME)
+    assert second.sha256 != first.sha256
+    assert second.accepted_by == first.accepted_by
+    use_cache(tmp_path / "cache", monkeypatch)
+    assert weights.sha256(NAME) == first.sha256, "no worker changes its weights before a stage starts"
+    models.ensure(bucket, [NAME])
+    assert weights.sha256(NAME) == second.sha256
+    assert first.location.is_file()
+    assert kept["txt_embed.weight"].isfinite().all()
+
+
+@pytest.mark.parametrize("damage", ["corrupt", "truncate", "remove"])
+def test_a_damaged_cache_is_noticed_and_fetched_again(bucket: Settings, tmp_path: Path, damage: str) -> None:
+    record = models.add(bucket, checkpoint(tmp_path)[0], NAME, accept=LICENCE)
+    content = record.location.read_bytes()
+    if damage == "remove":
+        record.location.unlink()
+    else:
+        record.location.write_bytes(content[:-1] + (b"\0" if damage == "corrupt" else b""))
+    weights.forget()  # another process
+    with pytest.raises(EngineUnavailable, match=r"models verify"):
+        weights.tensors(NAME)
+    models.ensure(bucket, [NAME])
+    assert weights.path(NAME).read_bytes() == content
+
+
+def test_a_damaged_record_is_written_anew(bucket: Settings, tmp_path: Path) -> None:
+    models.add(bucket, checkpoint(tmp_path)[0], NAME, accept=LICENCE)
+    weights.record_path(NAME).write_text("{")
+    weights.forget()
+    with pytest.raises(EngineUnavailable, match=r"record .* is damaged"):
+        weights.path(NAME)
+    models.ensure(bucket, [NAME])
+    assert weights.path(NAME)
+
+
+@pytest.mark.parametrize("damaged", [b"other bytes", None])
+def test_a_damaged_bucket_is_told_and_mended_by_adding_again(
+    bucket: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bytes | None
+) -> None:
+    source, _ = checkpoint(tmp_path)
+    models.add(bucket, source, NAME, accept=LICENCE)
+    [key] = stored(bucket, "files")
+    objects(bucket).delete(bucket.bucket_models, key)
+    if damaged:
+        objects(bucket).put_if_absent(bucket.bucket_models, key, damaged)
+    assert dict(models.verify(bucket))[NAME] is not None
+    use_cache(tmp_path / "second", monkeypatch)
+    with pytest.raises(EngineUnavailable, match=r"copy in the bucket is damaged.*avatarlab models add"):
+        models.ensure(bucket, [NAME])
+    models.add(bucket, source, NAME)
+    use_cache(tmp_path / "third", monkeypatch)
+    models.ensure(bucket, [NAME])
+    assert weights.path(NAME)
+    assert set(dict(models.verify(bucket)).values()) == {None}
+
+
+def test_a_file_that_is_not_the_published_one_is_refused(
+    bucket: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, _ = checkpoint(tmp_path)
+    stated = replace(published.PUBLISHED[NAME], upstream_sha256="ab" * 32)
+    monkeypatch.setitem(published.PUBLISHED, NAME, stated)
+    with pytest.raises(ModelRefused, match=f"has sha256 {weights.digest(source)}, but .* has {'ab' * 32}"):
+        models.add(bucket, source, NAME, accept=LICENCE)
+    assert not stored(bucket, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("hibari.onnx", "arrives in a package"), ("sam.safetensors", "no model file 'sam")]
+)
+def test_only_what_is_published_can_be_added(bucket: Settings, tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises((ModelRefused, EngineUnavailable), match=said):
+        models.add(bucket, checkpoint(tmp_path)[0], name)
+
+
+def test_a_refused_file_leaves_nothing_behind(bucket: Settings, tmp_path: Path, cache: Path) -> None:
+    source = tmp_path / "a.pt"
+    source.write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(ModelRefused):
+        models.add(bucket, source, NAME, accept=LICENCE)
+    assert not stored(bucket, "")
+    assert not list(cache.iterdir())
+
+
+@pytest.fixture
+def needy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A speech engine that needs two added files."""
+    known = EngineInfo(
+        "needy", "speech", "nowhere:Nothing", "1", files=(NAME, "vocos_encodec_24khz.safetensors"),
+        languages=("en-US",), voices=("any",), scripts=("Latin",),
+    )  # fmt: skip
+    monkeypatch.setitem(engines.ENGINES, ("speech", "needy"), known)
+
+
+def admitted(settings: Settings) -> None:
+    avatar = upload(settings, "models/astronaut.png", png(astronaut()))
+    request = {"script": "Hello.", "avatar": {"uri": avatar}, "engines": {"speech": "needy"}}
+    pipeline.run_stage(settings, pipeline.submit(settings, request), "admit")
+
+
+@pytest.mark.usefixtures("needy")
+def test_a_request_whose_engine_lacks_weights_is_refused_with_what_to_do(
+    bucket: Settings, tmp_path: Path
+) -> None:
+    with pytest.raises(EngineUnavailable) as refused:
+        admitted(bucket)
+    for name in (NAME, "vocos_encodec_24khz.safetensors"):
+        known = published.PUBLISHED[name]
+        for said in (name, known.upstream, known.source, known.command):
+            assert said in str(refused.value)
+    models.add(bucket, checkpoint(tmp_path)[0], NAME)
+    with pytest.raises(EngineUnavailable, match=f"nobody accepted its licence {LICENCE}"):
+        admitted(bucket)
+
+
+def test_commands_add_list_and_verify(
+    bucket: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("avatarlab_ops.cli.models.stores", lambda: bucket)
+    source, _ = checkpoint(tmp_path)
+
+    def told(*words: str, code: int = 0) -> str:
+        result = CliRunner().invoke(main, ["models", *words])
+        assert result.exit_code == code, result.output
+        return result.output
+
+    assert f"{NAME}  missing" in told("list")
+    assert "no engine uses it until somebody accepts that" in told("add", str(source), "--as", NAME)
+    assert f"{NAME}  licence not accepted" in told("list")
+    told("add", str(source), "--as", NAME, "--accept-licence", LICENCE)
+    listed = told("list")
+    assert f"{NAME}  added  ({LICENCE}, non-commercial)" in listed
+    assert f"licence accepted by {getpass.getuser()}" in listed
+    assert all(name in listed for name in published.PUBLISHED)
+    assert f"ok  {NAME}" in told("verify")
+    [key] = stored(bucket, "files")
+    objects(bucket).delete(bucket.bucket_models, key)
+    assert f"NO  {NAME}" in told("verify", code=2)
+    assert "model_refused" in told("add", str(source), "--as", "rvm_resnet50.safetensors", code=2)
