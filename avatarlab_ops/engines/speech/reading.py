@@ -141,7 +141,10 @@ _SPELLING: tuple[_Rule, ...] = (
     (re.compile(r"\b([1-9]\d{2}0)s\b"), _decade),
     (re.compile(r"(\d+)(?:st|nd|rd|th)\b", re.I), lambda m: _said(m.group(1), "ordinal")),
     (re.compile(r"(?<![\w.])[-\u2212](?=\d)"), "minus "),
-    (re.compile(r"(?<![\d.,])(1[1-9]\d\d|20\d\d)(?![\d%]|[.,]\d)"), lambda m: f" {_said(m.group(1), 'year')} "),
+    (
+        re.compile(r"(?<![\d.,])(1[1-9]\d\d|20\d\d)(?![\d%]|[.,]\d)"),
+        lambda m: f" {_said(m.group(1), 'year')} ",
+    ),
     (re.compile(_NUM), lambda m: f" {_said(m.group().replace(',', ''))} "),
     (re.compile("[%&+=@#]"), lambda m: f" {_SIGNS[m.group()]} "),
 )
@@ -149,7 +152,7 @@ _SIGNS = {"%": "percent", "&": "and", "+": "plus", "=": "equals", "@": "at", "#"
 
 
 def spell_out(text: str) -> str:
-    """Write numbers and signs in words; `text` is what `read_aloud` and hibari's normaliser made of a sentence.
+    """Write numbers and signs in words; `text` is what `read_aloud` and hibari's normaliser made of it.
 
     >>> spell_out("In 1999, 1,234 people paid 3.5%.")
     'In nineteen ninety nine, one thousand two hundred thirty four people paid three point five percent.'

@@ -1,4 +1,4 @@
-"""English words as they are said, and their sounds in hibari's alphabet: for every engine that speaks English."""
+"""English words as they are said, and their sounds in hibari's alphabet, for every engine."""
 
 from __future__ import annotations
 
