@@ -46,7 +46,8 @@ class Stepper:
         self._place = _Block(cross.pos_net)
         self._after = [_Block(block) for block in after]
         _side_by_side(cross.q)
-        self._rows = torch.arange(model.config.codebooks, device=model.rvq_embed.weight.device)[:, None]
+        self.device = model.txt_embed.weight.device
+        self._rows = torch.arange(model.config.codebooks, device=self.device)[:, None]
         self._heads = _laid_out(model.logits_head.weight.data.flatten(0, 1))
         model.logits_head.weight.data = self._heads.view_as(model.logits_head.weight)
 
