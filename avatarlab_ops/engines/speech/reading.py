@@ -136,6 +136,7 @@ _RULES: tuple[_Rule, ...] = (
 )
 
 
+_SIGNS = {"%": "percent", "&": "and", "+": "plus", "=": "equals", "@": "at", "#": "number"}
 # What hibari's normaliser leaves, in this order: its own lexicon reads plain numbers and signs.
 _SPELLING: tuple[_Rule, ...] = (
     (re.compile(r"\b([1-9]\d{2}0)s\b"), _decade),
@@ -148,7 +149,6 @@ _SPELLING: tuple[_Rule, ...] = (
     (re.compile(_NUM), lambda m: f" {_said(m.group().replace(',', ''))} "),
     (re.compile("[%&+=@#]"), lambda m: f" {_SIGNS[m.group()]} "),
 )
-_SIGNS = {"%": "percent", "&": "and", "+": "plus", "=": "equals", "@": "at", "#": "number"}
 
 
 def spell_out(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Audio tokens to sound and back: EnCodec's codes for Small-E, WavTokenizer's for Lina-Speech. 75 a second."""
+"""Audio tokens to sound and back: EnCodec's codes for Small-E, WavTokenizer's for Lina-Speech."""
 
 from __future__ import annotations
 

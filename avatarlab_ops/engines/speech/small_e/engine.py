@@ -23,6 +23,7 @@ from avatarlab_ops.engines.speech.small_e.model import Lina
 from avatarlab_ops.engines.speech.small_e.reader import Reader
 from avatarlab_ops.engines.speech.small_e.step import Stepper
 from avatarlab_ops.engines.speech.small_e.tokenizer import TextTokenizer
+from avatarlab_ops.engines.speech.small_e.vocos import SAMPLE_RATE
 from avatarlab_ops.engines.speech.small_e.voice import Voice, listened
 from avatarlab_ops.engines.speech.spoken import SpokenWord, spoken_words
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
@@ -109,8 +110,8 @@ class SmallE:
         return [f"{self._name} does not know and left out: {left_out}"] if left_out else []
 
     def _voice(self, sample: VoiceSample) -> Voice:
-        if sample.sample_rate != codec.SAMPLE_RATE:
-            raise ValueError(f"a voice sample of {codec.SAMPLE_RATE} Hz is needed, not {sample.sample_rate}")
+        if sample.sample_rate != SAMPLE_RATE:
+            raise ValueError(f"a voice sample of {SAMPLE_RATE} Hz is needed, not {sample.sample_rate}")
         words = [word.text for word in spoken_words(sample.transcript, spelled=True)]
         tokens = self._tokenizer.encode(words)
         if max(tokens.words) < 0:

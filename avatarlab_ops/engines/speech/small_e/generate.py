@@ -67,6 +67,7 @@ def steps(
     fed = tokens.shape[-1]
     if chances is None:
         chances = torch.zeros(batch, sampling.max_steps, sampling.greedy_from, device=ids.device)
+    drawn = tokens[:, :, -1]
     begun, progress = stepper.begin(tokens, text, batch)
     stopped = torch.zeros(batch, dtype=torch.bool, device=ids.device)
     for t in range(sampling.max_steps):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 import numpy as np
@@ -43,7 +43,7 @@ class Reader:
     seed: int
     voice: Voice | None
     tick: Callable[[], None]
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
 
     def read(self, words: Sequence[SpokenWord], number: int) -> Iterator[Clip]:
         """Clips of sentence `number`, in order; their sounds count `words`. Raises ScriptRefused."""
@@ -71,8 +71,8 @@ class Reader:
                 return
         if len(piece) == 1:
             raise ScriptRefused(
-                f"the voice never comes to the end of {texts[0]!r}, in {ROUNDS} times {self.candidates} attempts; "
-                "write it otherwise, or choose another seed or voice sample"
+                f"the voice never comes to the end of {texts[0]!r}, in {ROUNDS} times {self.candidates} "
+                "attempts; write it otherwise, or choose another seed or voice sample"
             )
         middle = piece.start + max(1, _cut(texts, sum(map(len, texts)) // 2 + len(texts[0])))
         for half in (range(piece.start, middle), range(middle, piece.stop)):

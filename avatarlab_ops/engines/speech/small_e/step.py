@@ -1,4 +1,4 @@
-"""The language model made ready to generate: one step for all candidates, with as few passes over memory as can be.
+"""The language model made ready to generate: one step for all candidates, with few passes over memory.
 
 A step reads every weight once and computes little, so it is as fast as memory is. What `model.forward` does
 for whole sequences is done here for one step with the projections of a block side by side in one matrix, the
@@ -42,9 +42,9 @@ class Stepper:
         self.model = model
         cross = model.attentive_rnn.cross_att
         before, after = model.attentive_rnn.encoder, model.attentive_rnn.decoder
-        self._before = [_Block(block) for block in before]
+        self._before = [_Block(block) for block in before.children()]
         self._place = _Block(cross.pos_net)
-        self._after = [_Block(block) for block in after]
+        self._after = [_Block(block) for block in after.children()]
         _side_by_side(cross.q)
         self.device = model.txt_embed.weight.device
         self._rows = torch.arange(model.config.codebooks, device=self.device)[:, None]
@@ -79,10 +79,13 @@ class Stepper:
 class _Block:
     """One recurrent block, a step at a time."""
 
-    def __init__(self, block: RecurrentBlock) -> None:
+    def __init__(self, block: nn.Module) -> None:
+        assert isinstance(block, RecurrentBlock)  # noqa: S101 (what nn.ModuleList forgets)
         mix, feed = block.tmix, block.cmix
+        down = mix.gk_proj[0]
+        assert isinstance(down, nn.Linear)  # noqa: S101
         self._block, self._mix = block, mix
-        self._inward = _side_by_side(mix.q_proj, mix.k_proj, mix.v_proj, mix.g_proj, mix.gk_proj[0])
+        self._inward = _side_by_side(mix.q_proj, mix.k_proj, mix.v_proj, mix.g_proj, down)
         for linear in (mix.o_proj, feed.p_in, feed.p_out):
             _side_by_side(linear)
         self._keys, self._values = mix.q_proj.out_features, mix.v_proj.out_features
@@ -103,18 +106,21 @@ class _Block:
     def _mixed(self, x: Tensor, memory: BlockMemory) -> Tensor:
         mix, s = self._mix, memory.s
         batch, heads, dk, dv = s.shape
-        qkv, gate, low = F.linear(x, self._inward).split(
+        qkv, gate, low = F.linear(x, self._inward).split_with_sizes(
             [2 * self._keys + self._values, self._values, RANK], -1
         )
         if memory.taps is not None and self._taps is not None:
             qkv = _convolved(qkv, memory.taps, self._taps)
-        q, k, v = (part.to(s.dtype) for part in qkv.split([self._keys, self._keys, self._values], -1))
+        q, k, v = (
+            part.to(s.dtype) for part in qkv.split_with_sizes([self._keys, self._keys, self._values], -1)
+        )
         keep = F.logsigmoid(mix.gk_proj[1](low).to(s.dtype)).div_(FADE).exp_()
         each = s.view(batch * heads, dk, dv)
         each.mul_(keep.view(batch * heads, dk, 1))
         each.baddbmm_(k.reshape(batch * heads, dk, 1), v.reshape(batch * heads, 1, dv))
         o = torch.bmm((q * dk**-0.5).view(batch * heads, 1, dk), each).view(batch, heads, dv)
-        return mix.g_norm_swish_gate(o.to(x.dtype), gate.view(batch, heads, dv)).view(batch, heads * dv)
+        gated: Tensor = mix.g_norm_swish_gate(o.to(x.dtype), gate.view(batch, heads, dv))
+        return gated.view(batch, heads * dv)
 
 
 def _convolved(qkv: Tensor, past: Tensor, taps: Tensor) -> Tensor:
@@ -127,7 +133,9 @@ def _convolved(qkv: Tensor, past: Tensor, taps: Tensor) -> Tensor:
 def _side_by_side(*layers: nn.Linear) -> Tensor:
     """The layers' weights as one matrix [sum of rows, dim], of which theirs become views."""
     joined = _laid_out(torch.cat([layer.weight.data for layer in layers]))
-    for layer, part in zip(layers, joined.split([layer.out_features for layer in layers]), strict=True):
+    for layer, part in zip(
+        layers, joined.split_with_sizes([layer.out_features for layer in layers]), strict=True
+    ):
         layer.weight.data = part
     return joined
 
@@ -135,7 +143,7 @@ def _side_by_side(*layers: nn.Linear) -> Tensor:
 def _laid_out(weight: Tensor) -> Tensor:
     """The same matrix in the order of memory that one row times it is fastest in.
 
-    On the CPU float32 by columns: as fast at batch 1, a third faster at batch 4 (benchmarks/models_small_e.py).
+    On the CPU float32 lies by columns: as fast at batch 1, a third faster at batch 4.
     """
     by_columns = weight.device.type == "cpu" and weight.dtype == torch.float32
     return weight.mT.contiguous().mT if by_columns else weight.contiguous()
