@@ -42,6 +42,16 @@ LICENSED = (
         "Apache License 2.0 (https://www.apache.org/licenses/LICENSE-2.0): any use, with its notice.",
     ),
 )
+_DRAWN = (
+    "No person's voice: the model draws one at random, by the seed. Its weights are under CC BY-NC-SA 4.0: no "
+    "commercial use, and whoever publishes the speech says that it is synthetic."
+)
+LICENSED += tuple(
+    Licensed(
+        f"licence-voice-{engine}-drawn", "voice", f"{engine}/drawn", f"voices that {engine} draws", _DRAWN
+    )
+    for engine in ("small_e", "lina")
+)
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)  # licences have no beginning; any date before the first render does
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from parity.keyed import fill, state
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-from torch import Tensor
+from torch import Tensor, nn
 
 from avatarlab_ops.engines.speech.small_e import codec, encodec
 from avatarlab_ops.engines.speech.small_e.config import Config
@@ -21,7 +21,7 @@ from avatarlab_ops.engines.speech.small_e.wavtokenizer import CODEBOOK, WavToken
 
 TINY = Config(64, 1, 1, 4, 4, 64, 128, 32, codebooks=4, codebook_size=1024)
 TINY_LINA = Config(64, 1, 1, 4, 4, 32, 64, 64, 1, 4096, 256, False, True, True)
-STOPS = 5.0  # times the usual size of the weights that say stop: attempts end after some tens of steps
+STOPS = 8.0  # times the usual size of the weights that say stop: attempts end after some tens of steps
 CORPUS = "the model speaks of what it has read and we hear the words one after another, slowly or at once"
 
 
@@ -103,7 +103,23 @@ def network(config: Config = TINY, seed: int = 0) -> Lina:
     return model.requires_grad_(requires_grad=False).train(mode=False)
 
 
+class _Decoder(nn.Module):
+    """Each code a noise of its own, 320 samples long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        drawn = torch.randn(1024, 320, generator=torch.Generator().manual_seed(0))
+        self.register_buffer("sounds", 0.05 * drawn)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return self.sounds[codes].sum(0).flatten(1)  # type: ignore[index]
+
+
 @functools.cache
-def small_e_codec() -> codec.Codec:
-    """EnCodec and Vocos."""
-    return codec.encodec_vocos(vocos(), encodec_24khz())
+def small_codec() -> codec.Codec:
+    """A decoder without a network, and EnCodec with few channels."""
+    from transformers import EncodecConfig, EncodecModel
+
+    torch.manual_seed(0)
+    encoder = EncodecModel(EncodecConfig(num_filters=2, hidden_size=8, codebook_dim=8))
+    return codec.Codec(_Decoder(), encoder.train(mode=False), 3.0)

@@ -51,5 +51,5 @@ def _shared(symbols: str, start_s: float, end_s: float) -> list[float]:
 
 def _weight(char: str) -> float:
     if not visemes.is_sound(char):
-        return _LONG if char == "ː" else 0.0
+        return _LONG if char == visemes.LENGTH else 0.0
     return _VOWEL if visemes.ipa(char) in visemes.VOWELS else _CONSONANT

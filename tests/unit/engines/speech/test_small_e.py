@@ -34,7 +34,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> TextTokenizer:
 
 @pytest.fixture(scope="module")
 def engine(tokenizer: TextTokenizer) -> SmallE:
-    network, sound = small_e_models.network(seed=SEED), small_e_models.small_e_codec()
+    network, sound = small_e_models.network(seed=SEED), small_e_models.small_codec()
     return SmallE("small_e", network, tokenizer, sound, candidates=2)
 
 
@@ -118,11 +118,11 @@ def test_what_it_does_not_speak_is_refused_by_name(engine: SmallE) -> None:
 def test_a_voice_that_never_ends_is_refused_with_the_word(tokenizer: TextTokenizer) -> None:
     network = small_e_models.network(seed=SEED)
     network.logits_head.weight.data[:, STOP] = 0
-    engine = SmallE("small_e", network, tokenizer, small_e_models.small_e_codec(), candidates=1)
+    engine = SmallE("small_e", network, tokenizer, small_e_models.small_codec(), candidates=1)
     reports: list[int] = []
-    with pytest.raises(ScriptRefused, match="end of 'We'"):
+    with pytest.raises(ScriptRefused, match="end of 'Go.'"):
         engine.speak(
-            [Sentence("We go.", 0.1)], language="en-US", voice="drawn", seed=0,
+            [Sentence("Go.", 0.1)], language="en-US", voice="drawn", seed=0,
             report=lambda done, total, unit: reports.append(done),
         )  # fmt: skip
     assert len(reports) > 2, "a render that is cancelled meanwhile is told so"

@@ -1,5 +1,7 @@
 """Attention to word times: ordered, complete, and where the attention says."""
 
+# ruff: noqa: RUF001  (IPA)
+
 from __future__ import annotations
 
 import numpy as np
