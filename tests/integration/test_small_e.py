@@ -87,7 +87,7 @@ def test_a_cloned_voice_is_published_and_traced_to_its_sample(installed: Setting
         wav, times = speech.files["speech.wav"], speech.files["timeline.json"]
     manifest = json.loads(_fetch(installed, done.manifest_uri, tmp_path / "manifest.json").read_text())
     assert digests == {manifest["artifacts"]["speech"]["inputs"]["voice_sample"]["sha256"]}
-    assert "voice_sample" in json.dumps(manifest["sources"] if "sources" in manifest else manifest)
+    assert "voice_sample" in json.dumps(manifest.get("sources", manifest))
     heard, rate = read_wav(_artifact(installed, wav["key"], tmp_path / "speech.wav"))
     timeline = json.loads(_artifact(installed, times["key"], tmp_path / "timeline.json").read_text())
     assert len(heard) / rate == pytest.approx(timeline["duration_s"], abs=0.01)

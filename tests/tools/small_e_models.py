@@ -122,4 +122,7 @@ def small_codec() -> codec.Codec:
 
     torch.manual_seed(0)
     encoder = EncodecModel(EncodecConfig(num_filters=2, hidden_size=8, codebook_dim=8))
+    for name, tensor in encoder.named_buffers():
+        if name.endswith(".embed"):
+            tensor.normal_(std=0.1)
     return codec.Codec(_Decoder(), encoder.train(mode=False), 3.0)

@@ -120,7 +120,7 @@ def test_a_voice_that_never_ends_is_refused_with_the_word(tokenizer: TextTokeniz
     network.logits_head.weight.data[:, STOP] = 0
     engine = SmallE("small_e", network, tokenizer, small_e_models.small_codec(), candidates=1)
     reports: list[int] = []
-    with pytest.raises(ScriptRefused, match="end of 'Go.'"):
+    with pytest.raises(ScriptRefused, match=r"end of 'Go\.'"):
         engine.speak(
             [Sentence("Go.", 0.1)], language="en-US", voice="drawn", seed=0,
             report=lambda done, total, unit: reports.append(done),
