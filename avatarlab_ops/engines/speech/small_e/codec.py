@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,11 +25,19 @@ CODES_PER_S = SAMPLE_RATE / HOP
 
 @dataclass(frozen=True)
 class Codec:
-    """One decoder and one encoder; `kbps` is the encoder's bandwidth, which says how many codebooks."""
+    """One decoder and one encoder, which is built when a voice sample first needs it.
+
+    `kbps` is the encoder's bandwidth, which says how many codebooks there are.
+    """
 
     decoder: nn.Module  # codes int64 [Q, B, T] to samples [B, T * HOP]
-    encoder: EncodecModel
+    build_encoder: Callable[[], EncodecModel]
     kbps: float
+
+    @functools.cached_property
+    def encoder(self) -> EncodecModel:
+        """EnCodec; `transformers` takes seconds to import."""
+        return self.build_encoder()
 
     def decode(self, codes: Tensor) -> NDArray[np.float32]:
         """Codes int64 [Q, T] to samples float32 [T * HOP] at 24 kHz."""
@@ -44,15 +53,25 @@ class Codec:
 
 def encodec_vocos(vocos: State, encodec_24khz: State) -> Codec:
     """Small-E's: EnCodec at 3 kbps (4 codebooks) and Vocos, from their released tensors."""
-    decoder, encoder = Vocos(), encodec.encodec_24khz()
+    decoder = Vocos()
     decoder.load_state_dict(vocos)
-    encodec.load(encoder, encodec_24khz)
+
+    def encoder() -> EncodecModel:
+        model = encodec.encodec_24khz()
+        encodec.load(model, encodec_24khz)
+        return model
+
     return Codec(decoder.train(mode=False), encoder, 3.0)
 
 
 def wavtokenizer(state: State) -> Codec:
     """Lina-Speech's: both halves of WavTokenizer, from one checkpoint."""
-    decoder, encoder = WavTokenizerDecoder(), encodec.wavtokenizer_encoder()
+    decoder = WavTokenizerDecoder()
     decoder.load(state)
-    encodec.load(encoder, state, encodec.WAVTOKENIZER_PREFIX)
+
+    def encoder() -> EncodecModel:
+        model = encodec.wavtokenizer_encoder()
+        encodec.load(model, state, encodec.WAVTOKENIZER_PREFIX)
+        return model
+
     return Codec(decoder.train(mode=False), encoder, 0.9)

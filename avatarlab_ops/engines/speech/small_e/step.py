@@ -51,6 +51,19 @@ class Stepper:
         self._heads = _laid_out(model.logits_head.weight.data.flatten(0, 1))
         model.logits_head.weight.data = self._heads.view_as(model.logits_head.weight)
 
+    @property
+    def step_bytes(self) -> int:
+        """Bytes of the weights that a step reads: all but the text's, of the embeddings only the rows drawn."""
+        once = (
+            *self.model.txt_encoder.parameters(),
+            self.model.txt_embed.weight,
+            self.model.rvq_embed.weight,
+        )
+        attention = self.model.attentive_rnn.cross_att
+        once += (*attention.k.parameters(), *attention.v.parameters())
+        left_out = {id(weight) for weight in once}
+        return sum(w.nbytes for w in self.model.parameters() if id(w) not in left_out)
+
     def begin(self, tokens: Tensor, text: Text, batch: int) -> tuple[Output, Progress]:
         """Tokens [Q, 1, T] at once, and where `batch` candidates go on from there."""
         out: Output = self.model(tokens, text)
@@ -77,18 +90,23 @@ class Stepper:
 
 
 class _Block:
-    """One recurrent block, a step at a time."""
+    """One recurrent block, a step at a time, on bare tensors: calling modules would cost as much again."""
 
     def __init__(self, block: nn.Module) -> None:
         assert isinstance(block, RecurrentBlock)  # noqa: S101 (what nn.ModuleList forgets)
         mix, feed = block.tmix, block.cmix
-        down = mix.gk_proj[0]
-        assert isinstance(down, nn.Linear)  # noqa: S101
-        self._block, self._mix = block, mix
-        self._inward = _side_by_side(mix.q_proj, mix.k_proj, mix.v_proj, mix.g_proj, down)
-        for linear in (mix.o_proj, feed.p_in, feed.p_out):
-            _side_by_side(linear)
-        self._keys, self._values = mix.q_proj.out_features, mix.v_proj.out_features
+        low, high = mix.gk_proj.children()
+        assert isinstance(low, nn.Linear)  # noqa: S101
+        assert isinstance(high, nn.Linear)  # noqa: S101
+        self._inward = _side_by_side(mix.q_proj, mix.k_proj, mix.v_proj, mix.g_proj, low)
+        self._gate, self._gate_bias = high.weight.data, high.bias.data
+        self._outward = _side_by_side(mix.o_proj).mT
+        self._widen, self._widen_bias = _side_by_side(feed.p_in), feed.p_in.bias.data
+        self._narrow, self._narrow_bias = _side_by_side(feed.p_out), feed.p_out.bias.data
+        self._norms = [(norm.weight.data, norm.bias.data, norm.eps) for norm in (block.norm1, block.norm2)]
+        self._scale = mix.g_norm_swish_gate.weight.data
+        keys, values = mix.q_proj.out_features, mix.v_proj.out_features
+        self._parts, self._each = [2 * keys + values, values, RANK], [keys, keys, values]
         self._taps: Tensor | None = None
         if mix.short_convolution:
             taps = (mix.q_conv1d.weight, mix.k_conv1d.weight, mix.v_conv1d.weight)
@@ -96,31 +114,27 @@ class _Block:
 
     def __call__(self, x: Tensor, memory: BlockMemory) -> Tensor:
         """[B, dim] to the same; the memory is changed in place."""
-        block, feed = self._block, self._block.cmix
-        mixed = self._mixed(block.norm1(x), memory)
-        x = torch.addmm(x, mixed, self._mix.o_proj.weight.mT)
-        gate, value = F.linear(block.norm2(x), feed.p_in.weight, feed.p_in.bias).chunk(2, -1)
-        wide = F.silu(gate).mul_(value)
-        return x + F.linear(wide, feed.p_out.weight, feed.p_out.bias)
+        (weight, bias, eps), (weight2, bias2, _) = self._norms
+        mixed = self._mixed(F.layer_norm(x, weight.shape, weight, bias, eps), memory)
+        x = torch.addmm(x, mixed, self._outward)
+        wide = F.linear(F.layer_norm(x, weight2.shape, weight2, bias2, eps), self._widen, self._widen_bias)
+        gate, value = wide.chunk(2, -1)
+        return F.linear(F.silu(gate).mul_(value), self._narrow, self._narrow_bias).add_(x)
 
     def _mixed(self, x: Tensor, memory: BlockMemory) -> Tensor:
-        mix, s = self._mix, memory.s
+        s = memory.s
         batch, heads, dk, dv = s.shape
-        qkv, gate, low = F.linear(x, self._inward).split_with_sizes(
-            [2 * self._keys + self._values, self._values, RANK], -1
-        )
+        qkv, gate, low = F.linear(x, self._inward).split_with_sizes(self._parts, -1)
         if memory.taps is not None and self._taps is not None:
             qkv = _convolved(qkv, memory.taps, self._taps)
-        q, k, v = (
-            part.to(s.dtype) for part in qkv.split_with_sizes([self._keys, self._keys, self._values], -1)
-        )
-        keep = F.logsigmoid(mix.gk_proj[1](low).to(s.dtype)).div_(FADE).exp_()
+        q, k, v = (part.to(s.dtype) for part in qkv.split_with_sizes(self._each, -1))
+        keep = F.logsigmoid(F.linear(low, self._gate, self._gate_bias).to(s.dtype)).div_(FADE).exp_()
         each = s.view(batch * heads, dk, dv)
         each.mul_(keep.view(batch * heads, dk, 1))
         each.baddbmm_(k.reshape(batch * heads, dk, 1), v.reshape(batch * heads, 1, dv))
         o = torch.bmm((q * dk**-0.5).view(batch * heads, 1, dk), each).view(batch, heads, dv)
-        gated: Tensor = mix.g_norm_swish_gate(o.to(x.dtype), gate.view(batch, heads, dv))
-        return gated.view(batch, heads * dv)
+        normed = F.rms_norm(o.to(x.dtype), (dv,), self._scale, 1e-5)
+        return normed.mul_(F.silu(gate).view(batch, heads, dv)).view(batch, heads * dv)
 
 
 def _convolved(qkv: Tensor, past: Tensor, taps: Tensor) -> Tensor:
