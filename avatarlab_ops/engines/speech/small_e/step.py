@@ -53,7 +53,7 @@ class Stepper:
 
     @property
     def step_bytes(self) -> int:
-        """Bytes of the weights that a step reads: all but the text's, of the embeddings only the rows drawn."""
+        """Bytes of the weights that a step reads: not those for the text, and none of the embeddings."""
         once = (
             *self.model.txt_encoder.parameters(),
             self.model.txt_embed.weight,
