@@ -82,7 +82,7 @@ def test_a_cloned_voice_is_published_and_traced_to_its_sample(installed: Setting
     with transaction(installed.pg_dsn) as db:
         speech = records.artifacts_of(db, done.render_id)["speech"]
         used = sa.select(m.RenderInput.sha256).where(m.RenderInput.role == "voice_sample")
-        read = sa.select(m.ArtifactInput.sha256).where(m.ArtifactInput.fingerprint == speech.fingerprint)
+        read = sa.select(m.ArtifactInput.sha256).where(m.ArtifactInput.artifact == speech.fingerprint)
         digests = set(db.scalars(used)) | set(db.scalars(read))
         wav, times = speech.files["speech.wav"], speech.files["timeline.json"]
     manifest = json.loads(_fetch(installed, done.manifest_uri, tmp_path / "manifest.json").read_text())
