@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from avatarlab_ops.errors import InputError, ReferenceRefused, RequestInvalid, ScriptRefused
+from avatarlab_ops.retention import retention_of
 
 MAX_SCRIPT_CHARACTERS = 20_000  # about twenty minutes of speech
 MAX_LINES = 1_000
@@ -261,7 +262,8 @@ class AvatarRequest(_Part):
     labels: dict[Name, Annotated[Plain, Field(max_length=200)]] = Field(
         default_factory=dict,
         max_length=20,
-        description="Your own names and values, carried into the manifest.",
+        description="Your own names and values, carried into the manifest; retention, "
+        "as 30d or 12h, says how long the video is kept.",
         examples=[{"campaign": "spring"}],
     )
     idempotency_key: str | None = Field(
@@ -284,6 +286,7 @@ class AvatarRequest(_Part):
             raise ValueError(
                 "voice and voice_sample are both given; the sample is the voice, leave voice out"
             )
+        retention_of(self.labels)
         if not isinstance(self.script, str):
             total = sum(len(line.text) for line in self.script)
             if total > MAX_SCRIPT_CHARACTERS:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import logging
+import os
 import shutil
 import tempfile
 import threading
@@ -83,18 +85,42 @@ def workspace(settings: Settings, stage: str) -> Iterator[Path]:
     root = settings.home / "work"
     root.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{stage}-", dir=root))
+    held = os.open(folder, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)  # the kernel frees it with the process: `abandoned` asks it
     try:
         yield folder
     finally:
+        os.close(held)
         shutil.rmtree(folder)
 
 
-def sweep(settings: Settings, *, older_than_s: float = 86_400.0) -> int:
-    """Remove workspaces that a killed process left more than `older_than_s` seconds ago."""
-    old = [p for p in (settings.home / "work").glob("*") if time.time() - p.stat().st_mtime > older_than_s]
-    for path in old:
+def abandoned(settings: Settings, *, older_than_s: float = 60.0) -> list[Path]:
+    """Workspaces whose process is gone, as their locks say, and that are at least so many seconds old."""
+    return [path for path in (settings.home / "work").glob("*") if _left(path, older_than_s)]
+
+
+def _left(folder: Path, older_than_s: float) -> bool:
+    try:
+        held = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:  # its process has just removed it
+        return False
+    try:
+        if time.time() - os.fstat(held).st_mtime <= older_than_s:
+            return False
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(held)
+    return True
+
+
+def sweep(settings: Settings, *, older_than_s: float = 60.0) -> int:
+    """Remove workspaces that a killed process left."""
+    left = abandoned(settings, older_than_s=older_than_s)
+    for path in left:
         shutil.rmtree(path, ignore_errors=True)
-    return len(old)
+    return len(left)
 
 
 def store(settings: Settings, recipe: Recipe, product: Product, *, render_id: str, compute_s: float) -> Json:

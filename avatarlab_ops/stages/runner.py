@@ -30,7 +30,7 @@ def lookup(settings: Settings, recipe: Recipe) -> Artifact | None:
     if objects(settings).head(settings.bucket_artifacts, recipe.key) is None:
         return None
     with transaction(settings.pg_dsn) as db:
-        known = records.find_artifact(db, recipe.fingerprint)
+        known = records.use_artifact(db, recipe.fingerprint)
     if known is not None:
         return known
     document = context.load(settings, recipe)
@@ -52,7 +52,8 @@ def make(
         with transaction(settings.pg_dsn) as db:
             records.check_open(db, render_id)
 
-    with lock(settings.pg_dsn, f"artifact {recipe.fingerprint}", wait_s=WAIT_S, check=check):
+    alive = f"render {render_id}"
+    with lock(settings.pg_dsn, f"artifact {recipe.fingerprint}", wait_s=WAIT_S, check=check, alive=alive):
         found = lookup(settings, recipe)
         if found is not None:
             return found, True, 0.0

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,15 @@ class Stored:
     def uri(self) -> str:
         """s3:// address."""
         return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object as a listing shows it."""
+
+    key: str
+    bytes: int
+    modified_at: datetime
 
 
 @contextmanager
@@ -218,10 +228,14 @@ class Objects:
 
     def keys(self, bucket: str, prefix: str = "") -> Iterator[str]:
         """Every key that begins with `prefix`, in order."""
+        return (found.key for found in self.listed(bucket, prefix))
+
+    def listed(self, bucket: str, prefix: str = "") -> Iterator[Listed]:
+        """Every object whose key begins with `prefix`, in order."""
         with _mapped(bucket, prefix):
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 for found in page.get("Contents", []):
-                    yield found["Key"]
+                    yield Listed(found["Key"], found["Size"], found["LastModified"])
 
     def link(self, bucket: str, key: str, *, expires_s: int = 3600, file_name: str | None = None) -> str:
         """Presigned https address that anyone may read until it expires."""

@@ -58,14 +58,27 @@ def transaction(dsn: str) -> Iterator[Session]:
         yield session
 
 
+def lock_number(name: str) -> int:
+    """The server's number of a named lock."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+
+
 @contextmanager
-def lock(dsn: str, name: str, *, wait_s: float, check: Callable[[], None] = lambda: None) -> Iterator[None]:
+def lock(
+    dsn: str,
+    name: str,
+    *,
+    wait_s: float,
+    check: Callable[[], None] = lambda: None,
+    alive: str | None = None,
+) -> Iterator[None]:
     """Hold the lock `name`; the server frees it when this process dies.
 
     `check` is called every two seconds of waiting and may raise. Raises LeaseTimeout after `wait_s`. Losing
-    the server also loses the lock: what is done under it must be safe to do twice.
+    the server also loses the lock: what is done under it must be safe to do twice. `alive` names a lock that
+    is held as well, shared with others: it shows that somebody works on what it names.
     """
-    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+    number = lock_number(name)
     with _mapped():
         connection = engine(dsn).connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
@@ -78,6 +91,10 @@ def lock(dsn: str, name: str, *, wait_s: float, check: Callable[[], None] = lamb
                 raise LeaseTimeout(
                     f"equal work has been running for more than {wait_s:.0f} s ({name}); try later"
                 )
+        if alive is not None:
+            shared = sa.text("SELECT pg_advisory_lock_shared(:number)")
+            with _mapped():
+                connection.execute(shared, {"number": lock_number(alive)})
         yield
     finally:
         connection.invalidate()  # closing the session frees the lock, whatever happened to it

@@ -182,6 +182,13 @@ def find_artifact(db: Session, fingerprint: str) -> m.Artifact | None:
     return db.get(m.Artifact, fingerprint)
 
 
+def use_artifact(db: Session, fingerprint: str) -> m.Artifact | None:
+    """The artifact, if it is in the store, noted as used: housekeeping leaves it alone for a while."""
+    mine = sa.and_(m.Artifact.fingerprint == fingerprint, m.Artifact.evicted_at.is_(None))
+    change = sa.update(m.Artifact).where(mine).values(used_at=now()).returning(m.Artifact)
+    return db.scalars(change, execution_options={"synchronize_session": False}).first()
+
+
 def record_artifact(db: Session, document: Json, key: str) -> None:
     """Write what artifact.json says: engine, weights, the artifact and its edges. Twice is harmless."""
     engine_id = _record_engine(db, document["engine"]) if document["engine"] else None
@@ -191,7 +198,10 @@ def record_artifact(db: Session, document: Json, key: str) -> None:
     values |= {"created_at": datetime.fromisoformat(document["created_at"])}
     if not exists(db, document["render_id"]):  # adopted from a store that outlived its catalog
         values["made_by"] = None
-    db.execute(insert(m.Artifact).values(values).on_conflict_do_nothing())
+    back = values | {"used_at": now(), "evicted_at": None}  # made again after its objects were removed
+    artifact = insert(m.Artifact).values(values)
+    evicted = m.Artifact.evicted_at.is_not(None)
+    db.execute(artifact.on_conflict_do_update(index_elements=["fingerprint"], set_=back, where=evicted))
     for role, edge in document["inputs"].items():
         edge_values = {"role": role, "sha256": edge["sha256"], "source": edge.get("fingerprint")}
         statement = insert(m.ArtifactInput).values(artifact=document["fingerprint"], **edge_values)

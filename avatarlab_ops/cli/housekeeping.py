@@ -1,0 +1,60 @@
+"""Order in the stores: housekeeping."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from avatarlab_ops.cli.common import airflow, prepared_stores
+from avatarlab_ops.errors import InputError, TransientError
+
+if TYPE_CHECKING:
+    from avatarlab_ops.housekeeping import Chore
+
+
+@click.command()
+@click.option("--apply", is_flag=True, help="Put right what is found; without it nothing is changed.")
+@click.option(
+    "--days",
+    type=click.IntRange(0),
+    default=30,
+    show_default=True,
+    help="Age at which spare intermediates go.",
+)
+@click.option(
+    "--max-gib", type=click.FloatRange(0), help="Size of all intermediates beyond which spare ones go."
+)
+def housekeeping(apply: bool, days: int, max_gib: float | None) -> None:
+    """Find what expired, got lost or was left behind, in all stores; counts and bytes."""
+    from avatarlab_ops.housekeeping import Rules, keep_house
+
+    limit = None if max_gib is None else int(max_gib * 1024**3)
+    rules = Rules(intermediates=timedelta(days=days), max_bytes=limit)
+    found = keep_house(prepared_stores(), rules, apply=apply, alive=_alive)
+    _tell(found, apply)
+
+
+def _alive(run_id: str) -> bool | None:
+    """Whether Airflow's run goes on; None when Airflow cannot be asked."""
+    try:
+        with airflow() as client:
+            return client.run(run_id)["state"] not in ("success", "failed")
+    except InputError:  # Airflow knows no such run
+        return False
+    except TransientError:
+        return None
+
+
+def _tell(found: list[Chore], applied: bool) -> None:
+    for chore in found:
+        put_right = f", {chore.done} put right" if applied else ""
+        click.echo(f"{chore.name}: {chore.found} ({chore.bytes:,} bytes){put_right}")
+        for note in chore.notes:
+            click.echo(f"  {note}")
+    if not applied and any(chore.found for chore in found):
+        click.echo("nothing was changed; --apply puts it right")
+
+
+COMMANDS = (housekeeping,)

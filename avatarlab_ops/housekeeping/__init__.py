@@ -1,0 +1,34 @@
+"""What keeps the stores in order. Each chore looks at one kind of thing, and acts only when told to.
+
+All of it may be killed at any moment and done again: records change in one transaction, objects are removed
+under the lock of whoever would make them, and a second look finds what the first one left.
+"""
+
+from __future__ import annotations
+
+from avatarlab_ops.housekeeping.artifacts import artifacts
+from avatarlab_ops.housekeeping.chore import Alive, Chore, Job, Rules
+from avatarlab_ops.housekeeping.clean import CHORES as _CLEAN
+from avatarlab_ops.housekeeping.ended import CHORES as _ENDED
+from avatarlab_ops.housekeeping.evict import CHORES as _EVICT
+from avatarlab_ops.housekeeping.outputs import CHORES as _OUTPUTS
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import lock
+
+# First what ends renders and videos: that decides what the rest may remove.
+CHORES = (*_ENDED, artifacts, *_OUTPUTS, *_EVICT, *_CLEAN)
+
+__all__ = ["CHORES", "Alive", "Chore", "Rules", "keep_house"]
+
+
+def keep_house(
+    settings: Settings, rules: Rules | None = None, *, apply: bool = False, alive: Alive = lambda _: None
+) -> list[Chore]:
+    """Look at everything, put it right if `apply`, and return what each chore found.
+
+    `alive` tells whether Airflow's run of an id goes on (True), is over or unknown (False), or cannot be
+    asked (None). Raises LeaseTimeout while another process keeps house.
+    """
+    job = Job(settings, rules or Rules(), apply, alive)
+    with lock(settings.pg_dsn, "housekeeping", wait_s=0):
+        return [chore(job) for chore in CHORES]

@@ -1,0 +1,68 @@
+"""What a chore is given, and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TypeVar
+
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import records
+
+Alive = Callable[[str], bool | None]
+MAX_NOTES = 20
+PAGE = 500  # records asked for at once
+T = TypeVar("T")
+
+
+def pages(items: Iterator[T]) -> Iterator[list[T]]:
+    """The same items, a page at a time."""
+    while page := list(islice(items, PAGE)):
+        yield page
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How long things are left alone. How long a video is kept is its request's own label `retention`."""
+
+    intermediates: timedelta = timedelta(days=30)  # artifacts that no running render and no kept video needs
+    max_bytes: int | None = None  # of all artifacts; beyond it, spare ones go before their time
+    idle: timedelta = timedelta(days=1)  # renders without a run, a process or a sign of work
+    settle: timedelta = timedelta(hours=1)  # anything younger may be on its way somewhere
+
+
+@dataclass(frozen=True)
+class Job:
+    """One round of housekeeping."""
+
+    settings: Settings
+    rules: Rules
+    apply: bool
+    alive: Alive
+    at: datetime = field(default_factory=records.now)
+
+    @property
+    def settled(self) -> datetime:
+        """What is older than this has come to rest."""
+        return self.at - self.rules.settle
+
+
+@dataclass
+class Chore:
+    """What one chore found: how many, how many bytes, how many it put right, and the first few by name."""
+
+    name: str
+    found: int = 0
+    bytes: int = 0
+    done: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, note: str, *, size: int = 0, done: bool = False) -> None:
+        """Count one finding."""
+        self.found += 1
+        self.bytes += size
+        self.done += done
+        if len(self.notes) < MAX_NOTES:
+            self.notes.append(note)

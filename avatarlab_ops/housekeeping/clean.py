@@ -1,0 +1,66 @@
+"""Small things: undelivered documents, old progress, stages left running, forgotten work folders."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from avatarlab_ops.housekeeping.chore import Chore, Job
+from avatarlab_ops.stages import context
+from avatarlab_ops.stores import outbox
+from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import transaction, upkeep
+
+PROGRESS_KEPT = timedelta(days=1)  # after the end of the render
+
+
+def undelivered(job: Job) -> Chore:
+    """Deliver what waits in the outbox and is due."""
+    chore = Chore("documents not yet delivered")
+    with transaction(job.settings.pg_dsn) as db:
+        chore.found = upkeep.counted(db, m.Outbox, m.Outbox.delivered_at.is_(None))
+    if job.apply and chore.found:
+        chore.done, _ = outbox.deliver(job.settings)
+    return chore
+
+
+def progress(job: Job) -> Chore:
+    """Remove progress of renders that ended a day ago."""
+    chore = Chore("progress of ended renders")
+    rows = upkeep.stale_progress(job.at - PROGRESS_KEPT)
+    with transaction(job.settings.pg_dsn) as db:
+        chore.found = upkeep.counted(db, m.Progress, rows)
+        if job.apply:
+            db.execute(sa.delete(m.Progress).where(rows), execution_options={"synchronize_session": False})
+            chore.done = chore.found
+    return chore
+
+
+def stages(job: Job) -> Chore:
+    """Close stages that say they run though their render has ended."""
+    chore = Chore("stages of ended renders left running")
+    rows = upkeep.left_stages(job.settled)
+    change = sa.update(m.StageRun).where(rows).values(
+        state="failed", ended_at=job.at, error="its render ended", error_code="cancelled"
+    )  # fmt: skip
+    with transaction(job.settings.pg_dsn) as db:
+        chore.found = upkeep.counted(db, m.StageRun, rows)
+        if job.apply:
+            db.execute(change, execution_options={"synchronize_session": False})
+            chore.done = chore.found
+    return chore
+
+
+def work_folders(job: Job) -> Chore:
+    """Remove work folders on this machine whose process is gone."""
+    chore = Chore("work folders of killed processes")
+    for folder in context.abandoned(job.settings):
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        chore.add(folder.name, size=size, done=job.apply)
+    if job.apply:
+        context.sweep(job.settings)
+    return chore
+
+
+CHORES = (undelivered, progress, stages, work_folders)

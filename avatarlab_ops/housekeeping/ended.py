@@ -1,0 +1,74 @@
+"""Renders whose run vanished are closed; videos past their retention are withdrawn."""
+
+from __future__ import annotations
+
+from avatarlab_ops import withdrawal
+from avatarlab_ops.errors import TransientError
+from avatarlab_ops.housekeeping.chore import Chore, Job
+from avatarlab_ops.retention import retention_of
+from avatarlab_ops.stages.ending import end
+from avatarlab_ops.stores import outbox
+from avatarlab_ops.stores.catalog import lock_number, transaction, upkeep
+from avatarlab_ops.stores.catalog.models import Render
+
+
+def vanished(job: Job) -> Chore:
+    """Close renders that nobody works on.
+
+    A render of an Airflow run lives as long as that run. Any other lives while a process holds its lock, or
+    showed work within `Rules.idle`: what was killed holds no lock and shows nothing.
+    """
+    chore = Chore("renders whose run vanished")
+    with transaction(job.settings.pg_dsn) as db:
+        idle = upkeep.idle_renders(db, job.settled)
+        long = {render.id for render in upkeep.idle_renders(db, min(job.at - job.rules.idle, job.settled))}
+    for render in idle:
+        reason = _over(job, render, long_idle=render.id in long)
+        if reason and _untouched(job, render.id):
+            chore.add(f"{render.id}: {reason}", done=job.apply and _close(job, render.id, reason))
+    return chore
+
+
+def _over(job: Job, render: Render, *, long_idle: bool) -> str | None:
+    """Why nobody will work on an idle render any more, None while somebody may."""
+    if render.run_id is None:
+        return "its process ended before it did" if long_idle else None
+    return f"its run {render.run_id} is over" if job.alive(render.run_id) is False else None
+
+
+def _untouched(job: Job, render_id: str) -> bool:
+    with transaction(job.settings.pg_dsn) as db:
+        return upkeep.try_alone(db, lock_number(f"render {render_id}"))
+
+
+def _close(job: Job, render_id: str, reason: str) -> bool:
+    with transaction(job.settings.pg_dsn) as db:
+        if not upkeep.try_alone(db, lock_number(f"render {render_id}")):
+            return False
+        if render_id not in {one.id for one in upkeep.idle_renders(db, job.settled)}:
+            return False
+        error = TransientError(f"{reason}; submit the request again")
+        closed = end(db, render_id, "failed", error=error)
+    outbox.deliver(job.settings, render_id=render_id)
+    return closed
+
+
+def expired(job: Job) -> Chore:
+    """Withdraw videos that are older than their request's label `retention` allows."""
+    chore = Chore("videos past their retention")
+    with transaction(job.settings.pg_dsn) as db:
+        shown = upkeep.shown_renders(db)
+        files = upkeep.files_of(db, [render.id for render, _ in shown])
+    for render, labels in shown:
+        kept = retention_of(labels)
+        if kept is None or render.ended_at is None or render.ended_at + kept > job.at:
+            continue
+        size = sum(file.bytes for name, file in files.get(render.id, {}).items() if name != withdrawal.KEPT)
+        done = job.apply and withdrawal.withdraw(
+            job.settings, render.id, f"its retention was {labels['retention']}"
+        )
+        chore.add(f"{render.id}: kept {labels['retention']}", size=size, done=done)
+    return chore
+
+
+CHORES = (vanished, expired)

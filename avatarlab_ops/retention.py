@@ -1,0 +1,27 @@
+"""How long a published video is kept: as the request's label `retention` says, else for good."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+
+LABEL = "retention"
+_UNITS = {"d": "days", "h": "hours"}
+
+
+def retention_of(labels: Mapping[str, str]) -> timedelta | None:
+    """How long the video is kept after its publication, None for good. Raises ValueError.
+
+    >>> retention_of({"retention": "30d"})
+    datetime.timedelta(days=30)
+    """
+    given = labels.get(LABEL)
+    if given is None:
+        return None
+    match = re.fullmatch(r"([1-9]\d{0,5})([dh])", given)
+    if match is None:
+        raise ValueError(
+            f"labels.retention is {given!r}; write days or hours, as 30d or 12h, or leave it out"
+        )
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

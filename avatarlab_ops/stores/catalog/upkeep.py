@@ -1,0 +1,140 @@
+"""What housekeeping asks and changes. Every function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from avatarlab_ops.stores.catalog import models as m
+
+_RUNNING = m.Render.state.in_(("accepted", "running"))
+_KEPT = sa.and_(m.Render.state == "published", m.Render.withdrawn_at.is_(None))
+
+
+@dataclass(frozen=True)
+class Spare:
+    """An artifact that nothing kept was made from."""
+
+    fingerprint: str
+    bytes: int
+    used_at: datetime
+
+
+def _needed() -> sa.CTE:
+    """Artifacts of renders that run or whose video is kept, and all that those were made from."""
+    mine = sa.select(m.StageRun.artifact.label("fingerprint")).join(m.Render)
+    needed = mine.where(m.StageRun.artifact.is_not(None), sa.or_(_RUNNING, _KEPT)).cte(
+        "needed", recursive=True
+    )
+    made_from = sa.select(m.ArtifactInput.source).where(m.ArtifactInput.artifact == needed.c.fingerprint)
+    return needed.union(made_from.where(m.ArtifactInput.source.is_not(None)))
+
+
+def spare_artifacts(db: Session, before: datetime) -> list[Spare]:
+    """Artifacts that nothing running or kept needs, unused since `before`, longest unused first."""
+    needed = _needed()
+    rows = sa.select(m.Artifact.fingerprint, m.Artifact.bytes, m.Artifact.used_at).where(
+        m.Artifact.evicted_at.is_(None),
+        m.Artifact.used_at < before,
+        m.Artifact.fingerprint.not_in(sa.select(needed.c.fingerprint)),
+    )
+    ordered = rows.order_by(m.Artifact.used_at, m.Artifact.fingerprint)
+    return [Spare(row.fingerprint, row.bytes, row.used_at) for row in db.execute(ordered)]
+
+
+def stored_bytes(db: Session) -> int:
+    """Bytes of all artifacts in the store."""
+    total = sa.select(sa.func.coalesce(sa.func.sum(m.Artifact.bytes), 0))
+    return int(db.scalar(total.where(m.Artifact.evicted_at.is_(None))) or 0)
+
+
+def lock_artifact(db: Session, fingerprint: str) -> m.Artifact | None:
+    """The record, held until the transaction ends: whoever finds the artifact meanwhile waits."""
+    query = sa.select(m.Artifact).where(m.Artifact.fingerprint == fingerprint)
+    return db.scalars(query.with_for_update(), execution_options={"populate_existing": True}).first()
+
+
+def is_needed(db: Session, fingerprint: str) -> bool:
+    """Whether a running render or a kept video was made from this artifact, at first or second hand."""
+    users = sa.select(sa.literal(fingerprint, sa.Text).label("fingerprint")).cte("users", recursive=True)
+    further = sa.select(m.ArtifactInput.artifact).where(m.ArtifactInput.source == users.c.fingerprint)
+    users = users.union(further)
+    query = sa.select(m.StageRun.render_id).join(m.Render).join(
+        users, users.c.fingerprint == m.StageRun.artifact
+    )  # fmt: skip
+    return db.scalars(query.where(sa.or_(_RUNNING, _KEPT)).limit(1)).first() is not None
+
+
+def artifacts(db: Session, fingerprints: Iterable[str]) -> dict[str, m.Artifact]:
+    """Records by fingerprint."""
+    rows = db.scalars(sa.select(m.Artifact).where(m.Artifact.fingerprint.in_(list(fingerprints))))
+    return {row.fingerprint: row for row in rows}
+
+
+def claimed_artifacts(db: Session, before: datetime) -> list[str]:
+    """Fingerprints of artifacts that the catalog says are in the store, written before that moment."""
+    mine = sa.and_(m.Artifact.evicted_at.is_(None), m.Artifact.created_at < before)
+    return list(db.scalars(sa.select(m.Artifact.fingerprint).where(mine)))
+
+
+def idle_renders(db: Session, before: datetime) -> list[m.Render]:
+    """Renders that have not ended and show no sign of work since `before`, oldest first."""
+    stages = sa.select(sa.func.max(sa.func.greatest(m.StageRun.started_at, m.StageRun.ended_at))).where(
+        m.StageRun.render_id == m.Render.id
+    )
+    reports = sa.select(sa.func.max(m.Progress.updated_at)).where(m.Progress.render_id == m.Render.id)
+    last = sa.func.greatest(m.Render.created_at, stages.scalar_subquery(), reports.scalar_subquery())
+    return list(db.scalars(sa.select(m.Render).where(_RUNNING, last < before).order_by(m.Render.created_at)))
+
+
+def try_alone(db: Session, number: int) -> bool:
+    """Take the lock of this number until the transaction ends; False when anyone has a share of it."""
+    return bool(db.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(number))))
+
+
+def shown_renders(db: Session) -> list[tuple[m.Render, dict[str, str]]]:
+    """Kept published renders that carry labels, with those labels."""
+    labels = m.Request.body["labels"]
+    query = sa.select(m.Render, labels).join(m.Request).where(_KEPT, labels.has_key("retention"))
+    return [(row[0], dict(row[1])) for row in db.execute(query)]
+
+
+def renders(db: Session, render_ids: Iterable[str]) -> dict[str, m.Render]:
+    """Renders by id."""
+    rows = db.scalars(sa.select(m.Render).where(m.Render.id.in_(list(render_ids))))
+    return {row.id: row for row in rows}
+
+
+def files_of(db: Session, render_ids: Iterable[str]) -> dict[str, dict[str, m.PublishedFile]]:
+    """Render id to published files by name."""
+    found: dict[str, dict[str, m.PublishedFile]] = {}
+    for file in db.scalars(sa.select(m.PublishedFile).where(m.PublishedFile.render_id.in_(list(render_ids)))):
+        found.setdefault(file.render_id, {})[file.name] = file
+    return found
+
+
+def published_ids(db: Session, before: datetime) -> list[str]:
+    """Renders published before that moment, withdrawn ones too."""
+    done = sa.and_(m.Render.state == "published", m.Render.ended_at < before)
+    return list(db.scalars(sa.select(m.Render.id).where(done).order_by(m.Render.id)))
+
+
+def stale_progress(before: datetime) -> sa.ColumnElement[bool]:
+    """Which progress rows belong to renders that ended before that moment."""
+    ended = sa.select(m.Render.id).where(m.Render.ended_at < before)
+    return m.Progress.render_id.in_(ended)
+
+
+def left_stages(before: datetime) -> sa.ColumnElement[bool]:
+    """Which stage rows still say running though their render ended before that moment."""
+    ended = sa.select(m.Render.id).where(m.Render.ended_at < before)
+    return sa.and_(m.StageRun.state.in_(("running", "waiting")), m.StageRun.render_id.in_(ended))
+
+
+def counted(db: Session, table: type[m.Base], rows: sa.ColumnElement[bool]) -> int:
+    """How many rows there are."""
+    return int(db.scalar(sa.select(sa.func.count()).select_from(table).where(rows)) or 0)

@@ -1,0 +1,50 @@
+"""Between Airflow and housekeeping: the operator, and whether a run goes on. No DAG lives here."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from avatarlab_airflow import retry_policy, settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+RENDER_DAG = "avatar_render"
+
+
+class HousekeepingOperator(BaseOperator):
+    """Keeps house as the run's params say; returns counts and bytes by chore."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"retry_policy": retry_policy(), **kwargs})
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Return what each chore found, and log it."""
+        from dataclasses import asdict
+
+        from avatarlab_ops.housekeeping import Rules, keep_house
+
+        asked = context["params"]
+        limit = None if asked["max_gib"] is None else int(asked["max_gib"] * 1024**3)
+        rules = Rules(intermediates=timedelta(days=asked["days"]), max_bytes=limit)
+        found = keep_house(settings(), rules, apply=not asked["dry_run"], alive=run_goes_on)
+        for chore in found:
+            self.log.info("%s: %d (%d bytes), %d put right", chore.name, chore.found, chore.bytes, chore.done)
+            for note in chore.notes:
+                self.log.info("  %s", note)
+        return [asdict(chore) for chore in found]
+
+
+def run_goes_on(run_id: str) -> bool | None:
+    """Whether a run of `avatar_render` goes on: False also for an unknown one, None when nobody can tell."""
+    from airflow.sdk.exceptions import AirflowRuntimeError
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    try:
+        state = RuntimeTaskInstance.get_dagrun_state(RENDER_DAG, run_id)
+    except AirflowRuntimeError as error:
+        detail = error.error.detail or {}
+        return False if detail.get("status_code") == 404 else None
+    return state not in ("success", "failed")

@@ -1,0 +1,394 @@
+"""Housekeeping on real stores: finds and repairs what is planted, and leaves alone what lives or is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given
+from hypothesis import settings as run_with
+from hypothesis import strategies as st
+
+from avatarlab_ops import cli, pipeline, renders
+from avatarlab_ops.cli import common
+from avatarlab_ops.errors import LeaseTimeout
+from avatarlab_ops.housekeeping import Chore, Rules, keep_house
+from avatarlab_ops.housekeeping.chore import Job
+from avatarlab_ops.housekeeping.ended import vanished
+from avatarlab_ops.housekeeping.evict import by_age, by_size
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import engine, lock, lock_number, records, transaction
+from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.objects import objects, split_or_refuse
+
+from . import material
+
+NOW = Rules(intermediates=timedelta(0), idle=timedelta(0), settle=timedelta(0))
+FEW = run_with(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def portrait(stores: Settings) -> str:
+    return material.upload(stores, "astronaut.png", material.png(material.astronaut()))
+
+
+def _asked(portrait: str, script: str = "Hi.", **change: Any) -> dict[str, Any]:
+    shape = {"resolution": "360p", "aspect": "1:1"}
+    return {"script": script, "avatar": {"uri": portrait}, "output": shape} | change
+
+
+@pytest.fixture(scope="module")
+def video(stores: Settings, portrait: str) -> renders.Published:
+    return pipeline.render(stores, _asked(portrait))
+
+
+def _found(chores: list[Chore], name: str) -> Chore:
+    return next(chore for chore in chores if name in chore.name)
+
+
+def _exists(stores: Settings, uri: str) -> bool:
+    return objects(stores).head(*split_or_refuse(uri)) is not None
+
+
+def _artifact(stores: Settings, fingerprint: str) -> m.Artifact:
+    with transaction(stores.pg_dsn) as db:
+        found = records.find_artifact(db, fingerprint)
+        assert found is not None
+        return found
+
+
+def _spoken(stores: Settings, portrait: str, script: str) -> m.Artifact:
+    """The speech of a render that was cancelled: an artifact that nothing needs."""
+    render_id = pipeline.submit(stores, _asked(portrait, script))
+    pipeline.run_stage(stores, render_id, "admit")
+    made = pipeline.run_stage(stores, render_id, "speech").artifact
+    pipeline.cancel(stores, render_id)
+    assert made is not None
+    return _artifact(stores, made)
+
+
+def _forget(stores: Settings, artifact: m.Artifact) -> None:
+    """Lose its record."""
+    with transaction(stores.pg_dsn) as db:
+        db.execute(sa.delete(m.StageRun).where(m.StageRun.artifact == artifact.fingerprint))
+        db.execute(sa.delete(m.ArtifactInput).where(m.ArtifactInput.artifact == artifact.fingerprint))
+        db.execute(sa.delete(m.Artifact).where(m.Artifact.fingerprint == artifact.fingerprint))
+
+
+def _everything(stores: Settings) -> dict[str, Any]:
+    """Every row of every table, and every object."""
+    found: dict[str, Any] = {}
+    with engine(stores.pg_dsn).connect() as connection:
+        for table in m.Base.metadata.sorted_tables:
+            rows = connection.execute(sa.select(table)).all()
+            found[table.name] = sorted(repr(row) for row in rows)
+    for bucket in stores.buckets:
+        found[bucket] = [(one.key, one.bytes, one.modified_at) for one in objects(stores).listed(bucket)]
+    return found
+
+
+def _plant(stores: Settings, portrait: str, video: renders.Published) -> dict[str, Any]:
+    """Something wrong of every kind."""
+    store, artifacts, outputs = objects(stores), stores.bucket_artifacts, stores.bucket_outputs
+    forgotten, unmarked, emptied = (
+        _spoken(stores, portrait, f"Number {n}.") for n in ("one", "two", "three")
+    )
+    _forget(stores, forgotten)
+    store.delete(artifacts, unmarked.key)
+    for key in list(store.keys(artifacts, emptied.key.removesuffix("artifact.json"))):
+        store.delete(artifacts, key)
+    nobody = hashlib.sha256(b"torn").hexdigest()
+    torn = f"speech/{nobody[:2]}/{nobody}/abc/speech.wav"
+    store.put_if_absent(artifacts, torn, b"half an attempt")
+    store.put_if_absent(artifacts, "somebody/elses.bin", b"x")
+    stray = f"renders/{video.render_id}/stray.mp4"
+    store.put_if_absent(outputs, stray, b"nobody published this")
+    store.put_if_absent(outputs, "renders/unknown/video.mp4", b"another catalog's")
+    for uri in (video.video_uri, video.manifest_uri):
+        store.delete(*split_or_refuse(uri))
+    (stores.home / "work" / "speech-killed").mkdir(parents=True)
+    return {"forgotten": forgotten, "unmarked": unmarked, "emptied": emptied, "torn": torn, "stray": stray}
+
+
+def test_orphans_in_each_direction_are_found_then_repaired(
+    stores: Settings, portrait: str, video: renders.Published
+) -> None:
+    before = objects(stores).head(*split_or_refuse(video.video_uri))
+    planted = _plant(stores, portrait, video)
+    rules = Rules(settle=timedelta(0))
+    state = _everything(stores)
+    dry = keep_house(stores, rules)
+    assert _everything(stores) == state, "a dry run changed something"
+    told = _found(dry, "artifacts whose")
+    assert (told.found, told.done) == (5, 0)
+    assert told.bytes > 0
+    wet = keep_house(stores, rules, apply=True)
+    assert (_found(wet, "artifacts whose").found, _found(wet, "artifacts whose").done) == (5, 4)
+    assert _artifact(stores, planted["forgotten"].fingerprint).sha256 == planted["forgotten"].sha256
+    assert _artifact(stores, planted["emptied"].fingerprint).evicted_at is not None
+    store, bucket = objects(stores), stores.bucket_artifacts
+    assert json.loads(store.read(bucket, planted["unmarked"].key))["sha256"] == planted["unmarked"].sha256
+    assert store.head(bucket, planted["torn"]) is None
+    assert store.head(bucket, "somebody/elses.bin") is not None
+    assert store.head(stores.bucket_outputs, planted["stray"]) is None
+    assert _exists(stores, f"s3://{stores.bucket_outputs}/renders/unknown/video.mp4")
+    after = objects(stores).head(*split_or_refuse(video.video_uri))
+    assert before is not None
+    assert after is not None
+    assert after.sha256 == before.sha256
+    assert hashlib.sha256(store.read(*split_or_refuse(video.manifest_uri))).hexdigest() == _sha(stores, video)
+    again = keep_house(stores, rules, apply=True)
+    assert sum(chore.done for chore in again) == 0, "a second look found what the first one had put right"
+
+
+def _sha(stores: Settings, video: renders.Published) -> str:
+    with transaction(stores.pg_dsn) as db:
+        return records.published_files(db, video.render_id)["manifest.json"].sha256
+
+
+def test_what_was_given_up_is_made_again(stores: Settings, portrait: str, video: renders.Published) -> None:
+    spare = _spoken(stores, portrait, "Once more.")
+    done = by_age(Job(stores, NOW, True, lambda _: None))
+    assert any(spare.fingerprint in note for note in done.notes)
+    assert _artifact(stores, spare.fingerprint).evicted_at is not None
+    assert not list(objects(stores).keys(stores.bucket_artifacts, spare.key.removesuffix("artifact.json")))
+    again = _spoken(stores, portrait, "Once more.")
+    assert again.fingerprint == spare.fingerprint
+    assert again.evicted_at is None
+    assert objects(stores).head(stores.bucket_artifacts, again.key) is not None
+    with transaction(stores.pg_dsn) as db:
+        for kept in records.artifacts_of(db, video.render_id).values():
+            assert kept.evicted_at is None
+            assert objects(stores).head(stores.bucket_artifacts, kept.key) is not None
+
+
+def test_what_was_just_used_is_left_alone(stores: Settings, portrait: str) -> None:
+    spare = _spoken(stores, portrait, "Just used.")
+    by_age(Job(stores, Rules(intermediates=timedelta(0)), True, lambda _: None))
+    assert _artifact(stores, spare.fingerprint).evicted_at is None
+
+
+def test_beyond_the_size_the_longest_unused_go_first(stores: Settings, portrait: str) -> None:
+    old, new = (_spoken(stores, portrait, f"Size {n}.") for n in ("one", "two"))
+    with transaction(stores.pg_dsn) as db:
+        total = int(
+            db.scalar(sa.select(sa.func.sum(m.Artifact.bytes)).where(m.Artifact.evicted_at.is_(None)))
+        )
+        db.execute(sa.update(m.Artifact).values(used_at=records.now()))
+        past = records.now() - HOUR
+        db.execute(
+            sa.update(m.Artifact).where(m.Artifact.fingerprint == old.fingerprint).values(used_at=past)
+        )
+    rules = Rules(max_bytes=total - 1, settle=timedelta(0))
+    assert by_size(Job(stores, rules, True, lambda _: None)).done == 1
+    assert _artifact(stores, old.fingerprint).evicted_at is not None
+    assert _artifact(stores, new.fingerprint).evicted_at is None
+
+
+def test_a_video_past_its_retention_is_withdrawn(stores: Settings, portrait: str) -> None:
+    made = pipeline.render(stores, _asked(portrait, labels={"retention": "2d"}))
+    with transaction(stores.pg_dsn) as db:
+        records.find(db, made.render_id).ended_at = records.now() - timedelta(days=3)
+    assert _found(keep_house(stores), "retention").found == 1
+    assert _exists(stores, made.video_uri)
+    keep_house(stores, apply=True)
+    assert not _exists(stores, made.video_uri)
+    assert renders.status(stores, made.render_id).withdrawn_reason == "its retention was 2d"
+
+
+def test_only_one_keeps_house_at_a_time(stores: Settings) -> None:
+    with lock(stores.pg_dsn, "housekeeping", wait_s=0), pytest.raises(LeaseTimeout):
+        keep_house(stores)
+
+
+RENDERER = """
+import json, sys
+from pathlib import Path
+from avatarlab_ops import pipeline
+from avatarlab_ops.settings import Settings
+known = json.loads(sys.stdin.readline())
+settings = Settings(**known | {"home": Path(known["home"])})
+def reporter(stage):
+    def report(done, total, unit):
+        if stage == "lipsync":
+            print(stage, flush=True)
+            sys.stdin.readline()
+    return report
+pipeline.render(settings, json.loads(sys.argv[1]), reporter=reporter)
+"""
+
+
+@contextmanager
+def _rendering(stores: Settings, asked: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
+    """`avatarlab render` in a process of its own, held in the middle of lip-sync."""
+    command = [sys.executable, "-c", RENDERER, json.dumps(asked)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        worker.stdin.write(json.dumps(asdict(stores) | {"home": str(stores.home)}) + "\n")
+        worker.stdin.flush()
+        assert worker.stdout.readline() == "lipsync\n"
+        try:
+            yield worker
+        finally:
+            worker.send_signal(signal.SIGKILL)
+
+
+def test_a_killed_render_is_closed_and_a_living_one_is_not(stores: Settings, portrait: str) -> None:
+    with _rendering(stores, _asked(portrait, "This one is killed.")) as worker:
+        with transaction(stores.pg_dsn) as db:
+            newest = sa.select(m.Render.id).order_by(m.Render.created_at.desc()).limit(1)
+            render_id = str(db.scalar(newest))
+        folders = {path.name for path in (stores.home / "work").glob("lipsync-*")}
+        alive = keep_house(stores, NOW, apply=True)
+        assert renders.status(stores, render_id).state == "running"
+        assert not any(render_id in note for chore in alive for note in chore.notes)
+        assert {path.name for path in (stores.home / "work").glob("lipsync-*")} == folders != set()
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+    found = _found(keep_house(stores, NOW, apply=True), "run vanished")
+    assert any(render_id in note for note in found.notes)
+    closed = renders.status(stores, render_id)
+    assert closed.state == "failed"
+    assert "submit the request again" in (closed.error or "")
+
+
+AGES = st.sampled_from([timedelta(minutes=5), timedelta(hours=3), timedelta(days=3)])
+A_RENDER = st.fixed_dictionaries({
+    "state": st.sampled_from(["accepted", "running", "published", "failed"]),
+    "run": st.sampled_from(["", "goes on", "over", "cannot tell"]),
+    "age": AGES, "reported": st.none() | AGES, "staged": st.none() | AGES, "held": st.booleans(),
+})  # fmt: skip
+ANSWERS = {"goes on": True, "over": False, "cannot tell": None}
+
+
+def _naive(render: dict[str, Any]) -> bool:
+    """Whether nobody works on it: the rule as one would tell it."""
+    signs = [render["age"], *(sign for sign in (render["reported"], render["staged"]) if sign is not None)]
+    if render["state"] not in ("accepted", "running") or render["held"] or min(signs) < HOUR:
+        return False
+    return render["run"] == "over" or (render["run"] == "" and min(signs) > timedelta(days=1))
+
+
+def _write_render(db: Any, at: datetime, render: dict[str, Any]) -> str:
+    render_id, run_id = uuid.uuid4().hex, render["run"] and f"{render['run']} {uuid.uuid4().hex}"
+    db.add(m.Request(id=render_id, sha256="0" * 64, body={"labels": {}}, caller="x"))
+    db.flush()
+    values = {"state": render["state"], "run_id": run_id or None, "created_at": at - render["age"]}
+    db.add(m.Render(id=render_id, request_id=render_id, code_version="x", **values))
+    db.flush()
+    key = {"render_id": render_id, "stage": "lipsync"}
+    if render["staged"] is not None:
+        started = at - render["staged"]
+        db.add(m.StageRun(**key, state="running", attempt=1, host="x", started_at=started))
+    if render["reported"] is not None:
+        updated = at - render["reported"]
+        db.add(m.Progress(**key, done=1, total=2, unit="frames", rate=1.0, updated_at=updated))
+    return render_id
+
+
+@FEW
+@given(st.lists(A_RENDER, min_size=1, max_size=12))
+def test_only_renders_that_nobody_works_on_are_closed(stores: Settings, drawn: list[dict[str, Any]]) -> None:
+    at = records.now()
+    with transaction(stores.pg_dsn) as db:
+        ids = [_write_render(db, at, render) for render in drawn]
+    with ExitStack() as stack:
+        holder = stack.enter_context(engine(stores.pg_dsn).connect())
+        for render_id, render in zip(ids, drawn, strict=True):
+            if render["held"]:
+                number = lock_number(f"render {render_id}")
+                holder.execute(sa.text("SELECT pg_advisory_xact_lock_shared(:n)"), {"n": number})
+        vanished(Job(stores, Rules(), True, lambda run: ANSWERS[run.rpartition(" ")[0]], at))
+    with transaction(stores.pg_dsn) as db:
+        states = [records.find(db, render_id).state for render_id in ids]
+        db.execute(sa.update(m.Render).where(m.Render.id.in_(ids)).values(state="cancelled"))
+    expected = ["failed" if _naive(render) else render["state"] for render in drawn]
+    assert states == expected
+
+
+USES = ["running", "published", "withdrawn", "failed"]
+A_WORLD = st.fixed_dictionaries({
+    "edges": st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=12),
+    "uses": st.lists(st.tuples(st.sampled_from(USES), st.integers(0, 7)), max_size=6),
+    "fresh": st.sets(st.integers(0, 7)),
+})  # fmt: skip
+
+
+def _write_world(db: Any, at: datetime, world: dict[str, Any]) -> list[str]:
+    """Eight artifacts; an edge (a, b) with a > b says that a was made from b."""
+    names = [hashlib.sha256(uuid.uuid4().bytes).hexdigest() for _ in range(8)]
+    for number, name in enumerate(names):
+        used = at - (timedelta(minutes=1) if number in world["fresh"] else timedelta(days=60))
+        row = {"stage_version": "1", "params": {}, "files": {}, "facts": {}, "code_version": "x", "bytes": 1}
+        key = f"speech/{name[:2]}/{name}/artifact.json"
+        made = m.Artifact(
+            fingerprint=name, stage="speech", key=key, sha256=name, compute_s=0, used_at=used, **row
+        )
+        db.add(made)
+    db.flush()
+    for number, (a, b) in enumerate(world["edges"]):
+        if a > b:
+            edge = {"artifact": names[a], "role": f"r{number}", "sha256": names[b], "source": names[b]}
+            db.add(m.ArtifactInput(**edge))
+    for state, number in world["uses"]:
+        shown = {"state": "published" if state == "withdrawn" else state}
+        shown |= {"withdrawn_at": at} if state == "withdrawn" else {}
+        user = uuid.uuid4().hex
+        db.add(m.Request(id=user, sha256="0" * 64, body={"labels": {}}, caller="x"))
+        db.flush()
+        db.add(m.Render(id=user, request_id=user, code_version="x", ended_at=at, **shown))
+        db.flush()
+        stage = {"stage": "speech", "state": "done", "attempt": 1, "host": "x", "artifact": names[number]}
+        db.add(m.StageRun(render_id=user, **stage))
+    return names
+
+
+@FEW
+@given(A_WORLD)
+def test_eviction_never_takes_what_a_kept_video_or_a_running_render_needs(
+    stores: Settings, world: dict[str, Any]
+) -> None:
+    at = records.now()
+    with transaction(stores.pg_dsn) as db:
+        names = _write_world(db, at, world)
+    needed = {number for state, number in world["uses"] if state in ("running", "published")}
+    while further := {b for a, b in world["edges"] if a > b and a in needed} - needed:
+        needed |= further
+    by_age(Job(stores, Rules(), True, lambda _: None, at))
+    with transaction(stores.pg_dsn) as db:
+        found = [records.find_artifact(db, name) for name in names]
+        kept = {number for number, one in enumerate(found) if one is not None and one.evicted_at is None}
+        gone = sa.update(m.Artifact).where(m.Artifact.fingerprint.in_(names)).values(evicted_at=at)
+        db.execute(gone)
+        db.execute(sa.delete(m.StageRun).where(m.StageRun.artifact.in_(names)))
+        db.execute(sa.update(m.Render).where(m.Render.ended_at == at).values(state="cancelled"))
+    assert kept == needed | world["fresh"]
+
+
+def test_the_command_line_only_reports_unless_told(
+    stores: Settings, monkeypatch: pytest.MonkeyPatch, portrait: str
+) -> None:
+    monkeypatch.setattr(common, "stores", lambda: stores)
+    spare = _spoken(stores, portrait, "Only a report.")
+    with transaction(stores.pg_dsn) as db:
+        mine = m.Artifact.fingerprint == spare.fingerprint
+        db.execute(sa.update(m.Artifact).where(mine).values(used_at=records.now() - timedelta(days=2)))
+    done = CliRunner().invoke(cli.main, ["housekeeping", "--days", "1"])
+    assert done.exit_code == 0, done.output
+    assert "nothing was changed" in done.stdout
+    assert spare.fingerprint in done.stdout
+    assert _artifact(stores, spare.fingerprint).evicted_at is None
