@@ -1,9 +1,9 @@
 """Many videos at once: the rows of a file, or anew what was published and is chosen by filter or staleness.
 
-`plan` checks every row before anything starts. Items go in batches through three tasks each: `prepare` (CPU),
-`perform` (all model stages, in the pool `gpu`) and `finish` (CPU). Every task has a lower priority than those of
-single requests, and `perform` takes at most AVATARLAB_BULK_GPU_TASKS (1) places of the pool, for a turn at a
-time. Triggered again under the same name, or cleared, a run continues.
+`plan` checks every row before anything starts. Items go in batches through three tasks each: `prepare`
+(CPU), `perform` (all model stages, in the pool `gpu`) and `finish` (CPU). Every task has a lower priority
+than those of single requests, and `perform` takes at most AVATARLAB_BULK_GPU_TASKS (1) places of the pool,
+for a turn at a time. Triggered again under the same name, or cleared, a run continues.
 
 AVATARLAB_REGENERATE_CRON (e.g. `0 3 * * *`) runs it by the clock; the Airflow variable `avatarlab_regenerate`
 then says what to choose, as JSON; unset: everything stale.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Variable
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
@@ -27,7 +27,8 @@ class BulkOperator(BaseOperator):
     ui_color = "#e2e8f0"
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"retry_policy": retry_policy(), "on_failure_callback": tell_refusal} | kwargs)
+        kwargs = {"retry_policy": retry_policy(), "on_failure_callback": tell_refusal, **kwargs}
+        super().__init__(**kwargs)
 
 
 class PlanOperator(BulkOperator):
@@ -57,7 +58,7 @@ class PlanOperator(BulkOperator):
 class BatchOperator(BulkOperator):
     """One group of stages for one batch; at the end of its turn it queues again behind whoever waits."""
 
-    template_fields: ClassVar[Sequence[str]] = ("batch",)
+    template_fields: Sequence[str] = ("batch",)
 
     def __init__(self, *, group: str, batch: Any, **kwargs: Any) -> None:
         super().__init__(task_id=group, **kwargs)
@@ -71,7 +72,7 @@ class BatchOperator(BulkOperator):
         bulk_id = task.xcom_pull(task_ids="plan", key=BULK_ID)
         last_try = task.try_number > task.max_tries
         if not work(settings(), bulk_id, int(self.batch), self.group, last_try=last_try):
-            raise AirflowRescheduleException(datetime.now(UTC))
+            raise AirflowRescheduleException(datetime.now(UTC))  # type: ignore[no-untyped-call]
 
 
 class ReportOperator(BulkOperator):

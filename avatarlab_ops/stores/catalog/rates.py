@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from avatarlab_ops.stores.catalog.models import Rate
 
-DECAY = 0.98  # weight of all earlier measurements at each new one: about the last fifty count
+DECAY = 0.9  # weight of all earlier measurements at each new one: about the last ten count
 
 
 def observe(db: Session, stage: str, engine: str, side_px: int, *, work: float, seconds: float) -> None:
