@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from avatarlab_ops.canonical import canonical_json
+from avatarlab_ops.graph import GPU_STAGES
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.lineage import NAMESPACE, PRODUCER, SCHEMA
 from avatarlab_ops.stores import outbox
@@ -69,7 +70,7 @@ def finish(settings: Settings, bulk_id: str) -> Summary:
         known = bulk.existing(db, bulk_id)
         if known.ended_at is not None or bulk.counts(db, bulk_id).get("waiting"):
             return _summary(db, settings, known)
-        report = _report(known, list(bulk.results(db, bulk_id)))
+        report = _report(known, list(bulk.results(db, bulk_id, GPU_STAGES)))
     # The items have ended, so that another attempt would write the same bytes.
     store, bucket = objects(settings), settings.bucket_outputs
     store.put_if_absent(bucket, _key(bulk_id, "json"), canonical_json(report))

@@ -92,7 +92,7 @@ class _Lines:
     def _begin(self, line: bytes) -> bytes:
         for mark, encoding in WIDE.items():
             if line.startswith(mark):
-                raise RequestInvalid(f"line 1, byte 1: the file is {encoding}; save it as UTF-8")
+                raise RequestInvalid(f"line 1: byte 1: the file is {encoding}; save it as UTF-8")
         return line.removeprefix(BOM)
 
     def _decoded(self, line: bytes) -> str:

@@ -100,7 +100,7 @@ def test_mixed_encodings_are_refused_with_line_and_byte() -> None:
 
 
 def test_utf_16_and_nul_are_named() -> None:
-    with pytest.raises(RequestInvalid, match="line 1, byte 1: the file is UTF-16"):
+    with pytest.raises(RequestInvalid, match="line 1: byte 1: the file is UTF-16"):
         read((HEADER + RIGHT).encode("utf-16"))
     found = read(HEADER.encode() + b"He\0llo.,s3://inputs/a.png\n")
     assert found == [Problem(2, "byte 3 is NUL; is the file text in UTF-8?")]

@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import ReferenceRefused
-from avatarlab_ops.graph import GPU_STAGES
 from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.catalog import records
 from avatarlab_ops.stores.catalog.spending import SETTLED
@@ -107,12 +106,12 @@ def predicted(db: Session, bulk_id: str, *, waiting: bool = False) -> float:
     return float(db.scalar(query.where(m.BulkItem.state == "waiting") if waiting else query) or 0.0)
 
 
-def results(db: Session, bulk_id: str) -> Iterator[Json]:
-    """What became of each item, in order."""
+def results(db: Session, bulk_id: str, gpu_stages: tuple[str, ...]) -> Iterator[Json]:
+    """What became of each item, in order. `gpu_stages`: whose seconds are GPU-seconds."""
     spent = sa.func.coalesce(sa.func.sum(m.StageRun.compute_s), 0.0)
     mine = m.StageRun.render_id == m.BulkItem.render_id
     compute = sa.select(spent).where(mine).scalar_subquery()
-    gpu = sa.select(spent).where(mine, m.StageRun.stage.in_(GPU_STAGES)).scalar_subquery()
+    gpu = sa.select(spent).where(mine, m.StageRun.stage.in_(gpu_stages)).scalar_subquery()
     query = (
         sa.select(m.BulkItem, m.Render.measures, compute.label("compute_s"), gpu.label("gpu_s"))
         .outerjoin(m.Render, m.Render.id == m.BulkItem.render_id)
