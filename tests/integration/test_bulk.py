@@ -63,7 +63,7 @@ def videos(stores: Settings, bulk_id: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def six(stores: Settings, portrait: str) -> report.Summary:
-    scripts = ["Go.", "Stop.", "Go.", "Wait.", "Look.", "Yes."]
+    scripts = ["Go.", "Yes.", "Go.", "No.", "Yes.", "Yes."]
     uri = rows(stores, portrait, "six", scripts, **{"labels.run": "six"})
     return work.run(stores, asked(file=uri, name="six"), bulk_id="six")
 
@@ -92,7 +92,7 @@ def test_items_share_what_belongs_to_the_avatar(stores: Settings, six: report.Su
             (row.stage, row.state) for row in db.execute(runs.where(m.BulkItem.bulk_id == "six"))
         )
     assert (states["face", "done"], states["face", "cached"]) == (1, 5)
-    assert (states["speech", "done"], states["speech", "cached"]) == (5, 1)  # "Go." is said twice
+    assert (states["speech", "done"], states["speech", "cached"]) == (3, 3)  # three different scripts
 
 
 def test_the_same_run_again_makes_nothing(stores: Settings, six: report.Summary) -> None:
@@ -123,33 +123,36 @@ class Killed(BaseException):
     """Stands for the end of the process: nothing catches it."""
 
 
-@pytest.mark.parametrize("kill_at", range(0, 15, 2))
-def test_a_run_that_dies_at_any_step_is_continued(
-    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch, kill_at: int
+def test_a_run_that_dies_after_every_step_is_continued(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bulk_id = f"die-{kill_at}"
-    uri = rows(stores, portrait, bulk_id, ["Go.", "Yes."], **{"labels.run": bulk_id})
-    steps = [0]
-    original = {name: getattr(pipeline, name) for name in ("submit", "run_stage")}
+    uri = rows(stores, portrait, "die", ["Live.", "Live."], **{"labels.run": "die"})
+    died: list[str] = []
 
     def dying(name: str) -> Any:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            result = original[name](*args, **kwargs)
-            if steps[0] == kill_at:
+        original = getattr(pipeline, name)
+
+        def call(settings: Settings, *args: Any, **kwargs: Any) -> Any:
+            result = original(settings, *args, **kwargs)
+            step = f"{name} {args}"
+            if step not in died:
+                died.append(step)
                 raise Killed
-            steps[0] += 1
             return result
 
         return call
 
-    for name in original:
+    for name in ("submit", "run_stage"):
         monkeypatch.setattr(pipeline, name, dying(name))
-    with pytest.raises(Killed):
-        work.run(stores, asked(file=uri), bulk_id=bulk_id)
-    monkeypatch.undo()
-    done = work.run(stores, asked(file=uri), bulk_id=bulk_id)
+    done = None
+    while done is None:
+        try:
+            done = work.run(stores, asked(file=uri), bulk_id="die")
+        except Killed:
+            assert len(died) < 20
+    assert len(died) >= 12  # both items: submit, admit, speech, lipsync, composite, publish
     assert done.states == {"published": 2}
-    assert len(videos(stores, bulk_id)) == 2
+    assert len(videos(stores, "die")) == 2
 
 
 def test_a_wrong_row_starts_nothing_unless_asked(stores: Settings, portrait: str) -> None:
