@@ -293,8 +293,9 @@ def test_a_changed_input_and_a_changed_template_make_new_videos_once(stores: Set
     assert scripts == ["Go on.", "Yes on."]
     assert chosen(stores, **only, stale=["template"]) == 0  # those that were made anew are done with
 
-    flipped = material.astronaut()[:, ::-1].copy()
-    replace(stores, face, material.png(flipped))
+    flipped = material.png(material.astronaut()[:, ::-1].copy())
+    material.consented(stores, flipped)
+    replace(stores, face, flipped)
     assert chosen(stores, **only, stale=["input"]) == 2
     replace(stores, form, json.dumps(body | {"script": "{{other}}."}).encode())
     outline = planning.plan(stores, asked(**only, stale=["template"], dry_run=True), bulk_id="x", caller="x")
