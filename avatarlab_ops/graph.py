@@ -90,6 +90,7 @@ GRAPH = (
 )  # fmt: skip
 STAGES = ("admit", *(stage.name for stage in GRAPH), "publish")
 BY_NAME = {stage.name: stage for stage in GRAPH}
+GPU_STAGES = ("speech", "matte", "lipsync")  # what runs in the pool `gpu`: their seconds are GPU-seconds
 
 
 def recipe(stage: Stage, plan: Plan, artifacts: Mapping[str, Artifact]) -> Recipe | None:
@@ -105,7 +106,7 @@ def recipe(stage: Stage, plan: Plan, artifacts: Mapping[str, Artifact]) -> Recip
         if name not in artifacts:
             return None
         inputs[name] = {"sha256": artifacts[name].sha256, "fingerprint": artifacts[name].fingerprint}
-    engine = _engine(*stage.engine(plan)) if stage.engine else None
+    engine = engine_identity(*stage.engine(plan)) if stage.engine else None
     return Recipe(stage.name, stage.version, engine, stage.params(plan), inputs)
 
 
@@ -114,7 +115,7 @@ def files(stage: Stage, plan: Plan) -> tuple[str, ...]:
     return _version_and_files(*stage.engine(plan))[1] if stage.engine else ()
 
 
-def _engine(kind: str, name: str) -> Json:
+def engine_identity(kind: str, name: str) -> Json:
     """Identity of an engine as this process would run it, with the digests of its weights."""
     from avatarlab_ops.engines import weights
 
