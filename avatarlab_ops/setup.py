@@ -32,6 +32,12 @@ SUPPORTED = ((3, 11), (3, 12))
 NEEDED_BYTES = {False: 6_000_000_000, True: 14_000_000_000}  # .venv and uv's cache; True: with CUDA
 HEARTBEAT_S = 15.0
 GPU_ONLY = ("nvidia-", "cuda-", "triton")  # what only a CUDA build of torch needs
+# What Airflow's parts and the command line import at every start; uv leaves compiling to the first import,
+# which a process that may not write (PYTHONDONTWRITEBYTECODE, a read-only image) would repeat for ever.
+COMPILED = (
+    "airflow", "alembic", "boto3", "botocore", "cadwyn", "fastapi", "httpx", "numpy", "pydantic", "pymongo",
+    "rich", "sqlalchemy", "starlette", "structlog",
+)  # fmt: skip
 STARTED = time.monotonic()
 
 
@@ -100,6 +106,7 @@ def build(environment: Path, wanted: Wanted) -> None:
     install_locked(environment, () if cuda else gpu_only(lock))
     say("installing avatarlab itself, editable")
     uv_install(environment, "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    compile_packages(environment)
     record = asdict(wanted) | {"packages": sorted(found.name for found in packages(environment))}
     stamp_of(environment).write_text(json.dumps(record, indent=1), encoding="utf-8")
 
@@ -131,6 +138,14 @@ def uv_install(environment: Path, *what: str) -> None:
         variables.setdefault("UV_SYSTEM_CERTS", "true")
     uv, python = environment / "bin" / "uv", environment / "bin" / "python"
     run([str(uv), "pip", "install", "--python", str(python), *what], "uv pip install", environment=variables)
+
+
+def compile_packages(environment: Path) -> None:
+    """Compile what every process starts with, once."""
+    say("compiling what every process starts with")
+    site = next(environment.glob("lib/python3.*/site-packages"))
+    folders = [str(site / name) for name in COMPILED if (site / name).is_dir()]
+    run([str(environment / "bin" / "python"), "-m", "compileall", "-q", "-j", "0", *folders], "compileall")
 
 
 def pip_install(python: Path, requirements: str) -> None:

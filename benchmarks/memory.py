@@ -1,4 +1,7 @@
-"""Peak memory of compositing 1 and 10 minutes of 720p video, each in a fresh process: it must not grow."""
+"""Peak memory of rendering 1 and 10 minutes of 720p video, each in a fresh process: it must not grow.
+
+Two rows each: the whole pipeline for a portrait, and compositing of footage alone, where most memory goes.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,30 @@ import tempfile
 from pathlib import Path
 
 MINUTES = (1.0, 10.0)
+SENTENCES_A_MINUTE = 10.3  # of benchmarks.stages.SENTENCE
 
 
-def measure(minutes: float) -> None:
-    """Composite footage over a colour for so long; print the process's peak in MiB."""
+def peak_mib() -> float:
+    """Peak resident memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def render(minutes: float) -> None:
+    """Every stage of one uncached render of a portrait; print the process's peak."""
+    import time
+
+    from avatarlab_ops import pipeline
+    from avatarlab_ops.settings import Settings
+    from benchmarks.stages import request
+
+    settings = Settings.from_env()
+    sentences = round(minutes * SENTENCES_A_MINUTE)
+    published = pipeline.render(settings, request(settings, sentences, time.time_ns() % 2**32))
+    print(f"{published.duration_s / 60:.2f} {peak_mib()}")
+
+
+def composite(minutes: float) -> None:
+    """Composite footage over a colour for so long; print the process's peak."""
     from avatarlab_ops.media.background import Background
     from avatarlab_ops.media.compose import OutputSpec, compose
     from avatarlab_ops.media.footage import open_footage
@@ -40,24 +63,31 @@ def measure(minutes: float) -> None:
                 background=Background("colour", (20, 120, 90)), output=OutputSpec(WIDTH, HEIGHT, FPS),
                 out_path=folder / "out.mp4",
             )  # fmt: skip
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(f"{minutes:.2f} {peak_mib()}")
 
 
 _SPEECH = "from pathlib import Path; from benchmarks.clips import speech; speech(Path({!r}), {})"
+MEASURES = {"render": render, "composite": composite}
 
 
 def main() -> None:
-    """Print both peaks and their ratio; with a number of minutes, measure that one here."""
-    if len(sys.argv) > 1:
-        measure(float(sys.argv[1]))
+    """Print both peaks and their ratio for each measure; with a measure and minutes, take that one here."""
+    if len(sys.argv) == 3:
+        MEASURES[sys.argv[1]](float(sys.argv[2]))
         return
-    peaks = []
-    for minutes in MINUTES:
-        command = [sys.executable, "-m", "benchmarks.memory", str(minutes)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        peaks.append(float(done.stdout))
-        print(f"{minutes:>5.0f} min 720p: peak {peaks[-1]:7.1f} MiB", flush=True)
-    print(f"ratio {peaks[-1] / peaks[0]:.3f} (aim: at most 1.10)")
+    from avatarlab_ops.embedded import servers
+    from avatarlab_ops.settings import home_folder
+
+    servers.ensure(home_folder())
+    for measure in MEASURES:
+        peaks = []
+        for minutes in MINUTES:
+            command = [sys.executable, "-m", "benchmarks.memory", measure, str(minutes)]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            made, peak = (float(word) for word in done.stdout.split()[-2:])
+            peaks.append(peak)
+            print(f"{measure:<10} {made:>6.2f} min 720p: peak {peak:7.1f} MiB", flush=True)
+        print(f"{measure:<10} ratio {peaks[-1] / peaks[0]:.3f} (aim: at most 1.10)", flush=True)
 
 
 if __name__ == "__main__":

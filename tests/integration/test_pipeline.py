@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from avatarlab_ops import graph, pipeline, renders
 from avatarlab_ops.engines import device
 from avatarlab_ops.engines.locks import holder
-from avatarlab_ops.errors import RenderCancelled
+from avatarlab_ops.errors import EngineUnavailable, RenderCancelled
 from avatarlab_ops.media.output import probe_output
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import context, publish
@@ -241,6 +241,24 @@ def test_a_stage_waits_for_its_device_and_no_longer_than_its_render_lives(
         assert pipeline.cancel(stores, render_id)
         with pytest.raises(RenderCancelled):
             speech.result(60)
+
+
+def test_the_matte_may_come_from_pytorch(stores: Settings, portrait: str) -> None:
+    asked = _asked(portrait, background={"kind": "blur"}, engines={"matting": "rvm"})
+    render_id = pipeline.submit(stores, asked)
+    pipeline.run_stage(stores, render_id, "admit")
+    pipeline.run_stage(stores, render_id, "matte")
+    with transaction(stores.pg_dsn) as db:
+        made = records.artifacts_of(db, render_id)["matte"]
+    assert made.facts["alpha_coverage"] == pytest.approx(0.5, abs=0.3)
+
+
+def test_a_request_for_weights_that_were_not_added_names_the_file(stores: Settings, portrait: str) -> None:
+    render_id = pipeline.submit(
+        stores, _asked(portrait, background={"kind": "blur"}, engines={"matting": "rvm_resnet50"})
+    )
+    with pytest.raises(EngineUnavailable, match=r"rvm_resnet50\.safetensors.*rvm_resnet50\.pth"):
+        pipeline.run_stage(stores, render_id, "admit")
 
 
 def test_a_video_is_published_while_mongod_is_away(stores: Settings, portrait: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 from golden_vectors import Golden, check_recorded, close, noise, shapes
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from keyed import fill
 from torch import Tensor
 
@@ -119,6 +121,39 @@ def test_any_size_gives_finite_mattes_of_that_size(size: tuple[int, int], ratio:
     assert alpha.isfinite().all()
     assert foreground.min() >= 0
     assert foreground.max() <= 1
+
+
+SIDES = st.integers(64, 1080)
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**20), height=SIDES, width=SIDES, chunk=st.integers(2, 3))
+@example(seed=7, height=1079, width=1919, chunk=2)
+@example(seed=8, height=64, width=1920, chunk=3)
+@example(seed=9, height=65, width=67, chunk=2)
+def test_any_seed_and_size_is_finite_and_the_same_however_it_is_cut_up(
+    seed: int, height: int, width: int, chunk: int
+) -> None:
+    model = network.__wrapped__("mobilenetv3", seed=seed)
+    clip = noise(seed, 1, 3, 3, height, width) * 0.5 + 0.5
+    ratio = min(1.0, 96 / min(height, width))
+    together, _ = model.alpha(clip[:, :chunk], None, ratio)
+    state = None
+    for t in range(chunk):
+        alpha, state = model.alpha(clip[:, t], state, ratio)
+        assert alpha.isfinite().all()
+        close(alpha, together[:, t], 1e-5)
+    assert alpha.shape == (1, 1, height, width)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("ratio", [1.0, 0.4])
+def test_alpha_alone_is_that_beside_the_foreground(variant: Variant, ratio: float) -> None:
+    clip = noise(4, 1, 2, 3, 81, 113) * 0.5 + 0.5
+    _, expected, after = network(variant)(clip, None, ratio, always_refine=True)
+    alpha, state = network(variant).alpha(clip, None, ratio)
+    close(alpha, expected, 1e-6)
+    close(state.r1, after.r1, 1e-6)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

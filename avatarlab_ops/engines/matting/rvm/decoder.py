@@ -53,7 +53,14 @@ class ConvGRU(nn.Module):
         for now in clip.unbind(1):
             h = self.step(now, h)
             outputs.append(h)
-        return torch.stack(outputs, 1).flatten(0, 1), h
+        if frames == 1:  # stacking would lose the channels-last layout
+            return h, h
+        layout = (
+            torch.channels_last
+            if x.is_contiguous(memory_format=torch.channels_last)
+            else torch.contiguous_format
+        )
+        return torch.stack(outputs, 1).flatten(0, 1).contiguous(memory_format=layout), h
 
 
 class Memory(nn.Module):

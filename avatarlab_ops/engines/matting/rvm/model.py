@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from avatarlab_ops.engines.matting.rvm.decoder import RecurrentDecoder, State
 from avatarlab_ops.engines.matting.rvm.mobilenetv3 import MobileNetV3
-from avatarlab_ops.engines.matting.rvm.refiner import DeepGuidedFilter, FastGuidedFilter
+from avatarlab_ops.engines.matting.rvm.refiner import DeepGuidedFilter, FastGuidedFilter, apply_alpha_guide
 from avatarlab_ops.engines.matting.rvm.resnet50 import ResNet50
 
 Variant = Literal["mobilenetv3", "resnet50"]
@@ -101,6 +101,16 @@ class MattingNetwork(nn.Module):
         foreground = (residual + flat).clamp(0, 1)
         lead = frame.shape[:-3]
         return Matting(unflatten(foreground, lead), unflatten(alpha.clamp(0, 1), lead), state)
+
+    def alpha(
+        self, frame: Tensor, state: State | None = None, downsample_ratio: float = 1.0
+    ) -> tuple[Tensor, State]:
+        """Alpha as `forward` gives it with `always_refine`, without the foreground, and the state."""
+        frames, flat = flatten(frame)
+        small, hidden, state = self._decode(flat, state, downsample_ratio, frames)
+        guide = self.refiner.guide(small, self.project_mat(hidden), hidden)
+        alpha = apply_alpha_guide(guide, flat).clamp_(0, 1)
+        return unflatten(alpha, frame.shape[:-3]), state
 
     def segment(
         self, frame: Tensor, state: State | None = None, downsample_ratio: float = 1.0
