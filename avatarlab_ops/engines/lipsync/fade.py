@@ -16,4 +16,4 @@ def fade(present: NDArray[np.bool_]) -> NDArray[np.float32]:
         for i in range(len(present))[::step]:
             run = min(run + 1, FRAMES) if present[i] else 0.0
             strength[i] = min(strength[i], run)
-    return strength / np.float32(FRAMES)
+    return np.asarray(strength / FRAMES, np.float32)

@@ -15,9 +15,6 @@ import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
-
-
-
 Network = Callable[[Tensor, Tensor, Tensor], Tensor]  # frames [B, 6, H, W], timesteps, latents to noise
 
 TRAINED_STEPS = 1000
@@ -57,10 +54,10 @@ def scheduler(steps: int, order: int = 1) -> Any:
     """A `diffusers` scheduler over the noise that the network was trained with.
 
     Order 1 is DDIM in `steps` equal strides, as the authors sample. Order 2 is the multistep solver DPM-Solver++
-    (Lu et al., arXiv 2211.01095), which also uses the clean frame foreseen one step before: the same method at
-    order 1 is DDIM to rounding, and what is put back from the source enters both at the same place, as the
-    sample that a step starts from. Its timesteps are even in the root of t and end where the reference's last
-    but one lies; of the spacings tried that was the nearest to the reference (docs/models.md).
+    (Lu et al., arXiv 2211.01095), which also uses the clean frame foreseen one step before. The same method
+    at order 1 is DDIM to rounding, and what is put back from the source enters both at the same place: the
+    sample that a step starts from. Its timesteps are even in the root of t and end where the reference's
+    last but one lies; of the spacings tried that was the nearest to the reference (docs/models.md).
 
     Raises ValueError for order 1 unless `steps` divides 1000, for order 2 unless it is 2 to 20.
     """

@@ -29,7 +29,7 @@ from avatarlab_ops.engines.lipsync.fade import fade
 from avatarlab_ops.engines.lipsync.measure import lip_gap
 from avatarlab_ops.engines.lipsync.viseme_warp.geometry import FaceFrame
 from avatarlab_ops.engines.lipsync.viseme_warp.head import STILL, Sway
-from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.errors import FaceRefused, RequestInvalid
 from avatarlab_ops.progress import Report, silent
 
 State = Mapping[str, Tensor]
@@ -48,8 +48,9 @@ class DiffDub:
         audio = AudioToLatent(AudioConfig.from_state(stage2))
         renderer.load_state_dict(stage1)
         audio.load_state_dict(stage2)
-        self.renderer = renderer.eval().to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._listener = Listener(hubert(ears).to(self._device), audio.eval().to(self._device))
+        renderer.eval().to(self._device)
+        self.renderer: Renderer = renderer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._listener = Listener(hubert(ears, self._device), audio.eval().to(self._device))
         self._size = renderer.config.image
 
     @classmethod
@@ -62,11 +63,14 @@ class DiffDub:
     def prepare(self, frames: FrameSource, track: FaceTrack, *, report: Report = silent) -> Preparation:
         """What every script of this avatar shares.
 
-        latents: float32 [R, L] of up to 75 frames in a row at 25 Hz, as stage 2 was trained; reference: number of
-        the frame whose mouth is open widest, which shows the network the teeth.
+        latents: float32 [R, L] of up to 75 frames in a row at 25 Hz, as stage 2 was trained; reference: number
+        of the frame whose mouth is open widest, which shows the network the teeth. Raises FaceRefused when no
+        frame shows a face.
         """
         framing = Framing.of(track)
         seen = np.flatnonzero(track.present)
+        if not seen.size:
+            raise FaceRefused(f"none of the {len(track)} frames shows a face; choose other footage")
         shown = _in_a_row(track, int(seen[0]))
 
         def encode(indices: Sequence[int]) -> list[Tensor]:
@@ -103,7 +107,8 @@ class DiffDub:
         if unknown:
             raise RequestInvalid(f"diffdub has no option {unknown[0]!r}; it has {', '.join(OPTIONS)}")
         known = preparation or self.prepare(frames, track)
-        return _Clip(self, frames, track, known, OPTIONS | options, seed).patches(speech, fps, report)
+        clip = _Clip(self, frames, track, known=known, options=OPTIONS | options, seed=seed)
+        return clip.patches(speech, fps, report)
 
     def _look(self, frames: FrameSource, framing: Framing, index: int) -> tuple[Frame, Real]:
         return framing.square(frames[index], index, self._size), framing.seen(index, self._size)
@@ -123,8 +128,8 @@ class _Clip:
     """One render's state: where the network looks, the person it imitates and the noise it starts from."""
 
     def __init__(
-        self, engine: DiffDub, frames: FrameSource, track: FaceTrack, known: Preparation, options: dict[str, Any],
-        seed: int,
+        self, engine: DiffDub, frames: FrameSource, track: FaceTrack,
+        *, known: Preparation, options: dict[str, Any], seed: int,
     ) -> None:  # fmt: skip
         self._engine, self._frames, self._track, self._options = engine, frames, track, options
         self._framing = Framing.of(track)
@@ -141,7 +146,9 @@ class _Clip:
     def patches(self, speech: Speech, fps: float, report: Report) -> Iterator[Patch]:
         """Patches in order; two seconds of shots and a batch of pictures are held."""
         stress = drive(speech.timeline, fps).stress
-        painted = batched(self._paint, self._groups(speech, fps, len(stress)), BATCH[self._engine._device.type])
+        painted = batched(
+            self._paint, self._groups(speech, fps, len(stress)), BATCH[self._engine._device.type]
+        )
         for here, after in pairwise(chain(painted, [None])):
             assert here is not None  # noqa: S101  only the last is
             for shot in here.shots:
@@ -150,7 +157,10 @@ class _Clip:
 
     def _groups(self, speech: Speech, fps: float, n: int) -> Iterator[list[Shot]]:
         for seen, run in groupby(self._shots(speech, fps, n), key=lambda shot: shot.strength > 0):
-            yield from groups(run, fps, self._options["painted_hz"]) if seen else ([shot] for shot in run)
+            if seen:
+                yield from groups(run, fps, self._options["painted_hz"])
+            else:
+                yield from ([shot] for shot in run)
 
     def _shots(self, speech: Speech, fps: float, n: int) -> Iterator[Shot]:
         index = [footage_index(i, len(self._frames)) for i in range(n)]
@@ -188,7 +198,9 @@ class _Clip:
             return Patch(shot.source, int(x), int(y), np.zeros((height, width, 3), np.uint8), blank, motion)
         mask = paste.soft_mask(shot.points, self._engine._size)
         rgb, alpha = paste.enlarged(
-            paste.matched(picture, shot.square.astype(np.float32), mask), mask * shot.strength, self._framing.side
+            paste.matched(picture, shot.square.astype(np.float32), mask),
+            mask * shot.strength,
+            self._framing.side,
         )
         return Patch(shot.source, int(x), int(y), rgb[place].copy(), alpha[place].copy(), motion)
 

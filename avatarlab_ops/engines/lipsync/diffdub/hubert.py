@@ -20,15 +20,15 @@ HEAD_DIM = 64  # of every published HuBERT
 _STRIDES = (5, 2, 2, 2, 2, 2, 2)
 
 
-def hubert(state: Mapping[str, Tensor]) -> HubertModel:
-    """The network of a published state dict, its sizes read off the shapes. Raises KeyError for another one.
+def hubert(state: Mapping[str, Tensor], device: torch.device) -> Any:
+    """The HubertModel of a published state dict, its sizes read off the shapes. Raises KeyError for others.
 
     Both ways of writing the weight-normed convolution are taken.
     """
     state = {key.removeprefix("hubert."): value for key, value in state.items()}
     model: Any = HubertModel(_config(state))
     model.load_state_dict(state)
-    return model.eval()  # type: ignore[no-any-return]
+    return model.eval().to(device)
 
 
 def _config(state: Mapping[str, Tensor]) -> HubertConfig:
@@ -49,7 +49,6 @@ def _config(state: Mapping[str, Tensor]) -> HubertConfig:
         conv_kernel=tuple(shape[2] for shape in shapes),
         conv_stride=_STRIDES[: len(shapes)],
         conv_bias="feature_extractor.conv_layers.0.conv.bias" in state,
-        num_feat_extract_layers=len(shapes),
         feat_extract_norm="layer" if normed else "group",
         do_stable_layer_norm=normed,
         num_conv_pos_embeddings=direction.shape[2],

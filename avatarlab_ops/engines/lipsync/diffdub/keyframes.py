@@ -1,8 +1,8 @@
 """Which frames the network paints; the others lie between two of them.
 
-The network is what costs time, so it paints a fixed number of frames a second: those between which the latents
-run straightest, found for every stretch of two seconds by dynamic programming. A frame between two painted ones
-is their mean, each moved to where the face is in that frame.
+The network is what costs time, so it paints a fixed number of frames a second: those between which the
+latents run straightest, found for every stretch of two seconds by dynamic programming. A frame between two
+painted ones is their mean, weighted by time, each moved to where the face is in that frame.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Real = NDArray[np.float32]
 
 
 class Shot(NamedTuple):
-    """One output frame: its number, source frame, strength of its patch, latent [L] and what the network sees.
+    """One output frame: its number, source frame, strength of its patch, and what the network is told.
 
-    square: uint8 [S, S, 3]; points: float32 [68, 2] in its pixels.
+    latent: float32 [L]; square: uint8 [S, S, 3]; points: float32 [68, 2] in its pixels.
     """
 
     frame: int
@@ -64,7 +64,9 @@ def _straightest(shots: Sequence[Shot], spans: int, longest: int) -> list[int]:
     last = len(shots) - 1
     if spans >= last:
         return list(range(last + 1))
-    price = {(a, b): _bend(shots[a : b + 1]) for a in range(last) for b in range(a + 1, min(a + longest, last) + 1)}
+    price = {
+        (a, b): _bend(shots[a : b + 1]) for a in range(last) for b in range(a + 1, min(a + longest, last) + 1)
+    }
     best: dict[int, tuple[float, list[int]]] = {0: (0.0, [0])}
     for used in range(1, last + 1):
         further: dict[int, tuple[float, list[int]]] = {}

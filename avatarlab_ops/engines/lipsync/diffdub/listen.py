@@ -1,14 +1,14 @@
 """Speech to one latent for every frame of the video, streaming.
 
-Both networks attend over all they are given, and stage 2 was trained on 10 s. So speech of up to 20 s is taken
-whole, as upstream does, and longer speech in windows of 20 s that share 4 s and are blended there: then memory
-does not grow with the length, and no frame is nearer than 2 s to a window's edge with more than half its weight.
+Both networks attend over all they are given, and stage 2 was trained on 10 s. So speech of up to 20 s is
+taken whole, as upstream does, and longer speech in windows of 20 s that share 4 s and are blended there. Then
+memory does not grow with the length, and what is nearer than 2 s to a window's edge has less than half a vote.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ def blended(before: Tensor, after: Tensor) -> Tensor:
 
 
 def resampled(latents: Iterable[Tensor], fps: float, frames: int) -> Iterator[Tensor]:
-    """Latents at 25 Hz as `frames` latents at `fps`, each read at the middle of the time its frame is shown."""
+    """Latents at 25 Hz to `frames` latents at `fps`, each read at the middle of its frame's time."""
     source = iter(latents)
     pairs = pairwise(_held(source))
     at = -1
@@ -80,7 +80,6 @@ def _held(latents: Iterator[Tensor]) -> Iterator[Tensor]:
     """The latents, then the last one for ever."""
     latent = next(latents)
     yield latent
-    for latent in latents:  # noqa: B007 - the last one is used below
+    for latent in latents:
         yield latent
-    while True:
-        yield latent
+    yield from repeat(latent)

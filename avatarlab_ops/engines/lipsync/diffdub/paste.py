@@ -35,8 +35,8 @@ def soft_mask(points: Points, size: int) -> Real:
     cv2.fillPoly(canvas, [outline], 255, cv2.LINE_AA, SUBPIXEL)
     mask = canvas.astype(np.float32) / 255
     for _ in range(3):
-        mask = cv2.blur(mask, (SOFT, SOFT), borderType=cv2.BORDER_CONSTANT)
-    return mask * _inner(size)
+        mask = np.asarray(cv2.blur(mask, (SOFT, SOFT), borderType=cv2.BORDER_CONSTANT), np.float32)
+    return np.asarray(mask * _inner(size), np.float32)
 
 
 @functools.cache
@@ -69,7 +69,11 @@ def enlarged(rgb: Real, mask: Real, side: int) -> tuple[Frame, Alpha]:
     """Paint and mask of the square, as uint8 [side, side(, 3)]."""
     rgb, mask = (_resized(values, side) for values in (rgb, mask * 255))
     mask[[0, -1]] = mask[:, [0, -1]] = 0  # where shrinking moved it there
-    return tuple(np.clip(np.round(values), 0, 255).astype(np.uint8) for values in (rgb, mask))
+    return _bytes(rgb), _bytes(mask)
+
+
+def _bytes(values: Real) -> NDArray[np.uint8]:
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)
 
 
 def _resized(values: Real, side: int) -> Real:
