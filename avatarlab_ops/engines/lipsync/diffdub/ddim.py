@@ -53,7 +53,7 @@ class Step(NamedTuple):
 def scheduler(steps: int, order: int = 1) -> Any:
     """A `diffusers` scheduler over the noise that the network was trained with.
 
-    Order 1 is DDIM in `steps` equal strides, as the authors sample. Order 2 is the multistep solver DPM-Solver++
+    Order 1 is DDIM in `steps` equal strides, as the authors sample. Order 2 is DPM-Solver++, multistep
     (Lu et al., arXiv 2211.01095), which also uses the clean frame foreseen one step before. The same method
     at order 1 is DDIM to rounding, and what is put back from the source enters both at the same place: the
     sample that a step starts from. Its timesteps are even in the root of t and end where the reference's

@@ -53,19 +53,13 @@ class DiffDub:
         self._listener = Listener(hubert(ears, self._device), audio.eval().to(self._device))
         self._size = renderer.config.image
 
-    @classmethod
-    def from_weights(cls) -> DiffDub:
-        """The engine with the weights that an operator added. Raises EngineUnavailable where there are none."""
-        names = ("diffdub_stage1.safetensors", "diffdub_stage2.safetensors", "hubert_large.safetensors")
-        return cls(*(weights.tensors(name) for name in names))
-
     @torch.inference_mode()
     def prepare(self, frames: FrameSource, track: FaceTrack, *, report: Report = silent) -> Preparation:
         """What every script of this avatar shares.
 
-        latents: float32 [R, L] of up to 75 frames in a row at 25 Hz, as stage 2 was trained; reference: number
-        of the frame whose mouth is open widest, which shows the network the teeth. Raises FaceRefused when no
-        frame shows a face.
+        latents: float32 [R, L] of up to 75 frames in a row at 25 Hz, as stage 2 was trained; reference: the
+        frame whose mouth is open widest, which shows the network the teeth. Raises FaceRefused when no frame
+        shows a face.
         """
         framing = Framing.of(track)
         seen = np.flatnonzero(track.present)
@@ -115,6 +109,12 @@ class DiffDub:
 
     def _tensor(self, squares: NDArray[np.uint8]) -> Tensor:
         return crops.to_tensor(squares).to(self._device)
+
+
+def from_weights() -> DiffDub:
+    """The engine with the weights that an operator added. Raises EngineUnavailable without them."""
+    names = ("diffdub_stage1.safetensors", "diffdub_stage2.safetensors", "hubert_large.safetensors")
+    return DiffDub(*(weights.tensors(name) for name in names))
 
 
 class _Painted(NamedTuple):

@@ -66,6 +66,6 @@ def _followed(path: NDArray[np.floating], sigma: float, jump: float) -> NDArray[
 def _smoothed(path: NDArray[np.floating], sigma: float) -> NDArray[np.floating]:
     reach = max(1, round(3 * sigma))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    padded = np.pad(path, ((reach, reach), (0, 0)), mode="edge")
+    padded = np.pad(path, ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd")
     smooth = [np.convolve(padded[:, axis], kernel / kernel.sum(), mode="valid") for axis in (0, 1)]
     return np.stack(smooth, axis=1)

@@ -82,7 +82,7 @@ def _straightest(shots: Sequence[Shot], spans: int, longest: int) -> list[int]:
 
 
 def _bend(shots: Sequence[Shot]) -> float:
-    """How far the latents between the first and the last lie from the line; infinite if the face moved far."""
+    """How far latents lie from the line of the first and the last; infinite if the face moved far."""
     if len(shots) == 2:
         return 0.0
     first, last = shots[0], shots[-1]

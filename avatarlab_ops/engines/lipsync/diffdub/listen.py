@@ -2,7 +2,7 @@
 
 Both networks attend over all they are given, and stage 2 was trained on 10 s. So speech of up to 20 s is
 taken whole, as upstream does, and longer speech in windows of 20 s that share 4 s and are blended there. Then
-memory does not grow with the length, and what is nearer than 2 s to a window's edge has less than half a vote.
+memory does not grow with the length, and what lies within 2 s of a window's edge has less than half a vote.
 """
 
 from __future__ import annotations

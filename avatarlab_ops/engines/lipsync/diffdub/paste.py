@@ -19,7 +19,7 @@ SOFT = 5  # width of the box that the edge is blurred with, three times
 REACH = 8  # alpha is 0 so far outside the outline, and within crops.keep_mask's 0
 LIGHT = 24.0  # sigma of the colour match: slower changes are light, faster ones are the mouth
 MOVED = 30.0  # 0..255: a difference so large is something that moved, not another light
-SUBPIXEL = 4  # bits
+FINE = 4  # the outline is drawn so many times as large
 
 Real = NDArray[np.float32]
 
@@ -30,10 +30,10 @@ def soft_mask(points: Points, size: int) -> Real:
     It is 0 wherever the source is to be kept (crops.keep_mask) and on the rim of the square, moves with the
     points by fractions of a pixel, and is 1 some 6 px inside the outline.
     """
-    canvas = np.zeros((size, size), np.uint8)
-    outline = np.round(corners(points, NOSE_TIP) * 2**SUBPIXEL).astype(np.int32)
-    cv2.fillPoly(canvas, [outline], 255, cv2.LINE_AA, SUBPIXEL)
-    mask = canvas.astype(np.float32) / 255
+    fine = np.zeros((size * FINE, size * FINE), np.uint8)
+    outline = np.round((corners(points, NOSE_TIP) + 0.5) * FINE - 0.5).astype(np.int32)
+    cv2.fillPoly(fine, [outline], 255)
+    mask = np.asarray(cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA), np.float32) / 255
     for _ in range(3):
         mask = np.asarray(cv2.blur(mask, (SOFT, SOFT), borderType=cv2.BORDER_CONSTANT), np.float32)
     return np.asarray(mask * _inner(size), np.float32)
