@@ -53,7 +53,6 @@ class FootageSpec(_Part):
     max_short_side_px: int
 
 
-SAMPLED_VOICE = "sample"  # the name of a voice that is given by a sample
 ROLES = ("avatar", "backdrop", "voice_sample")  # fields of Plan that are input objects
 
 

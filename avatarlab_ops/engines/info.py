@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+SAMPLED_VOICE = "sample"  # what the voice is called where a sample is given
+
 
 @dataclass(frozen=True)
 class EngineInfo:

@@ -9,10 +9,10 @@ from typing import Any
 from avatarlab_ops import engines, models
 from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.base import Frame
-from avatarlab_ops.engines.info import EngineInfo
+from avatarlab_ops.engines.info import SAMPLED_VOICE, EngineInfo
 from avatarlab_ops.errors import EngineUnavailable, FaceRefused, MediaRefused, ReferenceRefused
 from avatarlab_ops.media.sniff import Kind
-from avatarlab_ops.plan import SAMPLED_VOICE, Plan, Source, Spoken, footage_spec, picture
+from avatarlab_ops.plan import Plan, Source, Spoken, footage_spec, picture
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.script import Script, sentences
 from avatarlab_ops.settings import Settings

@@ -24,6 +24,10 @@ class Licensed:
     terms: str
 
 
+_DRAWN = (
+    "No person's voice: the model draws one at random, by the seed. Its weights are under CC BY-NC-SA 4.0: "
+    "no commercial use, and whoever publishes the speech says that it is synthetic."
+)
 LICENSED = (
     Licensed(
         "licence-demo-astronaut",
@@ -41,6 +45,8 @@ LICENSED = (
         "synthetic voice `heart` of hibari-tts 0.2.1",
         "Apache License 2.0 (https://www.apache.org/licenses/LICENSE-2.0): any use, with its notice.",
     ),
+    Licensed("licence-voice-small_e-drawn", "voice", "small_e/drawn", "voices that Small-E draws", _DRAWN),
+    Licensed("licence-voice-lina-drawn", "voice", "lina/drawn", "voices that Lina-Speech draws", _DRAWN),
 )
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)  # licences have no beginning; any date before the first render does
 

@@ -27,6 +27,7 @@ from avatarlab_ops.engines.speech.small_e.generate import (
     steps,
 )
 from avatarlab_ops.engines.speech.small_e.model import Lina
+from avatarlab_ops.engines.speech.small_e.step import Stepper
 
 TINY = Config(64, 2, 2, 4, 4, 64, 128, 32, codebooks=4, codebook_size=61)
 D512 = Config(512, 6, 9, 4, 4, 512, 1024, 512, codebooks=4, codebook_size=1024)
@@ -47,9 +48,14 @@ def network(name: str, seed: int = 0) -> Lina:
     return model
 
 
+@functools.cache
+def stepper(name: str) -> Stepper:
+    return Stepper(network(name))
+
+
 def greedy(name: str, ids: Tensor, count: int, **options: Any) -> list[Step]:
     sampling = Sampling(top_k=1, max_steps=count)
-    return list(steps(network(name), ids, sampling=sampling, **options))
+    return list(steps(stepper(name), ids, sampling=sampling, **options))
 
 
 def stacked(drawn: list[Step]) -> tuple[Tensor, Tensor]:
@@ -160,17 +166,19 @@ def test_generation_ends_only_after_the_prompt(length: int) -> None:
             return out._replace(logits=out.logits.index_fill(-1, torch.tensor([STOP]), 1e3))
 
     ids, prompt = torch.tensor([[1, 20, 2]]), torch.full((4, 1, length), 9)
-    drawn = list(steps(Finished(TINY).eval(), ids, batch=2, sampling=GREEDY, prompt=prompt))
+    drawn = list(steps(Stepper(Finished(TINY).eval()), ids, batch=2, sampling=GREEDY, prompt=prompt))
     assert len(drawn) == length + 1
 
 
 def test_sampling_keeps_to_the_likeliest_and_repeats_with_its_seed() -> None:
     logits = torch.arange(10.0).repeat(64, 2, 1)
     sampling = Sampling(top_k=3, greedy_from=1)
-    drawn = draw(logits, sampling, torch.Generator().manual_seed(1))
+    chances = torch.rand(64, 1, generator=torch.Generator().manual_seed(1))
+    drawn = draw(logits, sampling, chances)
     assert set(drawn[0].tolist()) == {7, 8, 9}
     assert set(drawn[1].tolist()) == {9}
-    assert drawn.equal(draw(logits, sampling, torch.Generator().manual_seed(1)))
+    assert drawn.equal(draw(logits, sampling, chances))
+    assert draw(logits, sampling, torch.zeros(64, 1)).unique().tolist() == [9]
 
 
 def test_ranking_prefers_the_candidate_that_walks_forward_through_the_text() -> None:

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from avatarlab_ops.engines.speech import visemes
 
 RATE = 24_000  # Hz
-UNIT = 600  # samples per unit of the model's durations: 25 ms
-LATE_S = 0.075  # the model's durations run this late against forced alignment
 
 _FRAME = 240  # samples per level measurement: 10 ms
 _FLOOR = 0.02  # of the loud frames' level (95th percentile): below, a frame is quiet
@@ -47,14 +45,14 @@ class Clip:
     sounds: tuple[Sound, ...]
 
 
-def cut(samples: NDArray[np.float32], symbols: Sequence[Symbol], units: Sequence[float]) -> Clip:
+def cut(samples: NDArray[np.float32], symbols: Sequence[Symbol], edges_s: Sequence[float]) -> Clip:
     """Trim a model output to its speech and time its sounds.
 
-    `units`: durations float [len(symbols) + 2] in units of 25 ms, with the model's pads at both ends.
+    `edges_s`: where each symbol begins, in seconds, and after the last one where it ends; ascending.
     """
     quiet = _quiet(samples)
     loud = np.flatnonzero(~quiet)
-    sounds = _sounds(symbols, units)
+    sounds = _sounds(symbols, edges_s)
     if not len(loud) or not sounds:
         return Clip(np.zeros(0, np.float32), ())
     onset_s, offset_s = loud[0] * _FRAME / RATE, (loud[-1] + 1) * _FRAME / RATE
@@ -74,13 +72,12 @@ def _quiet(samples: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(level <= floor)
 
 
-def _sounds(symbols: Sequence[Symbol], units: Sequence[float]) -> list[Sound]:
+def _sounds(symbols: Sequence[Symbol], edges_s: Sequence[float]) -> list[Sound]:
     """Sounds at the model's own times; marks lengthen the sound before them in the word, or else the next."""
-    edges_s = np.cumsum([0.0, *units]) * UNIT / RATE - LATE_S
     sounds: list[Sound] = []
     opened_s: float | None = None  # start of marks that wait for their sound
     stressed = adjacent = False
-    for symbol, start_s, end_s in zip(symbols, edges_s[1:].tolist(), edges_s[2:].tolist(), strict=False):
+    for symbol, start_s, end_s in zip(symbols, edges_s[:-1], edges_s[1:], strict=True):
         if symbol.char in visemes.MARKS:
             stressed = stressed or symbol.char == visemes.STRESS
             if adjacent:

@@ -6,10 +6,7 @@ when the engine is loaded, so the file on disk stays the pinned one.
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +14,23 @@ import numpy as np
 import onnx
 import onnxruntime
 from hibari import dsp
-from hibari.g2p import G2P
-from hibari.g2p.normalize import normalize
-from hibari.tts import ASSETS
 from numpy.typing import NDArray
 
 from avatarlab_ops.engines import device, weights
 from avatarlab_ops.engines.base import Sentence, Speech, VoiceSample
 from avatarlab_ops.engines.speech.assemble import Assembly
-from avatarlab_ops.engines.speech.clip import Clip, Symbol, cut
-from avatarlab_ops.engines.speech.reading import read_aloud
+from avatarlab_ops.engines.speech.clip import RATE, Clip, Symbol, cut
+from avatarlab_ops.engines.speech.spoken import SpokenWord, alphabet, spoken_words
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
 from avatarlab_ops.progress import Report
 
 LANGUAGE, VOICE = "en-US", "heart"
-_DURATIONS = "/Clip_output_0"  # float [n]: one number per id, in units of 600 samples
+_DURATIONS = "/Clip_output_0"  # float [n]: one number per id, pads at both ends included
+UNIT = 600  # samples per unit of the model's durations: 25 ms
+LATE_S = 0.075  # the model's durations run this late against forced alignment
 _MAX_SYMBOLS = 400  # the model was trained on pieces up to this length
 _CLAUSE_ENDS = frozenset(",;:—.!?…")
 _PIECE_PAUSE_S = 0.15  # between two pieces of one long sentence
-
-
-@dataclass(frozen=True)
-class SpokenWord:
-    """One word as read aloud and its symbols in the model's alphabet ("" for punctuation it ignores)."""
-
-    text: str
-    symbols: str
 
 
 class Hibari:
@@ -50,8 +38,7 @@ class Hibari:
 
     def __init__(self) -> None:
         self._session = _session(weights.path("hibari.onnx"))
-        self._ids: dict[str, int] = json.loads(Path(ASSETS, "vocab.json").read_text(encoding="utf-8"))
-        self._g2p = lexicon()
+        self._ids = alphabet()
 
     def speak(
         self,
@@ -89,17 +76,7 @@ class Hibari:
 
     def words(self, text: str) -> list[SpokenWord]:
         """Words of one sentence as they are read aloud ("$20" gives "twenty", "dollars")."""
-        tokens = self._g2p.phonemize_tokens(self._g2p.tokenize(normalize(read_aloud(text))))
-        words: list[SpokenWord] = []
-        spelled = symbols = ""
-        for token in tokens:
-            spelled += token.text
-            symbols += "".join(char for char in token.phonemes or "" if char in self._ids)
-            if token.whitespace:
-                words.append(SpokenWord(spelled, symbols))
-                spelled = symbols = ""
-        words.append(SpokenWord(spelled, symbols))
-        return words
+        return spoken_words(text)
 
     def _say(self, words: list[SpokenWord], assembly: Assembly, rng: np.random.Generator) -> bool:
         """Add the words to the assembly; whether anything was heard."""
@@ -118,13 +95,9 @@ class Hibari:
             None, {"ids": np.asarray([ids], np.int64), "speed": np.ones(1, np.float32)}
         )
         samples: NDArray[np.float32] = dsp.synth(*(output[0] for output in outputs[:6]), rng)
-        return cut(samples, symbols, np.asarray(outputs[6]).ravel().tolist())
-
-
-@functools.cache
-def lexicon() -> G2P:
-    """English spelling to sound: plain dictionaries, so a parent may load them before it forks."""
-    return G2P()
+        units = np.asarray(outputs[6], np.float64).ravel()
+        edges_s = np.cumsum(units[:-1]) * UNIT / RATE - LATE_S
+        return cut(samples, symbols, edges_s.tolist())
 
 
 def _session(path: Path) -> Any:

@@ -1,5 +1,7 @@
 """English as it is read aloud: what hibari's own normaliser misses, rewritten before it sees the text.
 
+`read_aloud` comes before that normaliser and `spell_out`, for engines that read letters, after it.
+
 Hibari reads dates, times, units, ordinals, plain numbers and most abbreviations well. It carries a currency
 over to the next number ("$20, 30 people"), drops minus signs of money, and fails on numbers beyond its
 largest scale word.
@@ -12,6 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from decimal import Decimal
 
 from num2words import num2words
 
@@ -87,6 +90,18 @@ def _plain_number(match: re.Match[str]) -> str:
     return f" {unicodedata.normalize('NFKC', match.group())}{' ' if following.isalnum() else ''}"
 
 
+def _said(number: str, to: str = "cardinal") -> str:
+    """A number in words, without commas, hyphens and the British "and"."""
+    value = Decimal(number) if "." in number else int(number)
+    words = num2words(value, to=to).replace(",", "").replace("-", " ")
+    return " ".join(word for word in words.split() if word != "and")
+
+
+def _decade(match: re.Match[str]) -> str:
+    said = _said(match.group(1), "year")
+    return f"{said[:-1]}ies" if said.endswith("y") else f"{said}s"
+
+
 _Rule = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
 
 # In this order; each rule sees what the one before it left.
@@ -119,6 +134,32 @@ _RULES: tuple[_Rule, ...] = (
         _plain_letter,
     ),
 )
+
+
+_SIGNS = {"%": "percent", "&": "and", "+": "plus", "=": "equals", "@": "at", "#": "number"}
+# What hibari's normaliser leaves, in this order: its own lexicon reads plain numbers and signs.
+_SPELLING: tuple[_Rule, ...] = (
+    (re.compile(r"\b([1-9]\d{2}0)s\b"), _decade),
+    (re.compile(r"(\d+)(?:st|nd|rd|th)\b", re.I), lambda m: _said(m.group(1), "ordinal")),
+    (re.compile(r"(?<![\w.])[-\u2212](?=\d)"), "minus "),
+    (
+        re.compile(r"(?<![\d.,])(1[1-9]\d\d|20\d\d)(?![\d%]|[.,]\d)"),
+        lambda m: f" {_said(m.group(1), 'year')} ",
+    ),
+    (re.compile(_NUM), lambda m: f" {_said(m.group().replace(',', ''))} "),
+    (re.compile("[%&+=@#]"), lambda m: f" {_SIGNS[m.group()]} "),
+)
+
+
+def spell_out(text: str) -> str:
+    """Write numbers and signs in words; `text` is what `read_aloud` and hibari's normaliser made of it.
+
+    >>> spell_out("In 1999, 1,234 people paid 3.5%.")
+    'In nineteen ninety nine, one thousand two hundred thirty four people paid three point five percent.'
+    """
+    for pattern, replacement in _SPELLING:
+        text = pattern.sub(replacement, text)
+    return re.sub(r" (?=[,.;:!?)])", "", " ".join(text.split()))
 
 
 def read_aloud(text: str) -> str:

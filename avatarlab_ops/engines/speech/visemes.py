@@ -11,6 +11,7 @@ from avatarlab_ops.timeline import Phone, Viseme
 # Symbols that lengthen, stress or colour the sound beside them and make none of their own.
 MARKS = frozenset("ˈˌː" + "ʰʲᵝ\u0303")
 STRESS = "ˈ"
+LENGTH = "ː"
 # Symbols that stand between sounds; whether they are heard as silence is decided by the audio.
 BREAKS = frozenset(' ;:,.!?—…"()“”→↓↗↘')
 

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-import avatarlab_ops.engines.torchaudio  # noqa: F401 - transformers imports torchaudio by itself
-
 if TYPE_CHECKING:
     from transformers import EncodecModel
 
@@ -53,6 +51,8 @@ def wavtokenizer_encoder() -> EncodecModel:
 
 def _build(**changes: Any) -> EncodecModel:
     from transformers import EncodecConfig, EncodecModel
+
+    import avatarlab_ops.engines.torchaudio  # noqa: F401 - transformers imports torchaudio by itself
 
     model = EncodecModel(EncodecConfig(**changes))
     model.train(mode=False)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from avatarlab_ops.engines.speech.small_e.delay import START, STOP, undelay
-from avatarlab_ops.engines.speech.small_e.model import Lina, State
+from avatarlab_ops.engines.speech.small_e.step import Stepper
 
 MARGIN = 0.01  # text tokens that the attention should at least advance in the whole run
 
@@ -43,50 +43,54 @@ class Attempt(NamedTuple):
 
 
 def steps(
-    model: Lina,
+    stepper: Stepper,
     ids: Tensor,
     *,
     batch: int = 1,
     sampling: Sampling | None = None,
     prompt: Tensor | None = None,
-    generator: torch.Generator | None = None,
+    chances: Tensor | None = None,
 ) -> Iterator[Step]:
     """Generate until every candidate has said stop in all its codebooks, or `max_steps`.
 
     ids: text int64 [1, J] with its begin and end; `batch` candidates are drawn for it.
     prompt: tokens int64 [Q, 1, n] (codes + 3, delayed) of a voice that says the beginning of the text; they
-    are fed instead of what is drawn. `generator`: on the model's device; the same seed draws the same
-    speech.
+    are fed instead of what is drawn.
+    chances: float32 [batch, max_steps, greedy_from] in [0, 1), one for each token that is drawn, so that what
+    a candidate says depends on its own alone; None: the likeliest token always.
     """
     sampling = sampling or Sampling()
-    text = model.prepare(ids)
-    tokens = torch.full((model.config.codebooks, batch), START, device=ids.device)
+    text = stepper.model.prepare(ids)
+    tokens = torch.full((stepper.model.config.codebooks, 1, 1), START, device=ids.device)
+    if prompt is not None:
+        tokens = torch.cat([tokens, prompt], -1)
+    fed = tokens.shape[-1]
+    if chances is None:
+        chances = torch.zeros(batch, sampling.max_steps, sampling.greedy_from, device=ids.device)
+    drawn = tokens[:, :, -1]
+    begun, progress = stepper.begin(tokens, text, batch)
     stopped = torch.zeros(batch, dtype=torch.bool, device=ids.device)
-    state: State | None = None
     for t in range(sampling.max_steps):
-        _, logits, attention, state = model(tokens[:, :, None], text, state)
-        drawn = draw(logits[:, 0], sampling, generator)
-        yield Step(drawn, logits[:, 0], attention[:, 1, 0])
-        if prompt is not None and t < prompt.shape[2]:
-            tokens = prompt[:, :, t].expand(-1, batch)
-            continue
-        tokens = drawn
-        stopped |= (drawn == STOP).all(0)
-        if bool(stopped.all()):
-            return
+        if t < fed:
+            logits, attention = begun.logits[:, t], begun.attention[:, 1, t].expand(batch, -1)
+        else:
+            logits, attention = stepper.step(drawn, text, progress)
+        drawn = draw(logits.expand(batch, -1, -1), sampling, chances[:, t])
+        yield Step(drawn, logits.expand(batch, -1, -1), attention)
+        if t >= fed - 1:
+            stopped |= (drawn == STOP).all(0)
+            if bool(stopped.all()):
+                return
 
 
-def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator | None = None) -> Tensor:
-    """Logits [B, Q, tokens] to tokens int64 [Q, B]."""
-    greedy = logits.argmax(-1).T
+def draw(logits: Tensor, sampling: Sampling, chances: Tensor) -> Tensor:
+    """Logits [B, Q, tokens] and chances [B, greedy_from] to tokens int64 [Q, B]."""
+    greedy = logits[:, sampling.greedy_from :].argmax(-1).T
     sampled = logits[:, : sampling.greedy_from]
-    if not sampled.shape[1]:
-        return greedy
-    least = sampled.topk(min(sampling.top_k, sampled.shape[-1]), -1).values[..., -1:]
-    kept = (sampled / sampling.temperature).masked_fill(sampled < least, -torch.inf)
-    chances = F.softmax(kept.float(), -1)
-    drawn = torch.multinomial(chances.flatten(0, 1), 1, generator=generator).view(sampled.shape[:2])
-    return torch.cat([drawn.T, greedy[sampling.greedy_from :]])
+    best, tokens = sampled.topk(min(sampling.top_k, sampled.shape[-1]), -1)
+    reached = F.softmax(best.float() / sampling.temperature, -1).cumsum(-1)  # [B, greedy_from, k]
+    place = (reached <= chances[..., None]).sum(-1, keepdim=True).clamp(max=tokens.shape[-1] - 1)
+    return torch.cat([tokens.gather(-1, place)[..., 0].T, greedy])
 
 
 def attempts(drawn: list[Step]) -> list[Attempt]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avatarlab_ops.engines.speech.reading import read_aloud
+from avatarlab_ops.engines.speech.reading import read_aloud, spell_out
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,18 @@ def test_what_hibari_misses_is_rewritten(written: str, read: str) -> None:
 )
 def test_plain_words_are_left_alone(words: list[str]) -> None:
     assert read_aloud(" ".join(words)) == " ".join(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("In 1999 and 2025.", "In nineteen ninety nine and twenty twenty five."),
+        ("The 1990s, the 2nd of 21.", "The nineteen nineties, the second of twenty one."),
+        ("3.05% & more", "three point zero five percent and more"),
+        ("It is -5, 10,000 or 0.", "It is minus five, ten thousand or zero."),
+        ("B2B", "B two B"),
+        ("no digits here", "no digits here"),
+    ],
+)
+def test_what_letters_alone_must_say_is_spelled_out(text: str, said: str) -> None:
+    assert spell_out(text) == said

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from avatarlab_ops.engines.base import Speech
 from avatarlab_ops.engines.speech.assemble import Assembly
-from avatarlab_ops.engines.speech.clip import RATE, UNIT, Symbol, cut
+from avatarlab_ops.engines.speech.clip import RATE, Symbol, cut
+from avatarlab_ops.engines.speech.hibari import LATE_S, UNIT
 
 SOUNDS = "AIpbmszɹˈh"
 WORD = st.text(alphabet=SOUNDS, min_size=1, max_size=5).filter(lambda word: word.strip("ˈ") != "")
@@ -30,7 +31,11 @@ def spoken(words: list[str], seed: int) -> tuple[np.ndarray, list[Symbol], list[
     units = [14.0, *rng.integers(1, 6, len(symbols)).astype(float), 6.0]
     samples = rng.standard_normal(int(sum(units)) * UNIT).astype(np.float32) * 1e-5
     samples[11 * UNIT : -9 * UNIT] += 0.1 * rng.standard_normal(len(samples) - 20 * UNIT).astype(np.float32)
-    return samples, symbols, units
+    return samples, symbols, edges_s(units)
+
+
+def edges_s(units: list[float]) -> list[float]:
+    return (np.cumsum(units[:-1]) * UNIT / RATE - LATE_S).tolist()
 
 
 def assembled(sentences: list[tuple[list[str], int, float]]) -> Speech:
@@ -86,13 +91,13 @@ def test_a_quiet_clause_break_is_a_rest_and_a_mere_space_is_not() -> None:
     samples = np.full(int(sum(units)) * UNIT, 0.1, np.float32)
     samples[: 11 * UNIT] = samples[-9 * UNIT :] = 0
     samples[19 * UNIT : 27 * UNIT] = 0  # the comma and its space, three units early
-    sounds = cut(samples, symbols, units).sounds
+    sounds = cut(samples, symbols, edges_s(units)).sounds
     assert [sound.ipa for sound in sounds] == ["m", "eɪ", "s", "aɪ"]
     np.testing.assert_allclose(sounds[2].start_s - sounds[1].end_s, 0.2, atol=0.011)
     assert sounds[2].end_s == sounds[3].start_s
 
 
 def test_silence_gives_no_sound() -> None:
-    clip = cut(np.zeros(40 * UNIT, np.float32), [Symbol("m", 0)], [14.0, 4.0, 6.0])
+    clip = cut(np.zeros(40 * UNIT, np.float32), [Symbol("m", 0)], [0.3, 0.4])
     assert len(clip.samples) == 0
     assert clip.sounds == ()
