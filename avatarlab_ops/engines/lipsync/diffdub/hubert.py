@@ -26,12 +26,12 @@ def hubert(state: Mapping[str, Tensor], device: torch.device) -> Any:
     Both ways of writing the weight-normed convolution are taken.
     """
     state = {key.removeprefix("hubert."): value for key, value in state.items()}
-    model: Any = HubertModel(_config(state))
+    model: Any = HubertModel(config_of(state))
     model.load_state_dict(state)
     return model.eval().to(device)
 
 
-def _config(state: Mapping[str, Tensor]) -> HubertConfig:
+def config_of(state: Mapping[str, Tensor]) -> HubertConfig:
     convs = [key for key in state if key.startswith("feature_extractor.") and key.endswith(".conv.weight")]
     shapes = [state[f"feature_extractor.conv_layers.{i}.conv.weight"].shape for i in range(len(convs))]
     direction = next(
