@@ -9,10 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from avatarlab_ops import engines
 from avatarlab_ops.bulk import template
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.errors import EngineUnavailable, RequestInvalid
-from avatarlab_ops.graph import GRAPH, engine_identity
+from avatarlab_ops.graph import GRAPH
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.catalog import records
@@ -98,7 +99,7 @@ def _engine_versions(db: Session) -> Iterator[tuple[m.EngineVersion, Json | None
     """Every engine version ever used, with the engine of its name as it is today."""
     for engine in db.scalars(sa.select(m.EngineVersion)):
         try:
-            yield engine, engine_identity(engine.kind, engine.name)
+            yield engine, engines.identity(engine.kind, engine.name)
         except EngineUnavailable:
             yield engine, None
 
