@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, configure_mappers
 
 from avatarlab_ops.errors import LeaseTimeout, TransientError
 
@@ -37,6 +37,14 @@ def engine(dsn: str) -> sa.Engine:
             url, pool_size=2, max_overflow=8, pool_pre_ping=True, connect_args=arguments
         )
     return _engines[key]
+
+
+def preload() -> None:
+    """Load the driver and connect the models to each other; opens no connection."""
+    from avatarlab_ops.stores.catalog import models  # noqa: F401 (configure_mappers looks for them)
+
+    sa.create_engine("postgresql+psycopg://")
+    configure_mappers()
 
 
 @contextmanager
