@@ -15,11 +15,19 @@ from alembic.config import Config
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session, configure_mappers
 
-from avatarlab_ops.errors import LeaseTimeout, TransientError
+from avatarlab_ops.errors import TransientError, WorkInFlight
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0004"  # newest migration
 LOCK_POLL_MS = 2000  # how long one wait for a lock lasts before the waiter looks around
+# A dead peer is noticed within a minute, on both ends.
+CONNECT = {
+    "connect_timeout": 5,
+    "options": "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c timezone=UTC",
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
 
 _engines: dict[tuple[int, str], sa.Engine] = {}
 
@@ -29,12 +37,8 @@ def engine(dsn: str) -> sa.Engine:
     key = (os.getpid(), dsn)
     if key not in _engines:
         url = sa.make_url(dsn).set(drivername="postgresql+psycopg")
-        # A dead peer is noticed within a minute, on both ends.
-        keepalive = {"keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3}
-        server = "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c timezone=UTC"
-        arguments = {"connect_timeout": 5, "options": server, **keepalive}
         _engines[key] = sa.create_engine(
-            url, pool_size=2, max_overflow=8, pool_pre_ping=True, connect_args=arguments
+            url, pool_size=2, max_overflow=8, pool_pre_ping=True, connect_args=CONNECT
         )
     return _engines[key]
 
@@ -82,20 +86,27 @@ def lock(
 ) -> Iterator[None]:
     """Hold the lock `name`; the server frees it when this process dies.
 
+<<<<<<< HEAD
     `check` is called every two seconds of waiting and may raise. Raises LeaseTimeout after `wait_s`. Losing
     the server also loses the lock: what is done under it must be safe to do twice. `alive` names a lock that
     is held as well, shared with others: it shows that somebody works on what it names.
+=======
+    `check` is called every two seconds of waiting and may raise. Raises WorkInFlight after `wait_s`. Losing
+    the server also loses the lock: what is done under it must be safe to do twice.
+>>>>>>> 15bc2b7 (wip: waiting for equal work without a process)
     """
     number = lock_number(name)
     with _mapped():
         connection = engine(dsn).connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
         with _mapped():
-            connection.exec_driver_sql(f"SET lock_timeout = {LOCK_POLL_MS}")
+            patience_ms = min(LOCK_POLL_MS, max(1, round(wait_s * 1000)))
+            connection.exec_driver_sql(f"SET lock_timeout = {patience_ms}")
         deadline = time.monotonic() + wait_s
         while not _acquired(connection, number):
             check()
             if time.monotonic() > deadline:
+<<<<<<< HEAD
                 raise LeaseTimeout(
                     f"equal work has been running for more than {wait_s:.0f} s ({name}); try later"
                 )
@@ -103,6 +114,9 @@ def lock(
             shared = sa.text("SELECT pg_advisory_lock_shared(:number)")
             with _mapped():
                 connection.execute(shared, {"number": lock_number(alive)})
+=======
+                raise WorkInFlight(f"equal work is still running after {wait_s:.0f} s ({name})", name)
+>>>>>>> 15bc2b7 (wip: waiting for equal work without a process)
         yield
     finally:
         connection.invalidate()  # closing the session frees the lock, whatever happened to it
