@@ -56,12 +56,8 @@ def make(
         with transaction(settings.pg_dsn) as db:
             records.check_open(db, render_id)
 
-<<<<<<< HEAD
-    alive = f"render {render_id}"
-    with lock(settings.pg_dsn, f"artifact {recipe.fingerprint}", wait_s=WAIT_S, check=check, alive=alive):
-=======
-    with lock(settings.pg_dsn, f"artifact {recipe.fingerprint}", wait_s=WAIT_S if wait else 0, check=check):
->>>>>>> 15bc2b7 (wip: waiting for equal work without a process)
+    name, alive = f"artifact {recipe.fingerprint}", f"render {render_id}"
+    with lock(settings.pg_dsn, name, wait_s=WAIT_S if wait else 0, check=check, alive=alive):
         found = lookup(settings, recipe)
         if found is not None:
             return found, True, 0.0

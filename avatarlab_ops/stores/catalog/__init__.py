@@ -86,14 +86,9 @@ def lock(
 ) -> Iterator[None]:
     """Hold the lock `name`; the server frees it when this process dies.
 
-<<<<<<< HEAD
-    `check` is called every two seconds of waiting and may raise. Raises LeaseTimeout after `wait_s`. Losing
+    `check` is called every two seconds of waiting and may raise. Raises WorkInFlight after `wait_s`. Losing
     the server also loses the lock: what is done under it must be safe to do twice. `alive` names a lock that
     is held as well, shared with others: it shows that somebody works on what it names.
-=======
-    `check` is called every two seconds of waiting and may raise. Raises WorkInFlight after `wait_s`. Losing
-    the server also loses the lock: what is done under it must be safe to do twice.
->>>>>>> 15bc2b7 (wip: waiting for equal work without a process)
     """
     number = lock_number(name)
     with _mapped():
@@ -106,17 +101,11 @@ def lock(
         while not _acquired(connection, number):
             check()
             if time.monotonic() > deadline:
-<<<<<<< HEAD
-                raise LeaseTimeout(
-                    f"equal work has been running for more than {wait_s:.0f} s ({name}); try later"
-                )
+                raise WorkInFlight(f"equal work is still running after {wait_s:.0f} s ({name})", name)
         if alive is not None:
             shared = sa.text("SELECT pg_advisory_lock_shared(:number)")
             with _mapped():
                 connection.execute(shared, {"number": lock_number(alive)})
-=======
-                raise WorkInFlight(f"equal work is still running after {wait_s:.0f} s ({name})", name)
->>>>>>> 15bc2b7 (wip: waiting for equal work without a process)
         yield
     finally:
         connection.invalidate()  # closing the session frees the lock, whatever happened to it
