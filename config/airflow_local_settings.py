@@ -1,8 +1,8 @@
 """Loads what every task needs once in the scheduler, before it forks its workers.
 
 Airflow imports this module in every component; only the scheduler's workers run tasks. A task child that
-finds its modules loaded starts in some 20 ms instead of two to four seconds. `avatarlab_ops.preload` says what
-is loaded, and why nothing with a thread. Code that changes is seen after `avatarlab down` and `avatarlab up`.
+finds its modules loaded starts in some 20 ms instead of two to four seconds. `avatarlab_ops.preload` says
+what is loaded, and why nothing with a thread. Code that changes is seen after `avatarlab down` and `up`.
 """
 
 import importlib

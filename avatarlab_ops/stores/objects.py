@@ -92,7 +92,7 @@ def _mapped(bucket: str, key: str) -> Iterator[None]:
 
 @functools.cache
 def _session() -> boto3.session.Session:
-    """The SDK with its description of S3, which takes 0.15 s to read; forked children inherit what was read."""
+    """The SDK with its description of S3, which takes 0.15 s to read; forked children inherit it."""
     return boto3.session.Session()
 
 

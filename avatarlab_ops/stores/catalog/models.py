@@ -23,7 +23,7 @@ LIVE = ("accepted", "running", "published")
 RENDER_STATES = (*LIVE, "failed", "cancelled")
 LIVE_STATES = "state IN ('accepted', 'running', 'published')"
 CONSENT_KINDS = ("likeness", "voice")
-STAGE_STATES = ("running", "done", "cached", "not_needed", "failed")
+STAGE_STATES = ("running", "waiting", "done", "cached", "not_needed", "failed")
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
@@ -293,15 +293,3 @@ class Delivery(Base):
     status: Mapped[int | None]
     error: Mapped[str | None]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class Feedback(Base):
-    """What a viewer thought of a published video."""
-
-    __tablename__ = "feedback"
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), index=True)
-    caller: Mapped[str]
-    rating: Mapped[int]
-    comment: Mapped[str | None]
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
