@@ -296,7 +296,6 @@ def _end(
     stage: str | None = None,
 ) -> bool:
     from avatarlab_ops.stages.ending import end
-    from avatarlab_ops.stores import outbox
     from avatarlab_ops.stores.catalog import transaction
 
     with transaction(settings.pg_dsn) as db:
