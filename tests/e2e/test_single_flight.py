@@ -1,4 +1,4 @@
-"""Equal requests through a real Airflow: one works, the other gives its worker back; what exists is skipped."""
+"""Equal requests through a real Airflow: one works, the other gives its worker back; nothing is made twice."""
 
 from __future__ import annotations
 
