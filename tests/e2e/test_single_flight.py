@@ -1,4 +1,4 @@
-"""Equal requests through a real Airflow: one works, the other gives its worker back; nothing is made twice."""
+"""Equal requests through a real Airflow: one works, the other gives its worker back; nothing twice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ T = TypeVar("T")
 
 def test_a_killed_task_is_replaced_by_the_one_that_was_deferred_for_it(site: Site) -> None:
     script = "Two of us were asked to say these very words, and only one of us may work at any time."
-    runs = [site.client.submit(request(script=script, labels={"who": who})) for who in ("one", "two")]
+    asked = {"script": script, "background": {"kind": "blur"}}
+    runs = [site.client.submit(request(**asked, labels={"who": who})) for who in ("one", "two")]
     worker = _until(lambda: _deferred_behind(site, runs, "lipsync"))
     os.kill(worker["pid"], signal.SIGKILL)
     assert [site.finish(run) for run in runs] == ["success", "success"]
