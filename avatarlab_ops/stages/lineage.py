@@ -36,9 +36,14 @@ def post(
     """
     db.expire_all()  # the row may have been changed by a statement since it was read
     message = run_event(db, records.find(db, render_id), event, files or {})
+    send(db, settings, f"{render_id}:{event}", message, render_id)
+
+
+def send(db: Session, settings: Settings, key: str, message: Json, render_id: str) -> None:
+    """Put a finished event into the outbox under its key, for each of its receivers."""
     topics = ("lineage_events", openlineage.TOPIC) if settings.openlineage else ("lineage_events",)
     for topic in topics:
-        outbox.post(db, topic, f"{render_id}:{event}", message, render_id)
+        outbox.post(db, topic, key, message, render_id)
 
 
 def run_event(db: Session, render: Render, event: str, files: Mapping[str, Json]) -> Json:

@@ -87,7 +87,8 @@ WITH page AS (
     CROSS JOIN LATERAL (
         SELECT source.render_id, video.run_id, video.ended_at FROM video_source AS source
         CROSS JOIN LATERAL (
-            SELECT run_id, ended_at FROM render WHERE id = source.render_id AND state = 'published' LIMIT 1
+            SELECT run_id, ended_at FROM render
+            WHERE id = source.render_id AND state = 'published' AND withdrawn_at IS NULL LIMIT 1
         ) AS video
         WHERE source.kind = :kind AND source.key = wanted.key AND source.render_id > :after
         ORDER BY source.render_id LIMIT :size
