@@ -266,13 +266,19 @@ def test_what_would_be_made_otherwise_today_is_stale(
         assert chosen(stores, **only, stale=["engine"]) == 6
         assert chosen(stores, **only, stale=["weights", "code"]) == 0
     with monkeypatch.context() as patch:
-        patch.setattr("avatarlab_ops.engines.weights.sha256", lambda _: "0" * 64)
+        patch.setattr("avatarlab_ops.bulk.selection.engine_identity", other_weights)
         assert chosen(stores, **only, stale=["weights"]) == 6
         assert chosen(stores, **only, stale=["engine"]) == 0
     raised = [stage.__class__(**vars(stage) | {"version": "next"}) for stage in graph.GRAPH]
     with monkeypatch.context() as patch:
         patch.setattr("avatarlab_ops.bulk.selection.GRAPH", tuple(raised))
         assert chosen(stores, **only, stale=["code"]) == 6
+
+
+def other_weights(kind: str, name: str) -> dict[str, Any]:
+    """An engine as it would be with every weights file replaced."""
+    known = graph.engine_identity(kind, name)
+    return known | {"weights": dict.fromkeys(known["weights"], "0" * 64)}
 
 
 def test_a_changed_input_and_a_changed_template_make_new_videos_once(stores: Settings, portrait: str) -> None:
