@@ -68,9 +68,9 @@ def _stage2(state: State) -> Shapes:
 
 
 def _hubert(state: State) -> Shapes:
-    from avatarlab_ops.engines.lipsync.diffdub.hubert import HubertModel, config
+    from avatarlab_ops.engines.lipsync.diffdub.hubert import network
 
-    shapes = _shapes(HubertModel(config(state)))
+    shapes = _shapes(network(state))
     if any(key.endswith(".weight_g") for key in state):  # as torch named them before 2.0
         for new, old in (("original0", "weight_g"), ("original1", "weight_v")):
             shapes = {key.replace(f"parametrizations.weight.{new}", old): shapes[key] for key in shapes}

@@ -1,7 +1,7 @@
 """The named models through Airflow: checkpoints that an operator adds, a request, a published video.
 
-The weights are keyed and the networks tiny, so the voice and the mouth are noise; every wire is real. The files
-are added on one machine and the tasks run on another, as far as their caches go.
+The weights are keyed and the networks tiny, so the voice and the mouth are noise; every wire is real. The
+files are added on one machine and the tasks run on another, as far as their caches go.
 """
 
 from __future__ import annotations

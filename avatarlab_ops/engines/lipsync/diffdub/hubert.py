@@ -26,9 +26,14 @@ def hubert(state: Mapping[str, Tensor], device: torch.device) -> Any:
     Both ways of writing the weight-normed convolution are taken.
     """
     state = {key.removeprefix("hubert."): value for key, value in state.items()}
-    model: Any = HubertModel(_config(state))
+    model = network(state)
     model.load_state_dict(state)
     return model.eval().to(device)
+
+
+def network(state: Mapping[str, Tensor]) -> Any:
+    """A HubertModel of the sizes that a state dict without prefix has. Raises KeyError for others."""
+    return HubertModel(_config(state))
 
 
 def _config(state: Mapping[str, Tensor]) -> HubertConfig:
@@ -51,6 +56,7 @@ def _config(state: Mapping[str, Tensor]) -> HubertConfig:
         conv_bias="feature_extractor.conv_layers.0.conv.bias" in state,
         feat_extract_norm="layer" if normed else "group",
         do_stable_layer_norm=normed,
+        mask_time_prob=0.05 if "masked_spec_embed" in state else 0.0,  # of training only
         num_conv_pos_embeddings=direction.shape[2],
         num_conv_pos_embedding_groups=hidden // direction.shape[1],
     )
