@@ -85,13 +85,14 @@ def test_the_form_opens_in_a_browser_with_every_section(site: Site) -> None:
     password = json.loads((site.home / "airflow" / "passwords.json").read_text())["admin"]
     with sync_playwright() as play, play.chromium.launch(executable_path=browser, args=FLAGS) as chromium:
         page = chromium.new_page(viewport={"width": 1280, "height": 1600})
+        page.set_default_timeout(120_000)  # a busy machine; a click waits for the page to be drawn
         page.goto(f"{site.address}/auth/login/?next={site.address}/dags/avatar_render")
         page.get_by_label("Username").fill("admin")
         page.locator("input[type=password]").fill(password)
         page.get_by_role("button", name="Sign in").click()
         page.get_by_role("button", name="Trigger").first.click()
         form = page.get_by_role("dialog")
-        form.get_by_text("Script", exact=False).first.wait_for(timeout=60_000)
+        form.get_by_text("Script", exact=False).first.wait_for()
         for section in ("Background", "Video", "Engines", "Motion", "Bookkeeping"):
             assert form.get_by_text(section, exact=True).count(), section
         if folder := os.environ.get("AVATARLAB_SCREENSHOTS"):
