@@ -114,7 +114,9 @@ def convert(source: Path, name: str, target: Path, source_sha256: str) -> None:
         return
     from safetensors.torch import save_file
 
-    layout = LAYOUTS[name]
+    layout = LAYOUTS.get(name)
+    if layout is None:
+        raise ModelRefused(f"{name} cannot be added yet: this version has no engine that reads it")
     state = _needed(_unwrapped(_read(source, name, layout), source), layout)
     _check(state, _expected(state, layout, source, name), source, name)
     origin = {"source_file": source.name, "source_sha256": source_sha256, "converter": CONVERTER}

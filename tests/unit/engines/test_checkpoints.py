@@ -23,6 +23,7 @@ from avatarlab_ops.engines import pickled
 from avatarlab_ops.engines.checkpoints import METADATA, convert
 from avatarlab_ops.engines.matting.rvm.fuse import load_onnx, unfused
 from avatarlab_ops.engines.matting.rvm.model import MattingNetwork
+from avatarlab_ops.engines.published import PUBLISHED
 from avatarlab_ops.engines.speech.small_e.config import Config
 from avatarlab_ops.engines.speech.small_e.model import Lina
 from avatarlab_ops.engines.weights import path as pinned_path
@@ -366,3 +367,10 @@ def test_nothing_of_a_pickles_objects_survives() -> None:
     found = pickled._Reader(io.BytesIO(pickle.dumps(Module(a=1, b=[Module()])))).load()
     assert type(found) is pickled.Inert
     assert vars(found) == {}
+
+
+@pytest.mark.parametrize("name", sorted(name for name in PUBLISHED if name.endswith(".safetensors")))
+def test_every_published_file_is_converted_or_refused_by_name(name: str, tmp_path: Path) -> None:
+    source = saved(tmp_path / "a.pt", {"model": {"alien": torch.ones(3)}})
+    with pytest.raises(ModelRefused, match=r"cannot be added yet|alien|a\.pt"):
+        converted(source, name)
