@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from avatarlab_ops import engines
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.recipe import Recipe
 
@@ -105,28 +106,10 @@ def recipe(stage: Stage, plan: Plan, artifacts: Mapping[str, Artifact]) -> Recip
         if name not in artifacts:
             return None
         inputs[name] = {"sha256": artifacts[name].sha256, "fingerprint": artifacts[name].fingerprint}
-    engine = _engine(*stage.engine(plan)) if stage.engine else None
+    engine = engines.identity(*stage.engine(plan)) if stage.engine else None
     return Recipe(stage.name, stage.version, engine, stage.params(plan), inputs)
 
 
 def files(stage: Stage, plan: Plan) -> tuple[str, ...]:
     """Names of the model files that the stage's engine needs."""
-    return _version_and_files(*stage.engine(plan))[1] if stage.engine else ()
-
-
-def _engine(kind: str, name: str) -> Json:
-    """Identity of an engine as this process would run it, with the digests of its weights."""
-    from avatarlab_ops.engines import weights
-
-    version, needed = _version_and_files(kind, name)
-    digests = {file: weights.sha256(file) for file in needed}
-    return {"kind": kind, "name": name, "version": version, "weights": digests}
-
-
-def _version_and_files(kind: str, name: str) -> tuple[str, tuple[str, ...]]:
-    from avatarlab_ops import engines
-
-    if kind == "face":  # the one landmarker; it has no alternative to choose from
-        return "1", ("face_landmarker_v2.task",)
-    info = engines.info(kind, name)
-    return info.version, info.files
+    return engines.version_and_files(*stage.engine(plan))[1] if stage.engine else ()

@@ -69,6 +69,18 @@ _REGISTERED = (
         defaults={"blinks": True, "head_motion": True},
     ),
     EngineInfo(
+        name="diffdub",
+        kind="lipsync",
+        factory="avatarlab_ops.engines.lipsync.diffdub.engine:from_weights",
+        version="1",
+        files=("diffdub_stage1.safetensors", "diffdub_stage2.safetensors", "hubert_large.safetensors"),
+        pool_slots=2,
+        cuda=True,
+        prepares=True,
+        notes="Diffusion from audio (DiffDub); needs a GPU to be practical; weights for academic use only.",
+        defaults={"head_motion": True},
+    ),
+    EngineInfo(
         name="rvm_onnx",
         kind="matting",
         factory="avatarlab_ops.engines.matting.rvm_onnx:RvmOnnx",
@@ -143,6 +155,24 @@ def info(kind: str, name: str) -> EngineInfo:
         raise EngineUnavailable(
             f"there is no {kind} engine {name!r}; choose one of: {', '.join(names(kind))}"
         ) from None
+
+
+def identity(kind: str, name: str) -> dict[str, Any]:
+    """What an engine is for a fingerprint: {kind, name, version, weights: {file: sha256}}; nothing is loaded.
+
+    Raises EngineUnavailable when the engine is unknown or a file of it must be added first.
+    """
+    version, files = version_and_files(kind, name)
+    digests = {file: weights.sha256(file) for file in files}
+    return {"kind": kind, "name": name, "version": version, "weights": digests}
+
+
+def version_and_files(kind: str, name: str) -> tuple[str, tuple[str, ...]]:
+    """The engine's version and the names of its model files. Raises EngineUnavailable when it is unknown."""
+    if kind == "face":  # the one landmarker; it has no alternative to choose from
+        return "1", ("face_landmarker_v2.task",)
+    known = info(kind, name)
+    return known.version, known.files
 
 
 def load(kind: str, name: str) -> Any:

@@ -54,6 +54,29 @@ def _rvm(variant: Any) -> Callable[[State], Shapes]:
     return shapes
 
 
+def _stage1(state: State) -> Shapes:
+    from avatarlab_ops.engines.lipsync.diffdub.config import Config
+    from avatarlab_ops.engines.lipsync.diffdub.unet import Renderer
+
+    return _shapes(Renderer(Config.from_state(state)))
+
+
+def _stage2(state: State) -> Shapes:
+    from avatarlab_ops.engines.lipsync.diffdub.stage2 import AudioConfig, AudioToLatent
+
+    return _shapes(AudioToLatent(AudioConfig.from_state(state)))
+
+
+def _hubert(state: State) -> Shapes:
+    from avatarlab_ops.engines.lipsync.diffdub.hubert import network
+
+    shapes = _shapes(network(state))
+    if any(key.endswith(".weight_g") for key in state):  # as torch named them before 2.0
+        for new, old in (("original0", "weight_g"), ("original1", "weight_v")):
+            shapes = {key.replace(f"parametrizations.weight.{new}", old): shapes[key] for key in shapes}
+    return shapes
+
+
 def _language_model(state: State) -> Shapes:
     from avatarlab_ops.engines.speech.small_e.config import Config
     from avatarlab_ops.engines.speech.small_e.model import Lina
@@ -90,6 +113,9 @@ def _shapes(network: torch.nn.Module) -> Shapes:
 LAYOUTS = {
     "rvm_mobilenetv3.safetensors": Layout(_rvm("mobilenetv3")),
     "rvm_resnet50.safetensors": Layout(_rvm("resnet50")),
+    "diffdub_stage1.safetensors": Layout(_stage1, "ema_model."),  # not `model.`, nor the noise `x_T`
+    "diffdub_stage2.safetensors": Layout(_stage2, "seq2seq.encoder."),
+    "hubert_large.safetensors": Layout(_hubert, "hubert."),
     "small_e.safetensors": Layout(_language_model),
     "lina.safetensors": Layout(_language_model, "model.", pickled=True),
     "vocos_encodec_24khz.safetensors": Layout(
@@ -114,9 +140,7 @@ def convert(source: Path, name: str, target: Path, source_sha256: str) -> None:
         return
     from safetensors.torch import save_file
 
-    layout = LAYOUTS.get(name)
-    if layout is None:
-        raise ModelRefused(f"{name} cannot be added yet: this version has no engine that reads it")
+    layout = LAYOUTS[name]
     state = _needed(_unwrapped(_read(source, name, layout), source), layout)
     _check(state, _expected(state, layout, source, name), source, name)
     origin = {"source_file": source.name, "source_sha256": source_sha256, "converter": CONVERTER}

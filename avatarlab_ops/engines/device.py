@@ -66,6 +66,11 @@ def devices(*, cuda: bool) -> tuple[Device, ...]:
     return tuple(device for device in given if device.kind == "cpu") or (Device("cpu", "cpu", CPU_SLOTS),)
 
 
+def granted() -> Grant | None:
+    """What this context holds already; work within it needs no lease of its own."""
+    return _granted.get()
+
+
 def current() -> Grant:
     """What this context was granted; without a lease (a script, a test) a slot of the best device."""
     return _granted.get() or Grant(devices(cuda=True)[0], 1)

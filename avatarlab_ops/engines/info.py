@@ -23,5 +23,6 @@ class EngineInfo:
     voices: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()  # Unicode scripts a speech engine can speak, e.g. "Latin"
     clones: bool = False  # a speech engine that can speak in the voice of a sample
+    prepares: bool = False  # a lip-sync engine that keeps something of each avatar (stages.prepare)
     notes: str = ""
     defaults: dict[str, Any] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from avatarlab_ops.media.streams import write_patches
 from avatarlab_ops.stages import speech
 from avatarlab_ops.stages.context import Context, Product
 from avatarlab_ops.stages.face import open_avatar
+from avatarlab_ops.stages.prepare import prepared
 
 
 def run(work: Context) -> Product:
@@ -18,10 +19,18 @@ def run(work: Context) -> Product:
     engine = engines.load("lipsync", plan.engines.lipsync)
     track = load_track(work.artifact("face", "track.npz"))
     path, fps = work.new("patches.zip"), float(plan.picture.fps)
+    known = {"preparation": prepared(work)} if engines.info("lipsync", plan.engines.lipsync).prepares else {}
     options: dict[str, Any] = {"blinks": plan.motion.blinks, "head_motion": plan.motion.head}
     with open_avatar(work) as footage:
         patches = engine.patches(
-            footage, track, speech.read(work), fps=fps, seed=plan.seed, options=options, report=work.report
+            footage,
+            track,
+            speech.read(work),
+            fps=fps,
+            seed=plan.seed,
+            options=options,
+            report=work.report,
+            **known,
         )
         frames = write_patches(path, patches, fps)
     return Product({"patches.zip": path}, {"frames": frames})

@@ -70,7 +70,7 @@ def make(
 def _leased(settings: Settings, recipe: Recipe, check: Callable[[], None]) -> AbstractContextManager[object]:
     """A lease of the device that the stage's engine runs on, if it has one to choose."""
     named = recipe.engine
-    if named is None or named["kind"] not in engines.KINDS:
+    if named is None or named["kind"] not in engines.KINDS or device.granted():
         return nullcontext()
     info = engines.info(named["kind"], named["name"])
     return device.lease(

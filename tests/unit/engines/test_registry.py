@@ -16,7 +16,7 @@ from avatarlab_ops.errors import EngineUnavailable
 
 def test_defaults_of_the_contract_are_registered() -> None:
     assert engines.names("speech") == ("hibari", "small_e", "lina")
-    assert engines.names("lipsync") == ("viseme_warp",)
+    assert engines.names("lipsync") == ("viseme_warp", "diffdub")
     assert engines.names("matting") == ("rvm_onnx", "rvm", "rvm_mobilenetv3", "rvm_resnet50", "selfie")
 
 

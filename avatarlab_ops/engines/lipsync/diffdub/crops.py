@@ -32,14 +32,18 @@ def square_crop(boxes: NDArray[np.floating], width: int, height: int) -> tuple[i
     return left, top, side
 
 
-def lower_face(landmarks: Points, size: int, top: int) -> NDArray[np.bool_]:
-    """Mask [size, size] of the face between the jaws, from landmark `top` down to below the chin."""
+def corners(landmarks: Points, top: int) -> NDArray[np.float64]:
+    """Outline [5, 2] of the face between the jaws, from landmark `top` down to below the chin."""
     left, right = landmarks[JAW_LEFT], landmarks[JAW_RIGHT]
     ceiling = landmarks[top, 1]
     chin = landmarks[CHIN] + (0, BELOW_CHIN)
-    corners = np.array([(left[0], ceiling), (right[0], ceiling), right, chin, left]).astype(np.int32)
+    return np.array([(left[0], ceiling), (right[0], ceiling), right, chin, left], np.float64)
+
+
+def lower_face(landmarks: Points, size: int, top: int) -> NDArray[np.bool_]:
+    """Mask [size, size] of the face between the jaws, from landmark `top` down to below the chin."""
     mask = np.zeros((size, size), np.uint8)
-    cv2.fillPoly(mask, [corners], 1)
+    cv2.fillPoly(mask, [corners(landmarks, top).astype(np.int32)], 1)
     return cv2.dilate(mask, np.ones((5, 5), np.uint8), iterations=4).astype(bool)
 
 

@@ -6,6 +6,7 @@ A regression, not a diffusion. Keys are those of `seq2seq.encoder.` in the relea
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +14,31 @@ from torch import Tensor, nn
 from avatarlab_ops.engines.lipsync.diffdub.conformer import Conformer
 
 CHECKPOINT_PREFIX = "seq2seq.encoder."
-AUDIO_LAYERS = 25  # HuBERT-large: the input of the transformer and its 24 layers
-AUDIO_DIM = 1024
-LATENT = 512
 REFERENCES = 75  # latents of the person that training showed: 3 s
+
+
+@dataclass(frozen=True)
+class AudioConfig:
+    """Sizes of stage 2; the released checkpoint has the defaults. `width` is that of the feed-forwards."""
+
+    audio_layers: int = 25  # HuBERT-large: the input of the transformer and its 24 layers
+    audio_dim: int = 1024
+    latent: int = 512
+    heads: int = 2
+    width: int = 512
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> AudioConfig:
+        """Sizes of the network that a state dict was saved from. Raises KeyError for another network."""
+        latent, audio_dim, _ = state["down_sample_audio_nar.weight"].shape
+        first = "reference_encoder.encoders.0"
+        return cls(
+            audio_layers=state["weights"].shape[0],
+            audio_dim=audio_dim,
+            latent=latent,
+            heads=state[f"{first}.self_attn.pos_bias_u"].shape[0],
+            width=state[f"{first}.feed_forward.w_1.weight"].shape[0],
+        )
 
 
 class ReferenceAttention(nn.Module):
@@ -40,15 +62,17 @@ class ReferenceAttention(nn.Module):
 class AudioToLatent(nn.Module):
     """35 M parameters; the whole utterance at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: AudioConfig | None = None) -> None:
         super().__init__()
-        self.weights = nn.Parameter(torch.zeros(AUDIO_LAYERS))
-        self.down_sample_audio_nar = nn.Conv1d(AUDIO_DIM, LATENT, 3, stride=2, padding=1)
-        self.reference_encoder = Conformer(2)
-        self.cross_attention = ReferenceAttention(LATENT)
-        self.speech_encoder = Conformer(4)
-        self.coarse_decoder = Conformer(4)
-        self.out_proj = nn.Linear(LATENT, LATENT)
+        config = config or AudioConfig()
+        sizes = (config.latent, config.heads, config.width)
+        self.weights = nn.Parameter(torch.zeros(config.audio_layers))
+        self.down_sample_audio_nar = nn.Conv1d(config.audio_dim, config.latent, 3, stride=2, padding=1)
+        self.reference_encoder = Conformer(2, *sizes)
+        self.cross_attention = ReferenceAttention(config.latent)
+        self.speech_encoder = Conformer(4, *sizes)
+        self.coarse_decoder = Conformer(4, *sizes)
+        self.out_proj = nn.Linear(config.latent, config.latent)
 
     def forward(self, audio: Tensor, reference: Tensor) -> Tensor:
         """HuBERT states [B, 25, T, 1024] at 50 Hz and references [B, R, 512] to [B, (T-1)//2+1, 512]."""

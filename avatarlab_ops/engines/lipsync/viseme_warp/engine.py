@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from avatarlab_ops.engines.base import FaceTrack, FrameSource, Patch, Speech, footage_index
 from avatarlab_ops.engines.lipsync.curves import drive
+from avatarlab_ops.engines.lipsync.fade import fade
 from avatarlab_ops.engines.lipsync.measure import lip_gap
 from avatarlab_ops.engines.lipsync.viseme_warp import blinks
 from avatarlab_ops.engines.lipsync.viseme_warp.field import Support
@@ -23,7 +24,6 @@ from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.progress import Report
 
 OPTIONS = {"blinks": True, "head_motion": True}
-_FADE_FRAMES = 4  # patches come and go over this many frames around a face that was lost
 
 
 class VisemeWarp:
@@ -76,7 +76,7 @@ class _Clip:
         self._shut = blinks.closing(np.asarray(times, np.float32), n, fps)
         self._sway = Sway(head) if still and options["head_motion"] else None
         self._boxes = _boxes(track, with_eyes=len(times) > 0)
-        self._strength = _fade(track.present[self._index])
+        self._strength = fade(track.present[self._index])
         self._interior = None if still else self._best_interior()
 
     def patches(self, report: Report) -> Iterator[Patch]:
@@ -156,14 +156,3 @@ def _span(landmarks: Real, with_eyes: bool) -> NDArray[np.float64]:
     )
     pixels = face.pixels(corners)
     return np.stack([pixels.min(axis=0) - 4, pixels.max(axis=0) + 4]).astype(np.float64)
-
-
-def _fade(present: NDArray[np.bool_]) -> Real:
-    """Strength 0..1 of each output frame's patch: 0 without a face, rising over _FADE_FRAMES beside it."""
-    strength = np.where(present, np.float32(_FADE_FRAMES), np.float32(0))
-    for step in (1, -1):
-        run = float(_FADE_FRAMES)
-        for i in range(len(present))[::step]:
-            run = min(run + 1, _FADE_FRAMES) if present[i] else 0.0
-            strength[i] = min(strength[i], run)
-    return strength / np.float32(_FADE_FRAMES)

@@ -1,0 +1,54 @@
+"""What a lip-sync engine keeps of an avatar: an artifact of its own, made once, whatever the scripts.
+
+Not a stage of the graph: `lipsync` asks for it, and only for an engine that prepares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatarlab_ops import engines
+from avatarlab_ops.engines.face import load_track
+from avatarlab_ops.progress import silent
+from avatarlab_ops.recipe import Recipe
+from avatarlab_ops.stages import runner
+from avatarlab_ops.stages.context import Context, Product
+from avatarlab_ops.stages.face import open_avatar
+
+VERSION = "1"  # raised whenever this file's code may change what is kept
+FILE = "preparation.npz"
+
+
+def prepared(work: Context) -> dict[str, NDArray[Any]]:
+    """The engine's arrays by name, from the store or made now."""
+    artifact, _, _ = runner.make(
+        work.settings, work.render_id, work.plan, _recipe(work), artifacts=work.artifacts, report=silent
+    )
+    known = replace(work, artifacts={**work.artifacts, "prepare": artifact})
+    with np.load(known.artifact("prepare", FILE), allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def _recipe(work: Context) -> Recipe:
+    plan, face = work.plan, work.artifacts["face"]
+    inputs = {
+        "avatar": {"sha256": plan.avatar.sha256},
+        "face": {"sha256": face.sha256, "fingerprint": face.fingerprint},
+    }
+    engine = engines.identity("lipsync", plan.engines.lipsync)
+    return Recipe("prepare", VERSION, engine, plan.footage.model_dump(), inputs)
+
+
+def run(work: Context) -> Product:
+    """Let the engine look at the avatar."""
+    engine = engines.load("lipsync", work.plan.engines.lipsync)
+    track = load_track(work.artifact("face", "track.npz"))
+    with open_avatar(work) as footage:
+        arrays = engine.prepare(footage, track, report=work.report)
+    path = work.new(FILE)
+    np.savez(path, **arrays)
+    return Product({FILE: path}, {"shapes": {name: list(array.shape) for name, array in arrays.items()}})
