@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test chaos up down check bench
+.PHONY: setup demo test chaos up down check bench bench-models
 
 setup: ## make or repair .venv from uv.lock
 	@$(PYTHON) -m avatarlab_ops.setup
@@ -31,3 +31,6 @@ check: setup ## lint, format, types, import direction
 
 bench: setup ## figures beside other tools
 	@$(BIN)/python -m benchmarks
+
+bench-models: setup ## the named models: frames a second and error beside their peers
+	@$(BIN)/python -m benchmarks models

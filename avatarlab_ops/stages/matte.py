@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
 
 from avatarlab_ops import engines
-from avatarlab_ops.engines.base import Alpha
+from avatarlab_ops.engines.base import Alpha, MattingEngine
+from avatarlab_ops.media.footage import Footage
 from avatarlab_ops.media.streams import write_alpha
+from avatarlab_ops.media.threads import prefetch
+from avatarlab_ops.progress import Report
 from avatarlab_ops.stages.context import Context, Product
 from avatarlab_ops.stages.face import open_avatar
 
@@ -29,16 +34,24 @@ class _Coverage:
         return self.total / max(1, self.frames)
 
 
+def cut_out(footage: Footage, engine: MattingEngine, path: Path, fps: float, report: Report) -> _Coverage:
+    """Matte every frame into `path`; reading, the network and writing overlap, each on its own thread."""
+    total, coverage = len(footage), _Coverage()
+    with closing(prefetch(footage.iter())) as frames:
+        mattes = engine.mattes(
+            frames, still=footage.still, report=lambda done, _, unit: report(done, total, unit)
+        )
+        with closing(prefetch(mattes)) as ready:
+            write_alpha(path, coverage.watch(ready), fps)
+    return coverage
+
+
 def run(work: Context) -> Product:
     """Cut the person out, every frame of the clip once."""
     engine = engines.load("matting", work.plan.engines.matting)
-    path, coverage = work.new("alpha.mkv"), _Coverage()
+    path = work.new("alpha.mkv")
     with open_avatar(work) as footage:
-        total = len(footage)
-        mattes = engine.mattes(
-            footage.iter(), still=footage.still, report=lambda done, _, unit: work.report(done, total, unit)
-        )
-        write_alpha(path, coverage.watch(mattes), work.plan.footage.fps)
+        coverage = cut_out(footage, engine, path, work.plan.footage.fps, work.report)
     return Product(
         {"alpha.mkv": path}, {"frames": coverage.frames, "alpha_coverage": round(coverage.mean, 4)}
     )
