@@ -1,7 +1,9 @@
 """RVM in PyTorch and in ONNX Runtime, the same weights: frames a second, tensors only and file to file.
 
 Wall clock and, because a busy machine stretches it, CPU seconds a frame beside it. The rounds of a row follow
-each other at once, so that the fraction end to end / tensor compares like with like.
+each other at once, but a neighbour's work between them still shows in the fraction end to end / tensor.
+The tensor column of ONNX Runtime includes turning pixels into floats and back; its file computes the
+foreground too.
 """
 
 from __future__ import annotations
