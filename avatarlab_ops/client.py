@@ -17,6 +17,7 @@ from avatarlab_ops.errors import InputError, RequestInvalid, TransientError
 from avatarlab_ops.request import AvatarRequest
 
 DAG = "avatar_render"
+BULK_DAG = "avatar_regenerate"
 FINAL = ("success", "failed")
 
 
@@ -70,10 +71,16 @@ class AirflowClient:
 
         Raises RequestInvalid (or its siblings) when the contract or Airflow refuses the request.
         """
-        first, conf = run_id_of(AvatarRequest.parse(data)), flat(data)
+        return self._begin(run_id_of(AvatarRequest.parse(data)), flat(data), DAG)
+
+    def regenerate(self, data: Mapping[str, Any], name: str) -> str:
+        """Trigger a bulk run and return its run id; one of this name that failed is continued."""
+        return self._begin(name, data, BULK_DAG)
+
+    def _begin(self, first: str, conf: Mapping[str, Any], dag: str) -> str:
         for attempt in count(1):
             run_id = first if attempt == 1 else f"{first}.{attempt}"
-            if self.trigger(run_id, conf) or self.run(run_id)["state"] != "failed":
+            if self.trigger(run_id, conf, dag) or self.run(run_id, dag)["state"] != "failed":
                 break
         return run_id
 
@@ -85,12 +92,12 @@ class AirflowClient:
             raise RequestInvalid(_detail(answer))
         return answer.is_success
 
-    def run(self, run_id: str) -> dict[str, Any]:
+    def run(self, run_id: str, dag: str = DAG) -> dict[str, Any]:
         """Airflow's record of a run. Raises InputError when there is none."""
-        answer = self._call("GET", f"/api/v2/dags/{DAG}/dagRuns/{run_id}", accept=(404,))
+        answer = self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run_id}", accept=(404,))
         if answer.status_code == 404:
             raise InputError(
-                f"Airflow knows no run {run_id!r} of {DAG}; `avatarlab submit` prints the id of a run"
+                f"Airflow knows no run {run_id!r} of {dag}; `avatarlab submit` prints the id of a run"
             )
         return dict(answer.json())
 
@@ -103,14 +110,14 @@ class AirflowClient:
                 if line:
                     yield json.loads(line)["state"]
 
-    def tasks(self, run_id: str) -> dict[str, str]:
+    def tasks(self, run_id: str, dag: str = DAG) -> dict[str, str]:
         """State of every task of a run, by task id."""
-        answer = self._call("GET", f"/api/v2/dags/{DAG}/dagRuns/{run_id}/taskInstances")
+        answer = self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances")
         return {task["task_id"]: task["state"] or "waiting" for task in answer.json()["task_instances"]}
 
-    def xcom(self, run_id: str, task: str, key: str = "return_value") -> Any:
+    def xcom(self, run_id: str, task: str, key: str = "return_value", dag: str = DAG) -> Any:
         """A value that a task left; None when there is none."""
-        url = f"/api/v2/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/{key}"
+        url = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/{key}"
         answer = self._call("GET", url, params={"deserialize": False}, accept=(404,))
         return None if answer.status_code == 404 else _plain(answer.json()["value"])
 

@@ -15,6 +15,7 @@ AvatarlabError
 │   └── LeaseTimeout        no device slot became free in time
 ├── StageTimeout            the stage's own time budget is spent: its own retry budget (exit 5)
 ├── RenderCancelled         the render was cancelled: never retried (exit 6)
+├── BudgetExceeded          the GPU-seconds of the day are spent: never retried (exit 7)
 └── InvariantBroken         a defect of Avatarlab itself: never retried (exit 70)
 """
 
@@ -122,6 +123,13 @@ class RenderCancelled(AvatarlabError):
 
     code = "cancelled"
     exit_code = 6
+
+
+class BudgetExceeded(AvatarlabError):
+    """The caller's, or everybody's, GPU-seconds of the day are spent; the message says when it fits."""
+
+    code = "budget_exceeded"
+    exit_code = 7
 
 
 class InvariantBroken(AvatarlabError):

@@ -91,6 +91,7 @@ GRAPH = (
 )  # fmt: skip
 STAGES = ("admit", *(stage.name for stage in GRAPH), "publish")
 BY_NAME = {stage.name: stage for stage in GRAPH}
+GPU_STAGES = ("speech", "matte", "lipsync")  # what runs in the pool `gpu`: their seconds are GPU-seconds
 
 
 def recipe(stage: Stage, plan: Plan, artifacts: Mapping[str, Artifact]) -> Recipe | None:

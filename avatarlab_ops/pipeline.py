@@ -78,14 +78,15 @@ def submit(
     from avatarlab_ops.stores.catalog import records
 
     asked = request if isinstance(request, AvatarRequest) else AvatarRequest.parse(request)
-    _check_buckets(settings, asked)
+    check_buckets(settings, asked)
     if not catalog.is_current(settings.pg_dsn):
         prepare(settings)
     with catalog.transaction(settings.pg_dsn) as db:
         return records.accept(db, asked, run_id=run_id, caller=caller)
 
 
-def _check_buckets(settings: Settings, request: AvatarRequest) -> None:
+def check_buckets(settings: Settings, request: AvatarRequest) -> None:
+    """Raise ReferenceRefused for an object outside the bucket of inputs."""
     for where in ("avatar", "background", "voice_sample"):
         uri = getattr(request, where).uri
         if uri is not None and split_reference(uri)[0] != settings.bucket_inputs:
@@ -147,8 +148,9 @@ def _noted(settings: Settings, render_id: str, stage: str) -> Iterator[None]:
 
 def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageResult:
     """Plan the render; stages with nothing to do are settled at once."""
+    from avatarlab_ops import budget, prediction
     from avatarlab_ops.stages.admit import admit
-    from avatarlab_ops.stores.catalog import consents, records, transaction
+    from avatarlab_ops.stores.catalog import consents, rates, records, spending, transaction
     from avatarlab_ops.trust import consent
 
     started = time.monotonic()
@@ -159,6 +161,11 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
     compute_s = time.monotonic() - started
     with transaction(settings.pg_dsn) as db:
         held = consent.check(db, consent.materials(plan), request)
+        predicted = prediction.predict(rates.known(db), plan, found)
+        if not spending.in_bulk_run(db, render_id):
+            caller = records.request_of(db, records.find(db, render_id)).caller
+            budget.check(db, caller, prediction.gpu_s(predicted))
+        records.record_prediction(db, render_id, predicted)
         sources = {role: source.model_dump() for role, source in inputs.items() if source is not None}
         records.record_inputs(db, render_id, plan.model_dump(mode="json"), sources)
         consents.rely(db, render_id, [one.id for one in held])
@@ -194,7 +201,7 @@ def _make(
     artifacts: Mapping[str, Artifact],
     report: Report,
 ) -> StageResult:
-    from avatarlab_ops import models
+    from avatarlab_ops import models, prediction
     from avatarlab_ops.stages import runner
     from avatarlab_ops.stores.catalog import records, transaction
 
@@ -212,6 +219,8 @@ def _make(
     state = "cached" if cached else "done"
     with transaction(settings.pg_dsn) as db:
         records.end_stage(db, render_id, stage.name, state, artifact=made.fingerprint, compute_s=compute_s)
+        if not cached:
+            prediction.learn(db, stage.name, plan, artifacts=artifacts, made=made, took_s=compute_s)
     return StageResult(render_id, stage.name, True, cached, made.fingerprint, compute_s)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from avatarlab_ops.graph import STAGES
+from avatarlab_ops.prediction import gpu_s, remaining_s
 from avatarlab_ops.settings import Settings
 
 Json = dict[str, Any]
@@ -45,6 +46,9 @@ class RenderStatus:
     measures: Json
     created_at: datetime
     ended_at: datetime | None
+    predicted_s: float | None  # seconds of work that `admit` expected, all stages
+    predicted_gpu_s: float | None
+    expected_end: datetime | None  # while it runs, when nothing else is in the way
     withdrawn_at: datetime | None = None  # published once, its files are gone
     withdrawn_reason: str | None = None
 
@@ -75,11 +79,12 @@ def status(settings: Settings, render_id: str) -> RenderStatus:
     shown = {} if found.withdrawn_at else files
     video = next((file.uri for name, file in shown.items() if name.startswith("video.")), None)
     manifest = files["manifest.json"].uri if "manifest.json" in files else None
+    stages = tuple(_stage_status(name, runs.get(name), rows.get(name)) for name in STAGES)
     return RenderStatus(
         render_id=render_id,
         run_id=found.run_id,
         state=found.state,
-        stages=tuple(_stage_status(name, runs.get(name), rows.get(name)) for name in STAGES),
+        stages=stages,
         error_code=found.error_code,
         error=found.error,
         error_stage=found.error_stage,
@@ -91,7 +96,24 @@ def status(settings: Settings, render_id: str) -> RenderStatus:
         ended_at=found.ended_at,
         withdrawn_at=found.withdrawn_at,
         withdrawn_reason=found.withdrawn_reason,
+        **_expected(found.predicted, found.ended_at, stages),
     )
+
+
+def _expected(
+    predicted: dict[str, float] | None, ended_at: datetime | None, stages: tuple[StageStatus, ...]
+) -> Json:
+    if predicted is None:
+        return {"predicted_s": None, "predicted_gpu_s": None, "expected_end": None}
+    instant = datetime.now(UTC)
+    ended = [stage.stage for stage in stages if stage.state in ("done", "cached", "not_needed")]
+    left = {s.stage: (s.expected_end - instant).total_seconds() for s in stages if s.expected_end}
+    rest_s = remaining_s(predicted, ended, {stage: max(0.0, value) for stage, value in left.items()})
+    return {
+        "predicted_s": round(sum(predicted.values()), 3),
+        "predicted_gpu_s": round(gpu_s(predicted), 3),
+        "expected_end": None if ended_at else instant + timedelta(seconds=rest_s),
+    }
 
 
 def _stage_status(name: str, run: Any, row: Any) -> StageStatus:

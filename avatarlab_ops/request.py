@@ -100,11 +100,13 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """What every part of a contract has in common: unknown fields are refused, nothing changes."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Line(_Part):
+class Line(Part):
     """One line of a script and the silence after it."""
 
     text: Speakable = Field(description="What is said.", examples=["Good morning."])
@@ -116,7 +118,7 @@ class Line(_Part):
     )
 
 
-class Avatar(_Part):
+class Avatar(Part):
     """The likeness."""
 
     uri: Reference = Field(
@@ -126,7 +128,7 @@ class Avatar(_Part):
     )
 
 
-class VoiceSample(_Part):
+class VoiceSample(Part):
     """A voice to clone: the recording and what is said in it."""
 
     uri: Reference | None = Field(
@@ -150,7 +152,7 @@ class VoiceSample(_Part):
         return self
 
 
-class Background(_Part):
+class Background(Part):
     """What is behind the person."""
 
     kind: Literal["original", "colour", "image", "video", "blur", "transparent"] = Field(
@@ -183,7 +185,7 @@ class Background(_Part):
         return self
 
 
-class Output(_Part):
+class Output(Part):
     """The shape of the video."""
 
     aspect: Literal["16:9", "9:16", "1:1", "4:5", "source"] = Field(
@@ -206,7 +208,7 @@ class Output(_Part):
     )
 
 
-class Engines(_Part):
+class Engines(Part):
     """Which implementation does which stage; `avatarlab doctor` lists them."""
 
     speech: Name = Field(default="hibari", title="Speech engine", description="Text to speech.")
@@ -216,14 +218,14 @@ class Engines(_Part):
     matting: Name = Field(default="rvm_onnx", title="Matting engine", description="Person from background.")
 
 
-class Motion(_Part):
+class Motion(Part):
     """Liveliness added to the avatar."""
 
     blinks: bool = Field(default=True, title="Blinks", description="Blink at natural intervals.")
     head: bool = Field(default=True, title="Head motion", description="Move the head slightly.")
 
 
-class AvatarRequest(_Part):
+class AvatarRequest(Part):
     """One talking video. Only `script` and `avatar` are required."""
 
     script: Speakable | Annotated[list[Line], Field(min_length=1, max_length=MAX_LINES)] = Field(
@@ -307,7 +309,7 @@ class AvatarRequest(_Part):
         try:
             return cls.model_validate(dict(data))
         except ValidationError as error:
-            raise _refusal(error) from error
+            raise refusal(error) from error
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -360,7 +362,8 @@ def nested(data: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _refusal(error: ValidationError) -> InputError:
+def refusal(error: ValidationError) -> InputError:
+    """What a person is told of a broken contract: every field that breaks it."""
     details = error.errors(include_url=False)
     kinds: dict[str, type[InputError]] = {
         "script_refused": ScriptRefused,
@@ -422,6 +425,15 @@ def form_schema() -> dict[str, dict[str, Any]]:
     for name in ("labels",):
         form[name].setdefault("default", {})
     return form
+
+
+def flat_schema(model: type[BaseModel], sections: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The fields of a model without nested parts as `form_schema` gives those of a request."""
+    properties = model.model_json_schema()["properties"]
+    return {
+        name: _field(name, schema) | ({"section": sections[name]} if name in sections else {})
+        for name, schema in properties.items()
+    }
 
 
 def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:

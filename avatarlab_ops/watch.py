@@ -64,9 +64,17 @@ class Board:
         self.progress = bars(console)
         self.lines: dict[str, TaskID] = {}
         self.said: dict[str, str] = {}
+        self.announced = False
 
     def show(self, status: RenderStatus) -> None:
         """Bring the lines up to date."""
+        if status.expected_end and not self.announced:
+            self.announced = True
+            self.console.print(
+                f"expected end {status.expected_end.astimezone():%H:%M:%S} "
+                f"({status.predicted_s:.1f} s of work, {status.predicted_gpu_s:.1f} of them GPU-seconds)",
+                highlight=False,
+            )
         for stage in status.stages:
             if self.said.get(stage.stage) != stage.state and not self.console.is_terminal:
                 self.console.print(f"{stage.stage}: {stage.state}", highlight=False)

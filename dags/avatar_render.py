@@ -30,6 +30,7 @@ with DAG(
         "retry_exponential_backoff": 2,
         "max_retry_delay": timedelta(minutes=2),
         "trigger_rule": "none_failed",
+        "priority_weight": 10,  # before every bulk task, which has 1
     },
 ) as dag:
     admit = AdmitOperator(stage="admit")

@@ -34,7 +34,12 @@ def params() -> dict[str, Param]:
     A required nested field has an empty default: the form insists on it, while a REST caller may write the
     field nested. The contract itself is checked by the task `admit`.
     """
-    return {name: _param(name, dict(schema)) for name, schema in form_schema().items()}
+    return as_params(form_schema())
+
+
+def as_params(form: dict[str, dict[str, Any]]) -> dict[str, Param]:
+    """A form's JSON schemas as Airflow's params."""
+    return {name: _param(name, dict(schema)) for name, schema in form.items()}
 
 
 def _param(name: str, schema: dict[str, Any]) -> Param:
@@ -66,6 +71,11 @@ def _rule(error: type[AvatarlabError]) -> RetryRule:
         retry_delay=_DELAYS.get(error),
         reason=error.code,
     )
+
+
+def caller_of(run: Any) -> str:
+    """Who triggered a run: the user who was logged in, else Airflow itself. Budgets are kept by this name."""
+    return str(getattr(run, "triggering_user_name", None) or "airflow")
 
 
 def settings() -> Settings:
@@ -150,7 +160,7 @@ class AdmitOperator(StageOperator):
         from avatarlab_ops import pipeline
 
         run = context["dag_run"]
-        return pipeline.submit(where, run.conf or {}, run_id=run.run_id, caller="airflow")
+        return pipeline.submit(where, run.conf or {}, run_id=run.run_id, caller=caller_of(run))
 
 
 class PublishOperator(StageOperator):

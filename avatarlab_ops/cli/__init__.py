@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from avatarlab_ops.cli import consent, housekeeping, models, operate, render
+from avatarlab_ops.cli import bulk, consent, housekeeping, models, operate, render
 from avatarlab_ops.errors import AvatarlabError, RenderCancelled
 
 
@@ -37,10 +37,10 @@ def main() -> None:
     """A script, a likeness and a voice in; a published, traceable talking video out.
 
     Exit codes: 0 done, 2 the request or its material is wrong, 3 out of memory, 4 a store or the network is
-    away, 5 a stage took too long, 6 cancelled, 70 a defect of Avatarlab.
+    away, 5 a stage took too long, 6 cancelled, 7 the day's budget is spent, 70 a defect of Avatarlab.
     """
 
 
-for _module in (render, operate, models, consent, housekeeping):
+for _module in (render, bulk, operate, models, consent, housekeeping):
     for _command in _module.COMMANDS:
         main.add_command(_command)

@@ -1,5 +1,6 @@
 """Imports the DAG file as Airflow does and prints, as JSON, what the tests ask."""
 
+import importlib
 import json
 import sys
 import time
@@ -11,17 +12,18 @@ def main() -> None:
 
     before = set(sys.modules)
     started = time.process_time()
-    import avatar_render
+    dag = importlib.import_module(sys.argv[1]).dag
 
     seconds = time.process_time() - started
-    dag = avatar_render.dag
-    policy = dag.get_task("speech").retry_policy
+    policy = dag.tasks[-1].retry_policy
     tasks = {
         task.task_id: {
             "pool": task.pool,
             "pool_slots": task.pool_slots,
             "trigger_rule": str(task.trigger_rule.value),
             "retries": task.retries,
+            "priority": (str(task.weight_rule), task.priority_weight),
+            "share": task.max_active_tis_per_dag,
             "downstream": sorted(task.downstream_task_ids),
             "links": [link.name for link in task.operator_extra_links],
         }

@@ -29,7 +29,7 @@ GRAPH = {
 Json = dict[str, Any]
 
 
-def describe(home: Path) -> Json:
+def describe(home: Path, module: str = "avatar_render") -> Json:
     """What describe.py prints, from a process that is set up as Airflow's parts are."""
     env = os.environ | {
         "AIRFLOW_HOME": str(home),
@@ -37,7 +37,7 @@ def describe(home: Path) -> Json:
         "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("dags", "plugins", "")),
     }
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("describe.py"))],
+        [sys.executable, str(Path(__file__).with_name("describe.py")), module],
         env=env, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

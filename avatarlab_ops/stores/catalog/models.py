@@ -23,6 +23,7 @@ LIVE = ("accepted", "running", "published")
 RENDER_STATES = (*LIVE, "failed", "cancelled")
 LIVE_STATES = "state IN ('accepted', 'running', 'published')"
 CONSENT_KINDS = ("likeness", "voice")
+ITEM_STATES = ("waiting", "published", "failed", "cancelled")
 STAGE_STATES = ("running", "done", "cached", "not_needed", "failed")
 
 
@@ -143,6 +144,7 @@ class Render(Base):
     error: Mapped[str | None]
     error_stage: Mapped[str | None]
     measures: Mapped[dict[str, Any] | None]
+    predicted: Mapped[dict[str, Any] | None]  # stage -> seconds of work that `admit` expects
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     ended_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]  # published once, no longer shown; the state stays published
@@ -224,7 +226,11 @@ class StageRun(Base):
     """One stage of one render: how it went the last time."""
 
     __tablename__ = "stage_run"
-    __table_args__ = (_one_of("state", STAGE_STATES),)
+    __table_args__ = (
+        _one_of("state", STAGE_STATES),
+        # What was spent lately: a budget looks at the last day only.
+        Index("ix_stage_run_spent", "ended_at", postgresql_where=text("state = 'done'")),
+    )
     render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), primary_key=True)
     stage: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[str]
@@ -305,3 +311,62 @@ class Feedback(Base):
     rating: Mapped[int]
     comment: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Rate(Base):
+    """What one stage with one engine has cost lately: sums for a straight line of seconds over work.
+
+    Each new measurement counts 1, all earlier ones are weighed down; `side_px` is 0 where size plays no part.
+    """
+
+    __tablename__ = "rate"
+    stage: Mapped[str] = mapped_column(primary_key=True)
+    engine: Mapped[str] = mapped_column(primary_key=True)
+    side_px: Mapped[int] = mapped_column(primary_key=True)
+    n: Mapped[float]
+    x: Mapped[float]  # work, in the stage's own unit
+    y: Mapped[float]  # seconds
+    xx: Mapped[float]
+    xy: Mapped[float]
+
+
+class BulkRun(Base):
+    """Many requests that were asked for at once."""
+
+    __tablename__ = "bulk_run"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    caller: Mapped[str]
+    spec: Mapped[dict[str, Any]]  # BulkRequest
+    spec_sha256: Mapped[str]
+    template_uri: Mapped[str | None] = mapped_column(index=True)
+    template_sha256: Mapped[str | None]
+    problems: Mapped[dict[str, Any]]  # rows left out: {"count": n, "first": ["line 7: ...", ...]}
+    counts: Mapped[dict[str, Any] | None]  # state -> items, once all have ended
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
+
+
+class BulkItem(Base):
+    """One request of a bulk run. Its key makes its request's idempotency key, so it is published once."""
+
+    __tablename__ = "bulk_item"
+    __table_args__ = (
+        _one_of("state", ITEM_STATES),
+        UniqueConstraint("bulk_id", "key"),
+        UniqueConstraint("bulk_id", "render_id"),
+        Index("ix_bulk_item_batch", "bulk_id", "batch"),
+    )
+    bulk_id: Mapped[str] = mapped_column(ForeignKey("bulk_run.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str]
+    line: Mapped[int | None]  # of the file it was read from
+    request: Mapped[dict[str, Any]]
+    variables: Mapped[dict[str, Any] | None]  # of the template
+    source: Mapped[str | None] = mapped_column(ForeignKey("render.id"), index=True)  # the render it replaces
+    batch: Mapped[int]
+    predicted_gpu_s: Mapped[float]
+    state: Mapped[str] = mapped_column(server_default=text("'waiting'"))
+    render_id: Mapped[str | None] = mapped_column(ForeignKey("render.id"), index=True)
+    error_code: Mapped[str | None]
+    error: Mapped[str | None]
+    ended_at: Mapped[datetime | None]

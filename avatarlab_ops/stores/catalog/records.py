@@ -159,6 +159,11 @@ def record_inputs(db: Session, render_id: str, plan: Json, inputs: Mapping[str, 
     db.execute(voice.on_conflict_do_nothing())
 
 
+def record_prediction(db: Session, render_id: str, predicted: Mapping[str, float]) -> None:
+    """Keep the seconds of work that each stage with work to do is expected to take."""
+    db.execute(sa.update(m.Render).where(m.Render.id == render_id).values(predicted=dict(predicted)))
+
+
 def find_input(db: Session, uri: str, etag: str) -> m.InputObject | None:
     """What is known of this version of an input object."""
     return db.get(m.InputObject, (uri, etag))

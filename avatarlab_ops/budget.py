@@ -1,0 +1,113 @@
+"""How many GPU-seconds a day may be spent, by everybody together and by each caller.
+
+AVATARLAB_BUDGET_GPU_S_PER_DAY=36000             everybody together
+AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER=*=7200,alice=14400   each caller; * is everyone not named
+
+Unset means unlimited. The day is the last 24 hours; what admitted renders and bulk runs will still need
+counts as spent. GPU-seconds are the compute seconds of the stages in the pool `gpu`, on any device.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Self
+
+from avatarlab_ops.errors import BudgetExceeded, InputError
+from avatarlab_ops.graph import GPU_STAGES
+from avatarlab_ops.prediction import gpu_left_s
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+OVERALL = "AVATARLAB_BUDGET_GPU_S_PER_DAY"
+BY_CALLER = f"{OVERALL}_BY_CALLER"
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """GPU-seconds a day; None or absent: unlimited."""
+
+    overall: float | None = None
+    callers: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
+        """Read both variables. Raises InputError for what is not a number of seconds."""
+        env = os.environ if env is None else env
+        callers: dict[str, float] = {}
+        for entry in filter(None, env.get(BY_CALLER, "").split(",")):
+            caller, _, value = entry.rpartition("=")
+            callers[caller.strip()] = _limit(BY_CALLER, value)
+        return cls(_limit(OVERALL, env[OVERALL]) if env.get(OVERALL) else None, callers)
+
+    def limits(self, caller: str) -> Iterator[tuple[str | None, float]]:
+        """Each limit that binds a caller: (the caller, or None for everybody; GPU-seconds a day)."""
+        own = self.callers.get(caller, self.callers.get("*"))
+        if own is not None:
+            yield caller, own
+        if self.overall is not None:
+            yield None, self.overall
+
+
+def _limit(variable: str, value: str) -> float:
+    try:
+        limit = float(value)
+    except ValueError:
+        limit = -1.0
+    if not 0 <= limit < float("inf"):
+        raise InputError(f"{variable}: {value!r} is not a number of GPU-seconds; write for example 7200")
+    return limit
+
+
+def check(db: Session, caller: str, asked_gpu_s: float, *, besides: str | None = None) -> None:
+    """Refuse what would break a limit. The answer stays true until the caller's transaction ends.
+
+    `besides`: the bulk run that asks, whose own items are not to be counted twice.
+    Raises BudgetExceeded, naming the time after which it fits.
+    """
+    from avatarlab_ops.stores.catalog import spending
+
+    limits = list(Budget.from_env().limits(caller))
+    if not limits or asked_gpu_s <= 0:
+        return
+    spending.one_at_a_time(db)
+    instant = spending.now()
+    for whose, limit in limits:
+        spent = spending.spent(db, GPU_STAGES, since=instant - DAY, caller=whose)
+        promised = sum(gpu_left_s(*render) for render in spending.open_renders(db, whose))
+        promised += spending.waiting_items_gpu_s(db, whose, besides)
+        used = sum(seconds for _, seconds in spent) + promised
+        if used + asked_gpu_s > limit:
+            when = fits_after(spent, promised, asked_gpu_s, limit, instant)
+            raise BudgetExceeded(_message(whose, asked_gpu_s, used, limit, when))
+
+
+def fits_after(
+    spent: list[tuple[datetime, float]], promised: float, asked: float, limit: float, instant: datetime
+) -> datetime | None:
+    """When enough of what was spent is a day old; None: never. What is promised is taken as spent now."""
+    if asked > limit:
+        return None
+    over = sum(seconds for _, seconds in spent) + promised + asked - limit
+    for ended, seconds in sorted(spent):
+        over -= seconds
+        if over <= 0:
+            return ended + DAY
+    return instant + DAY
+
+
+def _message(whose: str | None, asked: float, used: float, limit: float, when: datetime | None) -> str:
+    budget = f"the budget of {whose!r}" if whose else "everybody's budget"
+    variable = BY_CALLER if whose else OVERALL
+    if when is None:
+        fits = f"it can never fit; ask for less, or have {variable} raised"
+    else:
+        fits = f"it fits after {when:%Y-%m-%d %H:%M:%S} UTC; try again then, or have {variable} raised"
+    return (
+        f"about {asked:.1f} GPU-seconds are needed, but of {budget} of {limit:,.0f} a day "
+        f"{used:,.1f} are spent or promised: {fits}"
+    )

@@ -1,0 +1,101 @@
+"""What may be asked of a bulk run: the one source of the form of `avatar_regenerate` and of its REST conf."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from avatarlab_ops.canonical import digest
+from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.request import Name, Part, Plain, Reference, flat_schema, refusal
+
+Reason = Literal["engine", "weights", "code", "input", "template"]
+REASONS: tuple[Reason, ...] = ("engine", "weights", "code", "input", "template")
+SECTIONS = {"file": "From a file", "template": "From a file", "partial": "From a file"}
+FILTERS = ("labels", "language", "avatar", "published_from", "published_before", "stale")
+SECTIONS |= dict.fromkeys(FILTERS, "From what was published")
+
+
+class BulkRequest(Part):
+    """Many videos: one for each row of a file, or a new one for each published video that is chosen."""
+
+    file: Reference | None = Field(
+        default=None,
+        title="File",
+        description="CSV or JSON Lines in the inputs bucket: whole requests, or variables of the template.",
+        examples=["s3://inputs/bulk/spring.csv"],
+    )
+    template: Reference | None = Field(
+        default=None,
+        title="Template",
+        description="A request as JSON in the inputs bucket, with {{name}} wherever a row puts its variable.",
+        examples=["s3://inputs/templates/welcome.json"],
+    )
+    partial: bool = Field(
+        default=False, title="Partial", description="Go on without rows that are wrong; else nothing starts."
+    )
+    labels: dict[Name, Plain] = Field(
+        default_factory=dict, title="Labels", description="Videos that carry all of these labels."
+    )
+    language: str | None = Field(
+        default=None, title="Language", description="Videos in this language.", examples=["en-US"]
+    )
+    avatar: Reference | None = Field(default=None, title="Avatar", description="Videos of this avatar.")
+    published_from: datetime | None = Field(
+        default=None, title="Published from", description="Videos published at this time or later."
+    )
+    published_before: datetime | None = Field(
+        default=None, title="Published before", description="Videos published before this time."
+    )
+    stale: list[Reason] = Field(
+        default_factory=list,
+        title="Stale",
+        description="Only videos made with an engine version, weights, stage code, input or template that is "
+        "another one today: " + ", ".join(REASONS) + ".",
+    )
+    dry_run: bool = Field(default=False, title="Dry run", description="Count and predict, and start nothing.")
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")] | None = Field(
+        default=None,
+        title="Name",
+        description="The same name continues the same bulk run; left out: the id of Airflow's run.",
+        examples=["spring-2027"],
+    )
+
+    @model_validator(mode="after")
+    def _one_selection(self) -> Self:
+        chosen = [name for name in FILTERS if getattr(self, name)]
+        if self.file is None and not chosen:
+            raise ValueError(f"give a file, or choose published videos by {', '.join(FILTERS)}")
+        if self.file is not None and chosen:
+            raise ValueError(f"file and {', '.join(chosen)} exclude each other; make two bulk runs")
+        if self.template is not None and self.file is None:
+            raise ValueError("template needs a file with its variables")
+        for name in ("published_from", "published_before"):
+            value = getattr(self, name)
+            if value is not None and value.tzinfo is None:
+                raise ValueError(f"{name} needs a time zone, for example 2027-01-31T00:00:00Z")
+        return self
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Self:
+        """Check `data`; empty fields count as left out. Raises RequestInvalid naming every wrong field."""
+        given = {name: value for name, value in data.items() if value not in (None, "", [], {})}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise RequestInvalid(str(refusal(error))) from error
+
+    def digest(self) -> str:
+        """sha256 of what is chosen, however the run is called and whether or not it is a dry one."""
+        return digest(self.model_dump(mode="json", exclude={"name", "dry_run"}))
+
+
+def form_schema() -> dict[str, dict[str, Any]]:
+    """Field name to JSON Schema with title, description, section and default, for Airflow's params."""
+    form = flat_schema(BulkRequest, SECTIONS)
+    for name in ("labels", "stale"):
+        form[name]["default"] = {} if name == "labels" else []
+    return form

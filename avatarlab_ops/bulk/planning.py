@@ -1,0 +1,367 @@
+"""From what was asked to items in batches: every row is checked, counted and predicted before any starts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from avatarlab_ops import budget, pipeline, prediction
+from avatarlab_ops.bulk import template
+from avatarlab_ops.bulk.contract import BulkRequest
+from avatarlab_ops.bulk.rows import KEY, Problem, Row, check_size, read
+from avatarlab_ops.errors import BudgetExceeded, InputError, ReferenceRefused, RequestInvalid, TransientError
+from avatarlab_ops.graph import GRAPH, recipe
+from avatarlab_ops.plan import Plan
+from avatarlab_ops.request import AvatarRequest, split_reference
+from avatarlab_ops.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from avatarlab_ops.stores.catalog.models import Artifact, BulkRun, Rate
+
+Json = dict[str, Any]
+TURN_S = 30.0  # GPU-seconds of one batch: about one ordinary task, so that single requests wait no longer
+BATCH_ITEMS = 25
+MAX_BATCHES = 500  # Airflow maps at most 1024 tasks; longer runs get larger batches, which take several turns
+SHOWN = 50  # problems that are told one by one
+ITEM_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,89}")
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A bulk run as planned. Small enough for XCom (`dataclasses.asdict`)."""
+
+    bulk_id: str
+    dry_run: bool
+    items: int
+    waiting: int  # items that have not ended
+    predicted_gpu_s: float  # of those
+    problems: int  # rows left out
+    told: tuple[str, ...] = ()  # the first of them
+    over_budget: str | None = None  # of a dry run: why it would be refused
+    batches: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One request to be made an item. `where` names it in messages."""
+
+    where: str
+    line: int | None
+    key: str
+    request: AvatarRequest
+    variables: Json | None = None
+    source: str | None = None
+
+
+@dataclass
+class _Problems:
+    """What is wrong, the first of it in words."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, reason: str) -> None:
+        self.count += 1
+        if len(self.first) < SHOWN:
+            self.first.append(reason)
+
+    def text(self) -> str:
+        more = self.count - len(self.first)
+        return "\n".join([*self.first, *([f"and {more} more"] if more else [])])
+
+
+def bulk_id_of(asked: BulkRequest, run_id: str) -> str:
+    """Id of a bulk run: its name, else Airflow's run id with what keys may not hold replaced."""
+    return asked.name or re.sub(r"[^A-Za-z0-9_.-]", "-", run_id)[:100]
+
+
+def plan(settings: Settings, asked: BulkRequest, *, bulk_id: str, caller: str) -> Outline:
+    """Plan a bulk run, or find what is left of one that was planned before.
+
+    Raises RequestInvalid with every wrong line when the file is wrong and partial runs were not asked for, or
+    when `bulk_id` was used for something else; BudgetExceeded. Then nothing has started.
+    """
+    from avatarlab_ops.stores import catalog
+    from avatarlab_ops.stores.catalog import bulk
+
+    if not catalog.is_current(settings.pg_dsn):
+        pipeline.prepare(settings)
+    with catalog.transaction(settings.pg_dsn) as db:
+        known = None if asked.dry_run else bulk.find(db, bulk_id)
+        if known is not None:
+            return _again(db, known, asked)
+        return _Planner(settings, db, asked, bulk_id, caller).run()
+
+
+def _again(db: Session, known: BulkRun, asked: BulkRequest) -> Outline:
+    """What is left of a bulk run."""
+    from avatarlab_ops.stores.catalog import bulk
+
+    if known.spec_sha256 != asked.digest():
+        raise RequestInvalid(
+            f"name: {known.id!r} is another bulk run ({known.spec}); choose a new name, or ask for the same"
+        )
+    counts = bulk.counts(db, known.id)
+    return Outline(
+        bulk_id=known.id,
+        dry_run=False,
+        items=sum(counts.values()),
+        waiting=counts.get("waiting", 0),
+        predicted_gpu_s=bulk.predicted(db, known.id, waiting=True),
+        problems=known.problems["count"],
+        told=tuple(known.problems["first"]),
+        batches=tuple(bulk.open_batches(db, known.id)),
+    )
+
+
+class _Planner:
+    """Writes a new bulk run in one transaction, item by item, so that memory does not grow with the file."""
+
+    def __init__(
+        self, settings: Settings, db: Session, asked: BulkRequest, bulk_id: str, caller: str
+    ) -> None:
+        from avatarlab_ops.stores.catalog import rates
+
+        self.settings, self.db, self.asked = settings, db, asked
+        self.bulk_id, self.caller = bulk_id, caller
+        self.problems = _Problems()
+        self.keys: dict[str, str] = {}  # key of an item to where it was seen
+        self.rates: list[Rate] = rates.known(db)
+        self.promised: set[str] = set()  # fingerprints that an item before will have made
+        self.batch, self.batch_items, self.batch_gpu_s, self.items, self.gpu_s = 0, 0, 0.0, 0, 0.0
+
+    def run(self) -> Outline:
+        """Check everything, then keep it unless the run is a dry one."""
+        from avatarlab_ops.stores.catalog import bulk
+
+        text = self._template_text()
+        self._begin(text)
+        page: list[Json] = []
+        for draft in self._drafts(template.parse(text) if text else None):
+            row = self._item(draft)
+            if row is None or self.asked.dry_run or self._refused():
+                continue
+            page.append(row)
+            if len(page) >= bulk.PAGE:
+                bulk.add_items(self.db, page)
+                page = []
+        if self._refused():
+            raise RequestInvalid(f"nothing was started:\n{self.problems.text()}")
+        over_budget = self._check_budget()
+        if not self.asked.dry_run:
+            bulk.add_items(self.db, page)
+            self._end()
+        return self._outline(over_budget)
+
+    def _refused(self) -> bool:
+        """A wrong row stops a file; a published video that cannot be made anew does not stop the others."""
+        wrong = self.problems.count > 0 and self.asked.file is not None
+        return wrong and not self.asked.partial and not self.asked.dry_run
+
+    def _template_text(self) -> bytes | None:
+        from avatarlab_ops.stores.objects import objects
+
+        if self.asked.template is None:
+            return None
+        found = _head(self.settings, "template", self.asked.template)
+        check_size(found.bytes, self.asked.template)
+        return objects(self.settings).read(found.bucket, found.key)
+
+    def _begin(self, text: bytes | None) -> None:
+        import hashlib
+
+        from avatarlab_ops.stores.catalog import bulk
+
+        if self.asked.dry_run:
+            return
+        begun = bulk.begin(
+            self.db,
+            id=self.bulk_id,
+            caller=self.caller,
+            spec=self.asked.model_dump(mode="json"),
+            spec_sha256=self.asked.digest(),
+            template_uri=self.asked.template,
+            template_sha256=hashlib.sha256(text).hexdigest() if text else None,
+            problems=asdict(self.problems),
+        )
+        if not begun:
+            raise TransientError(f"bulk run {self.bulk_id} was planned by another process just now")
+
+    def _end(self) -> None:
+        from avatarlab_ops.stores.catalog import bulk
+
+        known = bulk.existing(self.db, self.bulk_id)
+        known.problems = asdict(self.problems)
+        if self.batch >= MAX_BATCHES:
+            self.db.flush()
+            bulk.fold_batches(self.db, self.bulk_id, MAX_BATCHES)
+
+    def _outline(self, over_budget: str | None) -> Outline:
+        from avatarlab_ops.stores.catalog import bulk
+
+        return Outline(
+            bulk_id=self.bulk_id,
+            dry_run=self.asked.dry_run,
+            items=self.items,
+            waiting=self.items,
+            predicted_gpu_s=round(self.gpu_s, 3),
+            problems=self.problems.count,
+            told=tuple(self.problems.first),
+            over_budget=over_budget,
+            batches=() if self.asked.dry_run else tuple(bulk.open_batches(self.db, self.bulk_id)),
+        )
+
+    def _check_budget(self) -> str | None:
+        try:
+            budget.check(self.db, self.caller, self.gpu_s, besides=self.bulk_id)
+        except BudgetExceeded as error:
+            if not self.asked.dry_run:
+                raise
+            return str(error)
+        return None
+
+    def _drafts(self, form: Json | None) -> Iterator[Draft]:
+        """Every request that is right as far as the contract goes."""
+        if self.asked.file is None:
+            yield from self._chosen()
+            return
+        with _opened(self.settings, self.asked.file) as (stream, name):
+            for row in read(stream, name, template=form is not None):
+                if isinstance(row, Problem):
+                    self.problems.add(str(row))
+                    continue
+                try:
+                    yield _draft(row, form)
+                except InputError as error:
+                    self.problems.add(f"line {row.line}: {error}")
+
+    def _chosen(self) -> Iterator[Draft]:
+        from avatarlab_ops.bulk.selection import choose
+
+        for chosen in choose(self.db, self.settings, self.asked):
+            where = f"render {chosen.render_id}"
+            if chosen.refusal:
+                self.problems.add(f"{where}: {chosen.refusal}")
+                continue
+            try:
+                request = AvatarRequest.parse(chosen.body)
+            except InputError as error:
+                self.problems.add(f"{where}: {error}")
+                continue
+            yield Draft(where, None, chosen.render_id, request, chosen.variables, chosen.render_id)
+
+    def _item(self, draft: Draft) -> Json | None:
+        """The item's row, None when something is wrong with it."""
+        from avatarlab_ops.stages.admit import admit
+
+        try:
+            self._claim(draft)
+            pipeline.check_buckets(self.settings, draft.request)
+            found = admit(self.settings, draft.request)
+        except InputError as error:
+            self.problems.add(f"{draft.where}: {error}")
+            return None
+        gpu_s = self._predict(found)
+        self._pack(gpu_s)
+        return {
+            "bulk_id": self.bulk_id,
+            "number": self.items,
+            "key": draft.key,
+            "line": draft.line,
+            "request": _named(draft, self.bulk_id).canonical(),
+            "variables": draft.variables,
+            "source": draft.source,
+            "batch": self.batch,
+            "predicted_gpu_s": gpu_s,
+        }
+
+    def _claim(self, draft: Draft) -> None:
+        if not ITEM_KEY.fullmatch(draft.key):
+            raise RequestInvalid(
+                f"{KEY}: {draft.key[:99]!r} must be 1 to 90 letters, digits, '_', '.', ':', '-'"
+            )
+        if draft.key in self.keys:
+            raise RequestInvalid(f"{KEY}: {draft.key!r} was used on {self.keys[draft.key]}; keys must differ")
+        self.keys[draft.key] = draft.where
+
+    def _predict(self, found: Plan) -> float:
+        """GPU-seconds of an item: nothing for what exists, or what an item before it makes."""
+        from avatarlab_ops.stores.catalog import records
+
+        artifacts: dict[str, Artifact] = {}
+        free: list[str] = []
+        for stage in GRAPH:
+            wanted = recipe(stage, found, artifacts) if stage.wanted(found) else None
+            if wanted is None:
+                continue
+            made = records.find_artifact(self.db, wanted.fingerprint)
+            if made is not None:
+                artifacts[stage.name] = made
+            elif wanted.fingerprint in self.promised:
+                free.append(stage.name)
+            self.promised.add(wanted.fingerprint)
+        return prediction.gpu_s(prediction.predict(self.rates, found, artifacts, free))
+
+    def _pack(self, gpu_s: float) -> None:
+        """Next item, into the same batch while one turn holds it."""
+        full = self.batch_items >= BATCH_ITEMS or self.batch_gpu_s + gpu_s > TURN_S
+        if self.batch_items and full:
+            self.batch, self.batch_items, self.batch_gpu_s = self.batch + 1, 0, 0.0
+        self.items += 1
+        self.batch_items += 1
+        self.batch_gpu_s += gpu_s
+        self.gpu_s += gpu_s
+
+
+def _named(draft: Draft, bulk_id: str) -> AvatarRequest:
+    """The request under a key of its own, by which it is rendered once however often it is tried."""
+    if draft.request.idempotency_key:
+        return draft.request
+    return draft.request.model_copy(update={"idempotency_key": f"bulk:{bulk_id}:{draft.key}"})
+
+
+def _draft(row: Row, form: Json | None) -> Draft:
+    """A row as a request. Raises InputError for whatever the contract refuses."""
+    values: Mapping[str, Any] = row.values
+    needed = template.names(form) if form else frozenset()
+    given = {name: value for name, value in values.items() if name != KEY or KEY in needed}
+    if form is None:
+        request, variables = AvatarRequest.parse(given), None
+    else:
+        template.check(needed, given)
+        request, variables = AvatarRequest.parse(template.fill(form, given)), given
+    key = str(values.get(KEY) or request.idempotency_key or f"line-{row.line}")
+    return Draft(f"line {row.line}", row.line, key, request, variables)
+
+
+def _head(settings: Settings, field_name: str, uri: str) -> Any:
+    from avatarlab_ops.stores.objects import objects
+
+    bucket, key = split_reference(uri)
+    if bucket != settings.bucket_inputs:
+        raise ReferenceRefused(f"{field_name}: {uri} is not in the bucket s3://{settings.bucket_inputs}")
+    found = objects(settings).head(bucket, key)
+    if found is None:
+        raise ReferenceRefused(f"{field_name}: {uri} does not exist; upload it or correct the reference")
+    return found
+
+
+@contextmanager
+def _opened(settings: Settings, uri: str) -> Iterator[tuple[BinaryIO, str]]:
+    """The file's bytes and name. Raises RequestInvalid for one that is too large, before it is read."""
+    from avatarlab_ops.stages.context import workspace
+    from avatarlab_ops.stores.objects import objects
+
+    found = _head(settings, "file", uri)
+    check_size(found.bytes, uri)
+    with workspace(settings, "bulk") as folder:
+        path = folder / "rows"
+        objects(settings).download(found.bucket, found.key, path, sha256=found.sha256, max_bytes=found.bytes)
+        with path.open("rb") as stream:
+            yield stream, Path(found.key).name

@@ -1,0 +1,146 @@
+"""What became of a bulk run: counts while it runs; one report and one event once every item has ended."""
+
+from __future__ import annotations
+
+import csv
+import io
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from avatarlab_ops.canonical import canonical_json
+from avatarlab_ops.graph import GPU_STAGES
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages.lineage import NAMESPACE, PRODUCER, SCHEMA
+from avatarlab_ops.stores import outbox
+from avatarlab_ops.stores.catalog import bulk, models, records, transaction
+from avatarlab_ops.stores.objects import objects
+
+Json = dict[str, Any]
+COLUMNS = (
+    "number", "line", "key", "state", "render_id", "source", "video", "manifest",
+    "duration_s", "compute_s", "gpu_s", "error_code", "error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A bulk run as it stands. `report` and `table` are s3:// addresses once all items have ended."""
+
+    bulk_id: str
+    items: int
+    states: dict[str, int]  # waiting, published, failed, cancelled
+    problems: int  # rows left out
+    predicted_gpu_s: float
+    predicted_gpu_s_left: float
+    created_at: datetime
+    ended_at: datetime | None
+    report: str | None
+    table: str | None
+
+
+def status(settings: Settings, bulk_id: str) -> Summary:
+    """How far a bulk run is. Raises ReferenceRefused when there is none."""
+    with transaction(settings.pg_dsn) as db:
+        return _summary(db, settings, bulk.existing(db, bulk_id))
+
+
+def _summary(db: Any, settings: Settings, known: models.BulkRun) -> Summary:
+    states = bulk.counts(db, known.id)
+    where = f"s3://{settings.bucket_outputs}/{_key(known.id, '')}" if known.ended_at else None
+    return Summary(
+        bulk_id=known.id,
+        items=sum(states.values()),
+        states=states,
+        problems=known.problems["count"],
+        predicted_gpu_s=round(bulk.predicted(db, known.id), 3),
+        predicted_gpu_s_left=round(bulk.predicted(db, known.id, waiting=True), 3),
+        created_at=known.created_at,
+        ended_at=known.ended_at,
+        report=f"{where}json" if where else None,
+        table=f"{where}csv" if where else None,
+    )
+
+
+def finish(settings: Settings, bulk_id: str) -> Summary:
+    """Write the report and close the run if every item has ended; else say what is left."""
+    with transaction(settings.pg_dsn) as db:
+        bulk.settle(db, bulk_id)
+        known = bulk.existing(db, bulk_id)
+        if known.ended_at is not None or bulk.counts(db, bulk_id).get("waiting"):
+            return _summary(db, settings, known)
+        report = _report(known, list(bulk.results(db, bulk_id, GPU_STAGES)))
+    # The items have ended, so that another attempt would write the same bytes.
+    store, bucket = objects(settings), settings.bucket_outputs
+    store.put_if_absent(bucket, _key(bulk_id, "json"), canonical_json(report))
+    store.put_if_absent(bucket, _key(bulk_id, "csv"), table(report["items"]))
+    with transaction(settings.pg_dsn) as db:
+        if bulk.end(db, bulk_id, report["states"]):
+            outbox.post(db, "lineage_events", f"bulk:{bulk_id}:COMPLETE", _event(settings, report), None)
+    outbox.deliver(settings)
+    return status(settings, bulk_id)
+
+
+def _key(bulk_id: str, suffix: str) -> str:
+    return f"bulk/{bulk_id}/report.{suffix}"
+
+
+def _report(known: models.BulkRun, items: list[Json]) -> Json:
+    states: dict[str, int] = {}
+    for item in items:
+        states[item["state"]] = states.get(item["state"], 0) + 1
+    return {
+        "bulk_run": known.id,
+        "caller": known.caller,
+        "asked": known.spec,
+        "template_sha256": known.template_sha256,
+        "created_at": known.created_at.isoformat(),
+        "states": states,
+        "compute_s": round(sum(item["compute_s"] for item in items), 3),
+        "gpu_s": round(sum(item["gpu_s"] for item in items), 3),
+        "problems": known.problems,
+        "items": items,
+    }
+
+
+def table(items: list[Json]) -> bytes:
+    """The items as CSV, safe to open in a spreadsheet."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    writer.writerows({name: neutral(item[name]) for name in COLUMNS} for item in items)
+    return text.getvalue().encode()
+
+
+def neutral(value: Any) -> Any:
+    """Text that a spreadsheet would calculate, behind an apostrophe; it is shown, not run.
+
+    >>> neutral("=1+1")
+    "'=1+1"
+    """
+    return (
+        f"'{value}"
+        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+        else value
+    )
+
+
+def _event(settings: Settings, report: Json) -> Json:
+    """The one summary event, an OpenLineage run event of the job avatar_regenerate."""
+    bulk_id = report["bulk_run"]
+    files = [
+        {"namespace": f"s3://{settings.bucket_outputs}", "name": _key(bulk_id, s)} for s in ("json", "csv")
+    ]
+    return {
+        "eventType": "COMPLETE",
+        "eventTime": records.now().isoformat(),
+        "producer": PRODUCER,
+        "schemaURL": SCHEMA,
+        "run": {"runId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"avatarlab:bulk:{bulk_id}")), "facets": {}},
+        "job": {"namespace": NAMESPACE, "name": "avatar_regenerate", "facets": {}},
+        "inputs": [],
+        "outputs": files,
+        "bulkRun": bulk_id,
+        "states": report["states"],
+    }

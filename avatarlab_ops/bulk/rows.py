@@ -1,0 +1,236 @@
+"""CSV and JSON Lines, read as a stream; whatever is wrong is said with the number of its line.
+
+CSV: comma-separated UTF-8 with a header. JSON Lines: one object a line. A byte order mark is accepted.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.request import form_schema
+
+Json = dict[str, Any]
+MAX_BYTES = 64 << 20
+MAX_LINE_BYTES = 1 << 20
+MAX_ROWS = 50_000
+KEY = "key"  # the column that names an item; left out: its line does
+BOM = b"\xef\xbb\xbf"
+WIDE = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: field or variable to value, and the line it begins at."""
+
+    line: int
+    values: Json
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one line."""
+
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.reason}"
+
+
+class _Bad(Exception):
+    """A row that cannot be used; the message is the reason."""
+
+
+def check_size(size: int, name: str) -> None:
+    """Refuse a file by its size, before a byte of it is read."""
+    if size > MAX_BYTES:
+        raise RequestInvalid(
+            f"{name} has {size:,} bytes, at most {MAX_BYTES:,} are allowed; split it into several bulk runs"
+        )
+
+
+def read(stream: BinaryIO, name: str, *, template: bool) -> Iterator[Row | Problem]:
+    """Yield every row or what is wrong with it. With `template` the values are variables, all of them text.
+
+    Raises RequestInvalid for what is wrong with the whole file: its kind, its encoding or its header.
+    """
+    lines = _Lines(stream)
+    if name.lower().endswith(".csv"):
+        found = _csv_rows(lines, template)
+    elif name.lower().endswith((".jsonl", ".ndjson")):
+        found = _json_rows(lines, template)
+    else:
+        raise RequestInvalid(f"{name} is neither .csv nor .jsonl; the name's end says how it is read")
+    for count, item in enumerate(found, 1):
+        if count > MAX_ROWS:
+            raise RequestInvalid(f"line {item.line}: more than {MAX_ROWS:,} rows; split the file")
+        yield item
+
+
+class _Lines:
+    """Lines of text; what cannot be decoded is replaced and noted."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.number = 0
+        self.bad: dict[int, str] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._stream.readline(MAX_LINE_BYTES + 1):
+            self.number += 1
+            if self.number == 1:
+                line = self._begin(line)
+            if len(line) > MAX_LINE_BYTES:
+                raise RequestInvalid(f"line {self.number}: longer than {MAX_LINE_BYTES:,} bytes; is it text?")
+            yield self._decoded(line)
+
+    def _begin(self, line: bytes) -> bytes:
+        for mark, encoding in WIDE.items():
+            if line.startswith(mark):
+                raise RequestInvalid(f"line 1: byte 1: the file is {encoding}; save it as UTF-8")
+        return line.removeprefix(BOM)
+
+    def _decoded(self, line: bytes) -> str:
+        if (at := line.find(0)) >= 0:
+            self.bad[self.number] = f"byte {at + 1} is NUL; is the file text in UTF-8?"
+            return line.replace(b"\0", b"?").decode(errors="replace")
+        try:
+            return line.decode()
+        except UnicodeDecodeError as error:
+            wrong = line[error.start]
+            self.bad[self.number] = f"byte {error.start + 1} (0x{wrong:02x}) is not UTF-8; save it as UTF-8"
+            return line.decode(errors="replace")
+
+
+def _csv_rows(lines: _Lines, template: bool) -> Iterator[Row | Problem]:
+    reader = csv.reader(iter(lines), strict=True)
+    try:
+        header = next(reader, None)
+    except csv.Error as error:
+        raise RequestInvalid(f"line 1: {error}") from error
+    convert = _columns(header, lines, template)
+    while True:
+        first = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            yield Problem(first, f"{error}; a text with quotes or line breaks must be in double quotes")
+            continue
+        if cells is None:
+            return
+        bad = [number for number in range(first, reader.line_num + 1) if number in lines.bad]
+        if bad:
+            yield Problem(bad[0], lines.bad[bad[0]])
+        elif cells:
+            yield _row(first, lambda cells=cells: _named(cells, convert))  # type: ignore[misc]
+
+
+def _columns(
+    header: list[str] | None, lines: _Lines, template: bool
+) -> list[tuple[str, Callable[[str], Any]]]:
+    """Name and converter of each column. Raises RequestInvalid naming every wrong one."""
+    if header is None:
+        raise RequestInvalid("line 1: the file is empty; its first line must name the columns")
+    if 1 in lines.bad:
+        raise RequestInvalid(f"line 1: {lines.bad[1]}")
+    names = [name.strip() for name in header]
+    known = form_schema()
+    wrong = [name for name in names if not template and not _is_field(name, known)]
+    if wrong:
+        hint = "; columns are separated by commas" if len(names) == 1 and ";" in names[0] else ""
+        raise RequestInvalid(
+            f"line 1: no such column: {', '.join(map(repr, wrong))}; docs/request.md lists the fields{hint}"
+        )
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise RequestInvalid(f"line 1: more than one column {', '.join(map(repr, twice))}")
+    return [(name, _verbatim if template else _converter(known.get(name, {}))) for name in names]
+
+
+def _is_field(name: str, known: Json) -> bool:
+    return name == KEY or name in known or name.startswith("labels.")
+
+
+def _verbatim(text: str) -> str:
+    """A variable: text as it stands, also when it is empty."""
+    return text
+
+
+def _converter(schema: Json) -> Callable[[str], Any]:
+    """Text of a cell to the field's JSON type."""
+    kinds = schema.get("type", "string")
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if "integer" in kinds or (schema.get("enum") and isinstance(schema["enum"][0], int)):
+        return int
+    if "number" in kinds:
+        return float
+    if "boolean" in kinds:
+        return lambda text: {"true": True, "false": False}[text.strip().lower()]
+    if "object" in kinds:
+        return json.loads
+    return _script if "array" in kinds else str
+
+
+def _script(text: str) -> Any:
+    """A list of lines when the cell is one, else the text."""
+    return json.loads(text) if text.lstrip().startswith("[{") else text
+
+
+def _row(line: int, values: Callable[[], Json]) -> Row | Problem:
+    try:
+        return Row(line, values())
+    except _Bad as error:
+        return Problem(line, str(error))
+
+
+def _named(cells: list[str], columns: list[tuple[str, Callable[[str], Any]]]) -> Json:
+    if len(cells) != len(columns):
+        raise _Bad(f"{len(cells)} cells, but the header names {len(columns)} columns")
+    values: Json = {}
+    for cell, (name, convert) in zip(cells, columns, strict=True):
+        _check_formula(name, cell)
+        if cell == "" and convert is not _verbatim:
+            continue
+        try:
+            values[name] = convert(cell)
+        except (ValueError, KeyError, RecursionError) as error:
+            raise _Bad(f"{name}: {cell[:80]!r} is not of the kind that docs/request.md asks for") from error
+    return values
+
+
+def _check_formula(name: str, cell: str) -> None:
+    """Refuse what a spreadsheet would calculate: "=" in any cell, the rest in names that reach the report.
+
+    A script may begin with "-5 degrees", "+1" or "@home", so only "=" is refused there.
+    """
+    reaches_report = name == KEY or name.startswith("labels.")
+    if cell.startswith(("=", "\t", "\r")) or (reaches_report and cell.startswith(("+", "-", "@"))):
+        raise _Bad(f"{name}: {cell[:80]!r} is a formula to a spreadsheet; write the text it stands for")
+
+
+def _json_rows(lines: _Lines, template: bool) -> Iterator[Row | Problem]:
+    for line in lines:
+        number = lines.number
+        if number in lines.bad:
+            yield Problem(number, lines.bad[number])
+        elif line.strip():
+            yield _row(number, lambda line=line: _object(line, template))  # type: ignore[misc]
+
+
+def _object(line: str, template: bool) -> Json:
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _Bad(f"not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise _Bad("not a JSON object; write one object a line")
+    if not template:
+        return values
+    wrong = [name for name, value in values.items() if not isinstance(value, str)]
+    if wrong:
+        raise _Bad(f"{', '.join(map(repr, wrong))}: a variable must be text, in double quotes")
+    return values

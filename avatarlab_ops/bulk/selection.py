@@ -1,0 +1,166 @@
+"""Which published videos to make anew: by what they are, and by what would be made otherwise today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from avatarlab_ops import engines
+from avatarlab_ops.bulk import template
+from avatarlab_ops.bulk.contract import BulkRequest
+from avatarlab_ops.errors import EngineUnavailable, RequestInvalid
+from avatarlab_ops.graph import GRAPH
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import records
+from avatarlab_ops.stores.objects import objects, split_or_refuse
+
+Json = dict[str, Any]
+Condition = sa.ColumnElement[bool]
+PAGE = 500
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A published video and the request that makes it anew. `variables`: of its template, if it had one."""
+
+    render_id: str
+    body: Json
+    variables: Json | None = None
+    refusal: str | None = None  # why its template of today cannot be filled
+
+
+def choose(db: Session, settings: Settings, asked: BulkRequest) -> Iterator[Chosen]:
+    """Yield what the filters select, oldest first; a video that was made anew already is left out."""
+    conditions = _filters(asked)
+    if asked.stale:
+        looks = {"engine": _engines, "weights": _weights, "code": _code, "input": _inputs}
+        stale = [look(db, settings) for reason, look in looks.items() if reason in asked.stale]
+        stale += [_from_templates(_changed_templates(db, settings))] if "template" in asked.stale else []
+        conditions.append(sa.or_(*stale))
+    refilled = _changed_templates(db, settings) if "template" in asked.stale else {}
+    query = (
+        sa.select(m.Render.id, m.Request.body)
+        .join(m.Request, m.Request.id == m.Render.request_id)
+        .where(m.Render.state == "published", *conditions)
+        .order_by(m.Render.created_at, m.Render.id)
+    )
+    for row in db.execute(query.execution_options(yield_per=PAGE)):
+        yield _chosen(db, row.id, row.body, refilled)
+
+
+def _filters(asked: BulkRequest) -> list[Condition]:
+    anew = sa.select(m.BulkItem.number).where(
+        m.BulkItem.source == m.Render.id, m.BulkItem.state.in_(("waiting", "published"))
+    )
+    found: list[Condition] = [~anew.exists()]
+    if asked.labels:
+        found.append(m.Request.body["labels"].contains(asked.labels))
+    if asked.language:
+        found.append(m.Request.body["language"].astext == asked.language)
+    if asked.avatar:
+        found.append(m.Request.body["avatar"]["uri"].astext == asked.avatar)
+    if asked.published_from:
+        found.append(m.Render.ended_at >= asked.published_from)
+    if asked.published_before:
+        found.append(m.Render.ended_at < asked.published_before)
+    return found
+
+
+def _made_with(*conditions: Condition) -> Condition:
+    """Renders that used such an artifact."""
+    used = sa.select(m.StageRun.stage).join(m.Artifact, m.Artifact.fingerprint == m.StageRun.artifact)
+    return used.where(m.StageRun.render_id == m.Render.id, *conditions).exists()
+
+
+def _engines(db: Session, settings: Settings) -> Condition:  # noqa: ARG001
+    """Made by an engine whose version is another one today, or that exists no more."""
+    old = [
+        engine.id for engine, now in _engine_versions(db) if now is None or now["version"] != engine.version
+    ]
+    return _made_with(m.Artifact.engine_version_id.in_(old))
+
+
+def _weights(db: Session, settings: Settings) -> Condition:  # noqa: ARG001
+    """Made with weights that are others today."""
+    old = []
+    for engine, now in _engine_versions(db):
+        rows = db.scalars(sa.select(m.EngineWeight).where(m.EngineWeight.engine_version_id == engine.id))
+        if now is not None and now["weights"] != {row.name: row.sha256 for row in rows}:
+            old.append(engine.id)
+    return _made_with(m.Artifact.engine_version_id.in_(old))
+
+
+def _engine_versions(db: Session) -> Iterator[tuple[m.EngineVersion, Json | None]]:
+    """Every engine version ever used, with the engine of its name as it is today."""
+    for engine in db.scalars(sa.select(m.EngineVersion)):
+        try:
+            yield engine, engines.identity(engine.kind, engine.name)
+        except EngineUnavailable:
+            yield engine, None
+
+
+def _code(db: Session, settings: Settings) -> Condition:  # noqa: ARG001
+    """Made by a stage whose code version is another one today."""
+    today = [(stage.name, stage.version) for stage in GRAPH]
+    return _made_with(sa.tuple_(m.Artifact.stage, m.Artifact.stage_version).not_in(today))
+
+
+def _inputs(db: Session, settings: Settings) -> Condition:
+    """Made from an object of the inputs bucket that holds other bytes today."""
+    pairs = db.execute(sa.select(m.RenderInput.uri, m.RenderInput.sha256).distinct()).all()
+    now = {uri: _digest_now(db, settings, uri) for uri in {uri for uri, _ in pairs}}
+    changed = [(uri, sha256) for uri, sha256 in pairs if now[uri] not in (None, sha256)]
+    used = sa.select(m.RenderInput.role).where(m.RenderInput.render_id == m.Render.id)
+    return used.where(sa.tuple_(m.RenderInput.uri, m.RenderInput.sha256).in_(changed)).exists()
+
+
+def _digest_now(db: Session, settings: Settings, uri: str) -> str | None:
+    """Digest of the object, "" while these bytes were never read, None when there is no object."""
+    found = objects(settings).head(*split_or_refuse(uri))
+    if found is None:
+        return None
+    known = records.find_input(db, uri, found.etag)
+    return found.sha256 or (known.sha256 if known else "")
+
+
+def _changed_templates(db: Session, settings: Settings) -> dict[tuple[str, str], Json]:
+    """(address, digest it had) to the template as it is today, of every template that was changed."""
+    used = sa.select(m.BulkRun.template_uri, m.BulkRun.template_sha256).distinct()
+    changed: dict[tuple[str, str], Json] = {}
+    for uri, sha256 in db.execute(used.where(m.BulkRun.template_uri.is_not(None))):
+        assert uri is not None  # noqa: S101 (by the condition)
+        assert sha256 is not None  # noqa: S101 (written together)
+        if _digest_now(db, settings, uri) not in (None, sha256):
+            changed[uri, sha256] = template.parse(objects(settings).read(*split_or_refuse(uri)))
+    return changed
+
+
+def _from_templates(changed: dict[tuple[str, str], Json]) -> Condition:
+    items = sa.select(m.BulkItem.number).join(m.BulkRun, m.BulkRun.id == m.BulkItem.bulk_id)
+    made = sa.tuple_(m.BulkRun.template_uri, m.BulkRun.template_sha256).in_(list(changed))
+    return items.where(m.BulkItem.render_id == m.Render.id, made).exists()
+
+
+def _chosen(db: Session, render_id: str, body: Json, refilled: dict[tuple[str, str], Json]) -> Chosen:
+    """The request as it was, or as the template of today with the old variables makes it."""
+    if refilled:
+        made = sa.select(m.BulkItem.variables, m.BulkRun.template_uri, m.BulkRun.template_sha256).join(
+            m.BulkRun, m.BulkRun.id == m.BulkItem.bulk_id
+        )
+        for variables, uri, sha256 in db.execute(made.where(m.BulkItem.render_id == render_id)):
+            if variables is not None and (uri, sha256) in refilled:
+                return _refilled(render_id, refilled[uri, sha256], variables)
+    return Chosen(render_id, {name: value for name, value in body.items() if name != "idempotency_key"})
+
+
+def _refilled(render_id: str, today: Json, variables: Json) -> Chosen:
+    try:
+        template.check(template.names(today), variables)
+    except RequestInvalid as error:
+        return Chosen(render_id, {}, variables, str(error))
+    return Chosen(render_id, template.fill(today, variables), variables)

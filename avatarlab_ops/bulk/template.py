@@ -1,0 +1,56 @@
+"""Template requests: JSON with {{name}} in its texts, filled with the variables of a row."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from avatarlab_ops.errors import RequestInvalid
+
+Json = dict[str, Any]
+PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z0-9][A-Za-z0-9_.-]{0,63})\s*\}\}")
+
+
+def parse(text: bytes) -> Json:
+    """The template. Raises RequestInvalid when it is no JSON object or has no placeholder."""
+    try:
+        template = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RequestInvalid(f"the template is not JSON in UTF-8: {error}") from error
+    if not isinstance(template, dict):
+        raise RequestInvalid("the template must be a JSON object, a request with {{name}} in its texts")
+    if not names(template):
+        raise RequestInvalid("the template has no placeholder: write {{name}} where a row's variable goes")
+    return template
+
+
+def names(template: Any) -> frozenset[str]:
+    """Every variable that the template needs."""
+    if isinstance(template, str):
+        return frozenset(PLACEHOLDER.findall(template))
+    parts = template.values() if isinstance(template, Mapping) else template
+    if not isinstance(template, (Mapping, list)):
+        return frozenset()
+    return frozenset[str]().union(*(names(part) for part in parts))
+
+
+def check(needed: Collection[str], given: Collection[str]) -> None:
+    """Raise RequestInvalid for a variable that is missing, or that the template has no place for."""
+    missing, unused = sorted(set(needed) - set(given)), sorted(set(given) - set(needed))
+    told = [f"no variable {name!r}, which the template needs" for name in missing]
+    told += [f"variable {name!r} has no place in the template" for name in unused]
+    if told:
+        raise RequestInvalid("; ".join(told))
+
+
+def fill(template: Any, variables: Mapping[str, str]) -> Any:
+    """A copy of the template with each placeholder replaced, in one pass: a value is never filled again."""
+    if isinstance(template, str):
+        return PLACEHOLDER.sub(lambda match: variables[match[1]], template)
+    if isinstance(template, Mapping):
+        return {name: fill(part, variables) for name, part in template.items()}
+    if isinstance(template, list):
+        return [fill(part, variables) for part in template]
+    return template

@@ -1,0 +1,152 @@
+"""Bulk runs: regenerate, bulk status, bulk report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from avatarlab_ops.cli.common import FILE, airflow, fetch, known_stores, upload_file
+from avatarlab_ops.errors import AvatarlabError, InputError
+
+if TYPE_CHECKING:
+    from avatarlab_ops.client import AirflowClient
+
+POLL_S = 0.5
+REASONS = click.Choice(["engine", "weights", "code", "input", "template"])
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=EXISTING, required=False)
+@click.option("--template", type=EXISTING, help="Request with {{name}} placeholders that FILE's rows fill.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Videos with this label.")
+@click.option("--language", help="Videos in this language.")
+@click.option("--avatar", help="Videos of this avatar (s3://inputs/...).")
+@click.option("--from", "published_from", metavar="TIME", help="Videos published at this time or later.")
+@click.option("--before", "published_before", metavar="TIME", help="Videos published before this time.")
+@click.option("--stale", multiple=True, type=REASONS, help="Videos that would be made otherwise today.")
+@click.option("--name", help="The same name continues the same bulk run.")
+@click.option("--dry-run", is_flag=True, help="Count and predict, and start nothing.")
+@click.option("--partial", is_flag=True, help="Go on without rows that are wrong.")
+def regenerate(file: Path | None, template: Path | None, labels: tuple[str, ...], **chosen: Any) -> None:
+    """Make a video of each row of FILE (.csv, .jsonl), or anew of each published video that is chosen.
+
+    Prints the id of the bulk run once every row was checked; the same FILE again continues it.
+    """
+    from avatarlab_ops.bulk.contract import BulkRequest
+
+    named = dict(_label(label) for label in labels)
+    asked = {name: list(value) if name == "stale" else value for name, value in chosen.items() if value}
+    asked |= {"labels": named} if named else {}
+    asked |= _uploaded(file, template)
+    conf = BulkRequest.parse(asked).model_dump(mode="json", exclude_defaults=True)
+    name = conf.get("name") or _name(conf)
+    conf["name"] = name
+    with airflow() as client:
+        run_id = client.regenerate(conf, f"{name}.dry.{time.time_ns()}" if conf.get("dry_run") else name)
+        outline = _planned(client, run_id)
+    _tell(outline)
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--label: {text!r} is not of the form NAME=VALUE")
+    return name, value
+
+
+def _uploaded(file: Path | None, template: Path | None) -> dict[str, str]:
+    """References of the files, once they lie in the bucket of inputs."""
+    from avatarlab_ops.bulk.rows import check_size
+
+    given = {name: path for name, path in (("file", file), ("template", template)) if path}
+    for path in given.values():
+        check_size(path.stat().st_size, str(path))
+    return {name: upload_file(known_stores(), path, None) for name, path in given.items()}
+
+
+def _name(conf: dict[str, Any]) -> str:
+    """A file's bulk run is known by what was asked; a choice of videos is another one each time."""
+    if "file" not in conf:
+        return f"bulk-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
+    body = {name: value for name, value in conf.items() if name != "dry_run"}
+    return f"bulk-{hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:24]}"
+
+
+def _planned(client: AirflowClient, run_id: str) -> dict[str, Any]:
+    """What the task `plan` found. Raises its refusal."""
+    from avatarlab_ops.client import BULK_DAG
+    from avatarlab_ops.watch import RenderFailedError
+
+    while True:
+        if outline := client.xcom(run_id, "plan", "outline", dag=BULK_DAG):
+            return dict(outline)
+        if client.run(run_id, BULK_DAG)["state"] == "failed":
+            told = client.xcom(run_id, "plan", "refusal", dag=BULK_DAG) or {}
+            reason = told.get("reason", f"run {run_id} failed; its log in Airflow says why")
+            raise RenderFailedError(told.get("code", AvatarlabError.code), reason)
+        time.sleep(POLL_S)
+
+
+def _tell(outline: dict[str, Any]) -> None:
+    for line in outline["told"]:
+        click.echo(f"left out: {line}", err=True)
+    if (more := outline["problems"] - len(outline["told"])) > 0:
+        click.echo(f"left out: and {more} more", err=True)
+    if outline["over_budget"]:
+        click.echo(f"would be refused: {outline['over_budget']}", err=True)
+    what = "would be made" if outline["dry_run"] else "to make"
+    click.echo(
+        f"{outline['waiting']} of {outline['items']} videos {what}, about "
+        f"{outline['predicted_gpu_s']:.1f} GPU-seconds",
+        err=True,
+    )
+    if not outline["dry_run"]:
+        click.echo(outline["bulk_id"])
+
+
+@click.group()
+def bulk() -> None:
+    """Look at bulk runs."""
+
+
+@bulk.command()
+@click.argument("run")
+def status(run: str) -> None:
+    """Print how far the bulk run RUN is, as JSON."""
+    from dataclasses import asdict
+
+    from avatarlab_ops.bulk import report as reports
+
+    click.echo(json.dumps(asdict(reports.status(known_stores(), run)), indent=2, default=str))
+
+
+@bulk.command()
+@click.argument("run")
+@click.option("--out", type=FILE, help="Where to put it; .csv gives the table, anything else JSON.")
+def report(run: str, out: Path | None) -> None:
+    """Print or fetch the report of RUN, once every item has ended."""
+    from avatarlab_ops.bulk import report as reports
+    from avatarlab_ops.request import split_reference
+    from avatarlab_ops.stores.objects import objects
+
+    settings = known_stores()
+    found = reports.status(settings, run)
+    if found.report is None or found.table is None:
+        raise InputError(
+            f"{found.states.get('waiting', 0)} of {found.items} items of {run} have not ended yet"
+        )
+    uri = found.table if out and out.suffix == ".csv" else found.report
+    if out:
+        fetch(settings, uri, out)
+        click.echo(str(out))
+    else:
+        click.echo(objects(settings).read(*split_reference(uri)).decode())
+
+
+COMMANDS = (regenerate, bulk)

@@ -1,0 +1,134 @@
+"""What a render will cost, from what such work has cost before.
+
+Seconds of a stage are a straight line over its work: characters for speech, pictures of footage for face and
+matte, frames of the video for lip-sync and composite; measured for each engine and picture size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from avatarlab_ops.graph import BY_NAME, GPU_STAGES, GRAPH
+from avatarlab_ops.plan import Plan
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from avatarlab_ops.stores.catalog.models import Artifact, Rate
+
+SPOKEN = "spoken"  # kept like a stage: seconds of speech over characters
+BOUNDARY_S = 1.0  # what starting one more task costs
+DEFAULT_SIDE_PX = 720
+# Seconds a unit of work at 720 px before anything was measured: the default engines on two CPU cores.
+DEFAULTS = {SPOKEN: 0.07, "speech": 0.02, "face": 0.05, "matte": 0.2, "lipsync": 0.04, "composite": 0.04}
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much one stage has to do. `side_px`: shorter side of its pictures, 0 where size plays no part."""
+
+    stage: str
+    engine: str
+    side_px: int
+    units: float
+
+
+def characters(plan: Plan) -> int:
+    """Length of the script."""
+    return sum(len(line.text) for line in plan.script)
+
+
+def work(stage: str, plan: Plan, speech_s: float) -> Work:
+    """The work of a stage for a video of `speech_s` seconds."""
+    engine = BY_NAME[stage].engine
+    name = engine(plan)[1] if engine else ""
+    side = plan.footage.max_short_side_px
+    if stage == "speech":
+        return Work(stage, name, 0, characters(plan))
+    if stage in ("face", "matte"):
+        pictures = (plan.avatar.duration_s or 0) * plan.footage.fps
+        return Work(stage, name, side, max(1.0, pictures))
+    if stage == "composite":
+        side = min(plan.picture.width, plan.picture.height)
+    return Work(stage, name, side, max(1.0, speech_s * plan.picture.fps))
+
+
+def learn(
+    db: Session, stage: str, plan: Plan, *, artifacts: Mapping[str, Artifact], made: Artifact, took_s: float
+) -> None:
+    """Keep what a stage has just cost. `artifacts`: of the stages before; `made`: its own."""
+    from avatarlab_ops.stores.catalog import rates
+
+    speech = made if stage == "speech" else artifacts.get("speech")
+    speech_s = float(speech.facts["duration_s"]) if speech else 0.0
+    did = work(stage, plan, speech_s)
+    rates.observe(db, stage, did.engine, did.side_px, work=did.units, seconds=took_s)
+    if stage == "speech":
+        rates.observe(db, SPOKEN, did.engine, 0, work=did.units, seconds=speech_s)
+
+
+def predict(
+    rates: Iterable[Rate], plan: Plan, found: Mapping[str, Artifact], free: Iterable[str] = ()
+) -> dict[str, float]:
+    """Seconds of work for each stage that has work to do.
+
+    `found` are artifacts that exist, `free` names stages that others will have paid for by then.
+    """
+    known = list(rates)
+    speech = work("speech", plan, 0.0)
+    spoken = Work(SPOKEN, speech.engine, 0, speech.units)
+    speech_s = float(found["speech"].facts["duration_s"]) if "speech" in found else seconds(known, spoken)
+    todo = [s.name for s in GRAPH if s.wanted(plan) and s.name not in found and s.name not in set(free)]
+    return {name: round(seconds(known, work(name, plan, speech_s)), 3) for name in todo}
+
+
+def gpu_s(predicted: Mapping[str, float]) -> float:
+    """The part of a prediction that runs in the pool `gpu`."""
+    return sum(value for stage, value in predicted.items() if stage in GPU_STAGES)
+
+
+def seconds(rates: Iterable[Rate], job: Work) -> float:
+    """Seconds that a piece of work will take: by the nearest measured size, else by DEFAULTS."""
+    same = [rate for rate in rates if (rate.stage, rate.engine) == (job.stage, job.engine)]
+    if not same:
+        return DEFAULTS[job.stage] * job.units * _scale(job.side_px, DEFAULT_SIDE_PX)
+    nearest = min(same, key=lambda rate: abs(rate.side_px - job.side_px))
+    fixed, each = fit(nearest)
+    return (fixed + each * job.units) * _scale(job.side_px, nearest.side_px)
+
+
+def _scale(side_px: int, known_px: int) -> float:
+    """Work grows with the number of pixels."""
+    return (side_px / known_px) ** 2 if side_px and known_px else 1.0
+
+
+def fit(rate: Rate) -> tuple[float, float]:
+    """(seconds for starting, seconds a unit): least squares, or the mean where that makes no sense."""
+    spread = rate.n * rate.xx - rate.x**2
+    if rate.n >= 3 and spread > 1e-6 * rate.n * rate.xx:
+        each = (rate.n * rate.xy - rate.x * rate.y) / spread
+        fixed = (rate.y - each * rate.x) / rate.n
+        if each > 0 and fixed >= 0:
+            return fixed, each
+    return 0.0, rate.y / rate.x if rate.x else 0.0
+
+
+def remaining_s(predicted: Mapping[str, float], ended: Iterable[str], left: Mapping[str, float]) -> float:
+    """Seconds until the last stage ends when nothing else is in the way.
+
+    `ended` names finished stages; `left` the seconds that running stages themselves expect.
+    """
+    over, ends = set(ended), dict[str, float]()
+    for stage in GRAPH:
+        own = 0.0 if stage.name in over else left.get(stage.name, predicted.get(stage.name, 0.0))
+        boundary = BOUNDARY_S if own and stage.name not in left else 0.0
+        ends[stage.name] = max((ends[name] for name in stage.after), default=0.0) + own + boundary
+    return max(ends.values()) + BOUNDARY_S
+
+
+def gpu_left_s(predicted: Mapping[str, Any], ended: Iterable[str]) -> float:
+    """GPU-seconds of a prediction that are still to come."""
+    over = set(ended)
+    return gpu_s({stage: value for stage, value in predicted.items() if stage not in over})

@@ -1,0 +1,155 @@
+"""Bulk runs and their items in the catalog. Every function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from avatarlab_ops.errors import ReferenceRefused
+from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import records
+from avatarlab_ops.stores.catalog.spending import SETTLED
+
+Json = dict[str, Any]
+FINAL = ("published", "failed", "cancelled")
+PAGE = 500  # rows that are read or written at once
+
+
+def begin(db: Session, **values: Any) -> bool:
+    """Write a bulk run; False when there is one of its id."""
+    statement = insert(m.BulkRun).values(values).on_conflict_do_nothing().returning(m.BulkRun.id)
+    return db.scalars(statement).first() is not None
+
+
+def find(db: Session, bulk_id: str) -> m.BulkRun | None:
+    """The bulk run, if it was ever planned."""
+    return db.get(m.BulkRun, bulk_id)
+
+
+def existing(db: Session, bulk_id: str) -> m.BulkRun:
+    """The bulk run. Raises ReferenceRefused when there is none."""
+    found = find(db, bulk_id)
+    if found is None:
+        raise ReferenceRefused(
+            f"there is no bulk run {bulk_id!r}; `avatarlab regenerate` prints the id of one"
+        )
+    return found
+
+
+def add_items(db: Session, rows: list[Json]) -> None:
+    """Write items of a run that is being planned."""
+    if rows:
+        db.execute(sa.insert(m.BulkItem), rows)
+
+
+def fold_batches(db: Session, bulk_id: str, batches: int) -> None:
+    """Spread items over at most so many batches."""
+    mine = m.BulkItem.bulk_id == bulk_id
+    db.execute(sa.update(m.BulkItem).where(mine).values(batch=m.BulkItem.batch % batches))
+
+
+def open_batches(db: Session, bulk_id: str) -> list[int]:
+    """Batches with items that have not ended."""
+    mine = sa.and_(m.BulkItem.bulk_id == bulk_id, m.BulkItem.state == "waiting")
+    return list(db.scalars(sa.select(m.BulkItem.batch).where(mine).distinct().order_by(m.BulkItem.batch)))
+
+
+def open_items(db: Session, bulk_id: str, batch: int, stage: str) -> list[m.BulkItem]:
+    """Items of a batch for which the stage is still to be done, in order."""
+    run = sa.and_(m.StageRun.render_id == m.BulkItem.render_id, m.StageRun.stage == stage)
+    query = (
+        sa.select(m.BulkItem)
+        .outerjoin(m.StageRun, run)
+        .where(m.BulkItem.bulk_id == bulk_id, m.BulkItem.batch == batch, m.BulkItem.state == "waiting")
+        .where(sa.or_(m.StageRun.state.is_(None), m.StageRun.state.not_in(SETTLED)))
+    )
+    return list(db.scalars(query.order_by(m.BulkItem.number)))
+
+
+def assign(db: Session, item: m.BulkItem, render_id: str) -> None:
+    """Note which render makes an item."""
+    row = sa.and_(m.BulkItem.bulk_id == item.bulk_id, m.BulkItem.number == item.number)
+    db.execute(sa.update(m.BulkItem).where(row).values(render_id=render_id))
+
+
+def refuse(db: Session, item: m.BulkItem, error: BaseException) -> None:
+    """End an item that got no render."""
+    row = sa.and_(m.BulkItem.bulk_id == item.bulk_id, m.BulkItem.number == item.number)
+    values = {"error": records.describe(error), "error_code": records.code_of(error)}
+    ended = sa.update(m.BulkItem).where(row, m.BulkItem.state == "waiting")
+    db.execute(ended.values(state="failed", ended_at=records.now(), **values))
+
+
+def settle(db: Session, bulk_id: str, batch: int | None = None) -> None:
+    """End the items whose renders have ended."""
+    mine = sa.and_(m.BulkItem.bulk_id == bulk_id, m.BulkItem.state == "waiting")
+    over = sa.and_(m.Render.id == m.BulkItem.render_id, m.Render.state.in_(FINAL))
+    ended = sa.update(m.BulkItem).where(mine, over).values(
+        state=m.Render.state, error=m.Render.error, error_code=m.Render.error_code, ended_at=m.Render.ended_at
+    )  # fmt: skip
+    db.execute(ended if batch is None else ended.where(m.BulkItem.batch == batch))
+
+
+def counts(db: Session, bulk_id: str) -> dict[str, int]:
+    """State to number of items."""
+    query = sa.select(m.BulkItem.state, sa.func.count()).where(m.BulkItem.bulk_id == bulk_id)
+    return {state: int(number) for state, number in db.execute(query.group_by(m.BulkItem.state))}
+
+
+def predicted(db: Session, bulk_id: str, *, waiting: bool = False) -> float:
+    """GPU-seconds that the items, or those that have not ended, were predicted to need."""
+    query = sa.select(sa.func.sum(m.BulkItem.predicted_gpu_s)).where(m.BulkItem.bulk_id == bulk_id)
+    return float(db.scalar(query.where(m.BulkItem.state == "waiting") if waiting else query) or 0.0)
+
+
+def results(db: Session, bulk_id: str, gpu_stages: tuple[str, ...]) -> Iterator[Json]:
+    """What became of each item, in order. `gpu_stages`: whose seconds are GPU-seconds."""
+    spent = sa.func.coalesce(sa.func.sum(m.StageRun.compute_s), 0.0)
+    mine = m.StageRun.render_id == m.BulkItem.render_id
+    compute = sa.select(spent).where(mine).scalar_subquery()
+    gpu = sa.select(spent).where(mine, m.StageRun.stage.in_(gpu_stages)).scalar_subquery()
+    query = (
+        sa.select(m.BulkItem, m.Render.measures, compute.label("compute_s"), gpu.label("gpu_s"))
+        .outerjoin(m.Render, m.Render.id == m.BulkItem.render_id)
+        .where(m.BulkItem.bulk_id == bulk_id)
+        .order_by(m.BulkItem.number)
+    )
+    for row in db.execute(query.execution_options(yield_per=PAGE)):
+        yield _result(row) | _files(db, row.BulkItem)
+
+
+def _result(row: Any) -> Json:
+    item: m.BulkItem = row.BulkItem
+    return {
+        "number": item.number,
+        "line": item.line,
+        "key": item.key,
+        "state": item.state,
+        "render_id": item.render_id,
+        "source": item.source,
+        "duration_s": (row.measures or {}).get("duration_s"),
+        "compute_s": round(row.compute_s, 3),
+        "gpu_s": round(row.gpu_s, 3),
+        "error_code": item.error_code,
+        "error": item.error,
+    }
+
+
+def _files(db: Session, item: m.BulkItem) -> Json:
+    made = item.render_id if item.state == "published" else None
+    files = records.published_files(db, made) if made else {}
+    video = next((file.uri for name, file in files.items() if name.startswith("video.")), None)
+    return {"video": video, "manifest": files["manifest.json"].uri if "manifest.json" in files else None}
+
+
+def end(db: Session, bulk_id: str, counted: dict[str, int]) -> bool:
+    """Close a bulk run; False when it was closed before."""
+    row = sa.and_(m.BulkRun.id == bulk_id, m.BulkRun.ended_at.is_(None))
+    values = {"counts": counted, "ended_at": records.now()}
+    return (
+        db.scalars(sa.update(m.BulkRun).where(row).values(values).returning(m.BulkRun.id)).first() is not None
+    )

@@ -1,0 +1,69 @@
+"""What budgets ask: GPU-seconds spent lately, and those that admitted work will still need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog.records import now
+
+__all__ = ["in_bulk_run", "now", "one_at_a_time", "open_renders", "spent", "waiting_items_gpu_s"]
+SETTLED = ("done", "cached", "not_needed")
+
+
+def one_at_a_time(db: Session) -> None:
+    """Let one transaction decide about budgets at a time, until it ends."""
+    db.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('avatarlab budget'))"))
+
+
+def spent(
+    db: Session, stages: Iterable[str], *, since: datetime, caller: str | None
+) -> list[tuple[datetime, float]]:
+    """(end, seconds) of every stage run that worked; `caller` None: everybody's."""
+    query = (
+        sa.select(m.StageRun.ended_at, m.StageRun.compute_s)
+        .join(m.Render, m.Render.id == m.StageRun.render_id)
+        .join(m.Request, m.Request.id == m.Render.request_id)
+        .where(m.StageRun.state == "done", m.StageRun.ended_at > since, m.StageRun.stage.in_(tuple(stages)))
+    )
+    rows = db.execute(query.where(m.Request.caller == caller) if caller is not None else query)
+    return [(row.ended_at, row.compute_s) for row in rows]
+
+
+def open_renders(db: Session, caller: str | None) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """(prediction, settled stages) of every render that was admitted and has not ended."""
+    ended = (
+        sa.select(sa.func.array_agg(m.StageRun.stage))
+        .where(m.StageRun.render_id == m.Render.id, m.StageRun.state.in_(SETTLED))
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(m.Render.predicted, ended.label("ended"))
+        .join(m.Request, m.Request.id == m.Render.request_id)
+        .where(m.Render.state.in_(("accepted", "running")), m.Render.predicted.is_not(None))
+    )
+    rows = db.execute(query.where(m.Request.caller == caller) if caller is not None else query)
+    return ((row.predicted, row.ended or []) for row in rows)
+
+
+def waiting_items_gpu_s(db: Session, caller: str | None, besides: str | None) -> float:
+    """GPU-seconds promised to items of bulk runs that have no render yet, but for one bulk run."""
+    query = (
+        sa.select(sa.func.sum(m.BulkItem.predicted_gpu_s))
+        .join(m.BulkRun, m.BulkRun.id == m.BulkItem.bulk_id)
+        .where(m.BulkItem.state == "waiting", m.BulkItem.render_id.is_(None))
+        .where(m.BulkRun.id.is_distinct_from(besides))
+    )
+    return float(db.scalar(query.where(m.BulkRun.caller == caller) if caller is not None else query) or 0.0)
+
+
+def in_bulk_run(db: Session, render_id: str) -> bool:
+    """Whether a render is an item's: its GPU-seconds were promised when the bulk run was planned."""
+    return (
+        db.scalar(sa.select(m.BulkItem.number).where(m.BulkItem.render_id == render_id).limit(1)) is not None
+    )

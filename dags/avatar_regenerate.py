@@ -1,0 +1,56 @@
+"""Many videos at once: the rows of a file, or anew what was published and is chosen by filter or staleness.
+
+`plan` checks every row before anything starts. Items go in batches through three tasks each: `prepare`
+(CPU), `perform` (all model stages, in the pool `gpu`) and `finish` (CPU). Every task has a lower priority
+than those of single requests, and `perform` takes at most AVATARLAB_BULK_GPU_TASKS (1) places of the pool,
+for a turn at a time. Triggered again under the same name, or cleared, a run continues.
+
+AVATARLAB_REGENERATE_CRON (e.g. `0 3 * * *`) runs it by the clock; the Airflow variable `avatarlab_regenerate`
+then says what to choose, as JSON; unset: everything stale.
+"""
+
+import os
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG, task_group
+from avatarlab_airflow import as_params
+from avatarlab_bulk import BatchOperator, PlanOperator, ReportOperator
+
+from avatarlab_ops.bulk.contract import form_schema
+
+GPU_TASKS = int(os.environ.get("AVATARLAB_BULK_GPU_TASKS", "1"))
+CPU_TASKS = 1  # of each kind: single requests find the pool `cpu` mostly free
+
+with DAG(
+    "avatar_regenerate",
+    description="Many requests at once: from a file, by filter, or what is stale.",
+    doc_md=__doc__,
+    schedule=os.environ.get("AVATARLAB_REGENERATE_CRON") or None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    params=as_params(form_schema()),
+    tags=["avatarlab"],
+    max_active_runs=4,
+    default_args={
+        "owner": "avatarlab",
+        "pool": "cpu",
+        "priority_weight": 1,
+        "weight_rule": "absolute",
+        "retries": 4,
+        "retry_delay": timedelta(seconds=2),
+        "retry_exponential_backoff": 2,
+        "max_retry_delay": timedelta(minutes=2),
+    },
+) as dag:
+    plan = PlanOperator(task_id="plan")
+
+    @task_group
+    def batch(number: int) -> None:
+        """One batch of items."""
+        prepare = BatchOperator(group="prepare", batch=number, max_active_tis_per_dag=CPU_TASKS)
+        perform = BatchOperator(group="perform", batch=number, pool="gpu", max_active_tis_per_dag=GPU_TASKS)
+        finish = BatchOperator(group="finish", batch=number, max_active_tis_per_dag=CPU_TASKS)
+        prepare >> perform >> finish
+
+    report = ReportOperator(task_id="report", trigger_rule="all_done")
+    batch.expand(number=plan.output) >> report

@@ -1,0 +1,108 @@
+"""Between Airflow and bulk runs: their operators. No DAG lives here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, Variable
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+from avatarlab_airflow import REFUSAL, caller_of, retry_policy, settings
+
+from avatarlab_ops.errors import AvatarlabError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+BULK_ID = "bulk_id"  # XCom key under which `plan` leaves the bulk run's id
+OUTLINE = "outline"  # XCom key under which `plan` leaves counts and predictions
+SCHEDULED = "avatarlab_regenerate"  # Airflow variable: what a run by the clock chooses, as JSON
+STALE = {"stale": ["engine", "weights", "code", "input", "template"]}
+
+
+class BulkOperator(BaseOperator):
+    """What the tasks of a bulk run have in common: retries by the exception tree."""
+
+    ui_color = "#e2e8f0"
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs = {"retry_policy": retry_policy(), "on_failure_callback": tell_refusal, **kwargs}
+        super().__init__(**kwargs)
+
+
+class PlanOperator(BulkOperator):
+    """Checks every row, keeps the items, and returns the batches that have work to do."""
+
+    def execute(self, context: Context) -> list[int]:
+        """Batch numbers for the mapped tasks; none for a dry run."""
+        from dataclasses import asdict
+
+        from avatarlab_ops.bulk import planning
+        from avatarlab_ops.bulk.contract import BulkRequest
+
+        run = context["dag_run"]
+        conf = run.conf or {}
+        if not conf and str(run.run_type) == "scheduled":
+            conf = Variable.get(SCHEDULED, default=STALE, deserialize_json=True)
+        asked = BulkRequest.parse(conf)
+        bulk_id = planning.bulk_id_of(asked, run.run_id)
+        outline = planning.plan(settings(), asked, bulk_id=bulk_id, caller=caller_of(run))
+        if not outline.dry_run:
+            context["ti"].xcom_push(key=BULK_ID, value=bulk_id)
+        batches = list(outline.batches)
+        context["ti"].xcom_push(key=OUTLINE, value=asdict(outline) | {"batches": len(batches)})
+        return batches
+
+
+class BatchOperator(BulkOperator):
+    """One group of stages for one batch; at the end of its turn it queues again behind whoever waits."""
+
+    template_fields: Sequence[str] = ("batch",)
+
+    def __init__(self, *, group: str, batch: Any, **kwargs: Any) -> None:
+        super().__init__(task_id=group, **kwargs)
+        self.group, self.batch = group, batch
+
+    def execute(self, context: Context) -> None:
+        """Work until the batch is done or the turn is over."""
+        from avatarlab_ops.bulk.work import work
+
+        task: Any = context["ti"]
+        bulk_id = task.xcom_pull(task_ids="plan", key=BULK_ID)
+        last_try = task.try_number > task.max_tries
+        if not work(settings(), bulk_id, int(self.batch), self.group, last_try=last_try):
+            raise AirflowRescheduleException(datetime.now(UTC))  # type: ignore[no-untyped-call]
+
+
+class ReportOperator(BulkOperator):
+    """Writes the report and the summary event once every item has ended."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the counts; fails while items are left, so that the run shows as failed."""
+        from dataclasses import asdict
+
+        from avatarlab_ops.bulk import report
+
+        task = context["ti"]
+        outline = task.xcom_pull(task_ids="plan", key=OUTLINE)
+        if outline is None:
+            raise AirflowFailException("nothing was planned; the task plan says why")
+        if outline["dry_run"]:
+            raise AirflowSkipException("a dry run has nothing to report")
+        summary = report.finish(settings(), task.xcom_pull(task_ids="plan", key=BULK_ID))
+        if left := summary.states.get("waiting"):
+            raise AirflowFailException(
+                f"{left} of {summary.items} items have not ended; clear this run, or ask for it again under "
+                f"the name {summary.bulk_id}: it continues"
+            )
+        return asdict(summary) | {"created_at": str(summary.created_at), "ended_at": str(summary.ended_at)}
+
+
+def tell_refusal(context: Context) -> None:
+    """Leave the reason of a failure as XCom beside the task's log."""
+    error = context.get("exception")
+    told = {"code": "error", "reason": str(error or "the process ended before its task did")}
+    if isinstance(error, AvatarlabError):
+        told["code"] = error.code
+    context["ti"].xcom_push(key=REFUSAL, value=told)

@@ -1,0 +1,356 @@
+"""Bulk runs on real stores: as many results as items and none twice, whatever is wrong or dies meanwhile."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from avatarlab_ops import graph, pipeline, renders
+from avatarlab_ops.bulk import planning, report, work
+from avatarlab_ops.bulk.contract import BulkRequest
+from avatarlab_ops.engines import ENGINES
+from avatarlab_ops.errors import BudgetExceeded, ReferenceRefused, RequestInvalid, TransientError
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.documents import documents
+from avatarlab_ops.stores.objects import objects, split_or_refuse
+
+from . import material
+
+SMALL = {"output": {"resolution": "360p", "aspect": "1:1"}}
+
+
+@pytest.fixture(scope="module")
+def portrait(stores: Settings) -> str:
+    return material.upload(stores, "astronaut.png", material.png(material.astronaut()))
+
+
+def rows(stores: Settings, portrait: str, name: str, scripts: list[str], **columns: str) -> str:
+    """Upload a CSV of the smallest requests and return its reference."""
+    names = ["script", "avatar.uri", "output.resolution", "output.aspect", *columns]
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(names)
+    writer.writerows([script, portrait, "360p", "1:1", *columns.values()] for script in scripts)
+    return material.upload(stores, f"bulk/{name}.csv", text.getvalue().encode())
+
+
+def asked(**fields: Any) -> BulkRequest:
+    return BulkRequest.parse(fields)
+
+
+def items_of(stores: Settings, bulk_id: str) -> list[m.BulkItem]:
+    with transaction(stores.pg_dsn) as db:
+        query = sa.select(m.BulkItem).where(m.BulkItem.bulk_id == bulk_id).order_by(m.BulkItem.number)
+        return list(db.scalars(query))
+
+
+def videos(stores: Settings, bulk_id: str) -> list[str]:
+    """Render of each published video that carries the label of a bulk run."""
+    keys = objects(stores).keys(stores.bucket_outputs, "renders/")
+    found = [key.split("/")[1] for key in keys if key.endswith("/video.mp4")]
+    with transaction(stores.pg_dsn) as db:
+        bodies = {found: records.request_of(db, records.find(db, found)).body for found in found}
+    return [render for render in found if bodies[render]["labels"].get("run") == bulk_id]
+
+
+@pytest.fixture(scope="module")
+def six(stores: Settings, portrait: str) -> report.Summary:
+    scripts = ["Go.", "Yes.", "Go.", "No.", "Yes.", "Yes."]
+    uri = rows(stores, portrait, "six", scripts, **{"labels.run": "six"})
+    return work.run(stores, asked(file=uri, name="six"), bulk_id="six")
+
+
+def test_every_row_is_a_video_and_the_report_says_so(stores: Settings, six: report.Summary) -> None:
+    assert six.states == {"published": 6}
+    assert len(videos(stores, "six")) == 6
+    assert six.report is not None
+    assert six.table is not None
+    whole = json.loads(objects(stores).read(*split_or_refuse(six.report)))
+    table = list(csv.DictReader(io.StringIO(objects(stores).read(*split_or_refuse(six.table)).decode())))
+    assert [row["key"] for row in table] == [f"line-{number}" for number in range(2, 8)]
+    assert {row["video"] for row in table} == {item["video"] for item in whole["items"]}
+    assert all(objects(stores).head(*split_or_refuse(row["video"])) for row in table)
+    event = documents(stores).find("lineage_events", "bulk:six:COMPLETE")
+    assert event is not None
+    assert event["states"] == {"published": 6}
+
+
+def test_items_share_what_belongs_to_the_avatar(stores: Settings, six: report.Summary) -> None:
+    with transaction(stores.pg_dsn) as db:
+        runs = sa.select(m.StageRun.stage, m.StageRun.state).join(
+            m.BulkItem, m.BulkItem.render_id == m.StageRun.render_id
+        )
+        states = Counter(
+            (row.stage, row.state) for row in db.execute(runs.where(m.BulkItem.bulk_id == "six"))
+        )
+    assert (states["face", "done"], states["face", "cached"]) == (1, 5)
+    assert (states["speech", "done"], states["speech", "cached"]) == (3, 3)  # three different scripts
+
+
+def test_the_same_run_again_makes_nothing(stores: Settings, six: report.Summary) -> None:
+    uri = f"s3://{stores.bucket_inputs}/bulk/six.csv"
+    again = work.run(stores, asked(file=uri, name="six"), bulk_id="six")
+    assert again == six
+    assert len(videos(stores, "six")) == 6
+    with pytest.raises(RequestInvalid, match="another bulk run"):
+        work.run(stores, asked(language="en-US", name="six"), bulk_id="six")
+
+
+def test_a_dry_run_counts_and_knows_what_exists(stores: Settings, portrait: str, six: report.Summary) -> None:
+    uri = rows(stores, portrait, "dry", ["Go.", "Something new.", "Something new."])
+    outline = planning.plan(stores, asked(file=uri, dry_run=True), bulk_id="dry", caller="x")
+    new = planning.plan(
+        stores,
+        asked(file=rows(stores, portrait, "dry1", ["Something new."]), dry_run=True),
+        bulk_id="dry",
+        caller="x",
+    )
+    assert (outline.items, outline.batches) == (3, ())
+    # "Go." is stored; "Something new." is spoken once, its lips are moved for each.
+    assert 0 < new.predicted_gpu_s < outline.predicted_gpu_s < 2 * new.predicted_gpu_s
+    assert items_of(stores, "dry") == []
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing catches it."""
+
+
+def test_a_run_that_dies_after_every_step_is_continued(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = rows(stores, portrait, "die", ["Live.", "Live."], **{"labels.run": "die"})
+    died: list[str] = []
+
+    def dying(name: str) -> Any:
+        original = getattr(pipeline, name)
+
+        def call(settings: Settings, *args: Any, **kwargs: Any) -> Any:
+            result = original(settings, *args, **kwargs)
+            step = f"{name} {args}"
+            if step not in died:
+                died.append(step)
+                raise Killed
+            return result
+
+        return call
+
+    for name in ("submit", "run_stage"):
+        monkeypatch.setattr(pipeline, name, dying(name))
+    done = None
+    while done is None:
+        try:
+            done = work.run(stores, asked(file=uri), bulk_id="die")
+        except Killed:
+            assert len(died) < 20
+    assert len(died) >= 12  # both items: submit, admit, speech, lipsync, composite, publish
+    assert done.states == {"published": 2}
+    assert len(videos(stores, "die")) == 2
+
+
+def test_a_wrong_row_starts_nothing_unless_asked(stores: Settings, portrait: str) -> None:
+    uri = rows(stores, portrait, "wrong", ["Go."] * 3)
+    text = objects(stores).read(*split_or_refuse(uri)).decode().splitlines()
+    text[2] = "Hi.,s3://inputs-elsewhere/a.png,360p,1:1"
+    text += ["🙂,x,360p,1:1", f"Hi.,s3://{stores.bucket_inputs}/nobody.png,360p,1:1"]
+    uri = material.upload(stores, "bulk/wrong2.csv", "\n".join(text).encode())
+    with pytest.raises(RequestInvalid) as refused:
+        planning.plan(stores, asked(file=uri), bulk_id="wrong", caller="x")
+    lines = str(refused.value).splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["nothing was started", "line 3", "line 5", "line 6"]
+    assert "nobody.png does not exist" in lines[3]
+    with pytest.raises(ReferenceRefused, match="no bulk run"):
+        report.status(stores, "wrong")
+    outline = planning.plan(stores, asked(file=uri, partial=True), bulk_id="wrong", caller="x")
+    assert (outline.items, outline.problems) == (2, 3)
+
+
+def test_keys_name_items_and_must_differ(stores: Settings, portrait: str) -> None:
+    header = "key,script,avatar.uri\n"
+    row = f"one,Go.,{portrait}\n"
+    uri = material.upload(stores, "bulk/keys.csv", (header + row + row).encode())
+    with pytest.raises(RequestInvalid, match="line 3: key: 'one' was used on line 2"):
+        planning.plan(stores, asked(file=uri), bulk_id="keys", caller="x")
+
+
+def test_one_item_that_fails_does_not_stop_the_others(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = rows(stores, portrait, "mixed", ["Go.", "Boom.", "Yes."])
+    original = pipeline.run_stage
+
+    def run_stage(settings: Settings, render_id: str, stage: str, **rest: Any) -> Any:
+        with transaction(settings.pg_dsn) as db:
+            script = records.request_of(db, records.find(db, render_id)).body["script"]
+        if stage == "lipsync" and script == "Boom.":
+            raise ZeroDivisionError("a defect")
+        return original(settings, render_id, stage, **rest)
+
+    monkeypatch.setattr(pipeline, "run_stage", run_stage)
+    done = work.run(stores, asked(file=uri), bulk_id="mixed")
+    assert done.states == {"published": 2, "failed": 1}
+    failed = items_of(stores, "mixed")[1]
+    assert (failed.state, failed.error) == ("failed", "ZeroDivisionError: a defect")
+
+
+def test_a_store_that_is_away_ends_no_item(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = rows(stores, portrait, "away", ["Go."])
+
+    def away(*_: Any, **__: Any) -> Any:
+        raise TransientError("the object store is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "run_stage", away)
+        with pytest.raises(TransientError):
+            work.run(stores, asked(file=uri), bulk_id="away")
+    assert report.finish(stores, "away").states == {"waiting": 1}
+    assert work.run(stores, asked(file=uri), bulk_id="away").states == {"published": 1}
+
+
+def test_a_turn_ends_between_two_items(stores: Settings, portrait: str, six: report.Summary) -> None:
+    uri = rows(stores, portrait, "turns", ["Go.", "Yes."])
+    outline = planning.plan(stores, asked(file=uri), bulk_id="turns", caller="x")
+    turns = 1
+    while not work.work(stores, "turns", outline.batches[0], "prepare", turn_s=0.0):
+        turns += 1
+    assert turns == 2  # one item each; their avatar's face is known already
+    assert [item.render_id is not None for item in items_of(stores, "turns")] == [True, True]
+
+
+def test_items_go_in_batches_of_about_one_turn(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = rows(stores, portrait, "many", ["Go."] * 60)
+    outline = planning.plan(stores, asked(file=uri), bulk_id="many", caller="x")
+    assert Counter(item.batch for item in items_of(stores, "many")) == {0: 25, 1: 25, 2: 10}
+    assert outline.batches == (0, 1, 2)
+    monkeypatch.setattr(planning, "TURN_S", 0.0)
+    monkeypatch.setattr(planning, "MAX_BATCHES", 2)
+    uri = rows(stores, portrait, "long", [f"A new script, number {number}." for number in range(5)])
+    assert planning.plan(stores, asked(file=uri), bulk_id="long", caller="x").batches == (0, 1)
+
+
+def chosen(stores: Settings, **fields: Any) -> int:
+    return planning.plan(stores, asked(dry_run=True, **fields), bulk_id="look", caller="x").items
+
+
+def test_what_was_published_is_chosen_by_what_it_is(
+    stores: Settings, portrait: str, six: report.Summary
+) -> None:
+    assert chosen(stores, labels={"run": "six"}) == 6
+    assert chosen(stores, labels={"run": "six"}, avatar=portrait, language="en-US") == 6
+    assert chosen(stores, labels={"run": "six"}, language="de-DE") == 0
+    assert chosen(stores, labels={"run": "six"}, published_before=six.created_at) == 0
+    assert chosen(stores, labels={"run": "six"}, published_from=six.created_at) == 6
+
+
+def test_what_would_be_made_otherwise_today_is_stale(
+    stores: Settings, six: report.Summary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only = {"labels": {"run": "six"}}
+    assert chosen(stores, **only, stale=["engine", "weights", "code", "input", "template"]) == 0
+    newer = ENGINES["lipsync", "viseme_warp"].__class__(
+        **vars(ENGINES["lipsync", "viseme_warp"]) | {"version": "next"}
+    )
+    with monkeypatch.context() as patch:
+        patch.setitem(ENGINES, ("lipsync", "viseme_warp"), newer)
+        assert chosen(stores, **only, stale=["engine"]) == 6
+        assert chosen(stores, **only, stale=["weights", "code"]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("avatarlab_ops.engines.weights.sha256", lambda _: "0" * 64)
+        assert chosen(stores, **only, stale=["weights"]) == 6
+        assert chosen(stores, **only, stale=["engine"]) == 0
+    raised = [stage.__class__(**vars(stage) | {"version": "next"}) for stage in graph.GRAPH]
+    with monkeypatch.context() as patch:
+        patch.setattr("avatarlab_ops.bulk.selection.GRAPH", tuple(raised))
+        assert chosen(stores, **only, stale=["code"]) == 6
+
+
+def test_a_changed_input_and_a_changed_template_make_new_videos_once(stores: Settings, portrait: str) -> None:
+    face = material.upload(stores, "face.png", material.png(material.astronaut()))
+    body = SMALL | {"script": "{{word}}.", "avatar": {"uri": face}, "labels": {"run": "made"}}
+    form = material.upload(stores, "templates/t.json", json.dumps(body).encode())
+    names = material.upload(stores, "bulk/names.jsonl", b'{"word": "Go"}\n{"word": "Yes"}\n')
+    made = work.run(stores, asked(file=names, template=form), bulk_id="made")
+    assert made.states == {"published": 2}
+    only = {"labels": {"run": "made"}}
+    assert chosen(stores, **only, stale=["input", "template"]) == 0
+
+    replace(stores, form, json.dumps(body | {"script": "{{word}} on."}).encode())
+    assert chosen(stores, **only, stale=["template"]) == 2
+    anew = work.run(stores, asked(**only, stale=["template"]), bulk_id="anew")
+    assert anew.states == {"published": 2}
+    scripts = [item.request["script"] for item in items_of(stores, "anew")]
+    assert scripts == ["Go on.", "Yes on."]
+    assert chosen(stores, **only, stale=["template"]) == 0  # those that were made anew are done with
+
+    flipped = material.png(material.astronaut()[:, ::-1].copy())
+    material.consented(stores, flipped)
+    replace(stores, face, flipped)
+    assert chosen(stores, **only, stale=["input"]) == 2
+    replace(stores, form, json.dumps(body | {"script": "{{other}}."}).encode())
+    outline = planning.plan(stores, asked(**only, stale=["template"], dry_run=True), bulk_id="x", caller="x")
+    assert outline.items == 0
+
+
+def replace(stores: Settings, uri: str, content: bytes) -> None:
+    """Put other bytes under a key, as any S3 client may."""
+    bucket, key = split_or_refuse(uri)
+    objects(stores).client.put_object(Bucket=bucket, Key=key, Body=content)
+
+
+def test_a_request_beyond_the_budget_is_refused_with_the_time(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = SMALL | {"script": "A little more.", "avatar": {"uri": portrait}}
+    spender = pipeline.render(stores, body, caller="ann")
+    with transaction(stores.pg_dsn) as db:
+        spent = sum(
+            run.compute_s
+            for stage, run in records.stage_runs(db, spender.render_id).items()
+            if stage in graph.GPU_STAGES
+        )
+    assert spent > 0
+    monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER", f"ann={max(spent, 100)}")
+    with monkeypatch.context() as patch:
+        patch.setattr("avatarlab_ops.prediction.gpu_s", lambda _: 99.99)
+        with pytest.raises(BudgetExceeded, match=r"it fits after \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"):
+            pipeline.render(stores, body | {"seed": 1}, caller="ann")
+        refused = pipeline.submit(stores, body | {"seed": 2}, caller="ann")
+        with pytest.raises(BudgetExceeded):
+            pipeline.run_stage(stores, refused, "admit")
+        status = renders.status(stores, refused)
+        assert (status.state, status.error_code) == ("failed", "budget_exceeded")
+        free = pipeline.submit(stores, body | {"seed": 3}, caller="bob")
+        assert pipeline.run_stage(stores, free, "admit").pending
+    monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER", "ann=0.001")
+    again = pipeline.submit(stores, body, caller="ann")  # everything exists: it costs nothing
+    assert pipeline.run_stage(stores, again, "admit").pending == ("publish",)
+    uri = rows(stores, portrait, "dear", ["Too dear."])
+    with pytest.raises(BudgetExceeded, match="can never fit"):
+        planning.plan(stores, asked(file=uri), bulk_id="dear", caller="ann")
+    outline = planning.plan(stores, asked(file=uri, dry_run=True), bulk_id="dear", caller="ann")
+    assert outline.over_budget is not None
+
+
+def test_an_admitted_render_tells_what_it_will_cost_and_when_it_ends(stores: Settings, portrait: str) -> None:
+    render_id = pipeline.submit(stores, SMALL | {"script": "How long?", "avatar": {"uri": portrait}})
+    assert renders.status(stores, render_id).predicted_s is None
+    pipeline.run_stage(stores, render_id, "admit")
+    before = renders.status(stores, render_id)
+    assert before.predicted_s is not None
+    assert before.predicted_gpu_s is not None
+    assert 0 < before.predicted_gpu_s < before.predicted_s
+    assert before.expected_end is not None
+    assert before.expected_end > records.now()
+    pipeline.cancel(stores, render_id)
+    assert renders.status(stores, render_id).expected_end is None

@@ -1,0 +1,156 @@
+"""Templates, the contract of a bulk run, its report's table, predictions and the day's budget."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avatarlab_ops import prediction
+from avatarlab_ops.budget import Budget, fits_after
+from avatarlab_ops.bulk import template
+from avatarlab_ops.bulk.contract import BulkRequest, form_schema
+from avatarlab_ops.bulk.report import COLUMNS, table
+from avatarlab_ops.bulk.work import GROUPS
+from avatarlab_ops.errors import InputError, RequestInvalid
+from avatarlab_ops.graph import BY_NAME, STAGES
+from avatarlab_ops.stores.catalog.models import Rate
+
+FORM = template.parse(b'{"script": [{"text": "Dear {{ name }}, welcome to {{city}}."}], "seed": 4}')
+NOW = datetime(2027, 1, 2, tzinfo=UTC)
+
+
+def test_a_template_is_filled_once() -> None:
+    filled = template.fill(FORM, {"name": "{{city}}", "city": "Rome"})
+    assert filled == {"script": [{"text": "Dear {{city}}, welcome to Rome."}], "seed": 4}
+    assert template.names(FORM) == {"name", "city"}
+
+
+def test_missing_and_unused_variables_are_named() -> None:
+    with pytest.raises(RequestInvalid, match=r"no variable 'city'.*'town' has no place"):
+        template.check(template.names(FORM), {"name": "Ann", "town": "Rome"})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(b"[]", "object"), (b"{", "not JSON"), (b"\xff", "not JSON"), (b'{"a": "b"}', "no placeholder")],
+)
+def test_what_is_no_template_is_refused(text: bytes, said: str) -> None:
+    with pytest.raises(RequestInvalid, match=said):
+        template.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({}, "give a file"),
+        ({"stale": []}, "give a file"),
+        ({"file": "s3://inputs/a.csv", "language": "en-US"}, "exclude each other"),
+        ({"template": "s3://inputs/t.json", "language": "en-US"}, "template needs a file"),
+        ({"published_from": "2027-01-01T00:00:00"}, "time zone"),
+        ({"stale": ["weather"]}, "stale"),
+        ({"file": "s3://inputs/a.csv", "name": "../x"}, "name"),
+        ({"file": "s3://inputs/a.csv", "hat": 1}, "no such field"),
+    ],
+)
+def test_a_bulk_request_that_makes_no_sense_is_refused(asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(RequestInvalid, match=said):
+        BulkRequest.parse(asked)
+
+
+def test_an_untouched_form_with_a_file_is_accepted() -> None:
+    filled = {name: schema.get("default") for name, schema in form_schema().items()}
+    assert BulkRequest.parse(filled | {"file": "s3://inputs/a.csv"}).file == "s3://inputs/a.csv"
+
+
+def test_a_dry_run_asks_for_the_same_as_the_run_after_it() -> None:
+    asked = {"stale": ["weights"]}
+    assert (
+        BulkRequest.parse(asked | {"dry_run": True, "name": "x"}).digest()
+        == BulkRequest.parse(asked).digest()
+    )
+    assert BulkRequest.parse({"stale": ["code"]}).digest() != BulkRequest.parse(asked).digest()
+
+
+@given(st.sampled_from(["=", "+", "-", "@", "\t", "\r"]), st.text(max_size=20))
+def test_no_cell_of_the_report_is_a_formula(first: str, rest: str) -> None:
+    items = [dict.fromkeys(COLUMNS) | {"key": "a", "error": first + rest}]
+    (row,) = csv.DictReader(io.StringIO(table(items).decode(), newline=""))
+    assert row["error"] == f"'{first}{rest}"
+
+
+def test_batches_do_every_stage_in_an_order_the_graph_allows() -> None:
+    order = [stage for group in GROUPS.values() for stage in group]
+    assert sorted(order) == sorted(STAGES)
+    for stage in BY_NAME.values():
+        assert all(order.index(before) < order.index(stage.name) for before in stage.after)
+
+
+def rate(points: list[tuple[float, float]], side_px: int = 360) -> Rate:
+    sums = {
+        "n": len(points), "x": sum(x for x, _ in points), "y": sum(y for _, y in points),
+        "xx": sum(x * x for x, _ in points), "xy": sum(x * y for x, y in points),
+    }  # fmt: skip
+    return Rate(stage="lipsync", engine="e", side_px=side_px, **sums)
+
+
+def test_a_line_through_what_was_measured() -> None:
+    fixed, each = prediction.fit(rate([(10, 3.0), (20, 4.0), (50, 7.0)]))
+    assert (fixed, each) == (pytest.approx(2.0), pytest.approx(0.1))
+    assert prediction.fit(rate([(10, 3.0)])) == (0.0, pytest.approx(0.3))
+    assert prediction.fit(rate([(10, 5.0), (20, 3.0), (50, 2.0)]))[1] == pytest.approx(10 / 80)
+
+
+def test_the_nearest_size_is_scaled_by_its_pixels_and_the_default_serves_before_any() -> None:
+    known = [rate([(100, 1.0)]), rate([(100, 30.0)], side_px=2160)]
+    job = prediction.Work("lipsync", "e", 720, 100)
+    assert prediction.seconds(known, job) == pytest.approx(4.0)
+    assert prediction.seconds([], job) == pytest.approx(prediction.DEFAULTS["lipsync"] * 100)
+
+
+def test_what_remains_is_the_longest_way_through_the_graph() -> None:
+    predicted = {"speech": 2.0, "face": 5.0, "matte": 1.0, "lipsync": 10.0, "composite": 4.0}
+    whole = prediction.remaining_s(predicted, [], {})
+    assert whole == pytest.approx(5 + 10 + 4 + 4 * prediction.BOUNDARY_S)
+    left = prediction.remaining_s(predicted, ["speech", "face", "matte"], {"lipsync": 3.0})
+    assert left == pytest.approx(3 + 4 + 2 * prediction.BOUNDARY_S)
+
+
+def test_budgets_by_environment() -> None:
+    budget = Budget.from_env({
+        "AVATARLAB_BUDGET_GPU_S_PER_DAY": "100", "AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER": "*=10,ann=20",
+    })  # fmt: skip
+    assert list(budget.limits("ann")) == [("ann", 20.0), (None, 100.0)]
+    assert list(budget.limits("bob")) == [("bob", 10.0), (None, 100.0)]
+    assert list(Budget.from_env({}).limits("bob")) == []
+    for wrong in ("ann", "ann=-1", "ann=nan", "ann=inf"):
+        with pytest.raises(InputError, match="is not a number of GPU-seconds"):
+            Budget.from_env({"AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER": wrong})
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 86_399), st.integers(1, 50)), max_size=8),
+    st.integers(0, 40), st.integers(1, 60), st.integers(50, 120),
+)  # fmt: skip
+def test_after_the_named_time_it_fits_and_not_before(
+    ages: list[tuple[int, int]], promised: int, asked: int, limit: int
+) -> None:
+    spent = [(NOW - timedelta(seconds=age), float(seconds)) for age, seconds in ages]
+
+    def used(at: datetime) -> float:
+        """What is spent counts for a day, what is promised as if it were spent now."""
+        day = timedelta(days=1)
+        return sum(s for end, s in spent if end + day > at) + (promised if NOW + day > at else 0)
+
+    when = fits_after(spent, promised, asked, limit, NOW)
+    if asked > limit:
+        assert when is None
+    elif used(NOW) + asked > limit:
+        assert when is not None
+        assert used(when) + asked <= limit
+        assert used(when - timedelta(microseconds=1)) + asked > limit
