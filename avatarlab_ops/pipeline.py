@@ -74,6 +74,7 @@ def submit(
     Raises RequestInvalid, ScriptRefused or ReferenceRefused; then nothing was accepted. A render that failed
     or was cancelled is over: the same request then gets a new one.
     """
+    from avatarlab_ops.stages import lineage
     from avatarlab_ops.stores import catalog
     from avatarlab_ops.stores.catalog import records
 
@@ -82,7 +83,9 @@ def submit(
     if not catalog.is_current(settings.pg_dsn):
         prepare(settings)
     with catalog.transaction(settings.pg_dsn) as db:
-        return records.accept(db, asked, run_id=run_id, caller=caller)
+        render_id = records.accept(db, asked, run_id=run_id, caller=caller)
+        lineage.post(db, settings, render_id, "START")
+    return render_id
 
 
 def check_buckets(settings: Settings, request: AvatarRequest) -> None:
@@ -149,7 +152,9 @@ def _noted(settings: Settings, render_id: str, stage: str) -> Iterator[None]:
 def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageResult:
     """Plan the render; stages with nothing to do are settled at once."""
     from avatarlab_ops import budget, prediction
+    from avatarlab_ops.stages import lineage
     from avatarlab_ops.stages.admit import admit
+    from avatarlab_ops.stores import outbox
     from avatarlab_ops.stores.catalog import consents, rates, records, spending, transaction
     from avatarlab_ops.trust import consent
 
@@ -176,6 +181,8 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
                 fingerprint = found[stage.name].fingerprint
                 records.end_stage(db, render_id, stage.name, "cached", artifact=fingerprint)
         records.end_stage(db, render_id, "admit", "done", compute_s=compute_s)
+        lineage.post(db, settings, render_id, "RUNNING")
+    outbox.deliver(settings, render_id=render_id)
     return StageResult(render_id, "admit", True, False, None, compute_s, (*pending, "publish"))
 
 
@@ -291,7 +298,7 @@ def _end(
     from avatarlab_ops.stores.catalog import transaction
 
     with transaction(settings.pg_dsn) as db:
-        ended = end(db, render_id, state, error=error, stage=stage)
+        ended = end(settings, db, render_id, state, error=error, stage=stage)
     if ended:
         outbox.deliver(settings, render_id=render_id)
     return ended

@@ -25,6 +25,7 @@ VARIABLES: dict[str, dict[str, str]] = {
         "AVATARLAB_S3_SECRET_KEY": "s3_secret_key",
     },
 }
+OPTIONAL = {"AVATARLAB_S3_REGION": "s3_region", "AIRFLOW__OPENLINEAGE__TRANSPORT": "openlineage"}
 _SCHEMES = {
     "pg_dsn": ("postgresql", "postgres"),
     "mongo_uri": ("mongodb", "mongodb+srv"),
@@ -51,10 +52,13 @@ class Settings:
     bucket_artifacts: str = "artifacts"
     bucket_outputs: str = "outputs"
     bucket_models: str = "models"
+    openlineage: str | None = None  # JSON of a transport, as in Airflow's option [openlineage] transport
 
     def __repr__(self) -> str:
         """Show where everything is, and no secret."""
         hidden = {"s3_access_key": "***", "s3_secret_key": "***"}
+        if self.openlineage:
+            hidden["openlineage"] = "***"  # may hold an API key
         shown = {f.name: hidden.get(f.name, getattr(self, f.name)) for f in fields(self)}
         shown |= {name: redact(shown[name]) for name in ("pg_dsn", "mongo_uri", "s3_endpoint")}
         return f"Settings({', '.join(f'{name}={str(value)!r}' for name, value in shown.items())})"
@@ -81,7 +85,7 @@ class Settings:
                 f"no address known for {', '.join(missing)}: {home / SERVERS_FILE} does not name it. "
                 f"Start the local servers with `avatarlab up`, or set {', '.join(_variables(missing))}."
             )
-        optional = {"s3_region": env["AVATARLAB_S3_REGION"]} if env.get("AVATARLAB_S3_REGION") else {}
+        optional = {field: env[name] for name, field in OPTIONAL.items() if env.get(name)}
         return cls(home=home, **{name: str(known[name]) for name in needed}, **optional)
 
 

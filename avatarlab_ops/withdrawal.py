@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from avatarlab_ops.errors import ConsentError
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages import lineage
 from avatarlab_ops.stages.ending import end
-from avatarlab_ops.stages.lineage import run_event
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import consents, records, transaction
 from avatarlab_ops.stores.catalog.models import Render
@@ -42,7 +42,7 @@ def revoke(settings: Settings, consent_id: str, reason: str) -> Revoked:
         consents.revoke(db, consent_id, records.now(), reason)  # from here on, no publication on it commits
         error = ConsentError(f"the consent {consent_id} of {found.subject} was revoked: {reason}")
         relying = consents.renders_on(db, consent_id)
-        stopped = tuple(one.id for one in relying if end(db, one.id, "failed", error=error))
+        stopped = tuple(one.id for one in relying if end(settings, db, one.id, "failed", error=error))
         videos = tuple(one.id for one in relying if one.state == "published" and one.withdrawn_at is None)
         others = consents.of_material(db, found.kind, found.material)
         held = tuple(one.id for one in others if one.id != consent_id and consent.state_of(one) == "valid")
@@ -61,10 +61,11 @@ def withdraw(settings: Settings, render_id: str, reason: str) -> bool:
         change = sa.update(Render).where(shown).values(withdrawn_at=records.now(), withdrawn_reason=reason)
         done = db.scalars(change.returning(Render.id)).first() is not None
         if done:
-            addresses = [file.uri for file in records.published_files(db, render_id).values()]
-            event = run_event(db, records.find(db, render_id), "OTHER", addresses)
+            published = records.published_files(db, render_id).items()
+            files = {name: {"uri": file.uri, "sha256": file.sha256} for name, file in published}
+            event = lineage.run_event(db, records.find(db, render_id), "OTHER", files)
             event |= {"withdrawn": {"reason": reason}}
-            outbox.post(db, "lineage_events", f"{render_id}:WITHDRAWN", event, render_id)
+            lineage.send(db, settings, f"{render_id}:WITHDRAWN", event, render_id)
     clear(settings, render_id)
     if done:
         outbox.deliver(settings, render_id=render_id)

@@ -79,9 +79,14 @@ def caller_of(run: Any) -> str:
 
 
 def settings() -> Settings:
-    """Where the stores are: Airflow's connections avatarlab_postgres, avatarlab_mongo and avatarlab_s3."""
+    """Where the stores are: Airflow's connections avatarlab_postgres, avatarlab_mongo and avatarlab_s3.
+
+    OpenLineage events go where those of Airflow's own provider go, by the option [openlineage] transport.
+    """
     from pathlib import Path
     from urllib.parse import quote, urlencode
+
+    from airflow.sdk.configuration import conf
 
     from avatarlab_ops.home import home_folder
     from avatarlab_ops.settings import Settings
@@ -103,6 +108,7 @@ def settings() -> Settings:
         s3_secret_key=s3.password or "",
         s3_region=s3.extra_dejson.get("region_name", "us-east-1"),
         home=Path(home_folder()),
+        openlineage=conf.get("openlineage", "transport", fallback=None) or None,
     )
 
 

@@ -48,7 +48,7 @@ def _close(job: Job, render_id: str, reason: str) -> bool:
         if render_id not in {one.id for one in upkeep.idle_renders(db, job.settled)}:
             return False
         error = TransientError(f"{reason}; submit the request again")
-        closed = end(db, render_id, "failed", error=error)
+        closed = end(job.settings, db, render_id, "failed", error=error)
     outbox.deliver(job.settings, render_id=render_id)
     return closed
 

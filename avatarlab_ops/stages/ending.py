@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from avatarlab_ops.stages.lineage import EVENTS, run_event
-from avatarlab_ops.stores import outbox
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages.lineage import EVENTS, post
 from avatarlab_ops.stores.catalog import records
 
 
 def end(
+    settings: Settings,
     db: Session,
     render_id: str,
     state: str,
@@ -18,9 +19,8 @@ def end(
     stage: str | None = None,
 ) -> bool:
     """End a render as failed or cancelled, with the reason; False if it had ended already."""
-    found = records.find(db, render_id)
+    records.find(db, render_id)
     ended = records.end_render(db, render_id, state, error=error, stage=stage)
     if ended:
-        event = EVENTS[state]
-        outbox.post(db, "lineage_events", f"{render_id}:{event}", run_event(db, found, event), render_id)
+        post(db, settings, render_id, EVENTS[state])
     return ended

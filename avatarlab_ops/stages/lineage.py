@@ -1,13 +1,20 @@
-"""OpenLineage events of renders (https://openlineage.io/spec/2-0-2/OpenLineage.json)."""
+"""OpenLineage events of renders (https://openlineage.io/spec/2-0-2/OpenLineage.json).
+
+A render is one run: START when it is accepted, RUNNING when its inputs are known by their digests, then
+COMPLETE, FAIL or ABORT. Every event is kept in MongoDB and, where a transport is configured, also sent
+through it.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores import openlineage, outbox
 from avatarlab_ops.stores.catalog import records
 from avatarlab_ops.stores.catalog.models import Render
 
@@ -15,25 +22,64 @@ Json = dict[str, Any]
 NAMESPACE = "avatarlab"
 PRODUCER = "https://pypi.org/project/avatarlab/"
 EVENTS = {"published": "COMPLETE", "failed": "FAIL", "cancelled": "ABORT"}
-SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
+SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs"
+FACETS = "https://openlineage.io/spec/facets"
 
 
-def run_event(db: Session, render: Render, event: str, outputs: Iterable[str] = ()) -> Json:
-    """One event of a render's run. `event`: COMPLETE, FAIL or ABORT; `outputs` are s3:// addresses."""
+def post(
+    db: Session, settings: Settings, render_id: str, event: str, files: Mapping[str, Json] | None = None
+) -> None:
+    """Put an event of a render into the outbox, in the caller's transaction; the same event twice is one.
+
+    `event`: START, RUNNING, COMPLETE, FAIL or ABORT; `files` are name to {uri, sha256, ...} of what was
+    published.
+    """
+    db.expire_all()  # the row may have been changed by a statement since it was read
+    message = run_event(db, records.find(db, render_id), event, files or {})
+    send(db, settings, f"{render_id}:{event}", message, render_id)
+
+
+def send(db: Session, settings: Settings, key: str, message: Json, render_id: str) -> None:
+    """Put a finished event into the outbox under its key, for each of its receivers."""
+    topics = ("lineage_events", openlineage.TOPIC) if settings.openlineage else ("lineage_events",)
+    for topic in topics:
+        outbox.post(db, topic, key, message, render_id)
+
+
+def run_event(db: Session, render: Render, event: str, files: Mapping[str, Json]) -> Json:
+    """One event of a render's run, with its inputs and what it published by address and digest."""
     return {
         "eventType": event,
         "eventTime": records.now().isoformat(),
         "producer": PRODUCER,
-        "schemaURL": SCHEMA,
-        "run": {"runId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"avatarlab:{render.id}")), "facets": {}},
+        "schemaURL": f"{SPEC}/RunEvent",
+        "run": {
+            "runId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"avatarlab:{render.id}")),
+            "facets": _run_facets(render),
+        },
         "job": {"namespace": NAMESPACE, "name": "avatar_render", "facets": {}},
-        "inputs": [_dataset(row.uri) for row in records.inputs_of(db, render.id)],
-        "outputs": [_dataset(uri) for uri in outputs],
-        "renderId": render.id,
-        "codeVersion": render.code_version,
+        "inputs": [_dataset(row.uri, row.sha256) for row in records.inputs_of(db, render.id)],
+        "outputs": [_dataset(file["uri"], file["sha256"]) for file in files.values()],
     }
 
 
-def _dataset(uri: str) -> Json:
+def _run_facets(render: Render) -> Json:
+    """Which render and DAG run it is, and why it failed if it did."""
+    known = {"renderId": render.id, "dagRunId": render.run_id, "codeVersion": render.code_version}
+    facets = {"avatarlab_render": _facet(f"{SPEC}/RunFacet") | known}
+    if render.error is not None:
+        schema = f"{FACETS}/1-0-1/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet"
+        reason = {"message": render.error, "programmingLanguage": "python"}
+        facets["errorMessage"] = _facet(schema) | reason
+    return facets
+
+
+def _dataset(uri: str, sha256: str) -> Json:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return {"namespace": f"s3://{bucket}", "name": key}
+    schema = f"{FACETS}/1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet"
+    version = _facet(schema) | {"datasetVersion": sha256}
+    return {"namespace": f"s3://{bucket}", "name": key, "facets": {"version": version}}
+
+
+def _facet(schema: str) -> Json:
+    return {"_producer": PRODUCER, "_schemaURL": schema}

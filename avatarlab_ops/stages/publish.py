@@ -17,10 +17,10 @@ from avatarlab_ops.errors import ConsentError, InvariantBroken, RenderCancelled
 from avatarlab_ops.plan import ROLES, Plan
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages import lineage as events
 from avatarlab_ops.stages.context import stored
-from avatarlab_ops.stages.lineage import run_event
 from avatarlab_ops.stores import outbox
-from avatarlab_ops.stores.catalog import consents, lock, models, records, transaction
+from avatarlab_ops.stores.catalog import consents, lineage, lock, models, records, transaction
 from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
 from avatarlab_ops.trust import consent
 from avatarlab_ops.version import code_version, environment
@@ -115,6 +115,7 @@ def _provenance(db: Session, artifact: models.Artifact) -> Json:
         "facts": facts,
         "code_version": artifact.code_version,
         "compute_s": artifact.compute_s,
+        "made_by": artifact.made_by,
         "created_at": artifact.created_at.isoformat(),
     }
 
@@ -164,18 +165,13 @@ def _commit(
             return
         consents.rely(db, render_id, [one.id for one in held])
         records.record_files(db, render_id, files)
+        lineage.record_sources(db, render_id)
         records.end_stage(db, render_id, "publish", "done", compute_s=spent_s)
-        _post(db, render_id, manifest, files)
+        outbox.post(db, "manifests", render_id, manifest, render_id)
+        events.post(db, settings, render_id, "COMPLETE", files)
 
 
 def _remove(settings: Settings, files: dict[str, Json]) -> None:
     """Take back what was placed for a render that ended otherwise meanwhile."""
     for file in files.values():
         objects(settings).delete(*split_or_refuse(file["uri"]))
-
-
-def _post(db: Session, render_id: str, manifest: Json, files: dict[str, Json]) -> None:
-    outbox.post(db, "manifests", render_id, manifest, render_id)
-    addresses = [file["uri"] for file in files.values()]
-    event = run_event(db, records.find(db, render_id), "COMPLETE", addresses)
-    outbox.post(db, "lineage_events", f"{render_id}:COMPLETE", event, render_id)

@@ -9,8 +9,10 @@ import os
 from typing import Any
 
 import pymongo
+from bson.errors import BSONError
+from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
-from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError, WriteError
+from pymongo.errors import CollectionInvalid, DocumentTooLarge, OperationFailure, PyMongoError, WriteError
 from pymongo.write_concern import WriteConcern
 
 from avatarlab_ops.errors import InvariantBroken, TransientError
@@ -56,6 +58,14 @@ VALIDATORS: dict[str, Json] = {
     }),
 }  # fmt: skip
 
+# What is searched besides `_id`.
+INDEXES: dict[str, list[IndexModel]] = {
+    "manifests": [IndexModel([("run_id", ASCENDING)]), IndexModel([("published_at", ASCENDING)])],
+    "timelines": [],
+    "stage_reports": [IndexModel([("stage", ASCENDING), ("engine.name", ASCENDING)])],
+    "lineage_events": [IndexModel([("run.runId", ASCENDING), ("eventTime", ASCENDING)])],
+}
+
 
 class Documents:
     """One MongoDB database. Instances may be shared by threads, not across a fork; see `documents`."""
@@ -74,14 +84,20 @@ class Documents:
         self._client.close()
 
     def prepare(self) -> None:
-        """Create the collections, or bring their validators to the newest version."""
-        for name, validator in VALIDATORS.items():
-            try:
-                self.database.create_collection(name, validator=validator)
-            except CollectionInvalid:
-                self.database.command("collMod", name, validator=validator)
-            except PyMongoError as error:
-                raise TransientError(f"MongoDB did not answer: {error}") from error
+        """Create the collections and indexes, or bring the validators to the newest version."""
+        try:
+            for name, validator in VALIDATORS.items():
+                self._collection(name, validator)
+                if INDEXES[name]:
+                    self.database[name].create_indexes(INDEXES[name])
+        except PyMongoError as error:
+            raise TransientError(f"MongoDB did not answer: {error}") from error
+
+    def _collection(self, name: str, validator: Json) -> None:
+        try:
+            self.database.create_collection(name, validator=validator)
+        except CollectionInvalid:
+            self.database.command("collMod", name, validator=validator)
 
     def save(self, collection: str, key: str, document: Json) -> None:
         """Write a document under its key, replacing an equal earlier one.
@@ -94,6 +110,8 @@ class Documents:
             self.database[collection].replace_one({"_id": key}, document, upsert=True)
         except WriteError as error:
             raise InvariantBroken(f"{collection} refused the document {key}: {error.details}") from error
+        except (BSONError, DocumentTooLarge, OverflowError) as error:
+            raise InvariantBroken(f"{collection} cannot hold the document {key}: {error}") from error
         except (OperationFailure, PyMongoError) as error:
             raise TransientError(f"MongoDB did not answer: {error}") from error
 

@@ -1,24 +1,56 @@
-"""What leaves for the document store: written with the state change, delivered afterwards, never lost."""
+"""What leaves for another system: written with the state change, delivered afterwards, never lost.
+
+Each receiver gets its messages at least once, those of one render in the order in which they were written: a
+later one waits while an earlier one is being tried. A receiver that is away is tried for ever, with a growing
+delay. A message that its receiver refuses TRIES times is dead: it steps aside for the render's later ones
+until a person corrects the cause and replays it. Receivers take the same message twice without harm.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from avatarlab_ops.errors import AvatarlabError, TransientError
+from avatarlab_ops.errors import TransientError
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores import openlineage
 from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog.models import Outbox
 from avatarlab_ops.stores.documents import VALIDATORS, documents
 
 FIRST_DELAY_S = 5  # doubles with each failure
 LAST_DELAY_S = 3600
+TRIES = 8  # of a message that is refused; ten minutes of delays
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Another system: the topics that are meant for it, and what sends (settings, topic, key, payload)."""
+
+    topics: tuple[str, ...]
+    send: Callable[[Settings, str, str, dict[str, Any]], None]
+
+
+def _save(settings: Settings, topic: str, key: str, payload: dict[str, Any]) -> None:
+    documents(settings).save(topic, key, payload)
+
+
+def _emit(settings: Settings, _topic: str, _key: str, payload: dict[str, Any]) -> None:
+    openlineage.emit(settings, payload)
+
+
+def receivers(settings: Settings) -> tuple[Receiver, ...]:
+    """Those that this process is configured for; messages to others wait for a process that is."""
+    always = (Receiver(tuple(VALIDATORS), _save),)
+    return (*always, Receiver((openlineage.TOPIC,), _emit)) if settings.openlineage else always
 
 
 def post(db: Session, topic: str, key: str, payload: dict[str, Any], render_id: str | None) -> None:
@@ -30,42 +62,90 @@ def post(db: Session, topic: str, key: str, payload: dict[str, Any], render_id: 
 def deliver(settings: Settings, *, render_id: str | None = None, limit: int = 1000) -> tuple[int, int]:
     """Deliver what is due, all of a render's or everybody's. Return (delivered, still waiting).
 
-    A receiver that is away leaves its messages waiting with a growing delay; nothing is raised for it.
+    `limit` bounds the attempts at each receiver. A receiver that is away leaves its messages waiting; nothing
+    is raised for it. Several processes may deliver at once.
     """
-    delivered = 0
-    for _ in range(limit):
-        with transaction(settings.pg_dsn) as db:
-            row: Outbox | None = db.scalars(_due(render_id)).first()
-            if row is None:
-                break
-            if not _try(settings, row):
-                break
-            delivered += 1
+    served = receivers(settings)
+    delivered = sum(_deliver(settings, receiver, render_id, limit) for receiver in served)
     with transaction(settings.pg_dsn) as db:
-        waiting = db.scalar(sa.select(sa.func.count()).where(*_waiting(render_id)))
+        topics = tuple(topic for receiver in served for topic in receiver.topics)
+        waiting = db.scalar(sa.select(sa.func.count()).where(*_waiting(Outbox, topics, render_id)))
     return delivered, int(waiting or 0)
 
 
-def _waiting(render_id: str | None) -> list[sa.ColumnElement[bool]]:
-    rows: list[sa.ColumnElement[bool]] = [Outbox.delivered_at.is_(None), Outbox.topic.in_(VALIDATORS)]
-    return [*rows, Outbox.render_id == render_id] if render_id else rows
+def _deliver(settings: Settings, receiver: Receiver, render_id: str | None, limit: int) -> int:
+    """Deliver to one receiver until nothing is due or it is away; one transaction a message."""
+    delivered = 0
+    for _ in range(limit):
+        with transaction(settings.pg_dsn) as db:
+            row: Outbox | None = db.scalars(_due(receiver, render_id)).first()
+            if row is None or not _try(settings, receiver, row):
+                break
+            delivered += row.delivered_at is not None
+    return delivered
 
 
-def _due(render_id: str | None) -> sa.Select[Any]:
-    """The next message; rows that another process is delivering are left to it."""
-    query = sa.select(Outbox).where(*_waiting(render_id), Outbox.next_at <= records.now())
-    return query.order_by(Outbox.id).limit(1).with_for_update(skip_locked=True)
+def _waiting(
+    rows: type[Outbox], topics: Sequence[str], render_id: str | None = None
+) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]]
+    found = [rows.delivered_at.is_(None), rows.dead_at.is_(None), rows.topic.in_(topics)]
+    return [*found, rows.render_id == render_id] if render_id else found
 
 
-def _try(settings: Settings, row: Outbox) -> bool:
+def _due(receiver: Receiver, render_id: str | None) -> sa.Select[Any]:
+    """The next message that is the first one waiting of its render.
+
+    One that another process is delivering is left to it, and still holds back those that follow it.
+    """
+    earlier = aliased(Outbox)
+    before = sa.exists().where(
+        earlier.render_id == Outbox.render_id, earlier.id < Outbox.id, *_waiting(earlier, receiver.topics)
+    )
+    query = sa.select(Outbox).where(*_waiting(Outbox, receiver.topics, render_id), ~before)
+    query = query.where(Outbox.next_at <= records.now())
+    return query.order_by(Outbox.id).limit(1).with_for_update(skip_locked=True, of=Outbox)
+
+
+def _try(settings: Settings, receiver: Receiver, row: Outbox) -> bool:
     """Deliver one message; False when the receiver is away and the others may as well wait."""
     row.attempts += 1
     try:
-        documents(settings).save(row.topic, row.key, row.payload)
-    except AvatarlabError as error:
-        delay = min(LAST_DELAY_S, FIRST_DELAY_S * 2 ** (row.attempts - 1))
-        row.next_at, row.last_error = records.now() + timedelta(seconds=delay), str(error)
-        log.warning("%s %s not delivered, tried again in %d s: %s", row.topic, row.key, delay, error)
-        return not isinstance(error, TransientError)
+        receiver.send(settings, row.topic, row.key, row.payload)
+    except Exception as error:  # noqa: BLE001 (kept in the row; whatever it is, it must not stop the others)
+        away = isinstance(error, TransientError)
+        delay = min(LAST_DELAY_S, FIRST_DELAY_S * 2 ** min(row.attempts - 1, 16))
+        row.next_at, row.last_error = records.now() + timedelta(seconds=delay), records.describe(error)
+        row.dead_at = records.now() if row.attempts >= TRIES and not away else None
+        told = "given up; see `avatarlab outbox list`" if row.dead_at else f"tried again in {delay} s"
+        log.warning("%s %s not delivered, %s: %s", row.topic, row.key, told, error)
+        return not away
     row.delivered_at = records.now()
     return True
+
+
+def pending(settings: Settings, *, dead: bool = False, limit: int = 100) -> list[Outbox]:
+    """The oldest messages that are waiting, or that are dead."""
+    state = (
+        [Outbox.dead_at.is_not(None)] if dead else [Outbox.delivered_at.is_(None), Outbox.dead_at.is_(None)]
+    )
+    with transaction(settings.pg_dsn) as db:
+        return list(db.scalars(sa.select(Outbox).where(*state).order_by(Outbox.id).limit(limit)))
+
+
+def replay(settings: Settings, ids: Sequence[int] | None = None) -> int:
+    """Let dead messages be tried anew, these or all; return how many. The next `deliver` takes them up."""
+    statement = sa.update(Outbox).where(Outbox.dead_at.is_not(None))
+    if ids is not None:
+        statement = statement.where(Outbox.id.in_(ids))
+    fresh = {"dead_at": None, "attempts": 0, "next_at": records.now()}
+    with transaction(settings.pg_dsn) as db:
+        return len(db.scalars(statement.values(fresh).returning(Outbox.id)).all())
+
+
+def forget(settings: Settings, *, older_than_s: float) -> int:
+    """Remove delivered messages; return how many. For housekeeping: their receivers hold them."""
+    before = records.now() - timedelta(seconds=older_than_s)
+    with transaction(settings.pg_dsn) as db:
+        gone = sa.delete(Outbox).where(Outbox.delivered_at < before).returning(Outbox.id)
+        return len(db.scalars(gone).all())

@@ -158,7 +158,7 @@ def test_revocation_and_publication_never_both_win(
     revoking = threading.Thread(
         target=lambda: found.append(withdrawal.revoke(stores, consent_id, "too late"))
     )
-    post = publish._post
+    post = publish.events.post
 
     def post_meanwhile(*arguments: Any) -> None:
         revoking.start()
@@ -166,7 +166,7 @@ def test_revocation_and_publication_never_both_win(
         assert revoking.is_alive()
         post(*arguments)
 
-    monkeypatch.setattr(publish, "_post", post_meanwhile)
+    monkeypatch.setattr(publish.events, "post", post_meanwhile)
     pipeline.run_stage(stores, render_id, "publish")
     revoking.join()
     assert found[0].videos == (render_id,)

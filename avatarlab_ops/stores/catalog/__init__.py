@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from avatarlab_ops.errors import LeaseTimeout, TransientError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0005"  # newest migration
+HEAD = "0006"  # newest migration
 LOCK_POLL_MS = 2000  # how long one wait for a lock lasts before the waiter looks around
 
 _engines: dict[tuple[int, str], sa.Engine] = {}

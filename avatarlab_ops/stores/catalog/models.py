@@ -25,6 +25,8 @@ LIVE_STATES = "state IN ('accepted', 'running', 'published')"
 CONSENT_KINDS = ("likeness", "voice")
 ITEM_STATES = ("waiting", "published", "failed", "cancelled")
 STAGE_STATES = ("running", "done", "cached", "not_needed", "failed")
+SOURCE_KINDS = ("reference", "input", "engine", "code")
+WAITING = "delivered_at IS NULL AND dead_at IS NULL"
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
@@ -269,13 +271,33 @@ class PublishedFile(Base):
     bytes: Mapped[int]
 
 
+class VideoSource(Base):
+    """Something a published video depends on, through its whole ancestry; written once, at publication.
+
+    `kind` and `key`: reference (s3:// address), input (sha256 of an input object or of an artifact that was
+    read), engine (engine_version.id) or code (code version). It is the graph's closure, so that a change that
+    touches a million videos still finds its first page by one walk along an index.
+    """
+
+    __tablename__ = "video_source"
+    __table_args__ = (_one_of("kind", SOURCE_KINDS),)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), primary_key=True, index=True)
+
+
 class Outbox(Base):
-    """What must leave for another system, written with the state change that causes it."""
+    """What must leave for another system, written with the state change that causes it.
+
+    A row is waiting, delivered, or dead: refused by its receiver as often as is tried.
+    """
 
     __tablename__ = "outbox"
     __table_args__ = (
         UniqueConstraint("topic", "key"),
-        Index("ix_outbox_waiting", "next_at", postgresql_where=text("delivered_at IS NULL")),
+        Index("ix_outbox_waiting", "id", postgresql_where=text(WAITING)),
+        Index("ix_outbox_render_waiting", "render_id", "id", postgresql_where=text(WAITING)),
+        Index("ix_outbox_dead", "id", postgresql_where=text("dead_at IS NOT NULL")),
     )
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     topic: Mapped[str]  # a collection of the document store, or webhook
@@ -286,6 +308,7 @@ class Outbox(Base):
     last_error: Mapped[str | None]
     next_at: Mapped[datetime] = mapped_column(server_default=func.now())
     delivered_at: Mapped[datetime | None]
+    dead_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

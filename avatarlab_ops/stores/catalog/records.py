@@ -208,7 +208,9 @@ def record_artifact(db: Session, document: Json, key: str) -> None:
     evicted = m.Artifact.evicted_at.is_not(None)
     db.execute(artifact.on_conflict_do_update(index_elements=["fingerprint"], set_=back, where=evicted))
     for role, edge in document["inputs"].items():
-        edge_values = {"role": role, "sha256": edge["sha256"], "source": edge.get("fingerprint")}
+        # An artifact whose record was lost may have been made from one that is lost too; its digest stays.
+        source = sa.select(m.Artifact.fingerprint).where(m.Artifact.fingerprint == edge.get("fingerprint"))
+        edge_values = {"role": role, "sha256": edge["sha256"], "source": source.scalar_subquery()}
         statement = insert(m.ArtifactInput).values(artifact=document["fingerprint"], **edge_values)
         db.execute(statement.on_conflict_do_nothing())
 

@@ -1,0 +1,48 @@
+"""The outbox: what waits for a receiver, what was given up, and another try."""
+
+from __future__ import annotations
+
+import click
+
+from avatarlab_ops.cli.common import known_stores
+from avatarlab_ops.errors import InputError
+
+
+@click.group()
+def outbox() -> None:
+    """Messages to MongoDB and OpenLineage: list those that wait or were given up, replay the latter."""
+
+
+@outbox.command("list")
+@click.option("--dead", is_flag=True, help="Only those that were refused too often and are given up.")
+@click.option("--limit", default=100, show_default=True, help="The oldest so many.")
+def list_(dead: bool, limit: int) -> None:
+    """List messages that are not delivered: id, state, attempts, topic, key, last error."""
+    from avatarlab_ops.stores.outbox import pending
+
+    settings = known_stores()
+    rows = pending(settings, dead=True, limit=limit)
+    rows += [] if dead else pending(settings, limit=limit)
+    for row in rows:
+        state = "dead" if row.dead_at else "waiting"
+        click.echo(f"{row.id}  {state}  {row.attempts}  {row.topic}  {row.key}  {row.last_error or ''}")
+    if not rows:
+        click.echo("every message is delivered" if not dead else "no message was given up", err=True)
+
+
+@outbox.command()
+@click.argument("ids", type=int, nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every message that was given up.")
+def replay(ids: tuple[int, ...], everything: bool) -> None:
+    """Try dead messages again, by their IDS or --all, and deliver what is due."""
+    from avatarlab_ops.stores import outbox as relay
+
+    if bool(ids) == everything:
+        raise InputError("give the ids that `avatarlab outbox list --dead` shows, or --all")
+    settings = known_stores()
+    revived = relay.replay(settings, None if everything else ids)
+    delivered, waiting = relay.deliver(settings)
+    click.echo(f"{revived} revived, {delivered} delivered, {waiting} waiting")
+
+
+COMMANDS = (outbox,)

@@ -1,0 +1,123 @@
+"""Where a video came from, and which videos a change touches."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from avatarlab_ops.errors import InputError, ReferenceRefused
+from avatarlab_ops.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+Json = dict[str, Any]
+PAGE = 100  # videos, unless asked otherwise
+MOST = 10_000
+
+
+@dataclass(frozen=True)
+class Video:
+    """A published video that a change touches."""
+
+    render_id: str
+    run_id: str | None  # Airflow's DAG run
+    published_at: datetime
+    uri: str | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Videos in the order of their render ids; `after` asks for the next page, None on the last one."""
+
+    videos: tuple[Video, ...]
+    after: str | None
+
+
+def trace(settings: Settings, video: str) -> Json:
+    """All that is recorded of a render and its ancestry, see `stores.catalog.lineage.lineage`.
+
+    `video` is a render's id, a DAG run's id (its newest render) or the s3:// address of a published file.
+    Raises ReferenceRefused when the catalog knows no such thing.
+    """
+    from avatarlab_ops.stores.catalog import lineage, transaction
+
+    with transaction(settings.pg_dsn) as db:
+        document = lineage.lineage(db, _render_of(db, video))
+    if document is None:
+        raise ReferenceRefused(
+            f"the catalog knows no video {video!r}; give the id of a render, the id of a DAG run, "
+            f"or the address of a published file (s3://{settings.bucket_outputs}/renders/...)"
+        )
+    return document
+
+
+def _render_of(db: Session, video: str) -> str:
+    from avatarlab_ops.stores.catalog import lineage, records
+
+    if video.startswith("s3://"):
+        return lineage.render_of_file(db, video) or video
+    return next(iter(records.renders_of_run(db, video)), video)
+
+
+def impact(settings: Settings, kind: str, value: str, *, after: str = "", limit: int = PAGE) -> Page:
+    """One page of the published videos that a change touches, through shared and cached artifacts too.
+
+    `kind` and `value`: input (s3:// address: any version of that object; or sha256 of an input object or an
+    artifact), engine (NAME or NAME@VERSION), weights (file name or sha256), code (version as in the lineage).
+    Raises InputError for an engine or weights that never made an artifact, and for a malformed value.
+    """
+    from avatarlab_ops.stores.catalog import lineage, transaction
+
+    if not 1 <= limit <= MOST:
+        raise InputError(f"a page holds 1 to {MOST} videos, not {limit}")
+    with transaction(settings.pg_dsn) as db:
+        source, keys = _keys(db, kind, value)
+        rows = lineage.touched(db, source, keys, after=after, size=limit + 1)
+    videos = tuple(
+        Video(row["render_id"], row["run_id"], row["ended_at"], row["uri"], row["sha256"])
+        for row in rows[:limit]
+    )
+    return Page(videos, videos[-1].render_id if len(rows) > limit else None)
+
+
+def _keys(db: Session, kind: str, value: str) -> tuple[str, list[str]]:
+    """Kind and keys of `video_source` rows that the change is about."""
+    from avatarlab_ops.stores.catalog import lineage
+
+    if kind == "code":
+        return "code", [value]
+    if kind == "input":
+        return _input(value)
+    if kind not in ("engine", "weights"):
+        raise InputError(f"there is no change of kind {kind!r}; choose input, engine, weights or code")
+    found = lineage.engines_with(db, value) if kind == "weights" else _engine(db, value)
+    if not found:
+        raise InputError(f"{kind}: nothing was ever made with {value!r}; known: {_known(db, kind)}")
+    return "engine", found
+
+
+def _input(value: str) -> tuple[str, list[str]]:
+    if value.startswith("s3://"):
+        return "reference", [value]
+    if not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise InputError(f"input: {value!r} is neither an s3:// address nor a sha256 of 64 hex digits")
+    return "input", [value]
+
+
+def _engine(db: Session, value: str) -> list[str]:
+    from avatarlab_ops.stores.catalog import lineage
+
+    name, _, version = value.partition("@")
+    return lineage.engines_named(db, name, version or None)
+
+
+def _known(db: Session, kind: str) -> str:
+    from avatarlab_ops.stores.catalog import lineage
+
+    engines = lineage.engines_known(db)
+    names = engines if kind == "engine" else {file for files in engines.values() for file in files}
+    return ", ".join(sorted(names)) or "none yet"
