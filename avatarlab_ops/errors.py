@@ -12,7 +12,8 @@ AvatarlabError
 │   └── ConsentError        no valid consent
 ├── OutOfMemory             retried smaller (exit 3)
 ├── TransientError          a store or the network is away: retried with backoff (exit 4)
-│   └── LeaseTimeout        no device slot became free in time
+│   ├── LeaseTimeout        no device slot became free in time
+│   └── WorkInFlight        equal work is being done elsewhere: call again once its lock is free
 ├── StageTimeout            the stage's own time budget is spent: its own retry budget (exit 5)
 ├── RenderCancelled         the render was cancelled: never retried (exit 6)
 ├── BudgetExceeded          the GPU-seconds of the day are spent: never retried (exit 7)
@@ -108,6 +109,16 @@ class LeaseTimeout(TransientError):
     """No device slot became free in time."""
 
     code = "lease_timeout"
+
+
+class WorkInFlight(TransientError):
+    """Equal work is being done elsewhere; `lock` is the name of the lock it holds."""
+
+    code = "work_in_flight"
+
+    def __init__(self, message: str, lock: str = "") -> None:
+        super().__init__(message)
+        self.lock = lock
 
 
 class StageTimeout(AvatarlabError):

@@ -20,6 +20,7 @@ from avatarlab_ops.errors import (
     ReferenceRefused,
     RenderCancelled,
     TransientError,
+    WorkInFlight,
 )
 from avatarlab_ops.graph import BY_NAME, GRAPH, STAGES, Stage, files, recipe
 from avatarlab_ops.plan import ROLES, Plan
@@ -98,11 +99,14 @@ def check_buckets(settings: Settings, request: AvatarRequest) -> None:
             )
 
 
-def run_stage(settings: Settings, render_id: str, stage: str, *, report: Report = silent) -> StageResult:
+def run_stage(
+    settings: Settings, render_id: str, stage: str, *, report: Report = silent, wait: bool = True
+) -> StageResult:
     """Run one stage of a render, or find that its artifact exists. May be called again after any failure.
 
     Raises an error of errors.py. One that no retry can help also ends the render as failed; of the others the
-    caller decides, and calls `fail` when it gives up.
+    caller decides, and calls `fail` when it gives up. Without `wait` nothing is waited for: WorkInFlight says
+    that equal work is being done elsewhere, and after `admit` and `publish` the caller has to call `deliver`.
     """
     from avatarlab_ops.stages import publish
     from avatarlab_ops.stores.catalog import records, transaction
@@ -118,14 +122,26 @@ def run_stage(settings: Settings, render_id: str, stage: str, *, report: Report 
             made = artifacts.get(stage)
             return StageResult(render_id, stage, True, True, made.fingerprint if made else None)
         if stage == "admit":
-            return _admit(settings, render_id, AvatarRequest.parse(body))
+            admitted = _admit(settings, render_id, AvatarRequest.parse(body))
+            if wait:
+                deliver(settings, render_id)
+            return admitted
         if render.plan is None:
             raise InvariantBroken(f"{stage} was called before admit")
         if stage == "publish":
             compute_s = publish.publish(settings, render_id)
+            if wait:
+                deliver(settings, render_id)
             return StageResult(render_id, stage, True, False, None, compute_s)
         plan = Plan.model_validate(render.plan)
-        return _make(settings, render_id, BY_NAME[stage], plan, artifacts=artifacts, report=report)
+        return _make(settings, render_id, BY_NAME[stage], plan, artifacts=artifacts, report=report, wait=wait)
+
+
+def deliver(settings: Settings, render_id: str) -> None:
+    """Send what is known of a render on to the document store; what cannot be sent now is kept for later."""
+    from avatarlab_ops.stores import outbox
+
+    outbox.deliver(settings, render_id=render_id)
 
 
 @contextmanager
@@ -136,6 +152,10 @@ def _noted(settings: Settings, render_id: str, stage: str) -> Iterator[None]:
     try:
         yield
     except RenderCancelled:
+        raise
+    except WorkInFlight:
+        with transaction(settings.pg_dsn) as db:
+            records.end_stage(db, render_id, stage, "waiting")
         raise
     except Exception as error:
         try:
@@ -154,7 +174,6 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
     from avatarlab_ops import budget, prediction
     from avatarlab_ops.stages import lineage
     from avatarlab_ops.stages.admit import admit
-    from avatarlab_ops.stores import outbox
     from avatarlab_ops.stores.catalog import consents, rates, records, spending, transaction
     from avatarlab_ops.trust import consent
 
@@ -182,7 +201,6 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
                 records.end_stage(db, render_id, stage.name, "cached", artifact=fingerprint)
         records.end_stage(db, render_id, "admit", "done", compute_s=compute_s)
         lineage.post(db, settings, render_id, "RUNNING")
-    outbox.deliver(settings, render_id=render_id)
     return StageResult(render_id, "admit", True, False, None, compute_s, (*pending, "publish"))
 
 
@@ -207,6 +225,7 @@ def _make(
     *,
     artifacts: Mapping[str, Artifact],
     report: Report,
+    wait: bool,
 ) -> StageResult:
     from avatarlab_ops import models, prediction
     from avatarlab_ops.stages import runner
@@ -221,7 +240,7 @@ def _make(
     if wanted is None:
         raise InvariantBroken(f"{stage.name} was called before {', '.join(stage.after)}")
     made, cached, compute_s = runner.make(
-        settings, render_id, plan, wanted, artifacts=artifacts, report=report
+        settings, render_id, plan, wanted, artifacts=artifacts, report=report, wait=wait
     )
     state = "cached" if cached else "done"
     with transaction(settings.pg_dsn) as db:
@@ -294,11 +313,10 @@ def _end(
     stage: str | None = None,
 ) -> bool:
     from avatarlab_ops.stages.ending import end
-    from avatarlab_ops.stores import outbox
     from avatarlab_ops.stores.catalog import transaction
 
     with transaction(settings.pg_dsn) as db:
         ended = end(settings, db, render_id, state, error=error, stage=stage)
     if ended:
-        outbox.deliver(settings, render_id=render_id)
+        deliver(settings, render_id)
     return ended

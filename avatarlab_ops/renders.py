@@ -15,7 +15,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class StageStatus:
-    """One stage as the catalog sees it. state: pending, running, done, cached, not_needed, failed."""
+    """One stage as the catalog sees it.
+
+    state: pending, running, waiting (for equal work elsewhere), done, cached, not_needed, failed.
+    """
 
     stage: str
     state: str

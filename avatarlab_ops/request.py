@@ -6,6 +6,7 @@ forms do.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -406,10 +407,12 @@ SECTIONS = {
 }
 
 
+@functools.cache
 def form_schema() -> dict[str, dict[str, Any]]:
     """Flat field name (`output.fps`) to a self-contained JSON Schema with title, section and default.
 
-    A form or Airflow's params need nothing else; a schema without `default` is a required field.
+    A form or Airflow's params need nothing else; a schema without `default` is a required field. Every task
+    asks for it, so it is made once a process: copy what you change.
     """
     whole = AvatarRequest.model_json_schema()
     form: dict[str, dict[str, Any]] = {}

@@ -21,6 +21,7 @@ FINAL = ("published", "failed", "cancelled")
 POLL_S = 0.4  # progress rows change at most twice a second
 _MARK = {
     "done": "[green]done",
+    "waiting": "[yellow]equal work runs elsewhere",
     "cached": "[cyan]reused",
     "not_needed": "[dim]not needed",
     "failed": "[red]failed",
@@ -89,7 +90,7 @@ class Board:
         line = self.lines[stage.stage]
         if stage.state == "running" and not self.progress.tasks[line].started:
             self.progress.start_task(line)
-        if stage.state in _MARK:
+        if stage.state in _MARK and stage.state != "waiting":
             self.progress.start_task(line)
             self.progress.stop_task(line)
         speed = f"{stage.rate:.0f} {stage.unit}/s" if stage.rate else ""

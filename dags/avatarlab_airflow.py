@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook, BaseOperator, Param
+from airflow.sdk import BaseOperator, Param
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
+from avatarlab_connections import settings
 from avatarlab_plugin import ManifestLink, VideoLink
 
-from avatarlab_ops.errors import AvatarlabError, OutOfMemory, StageTimeout
+from avatarlab_ops.errors import AvatarlabError, OutOfMemory, StageTimeout, WorkInFlight
 from avatarlab_ops.request import form_schema
 
 if TYPE_CHECKING:
@@ -78,42 +79,11 @@ def caller_of(run: Any) -> str:
     return str(getattr(run, "triggering_user_name", None) or "airflow")
 
 
-def settings() -> Settings:
-    """Where the stores are: Airflow's connections avatarlab_postgres, avatarlab_mongo and avatarlab_s3.
-
-    OpenLineage events go where those of Airflow's own provider go, by the option [openlineage] transport.
-    """
-    from pathlib import Path
-    from urllib.parse import quote, urlencode
-
-    from airflow.sdk.configuration import conf
-
-    from avatarlab_ops.home import home_folder
-    from avatarlab_ops.settings import Settings
-
-    def url(scheme: str, connection: Any) -> str:
-        login = f"{quote(connection.login or '', safe='')}:{quote(connection.password or '', safe='')}@"
-        query = urlencode(connection.extra_dejson)
-        port = f":{connection.port}" if connection.port else ""
-        login = login if connection.login else ""
-        address = f"{scheme}://{login}{connection.host}{port}/{connection.schema or ''}"
-        return f"{address}?{query}" if query else address
-
-    s3 = BaseHook.get_connection("avatarlab_s3")
-    return Settings(
-        pg_dsn=url("postgresql", BaseHook.get_connection("avatarlab_postgres")),
-        mongo_uri=url("mongodb", BaseHook.get_connection("avatarlab_mongo")),
-        s3_endpoint=s3.extra_dejson["endpoint_url"],
-        s3_access_key=s3.login or "",
-        s3_secret_key=s3.password or "",
-        s3_region=s3.extra_dejson.get("region_name", "us-east-1"),
-        home=Path(home_folder()),
-        openlineage=conf.get("openlineage", "transport", fallback=None) or None,
-    )
-
-
 class StageOperator(BaseOperator):
-    """Runs one stage of the pipeline; skipped when its result exists or the request has no use for it."""
+    """Runs one stage of the pipeline; skipped when its result exists or the request has no use for it.
+
+    While equal work is being done elsewhere it is deferred: it holds no worker and no slot of a pool.
+    """
 
     ui_color = "#e2e8f0"
 
@@ -122,15 +92,22 @@ class StageOperator(BaseOperator):
         super().__init__(task_id=stage, **kwargs)
         self.stage = stage
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Return the stage's small record (`StageResult`) for XCom."""
+    def execute(self, context: Context, event: str | None = None) -> dict[str, Any]:
+        """Return the stage's small record (`StageResult`) for XCom. `event`: why a deferred task goes on."""
         from dataclasses import asdict
 
         from avatarlab_ops import pipeline
 
+        if event:
+            self.log.info("%s goes on: %s", self.stage, event)
         where = settings()
         render_id = self.render_id(where, context)
-        result = pipeline.run_stage(where, render_id, self.stage)
+        try:
+            result = pipeline.run_stage(where, render_id, self.stage, wait=False)
+        except WorkInFlight as busy:
+            from avatarlab_triggers import WorkEnded
+
+            self.defer(trigger=WorkEnded(busy.lock, render_id), method_name="execute")
         record = asdict(result)
         if result.cached or not result.needed:
             raise AirflowSkipException("its result exists" if result.needed else "this request needs none")
@@ -141,10 +118,17 @@ class StageOperator(BaseOperator):
         return str(context["ti"].xcom_pull(task_ids="admit", key=RENDER_ID))
 
 
-class AdmitOperator(StageOperator):
+class EndOperator(StageOperator):
+    """The first or the last stage: documents leave once the task has succeeded."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"on_success_callback": deliver, "on_skipped_callback": deliver, **kwargs})
+
+
+class AdmitOperator(EndOperator):
     """The first stage: accepts the run's conf as a request, and skips at once what has nothing to do."""
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context, event: str | None = None) -> dict[str, Any]:  # noqa: ARG002
         """Return the record of the stage; refuses what the contract refuses, unknown fields included."""
         from dataclasses import asdict
 
@@ -153,7 +137,7 @@ class AdmitOperator(StageOperator):
         where = settings()
         render_id = self.render_id(where, context)
         context["ti"].xcom_push(key=RENDER_ID, value=render_id)
-        result = pipeline.run_stage(where, render_id, self.stage)
+        result = pipeline.run_stage(where, render_id, self.stage, wait=False)
         record = asdict(result)
         idle = [stage for stage in graph.STAGES[1:] if stage not in result.pending]
         if idle:
@@ -169,10 +153,17 @@ class AdmitOperator(StageOperator):
         return pipeline.submit(where, run.conf or {}, run_id=run.run_id, caller=caller_of(run))
 
 
-class PublishOperator(StageOperator):
+class PublishOperator(EndOperator):
     """The last stage, with links to what it published."""
 
     operator_extra_links = (VideoLink(), ManifestLink())
+
+
+def deliver(context: Context) -> None:
+    """Send on what is known of the render; Airflow calls it when the task's state is stored."""
+    from avatarlab_ops import pipeline
+
+    pipeline.deliver(settings(), str(context["ti"].xcom_pull(task_ids="admit", key=RENDER_ID)))
 
 
 def report_failure(context: Context) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Variable
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
-from avatarlab_airflow import REFUSAL, caller_of, retry_policy, settings
+from avatarlab_airflow import REFUSAL, caller_of, retry_policy
+from avatarlab_connections import settings
 
 from avatarlab_ops.errors import AvatarlabError
 

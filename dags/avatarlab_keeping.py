@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from avatarlab_airflow import retry_policy, settings
+from avatarlab_airflow import retry_policy
+from avatarlab_connections import settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -27,7 +27,7 @@ def keep_house(
     """Look at everything, put it right if `apply`, and return what each chore found.
 
     `alive` tells whether Airflow's run of an id goes on (True), is over or unknown (False), or cannot be
-    asked (None). Raises LeaseTimeout while another process keeps house.
+    asked (None). Raises WorkInFlight while another process keeps house.
     """
     job = Job(settings, rules or Rules(), apply, alive)
     with lock(settings.pg_dsn, "housekeeping", wait_s=0):

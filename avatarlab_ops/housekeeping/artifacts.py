@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.canonical import canonical_json
-from avatarlab_ops.errors import LeaseTimeout
+from avatarlab_ops.errors import WorkInFlight
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.housekeeping.chore import Chore, Job, pages
 from avatarlab_ops.settings import Settings
@@ -141,7 +141,7 @@ def mend(settings: Settings, found: Found) -> bool:
                     record.evicted_at = records.now()
             for key in verdict.torn:
                 store.delete(bucket, key)
-    except LeaseTimeout:
+    except WorkInFlight:
         return False
     return True
 

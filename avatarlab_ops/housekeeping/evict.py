@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from avatarlab_ops.errors import LeaseTimeout
+from avatarlab_ops.errors import WorkInFlight
 from avatarlab_ops.housekeeping.chore import Chore, Job
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import lock, records, transaction, upkeep
@@ -35,7 +35,7 @@ def evict(settings: Settings, fingerprint: str, before: datetime) -> bool:
                 found.evicted_at = records.now()
             for key in list(store.keys(bucket, found.key.removesuffix("artifact.json"))):
                 store.delete(bucket, key)
-    except LeaseTimeout:  # somebody makes it, so somebody needs it
+    except WorkInFlight:  # somebody makes it, so somebody needs it
         return False
     return True
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from avatarlab_ops.canonical import canonical_json
-from avatarlab_ops.errors import LeaseTimeout
+from avatarlab_ops.errors import WorkInFlight
 from avatarlab_ops.housekeeping.chore import Chore, Job, pages
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import stored
@@ -91,7 +91,7 @@ def _remove(settings: Settings, render_id: str, key: str) -> bool:
     try:
         with lock(settings.pg_dsn, f"publish {render_id}", wait_s=0):
             objects(settings).delete(settings.bucket_outputs, key)
-    except LeaseTimeout:
+    except WorkInFlight:
         return False
     return True
 

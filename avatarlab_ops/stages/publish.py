@@ -55,7 +55,6 @@ def publish(settings: Settings, render_id: str) -> float:
         except (RenderCancelled, ConsentError):
             _remove(settings, files)
             raise
-    outbox.deliver(settings, render_id=render_id)
     return time.monotonic() - started
 
 

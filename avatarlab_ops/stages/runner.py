@@ -22,7 +22,7 @@ from avatarlab_ops.stores.catalog import lock, records, transaction
 from avatarlab_ops.stores.catalog.models import Artifact
 from avatarlab_ops.stores.objects import objects
 
-WAIT_S = 3600.0  # for equal work of another process
+WAIT_S = 3600.0  # for equal work of another process, where nobody waits for us
 
 
 def lookup(settings: Settings, recipe: Recipe) -> Artifact | None:
@@ -45,15 +45,19 @@ def make(
     *,
     artifacts: Mapping[str, Artifact],
     report: Report,
+    wait: bool,
 ) -> tuple[Artifact, bool, float]:
-    """Return (artifact, cached, seconds of work). Equal work of other renders in flight is waited for."""
+    """Return (artifact, cached, seconds of work).
+
+    Equal work of other renders in flight is waited for if `wait`, else WorkInFlight is raised.
+    """
 
     def check() -> None:
         with transaction(settings.pg_dsn) as db:
             records.check_open(db, render_id)
 
-    alive = f"render {render_id}"
-    with lock(settings.pg_dsn, f"artifact {recipe.fingerprint}", wait_s=WAIT_S, check=check, alive=alive):
+    name, alive = f"artifact {recipe.fingerprint}", f"render {render_id}"
+    with lock(settings.pg_dsn, name, wait_s=WAIT_S if wait else 0, check=check, alive=alive):
         found = lookup(settings, recipe)
         if found is not None:
             return found, True, 0.0

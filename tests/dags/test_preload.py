@@ -1,4 +1,4 @@
-"""What the scheduler loads before it forks: everything a stage imports, and no thread."""
+"""What the scheduler loads before it forks: everything a stage imports or reads, and no thread."""
 
 from __future__ import annotations
 
@@ -8,13 +8,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-from avatarlab_ops.graph import STAGES
+from avatarlab_ops.preload import MODULES
 
 ROOT = Path(__file__).parents[2]
 LOOK = """
 import json, os, sys
 import airflow.sdk
-print(json.dumps({"threads": len(os.listdir("/proc/self/task")), "modules": sorted(sys.modules)}))
+from avatarlab_ops import version
+from avatarlab_ops.engines.speech.spoken import lexicon
+from avatarlab_ops.stores import objects
+caches = {"lexicon": lexicon, "s3": objects._session}
+caches |= {"code_version": version.code_version, "environment": version.environment}
+print(json.dumps({
+    "threads": len(os.listdir("/proc/self/task")), "modules": sorted(sys.modules),
+    "read": {name: cache.cache_info().currsize for name, cache in caches.items()},
+}))
 """
 
 
@@ -36,5 +44,6 @@ def test_stages_are_loaded_and_no_thread_is_started(tmp_path: Path) -> None:
     assert "not preloaded" not in done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
     assert seen["threads"] == 1
-    assert {f"avatarlab_ops.stages.{stage}" for stage in STAGES} | {"avatar_render"} <= set(seen["modules"])
+    assert {*MODULES, "avatar_render"} <= set(seen["modules"])
+    assert seen["read"] == {"lexicon": 1, "s3": 1, "code_version": 1, "environment": 1}
     assert not {"torch", "onnxruntime"} & set(seen["modules"])

@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from avatarlab_ops import pipeline, renders
-from avatarlab_ops.errors import LeaseTimeout, RenderCancelled, RequestInvalid, TransientError
+from avatarlab_ops.errors import RenderCancelled, RequestInvalid, TransientError, WorkInFlight
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import ProgressRows
@@ -110,7 +110,7 @@ def test_a_lock_is_held_by_one_and_waited_for(stores: Settings) -> None:
     looks: list[int] = []
     with catalog.lock(stores.pg_dsn, "one", wait_s=1):
         with (
-            pytest.raises(LeaseTimeout),
+            pytest.raises(WorkInFlight),
             catalog.lock(stores.pg_dsn, "one", wait_s=0.1, check=lambda: looks.append(1)),
         ):
             pass

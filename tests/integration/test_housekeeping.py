@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from avatarlab_ops import cli, pipeline, renders
 from avatarlab_ops.cli import common
-from avatarlab_ops.errors import LeaseTimeout
+from avatarlab_ops.errors import WorkInFlight
 from avatarlab_ops.housekeeping import Chore, Rules, keep_house
 from avatarlab_ops.housekeeping.chore import Job
 from avatarlab_ops.housekeeping.ended import vanished
@@ -210,7 +210,7 @@ def test_a_video_past_its_retention_is_withdrawn(stores: Settings, portrait: str
 
 
 def test_only_one_keeps_house_at_a_time(stores: Settings) -> None:
-    with lock(stores.pg_dsn, "housekeeping", wait_s=0), pytest.raises(LeaseTimeout):
+    with lock(stores.pg_dsn, "housekeeping", wait_s=0), pytest.raises(WorkInFlight):
         keep_house(stores)
 
 

@@ -13,13 +13,21 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, configure_mappers
 
-from avatarlab_ops.errors import LeaseTimeout, TransientError
+from avatarlab_ops.errors import TransientError, WorkInFlight
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0006"  # newest migration
+HEAD = "0007"  # newest migration
 LOCK_POLL_MS = 2000  # how long one wait for a lock lasts before the waiter looks around
+# A dead peer is noticed within a minute, on both ends.
+CONNECT = {
+    "connect_timeout": 5,
+    "options": "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c timezone=UTC",
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
 
 _engines: dict[tuple[int, str], sa.Engine] = {}
 
@@ -29,14 +37,18 @@ def engine(dsn: str) -> sa.Engine:
     key = (os.getpid(), dsn)
     if key not in _engines:
         url = sa.make_url(dsn).set(drivername="postgresql+psycopg")
-        # A dead peer is noticed within a minute, on both ends.
-        keepalive = {"keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3}
-        server = "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c timezone=UTC"
-        arguments = {"connect_timeout": 5, "options": server, **keepalive}
         _engines[key] = sa.create_engine(
-            url, pool_size=2, max_overflow=8, pool_pre_ping=True, connect_args=arguments
+            url, pool_size=2, max_overflow=8, pool_pre_ping=True, connect_args=CONNECT
         )
     return _engines[key]
+
+
+def preload() -> None:
+    """Load the driver and connect the models to each other; opens no connection."""
+    from avatarlab_ops.stores.catalog import models  # noqa: F401 (configure_mappers looks for them)
+
+    sa.create_engine("postgresql+psycopg://")
+    configure_mappers()
 
 
 @contextmanager
@@ -74,7 +86,7 @@ def lock(
 ) -> Iterator[None]:
     """Hold the lock `name`; the server frees it when this process dies.
 
-    `check` is called every two seconds of waiting and may raise. Raises LeaseTimeout after `wait_s`. Losing
+    `check` is called every two seconds of waiting and may raise. Raises WorkInFlight after `wait_s`. Losing
     the server also loses the lock: what is done under it must be safe to do twice. `alive` names a lock that
     is held as well, shared with others: it shows that somebody works on what it names.
     """
@@ -83,14 +95,13 @@ def lock(
         connection = engine(dsn).connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
         with _mapped():
-            connection.exec_driver_sql(f"SET lock_timeout = {LOCK_POLL_MS}")
+            patience_ms = min(LOCK_POLL_MS, max(1, round(wait_s * 1000)))
+            connection.exec_driver_sql(f"SET lock_timeout = {patience_ms}")
         deadline = time.monotonic() + wait_s
         while not _acquired(connection, number):
             check()
             if time.monotonic() > deadline:
-                raise LeaseTimeout(
-                    f"equal work has been running for more than {wait_s:.0f} s ({name}); try later"
-                )
+                raise WorkInFlight(f"equal work is still running after {wait_s:.0f} s ({name})", name)
         if alive is not None:
             shared = sa.text("SELECT pg_advisory_lock_shared(:number)")
             with _mapped():

@@ -24,7 +24,7 @@ RENDER_STATES = (*LIVE, "failed", "cancelled")
 LIVE_STATES = "state IN ('accepted', 'running', 'published')"
 CONSENT_KINDS = ("likeness", "voice")
 ITEM_STATES = ("waiting", "published", "failed", "cancelled")
-STAGE_STATES = ("running", "done", "cached", "not_needed", "failed")
+STAGE_STATES = ("running", "waiting", "done", "cached", "not_needed", "failed")
 SOURCE_KINDS = ("reference", "input", "engine", "code")
 WAITING = "delivered_at IS NULL AND dead_at IS NULL"
 
@@ -322,18 +322,6 @@ class Delivery(Base):
     status: Mapped[int | None]
     error: Mapped[str | None]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class Feedback(Base):
-    """What a viewer thought of a published video."""
-
-    __tablename__ = "feedback"
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), index=True)
-    caller: Mapped[str]
-    rating: Mapped[int]
-    comment: Mapped[str | None]
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Rate(Base):

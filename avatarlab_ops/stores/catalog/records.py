@@ -106,7 +106,8 @@ def begin_stage(db: Session, render_id: str, stage: str) -> m.Render:
             "ended_at": None,
         }
         values = fresh | {"render_id": render_id, "stage": stage, "attempt": 1, "host": socket.gethostname()}
-        again = fresh | {"attempt": m.StageRun.attempt + 1, "host": values["host"]}
+        tried = sa.case((m.StageRun.state == "waiting", m.StageRun.attempt), else_=m.StageRun.attempt + 1)
+        again = fresh | {"attempt": tried, "host": values["host"]}
         statement = insert(m.StageRun).values(values)
         db.execute(statement.on_conflict_do_update(index_elements=["render_id", "stage"], set_=again))
     return render
@@ -122,7 +123,7 @@ def end_stage(
     compute_s: float = 0.0,
     error: BaseException | None = None,
 ) -> None:
-    """Note how a stage ended, or that it need not start: done, cached, not_needed or failed."""
+    """Note how a stage ended, or that it need not start: waiting, done, cached, not_needed or failed."""
     values: Json = {"state": state, "artifact": artifact, "compute_s": compute_s, "ended_at": now()}
     if error is not None:
         values |= {"error": describe(error), "error_code": code_of(error)}

@@ -1,0 +1,53 @@
+"""Where the stores are, for tasks and triggers: Airflow's ordinary connections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+
+if TYPE_CHECKING:
+    from avatarlab_ops.settings import Settings
+
+POSTGRES, MONGO, S3 = "avatarlab_postgres", "avatarlab_mongo", "avatarlab_s3"
+
+
+def settings() -> Settings:
+    """The three stores: Airflow's connections avatarlab_postgres, avatarlab_mongo and avatarlab_s3.
+
+    OpenLineage events go where those of Airflow's own provider go, by the option [openlineage] transport.
+    """
+    from pathlib import Path
+
+    from airflow.sdk.configuration import conf
+
+    from avatarlab_ops.home import home_folder
+    from avatarlab_ops.settings import Settings
+
+    s3 = BaseHook.get_connection(S3)
+    return Settings(
+        pg_dsn=_url("postgresql", BaseHook.get_connection(POSTGRES)),
+        mongo_uri=_url("mongodb", BaseHook.get_connection(MONGO)),
+        s3_endpoint=s3.extra_dejson["endpoint_url"],
+        s3_access_key=s3.login or "",
+        s3_secret_key=s3.password or "",
+        s3_region=s3.extra_dejson.get("region_name", "us-east-1"),
+        home=Path(home_folder()),
+        openlineage=conf.get("openlineage", "transport", fallback=None) or None,
+    )
+
+
+async def pg_dsn() -> str:
+    """The catalog's address, asked for within an event loop."""
+    return _url("postgresql", await BaseHook.aget_connection(POSTGRES))
+
+
+def _url(scheme: str, connection: Any) -> str:
+    from urllib.parse import quote, urlencode
+
+    login = f"{quote(connection.login or '', safe='')}:{quote(connection.password or '', safe='')}@"
+    query = urlencode(connection.extra_dejson)
+    port = f":{connection.port}" if connection.port else ""
+    login = login if connection.login else ""
+    address = f"{scheme}://{login}{connection.host}{port}/{connection.schema or ''}"
+    return f"{address}?{query}" if query else address

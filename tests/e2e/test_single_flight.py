@@ -1,0 +1,98 @@
+"""Equal requests through a real Airflow: one works, the other gives its worker back; nothing twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from running_site import Site, request
+
+from avatarlab_ops import renders
+from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import transaction
+from avatarlab_ops.stores.objects import objects
+
+GPU = ("speech", "matte", "lipsync")
+T = TypeVar("T")
+
+
+def test_a_killed_task_is_replaced_by_the_one_that_was_deferred_for_it(site: Site) -> None:
+    script = "Two of us were asked to say these very words, and only one of us may work at any time."
+    asked = {"script": script, "background": {"kind": "blur"}}
+    runs = [site.client.submit(request(**asked, labels={"who": who})) for who in ("one", "two")]
+    worker = _until(lambda: _deferred_behind(site, runs, "lipsync"))
+    os.kill(worker["pid"], signal.SIGKILL)
+    assert [site.finish(run) for run in runs] == ["success", "success"]
+    states = [{stage.stage: stage for stage in site.status(run).stages} for run in runs]
+    for stage in GPU:
+        assert sorted(state[stage].state for state in states) == ["cached", "done"], stage
+    heir = next(run for run in runs if run != worker["dag_run_id"])
+    assert states[runs.index(heir)]["lipsync"].state == "done"
+    assert states[runs.index(heir)]["lipsync"].attempt == 1
+    assert site.client.tasks(heir)["lipsync"] == "success"
+    assert site.client.tasks(worker["dag_run_id"])["lipsync"] == "skipped"
+
+
+def _deferred_behind(site: Site, runs: list[str], stage: str) -> dict[str, Any] | None:
+    """The task at work on a stage that the other run's task is deferred for."""
+    url = "/api/v2/dags/avatar_render/dagRuns/{}/taskInstances/" + stage
+    found = {task["state"]: task for task in (site.client.get(url.format(run)) for run in runs)}
+    return found.get("running") if "deferred" in found else None
+
+
+def test_videos_that_share_an_avatar_and_a_script_share_the_work(site: Site) -> None:
+    asked = {"output": {"resolution": "720p", "fps": 25, "aspect": "1:1"}, "background": {"kind": "blur"}}
+    long = (
+        "What is made once is kept. It is found again by what made it, and used by every video that needs it."
+    )
+    runs, seconds = [], []
+    for number, script in enumerate((long, "Other words, the same face.", long)):
+        runs.append(site.client.submit(request(script=script, labels={"take": str(number)}, **asked)))
+        assert site.finish(runs[-1]) == "success"
+        seconds.append(_seconds(site.client.run(runs[-1])))
+    skipped = [{name for name, state in site.client.tasks(run).items() if state == "skipped"} for run in runs]
+    assert skipped == [set(), {"face", "matte"}, {"speech", "face", "matte", "lipsync", "composite"}]
+    assert seconds[2] < seconds[0] / 5, seconds
+    assert len({site.status(run).video_uri for run in runs}) == 3
+    _check_one_artifact_each(site, [site.status(run).render_id for run in runs])
+
+
+def _check_one_artifact_each(site: Site, ids: list[str]) -> None:
+    """Two videos' worth of artifacts for three renders, each with one artifact.json in the store."""
+    with transaction(site.settings.pg_dsn) as db:
+        used = [run for run in db.query(m.StageRun).filter(m.StageRun.render_id.in_(ids)) if run.artifact]
+    prints = {run.artifact: run.stage for run in used}
+    assert sorted(prints.values()) == sorted(["face", "matte", *("speech", "lipsync", "composite") * 2])
+    store = objects(site.settings)
+    for fingerprint, stage in prints.items():
+        keys = list(store.keys("artifacts", f"{stage}/{fingerprint[:2]}/{fingerprint}"))
+        assert len([key for key in keys if key.endswith("artifact.json")]) == 1
+        assert len({key.rpartition("/")[2] for key in keys}) == len(keys), "a file was stored twice"
+
+
+def _seconds(run: dict[str, Any]) -> float:
+    begin, end = (datetime.fromisoformat(run[name]) for name in ("queued_at", "end_date"))
+    return (end - begin).total_seconds()
+
+
+def _until(look: Callable[[], T | None]) -> T:
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.1)
+    raise AssertionError("nothing happened within 300 s")
+
+
+def test_a_published_video_is_in_the_document_store_although_its_task_did_not_wait(site: Site) -> None:
+    from avatarlab_ops.stores.documents import documents
+
+    run = site.client.submit(request(script="Delivered."))
+    assert site.finish(run) == "success"
+    render_id = site.status(run).render_id
+    assert renders.status(site.settings, render_id).state == "published"
+    assert _until(lambda: documents(site.settings).find("manifests", render_id))
