@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import uuid
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.graph import GPU_STAGES
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages.lineage import NAMESPACE, PRODUCER, SCHEMA
+from avatarlab_ops.stages import lineage
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import bulk, models, records, transaction
 from avatarlab_ops.stores.objects import objects
@@ -73,11 +74,13 @@ def finish(settings: Settings, bulk_id: str) -> Summary:
         report = _report(known, list(bulk.results(db, bulk_id, GPU_STAGES)))
     # The items have ended, so that another attempt would write the same bytes.
     store, bucket = objects(settings), settings.bucket_outputs
-    store.put_if_absent(bucket, _key(bulk_id, "json"), canonical_json(report))
-    store.put_if_absent(bucket, _key(bulk_id, "csv"), table(report["items"]))
+    files = {"json": canonical_json(report), "csv": table(report["items"])}
+    for suffix, content in files.items():
+        store.put_if_absent(bucket, _key(bulk_id, suffix), content)
     with transaction(settings.pg_dsn) as db:
         if bulk.end(db, bulk_id, report["states"]):
-            outbox.post(db, "lineage_events", f"bulk:{bulk_id}:COMPLETE", _event(settings, report), None)
+            event = _event(settings, report, files)
+            lineage.send(db, settings, f"bulk:{bulk_id}:COMPLETE", event, None)
     outbox.deliver(settings)
     return status(settings, bulk_id)
 
@@ -126,21 +129,25 @@ def neutral(value: Any) -> Any:
     )
 
 
-def _event(settings: Settings, report: Json) -> Json:
+def _event(settings: Settings, report: Json, files: dict[str, bytes]) -> Json:
     """The one summary event, an OpenLineage run event of the job avatar_regenerate."""
     bulk_id = report["bulk_run"]
-    files = [
-        {"namespace": f"s3://{settings.bucket_outputs}", "name": _key(bulk_id, s)} for s in ("json", "csv")
-    ]
+    known = {"bulkRun": bulk_id, "states": report["states"], "gpu_s": report["gpu_s"]}
     return {
         "eventType": "COMPLETE",
         "eventTime": records.now().isoformat(),
-        "producer": PRODUCER,
-        "schemaURL": SCHEMA,
-        "run": {"runId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"avatarlab:bulk:{bulk_id}")), "facets": {}},
-        "job": {"namespace": NAMESPACE, "name": "avatar_regenerate", "facets": {}},
+        "producer": lineage.PRODUCER,
+        "schemaURL": f"{lineage.SPEC}/RunEvent",
+        "run": {
+            "runId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"avatarlab:bulk:{bulk_id}")),
+            "facets": {"avatarlab_bulk": lineage.facet(f"{lineage.SPEC}/RunFacet") | known},
+        },
+        "job": {"namespace": lineage.NAMESPACE, "name": "avatar_regenerate", "facets": {}},
         "inputs": [],
-        "outputs": files,
-        "bulkRun": bulk_id,
-        "states": report["states"],
+        "outputs": [
+            lineage.dataset(
+                f"s3://{settings.bucket_outputs}/{_key(bulk_id, suffix)}", hashlib.sha256(content).hexdigest()
+            )
+            for suffix, content in files.items()
+        ],
     }

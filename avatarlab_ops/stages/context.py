@@ -53,6 +53,7 @@ class Context:
     workspace: Path
     report: Report
     artifacts: Mapping[str, Artifact]  # of the stages before
+    wait: bool = True  # for equal work elsewhere, instead of raising WorkInFlight
 
     def source(self, source: Source) -> Path:
         """The input object as a local file. Raises ReferenceRefused when it was replaced since `admit`."""

@@ -39,7 +39,7 @@ def post(
     send(db, settings, f"{render_id}:{event}", message, render_id)
 
 
-def send(db: Session, settings: Settings, key: str, message: Json, render_id: str) -> None:
+def send(db: Session, settings: Settings, key: str, message: Json, render_id: str | None) -> None:
     """Put a finished event into the outbox under its key, for each of its receivers."""
     topics = ("lineage_events", openlineage.TOPIC) if settings.openlineage else ("lineage_events",)
     for topic in topics:
@@ -58,28 +58,30 @@ def run_event(db: Session, render: Render, event: str, files: Mapping[str, Json]
             "facets": _run_facets(render),
         },
         "job": {"namespace": NAMESPACE, "name": "avatar_render", "facets": {}},
-        "inputs": [_dataset(row.uri, row.sha256) for row in records.inputs_of(db, render.id)],
-        "outputs": [_dataset(file["uri"], file["sha256"]) for file in files.values()],
+        "inputs": [dataset(row.uri, row.sha256) for row in records.inputs_of(db, render.id)],
+        "outputs": [dataset(file["uri"], file["sha256"]) for file in files.values()],
     }
 
 
 def _run_facets(render: Render) -> Json:
     """Which render and DAG run it is, and why it failed if it did."""
     known = {"renderId": render.id, "dagRunId": render.run_id, "codeVersion": render.code_version}
-    facets = {"avatarlab_render": _facet(f"{SPEC}/RunFacet") | known}
+    facets = {"avatarlab_render": facet(f"{SPEC}/RunFacet") | known}
     if render.error is not None:
         schema = f"{FACETS}/1-0-1/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet"
         reason = {"message": render.error, "programmingLanguage": "python"}
-        facets["errorMessage"] = _facet(schema) | reason
+        facets["errorMessage"] = facet(schema) | reason
     return facets
 
 
-def _dataset(uri: str, sha256: str) -> Json:
+def dataset(uri: str, sha256: str) -> Json:
+    """An object of the store as an OpenLineage dataset whose version is its digest."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     schema = f"{FACETS}/1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet"
-    version = _facet(schema) | {"datasetVersion": sha256}
+    version = facet(schema) | {"datasetVersion": sha256}
     return {"namespace": f"s3://{bucket}", "name": key, "facets": {"version": version}}
 
 
-def _facet(schema: str) -> Json:
+def facet(schema: str) -> Json:
+    """What every facet begins with."""
     return {"_producer": PRODUCER, "_schemaURL": schema}

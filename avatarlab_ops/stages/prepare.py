@@ -26,7 +26,13 @@ FILE = "preparation.npz"
 def prepared(work: Context) -> dict[str, NDArray[Any]]:
     """The engine's arrays by name, from the store or made now."""
     artifact, _, _ = runner.make(
-        work.settings, work.render_id, work.plan, _recipe(work), artifacts=work.artifacts, report=silent
+        work.settings,
+        work.render_id,
+        work.plan,
+        _recipe(work),
+        artifacts=work.artifacts,
+        report=silent,
+        wait=work.wait,
     )
     known = replace(work, artifacts={**work.artifacts, "prepare": artifact})
     with np.load(known.artifact("prepare", FILE), allow_pickle=False) as arrays:

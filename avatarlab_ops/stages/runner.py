@@ -64,7 +64,7 @@ def make(
         with context.workspace(settings, recipe.stage) as folder, _leased(settings, recipe, check):
             rows = context.ProgressRows(settings, render_id, recipe.stage, report)
             started = time.monotonic()
-            work = context.Context(settings, render_id, plan, folder, rows, artifacts)
+            work = context.Context(settings, render_id, plan, folder, rows, artifacts, wait)
             product = _run(recipe.stage, work)
             compute_s = time.monotonic() - started
             document = context.store(settings, recipe, product, render_id=render_id, compute_s=compute_s)

@@ -80,7 +80,7 @@ def test_every_row_is_a_video_and_the_report_says_so(stores: Settings, six: repo
     assert all(objects(stores).head(*split_or_refuse(row["video"])) for row in table)
     event = documents(stores).find("lineage_events", "bulk:six:COMPLETE")
     assert event is not None
-    assert event["states"] == {"published": 6}
+    assert event["run"]["facets"]["avatarlab_bulk"]["states"] == {"published": 6}
 
 
 def test_items_share_what_belongs_to_the_avatar(stores: Settings, six: report.Summary) -> None:
