@@ -6,6 +6,8 @@ import csv
 import io
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -265,14 +267,27 @@ def test_what_would_be_made_otherwise_today_is_stale(
         patch.setitem(ENGINES, ("lipsync", "viseme_warp"), newer)
         assert chosen(stores, **only, stale=["engine"]) == 6
         assert chosen(stores, **only, stale=["weights", "code"]) == 0
-    with monkeypatch.context() as patch:
-        patch.setattr("avatarlab_ops.engines.weights.sha256", lambda _: "0" * 64)
+    with other_weights(stores):
         assert chosen(stores, **only, stale=["weights"]) == 6
         assert chosen(stores, **only, stale=["engine"]) == 0
     raised = [stage.__class__(**vars(stage) | {"version": "next"}) for stage in graph.GRAPH]
     with monkeypatch.context() as patch:
         patch.setattr("avatarlab_ops.bulk.selection.GRAPH", tuple(raised))
         assert chosen(stores, **only, stale=["code"]) == 6
+
+
+@contextmanager
+def other_weights(stores: Settings) -> Iterator[None]:
+    """The catalog as it would be had every video been made with other weights."""
+    with transaction(stores.pg_dsn) as db:
+        known = {
+            (row.engine_version_id, row.name): row.sha256 for row in db.scalars(sa.select(m.EngineWeight))
+        }
+        db.execute(sa.update(m.EngineWeight).values(sha256="0" * 64))
+    yield
+    with transaction(stores.pg_dsn) as db:
+        for row in db.scalars(sa.select(m.EngineWeight)):
+            row.sha256 = known[row.engine_version_id, row.name]
 
 
 def test_a_changed_input_and_a_changed_template_make_new_videos_once(stores: Settings, portrait: str) -> None:
