@@ -182,8 +182,9 @@ def load(kind: str, name: str) -> Any:
     weights are missing or altered.
     """
     engine = info(kind, name)
+    digests = tuple(map(weights.sha256, engine.files))
     place = device.current().device.torch if engine.cuda else "cpu"
-    key = (kind, name, place, *map(weights.sha256, engine.files))
+    key = (kind, name, place, *digests)
     with _lock:
         if key not in _loaded:
             _loaded[key] = _build(engine)
