@@ -1,7 +1,7 @@
 """What each engine still costs a task to load: in a process forked as Airflow forks its tasks.
 
 What the scheduler preloads (`avatarlab_ops.preload`) is loaded before the fork, so a row is the rest:
-runtimes that start threads and may not cross a fork, and the weights. Files are in the page cache, as on a busy host.
+runtimes that start threads and may not cross a fork, and the weights. Files are in the page cache.
 """
 
 from __future__ import annotations
