@@ -72,7 +72,7 @@ def _composite(plan: Plan) -> Json:
 
 GRAPH = (
     Stage(
-        "speech", "2", _speech, sources=("voice_sample",),
+        "speech", "3", _speech, sources=("voice_sample",),
         engine=lambda plan: ("speech", plan.engines.speech),
     ),
     Stage("face", "1", _footage, sources=("avatar",), engine=lambda _: ("face", "landmarker")),

@@ -1,16 +1,14 @@
-"""Stage throughput of a 720p portrait render beside real time, and what each engine costs a task to load."""
+"""Stage throughput of a 720p portrait render beside real time."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from avatarlab_ops import engines, pipeline, renders
+from avatarlab_ops import pipeline, renders
 from avatarlab_ops.embedded import servers
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import Objects
@@ -50,28 +48,14 @@ def throughput(settings: Settings) -> list[str]:
     return rows
 
 
-def loading() -> list[str]:
-    """Seconds from a fresh interpreter to a loaded engine, beside an interpreter that loads nothing."""
-    rows = [f"{'engine':<24} {'load s':>7}"]
-    for kind, name in [("", ""), *engines.ENGINES]:
-        code = f"from avatarlab_ops import engines; engines.load({kind!r}, {name!r})" if name else "pass"
-        start = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        took = time.perf_counter() - start
-        outcome = f"{took:7.2f}" if done.returncode == 0 else "   not installed"
-        rows.append(f"{(kind + ' ' + name) if name else '(bare interpreter)':<24} {outcome}")
-    return rows
-
-
 def main() -> None:
-    """Print both tables."""
+    """Print the table."""
     with tempfile.TemporaryDirectory() as home:
         settings = servers.ensure(Path(home))
         try:
             print("\n".join(throughput(settings)))
         finally:
             servers.stop(Path(home))
-    print("\n".join(loading()))
 
 
 if __name__ == "__main__":

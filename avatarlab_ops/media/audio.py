@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,9 +28,39 @@ _PEAK_MARGIN = 256  # samples; longer than the oversampling filter
 
 def write_wav(path: Path, samples: Samples, sample_rate: int) -> None:
     """Write mono 16-bit PCM (what every reader knows); samples outside [-1, 1] are clipped."""
+    _write(path, _slices(samples, sample_rate), sample_rate)
+
+
+def write_speech(path: Path, samples: Samples, sample_rate: int, target_lufs: float = -16.0) -> float:
+    """Write speech at `target_lufs` without true peaks above -1 dBTP; return the LUFS reached.
+
+    Gain first, then a look-ahead limiter on the few peaks that would pass the ceiling, with the gain raised
+    by what the limiter cost. Silence is written unchanged, with -inf. Memory holds one block beside `samples`.
+    """
+    reached = loudness(samples, sample_rate)
+    if not math.isfinite(reached):
+        write_wav(path, samples, sample_rate)
+        return reached
+    gain_db = _within_reason(target_lufs - reached)
+    cost_db = target_lufs - _loudness(limited(samples, sample_rate, gain_db=gain_db), sample_rate)
+    gain_db = _within_reason(gain_db + _within_reason(cost_db))
+    meter = _Meter(sample_rate)
+    _write(path, meter.through(limited(samples, sample_rate, gain_db=gain_db)), sample_rate)
+    return meter.lufs()
+
+
+def _within_reason(gain_db: float) -> float:
+    return min(max(gain_db, -_MAX_GAIN_DB * 2), _MAX_GAIN_DB)
+
+
+def _slices(samples: Samples, length: int) -> Iterator[Samples]:
+    return (samples[start : start + length] for start in range(0, len(samples), length))
+
+
+def _write(path: Path, blocks: Iterable[Samples], sample_rate: int) -> None:
     with soundfile.SoundFile(path, "w", sample_rate, channels=1, subtype="PCM_16", format="WAV") as file:
-        for start in range(0, len(samples), sample_rate):
-            file.write(np.clip(samples[start : start + sample_rate], -1.0, 1.0))
+        for block in blocks:
+            file.write(np.clip(block, -1.0, 1.0))
 
 
 def read_wav(path: Path) -> tuple[Samples, int]:
@@ -64,16 +94,14 @@ def loudness(samples: Samples, sample_rate: int) -> float:
 
     FFmpeg's ebur128 measures it block by block, so memory does not grow with the length.
     """
-    if not len(samples) or not np.any(samples):
-        return -math.inf
-    least = math.ceil(_MIN_LOUDNESS_S * sample_rate) + 1
-    if len(samples) < least:
-        samples = np.resize(samples, least)
-    measured = _Meter(sample_rate)
-    for start in range(0, len(samples), sample_rate):
-        measured.add(samples[start : start + sample_rate])
-    lufs = measured.integrated()
-    return lufs if lufs > _ABSOLUTE_GATE_LUFS else -math.inf
+    return _loudness(_slices(samples, sample_rate), sample_rate)
+
+
+def _loudness(blocks: Iterable[Samples], sample_rate: int) -> float:
+    meter = _Meter(sample_rate)
+    for _ in meter.through(blocks):
+        pass
+    return meter.lufs()
 
 
 class _Meter:
@@ -82,6 +110,9 @@ class _Meter:
     def __init__(self, sample_rate: int) -> None:
         self._rate, self._position = sample_rate, 0
         self._lufs = -math.inf
+        self._heard = False
+        self._short: Samples = np.zeros(0, np.float32)  # all of it while it is too short to measure
+        self._least = math.ceil(_MIN_LOUDNESS_S * sample_rate) + 1
         self._graph = av.filter.Graph()
         tick = Fraction(1, sample_rate)
         self._graph.link_nodes(
@@ -90,7 +121,28 @@ class _Meter:
             self._graph.add("abuffersink"),
         ).configure()
 
-    def add(self, samples: Samples) -> None:
+    def through(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
+        """Measure what passes."""
+        for block in blocks:
+            self._heard = self._heard or bool(np.any(block))
+            if self._position == 0 and len(self._short) + len(block) < self._least:
+                self._short = np.concatenate([self._short, block])
+            else:
+                self._push(np.concatenate([self._short, block]))
+                self._short = self._short[:0]
+            yield block
+
+    def lufs(self) -> float:
+        """Integrated loudness of all that passed; call it once, at the end."""
+        if not self._heard:
+            return -math.inf
+        if self._position == 0:
+            self._push(np.resize(self._short, self._least))
+        self._graph.push(None)
+        self._pull()
+        return self._lufs if self._lufs > _ABSOLUTE_GATE_LUFS else -math.inf
+
+    def _push(self, samples: Samples) -> None:
         frame = av.AudioFrame.from_ndarray(
             np.ascontiguousarray(samples[None], np.float32), format="flt", layout="mono"
         )
@@ -98,11 +150,6 @@ class _Meter:
         self._position += len(samples)
         self._graph.push(frame)
         self._pull()
-
-    def integrated(self) -> float:
-        self._graph.push(None)
-        self._pull()
-        return self._lufs
 
     def _pull(self) -> None:
         while True:
@@ -113,45 +160,24 @@ class _Meter:
             self._lufs = float(measured.get("lavfi.r128.I", self._lufs))
 
 
-def normalise_loudness(
-    samples: Samples, sample_rate: int, target_lufs: float = -16.0
-) -> tuple[Samples, float]:
-    """Bring speech to `target_lufs` without true peaks above -1 dBTP: (samples, loudness reached in LUFS).
+def limited(
+    samples: Samples, sample_rate: int, *, gain_db: float = 0.0, ceiling_dbtp: float = PEAK_CEILING_DBTP
+) -> Iterator[Samples]:
+    """Apply a gain, and hold true peaks at or under the ceiling by a dip of 5 ms around each peak.
 
-    Gain first, then a look-ahead limiter on the few peaks that would pass the ceiling, then once more for the
-    loudness that the limiter cost.
-    Silence comes back unchanged with -inf.
+    Yields blocks of 10 s, worked with margins that make them meet exactly.
     """
-    reached = loudness(samples, sample_rate)
-    if not math.isfinite(reached):
-        return samples, reached
-    for _ in range(2):
-        gain_db = float(np.clip(target_lufs - reached, -_MAX_GAIN_DB * 2, _MAX_GAIN_DB))
-        samples = limit_peaks(samples, sample_rate, gain=10 ** (gain_db / 20))
-        reached = loudness(samples, sample_rate)
-    return samples, reached
-
-
-def limit_peaks(
-    samples: Samples, sample_rate: int, *, gain: float = 1.0, ceiling_dbtp: float = PEAK_CEILING_DBTP
-) -> Samples:
-    """Apply `gain`, and hold true peaks at or under the ceiling by a dip of 5 ms around each peak.
-
-    Worked block by block, with margins that make the blocks meet exactly.
-    """
-    ceiling = 10 ** (ceiling_dbtp / 20)
+    ceiling, gain = 10 ** (ceiling_dbtp / 20), np.float32(10 ** (gain_db / 20))
     window = 2 * int(_LOOKAHEAD_S * sample_rate) + 1
     block, margin = int(_BLOCK_S * sample_rate), _PEAK_MARGIN + 2 * window
-    limited = np.empty(len(samples), np.float32)
     for start in range(0, len(samples), block):
         left = max(0, start - margin)
-        part = samples[left : start + block + margin] * np.float32(gain)
+        part = samples[left : start + block + margin] * gain
         peaks = true_peaks(part, sample_rate)
         need = np.where(peaks > ceiling, ceiling * 0.995 / np.maximum(peaks, 1e-9), 1.0)
         # Never above `need`: the minimum spans the mean.
         part *= uniform_filter1d(minimum_filter1d(need, window), window)
-        limited[start : start + block] = part[start - left :][:block]
-    return limited
+        yield part[start - left :][:block]
 
 
 def true_peaks(samples: Samples, sample_rate: int) -> Samples:

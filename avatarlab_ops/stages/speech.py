@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from avatarlab_ops import engines
 from avatarlab_ops.engines.base import Sentence, Speech, VoiceSample
-from avatarlab_ops.media.audio import normalise_loudness, write_wav
+from avatarlab_ops.media.audio import write_speech
 from avatarlab_ops.stages.context import Context, Product
 
 SAMPLE_HZ = 24_000  # of voice samples as engines get them
@@ -24,12 +24,11 @@ def run(work: Context) -> Product:
         report=work.report,
         sample=_sample(work),
     )
-    samples, measured_lufs = normalise_loudness(speech.samples, speech.sample_rate, TARGET_LUFS)
     wav, timeline = work.new("speech.wav"), work.new("timeline.json")
-    write_wav(wav, samples, speech.sample_rate)
+    measured_lufs = write_speech(wav, speech.samples, speech.sample_rate, TARGET_LUFS)
     timeline.write_text(speech.timeline.model_dump_json())
     facts = {
-        "duration_s": len(samples) / speech.sample_rate,
+        "duration_s": len(speech.samples) / speech.sample_rate,
         "sample_rate": speech.sample_rate,
         "loudness_lufs": round(float(measured_lufs), 2),
         "words": len(speech.timeline.words),

@@ -16,32 +16,35 @@ from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.objects import objects
 
-GPU = ("speech", "matte", "lipsync")
 T = TypeVar("T")
 
 
 def test_a_killed_task_is_replaced_by_the_one_that_was_deferred_for_it(site: Site) -> None:
-    script = "Two of us were asked to say these very words, and only one of us may work at any time."
+    script = "Two of us were asked to say these very words, and only one of us may work at any time. " * 4
     asked = {"script": script, "background": {"kind": "blur"}}
     runs = [site.client.submit(request(**asked, labels={"who": who})) for who in ("one", "two")]
-    worker = _until(lambda: _deferred_behind(site, runs, "lipsync"))
+    worker = _until(lambda: _with_one_behind(site, runs))
+    killed = worker["task_id"]
     os.kill(worker["pid"], signal.SIGKILL)
     assert [site.finish(run) for run in runs] == ["success", "success"]
     states = [{stage.stage: stage for stage in site.status(run).stages} for run in runs]
-    for stage in GPU:
+    for stage in ("speech", "lipsync"):
         assert sorted(state[stage].state for state in states) == ["cached", "done"], stage
     heir = next(run for run in runs if run != worker["dag_run_id"])
-    assert states[runs.index(heir)]["lipsync"].state == "done"
-    assert states[runs.index(heir)]["lipsync"].attempt == 1
-    assert site.client.tasks(heir)["lipsync"] == "success"
-    assert site.client.tasks(worker["dag_run_id"])["lipsync"] == "skipped"
+    assert states[runs.index(heir)][killed].state == "done"
+    assert states[runs.index(heir)][killed].attempt == 1
+    assert site.client.tasks(heir)[killed] == "success"
+    assert site.client.tasks(worker["dag_run_id"])[killed] == "skipped"
 
 
-def _deferred_behind(site: Site, runs: list[str], stage: str) -> dict[str, Any] | None:
+def _with_one_behind(site: Site, runs: list[str]) -> dict[str, Any] | None:
     """The task at work on a stage that the other run's task is deferred for."""
-    url = "/api/v2/dags/avatar_render/dagRuns/{}/taskInstances/" + stage
-    found = {task["state"]: task for task in (site.client.get(url.format(run)) for run in runs)}
-    return found.get("running") if "deferred" in found else None
+    for stage in ("lipsync", "speech"):
+        url = "/api/v2/dags/avatar_render/dagRuns/{}/taskInstances/" + stage
+        found = {task["state"]: task for task in (site.client.get(url.format(run)) for run in runs)}
+        if "deferred" in found and found.get("running", {}).get("pid"):
+            return found["running"]
+    return None
 
 
 def test_videos_that_share_an_avatar_and_a_script_share_the_work(site: Site) -> None:
@@ -55,7 +58,8 @@ def test_videos_that_share_an_avatar_and_a_script_share_the_work(site: Site) -> 
         assert site.finish(runs[-1]) == "success"
         seconds.append(_seconds(site.client.run(runs[-1])))
     skipped = [{name for name, state in site.client.tasks(run).items() if state == "skipped"} for run in runs]
-    assert skipped == [set(), {"face", "matte"}, {"speech", "face", "matte", "lipsync", "composite"}]
+    assert skipped[0] <= {"face", "matte"}  # the avatar may have been seen by another test
+    assert skipped[1:] == [{"face", "matte"}, {"speech", "face", "matte", "lipsync", "composite"}]
     assert seconds[2] < seconds[0] / 5, seconds
     assert len({site.status(run).video_uri for run in runs}) == 3
     _check_one_artifact_each(site, [site.status(run).render_id for run in runs])

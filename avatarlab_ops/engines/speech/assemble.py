@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -20,8 +21,7 @@ class Assembly:
     """Grows by one clip at a time; `speech()` gives the whole."""
 
     def __init__(self) -> None:
-        self._samples = [np.zeros(round(LEAD_S * clips.RATE), np.float32)]
-        self._length = len(self._samples[0])  # samples so far
+        self._samples = array("f", bytes(4 * round(LEAD_S * clips.RATE)))  # grows in place
         self._sounds: list[Sound] = []  # since the last written sentence, in seconds of the whole
         self._phones: list[Phone] = []
         self._words: list[Word] = []
@@ -29,7 +29,7 @@ class Assembly:
 
     def add(self, clip: Clip) -> None:
         """Append a clip of the sentence in progress."""
-        offset_s = self._length / clips.RATE
+        offset_s = len(self._samples) / clips.RATE
         self._sounds += [
             Sound(s.ipa, s.word, s.stressed, round(s.start_s + offset_s, 4), round(s.end_s + offset_s, 4))
             for s in clip.sounds
@@ -56,7 +56,7 @@ class Assembly:
 
     def speech(self, language: str, warnings: Iterable[str]) -> Speech:
         """Give everything added so far: phones and visemes cover the whole duration, rests included."""
-        duration_s = self._length / clips.RATE
+        duration_s = len(self._samples) / clips.RATE
         phones = _with_rests(self._phones, duration_s)
         timeline = Timeline(
             duration_s=duration_s,
@@ -67,11 +67,10 @@ class Assembly:
             visemes=visemes(phones),
             warnings=tuple(warnings),
         )
-        return Speech(np.concatenate(self._samples), clips.RATE, timeline)
+        return Speech(np.frombuffer(self._samples, np.float32), clips.RATE, timeline)
 
     def _append(self, samples: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:
-        self._samples.append(samples)
-        self._length += len(samples)
+        self._samples.frombytes(samples.tobytes())
 
 
 def _words(sounds: list[Sound], written: Sequence[str], spoken: Sequence[str], sentence: int) -> list[Word]:
