@@ -35,7 +35,7 @@ def write_speech(path: Path, samples: Samples, sample_rate: int, target_lufs: fl
     """Write speech at `target_lufs` without true peaks above -1 dBTP; return the LUFS reached.
 
     Gain first, then a look-ahead limiter on the few peaks that would pass the ceiling, with the gain raised
-    by what the limiter cost. Silence is written unchanged, with -inf. Memory holds one block beside `samples`.
+    by what the limiter cost. Silence is written unchanged, with -inf. Memory holds one block more than given.
     """
     reached = loudness(samples, sample_rate)
     if not math.isfinite(reached):
