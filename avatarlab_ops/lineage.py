@@ -13,6 +13,8 @@ from avatarlab_ops.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from avatarlab_ops.stores.catalog.models import Render
+
 Json = dict[str, Any]
 PAGE = 100  # videos, unless asked otherwise
 MOST = 10_000
@@ -46,21 +48,26 @@ def trace(settings: Settings, video: str) -> Json:
     from avatarlab_ops.stores.catalog import lineage, transaction
 
     with transaction(settings.pg_dsn) as db:
-        document = lineage.lineage(db, _render_of(db, video))
-    if document is None:
+        document = lineage.lineage(db, find_render(db, settings, video).id)
+    assert document is not None  # noqa: S101 (found above)
+    return document
+
+
+def find_render(db: Session, settings: Settings, video: str) -> Render:
+    """The render that `video` names, see `trace`. Raises ReferenceRefused when there is none."""
+    from avatarlab_ops.stores.catalog import lineage, models, records
+
+    if video.startswith("s3://"):
+        render_id = lineage.render_of_file(db, video)
+    else:
+        render_id = next(iter(records.renders_of_run(db, video)), video)
+    found = db.get(models.Render, render_id) if render_id else None
+    if found is None:
         raise ReferenceRefused(
             f"the catalog knows no video {video!r}; give the id of a render, the id of a DAG run, "
             f"or the address of a published file (s3://{settings.bucket_outputs}/renders/...)"
         )
-    return document
-
-
-def _render_of(db: Session, video: str) -> str:
-    from avatarlab_ops.stores.catalog import lineage, records
-
-    if video.startswith("s3://"):
-        return lineage.render_of_file(db, video) or video
-    return next(iter(records.renders_of_run(db, video)), video)
+    return found
 
 
 def impact(settings: Settings, kind: str, value: str, *, after: str = "", limit: int = PAGE) -> Page:

@@ -39,8 +39,8 @@ def _first_control(text: str, allowed: str) -> str | None:
     return None
 
 
-def _plain(text: str) -> str:
-    if found := _first_control(text, allowed=""):
+def _plain(text: str, allowed: str = "") -> str:
+    if found := _first_control(text, allowed):
         raise PydanticCustomError(
             "control_character", "holds the control character {found}", {"found": found}
         )
@@ -89,6 +89,7 @@ def _reference(reference: str) -> str:
 
 
 Plain = Annotated[str, AfterValidator(_plain)]
+PlainLines = Annotated[str, AfterValidator(functools.partial(_plain, allowed="\n\r\t"))]
 Speakable = Annotated[
     str,
     AfterValidator(_speakable),

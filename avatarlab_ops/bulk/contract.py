@@ -10,12 +10,13 @@ from pydantic import Field, ValidationError, model_validator
 
 from avatarlab_ops.canonical import digest
 from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.feedback import Aspect
 from avatarlab_ops.request import Name, Part, Plain, Reference, flat_schema, refusal
 
 Reason = Literal["engine", "weights", "code", "input", "template"]
 REASONS: tuple[Reason, ...] = ("engine", "weights", "code", "input", "template")
 SECTIONS = {"file": "From a file", "template": "From a file", "partial": "From a file"}
-FILTERS = ("labels", "language", "avatar", "published_from", "published_before", "stale")
+FILTERS = ("labels", "language", "avatar", "published_from", "published_before", "rated_below", "stale")
 SECTIONS |= dict.fromkeys(FILTERS, "From what was published")
 
 
@@ -49,6 +50,13 @@ class BulkRequest(Part):
     )
     published_before: datetime | None = Field(
         default=None, title="Published before", description="Videos published before this time."
+    )
+    rated_below: dict[Aspect, Annotated[float, Field(gt=1, le=5)]] = Field(
+        default_factory=dict,
+        title="Rated below",
+        description="Videos whose mean rating is below this in each aspect named: video, voice, lips, matte, "
+        "timing. What has not changed since is made the same again; `stale` leaves it out.",
+        examples=[{"lips": 3}],
     )
     stale: list[Reason] = Field(
         default_factory=list,
@@ -96,6 +104,6 @@ class BulkRequest(Part):
 def form_schema() -> dict[str, dict[str, Any]]:
     """Field name to JSON Schema with title, description, section and default, for Airflow's params."""
     form = flat_schema(BulkRequest, SECTIONS)
-    for name in ("labels", "stale"):
-        form[name]["default"] = {} if name == "labels" else []
+    for name in ("labels", "rated_below", "stale"):
+        form[name]["default"] = [] if name == "stale" else {}
     return form

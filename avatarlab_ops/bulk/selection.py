@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from avatarlab_ops import engines
+from avatarlab_ops import engines, feedback
 from avatarlab_ops.bulk import template
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.errors import EngineUnavailable, RequestInvalid
@@ -35,8 +36,11 @@ class Chosen:
 
 
 def choose(db: Session, settings: Settings, asked: BulkRequest) -> Iterator[Chosen]:
-    """Yield what the filters select, oldest first; a video that was made anew already is left out."""
+    """Yield what the filters select, oldest first; what was withdrawn, or made anew already, is left out."""
     conditions = _filters(asked)
+    if asked.rated_below:
+        badly_rated = sa.literal(feedback.rated_below(settings, asked.rated_below), ARRAY(sa.Text))
+        conditions.append(m.Render.id == sa.any_(badly_rated))
     if asked.stale:
         looks = {"engine": _engines, "weights": _weights, "code": _code, "input": _inputs}
         stale = [look(db, settings) for reason, look in looks.items() if reason in asked.stale]
@@ -46,7 +50,7 @@ def choose(db: Session, settings: Settings, asked: BulkRequest) -> Iterator[Chos
     query = (
         sa.select(m.Render.id, m.Request.body)
         .join(m.Request, m.Request.id == m.Render.request_id)
-        .where(m.Render.state == "published", *conditions)
+        .where(m.Render.state == "published", m.Render.withdrawn_at.is_(None), *conditions)
         .order_by(m.Render.created_at, m.Render.id)
     )
     for row in db.execute(query.execution_options(yield_per=PAGE)):

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from avatarlab_ops.cli import bulk, consent, housekeeping, models, operate, relay, render, trace
+from avatarlab_ops.cli import bulk, consent, feedback, housekeeping, models, operate, relay, render, trace
 from avatarlab_ops.errors import AvatarlabError, RenderCancelled
 
 
@@ -41,6 +41,6 @@ def main() -> None:
     """
 
 
-for _module in (render, trace, bulk, operate, relay, models, consent, housekeeping):
+for _module in (render, trace, bulk, feedback, operate, relay, models, consent, housekeeping):
     for _command in _module.COMMANDS:
         main.add_command(_command)

@@ -29,20 +29,33 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--avatar", help="Videos of this avatar (s3://inputs/...).")
 @click.option("--from", "published_from", metavar="TIME", help="Videos published at this time or later.")
 @click.option("--before", "published_before", metavar="TIME", help="Videos published before this time.")
+@click.option(
+    "--rated-below",
+    "rated_below",
+    multiple=True,
+    metavar="ASPECT=MEAN",
+    help="Videos rated below this: video, voice, lips, matte or timing.",
+)
 @click.option("--stale", multiple=True, type=REASONS, help="Videos that would be made otherwise today.")
 @click.option("--name", help="The same name continues the same bulk run.")
 @click.option("--dry-run", is_flag=True, help="Count and predict, and start nothing.")
 @click.option("--partial", is_flag=True, help="Go on without rows that are wrong.")
-def regenerate(file: Path | None, template: Path | None, labels: tuple[str, ...], **chosen: Any) -> None:
+def regenerate(
+    *,
+    file: Path | None,
+    template: Path | None,
+    labels: tuple[str, ...],
+    rated_below: tuple[str, ...],
+    **chosen: Any,
+) -> None:
     """Make a video of each row of FILE (.csv, .jsonl), or anew of each published video that is chosen.
 
     Prints the id of the bulk run once every row was checked; the same FILE again continues it.
     """
     from avatarlab_ops.bulk.contract import BulkRequest
 
-    named = dict(_label(label) for label in labels)
     asked = {name: list(value) if name == "stale" else value for name, value in chosen.items() if value}
-    asked |= {"labels": named} if named else {}
+    asked |= {"labels": _pairs("--label", labels), "rated_below": _pairs("--rated-below", rated_below)}
     asked |= _uploaded(file, template)
     conf = BulkRequest.parse(asked).model_dump(mode="json", exclude_defaults=True)
     name = conf.get("name") or _name(conf)
@@ -53,11 +66,11 @@ def regenerate(file: Path | None, template: Path | None, labels: tuple[str, ...]
     _tell(outline)
 
 
-def _label(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"--label: {text!r} is not of the form NAME=VALUE")
-    return name, value
+def _pairs(option: str, texts: tuple[str, ...]) -> dict[str, str]:
+    for text in texts:
+        if "=" not in text:
+            raise InputError(f"{option}: {text!r} is not of the form NAME=VALUE")
+    return dict(text.split("=", 1) for text in texts)
 
 
 def _uploaded(file: Path | None, template: Path | None) -> dict[str, str]:

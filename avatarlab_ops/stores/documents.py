@@ -30,6 +30,13 @@ def _schema(required: Json, optional: Json | None = None) -> Json:
     return {"$jsonSchema": {"bsonType": "object", "required": list(required), "properties": properties}}
 
 
+def _of_aspects(value: Json) -> Json:
+    """An object from what may be judged of a video to such a value."""
+    names = ("video", "voice", "lips", "matte", "timing")
+    properties = dict.fromkeys(names, value)
+    return {"bsonType": "object", "properties": properties, "additionalProperties": False}
+
+
 VALIDATORS: dict[str, Json] = {
     # One whole provenance document per published video; _id is the render.
     "manifests": _schema({
@@ -56,6 +63,13 @@ VALIDATORS: dict[str, Json] = {
         "run": {"bsonType": "object", "required": ["runId"]},
         "job": {"bsonType": "object", "required": ["namespace", "name"]}, "producer": _TEXT,
     }),
+    # What one caller thinks of one published video (feedback.py); _id is the render and the caller.
+    "feedback": _schema({
+        "render_id": _TEXT, "caller": _TEXT, "at": _TEXT,
+        "ratings": _of_aspects({"bsonType": "int", "minimum": 1, "maximum": 5}) | {"required": ["video"]},
+        "comments": _of_aspects(_TEXT | {"maxLength": 2000}),
+        "engines": {"bsonType": "object"},
+    }),
 }  # fmt: skip
 
 # What is searched besides `_id`.
@@ -64,6 +78,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     "timelines": [],
     "stage_reports": [IndexModel([("stage", ASCENDING), ("engine.name", ASCENDING)])],
     "lineage_events": [IndexModel([("run.runId", ASCENDING), ("eventTime", ASCENDING)])],
+    "feedback": [IndexModel([("render_id", ASCENDING), ("caller", ASCENDING)], unique=True)],
 }
 
 
@@ -119,6 +134,13 @@ class Documents:
         """The document, None when there is none."""
         try:
             return self.database[collection].find_one({"_id": key})
+        except PyMongoError as error:
+            raise TransientError(f"MongoDB did not answer: {error}") from error
+
+    def aggregate(self, collection: str, *steps: Json) -> list[Json]:
+        """What an aggregation pipeline gives. Raises TransientError when the server is away."""
+        try:
+            return list(self.database[collection].aggregate(list(steps)))
         except PyMongoError as error:
             raise TransientError(f"MongoDB did not answer: {error}") from error
 

@@ -1,0 +1,102 @@
+"""What people think of published videos: feedback add, list, summary."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+import click
+
+from avatarlab_ops.cli.common import known_stores, prepared_stores
+from avatarlab_ops.errors import InputError
+
+ASPECTS = ("voice", "lips", "matte", "timing")  # what may be rated beside the video as a whole
+FORM = click.option("--format", "form", type=click.Choice(("text", "json")), default="text")
+RATING = click.IntRange(1, 5)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _aspects(command: Command) -> Command:
+    for name in reversed(ASPECTS):
+        comment = click.option(f"--{name}-comment", help=f"In words, about the {name}.")
+        command = click.option(f"--{name}", type=RATING, help=f"Rating of the {name}.")(comment(command))
+    return command
+
+
+@click.group()
+def feedback() -> None:
+    """Rate published videos, and see which engines made what people like."""
+
+
+@feedback.command()
+@click.argument("video")
+@click.option("--rating", type=RATING, required=True, help="Of the video as a whole, 1 (bad) to 5 (good).")
+@click.option("--comment", help="In words, about the whole.")
+@_aspects
+@click.option("--by", help="Who says so; left out: the name you are logged in with.")
+def add(*, video: str, rating: int, comment: str | None, by: str | None, **said: Any) -> None:
+    """Rate VIDEO (a render's id, a DAG run's id, or a published file's address); yours is replaced."""
+    from avatarlab_ops import feedback as opinions
+
+    ratings = {"video": rating} | {name: said[name] for name in ASPECTS}
+    comments = {"video": comment} | {name: said[f"{name}_comment"] for name in ASPECTS}
+    given = {
+        "ratings": {name: value for name, value in ratings.items() if value is not None},
+        "comments": {name: value for name, value in comments.items() if value is not None},
+    }
+    opinion, caller = opinions.Opinion.parse(given), by or _user()
+    kept = opinions.give(prepared_stores(), video, opinion, caller=caller)
+    click.echo(f"{kept.render_id} rated by {kept.caller}")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:  # a container's user without a name
+        raise InputError("this account has no name; say with --by who rates the video") from error
+
+
+@feedback.command("list")
+@click.argument("video")
+@FORM
+def list_(video: str, form: str) -> None:
+    """Show what was said of VIDEO, oldest first."""
+    from avatarlab_ops.feedback import of_video
+
+    found = of_video(known_stores(), video)
+    if form == "json":
+        click.echo(json.dumps([asdict(one) for one in found], indent=2, ensure_ascii=False, default=str))
+        return
+    for one in found:
+        ratings = "  ".join(f"{aspect} {rating}" for aspect, rating in one.ratings.items())
+        click.echo(f"{one.at:%Y-%m-%d %H:%M:%S}  {one.caller}  {ratings}")
+        for aspect, comment in one.comments.items():
+            click.echo(f"    {aspect}: {comment}")
+    if not found:
+        click.echo("nobody has rated it", err=True)
+
+
+@feedback.command()
+@FORM
+def summary(form: str) -> None:
+    """Show count, mean and share of bad ratings (1 or 2) of each aspect and engine version."""
+    from avatarlab_ops import feedback as opinions
+
+    found = opinions.summary(known_stores())
+    if form == "json":
+        click.echo(json.dumps([asdict(line) for line in found], indent=2))
+        return
+    if found:
+        click.echo(f"{'aspect':<8}{'stage':<9}{'engine':<28}{'count':>7}{'mean':>7}{'1 or 2':>8}")
+    for line in found:
+        engine = f"{line.engine} ({line.engine_id[:8]})" if line.engine and line.engine_id else ""
+        figures = f"{line.count:>7}{line.mean:>7.2f}{line.low_share:>8.0%}"
+        click.echo(f"{line.aspect:<8}{line.stage or '':<9}{engine:<28}{figures}")
+    if not found:
+        click.echo("no video has been rated", err=True)
+
+
+COMMANDS = (feedback,)
