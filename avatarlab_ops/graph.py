@@ -90,6 +90,7 @@ GRAPH = (
     ),
 )  # fmt: skip
 STAGES = ("admit", *(stage.name for stage in GRAPH), "publish")
+MADE = ("speech", "face", "matte", "prepare", "lipsync", "composite")  # kinds of artifacts, sources first
 BY_NAME = {stage.name: stage for stage in GRAPH}
 GPU_STAGES = ("speech", "matte", "lipsync")  # what runs in the pool `gpu`: their seconds are GPU-seconds
 

@@ -11,7 +11,18 @@ from typing import Any
 
 import click
 
-from avatarlab_ops.cli import bulk, consent, feedback, housekeeping, models, operate, relay, render, trace
+from avatarlab_ops.cli import (
+    bulk,
+    cache,
+    consent,
+    feedback,
+    housekeeping,
+    models,
+    operate,
+    relay,
+    render,
+    trace,
+)
 from avatarlab_ops.errors import AvatarlabError, RenderCancelled
 
 
@@ -41,6 +52,6 @@ def main() -> None:
     """
 
 
-for _module in (render, trace, bulk, feedback, operate, relay, models, consent, housekeeping):
+for _module in (render, trace, bulk, feedback, cache, operate, relay, models, consent, housekeeping):
     for _command in _module.COMMANDS:
         main.add_command(_command)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.errors import WorkInFlight
-from avatarlab_ops.graph import STAGES
+from avatarlab_ops.graph import MADE
 from avatarlab_ops.housekeeping.chore import Chore, Job, pages
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import lock, records, transaction, upkeep
@@ -78,7 +78,7 @@ def artifacts(job: Job) -> Chore:
     """Take back what the catalog lost, restore what the record still tells, give up what is gone."""
     chore = Chore("artifacts whose objects and records disagree")
     wrong = [*_wrong(job, chore)]
-    for found, verdict in sorted(wrong, key=lambda pair: STAGES.index(pair[0].stage)):  # sources first
+    for found, verdict in sorted(wrong, key=lambda pair: MADE.index(pair[0].stage)):  # sources first
         size = sum(one.bytes for one in found.objects if verdict.adopt or one.key in verdict.torn)
         done = job.apply and mend(job.settings, found)
         chore.add(f"{found.prefix}: {verdict}", size=size, done=done)
@@ -109,7 +109,7 @@ def _groups(job: Job, chore: Chore) -> Iterator[Found]:
     listing = objects(job.settings).listed(job.settings.bucket_artifacts)
     for prefix, group in groupby(listing, key=lambda one: _prefix(one.key)):
         match = PREFIX.fullmatch(prefix)
-        if match is None or match["stage"] not in STAGES:
+        if match is None or match["stage"] not in MADE:
             for one in group:
                 chore.add(f"{one.key}: not a key of ours, left alone", size=one.bytes)
             continue

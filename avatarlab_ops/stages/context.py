@@ -37,10 +37,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Product:
-    """What a stage made: files by name, and the figures worth keeping."""
+    """What a stage made: files by name, the figures worth keeping, and what it read beyond its recipe.
+
+    `inputs` maps a role to {sha256, fingerprint} of an artifact that the stage asked for by itself.
+    """
 
     files: Mapping[str, Path]
     facts: Json = field(default_factory=dict)
+    inputs: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def store(settings: Settings, recipe: Recipe, product: Product, *, render_id: st
         "stage_version": recipe.stage_version,
         "engine": recipe.engine,
         "params": recipe.params,
-        "inputs": dict(recipe.inputs),
+        "inputs": {**recipe.inputs, **product.inputs},
         "files": files,
         "sha256": digest({name: file["sha256"] for name, file in files.items()}),
         "bytes": sum(file["bytes"] for file in files.values()),

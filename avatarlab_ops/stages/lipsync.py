@@ -19,7 +19,9 @@ def run(work: Context) -> Product:
     engine = engines.load("lipsync", plan.engines.lipsync)
     track = load_track(work.artifact("face", "track.npz"))
     path, fps = work.new("patches.zip"), float(plan.picture.fps)
-    known = {"preparation": prepared(work)} if engines.info("lipsync", plan.engines.lipsync).prepares else {}
+    known, read = dict[str, Any](), dict[str, Any]()
+    if engines.info("lipsync", plan.engines.lipsync).prepares:
+        known["preparation"], read["prepare"] = prepared(work)
     options: dict[str, Any] = {"blinks": plan.motion.blinks, "head_motion": plan.motion.head}
     with open_avatar(work) as footage:
         patches = engine.patches(
@@ -33,4 +35,4 @@ def run(work: Context) -> Product:
             **known,
         )
         frames = write_patches(path, patches, fps)
-    return Product({"patches.zip": path}, {"frames": frames})
+    return Product({"patches.zip": path}, {"frames": frames}, read)

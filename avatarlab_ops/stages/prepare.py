@@ -19,12 +19,14 @@ from avatarlab_ops.stages import runner
 from avatarlab_ops.stages.context import Context, Product
 from avatarlab_ops.stages.face import open_avatar
 
-VERSION = "1"  # raised whenever this file's code may change what is kept
+Json = dict[str, Any]
+# Raised whenever this file's code may change what is kept; then raise lipsync's in graph.py as well.
+VERSION = "1"
 FILE = "preparation.npz"
 
 
-def prepared(work: Context) -> dict[str, NDArray[Any]]:
-    """The engine's arrays by name, from the store or made now."""
+def prepared(work: Context) -> tuple[dict[str, NDArray[Any]], Json]:
+    """The engine's arrays by name, from the store or made now; {sha256, fingerprint} of their artifact."""
     artifact, _, _ = runner.make(
         work.settings,
         work.render_id,
@@ -36,7 +38,7 @@ def prepared(work: Context) -> dict[str, NDArray[Any]]:
     )
     known = replace(work, artifacts={**work.artifacts, "prepare": artifact})
     with np.load(known.artifact("prepare", FILE), allow_pickle=False) as arrays:
-        return dict(arrays)
+        return dict(arrays), {"sha256": artifact.sha256, "fingerprint": artifact.fingerprint}
 
 
 def _recipe(work: Context) -> Recipe:

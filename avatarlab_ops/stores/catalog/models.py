@@ -26,6 +26,7 @@ CONSENT_KINDS = ("likeness", "voice")
 ITEM_STATES = ("waiting", "published", "failed", "cancelled")
 STAGE_STATES = ("running", "waiting", "done", "cached", "not_needed", "failed")
 SOURCE_KINDS = ("reference", "input", "engine", "code")
+SETTLED = "state IN ('done', 'cached', 'waiting')"
 WAITING = "delivered_at IS NULL AND dead_at IS NULL"
 
 
@@ -196,10 +197,13 @@ class Artifact(Base):
     """An immutable result of one stage, known by what made it."""
 
     __tablename__ = "artifact"
+    __table_args__ = (
+        Index("ix_artifact_kept", "engine_version_id", "stage", postgresql_include=["bytes", "evicted_at"]),
+    )
     fingerprint: Mapped[str] = mapped_column(primary_key=True)
-    stage: Mapped[str] = mapped_column(index=True)
+    stage: Mapped[str]
     stage_version: Mapped[str]
-    engine_version_id: Mapped[str | None] = mapped_column(ForeignKey("engine_version.id"), index=True)
+    engine_version_id: Mapped[str | None] = mapped_column(ForeignKey("engine_version.id"))
     params: Mapped[dict[str, Any]]
     key: Mapped[str]  # of artifact.json in the artifacts bucket
     sha256: Mapped[str] = mapped_column(index=True)  # over its files
@@ -230,8 +234,8 @@ class StageRun(Base):
     __tablename__ = "stage_run"
     __table_args__ = (
         _one_of("state", STAGE_STATES),
-        # What was spent lately: a budget looks at the last day only.
-        Index("ix_stage_run_spent", "ended_at", postgresql_where=text("state = 'done'")),
+        # What was spent and saved lately: a budget looks at the last day only, cache figures at a month.
+        Index("ix_stage_run_ended", "ended_at", postgresql_where=text(SETTLED)),
     )
     render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), primary_key=True)
     stage: Mapped[str] = mapped_column(primary_key=True)

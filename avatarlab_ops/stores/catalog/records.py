@@ -207,13 +207,15 @@ def record_artifact(db: Session, document: Json, key: str) -> None:
     back = values | {"used_at": now(), "evicted_at": None}  # made again after its objects were removed
     artifact = insert(m.Artifact).values(values)
     evicted = m.Artifact.evicted_at.is_not(None)
-    db.execute(artifact.on_conflict_do_update(index_elements=["fingerprint"], set_=back, where=evicted))
+    written = artifact.on_conflict_do_update(index_elements=["fingerprint"], set_=back, where=evicted)
+    if db.scalars(written.returning(m.Artifact.fingerprint)).first() is None:
+        return
     for role, edge in document["inputs"].items():
         # An artifact whose record was lost may have been made from one that is lost too; its digest stays.
         source = sa.select(m.Artifact.fingerprint).where(m.Artifact.fingerprint == edge.get("fingerprint"))
         edge_values = {"role": role, "sha256": edge["sha256"], "source": source.scalar_subquery()}
         statement = insert(m.ArtifactInput).values(artifact=document["fingerprint"], **edge_values)
-        db.execute(statement.on_conflict_do_nothing())
+        db.execute(statement.on_conflict_do_update(index_elements=["artifact", "role"], set_=edge_values))
 
 
 def _record_engine(db: Session, engine: Json) -> str:
