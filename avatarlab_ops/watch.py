@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 FINAL = ("published", "failed", "cancelled")
 POLL_S = 0.4  # progress rows change at most twice a second
+WAITING = "waiting for equal work"
 _MARK = {
     "done": "[green]done",
-    "waiting": "[yellow]equal work runs elsewhere",
+    "waiting": f"[yellow]{WAITING}",
     "cached": "[cyan]reused",
     "not_needed": "[dim]not needed",
     "failed": "[red]failed",
@@ -78,7 +79,8 @@ class Board:
             )
         for stage in status.stages:
             if self.said.get(stage.stage) != stage.state and not self.console.is_terminal:
-                self.console.print(f"{stage.stage}: {stage.state}", highlight=False)
+                said = WAITING if stage.state == "waiting" else stage.state
+                self.console.print(f"{stage.stage}: {said}", highlight=False)
             self.said[stage.stage] = stage.state
             if stage.stage not in self.lines:
                 self.lines[stage.stage] = self.progress.add_task(

@@ -129,16 +129,21 @@ class AdmitOperator(EndOperator):
     """The first stage: accepts the run's conf as a request, and skips at once what has nothing to do."""
 
     def execute(self, context: Context, event: str | None = None) -> dict[str, Any]:  # noqa: ARG002
-        """Return the record of the stage; refuses what the contract refuses, unknown fields included."""
+        """Return the record of the stage and what the render will take; refuses what the contract refuses."""
         from dataclasses import asdict
 
-        from avatarlab_ops import graph, pipeline
+        from avatarlab_ops import graph, pipeline, renders
 
         where = settings()
         render_id = self.render_id(where, context)
         context["ti"].xcom_push(key=RENDER_ID, value=render_id)
         result = pipeline.run_stage(where, render_id, self.stage, wait=False)
-        record = asdict(result)
+        known = renders.status(where, render_id)
+        record = asdict(result) | {
+            "predicted_s": known.predicted_s,
+            "predicted_gpu_s": known.predicted_gpu_s,
+            "expected_end": known.expected_end.isoformat() if known.expected_end else None,
+        }
         idle = [stage for stage in graph.STAGES[1:] if stage not in result.pending]
         if idle:
             context["ti"].xcom_push(key="return_value", value=record)

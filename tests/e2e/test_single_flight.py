@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 from running_site import Site, request
@@ -23,9 +24,11 @@ def test_a_killed_task_is_replaced_by_the_one_that_was_deferred_for_it(site: Sit
     script = "Two of us were asked to say these very words, and only one of us may work at any time. " * 4
     asked = {"script": script, "background": {"kind": "blur"}}
     runs = [site.client.submit(request(**asked, labels={"who": who})) for who in ("one", "two")]
-    worker = _until(lambda: _with_one_behind(site, runs))
+    worker, waiter = _until(lambda: _with_one_behind(site, runs))
     killed = worker["task_id"]
+    _check_gave_way(site, waiter)
     os.kill(worker["pid"], signal.SIGKILL)
+    assert _until(lambda: not Path(f"/proc/{waiter['pid']}").exists()), "the waiter kept its process"
     assert [site.finish(run) for run in runs] == ["success", "success"]
     states = [{stage.stage: stage for stage in site.status(run).stages} for run in runs]
     for stage in ("speech", "lipsync"):
@@ -37,14 +40,24 @@ def test_a_killed_task_is_replaced_by_the_one_that_was_deferred_for_it(site: Sit
     assert site.client.tasks(worker["dag_run_id"])[killed] == "skipped"
 
 
-def _with_one_behind(site: Site, runs: list[str]) -> dict[str, Any] | None:
-    """The task at work on a stage that the other run's task is deferred for."""
+def _with_one_behind(site: Site, runs: list[str]) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The task at work on a stage, and the other run's task that is deferred for it."""
     for stage in ("lipsync", "speech"):
         url = "/api/v2/dags/avatar_render/dagRuns/{}/taskInstances/" + stage
         found = {task["state"]: task for task in (site.client.get(url.format(run)) for run in runs)}
         if "deferred" in found and found.get("running", {}).get("pid"):
-            return found["running"]
+            return found["running"], found["deferred"]
     return None
+
+
+def _check_gave_way(site: Site, waiter: dict[str, Any]) -> None:
+    """A deferred task holds no slot of its pool, and people are told that it waits."""
+    pool = site.client.get("/api/v2/pools/gpu")
+    assert pool["deferred_slots"] >= 1
+    assert pool["occupied_slots"] == pool["running_slots"] + pool["queued_slots"]
+    assert pool["open_slots"] == pool["slots"] - pool["occupied_slots"]
+    states = {one.stage: one.state for one in site.status(waiter["dag_run_id"]).stages}
+    assert states[waiter["task_id"]] == "waiting"
 
 
 def test_videos_that_share_an_avatar_and_a_script_share_the_work(site: Site) -> None:

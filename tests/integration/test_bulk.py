@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -323,6 +325,17 @@ def replace(stores: Settings, uri: str, content: bytes) -> None:
     objects(stores).client.put_object(Bucket=bucket, Key=key, Body=content)
 
 
+def _admitted(stores: Settings, body: dict[str, Any]) -> bool:
+    """Whether the budget lets Ann's request in; it is not rendered."""
+    render_id = pipeline.submit(stores, body, caller="ann")
+    try:
+        pipeline.run_stage(stores, render_id, "admit")
+    except BudgetExceeded:
+        return False
+    pipeline.cancel(stores, render_id)
+    return True
+
+
 def test_a_request_beyond_the_budget_is_refused_with_the_time(
     stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,8 +351,16 @@ def test_a_request_beyond_the_budget_is_refused_with_the_time(
     monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER", f"ann={max(spent, 100)}")
     with monkeypatch.context() as patch:
         patch.setattr("avatarlab_ops.prediction.gpu_s", lambda _: 99.99)
-        with pytest.raises(BudgetExceeded, match=r"it fits after \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"):
+        with pytest.raises(BudgetExceeded) as told:
             pipeline.render(stores, body | {"seed": 1}, caller="ann")
+        when = re.search(r"it fits after (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC", str(told.value))
+        assert when
+        fits = datetime.fromisoformat(when[1]).replace(tzinfo=UTC)
+        for seconds, admitted in ((-1, False), (1, True)):
+            at = fits + timedelta(seconds=seconds)
+            patch.setattr("avatarlab_ops.stores.catalog.spending.now", lambda at=at: at)
+            assert _admitted(stores, body | {"seed": 10 + seconds}) == admitted
+        patch.setattr("avatarlab_ops.stores.catalog.spending.now", records.now)
         refused = pipeline.submit(stores, body | {"seed": 2}, caller="ann")
         with pytest.raises(BudgetExceeded):
             pipeline.run_stage(stores, refused, "admit")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -13,12 +15,14 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from avatarlab_ops import pipeline, renders
 from avatarlab_ops.errors import WorkInFlight
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import lock, waiting
 from avatarlab_ops.stores.catalog.waiting import work_ended
+from avatarlab_ops.watch import Board
 
 from . import material
 
@@ -159,6 +163,11 @@ def test_who_does_not_wait_is_told_what_for_and_goes_on_when_it_ends(
 ) -> None:
     render_id, error, end = busy
     assert _states(stores, render_id)["speech"] == "waiting"
+    told = Console(file=io.StringIO(), record=True)
+    Board(told).show(renders.status(stores, render_id))
+    text = told.export_text()
+    assert "speech: waiting for equal work\n" in text
+    assert re.search(r"expected end \d\d:\d\d:\d\d \([\d.]+ s of work, [\d.]+ of them GPU-seconds\)", text)
 
     async def both() -> list[str]:
         waits = [asyncio.create_task(work_ended(stores.pg_dsn, error.lock, render_id)) for _ in range(2)]
