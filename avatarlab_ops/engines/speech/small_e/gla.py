@@ -19,6 +19,7 @@ from avatarlab_ops.engines.speech.small_e.layers import SwiGLU
 FADE = 16.0  # divides the log gates: memories start long
 RANK = 16  # of the projection to the gates
 TAPS = 4  # of the short convolutions
+EPSILON = 1e-5  # of the root-mean-square norm
 
 
 class Memory(NamedTuple):
@@ -54,7 +55,7 @@ class GatedNorm(nn.Module):
 
     def forward(self, x: Tensor, gate: Tensor) -> Tensor:
         """[..., dim] twice to [..., dim]."""
-        return F.rms_norm(x, self.weight.shape, self.weight, eps=1e-5) * F.silu(gate)
+        return F.rms_norm(x, self.weight.shape, self.weight, eps=EPSILON) * F.silu(gate)
 
 
 class GatedLinearAttention(nn.Module):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from avatarlab_ops.engines.speech.small_e.cross_attention import Text, attend
-from avatarlab_ops.engines.speech.small_e.gla import FADE, RANK, Memory, RecurrentBlock
+from avatarlab_ops.engines.speech.small_e.gla import EPSILON, FADE, RANK, Memory, RecurrentBlock
 from avatarlab_ops.engines.speech.small_e.layers import Rotary
 from avatarlab_ops.engines.speech.small_e.model import Lina, Output, State
 
@@ -48,8 +48,9 @@ class Stepper:
         _side_by_side(cross.q)
         self.device = model.txt_embed.weight.device
         self._rows = torch.arange(model.config.codebooks, device=self.device)[:, None]
-        self._heads = _laid_out(model.logits_head.weight.data.flatten(0, 1))
-        model.logits_head.weight.data = self._heads.view_as(model.logits_head.weight)
+        heads = _laid_out(model.logits_head.weight.data.flatten(0, 1))
+        model.logits_head.weight.data = heads.view_as(model.logits_head.weight)
+        self._heads = heads.mT
 
     @property
     def step_bytes(self) -> int:
@@ -86,7 +87,7 @@ class Stepper:
         for block in self._after:
             x = block(x, next(memories))
         progress.time += 1
-        return F.linear(x, self._heads).view(len(x), len(self._rows), -1), attention
+        return (x @ self._heads).view(len(x), len(self._rows), -1), attention
 
 
 class _Block:
@@ -99,8 +100,8 @@ class _Block:
         assert isinstance(low, nn.Linear)  # noqa: S101
         assert isinstance(high, nn.Linear)  # noqa: S101
         self._inward = _side_by_side(mix.q_proj, mix.k_proj, mix.v_proj, mix.g_proj, low)
-        self._gate, self._gate_bias = high.weight.data, high.bias.data
-        self._outward = _side_by_side(mix.o_proj).mT
+        self._gate, self._gate_bias = high.weight.data.mT, high.bias.data
+        self._outward = _side_by_side(mix.o_proj)
         self._widen, self._widen_bias = _side_by_side(feed.p_in), feed.p_in.bias.data
         self._narrow, self._narrow_bias = _side_by_side(feed.p_out), feed.p_out.bias.data
         self._norms = [(norm.weight.data, norm.bias.data, norm.eps) for norm in (block.norm1, block.norm2)]
@@ -117,24 +118,30 @@ class _Block:
         (weight, bias, eps), (weight2, bias2, _) = self._norms
         mixed = self._mixed(F.layer_norm(x, weight.shape, weight, bias, eps), memory)
         x = torch.addmm(x, mixed, self._outward)
-        wide = F.linear(F.layer_norm(x, weight2.shape, weight2, bias2, eps), self._widen, self._widen_bias)
-        gate, value = wide.chunk(2, -1)
-        return F.linear(F.silu(gate).mul_(value), self._narrow, self._narrow_bias).add_(x)
+        normed = F.layer_norm(x, weight2.shape, weight2, bias2, eps)
+        gate, value = torch.addmm(self._widen_bias, normed, self._widen).chunk(2, -1)
+        return torch.addmm(self._narrow_bias, F.silu(gate).mul_(value), self._narrow).add_(x)
 
     def _mixed(self, x: Tensor, memory: BlockMemory) -> Tensor:
         s = memory.s
         batch, heads, dk, dv = s.shape
-        qkv, gate, low = F.linear(x, self._inward).split_with_sizes(self._parts, -1)
+        qkv, gate, low = (x @ self._inward).split_with_sizes(self._parts, -1)
         if memory.taps is not None and self._taps is not None:
             qkv = _convolved(qkv, memory.taps, self._taps)
         q, k, v = (part.to(s.dtype) for part in qkv.split_with_sizes(self._each, -1))
-        keep = F.logsigmoid(F.linear(low, self._gate, self._gate_bias).to(s.dtype)).div_(FADE).exp_()
+        keep = F.logsigmoid(torch.addmm(self._gate_bias, low, self._gate).to(s.dtype)).div_(FADE).exp_()
         each = s.view(batch * heads, dk, dv)
         each.mul_(keep.view(batch * heads, dk, 1))
         each.baddbmm_(k.reshape(batch * heads, dk, 1), v.reshape(batch * heads, 1, dv))
         o = torch.bmm((q * dk**-0.5).view(batch * heads, 1, dk), each).view(batch, heads, dv)
-        normed = F.rms_norm(o.to(x.dtype), (dv,), self._scale, 1e-5)
-        return normed.mul_(F.silu(gate).view(batch, heads, dv)).view(batch, heads * dv)
+        gated = F.silu(gate).view(batch, heads, dv).mul_(self._scale).mul_(_normed(o).to(x.dtype))
+        return gated.view(batch, heads * dv)
+
+
+def _normed(x: Tensor) -> Tensor:
+    """`F.rms_norm` over the last dimension, in place and in a third of the passes."""
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x.mul_(length.square_().div_(x.shape[-1]).add_(EPSILON).rsqrt_())
 
 
 def _convolved(qkv: Tensor, past: Tensor, taps: Tensor) -> Tensor:
@@ -145,13 +152,13 @@ def _convolved(qkv: Tensor, past: Tensor, taps: Tensor) -> Tensor:
 
 
 def _side_by_side(*layers: nn.Linear) -> Tensor:
-    """The layers' weights as one matrix [sum of rows, dim], of which theirs become views."""
+    """The layers' weights as one matrix [dim, sum of their outputs], of which theirs become views."""
     joined = _laid_out(torch.cat([layer.weight.data for layer in layers]))
     for layer, part in zip(
         layers, joined.split_with_sizes([layer.out_features for layer in layers]), strict=True
     ):
         layer.weight.data = part
-    return joined
+    return joined.mT
 
 
 def _laid_out(weight: Tensor) -> Tensor:
