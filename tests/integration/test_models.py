@@ -208,9 +208,10 @@ def needy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(engines.ENGINES, ("speech", "needy"), known)
 
 
-def admitted(settings: Settings) -> None:
+def admitted(settings: Settings, kind: str = "speech", name: str = "needy") -> None:
     avatar = upload(settings, "models/astronaut.png", png(astronaut()))
-    request = {"script": "Hello.", "avatar": {"uri": avatar}, "engines": {"speech": "needy"}}
+    wish = {"background": {"kind": "colour", "colour": "#1e293b"}} if kind == "matting" else {}
+    request = {"script": "Hello.", "avatar": {"uri": avatar}, "engines": {kind: name}, **wish}
     pipeline.run_stage(settings, pipeline.submit(settings, request), "admit")
 
 
@@ -227,6 +228,22 @@ def test_a_request_whose_engine_lacks_weights_is_refused_with_what_to_do(
     models.add(bucket, checkpoint(tmp_path)[0], NAME)
     with pytest.raises(EngineUnavailable, match=f"nobody accepted its licence {LICENCE}"):
         admitted(bucket)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("speech", "small_e"), ("speech", "lina"), ("lipsync", "diffdub"),
+        ("matting", "rvm_mobilenetv3"), ("matting", "rvm_resnet50"),
+    ],
+)  # fmt: skip
+def test_every_named_model_says_which_files_it_needs(bucket: Settings, kind: str, name: str) -> None:
+    with pytest.raises(EngineUnavailable) as refused:
+        admitted(bucket, kind, name)
+    for file in engines.info(kind, name).files:
+        known = published.PUBLISHED[file]
+        for said in (file, known.upstream, known.source, known.command):
+            assert said in str(refused.value)
 
 
 def test_commands_add_list_and_verify(

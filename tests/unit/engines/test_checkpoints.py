@@ -187,6 +187,38 @@ def test_every_difference_of_keys_and_shapes_is_named_and_counted(
         assert len(keys) > 3 or all(key in told for key in keys)
 
 
+def _diffdub() -> dict[str, State]:
+    stage1, stage2, ears = tiny_diffdub.states()
+    return {
+        "diffdub_stage1.safetensors": {f"ema_model.{key}": tensor for key, tensor in stage1.items()},
+        "diffdub_stage2.safetensors": {f"seq2seq.encoder.{key}": tensor for key, tensor in stage2.items()},
+        "hubert_large.safetensors": ears,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("diffdub_stage1.safetensors", "ema_model.out.2.bias"),
+        ("diffdub_stage2.safetensors", "seq2seq.encoder.out_proj.bias"),
+        ("hubert_large.safetensors", "encoder.layer_norm.bias"),
+        ("rvm_mobilenetv3.safetensors", "project_mat.conv.bias"),
+        ("rvm_resnet50.safetensors", "project_mat.conv.bias"),
+    ],
+)
+def test_a_key_that_is_missing_or_misshapen_is_named_for_every_model(
+    tmp_path: Path, name: str, key: str
+) -> None:
+    variant = "resnet50" if "resnet50" in name else "mobilenetv3"
+    whole = _diffdub().get(name) or MattingNetwork(variant).state_dict()  # type: ignore[arg-type]
+    bare = key.removeprefix("ema_model.").removeprefix("seq2seq.encoder.")
+    without = {other: tensor for other, tensor in whole.items() if other != key}
+    with pytest.raises(ModelRefused, match=rf"1 missing: {bare}"):
+        converted(saved(tmp_path / "a.pt", without), name)
+    with pytest.raises(ModelRefused, match=rf"1 misshapen: {bare}"):
+        converted(saved(tmp_path / "a.pt", whole | {key: torch.ones(2, 3)}), name)
+
+
 def test_numbers_that_are_not_finite_are_refused(state: State, tmp_path: Path) -> None:
     broken = state | {"txt_embed.weight": state["txt_embed.weight"].clone().fill_(float("nan"))}
     with pytest.raises(ModelRefused, match=r"1 not finite: txt_embed\.weight"):

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.matting.recurrent import Recurrent
-from avatarlab_ops.engines.matting.rvm.engine import official
+from avatarlab_ops.engines.matting.rvm.engine import CUDA_BATCH, TorchNetwork, official
+from avatarlab_ops.engines.matting.rvm.fuse import load_onnx
 from avatarlab_ops.engines.matting.rvm_onnx import RvmOnnx
 from avatarlab_ops.engines.matting.selfie import Selfie
 from avatarlab_ops.errors import OutOfMemory
@@ -89,6 +91,20 @@ def test_pytorch_and_onnx_runtime_give_the_same_levels_stills_and_cuts_included(
     for still, frames in ((False, shots), (True, [astronaut])):
         ours, theirs = (np.stack(mattes(by, frames, still=still)).astype(int) for by in (by_torch, by_onnx))
         assert np.abs(ours - theirs).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("dtype", "levels"), [(torch.float32, 1), (torch.bfloat16, 40)], ids=["fp32", "bf16"]
+)
+def test_as_on_a_gpu_in_batches_and_sixteen_bits(talking, dtype, levels):
+    """What runs on CUDA, except the card: eight frames at once, channels last, and weights of `dtype`."""
+    small = [cv2.resize(frame, (320, 180), interpolation=cv2.INTER_AREA) for frame in talking]
+    network = TorchNetwork(load_onnx(weights.path("rvm_mobilenetv3_fp32.onnx")), dtype)
+    network.batch = CUDA_BATCH
+    network._network.to(memory_format=torch.channels_last)
+    expected, found = (np.stack(mattes(by, small)).astype(int) for by in (official(), Recurrent(network)))
+    assert np.abs(found - expected).max() <= levels
+    assert np.abs(found - expected).mean() < 0.5
 
 
 class Starved:

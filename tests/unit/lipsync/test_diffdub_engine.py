@@ -387,6 +387,6 @@ def test_a_picture_between_two_moves_with_the_face() -> None:
     assert np.abs(found - pictures[1])[8:-8, 8:-8].max() <= 4
 
 
-def test_the_default_is_a_tenth_of_the_reference_s_calls() -> None:
+def test_the_default_is_an_eighth_of_the_reference_s_calls() -> None:
     options = module().OPTIONS
     assert 8 * options["steps"] * options["painted_hz"] <= 20 * FPS

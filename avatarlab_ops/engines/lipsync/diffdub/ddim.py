@@ -19,6 +19,7 @@ Network = Callable[[Tensor, Tensor, Tensor], Tensor]  # frames [B, 6, H, W], tim
 
 TRAINED_STEPS = 1000
 FIRST_TIMESTEP, LAST_TIMESTEP = 950, 50
+SPACING = 1.5
 _NOISE: dict[str, Any] = {
     "num_train_timesteps": TRAINED_STEPS,
     "beta_start": 1e-4,
@@ -56,8 +57,8 @@ def scheduler(steps: int, order: int = 1) -> Any:
     Order 1 is DDIM in `steps` equal strides, as the authors sample. Order 2 is DPM-Solver++, multistep
     (Lu et al., arXiv 2211.01095), which also uses the clean frame foreseen one step before. The same method
     at order 1 is DDIM to rounding, and what is put back from the source enters both at the same place: the
-    sample that a step starts from. Its timesteps are even in the root of t and end where the reference's
-    last but one lies; of the spacings tried that was the nearest to the reference (docs/models.md).
+    sample that a step starts from. Its timesteps are even in t ** (1 / SPACING) and end where the reference's
+    last but one lies; of the spacings tried that was the surest with few steps (docs/models.md).
 
     Raises ValueError for order 1 unless `steps` divides 1000, for order 2 unless it is 2 to 20.
     """
@@ -74,8 +75,8 @@ def scheduler(steps: int, order: int = 1) -> Any:
         dynamic_thresholding_ratio=1.0,
         final_sigmas_type="zero",
     )
-    roots = np.linspace(FIRST_TIMESTEP**0.5, LAST_TIMESTEP**0.5, steps)
-    schedule.set_timesteps(timesteps=[round(root**2) for root in roots])
+    roots = np.linspace(FIRST_TIMESTEP ** (1 / SPACING), LAST_TIMESTEP ** (1 / SPACING), steps)
+    schedule.set_timesteps(timesteps=[round(root**SPACING) for root in roots])
     return schedule
 
 

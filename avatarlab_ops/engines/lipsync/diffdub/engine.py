@@ -34,7 +34,7 @@ from avatarlab_ops.progress import Report, silent
 
 State = Mapping[str, Tensor]
 Preparation = Mapping[str, NDArray[Any]]
-OPTIONS = {"head_motion": True, "blinks": True, "steps": 4, "order": 2, "painted_hz": 12.5}
+OPTIONS = {"head_motion": True, "blinks": True, "steps": 5, "order": 2, "painted_hz": 12.5}
 BATCH = {"cpu": 2, "cuda": 16}  # frames
 ENCODED = 16  # crops at once
 

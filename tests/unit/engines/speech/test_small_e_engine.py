@@ -78,6 +78,28 @@ def test_the_same_seed_says_the_same_and_another_does_not(engine: SmallE, speech
     assert not np.array_equal(other.samples[: len(alone.samples)], alone.samples[: len(other.samples)])
 
 
+def test_memory_that_runs_out_in_the_middle_changes_no_word(
+    tokenizer: TextTokenizer, speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, sound = small_e_models.network(seed=SEED), small_e_models.small_codec()
+    scarce = SmallE("small_e", network, tokenizer, sound, candidates=2)
+    sizes: list[int] = []
+    step = Stepper.step
+
+    def failing(self: Stepper, tokens: torch.Tensor, *rest: object) -> object:
+        sizes.append(tokens.shape[1])
+        if len(sizes) > 10 and tokens.shape[1] > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        return step(self, tokens, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Stepper, "step", failing)
+    heard = speak(scarce, SCRIPT)
+    assert set(sizes[:11]) == {2}
+    assert set(sizes[11:]) >= {1}
+    assert heard.timeline.words == speech.timeline.words
+    assert np.abs(heard.samples - speech.samples).max() < 1e-4
+
+
 def test_a_sample_is_gone_on_in_and_is_not_heard(engine: SmallE) -> None:
     script = SCRIPT[1:]
     cloned = speak(engine, script, given=sample(0, 8.0))
