@@ -84,8 +84,8 @@ def calls(network: Renderer, *, everything: bool) -> float:
         wall, seconds = _timed(lambda: network(given, t, latent))  # noqa: B023
         found[way] = seconds
         print(
-            f"{layout:<14} {str(dtype)[6:]:<8} {batch:>5} {wall:>7.2f} {seconds:>7.2f} {seconds / batch:>7.2f} "
-            f"{555 * batch / seconds:>7.0f}",
+            f"{layout:<14} {str(dtype)[6:]:<8} {batch:>5} {wall:>7.2f} {seconds:>7.2f} "
+            f"{seconds / batch:>7.2f} {555 * batch / seconds:>7.0f}",
             flush=True,
         )
     network.to(torch.float32, memory_format=torch.channels_last)  # type: ignore[call-overload]
