@@ -54,8 +54,10 @@ def gaussian(pictures: Tensor) -> Network:
     """Ideal for a Gaussian with the mean and the directions of the pictures [n, 3, S, S] in -1..1."""
     flat = pictures.double().flatten(1)
     mean = flat.mean(0)
-    _, scale, axes = torch.linalg.svd(flat - mean, full_matrices=False)
-    variance = scale**2 / len(flat) + SPREAD**2
+    power, weights = torch.linalg.eigh((flat - mean) @ (flat - mean).T)
+    power, weights = power[1:], weights[:, 1:]  # the first is 0: differences from a mean add up to nothing
+    axes = weights.T @ (flat - mean) / power.sqrt()[:, None]
+    variance = power / len(flat) + SPREAD**2
 
     def clean(y: Tensor, a: Tensor) -> Tensor:
         rest = y - a.sqrt() * mean
