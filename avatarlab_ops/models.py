@@ -110,13 +110,14 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _key(record: Record) -> str:
+def key_of(record: Record) -> str:
+    """Key of the converted file in the bucket of models."""
     return f"files/{record.sha256}/{record.name}"
 
 
 def _keep(settings: Settings, record: Record, path: Path) -> None:
     """Put the file; a copy that is there already but is damaged is replaced."""
-    store, bucket, key = objects(settings), settings.bucket_models, _key(record)
+    store, bucket, key = objects(settings), settings.bucket_models, key_of(record)
     if store.put_if_absent(bucket, key, path).created:
         return
     try:
@@ -134,6 +135,13 @@ def _append(settings: Settings, record: Record) -> None:
         number += 1
         key = f"{prefix}{number:06d}.json"
         created = store.put_if_absent(settings.bucket_models, key, canonical_json(asdict(record))).created
+
+
+def recorded(settings: Settings) -> Iterator[Record]:
+    """Every record in the bucket, of versions that were replaced too."""
+    store, bucket = objects(settings), settings.bucket_models
+    for key in store.keys(bucket, "records/"):
+        yield Record(**json.loads(store.read(bucket, key)))
 
 
 def latest(settings: Settings, name: str) -> Record | None:
@@ -171,7 +179,7 @@ def _place(record: Record, draft: Path) -> None:
 
 
 def _download(settings: Settings, record: Record, path: Path) -> None:
-    bucket, key = settings.bucket_models, _key(record)
+    bucket, key = settings.bucket_models, key_of(record)
     try:
         objects(settings).download(bucket, key, path, sha256=record.sha256, max_bytes=record.bytes)
     except (ReferenceRefused, MediaRefused) as error:

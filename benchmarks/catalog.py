@@ -36,7 +36,7 @@ from benchmarks import catalog_rows, catalog_writes
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 ASKED = 200  # random videos
-WRITTEN = 60  # renders
+WRITTEN = 20  # renders
 PAGE = 500
 PATIENCE_S = 60  # after which a statement is given up
 PLANS = Path("out/bench-catalog-plans.txt")

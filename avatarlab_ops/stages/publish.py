@@ -43,7 +43,8 @@ def publish(settings: Settings, render_id: str) -> float:
             render, artifacts = records.find(db, render_id), records.artifacts_of(db, render_id)
             request = records.request_of(db, render)
             held = [consent.provenance(one) for one in _consents(db, render, request)]
-            made = {stage: _provenance(db, artifact) for stage, artifact in artifacts.items()}
+            behind = {made.stage: made for made in lineage.ancestry(db, render_id)} | artifacts
+            made = {stage: _provenance(db, artifact) for stage, artifact in behind.items()}
         if "composite" not in artifacts:
             raise InvariantBroken("publish was called before composite")
         files = _place(settings, render_id, artifacts["composite"])

@@ -6,6 +6,7 @@ import getpass
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from avatarlab_ops.engines.info import EngineInfo
 from avatarlab_ops.engines.speech.small_e.config import Config
 from avatarlab_ops.engines.speech.small_e.model import Lina
 from avatarlab_ops.errors import EngineUnavailable, ModelRefused
+from avatarlab_ops.housekeeping.chore import Job, Rules
+from avatarlab_ops.housekeeping.model_files import model_files
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
 
@@ -270,3 +273,24 @@ def test_commands_add_list_and_verify(
     objects(bucket).delete(bucket.bucket_models, key)
     assert f"NO  {NAME}" in told("verify", code=2)
     assert "model_refused" in told("add", str(source), "--as", "rvm_resnet50.safetensors", code=2)
+
+
+def test_housekeeping_finds_orphans_of_both_kinds(bucket: Settings, tmp_path: Path) -> None:
+    first = models.add(bucket, checkpoint(tmp_path)[0], NAME, accept=LICENCE)
+    models.add(bucket, checkpoint(tmp_path, seed=2)[0], NAME)
+    store, torn = objects(bucket), f"files/{'0' * 64}/{NAME}"
+    store.put_if_absent(bucket.bucket_models, torn, b"put by an addition that was killed")
+    everything = stored(bucket, "")
+
+    def look(*, apply: bool, settle: timedelta = timedelta(0)) -> list[str]:
+        return model_files(Job(bucket, Rules(settle=settle), apply, lambda _: None)).notes
+
+    assert look(apply=True, settle=timedelta(hours=1)) == []
+    assert [note.partition(":")[0] for note in look(apply=False)] == [torn]
+    assert stored(bucket, "") == everything, "a dry run changed something"
+    look(apply=True)
+    assert stored(bucket, "") == [key for key in everything if key != torn]  # the replaced version too
+    store.delete(bucket.bucket_models, models.key_of(first))
+    (told,) = look(apply=True)
+    assert told.startswith(models.key_of(first))
+    assert "avatarlab models add" in told

@@ -17,6 +17,7 @@ from avatarlab_ops.housekeeping import Rules, keep_house
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.catalog import records, transaction, upkeep
+from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects
 
 from . import material
@@ -73,6 +74,11 @@ def test_a_second_script_of_an_avatar_is_rendered_without_preparing_it_again(
     made = {one["stage"]: one for one in lineage.trace(stores, second.render_id)["artifacts"].values()}
     assert made["lipsync"]["inputs"]["prepare"] == {"sha256": kept.sha256, "fingerprint": kept.fingerprint}
     assert made["prepare"]["made_by"] == first.render_id
+    manifest = documents(stores).find("manifests", second.render_id)
+    assert manifest is not None
+    assert manifest["artifacts"]["prepare"]["fingerprint"] == kept.fingerprint
+    touched = lineage.impact(stores, "input", kept.sha256).videos
+    assert [video.render_id for video in touched] == [first.render_id, second.render_id]
 
 
 def test_a_preparation_stays_as_long_as_a_video_and_is_made_again_for_the_next(

@@ -114,6 +114,13 @@ def lineage(db: Session, render_id: str) -> Json | None:
     return dict(row) if row else None
 
 
+def ancestry(db: Session, render_id: str) -> list[m.Artifact]:
+    """Every artifact behind a render, those too that no stage of its own led to."""
+    behind = sa.text(_of_ancestry("SELECT fingerprint FROM ancestry"))
+    found = db.scalars(behind, {"render_id": render_id}).all()
+    return list(db.scalars(sa.select(m.Artifact).where(m.Artifact.fingerprint.in_(found))))
+
+
 def record_sources(db: Session, render_id: str) -> None:
     """Keep what a video depends on; called in the transaction that publishes it."""
     db.execute(sa.text(RECORD), {"render_id": render_id})

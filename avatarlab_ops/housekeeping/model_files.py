@@ -1,0 +1,29 @@
+"""The bucket of models: files that no record names, records whose file is gone."""
+
+from __future__ import annotations
+
+from avatarlab_ops import models
+from avatarlab_ops.engines.published import PUBLISHED
+from avatarlab_ops.housekeeping.chore import Chore, Job
+from avatarlab_ops.stores.objects import objects
+
+
+def model_files(job: Job) -> Chore:
+    """Remove what an addition that was killed left; report what only an operator can add again.
+
+    A file that was replaced by a newer one stays: earlier videos were made with it.
+    """
+    chore = Chore("model files whose objects and records disagree")
+    store, bucket = objects(job.settings), job.settings.bucket_models
+    present = {one.key: one for one in store.listed(bucket, "files/")}
+    records = {models.key_of(record): record for record in models.recorded(job.settings)}  # after the files
+    for key in sorted(present.keys() - records.keys()):
+        if present[key].modified_at < job.settled:
+            if job.apply:
+                store.delete(bucket, key)
+            chore.add(f"{key}: file without a record", size=present[key].bytes, done=job.apply)
+    for key in sorted(records.keys() - present.keys()):
+        name, size = records[key].name, records[key].bytes
+        add = f"add it again: `{PUBLISHED[name].command}`" if name in PUBLISHED else "no engine reads it"
+        chore.add(f"{key}: record without its file; {add}", size=size)
+    return chore
