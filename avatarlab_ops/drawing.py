@@ -8,27 +8,65 @@ from dataclasses import dataclass
 from typing import Any
 
 Json = dict[str, Any]
+INDENT = 10  # columns before a fact's value
+WIDTH = 96  # of a value; longer ones go on below
 
 
 def as_text(document: Json) -> str:
-    """Every fact on a line of its own, the artifacts as a tree; one that is read twice is drawn once."""
+    """Every fact under its name, the artifacts as a tree; one that is read twice is drawn once."""
     return "\n".join([*_head(document), *_tree(document)])
 
 
 def _head(document: Json) -> Iterator[str]:
     render, request = document["render"], document["request"]
-    ended = f" {render['ended_at']}" if render["ended_at"] else ""
-    yield f"render    {render['id']}  {render['state']}{ended}"
-    yield f"          DAG run {render['run_id'] or 'none (rendered without Airflow)'}"
-    yield f"          code {render['code_version']}"
-    yield f"request   {request['sha256']}  by {request['caller']} at {request['created_at']}"
-    yield f"          {_plain(request['body'])}"
+    yield from _fact("render", f"{render['id']}  {render['state']} {_time(render['ended_at'])}".rstrip())
+    if render["withdrawn_at"]:
+        yield from _fact("", f"withdrawn {_time(render['withdrawn_at'])}: {render['withdrawn_reason']}")
+    yield from _fact("DAG run", render["run_id"] or "none (rendered without Airflow)")
+    for bulk, item in sorted(document["bulk_runs"].items()):
+        anew = f", anew for {item['source']}" if item["source"] else ""
+        yield from _fact("bulk run", f"{bulk}, item {item['key']}{anew}")
+    yield from _fact("code", render["code_version"])
+    yield from _fact("request", f"{request['sha256']}  by {request['caller']}, {_time(request['created_at'])}")
+    yield from _fact("", *_params(request["body"]))
     for role, given in sorted(document["inputs"].items()):
-        yield f"input     {role}  {given['uri']}  {given['bytes']} bytes"
-        yield f"          sha256 {given['sha256']}"
+        yield from _fact("input", f"{role}  {given['uri']}  {given['bytes']:,} bytes")
+        yield from _fact("", f"sha256 {given['sha256']}")
+    for consent_id, record in sorted(document["consents"].items()):
+        yield from _fact("consent", f"{consent_id}  {record['kind']} {record['material']}")
+        yield from _fact("", f"of {record['subject']}{_standing(record)}")
     for name, file in sorted(document["files"].items()):
-        yield f"file      {name}  {file['uri']}  {file['bytes']} bytes"
-        yield f"          sha256 {file['sha256']}"
+        yield from _fact("file", f"{file['uri']}  {file['bytes']:,} bytes")
+        yield from _fact("", f"sha256 {file['sha256']}")
+
+
+def _standing(record: Json) -> str:
+    """What became of a consent since."""
+    return f", revoked {_time(record['revoked_at'])}" if record["revoked_at"] else ""
+
+
+def _time(moment: str | None) -> str:
+    return f"{moment[:19].replace('T', ' ')} UTC" if moment else ""
+
+
+def _fact(name: str, *values: str) -> Iterator[str]:
+    """A name before its values, long ones over several lines; a value is never broken."""
+    lines = [""]
+    for value in values:
+        joined = f"{lines[-1]}, {value}" if lines[-1] else value
+        lines[-1:] = [joined] if len(joined) <= WIDTH else [f"{lines[-1]},", value]
+    for number, line in enumerate(filter(lambda line: line != ",", lines)):
+        yield f"{name if number == 0 else '':<{INDENT}}{line}"
+
+
+def _params(value: Any, name: str = "") -> Iterator[str]:
+    """`name value` of everything that is set, the names of nested ones joined with a dot."""
+    if isinstance(value, dict | list):
+        pairs = sorted(value.items()) if isinstance(value, dict) else enumerate(value, start=1)
+        for key, part in pairs:
+            yield from _params(part, f"{name}.{key}" if name else str(key))
+    elif value is not None:
+        yield f"{name} {json.dumps(value, ensure_ascii=False)}"
 
 
 def _tree(document: Json) -> Iterator[str]:
@@ -70,21 +108,17 @@ def _facts(document: Json, artifact: Json) -> Iterator[str]:
     run = document["stages"].get(artifact["stage"], {})
     here = run.get("artifact") == artifact["fingerprint"]
     reused = " (reused)" if here and run["state"] == "cached" else ""
-    maker, dag_run = artifact["made_by"] or "a lost record", artifact["made_by_run"] or "none"
-    yield f"made by {maker}, DAG run {dag_run}{reused}"
-    yield f"stage version {artifact['stage_version']}, code {artifact['code_version']}"
+    made_by = artifact["made_by_run"] and f", DAG run {artifact['made_by_run']}"
+    yield from _fact("made by", f"{artifact['made_by'] or 'a render not on record'}{made_by or ''}{reused}")
+    yield from _fact("code", f"{artifact['code_version']}, stage version {artifact['stage_version']}")
     if engine := artifact["engine"]:
-        yield f"engine {engine['kind']} {engine['name']}@{engine['version']}"
+        yield from _fact("engine", f"{engine['kind']} {engine['name']}@{engine['version']}")
         for name, sha256 in sorted(engine["weights"].items()):
-            yield f"weights {name} sha256 {sha256}"
-    yield f"params {_plain(artifact['params'])}"
-    yield f"content sha256 {artifact['sha256']}"
+            yield from _fact("weights", f"{name}  sha256 {sha256}")
+    yield from _fact("params", *_params(artifact["params"]))
+    yield from _fact("content", f"sha256 {artifact['sha256']}")
     for name, file in sorted(artifact["files"].items()):
-        yield f"file {name} sha256 {file['sha256']}"
-
-
-def _plain(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+        yield from _fact("file", f"{name}  sha256 {file['sha256']}")
 
 
 @dataclass(frozen=True)

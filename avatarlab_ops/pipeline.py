@@ -85,7 +85,8 @@ def submit(
         prepare(settings)
     with catalog.transaction(settings.pg_dsn) as db:
         render_id = records.accept(db, asked, run_id=run_id, caller=caller)
-        lineage.post(db, settings, render_id, "START")
+        if records.find(db, render_id).state == "accepted":
+            lineage.post(db, settings, render_id, "START")
     return render_id
 
 

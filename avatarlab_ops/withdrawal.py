@@ -16,6 +16,7 @@ from avatarlab_ops.stages import lineage
 from avatarlab_ops.stages.ending import end
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import consents, records, transaction
+from avatarlab_ops.stores.catalog.lineage import forget_sources
 from avatarlab_ops.stores.catalog.models import Render
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust import consent
@@ -61,6 +62,7 @@ def withdraw(settings: Settings, render_id: str, reason: str) -> bool:
         change = sa.update(Render).where(shown).values(withdrawn_at=records.now(), withdrawn_reason=reason)
         done = db.scalars(change.returning(Render.id)).first() is not None
         if done:
+            forget_sources(db, render_id)
             published = records.published_files(db, render_id).items()
             files = {name: {"uri": file.uri, "sha256": file.sha256} for name, file in published}
             event = lineage.run_event(db, records.find(db, render_id), "OTHER", files)

@@ -22,7 +22,7 @@ TABLES = ("avatar", "input_object", "consent", "request", "render", "render_cons
 # What every statement below reads: one row for each video from :first up to :last.
 VIDEOS = """
 CREATE TEMPORARY TABLE video ON COMMIT DROP AS
-SELECT i, a, s, to_char(at, 'YYYYMMDD-HH24MISS-') || lpad(to_hex(i), 8, '0') AS id, at,
+SELECT i, a, s, {digests}, to_char(at, 'YYYYMMDD-HH24MISS-') || lpad(to_hex(i), 8, '0') AS id, at,
     's3://inputs/avatars/' || a || '.png' AS uri, h('avatar' || a) AS likeness,
     'code-' || i / 20000 AS code, i % 10007 = 5 AS fixed
 FROM (
@@ -44,6 +44,11 @@ READ = {
     "face": (), "matte": (), "speech": (), "lipsync": ("speech", "face"),
     "composite": ("speech", "face", "matte", "lipsync"),
 }  # fmt: skip
+
+
+def _videos() -> str:
+    digests = [f"h({_name(stage)}) AS {stage}, h({_name(stage)} || 'content') AS {stage}_sha" for stage in READ]
+    return VIDEOS.format(avatars=AVATARS, scripts=SCRIPTS, digests=", ".join(digests))
 
 
 def _number(stage: str) -> str:
@@ -78,19 +83,19 @@ def _artifacts(stage: str) -> str:
     return f"""
     INSERT INTO artifact (fingerprint, stage, stage_version, engine_version_id, params, key, sha256, bytes,
         files, facts, code_version, compute_s, made_by, created_at, used_at)
-    SELECT h({_name(stage)}), '{stage}', m.stage_version, {_engine(stage)}, m.params,
-        '{stage}/' || left(h({_name(stage)}), 2) || '/' || h({_name(stage)}) || '/artifact.json',
-        h({_name(stage)} || 'content'), m.bytes, m.files, m.facts, {_code(stage)}, m.compute_s, id, at, at
+    SELECT video.{stage}, '{stage}', m.stage_version, {_engine(stage)}, m.params,
+        '{stage}/' || left(video.{stage}, 2) || '/' || video.{stage} || '/artifact.json',
+        {stage}_sha, m.bytes, m.files, m.facts, {_code(stage)}, m.compute_s, id, at, at
     FROM video, model_artifact AS m WHERE m.stage = '{stage}' AND {_makers(stage)} ORDER BY 1;
     """
 
 
 def _edges(stage: str) -> str:
     """An artifact's edges: to the avatar, but for speech, and to the artifacts that it read."""
-    rows = [f"SELECT h({_name(stage)}), '{s}', h({_name(s)} || 'content'), h({_name(s)}) FROM video"
+    rows = [f"SELECT video.{stage}, '{s}', {s}_sha, video.{s} FROM video"
             for s in READ[stage]]  # fmt: skip
     if stage != "speech":
-        rows.append(f"SELECT h({_name(stage)}), 'avatar', likeness, NULL FROM video")
+        rows.append(f"SELECT video.{stage}, 'avatar', likeness, NULL FROM video")
     made = [f"{row} WHERE {_makers(stage)}" for row in rows]
     if not made:
         return ""
@@ -100,7 +105,7 @@ def _edges(stage: str) -> str:
 def _runs() -> str:
     """Stage runs: what was shared is cached, the rest was done."""
     stages = [f"""
-        SELECT id, '{stage}', CASE WHEN {_makers(stage)} THEN 'done' ELSE 'cached' END, h({_name(stage)}), at
+        SELECT id, '{stage}', CASE WHEN {_makers(stage)} THEN 'done' ELSE 'cached' END, video.{stage}, at
         FROM video""" for stage in (*READ,)]  # fmt: skip
     stages += [f"SELECT id, '{stage}', 'done', NULL, at FROM video" for stage in ("admit", "publish")]
     return f"""
@@ -114,7 +119,7 @@ def _sources() -> str:
     """What publication keeps of each video's ancestry: `lineage.SOURCES` of these videos."""
     rows = ["SELECT 'reference', uri, id FROM video", "SELECT 'input', likeness, id FROM video",
             "SELECT 'code', code, id FROM video", "SELECT 'code', 'code-rare', id FROM video WHERE fixed"]  # fmt: skip
-    rows += [f"SELECT 'input', h({_name(stage)} || 'content'), id FROM video" for stage in READ if stage != "composite"]
+    rows += [f"SELECT 'input', {stage}_sha, id FROM video" for stage in READ if stage != "composite"]
     rows += [f"SELECT 'engine', {_engine(stage)}, id FROM video" for stage in READ if stage != "composite"]
     rows += [f"SELECT 'code', {_code(stage)}, id FROM video WHERE {_code(stage)} <> code" for stage in ("face", "speech")]
     kept = "WHERE i % 100 <> 7"  # a withdrawn video is none that a change touches
@@ -211,7 +216,7 @@ def _load(connection: sa.Connection, model: str, first: int, last: int) -> None:
     indexes = connection.execute(sa.text(INDEXES), {"tables": list(TABLES)}).all()
     many = last - first > 50_000
     values = {"model": model, "first": first, "last": last}
-    setup = [HASH, *MODEL.split(";\n"), VIDEOS.format(avatars=AVATARS, scripts=SCRIPTS), *ONCE.split(";\n")]
+    setup = [HASH, *MODEL.split(";\n"), _videos(), *ONCE.split(";\n")]
     dropped = [f"DROP INDEX {name}" for name, _ in indexes] if many else []
     made = [definition for _, definition in indexes] if many else []
     for statement in filter(str.strip, (*setup, *dropped, *ROWS.split(";\n"), *made)):

@@ -51,7 +51,7 @@ def choose(db: Session, settings: Settings, asked: BulkRequest) -> Iterator[Chos
         sa.select(m.Render.id, m.Request.body)
         .join(m.Request, m.Request.id == m.Render.request_id)
         .where(m.Render.state == "published", m.Render.withdrawn_at.is_(None), *conditions)
-        .order_by(m.Render.created_at, m.Render.id)
+        .order_by(m.Render.ended_at, m.Render.id)
     )
     for row in db.execute(query.execution_options(yield_per=PAGE)):
         yield _chosen(db, row.id, row.body, refilled)
@@ -75,10 +75,11 @@ def _filters(asked: BulkRequest) -> list[Condition]:
     return found
 
 
-def _made_with(*conditions: Condition) -> Condition:
-    """Renders that used such an artifact."""
-    used = sa.select(m.StageRun.stage).join(m.Artifact, m.Artifact.fingerprint == m.StageRun.artifact)
-    return used.where(m.StageRun.render_id == m.Render.id, *conditions).exists()
+def _made_with(engine_versions: list[str]) -> Condition:
+    """Published videos that depend on one of these engine versions."""
+    source = m.VideoSource
+    used = sa.select(source.key).where(source.kind == "engine", source.key.in_(engine_versions))
+    return used.where(source.render_id == m.Render.id).exists()
 
 
 def _engines(db: Session, settings: Settings) -> Condition:  # noqa: ARG001
@@ -86,7 +87,7 @@ def _engines(db: Session, settings: Settings) -> Condition:  # noqa: ARG001
     old = [
         engine.id for engine, now in _engine_versions(db) if now is None or now["version"] != engine.version
     ]
-    return _made_with(m.Artifact.engine_version_id.in_(old))
+    return _made_with(old)
 
 
 def _weights(db: Session, settings: Settings) -> Condition:  # noqa: ARG001
@@ -96,7 +97,7 @@ def _weights(db: Session, settings: Settings) -> Condition:  # noqa: ARG001
         rows = db.scalars(sa.select(m.EngineWeight).where(m.EngineWeight.engine_version_id == engine.id))
         if now is not None and now["weights"] != {row.name: row.sha256 for row in rows}:
             old.append(engine.id)
-    return _made_with(m.Artifact.engine_version_id.in_(old))
+    return _made_with(old)
 
 
 def _engine_versions(db: Session) -> Iterator[tuple[m.EngineVersion, Json | None]]:
@@ -110,8 +111,12 @@ def _engine_versions(db: Session) -> Iterator[tuple[m.EngineVersion, Json | None
 
 def _code(db: Session, settings: Settings) -> Condition:  # noqa: ARG001
     """Made by a stage whose code version is another one today."""
-    today = [(stage.name, stage.version) for stage in GRAPH]
-    return _made_with(sa.tuple_(m.Artifact.stage, m.Artifact.stage_version).not_in(today))
+    today = {(stage.name, stage.version) for stage in GRAPH}
+    made = db.execute(sa.select(m.Artifact.stage, m.Artifact.stage_version).distinct())
+    old = [pair for pair in map(tuple, made) if pair not in today]
+    used = sa.select(m.StageRun.stage).join(m.Artifact, m.Artifact.fingerprint == m.StageRun.artifact)
+    used = used.where(sa.tuple_(m.Artifact.stage, m.Artifact.stage_version).in_(old))
+    return used.where(m.StageRun.render_id == m.Render.id).exists()
 
 
 def _inputs(db: Session, settings: Settings) -> Condition:

@@ -13,15 +13,29 @@ from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.catalog import transaction, upkeep
 
 PROGRESS_KEPT = timedelta(days=1)  # after the end of the render
+MESSAGES_KEPT = timedelta(days=7)  # after their delivery
 
 
 def undelivered(job: Job) -> Chore:
     """Deliver what waits in the outbox and is due."""
     chore = Chore("documents not yet delivered")
     with transaction(job.settings.pg_dsn) as db:
-        chore.found = upkeep.counted(db, m.Outbox, m.Outbox.delivered_at.is_(None))
+        chore.found = upkeep.counted(db, m.Outbox, sa.text(m.WAITING))
+        dead = upkeep.counted(db, m.Outbox, m.Outbox.dead_at.is_not(None))
+    if dead:
+        chore.notes.append(f"{dead} given up; see `avatarlab outbox list --dead`")
     if job.apply and chore.found:
         chore.done, _ = outbox.deliver(job.settings)
+    return chore
+
+
+def delivered(job: Job) -> Chore:
+    """Forget messages that were delivered a week ago: their receivers hold them."""
+    chore = Chore("delivered messages past their week")
+    with transaction(job.settings.pg_dsn) as db:
+        chore.found = upkeep.counted(db, m.Outbox, m.Outbox.delivered_at < job.at - MESSAGES_KEPT)
+    if job.apply:
+        chore.done = outbox.forget(job.settings, older_than_s=MESSAGES_KEPT.total_seconds())
     return chore
 
 
@@ -63,4 +77,4 @@ def work_folders(job: Job) -> Chore:
     return chore
 
 
-CHORES = (undelivered, progress, stages, work_folders)
+CHORES = (undelivered, delivered, progress, stages, work_folders)

@@ -57,6 +57,12 @@ SELECT to_jsonb(render) - 'request_id' AS render, to_jsonb(request) AS request,
         FROM render_input AS given WHERE given.render_id = render.id), '{}') AS inputs,
     coalesce((SELECT jsonb_object_agg(stage, to_jsonb(run) - 'render_id' - 'stage')
         FROM stage_run AS run WHERE run.render_id = render.id), '{}') AS stages,
+    coalesce((SELECT jsonb_object_agg(consent.id, to_jsonb(consent) - 'id')
+        FROM render_consent AS relied JOIN consent ON consent.id = relied.consent_id
+        WHERE relied.render_id = render.id), '{}') AS consents,
+    coalesce((SELECT jsonb_object_agg(item.bulk_id,
+            jsonb_build_object('number', item.number, 'key', item.key, 'source', item.source))
+        FROM bulk_item AS item WHERE item.render_id = render.id), '{}') AS bulk_runs,
     coalesce((SELECT jsonb_object_agg(fingerprint, to_jsonb(made)) FROM made), '{}') AS artifacts,
     coalesce((SELECT jsonb_object_agg(name, to_jsonb(file) - 'render_id' - 'name')
         FROM published_file AS file WHERE file.render_id = render.id), '{}') AS files
@@ -107,8 +113,9 @@ ORDER BY page.render_id
 def lineage(db: Session, render_id: str) -> Json | None:
     """All that is recorded of a render and its ancestry, None when there is no such render.
 
-    Keys: render, request, inputs (role to object), stages (name to run), artifacts (fingerprint to artifact
-    with engine, weights, params, inputs and files), files (name to published file).
+    Keys: render, request, inputs (role to object), stages (name to run), consents (id to record), bulk_runs
+    (id to the item that it was), artifacts (fingerprint to artifact with engine, weights, params, inputs and
+    files), files (name to published file).
     """
     row = db.execute(sa.text(LINEAGE), {"render_id": render_id}).mappings().one_or_none()
     return dict(row) if row else None
@@ -124,6 +131,11 @@ def ancestry(db: Session, render_id: str) -> list[m.Artifact]:
 def record_sources(db: Session, render_id: str) -> None:
     """Keep what a video depends on; called in the transaction that publishes it."""
     db.execute(sa.text(RECORD), {"render_id": render_id})
+
+
+def forget_sources(db: Session, render_id: str) -> None:
+    """A video that is shown no longer is touched by no change; called in the transaction that withdraws it."""
+    db.execute(sa.delete(m.VideoSource).where(m.VideoSource.render_id == render_id))
 
 
 def touched(db: Session, kind: str, keys: Sequence[str], *, after: str, size: int) -> list[Json]:

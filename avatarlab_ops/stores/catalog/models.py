@@ -115,7 +115,13 @@ class Request(Base):
     """What was asked for, and by whom."""
 
     __tablename__ = "request"
-    __table_args__ = (UniqueConstraint("caller", "idempotency_key"), UniqueConstraint("run_id"))
+    __table_args__ = (
+        UniqueConstraint("caller", "idempotency_key"),
+        UniqueConstraint("run_id"),
+        # What bulk runs choose by, and housekeeping's label `retention`.
+        Index("ix_request_labels", text("(body -> 'labels')"), postgresql_using="gin"),
+        Index("ix_request_avatar", text("((body -> 'avatar') ->> 'uri')")),
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(index=True)
     body: Mapped[dict[str, Any]]
@@ -136,6 +142,7 @@ class Render(Base):
             "uq_render_live", "request_id", unique=True,
             postgresql_where=text(LIVE_STATES),
         ),
+        Index("ix_render_published", "ended_at", "id", postgresql_where=text("state = 'published'")),
     )  # fmt: skip
     id: Mapped[str] = mapped_column(primary_key=True)
     request_id: Mapped[str] = mapped_column(ForeignKey("request.id"))
@@ -199,6 +206,7 @@ class Artifact(Base):
     __tablename__ = "artifact"
     __table_args__ = (
         Index("ix_artifact_kept", "engine_version_id", "stage", postgresql_include=["bytes", "evicted_at"]),
+        Index("ix_artifact_stage", "stage", "stage_version"),
     )
     fingerprint: Mapped[str] = mapped_column(primary_key=True)
     stage: Mapped[str]
@@ -236,6 +244,7 @@ class StageRun(Base):
         _one_of("state", STAGE_STATES),
         # What was spent and saved lately: a budget looks at the last day only, cache figures at a month.
         Index("ix_stage_run_ended", "ended_at", postgresql_where=text(SETTLED)),
+        Index("ix_stage_run_open", "render_id", postgresql_where=text("state IN ('running', 'waiting')")),
     )
     render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), primary_key=True)
     stage: Mapped[str] = mapped_column(primary_key=True)
@@ -276,7 +285,8 @@ class PublishedFile(Base):
 
 
 class VideoSource(Base):
-    """Something a published video depends on, through its whole ancestry; written once, at publication.
+    """Something a published video depends on, through its whole ancestry; written once, at publication, and
+    removed when the video is withdrawn.
 
     `kind` and `key`: reference (s3:// address), input (sha256 of an input object or of an artifact that was
     read), engine (engine_version.id) or code (code version). It is the graph's closure, so that a change that

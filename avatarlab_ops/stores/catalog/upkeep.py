@@ -24,25 +24,23 @@ class Spare:
     used_at: datetime
 
 
-def _needed() -> sa.CTE:
-    """Artifacts of renders that run or whose video is kept, and all that those were made from."""
-    mine = sa.select(m.StageRun.artifact.label("fingerprint")).join(m.Render)
-    needed = mine.where(m.StageRun.artifact.is_not(None), sa.or_(_RUNNING, _KEPT)).cte(
-        "needed", recursive=True
-    )
-    made_from = sa.select(m.ArtifactInput.source).where(m.ArtifactInput.artifact == needed.c.fingerprint)
-    return needed.union(made_from.where(m.ArtifactInput.source.is_not(None)))
-
-
 def spare_artifacts(db: Session, before: datetime) -> list[Spare]:
-    """Artifacts that nothing running or kept needs, unused since `before`, longest unused first."""
-    needed = _needed()
-    rows = sa.select(m.Artifact.fingerprint, m.Artifact.bytes, m.Artifact.used_at).where(
-        m.Artifact.evicted_at.is_(None),
-        m.Artifact.used_at < before,
-        m.Artifact.fingerprint.not_in(sa.select(needed.c.fingerprint)),
-    )
-    ordered = rows.order_by(m.Artifact.used_at, m.Artifact.fingerprint)
+    """Artifacts that nothing running or kept needs, unused since `before`, longest unused first.
+
+    First those that no such render's own stage led to, a few; then, from these few only, whatever was made
+    from them.
+    """
+    used = sa.select(m.StageRun.artifact).join(m.Render).where(sa.or_(_RUNNING, _KEPT))
+    mine = sa.and_(m.Artifact.evicted_at.is_(None), m.Artifact.used_at < before)
+    own = used.where(m.StageRun.artifact == m.Artifact.fingerprint).exists()
+    loose = sa.select(m.Artifact).where(mine, ~own).cte("loose")
+    users = sa.select(loose.c.fingerprint.label("spare"), loose.c.fingerprint).cte("users", recursive=True)
+    further = sa.select(users.c.spare, m.ArtifactInput.artifact)
+    users = users.union(further.join(m.ArtifactInput, m.ArtifactInput.source == users.c.fingerprint))
+    needed = sa.select(users.c.spare).join(m.StageRun, m.StageRun.artifact == users.c.fingerprint)
+    needed = needed.join(m.Render).where(sa.or_(_RUNNING, _KEPT), users.c.spare == loose.c.fingerprint)
+    rows = sa.select(loose.c.fingerprint, loose.c.bytes, loose.c.used_at).where(~needed.exists())
+    ordered = rows.order_by(loose.c.used_at, loose.c.fingerprint)
     return [Spare(row.fingerprint, row.bytes, row.used_at) for row in db.execute(ordered)]
 
 
@@ -135,6 +133,6 @@ def left_stages(before: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(m.StageRun.state.in_(("running", "waiting")), m.StageRun.render_id.in_(ended))
 
 
-def counted(db: Session, table: type[m.Base], rows: sa.ColumnElement[bool]) -> int:
+def counted(db: Session, table: type[m.Base], rows: sa.ColumnElement[bool] | sa.TextClause) -> int:
     """How many rows there are."""
     return int(db.scalar(sa.select(sa.func.count()).select_from(table).where(rows)) or 0)
