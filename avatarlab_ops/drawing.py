@@ -27,7 +27,9 @@ def _head(document: Json) -> Iterator[str]:
         anew = f", anew for {item['source']}" if item["source"] else ""
         yield from _fact("bulk run", f"{bulk}, item {item['key']}{anew}")
     yield from _fact("code", render["code_version"])
-    yield from _fact("request", f"{request['sha256']}  by {request['caller']}, {_time(request['created_at'])}")
+    yield from _fact(
+        "request", f"{request['sha256']}  by {request['caller']}, {_time(request['created_at'])}"
+    )
     yield from _fact("", *_params(request["body"]))
     for role, given in sorted(document["inputs"].items()):
         yield from _fact("input", f"{role}  {given['uri']}  {given['bytes']:,} bytes")
@@ -35,7 +37,7 @@ def _head(document: Json) -> Iterator[str]:
     for consent_id, record in sorted(document["consents"].items()):
         yield from _fact("consent", f"{consent_id}  {record['kind']} {record['material']}")
         yield from _fact("", f"of {record['subject']}{_standing(record)}")
-    for name, file in sorted(document["files"].items()):
+    for _, file in sorted(document["files"].items()):
         yield from _fact("file", f"{file['uri']}  {file['bytes']:,} bytes")
         yield from _fact("", f"sha256 {file['sha256']}")
 
@@ -54,9 +56,9 @@ def _fact(name: str, *values: str) -> Iterator[str]:
     lines = [""]
     for value in values:
         joined = f"{lines[-1]}, {value}" if lines[-1] else value
-        lines[-1:] = [joined] if len(joined) <= WIDTH else [f"{lines[-1]},", value]
-    for number, line in enumerate(filter(lambda line: line != ",", lines)):
-        yield f"{name if number == 0 else '':<{INDENT}}{line}"
+        lines[-1:] = [joined] if len(joined) <= WIDTH or not lines[-1] else [f"{lines[-1]},", value]
+    yield f"{name:<{INDENT}}{lines[0]}"
+    yield from (f"{'':<{INDENT}}{line}" for line in lines[1:])
 
 
 def _params(value: Any, name: str = "") -> Iterator[str]:

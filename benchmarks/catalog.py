@@ -114,7 +114,7 @@ def touched(settings: Settings, video: str) -> Figures:
     """First page of the videos that each change touches."""
     found = {}
     for name, (kind, value) in _changes(settings, video).items():
-        times = _times(lambda _: lineage.impact(settings, *_), [(kind, value)] * 20)  # noqa: B023
+        times = _times(lambda _: lineage.impact(settings, *_), [(kind, value)] * 20)
         found[f"impact: {name}"] = _middle(times)
     return found
 
@@ -160,7 +160,10 @@ def choosing(settings: Settings) -> Figures:
         "stale weights": {"stale": ["weights"]},
         "stale code": {"stale": ["code"]},
     }
-    return {f"selection: {name}": _once(settings, lambda db, a=asked: _choose(db, settings, a)) for name, asked in wanted.items()}  # fmt: skip
+    found = {}
+    for name, asked in wanted.items():
+        found[f"selection: {name}"] = _once(settings, lambda db, a=asked: _choose(db, settings, a))
+    return found
 
 
 def _once(settings: Settings, ask: Callable[[Session], object]) -> str:
@@ -228,7 +231,9 @@ def measure(settings: Settings, size: int) -> Figures:
     found = floor(settings, ids) | ancestry(settings, ids) | touched(settings, ids[0])
     found |= writing(settings, size) | choosing(settings) | spending(settings) | keeping(settings, ids)
     with transaction(settings.pg_dsn) as db:
-        found["catalog, MB"] = f"{db.scalar(sa.text('SELECT pg_database_size(current_database())')) / 1e6:.0f}"
+        found["catalog, MB"] = (
+            f"{db.scalar(sa.text('SELECT pg_database_size(current_database())')) / 1e6:.0f}"
+        )
     explain(settings, size, ids[0])
     return found
 

@@ -1,6 +1,6 @@
-"""A catalog of published videos, written in SQL: as many rows, keys and bytes as the product itself writes.
+"""A catalog of published videos, written in SQL: rows, keys and bytes as the product itself writes.
 
-Video 0 is the newest, each one before it is 30 seconds older. The first videos made what later ones share: the
+Video 0 is the newest, each one before it is 30 seconds older. The first videos made what later ones share, the
 preparation of 200 avatars and the speech of 20,000 scripts; a few avatars carry most of the videos. What a
 row holds besides its keys (plan, facts, payloads) is that of one real render, the model.
 """
@@ -47,7 +47,9 @@ READ = {
 
 
 def _videos() -> str:
-    digests = [f"h({_name(stage)}) AS {stage}, h({_name(stage)} || 'content') AS {stage}_sha" for stage in READ]
+    digests = [
+        f"h({_name(stage)}) AS {stage}, h({_name(stage)} || 'content') AS {stage}_sha" for stage in READ
+    ]
     return VIDEOS.format(avatars=AVATARS, scripts=SCRIPTS, digests=", ".join(digests))
 
 
@@ -99,7 +101,8 @@ def _edges(stage: str) -> str:
     made = [f"{row} WHERE {_makers(stage)}" for row in rows]
     if not made:
         return ""
-    return f"INSERT INTO artifact_input (artifact, role, sha256, source) {' UNION ALL '.join(made)} ORDER BY 1, 2;"
+    read = " UNION ALL ".join(made)
+    return f"INSERT INTO artifact_input (artifact, role, sha256, source) {read} ORDER BY 1, 2;"
 
 
 def _runs() -> str:
@@ -118,12 +121,19 @@ def _runs() -> str:
 def _sources() -> str:
     """What publication keeps of each video's ancestry: `lineage.SOURCES` of these videos."""
     rows = ["SELECT 'reference', uri, id FROM video", "SELECT 'input', likeness, id FROM video",
-            "SELECT 'code', code, id FROM video", "SELECT 'code', 'code-rare', id FROM video WHERE fixed"]  # fmt: skip
+            "SELECT 'code', code, id FROM video",
+            "SELECT 'code', 'code-rare', id FROM video WHERE fixed"]  # fmt: skip
     rows += [f"SELECT 'input', {stage}_sha, id FROM video" for stage in READ if stage != "composite"]
     rows += [f"SELECT 'engine', {_engine(stage)}, id FROM video" for stage in READ if stage != "composite"]
-    rows += [f"SELECT 'code', {_code(stage)}, id FROM video WHERE {_code(stage)} <> code" for stage in ("face", "speech")]
+    rows += [
+        f"SELECT 'code', {_code(stage)}, id FROM video WHERE {_code(stage)} <> code"
+        for stage in ("face", "speech")
+    ]
     kept = "WHERE i % 100 <> 7"  # a withdrawn video is none that a change touches
-    shown = [row.replace("FROM video WHERE", f"FROM video {kept} AND") if "WHERE" in row else f"{row} {kept}" for row in rows]
+    shown = [
+        row.replace("FROM video WHERE", f"FROM video {kept} AND") if "WHERE" in row else f"{row} {kept}"
+        for row in rows
+    ]
     return f"""
     INSERT INTO video_source (kind, key, render_id)
     SELECT DISTINCT * FROM ({" UNION ALL ".join(shown)}) AS source (kind, key, id) ORDER BY 1, 2, 3;
@@ -137,7 +147,8 @@ INSERT INTO input_object (uri, etag, sha256, bytes, media, face_checked)
     SELECT uri, 'etag', likeness, 500000, m.media, true
     FROM video, (SELECT media FROM input_object ORDER BY created_at LIMIT 1) AS m WHERE i < {AVATARS};
 INSERT INTO consent (id, subject, kind, material, terms, valid_from)
-    SELECT 'consent-' || a, 'person ' || a, 'likeness', likeness, 'release', at FROM video WHERE i < {AVATARS};
+    SELECT 'consent-' || a, 'person ' || a, 'likeness', likeness, 'release', at FROM video
+    WHERE i < {AVATARS};
 INSERT INTO request (id, sha256, body, caller, idempotency_key, run_id, created_at)
     SELECT md5('request' || i), h('request' || i),
         m.body || jsonb_build_object('avatar', jsonb_build_object('uri', uri),
@@ -161,7 +172,8 @@ INSERT INTO render_input (render_id, role, uri, sha256, bytes)
 {_runs()}
 INSERT INTO published_file (render_id, name, uri, sha256, bytes)
     SELECT id, name, 's3://outputs/renders/' || id || '/' || name, h(name || i), 500000
-    FROM video, unnest(ARRAY['captions.srt', 'captions.vtt', 'manifest.json', 'poster.jpg', 'video.mp4']) AS name
+    FROM video,
+        unnest(ARRAY['captions.srt', 'captions.vtt', 'manifest.json', 'poster.jpg', 'video.mp4']) AS name
     ORDER BY 1, 2;
 {_sources()}
 INSERT INTO outbox (topic, key, payload, render_id, attempts, delivered_at, created_at)
@@ -181,12 +193,14 @@ CREATE TEMPORARY TABLE model ON COMMIT DROP AS
     SELECT body, plan, measures, predicted FROM render JOIN request ON request.id = request_id
     WHERE render.id = :model;
 CREATE TEMPORARY TABLE model_artifact ON COMMIT DROP AS
-    SELECT artifact.* FROM artifact JOIN stage_run ON stage_run.artifact = fingerprint WHERE render_id = :model;
+    SELECT artifact.* FROM artifact JOIN stage_run ON stage_run.artifact = fingerprint
+    WHERE render_id = :model;
 CREATE TEMPORARY TABLE model_message ON COMMIT DROP AS
     SELECT topic, payload, row_number() OVER (ORDER BY id) AS number FROM outbox WHERE render_id = :model;
 """
 ONCE = """
-INSERT INTO engine_version (id, kind, name, version) VALUES ('rare', 'speech', 'rare', '1') ON CONFLICT DO NOTHING;
+INSERT INTO engine_version (id, kind, name, version) VALUES ('rare', 'speech', 'rare', '1')
+    ON CONFLICT DO NOTHING;
 INSERT INTO engine_weight VALUES ('rare', 'rare.onnx', repeat('ab', 32)) ON CONFLICT DO NOTHING;
 INSERT INTO bulk_run (id, caller, spec, spec_sha256, problems, counts)
     VALUES ('bench', 'bench', '{}', '', '{}', '{}') ON CONFLICT DO NOTHING;
@@ -198,7 +212,7 @@ SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND table
 
 
 def grow(settings: Settings, model: str, first: int, last: int) -> None:
-    """Add the videos `first` up to `last`, like the render `model`, and let PostgreSQL count what there is."""
+    """Add the videos `first` up to `last`, like the render `model`, and let PostgreSQL count them."""
     with engine(settings.pg_dsn).connect() as connection:
         for step in ("SET synchronous_commit = off", "SET session_replication_role = replica",
                      "SET maintenance_work_mem = '512MB'", "SET work_mem = '256MB'"):  # fmt: skip

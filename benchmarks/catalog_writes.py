@@ -1,4 +1,4 @@
-"""Real renders through the pipeline and the real stores, with stand-ins for the engines' work: what the catalog costs each."""
+"""What the catalog costs a render: the real pipeline and stores, with stand-ins for the engines' work."""
 
 from __future__ import annotations
 

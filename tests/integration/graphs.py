@@ -63,12 +63,19 @@ def add_render(
     state: str = "published",
     code: str = "c0",
 ) -> str:
-    """A render whose stages led to these artifacts, given these input objects (address to name)."""
+    """A render whose stages led to these artifacts, given these input objects (address to name).
+
+    The state "withdrawn" is published, and shown no longer.
+    """
     request = m.Request(id=f"request {name}", sha256=sha(name), body={}, caller="test")
     db.add(request)
     db.flush()
     ended = datetime.now(UTC)
-    db.add(m.Render(id=name, request_id=request.id, state=state, code_version=code, ended_at=ended))
+    withdrawn = ended if state == "withdrawn" else None
+    state = "published" if withdrawn else state
+    render = m.Render(id=name, request_id=request.id, state=state, code_version=code, ended_at=ended)
+    render.withdrawn_at = withdrawn
+    db.add(render)
     db.flush()
     for number, artifact in enumerate(artifacts):
         run = m.StageRun(render_id=name, stage=f"s{number}", state="cached", attempt=0, host="h")

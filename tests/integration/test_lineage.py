@@ -13,12 +13,13 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from avatarlab_ops import drawing, lineage, pipeline, renders
+from avatarlab_ops import drawing, lineage, pipeline, renders, withdrawal
 from avatarlab_ops.cli import main, trace
 from avatarlab_ops.errors import InputError, ReferenceRefused
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import consents, records, transaction
 from avatarlab_ops.stores.catalog import lineage as queries
-from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.documents import documents
 
 from . import graphs, material
@@ -42,7 +43,7 @@ def catalogs(draw: st.DrawFn) -> Json:
         })  # fmt: skip
     made = st.sets(st.integers(0, len(artifacts) - 1), max_size=3)
     given_ = st.dictionaries(st.sampled_from(("s3://inputs/x", "s3://inputs/y")), st.integers(0, 3))
-    states = st.sampled_from(("published", "published", "running", "failed"))
+    states = st.sampled_from(("published", "published", "running", "failed", "withdrawn"))
     one = st.fixed_dictionaries(
         {"artifacts": made, "inputs": given_, "state": states, "code": st.sampled_from(("c2", "c3"))}
     )
@@ -267,6 +268,10 @@ def test_the_lineage_of_a_real_video_names_everything(
     with transaction(stores.pg_dsn) as db:
         digests = {row.sha256 for row in records.inputs_of(db, second.render_id)}
     assert {given["sha256"] for given in document["inputs"].values()} == digests
+    with transaction(stores.pg_dsn) as db:
+        held = [consent.id for consent in consents.relied_on(db, second.render_id)]
+    assert sorted(document["consents"]) == sorted(held)
+    assert len(held) == 2
     text = drawing.as_text(document)
     facts = [fact for artifact in made.values() for fact in (artifact["fingerprint"], artifact["sha256"])]
     facts += [edge["sha256"] for edge in made["face"]["inputs"].values()]
@@ -275,7 +280,51 @@ def test_the_lineage_of_a_real_video_names_everything(
         for artifact in made.values()
         for sha256 in (artifact["engine"] or {}).get("weights", {}).values()
     ]
-    assert [fact for fact in [*facts, "lineage-1", "lineage-0", "(reused)"] if fact not in text] == []
+    facts += [row["uri"] for row in document["inputs"].values()]
+    facts += [str(value) for made_ in made.values() for value in _leaves(made_["params"])]
+    facts += [*held, "lineage-1", "lineage-0", "(reused)", "viseme_warp@", "rvm_onnx@"]
+    assert [fact for fact in facts if fact not in text] == []
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """Every parameter that is set, and is no switch."""
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(part)
+    elif value is not None and not isinstance(value, bool):
+        yield value
+
+
+def test_the_lineage_of_a_bulk_runs_video_names_the_run(
+    stores: Settings, videos: list[renders.Published]
+) -> None:
+    old, new = videos[0].render_id, videos[1].render_id
+    empty: Json = {}
+    with transaction(stores.pg_dsn) as db:
+        db.add(m.BulkRun(id="spring-2027", caller="x", spec=empty, spec_sha256="", problems=empty))
+        db.flush()
+        item = {"number": 0, "key": "row-7", "request": empty, "batch": 0, "predicted_gpu_s": 1.0}
+        db.add(m.BulkItem(bulk_id="spring-2027", source=old, render_id=new, **item))
+    assert lineage.trace(stores, old)["bulk_runs"] == {}
+    assert lineage.trace(stores, new)["bulk_runs"]["spring-2027"]["key"] == "row-7"
+    assert f"spring-2027, item row-7, anew for {old}" in drawing.as_text(lineage.trace(stores, new))
+
+
+def test_a_withdrawn_video_is_explained_and_touched_by_nothing(
+    stores: Settings, videos: list[renders.Published]
+) -> None:
+    asked = {"script": "Taken back.", "avatar": {"uri": f"s3://{stores.bucket_inputs}/lineage/a.png"}}
+    gone = pipeline.render(stores, asked | {"output": {"resolution": "360p"}}).render_id
+    speech = next(
+        made for made in lineage.trace(stores, gone)["artifacts"].values() if made["stage"] == "speech"
+    )
+    assert [video.render_id for video in lineage.impact(stores, "input", speech["sha256"]).videos] == [gone]
+    withdrawal.withdraw(stores, gone, "the client asked")
+    assert lineage.impact(stores, "input", speech["sha256"]).videos == ()
+    assert "withdrawn" in drawing.as_text(lineage.trace(stores, gone))
+    with transaction(stores.pg_dsn) as db:
+        left = sa.select(sa.func.count()).select_from(m.VideoSource).where(m.VideoSource.render_id == gone)
+        assert db.scalar(left) == 0
 
 
 def test_impact_lists_the_videos_that_a_real_change_touches(

@@ -134,7 +134,7 @@ def record_sources(db: Session, render_id: str) -> None:
 
 
 def forget_sources(db: Session, render_id: str) -> None:
-    """A video that is shown no longer is touched by no change; called in the transaction that withdraws it."""
+    """No change touches a video that is shown no longer; called in the transaction that withdraws it."""
     db.execute(sa.delete(m.VideoSource).where(m.VideoSource.render_id == render_id))
 
 
