@@ -1,8 +1,8 @@
 """A catalog of published videos, written in SQL: rows, keys and bytes as the product itself writes.
 
-Video 0 is the newest, each one before it is 30 seconds older. The first videos made what later ones share, the
-preparation of 200 avatars and the speech of 20,000 scripts; a few avatars carry most of the videos. What a
-row holds besides its keys (plan, facts, payloads) is that of one real render, the model.
+Video 0 is the newest, each one before it is 30 seconds older. The first videos made what later ones share:
+the preparation of 200 avatars and the speech of 20,000 scripts; a few avatars carry most of the videos. What
+a row holds besides its keys (plan, facts, payloads) is that of one real render, the model.
 """
 
 from __future__ import annotations
