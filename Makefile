@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test chaos up down check bench bench-models
+.PHONY: setup demo test chaos up down check bench bench-models bench-catalog
 
 setup: ## make or repair .venv from uv.lock
 	@$(PYTHON) -m avatarlab_ops.setup
@@ -34,3 +34,6 @@ bench: setup ## figures beside other tools
 
 bench-models: setup ## the named models: frames a second and error beside their peers
 	@$(BIN)/python -m benchmarks models
+
+bench-catalog: setup ## the records at 1e3 to 1e6 published videos: lineage, impact, the write path, housekeeping
+	@$(BIN)/python -m benchmarks.catalog

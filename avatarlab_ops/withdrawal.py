@@ -42,9 +42,10 @@ def revoke(settings: Settings, consent_id: str, reason: str) -> Revoked:
         found = consents.find(db, consent_id)
         consents.revoke(db, consent_id, records.now(), reason)  # from here on, no publication on it commits
         error = ConsentError(f"the consent {consent_id} of {found.subject} was revoked: {reason}")
-        relying = consents.renders_on(db, consent_id)
-        stopped = tuple(one.id for one in relying if end(settings, db, one.id, "failed", error=error))
-        videos = tuple(one.id for one in relying if one.state == "published" and one.withdrawn_at is None)
+        relying = list(consents.renders_on(db, consent_id))
+        running = [name for name, state, _ in relying if state in ("accepted", "running")]
+        stopped = tuple(name for name in running if end(settings, db, name, "failed", error=error))
+        videos = tuple(name for name, state, gone in relying if state == "published" and not gone)
         others = consents.of_material(db, found.kind, found.material)
         held = tuple(one.id for one in others if one.id != consent_id and consent.state_of(one) == "valid")
     for render_id in stopped:

@@ -151,7 +151,7 @@ def show(consent_id: str) -> None:
             column.name: getattr(found, column.name) for column in found.__table__.columns
         }
         whole["state"] = rules.state_of(found)
-        whole["renders"] = {one.id: one.state for one in consents.renders_on(db, consent_id)}
+        whole["renders"] = {name: state for name, state, _ in consents.renders_on(db, consent_id)}
     click.echo(json.dumps(whole, indent=2, default=str))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -55,10 +55,11 @@ def relied_on(db: Session, render_id: str) -> list[m.Consent]:
     return list(db.scalars(sa.select(m.Consent).join(m.RenderConsent).where(mine).order_by(m.Consent.kind)))
 
 
-def renders_on(db: Session, consent_id: str) -> list[m.Render]:
-    """Renders that rely on a consent, oldest first."""
-    query = sa.select(m.Render).join(m.RenderConsent).where(m.RenderConsent.consent_id == consent_id)
-    return list(db.scalars(query.order_by(m.Render.created_at, m.Render.id)))
+def renders_on(db: Session, consent_id: str) -> Iterator[tuple[str, str, bool]]:
+    """(id, state, whether it was withdrawn) of renders that rely on a consent, oldest first."""
+    query = sa.select(m.Render.id, m.Render.state, m.Render.withdrawn_at.is_not(None)).join(m.RenderConsent)
+    mine = query.where(m.RenderConsent.consent_id == consent_id)
+    return (row._tuple() for row in db.execute(mine.order_by(m.Render.created_at, m.Render.id)))
 
 
 def revoke(db: Session, consent_id: str, at: datetime, reason: str) -> bool:
