@@ -21,17 +21,26 @@ Json = dict[str, Any]
 
 # Every artifact behind a render: those of its stages, and recursively what each was made from. An artifact
 # that equal content led to twice is shared, so the ancestry may hold artifacts of other renders' stages.
+# OFFSET 0 keeps each look-up one of its own, along an index: the planner expects an ancestry of thousands, for
+# which it would read a large table whole.
 ANCESTRY = """
 WITH RECURSIVE ancestry (fingerprint) AS (
     SELECT artifact FROM stage_run WHERE render_id = :render_id AND artifact IS NOT NULL
     UNION
-    SELECT edge.source FROM ancestry JOIN artifact_input AS edge ON edge.artifact = ancestry.fingerprint
-    WHERE edge.source IS NOT NULL
+    SELECT edge.source FROM ancestry CROSS JOIN LATERAL (
+        SELECT source FROM artifact_input WHERE artifact = ancestry.fingerprint AND source IS NOT NULL OFFSET 0
+    ) AS edge
 )"""
+EDGES = """ancestry CROSS JOIN LATERAL (
+    SELECT sha256 FROM artifact_input WHERE artifact = ancestry.fingerprint OFFSET 0
+) AS edge"""
+MADE = """ancestry CROSS JOIN LATERAL (
+    SELECT * FROM artifact WHERE fingerprint = ancestry.fingerprint OFFSET 0
+) AS artifact"""
 
 
 def _of_ancestry(query: str) -> str:
-    return f"{ANCESTRY}{query}"
+    return ANCESTRY + query.replace("{EDGES}", EDGES).replace("{MADE}", MADE)
 
 
 # All that is recorded of a render and its ancestry, as one row of JSON columns.
@@ -48,7 +57,7 @@ made AS (
         coalesce((SELECT jsonb_object_agg(edge.role,
                 jsonb_build_object('sha256', edge.sha256, 'fingerprint', edge.source))
             FROM artifact_input AS edge WHERE edge.artifact = artifact.fingerprint), '{}') AS inputs
-    FROM ancestry JOIN artifact USING (fingerprint)
+    FROM {MADE}
     LEFT JOIN engine_version AS engine ON engine.id = artifact.engine_version_id
     LEFT JOIN render AS maker ON maker.id = artifact.made_by
 )
@@ -73,11 +82,9 @@ FROM render JOIN request ON request.id = render.request_id WHERE render.id = :re
 SOURCES = _of_ancestry("""
 SELECT 'reference' AS kind, uri AS key, render_id FROM render_input WHERE render_id = :render_id
 UNION SELECT 'input', sha256, render_id FROM render_input WHERE render_id = :render_id
-UNION SELECT 'input', edge.sha256, CAST(:render_id AS text) FROM ancestry
-    JOIN artifact_input AS edge ON edge.artifact = ancestry.fingerprint
-UNION SELECT 'engine', engine_version_id, :render_id FROM ancestry JOIN artifact USING (fingerprint)
-    WHERE engine_version_id IS NOT NULL
-UNION SELECT 'code', code_version, :render_id FROM ancestry JOIN artifact USING (fingerprint)
+UNION SELECT 'input', edge.sha256, CAST(:render_id AS text) FROM {EDGES}
+UNION SELECT 'engine', engine_version_id, :render_id FROM {MADE} WHERE engine_version_id IS NOT NULL
+UNION SELECT 'code', code_version, :render_id FROM {MADE}
 UNION SELECT 'code', code_version, id FROM render WHERE id = :render_id
 """)
 
