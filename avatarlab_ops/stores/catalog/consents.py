@@ -59,7 +59,8 @@ def renders_on(db: Session, consent_id: str) -> Iterator[tuple[str, str, bool]]:
     """(id, state, whether it was withdrawn) of renders that rely on a consent, oldest first."""
     query = sa.select(m.Render.id, m.Render.state, m.Render.withdrawn_at.is_not(None)).join(m.RenderConsent)
     mine = query.where(m.RenderConsent.consent_id == consent_id)
-    return (row._tuple() for row in db.execute(mine.order_by(m.Render.created_at, m.Render.id)))
+    rows = db.execute(mine.order_by(m.Render.created_at, m.Render.id))
+    return ((name, state, gone) for name, state, gone in rows)
 
 
 def revoke(db: Session, consent_id: str, at: datetime, reason: str) -> bool:
