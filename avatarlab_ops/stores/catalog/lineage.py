@@ -21,14 +21,15 @@ Json = dict[str, Any]
 
 # Every artifact behind a render: those of its stages, and recursively what each was made from. An artifact
 # that equal content led to twice is shared, so the ancestry may hold artifacts of other renders' stages.
-# OFFSET 0 keeps each look-up one of its own, along an index: the planner expects an ancestry of thousands, for
-# which it would read a large table whole.
+# OFFSET 0 keeps each look-up one of its own, along an index: the planner expects an ancestry of thousands,
+# for which it would read a large table whole.
 ANCESTRY = """
 WITH RECURSIVE ancestry (fingerprint) AS (
     SELECT artifact FROM stage_run WHERE render_id = :render_id AND artifact IS NOT NULL
     UNION
     SELECT edge.source FROM ancestry CROSS JOIN LATERAL (
-        SELECT source FROM artifact_input WHERE artifact = ancestry.fingerprint AND source IS NOT NULL OFFSET 0
+        SELECT source FROM artifact_input
+        WHERE artifact = ancestry.fingerprint AND source IS NOT NULL OFFSET 0
     ) AS edge
 )"""
 EDGES = """ancestry CROSS JOIN LATERAL (
