@@ -119,8 +119,8 @@ class Request(Base):
         UniqueConstraint("caller", "idempotency_key"),
         UniqueConstraint("run_id"),
         # What bulk runs choose by, and housekeeping's label `retention`.
-        Index("ix_request_labels", text("(body -> 'labels')"), postgresql_using="gin"),
-        Index("ix_request_avatar", text("((body -> 'avatar') ->> 'uri')")),
+        Index("ix_request_labels", text("(body['labels'])"), postgresql_using="gin"),
+        Index("ix_request_avatar", text("(body['avatar'] ->> 'uri')")),
     )
     id: Mapped[str] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(index=True)

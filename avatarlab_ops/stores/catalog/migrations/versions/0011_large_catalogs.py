@@ -33,8 +33,8 @@ UNION SELECT 'code', code_version, id FROM withdrawn
 
 def upgrade() -> None:
     """Add the indexes, forget what withdrawn videos depended on."""
-    op.create_index("ix_request_labels", "request", [sa.text("(body -> 'labels')")], postgresql_using="gin")
-    op.create_index("ix_request_avatar", "request", [sa.text("((body -> 'avatar') ->> 'uri')")])
+    op.create_index("ix_request_labels", "request", [sa.text("(body['labels'])")], postgresql_using="gin")
+    op.create_index("ix_request_avatar", "request", [sa.text("(body['avatar'] ->> 'uri')")])
     published = sa.text("state = 'published'")
     op.create_index("ix_render_published", "render", ["ended_at", "id"], postgresql_where=published)
     op.create_index("ix_artifact_stage", "artifact", ["stage", "stage_version"])
