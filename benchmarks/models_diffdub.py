@@ -132,10 +132,9 @@ def whole_frame(network: Renderer, faces: Faces) -> None:
     _, encoded_s = _timed(lambda: network.encoder(lips))
     canvas = Canvas(picture, keep, picture, latent, torch.randn_like(picture))
     steps, order = OPTIONS["steps"], OPTIONS["order"]
-    painted_s = _timed(lambda: paint(network, canvas, steps, order))
-    print(
-        f"\none whole frame, {steps} steps: {painted_s:.1f} s; its latent: {encoded_s:.1f} s, once per avatar"
-    )
+    wall, painted_s = _timed(lambda: paint(network, canvas, steps, order))
+    print(f"\none whole frame, {steps} steps: {painted_s:.1f} CPU s ({wall:.1f} s)")
+    print(f"the latent of a frame of the person, once per avatar: {encoded_s:.1f} CPU s", flush=True)
 
 
 def interpolated(faces: Faces) -> None:
