@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import av
@@ -38,6 +39,13 @@ def test_a_request_ends_as_a_published_video(site: Site, first: str) -> None:
         assert (picture.width, picture.height) == (640, 360)
         assert video.streams.audio
         assert picture.frames == pytest.approx(published.duration_s * 24, abs=1)
+
+
+def test_admit_tells_what_the_render_will_take_and_when_it_ends(site: Site, first: str) -> None:
+    told = site.client.xcom(first, "admit")
+    assert told["predicted_s"] >= told["predicted_gpu_s"] >= 0
+    begun = site.client.run(first)["start_date"]
+    assert datetime.fromisoformat(told["expected_end"]) > datetime.fromisoformat(begun)
 
 
 def test_the_links_lead_a_logged_in_user_to_video_and_manifest(site: Site, first: str) -> None:
