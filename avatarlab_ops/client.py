@@ -101,9 +101,9 @@ class AirflowClient:
             )
         return dict(answer.json())
 
-    def states(self, run_id: str) -> Iterator[str]:
+    def states(self, run_id: str, dag: str = DAG) -> Iterator[str]:
         """Yield the run's state each second until it is final (`success` or `failed`)."""
-        url = f"/api/v2/dags/{DAG}/dagRuns/{run_id}/wait"
+        url = f"/api/v2/dags/{dag}/dagRuns/{run_id}/wait"
         self._authorise()
         with self._http.stream("GET", url, params={"interval": 1}, timeout=None) as answer:
             for line in answer.iter_lines():
