@@ -48,11 +48,13 @@ class PlanOperator(BulkOperator):
             conf = Variable.get(SCHEDULED, default=STALE, deserialize_json=True)
         asked = BulkRequest.parse(conf)
         bulk_id = planning.bulk_id_of(asked, run.run_id)
-        outline = planning.plan(settings(), asked, bulk_id=bulk_id, caller=caller_of(run))
+        outline = planning.plan(settings(), asked, bulk_id=bulk_id, caller=caller_of(run), run_id=run.run_id)
         if not outline.dry_run:
             context["ti"].xcom_push(key=BULK_ID, value=bulk_id)
         batches = list(outline.batches)
-        context["ti"].xcom_push(key=OUTLINE, value=asdict(outline) | {"batches": len(batches)})
+        # Lists: XCom gives tuples back to REST callers in its own notation.
+        told = asdict(outline) | {"batches": len(batches), "told": list(outline.told)}
+        context["ti"].xcom_push(key=OUTLINE, value=told)
         return batches
 
 

@@ -12,7 +12,7 @@ from avatarlab_connections import settings
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-RENDER_DAG = "avatar_render"
+RENDER_DAG, BULK_DAG = "avatar_render", "avatar_regenerate"
 
 
 class HousekeepingOperator(BaseOperator):
@@ -30,7 +30,8 @@ class HousekeepingOperator(BaseOperator):
         asked = context["params"]
         limit = None if asked["max_gib"] is None else int(asked["max_gib"] * 1024**3)
         rules = Rules(intermediates=timedelta(days=asked["days"]), max_bytes=limit)
-        found = keep_house(settings(), rules, apply=not asked["dry_run"], alive=run_goes_on)
+        apply = not asked["dry_run"]
+        found = keep_house(settings(), rules, apply=apply, alive=run_goes_on, bulk_alive=bulk_goes_on)
         for chore in found:
             self.log.info("%s: %d (%d bytes), %d put right", chore.name, chore.found, chore.bytes, chore.done)
             for note in chore.notes:
@@ -40,11 +41,20 @@ class HousekeepingOperator(BaseOperator):
 
 def run_goes_on(run_id: str) -> bool | None:
     """Whether a run of `avatar_render` goes on: False also for an unknown one, None when nobody can tell."""
+    return _goes_on(RENDER_DAG, run_id)
+
+
+def bulk_goes_on(run_id: str) -> bool | None:
+    """The same of a run of `avatar_regenerate`."""
+    return _goes_on(BULK_DAG, run_id)
+
+
+def _goes_on(dag: str, run_id: str) -> bool | None:
     from airflow.sdk.exceptions import AirflowRuntimeError
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     try:
-        state = RuntimeTaskInstance.get_dagrun_state(RENDER_DAG, run_id)
+        state = RuntimeTaskInstance.get_dagrun_state(dag, run_id)
     except AirflowRuntimeError as error:
         detail = error.error.detail or {}
         return False if detail.get("status_code") == 404 else None

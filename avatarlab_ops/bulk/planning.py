@@ -29,6 +29,7 @@ TURN_S = 30.0  # GPU-seconds of one batch: about one ordinary task, so that sing
 BATCH_ITEMS = 25
 MAX_BATCHES = 500  # Airflow maps at most 1024 tasks; longer runs get larger batches, which take several turns
 SHOWN = 50  # problems that are told one by one
+SHOWN_CHARACTERS = 500  # of each
 ITEM_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,89}")
 
 
@@ -69,11 +70,17 @@ class _Problems:
     def add(self, reason: str) -> None:
         self.count += 1
         if len(self.first) < SHOWN:
-            self.first.append(reason)
+            self.first.append(_printable(reason))
 
     def text(self) -> str:
         more = self.count - len(self.first)
         return "\n".join([*self.first, *([f"and {more} more"] if more else [])])
+
+
+def _printable(text: str) -> str:
+    """Text that a terminal, a database and a log take, however odd the file that it quotes."""
+    shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in shown)
 
 
 def bulk_id_of(asked: BulkRequest, run_id: str) -> str:
@@ -81,8 +88,10 @@ def bulk_id_of(asked: BulkRequest, run_id: str) -> str:
     return asked.name or re.sub(r"[^A-Za-z0-9_.-]", "-", run_id)[:100]
 
 
-def plan(settings: Settings, asked: BulkRequest, *, bulk_id: str, caller: str) -> Outline:
-    """Plan a bulk run, or find what is left of one that was planned before.
+def plan(
+    settings: Settings, asked: BulkRequest, *, bulk_id: str, caller: str, run_id: str | None = None
+) -> Outline:
+    """Plan a bulk run, or find what is left of one that was planned before. `run_id`: Airflow's run.
 
     Raises RequestInvalid with every wrong line when the file is wrong and partial runs were not asked for, or
     when `bulk_id` was used for something else; BudgetExceeded. Then nothing has started.
@@ -95,11 +104,11 @@ def plan(settings: Settings, asked: BulkRequest, *, bulk_id: str, caller: str) -
     with catalog.transaction(settings.pg_dsn) as db:
         known = None if asked.dry_run else bulk.find(db, bulk_id)
         if known is not None:
-            return _again(db, known, asked)
-        return _Planner(settings, db, asked, bulk_id, caller).run()
+            return _again(db, known, asked, run_id)
+        return _Planner(settings, db, asked, bulk_id, caller=caller, run_id=run_id).run()
 
 
-def _again(db: Session, known: BulkRun, asked: BulkRequest) -> Outline:
+def _again(db: Session, known: BulkRun, asked: BulkRequest, run_id: str | None) -> Outline:
     """What is left of a bulk run."""
     from avatarlab_ops.stores.catalog import bulk
 
@@ -107,6 +116,7 @@ def _again(db: Session, known: BulkRun, asked: BulkRequest) -> Outline:
         raise RequestInvalid(
             f"name: {known.id!r} is another bulk run ({known.spec}); choose a new name, or ask for the same"
         )
+    known.run_id = run_id
     counts = bulk.counts(db, known.id)
     return Outline(
         bulk_id=known.id,
@@ -124,12 +134,19 @@ class _Planner:
     """Writes a new bulk run in one transaction, item by item, so that memory does not grow with the file."""
 
     def __init__(
-        self, settings: Settings, db: Session, asked: BulkRequest, bulk_id: str, caller: str
+        self,
+        settings: Settings,
+        db: Session,
+        asked: BulkRequest,
+        bulk_id: str,
+        *,
+        caller: str,
+        run_id: str | None,
     ) -> None:
         from avatarlab_ops.stores.catalog import rates
 
         self.settings, self.db, self.asked = settings, db, asked
-        self.bulk_id, self.caller = bulk_id, caller
+        self.bulk_id, self.caller, self.run_id = bulk_id, caller, run_id
         self.problems = _Problems()
         self.keys: dict[str, str] = {}  # key of an item to where it was seen
         self.rates: list[Rate] = rates.known(db)
@@ -183,6 +200,7 @@ class _Planner:
         begun = bulk.begin(
             self.db,
             id=self.bulk_id,
+            run_id=self.run_id,
             caller=self.caller,
             spec=self.asked.model_dump(mode="json"),
             spec_sha256=self.asked.digest(),
@@ -231,8 +249,9 @@ class _Planner:
         if self.asked.file is None:
             yield from self._chosen()
             return
+        needed = template.names(form) if form else None
         with _opened(self.settings, self.asked.file) as (stream, name):
-            for row in read(stream, name, template=form is not None):
+            for row in read(stream, name, variables=needed):
                 if isinstance(row, Problem):
                     self.problems.add(str(row))
                     continue

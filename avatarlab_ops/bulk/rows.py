@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from avatarlab_ops.bulk.template import check
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.request import form_schema
 
@@ -54,22 +55,25 @@ def check_size(size: int, name: str) -> None:
         )
 
 
-def read(stream: BinaryIO, name: str, *, template: bool) -> Iterator[Row | Problem]:
-    """Yield every row or what is wrong with it. With `template` the values are variables, all of them text.
+def read(stream: BinaryIO, name: str, *, variables: Collection[str] | None = None) -> Iterator[Row | Problem]:
+    """Yield every row or what is wrong with it. With `variables`, of a template, all values are text.
 
-    Raises RequestInvalid for what is wrong with the whole file: its kind, its encoding or its header.
+    Raises RequestInvalid for what is wrong with the whole file: its kind, its encoding, its header, no rows.
     """
     lines = _Lines(stream)
     if name.lower().endswith(".csv"):
-        found = _csv_rows(lines, template)
+        found = _csv_rows(lines, variables)
     elif name.lower().endswith((".jsonl", ".ndjson")):
-        found = _json_rows(lines, template)
+        found = _json_rows(lines, text=variables is not None)
     else:
         raise RequestInvalid(f"{name} is neither .csv nor .jsonl; the name's end says how it is read")
+    count = 0
     for count, item in enumerate(found, 1):
         if count > MAX_ROWS:
             raise RequestInvalid(f"line {item.line}: more than {MAX_ROWS:,} rows; split the file")
         yield item
+    if not count:
+        raise RequestInvalid(f"line {max(1, lines.number)}: the file ends without a row")
 
 
 class _Lines:
@@ -107,19 +111,21 @@ class _Lines:
             return line.decode(errors="replace")
 
 
-def _csv_rows(lines: _Lines, template: bool) -> Iterator[Row | Problem]:
+def _csv_rows(lines: _Lines, variables: Collection[str] | None) -> Iterator[Row | Problem]:
     reader = csv.reader(iter(lines), strict=True)
     try:
         header = next(reader, None)
     except csv.Error as error:
-        raise RequestInvalid(f"line 1: {error}") from error
-    convert = _columns(header, lines, template)
+        raise RequestInvalid(f"line 1: {_unreadable(error)}") from error
+    convert = _columns(header, lines, variables)
     while True:
         first = reader.line_num + 1
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            yield Problem(first, f"{error}; a text with quotes or line breaks must be in double quotes")
+            last = reader.line_num
+            lost = f"; everything up to line {last} was read as part of it" if last > first else ""
+            yield Problem(first, _unreadable(error) + lost)
             continue
         if cells is None:
             return
@@ -130,17 +136,29 @@ def _csv_rows(lines: _Lines, template: bool) -> Iterator[Row | Problem]:
             yield _row(first, lambda cells=cells: _named(cells, convert))  # type: ignore[misc]
 
 
+def _unreadable(error: csv.Error) -> str:
+    """What the csv module found, for people who have never heard of it."""
+    found = str(error)
+    if "new-line" in found:
+        return "a line ends in CR alone; save the file with LF or CRLF at the ends of lines"
+    if "limit" in found:
+        return f'a cell is longer than {csv.field_size_limit():,} characters; is its double quote (") ended?'
+    if "unexpected end" in found:
+        return 'a double quote (") begins a text here and none ends it'
+    return 'a text with double quotes (") must stand in double quotes, with those in it doubled ("")'
+
+
 def _columns(
-    header: list[str] | None, lines: _Lines, template: bool
+    header: list[str] | None, lines: _Lines, variables: Collection[str] | None
 ) -> list[tuple[str, Callable[[str], Any]]]:
     """Name and converter of each column. Raises RequestInvalid naming every wrong one."""
-    if header is None:
+    if not header:
         raise RequestInvalid("line 1: the file is empty; its first line must name the columns")
     if 1 in lines.bad:
         raise RequestInvalid(f"line 1: {lines.bad[1]}")
     names = [name.strip() for name in header]
-    known = form_schema()
-    wrong = [name for name in names if not template and not _is_field(name, known)]
+    known = form_schema() if variables is None else {}
+    wrong = [name for name in names if variables is None and not _is_field(name, known)]
     if wrong:
         hint = "; columns are separated by commas" if len(names) == 1 and ";" in names[0] else ""
         raise RequestInvalid(
@@ -148,7 +166,21 @@ def _columns(
         )
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RequestInvalid(f"line 1: more than one column {', '.join(map(repr, twice))}")
-    return [(name, _verbatim if template else _converter(known.get(name, {}))) for name in names]
+    _check_complete(names, known, variables)
+    return [(name, _verbatim if variables is not None else _converter(known.get(name, {}))) for name in names]
+
+
+def _check_complete(names: list[str], known: Json, variables: Collection[str] | None) -> None:
+    """Raise RequestInvalid for a column that every row needs, or that a template has no place for."""
+    if variables is None:
+        lacking = [name for name, schema in known.items() if "default" not in schema and name not in names]
+        if lacking:
+            raise RequestInvalid(f"line 1: no column {', '.join(map(repr, lacking))}; every request needs it")
+        return
+    try:
+        check(variables, [name for name in names if name != KEY or KEY in variables])
+    except RequestInvalid as error:
+        raise RequestInvalid(f"line 1: {error}") from error
 
 
 def _is_field(name: str, known: Json) -> bool:
@@ -212,23 +244,23 @@ def _check_formula(name: str, cell: str) -> None:
         raise _Bad(f"{name}: {cell[:80]!r} is a formula to a spreadsheet; write the text it stands for")
 
 
-def _json_rows(lines: _Lines, template: bool) -> Iterator[Row | Problem]:
+def _json_rows(lines: _Lines, *, text: bool) -> Iterator[Row | Problem]:
     for line in lines:
         number = lines.number
         if number in lines.bad:
             yield Problem(number, lines.bad[number])
         elif line.strip():
-            yield _row(number, lambda line=line: _object(line, template))  # type: ignore[misc]
+            yield _row(number, lambda line=line: _object(line, text))  # type: ignore[misc]
 
 
-def _object(line: str, template: bool) -> Json:
+def _object(line: str, text: bool) -> Json:
     try:
         values = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise _Bad(f"not JSON: {error}") from error
     if not isinstance(values, dict):
         raise _Bad("not a JSON object; write one object a line")
-    if not template:
+    if not text:
         return values
     wrong = [name for name, value in values.items() if not isinstance(value, str)]
     if wrong:

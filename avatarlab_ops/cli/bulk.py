@@ -63,7 +63,17 @@ def regenerate(
     with airflow() as client:
         run_id = client.regenerate(conf, f"{name}.dry.{time.time_ns()}" if conf.get("dry_run") else name)
         outline = _planned(client, run_id)
+    if not outline["dry_run"]:
+        outline |= _left(outline["bulk_id"])
     _tell(outline)
+
+
+def _left(bulk_id: str) -> dict[str, Any]:
+    """What is still to do now: the outline of a run that was found, not begun, is an old one."""
+    from avatarlab_ops.bulk import report as reports
+
+    now = reports.status(known_stores(), bulk_id)
+    return {"waiting": now.states.get("waiting", 0), "predicted_gpu_s": now.predicted_gpu_s_left}
 
 
 def _pairs(option: str, texts: tuple[str, ...]) -> dict[str, str]:

@@ -32,15 +32,27 @@ def housekeeping(apply: bool, days: int, max_gib: float | None) -> None:
 
     limit = None if max_gib is None else int(max_gib * 1024**3)
     rules = Rules(intermediates=timedelta(days=days), max_bytes=limit)
-    found = keep_house(prepared_stores(), rules, apply=apply, alive=_alive)
+    found = keep_house(prepared_stores(), rules, apply=apply, alive=_alive, bulk_alive=_bulk_alive)
     _tell(found, apply)
 
 
 def _alive(run_id: str) -> bool | None:
+    from avatarlab_ops.client import DAG
+
+    return _goes_on(run_id, DAG)
+
+
+def _bulk_alive(run_id: str) -> bool | None:
+    from avatarlab_ops.client import BULK_DAG
+
+    return _goes_on(run_id, BULK_DAG)
+
+
+def _goes_on(run_id: str, dag: str) -> bool | None:
     """Whether Airflow's run goes on; None when Airflow cannot be asked."""
     try:
         with airflow() as client:
-            return client.run(run_id)["state"] not in ("success", "failed")
+            return client.run(run_id, dag)["state"] not in ("success", "failed")
     except InputError:  # Airflow knows no such run
         return False
     except TransientError:

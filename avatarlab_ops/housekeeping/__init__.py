@@ -23,13 +23,19 @@ __all__ = ["CHORES", "Alive", "Chore", "Rules", "keep_house"]
 
 
 def keep_house(
-    settings: Settings, rules: Rules | None = None, *, apply: bool = False, alive: Alive = lambda _: None
+    settings: Settings,
+    rules: Rules | None = None,
+    *,
+    apply: bool = False,
+    alive: Alive = lambda _: None,
+    bulk_alive: Alive = lambda _: None,
 ) -> list[Chore]:
     """Look at everything, put it right if `apply`, and return what each chore found.
 
     `alive` tells whether Airflow's run of an id goes on (True), is over or unknown (False), or cannot be
-    asked (None). Raises WorkInFlight while another process keeps house.
+    asked (None); `bulk_alive` does so for runs of bulk runs. Raises WorkInFlight while another process keeps
+    house.
     """
-    job = Job(settings, rules or Rules(), apply, alive)
+    job = Job(settings, rules or Rules(), apply, alive, bulk_alive=bulk_alive)
     with lock(settings.pg_dsn, "housekeeping", wait_s=0):
         return [chore(job) for chore in CHORES]

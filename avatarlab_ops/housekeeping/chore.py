@@ -42,6 +42,7 @@ class Job:
     apply: bool
     alive: Alive
     at: datetime = field(default_factory=records.now)
+    bulk_alive: Alive = lambda _: None
 
     @property
     def settled(self) -> datetime:

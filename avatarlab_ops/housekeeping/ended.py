@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy.orm import Session
+
 from avatarlab_ops import withdrawal
 from avatarlab_ops.errors import TransientError
 from avatarlab_ops.housekeeping.chore import Chore, Job
@@ -9,14 +11,15 @@ from avatarlab_ops.retention import retention_of
 from avatarlab_ops.stages.ending import end
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import lock_number, transaction, upkeep
-from avatarlab_ops.stores.catalog.models import Render
+from avatarlab_ops.stores.catalog.models import BulkRun, Render
 
 
 def vanished(job: Job) -> Chore:
     """Close renders that nobody works on.
 
     A render of an Airflow run lives as long as that run. Any other lives while a process holds its lock, or
-    showed work within `Rules.idle`: what was killed holds no lock and shows nothing.
+    showed work within `Rules.idle`: what was killed holds no lock and shows nothing. An item of a bulk run
+    lives besides as long as that one's Airflow run, and while any other item of it showed work.
     """
     chore = Chore("renders whose run vanished")
     with transaction(job.settings.pg_dsn) as db:
@@ -31,9 +34,21 @@ def vanished(job: Job) -> Chore:
 
 def _over(job: Job, render: Render, *, long_idle: bool) -> str | None:
     """Why nobody will work on an idle render any more, None while somebody may."""
-    if render.run_id is None:
-        return "its process ended before it did" if long_idle else None
-    return f"its run {render.run_id} is over" if job.alive(render.run_id) is False else None
+    if render.run_id is not None:
+        return f"its run {render.run_id} is over" if job.alive(render.run_id) is False else None
+    if not long_idle:
+        return None
+    with transaction(job.settings.pg_dsn) as db:
+        bulk_runs = upkeep.bulk_runs_of(db, render.id)
+        if any(_goes_on(job, db, run) for run in bulk_runs):
+            return None
+    return f"its bulk run {bulk_runs[0].id} is over" if bulk_runs else "its process ended before it did"
+
+
+def _goes_on(job: Job, db: Session, bulk_run: BulkRun) -> bool:
+    if upkeep.has_worked(db, bulk_run.id, job.at - job.rules.idle):
+        return True
+    return bulk_run.run_id is not None and job.bulk_alive(bulk_run.run_id) is not False
 
 
 def _untouched(job: Job, render_id: str) -> bool:

@@ -270,9 +270,14 @@ AGES = st.sampled_from([timedelta(minutes=5), timedelta(hours=3), timedelta(days
 A_RENDER = st.fixed_dictionaries({
     "state": st.sampled_from(["accepted", "running", "published", "failed"]),
     "run": st.sampled_from(["", "goes on", "over", "cannot tell"]),
+    "bulk": st.none() | st.sampled_from(["", "goes on", "over", "cannot tell"]), "planned": AGES,
     "age": AGES, "reported": st.none() | AGES, "staged": st.none() | AGES, "held": st.booleans(),
 })  # fmt: skip
 ANSWERS = {"goes on": True, "over": False, "cannot tell": None}
+
+
+def _answer(run: str) -> bool | None:
+    return ANSWERS[run.rpartition(" ")[0]]
 
 
 def _naive(render: dict[str, Any]) -> bool:
@@ -280,6 +285,9 @@ def _naive(render: dict[str, Any]) -> bool:
     signs = [render["age"], *(sign for sign in (render["reported"], render["staged"]) if sign is not None)]
     if render["state"] not in ("accepted", "running") or render["held"] or min(signs) < HOUR:
         return False
+    if render["run"] == "" and render["bulk"] is not None:
+        at_rest = min(*signs, render["planned"]) > timedelta(days=1)
+        return at_rest and render["bulk"] in ("", "over")
     return render["run"] == "over" or (render["run"] == "" and min(signs) > timedelta(days=1))
 
 
@@ -297,7 +305,19 @@ def _write_render(db: Any, at: datetime, render: dict[str, Any]) -> str:
     if render["reported"] is not None:
         updated = at - render["reported"]
         db.add(m.Progress(**key, done=1, total=2, unit="frames", rate=1.0, updated_at=updated))
+    if render["bulk"] is not None:
+        _write_item(db, at, render, render_id)
     return render_id
+
+
+def _write_item(db: Any, at: datetime, render: dict[str, Any], render_id: str) -> None:
+    run_id = render["bulk"] and f"{render['bulk']} {render_id}"
+    asked = {"spec": {}, "spec_sha256": "0" * 64, "problems": {"count": 0, "first": []}, "caller": "x"}
+    planned = at - render["planned"]
+    db.add(m.BulkRun(id=render_id, run_id=run_id or None, created_at=planned, **asked))
+    db.flush()
+    item = {"key": "k", "request": {}, "batch": 0, "predicted_gpu_s": 0.0, "render_id": render_id}
+    db.add(m.BulkItem(bulk_id=render_id, number=1, **item))
 
 
 @FEW
@@ -312,7 +332,7 @@ def test_only_renders_that_nobody_works_on_are_closed(stores: Settings, drawn: l
             if render["held"]:
                 number = lock_number(f"render {render_id}")
                 holder.execute(sa.text("SELECT pg_advisory_xact_lock_shared(:n)"), {"n": number})
-        vanished(Job(stores, Rules(), True, lambda run: ANSWERS[run.rpartition(" ")[0]], at))
+        vanished(Job(stores, Rules(), True, _answer, at, _answer))
     with transaction(stores.pg_dsn) as db:
         states = [records.find(db, render_id).state for render_id in ids]
         db.execute(sa.update(m.Render).where(m.Render.id.in_(ids)).values(state="cancelled"))
@@ -392,3 +412,17 @@ def test_the_command_line_only_reports_unless_told(
     assert "nothing was changed" in done.stdout
     assert spare.fingerprint in done.stdout
     assert _artifact(stores, spare.fingerprint).evicted_at is None
+
+
+def test_an_item_lives_while_any_item_of_its_bulk_run_shows_work(stores: Settings) -> None:
+    at, long_ago = records.now(), timedelta(days=3)
+    drawn = {"state": "running", "run": "", "reported": None, "staged": long_ago, "age": long_ago}
+    with transaction(stores.pg_dsn) as db:
+        first = _write_render(db, at, drawn | {"bulk": "over", "planned": long_ago})
+        second = _write_render(db, at, drawn | {"bulk": None, "staged": timedelta(hours=2)})
+        item = {"key": "l", "request": {}, "batch": 0, "predicted_gpu_s": 0.0}
+        db.add(m.BulkItem(bulk_id=first, number=2, render_id=second, **item))
+    assert not vanished(Job(stores, Rules(), False, _answer, at, _answer)).notes
+    later = at + timedelta(days=1)
+    notes = vanished(Job(stores, Rules(), True, _answer, later, _answer)).notes
+    assert sorted(notes) == sorted(f"{one}: its bulk run {first} is over" for one in (first, second))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tracemalloc
+from collections.abc import Collection
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,9 +22,11 @@ HEADER = "script,avatar.uri\n"
 RIGHT = "Hello.,s3://inputs/a.png\n"
 
 
-def read(content: bytes | str, name: str = "x.csv", *, template: bool = False) -> list[Row | Problem]:
+def read(
+    content: bytes | str, name: str = "x.csv", *, variables: Collection[str] | None = None
+) -> list[Row | Problem]:
     data = content.encode() if isinstance(content, str) else content
-    return list(rows.read(io.BytesIO(data), name, template=template))
+    return list(rows.read(io.BytesIO(data), name, variables=variables))
 
 
 def test_cells_become_what_the_contract_takes() -> None:
@@ -56,7 +61,13 @@ def test_one_bad_row_in_a_thousand_is_named() -> None:
         ("script;avatar.uri", "separated by commas"),
         ("script,hat", "'hat'"),
         ("script,script", "more than one column 'script'"),
+        ("script,seed", "no column 'avatar.uri'; every request needs it"),
+        ("seed", "no column 'script', 'avatar.uri'"),
+        ("script\ravatar.uri\rHi.", "CR alone"),
+        ('"script,avatar.uri\n', "none ends it"),
+        ("script,avatar.uri,", "no such column: ''"),
         ("", "empty"),
+        ("\n\n", "empty"),
     ],
 )
 def test_a_wrong_header_is_refused_at_line_1(header: str, said: str) -> None:
@@ -71,8 +82,11 @@ def test_a_wrong_header_is_refused_at_line_1(header: str, said: str) -> None:
         ("Hi.,s3://inputs/a.png,+1,5", "labels.a: '+1' is a formula"),
         ("Hi.,s3://inputs/a.png,@x,5", "labels.a: '@x' is a formula"),
         ("Hi.,s3://inputs/a.png,k,five", "seed: 'five'"),
-        ('"Hi.,s3://inputs/a.png,k,5', "unexpected end"),
-        ('"Hi" there,s3://inputs/a.png,k,5', "expected after"),
+        ("Hi.,=HYPERLINK(1),k,5", "avatar.uri: '=HYPERLINK(1)' is a formula"),
+        ("Hi.,s3://inputs/a.png,k," + "9" * 5000, "seed: '999"),
+        ('"Hi.,s3://inputs/a.png,k,5', "none ends it"),
+        ('"Hi" there,s3://inputs/a.png,k,5', "must stand in double quotes"),
+        ("a" * 140_000 + ",s3://inputs/a.png,k,5", "longer than 131,072 characters"),
     ],
 )
 def test_a_wrong_cell_is_named_with_its_line(row: str, said: str) -> None:
@@ -82,6 +96,61 @@ def test_a_wrong_cell_is_named_with_its_line(row: str, said: str) -> None:
     assert isinstance(problem, Problem)
     assert problem.line == 3
     assert said in problem.reason
+
+
+def test_a_quote_left_open_tells_which_lines_it_took() -> None:
+    found = read(f'{HEADER}{RIGHT}"Hi.,s3://inputs/a.png\n{RIGHT}{RIGHT}"x",s3://inputs/a.png\n{RIGHT}')
+    assert [item.line for item in found] == [2, 3, 7]
+    assert "everything up to line 6 was read as part of it" in str(found[1])
+
+
+def test_columns_that_do_not_fit_the_template_are_said_once() -> None:
+    with pytest.raises(RequestInvalid, match=r"^line 1: no variable 'city'.*; variable 'town' has no place"):
+        read("name,town\n" + "Ann,Rome\n" * 1000, variables=["name", "city"])
+    assert read("key,name\na,Ann\n", variables=["name"]) == [Row(2, {"key": "a", "name": "Ann"})]
+
+
+@pytest.mark.parametrize(
+    ("content", "name"), [(HEADER, "x.csv"), (HEADER + "\n\n", "x.csv"), ("\n", "x.jsonl")]
+)
+def test_a_file_without_a_row_is_refused(content: str, name: str) -> None:
+    with pytest.raises(RequestInvalid, match=f"line {content.count(chr(10))}: the file ends without a row"):
+        read(content, name)
+
+
+class Generated(io.RawIOBase):
+    """A gigabyte that nobody holds: a header, then one row again and again."""
+
+    def __init__(self, row: bytes) -> None:
+        self.row, self.left, self.next = row, 1 << 30, HEADER.encode()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = min(len(buffer), self.left)
+        self.next += self.row * (1 + count // len(self.row))
+        buffer[:count], self.next = self.next[:count], self.next[count:]
+        self.left -= count
+        return count
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl"])
+@pytest.mark.parametrize("row", [RIGHT.encode(), b"a" * 4096, b'"' + b"a\n" * 400])
+def test_a_gigabyte_that_says_another_size_is_never_held(
+    name: str, row: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "MAX_ROWS", 1000)
+    raw = Generated(row)
+    tracemalloc.start()
+    try:
+        with pytest.raises(RequestInvalid, match=r"line \d+: (more than 1,000 rows|longer than)"):
+            for _ in rows.read(io.BufferedReader(raw), name):
+                pass
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    assert raw.left > 1 << 29
 
 
 @pytest.mark.parametrize("script", ["-5 degrees today.", "+1 for that.", "@home we say so."])
@@ -130,7 +199,7 @@ def test_too_many_rows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_json_lines_say_what_is_wrong_with_each() -> None:
     text = '{"script": "Hi."}\n\n[1]\n{"script": \n{"name": "Ann", "n": 3}\n'
-    found = read(text, "x.jsonl", template=True)
+    found = read(text, "x.jsonl", variables=["script"])
     assert found[0] == Row(1, {"script": "Hi."})
     assert [problem.line for problem in found[1:]] == [3, 4, 5]
     assert "must be text" in str(found[3])
@@ -145,7 +214,7 @@ def test_the_files_name_says_what_it_is() -> None:
 def test_any_text_survives_csv(texts: list[str]) -> None:
     file = io.StringIO()
     csv.writer(file).writerows([["name"], *([text] for text in texts)])
-    found = read(file.getvalue(), template=True)
+    found = read(file.getvalue(), variables=["name"])
     formulas = [text for text in texts if text.startswith("=")]
     assert [row.values["name"] for row in found if isinstance(row, Row)] == [
         text for text in texts if text not in formulas
@@ -153,16 +222,24 @@ def test_any_text_survives_csv(texts: list[str]) -> None:
     assert len(found) == len(texts)
 
 
-@given(st.lists(st.dictionaries(st.text(), st.text()), max_size=5))
+@given(st.lists(st.dictionaries(st.text(), st.text()), min_size=1, max_size=5))
 def test_any_variables_survive_json_lines(variables: list[dict[str, str]]) -> None:
     text = "".join(json.dumps(row) + "\n" for row in variables)
-    assert read(text, "x.jsonl", template=True) == [Row(n, row) for n, row in enumerate(variables, 1)]
+    assert read(text, "x.jsonl", variables=[]) == [Row(n, row) for n, row in enumerate(variables, 1)]
 
 
-@given(st.binary(max_size=400), st.sampled_from(["x.csv", "x.jsonl"]), st.booleans())
-def test_any_bytes_are_read_or_refused_by_name(content: bytes, name: str, template: bool) -> None:
+@given(
+    st.sampled_from([b"", b"a\n", HEADER.encode(), (HEADER + RIGHT).encode()]),
+    st.binary(max_size=400) | st.text('a",\r\n=é', max_size=60).map(str.encode),
+    st.sampled_from(["x.csv", "x.jsonl"]),
+    st.sampled_from([None, ["a"]]),
+)
+def test_any_bytes_are_read_or_refused_by_name(
+    head: bytes, rest: bytes, name: str, variables: list[str] | None
+) -> None:
+    content = head + rest
     try:
-        lines = [item.line for item in read(content, name, template=template)]
+        lines = [item.line for item in read(content, name, variables=variables)]
     except RequestInvalid as error:
         lines = [int(str(error).removeprefix("line ").partition(":")[0])]
     last = content.count(b"\n") + content.count(b"\r") + 1

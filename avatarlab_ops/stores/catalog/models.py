@@ -360,6 +360,7 @@ class BulkRun(Base):
 
     __tablename__ = "bulk_run"
     id: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str | None]  # of the Airflow run that works on it, or did last
     caller: Mapped[str]
     spec: Mapped[dict[str, Any]]  # BulkRequest
     spec_sha256: Mapped[str]

@@ -89,6 +89,21 @@ def idle_renders(db: Session, before: datetime) -> list[m.Render]:
     return list(db.scalars(sa.select(m.Render).where(_RUNNING, last < before).order_by(m.Render.created_at)))
 
 
+def bulk_runs_of(db: Session, render_id: str) -> list[m.BulkRun]:
+    """The bulk runs that wait for a render."""
+    mine = sa.and_(m.BulkItem.render_id == render_id, m.BulkItem.state == "waiting")
+    return list(db.scalars(sa.select(m.BulkRun).join(m.BulkItem).where(mine)))
+
+
+def has_worked(db: Session, bulk_id: str, since: datetime) -> bool:
+    """Whether a bulk run was planned, or any stage of its items was begun or ended, since then."""
+    planned = sa.select(m.BulkRun.id).where(m.BulkRun.id == bulk_id, m.BulkRun.created_at >= since)
+    at_work = sa.func.greatest(m.StageRun.started_at, m.StageRun.ended_at) >= since
+    worked = sa.select(m.BulkItem.bulk_id).join(m.StageRun, m.StageRun.render_id == m.BulkItem.render_id)
+    either = planned.union_all(worked.where(m.BulkItem.bulk_id == bulk_id, at_work))
+    return db.scalars(either.limit(1)).first() is not None
+
+
 def try_alone(db: Session, number: int) -> bool:
     """Take the lock of this number until the transaction ends; False when anyone has a share of it."""
     return bool(db.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(number))))
