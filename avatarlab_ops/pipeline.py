@@ -101,13 +101,19 @@ def check_buckets(settings: Settings, request: AvatarRequest) -> None:
 
 
 def run_stage(
-    settings: Settings, render_id: str, stage: str, *, report: Report = silent, wait: bool = True
+    settings: Settings,
+    render_id: str,
+    stage: str,
+    *,
+    report: Report = silent,
+    wait: bool = True,
+    deliver_now: bool = True,
 ) -> StageResult:
     """Run one stage of a render, or find that its artifact exists. May be called again after any failure.
 
     Raises an error of errors.py. One that no retry can help also ends the render as failed; of the others the
-    caller decides, and calls `fail` when it gives up. Without `wait` nothing is waited for: WorkInFlight says
-    that equal work is being done elsewhere, and after `admit` and `publish` the caller has to call `deliver`.
+    caller decides, and calls `fail` when it gives up. Without `wait` WorkInFlight says that equal work is
+    being done elsewhere; without `deliver_now` the caller has to call `deliver` after `admit` and `publish`.
     """
     from avatarlab_ops.stages import publish
     from avatarlab_ops.stores.catalog import records, transaction
@@ -124,14 +130,14 @@ def run_stage(
             return StageResult(render_id, stage, True, True, made.fingerprint if made else None)
         if stage == "admit":
             admitted = _admit(settings, render_id, AvatarRequest.parse(body))
-            if wait:
+            if deliver_now:
                 deliver(settings, render_id)
             return admitted
         if render.plan is None:
             raise InvariantBroken(f"{stage} was called before admit")
         if stage == "publish":
             compute_s = publish.publish(settings, render_id)
-            if wait:
+            if deliver_now:
                 deliver(settings, render_id)
             return StageResult(render_id, stage, True, False, None, compute_s)
         plan = Plan.model_validate(render.plan)

@@ -103,7 +103,7 @@ class StageOperator(BaseOperator):
         where = settings()
         render_id = self.render_id(where, context)
         try:
-            result = pipeline.run_stage(where, render_id, self.stage, wait=False)
+            result = pipeline.run_stage(where, render_id, self.stage, wait=False, deliver_now=False)
         except WorkInFlight as busy:
             from avatarlab_triggers import WorkEnded
 
@@ -137,7 +137,7 @@ class AdmitOperator(EndOperator):
         where = settings()
         render_id = self.render_id(where, context)
         context["ti"].xcom_push(key=RENDER_ID, value=render_id)
-        result = pipeline.run_stage(where, render_id, self.stage, wait=False)
+        result = pipeline.run_stage(where, render_id, self.stage, wait=False, deliver_now=False)
         known = renders.status(where, render_id)
         record = asdict(result) | {
             "predicted_s": known.predicted_s,

@@ -143,11 +143,13 @@ class _Planner:
         caller: str,
         run_id: str | None,
     ) -> None:
+        from avatarlab_ops.stages.admit import Seen
         from avatarlab_ops.stores.catalog import rates
 
         self.settings, self.db, self.asked = settings, db, asked
         self.bulk_id, self.caller, self.run_id = bulk_id, caller, run_id
         self.problems = _Problems()
+        self.seen = Seen()
         self.keys: dict[str, str] = {}  # key of an item to where it was seen
         self.rates: list[Rate] = rates.known(db)
         self.promised: set[str] = set()  # fingerprints that an item before will have made
@@ -282,7 +284,7 @@ class _Planner:
         try:
             self._claim(draft)
             pipeline.check_buckets(self.settings, draft.request)
-            found = admit(self.settings, draft.request)
+            found = admit(self.settings, draft.request, self.seen)
         except InputError as error:
             self.problems.add(f"{draft.where}: {error}")
             return None

@@ -16,6 +16,7 @@ from avatarlab_ops.bulk.report import Summary, finish
 from avatarlab_ops.errors import AvatarlabError, InputError, RenderCancelled, TransientError
 from avatarlab_ops.graph import GPU_STAGES
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import bulk, transaction
 from avatarlab_ops.stores.catalog.models import BulkItem
 
@@ -37,7 +38,16 @@ def work(
     Raises the first error that a retry may help, after the other items had their turn; on the last try such
     an error ends its item instead. A store that is away ends the turn at once, and no item.
     """
-    deadline = time.monotonic() + turn_s
+    try:
+        return _turn(settings, bulk_id, batch, group, deadline=time.monotonic() + turn_s, last_try=last_try)
+    finally:
+        if group == "finish":  # what the stages before have to tell leaves with it
+            outbox.deliver(settings)
+
+
+def _turn(
+    settings: Settings, bulk_id: str, batch: int, group: str, *, deadline: float, last_try: bool
+) -> bool:
     trouble: AvatarlabError | None = None
     worked = False  # the shortest turn gets one step done
     for stage in GROUPS[group]:
@@ -64,7 +74,7 @@ def _step(settings: Settings, item: BulkItem, stage: str, *, last_try: bool) -> 
     try:
         render_id = item.render_id or _submit(settings, item)
         if render_id is not None:
-            pipeline.run_stage(settings, render_id, stage)
+            pipeline.run_stage(settings, render_id, stage, deliver_now=False)
     except RenderCancelled as error:
         log.info("item %s: %s", item.key, error)
     except AvatarlabError as error:

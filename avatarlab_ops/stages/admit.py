@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,31 @@ MAX_SOUND_BYTES = 64 * 1024**2  # thirty seconds of the largest PCM
 FACE_SIDE_PX = 720  # enough to see a face; smaller frames are read faster
 
 
-def admit(settings: Settings, request: AvatarRequest) -> Plan:
-    """Resolve a request to a plan. Raises the InputError that names what is wrong."""
+@dataclass
+class Seen:
+    """What was found of objects a moment ago, for many requests that name the same ones."""
+
+    sources: dict[str, Source] = field(default_factory=dict)
+    faces: set[str] = field(default_factory=set)
+
+
+def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) -> Plan:
+    """Resolve a request to a plan; `seen` spares looking at an object again.
+
+    Raises the InputError that names what is wrong.
+    """
+    seen = seen or Seen()
     voice = _check_engines(settings, request)
     _check_cloning(request)
     script = _script(request)
     with workspace(settings, "admit") as folder:
-        avatar = _resolve(settings, request.avatar.uri, folder / "avatar")
-        sample = _voice_sample(settings, request, folder)
+        avatar = _resolve(settings, request.avatar.uri, folder / "avatar", seen)
+        sample = _voice_sample(settings, request, folder, seen)
         used = consent.likeness(avatar), consent.voice(request.engines.speech, voice, sample)
         with transaction(settings.pg_dsn) as db:
             consent.check(db, used, request)
-        _require_face(settings, avatar, folder / "avatar")
-        backdrop = _backdrop(settings, request, folder)
+        _require_face(settings, avatar, folder / "avatar", seen)
+        backdrop = _backdrop(settings, request, folder, seen)
     shape = picture(request.output, avatar.width, avatar.height)
     return Plan(
         script=tuple(Spoken(text=sentence.text, pause_s=sentence.pause_s) for sentence in script.sentences),
@@ -117,10 +130,10 @@ def _script(request: AvatarRequest) -> Script:
     return sentences(parts, engine=request.engines.speech)
 
 
-def _backdrop(settings: Settings, request: AvatarRequest, folder: Path) -> Source | None:
+def _backdrop(settings: Settings, request: AvatarRequest, folder: Path, seen: Seen) -> Source | None:
     if request.background.uri is None:
         return None
-    source = _resolve(settings, request.background.uri, folder / "backdrop")
+    source = _resolve(settings, request.background.uri, folder / "backdrop", seen)
     if source.kind != request.background.kind:
         raise MediaRefused(
             f"background: {source.uri} is of kind {source.kind}, not {request.background.kind}; "
@@ -129,13 +142,22 @@ def _backdrop(settings: Settings, request: AvatarRequest, folder: Path) -> Sourc
     return source
 
 
-def _voice_sample(settings: Settings, request: AvatarRequest, folder: Path) -> Source | None:
+def _voice_sample(settings: Settings, request: AvatarRequest, folder: Path, seen: Seen) -> Source | None:
     uri = request.voice_sample.uri
-    return _resolve(settings, uri, folder / "voice_sample", allow=("audio",)) if uri is not None else None
+    return _resolve(settings, uri, folder / "voice_sample", seen, allow=("audio",)) if uri else None
 
 
-def _resolve(settings: Settings, uri: str, folder: Path, *, allow: tuple[Kind, ...] = PICTURES) -> Source:
-    """Digest and measurements of an input object, from the catalog where this version was seen before."""
+def _resolve(
+    settings: Settings, uri: str, folder: Path, seen: Seen, *, allow: tuple[Kind, ...] = PICTURES
+) -> Source:
+    """Digest and measurements of an input object."""
+    if uri not in seen.sources or seen.sources[uri].kind not in allow:
+        seen.sources[uri] = _look(settings, uri, folder, allow)
+    return seen.sources[uri]
+
+
+def _look(settings: Settings, uri: str, folder: Path, allow: tuple[Kind, ...]) -> Source:
+    """The same from the catalog where this version was seen before, else from the object itself."""
     found = _find(settings, uri)
     with transaction(settings.pg_dsn) as db:
         known = records.find_input(db, uri, found.etag)
@@ -154,8 +176,14 @@ def _local(folder: Path, found: Stored) -> Path:
     return folder / Path(found.key).name
 
 
-def _require_face(settings: Settings, avatar: Source, folder: Path) -> None:
+def _require_face(settings: Settings, avatar: Source, folder: Path, seen: Seen) -> None:
     """Raise FaceRefused unless this version of the object shows one leading face, as found now or before."""
+    if avatar.uri not in seen.faces:
+        _find_face(settings, avatar, folder)
+        seen.faces.add(avatar.uri)
+
+
+def _find_face(settings: Settings, avatar: Source, folder: Path) -> None:
     found = _find(settings, avatar.uri)
     with transaction(settings.pg_dsn) as db:
         known = records.find_input(db, avatar.uri, found.etag)

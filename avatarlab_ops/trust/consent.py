@@ -117,13 +117,12 @@ def check(db: Session, needed: Iterable[Material], request: AvatarRequest) -> li
 
     Raises ConsentError saying whose consent is missing and how to record it.
     """
-    licences.record(db)
     return [_valid(db, material, request.language, request.labels) for material in needed]
 
 
 def _valid(db: Session, material: Material, language: str, labels: Mapping[str, str]) -> Consent:
     at, refusals = records.now(), []
-    for consent in consents.of_material(db, material.kind, material.id):
+    for consent in _known(db, material):
         objection = _objection(consent, at) or scope_of(consent).objection(language, labels)
         if objection is None:
             return consent
@@ -133,6 +132,14 @@ def _valid(db: Session, material: Material, language: str, labels: Mapping[str, 
         what += f" (sha256 {material.id[:12]})"
     found = "; ".join(refusals) or "none is recorded"
     raise ConsentError(f"no valid consent for {what}: {found}. Record one with: {_command(material)}")
+
+
+def _known(db: Session, material: Material) -> list[Consent]:
+    """Every record of a material; what this version declares is written when it is first asked for."""
+    if known := list(consents.of_material(db, material.kind, material.id)):
+        return known
+    licences.record(db)
+    return list(consents.of_material(db, material.kind, material.id))
 
 
 def _holds(consent: Consent, at: datetime) -> bool:

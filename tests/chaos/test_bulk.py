@@ -26,19 +26,20 @@ from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects
 
 ITEMS = 200
+END_S = 3000.0  # a few minutes on an idle machine
 BULK_ID = "kill-200"
 WORDS = ("Go.", "Yes.", "No.", "Stay.", "Now.", "Here.", "Two.", "Stop.")
 PERFORM = "batch.perform"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3600)
 def test_a_killed_bulk_run_ends_with_a_result_for_each_item(site: Site) -> None:
     begin(site)
-    wait(lambda: published(site) >= ITEMS // 10)
+    wait(lambda: published(site) >= ITEMS // 10, END_S)
     for pid in wait(lambda: tasks(site)):
         os.kill(pid, signal.SIGKILL)
-    wait(lambda: published(site) >= ITEMS // 4)
+    wait(lambda: published(site) >= ITEMS // 4, END_S)
     single = site.client.submit(request(script="Me first, please.", labels={"who": "single"}))
     assert site.finish(single) == "success"
     assert published(site) < ITEMS, "the bulk run was over before the single request"
@@ -68,7 +69,7 @@ def finished(site: Site) -> str:
         now = str(site.client.run(BULK_ID, BULK_DAG)["state"])
         return now if now in FINAL else None
 
-    return wait(state)
+    return wait(state, END_S)
 
 
 def published(site: Site) -> int:

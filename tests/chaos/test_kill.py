@@ -119,9 +119,9 @@ def ended(site: Site, render_id: str) -> renders.RenderStatus | None:
     return status if status.state in ("published", "failed", "cancelled") else None
 
 
-def wait(look: Callable[[], T | None]) -> T:
+def wait(look: Callable[[], T | None], end_s: float = END_S) -> T:
     """What `look` gives once it gives something; stores and parts may be away meanwhile."""
-    deadline = time.monotonic() + END_S
+    deadline = time.monotonic() + end_s
     trouble: Exception | None = None
     while time.monotonic() < deadline:
         try:
@@ -130,4 +130,4 @@ def wait(look: Callable[[], T | None]) -> T:
         except (AvatarlabError, psutil.NoSuchProcess) as error:
             trouble = error
         time.sleep(0.1)
-    raise AssertionError(f"nothing happened within {END_S:.0f} s; last trouble: {trouble}")
+    raise AssertionError(f"nothing happened within {end_s:.0f} s; last trouble: {trouble}")

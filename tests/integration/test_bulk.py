@@ -176,6 +176,60 @@ def test_a_wrong_row_starts_nothing_unless_asked(stores: Settings, portrait: str
     assert (outline.items, outline.problems) == (2, 3)
 
 
+def test_one_wrong_row_in_a_thousand_starts_nothing_unless_asked(stores: Settings, portrait: str) -> None:
+    scripts = ["Go."] * 1000
+    scripts[616] = "=cmd|'/c calc'!A1"
+    uri = rows(stores, portrait, "thousand", scripts)
+    before = renders_known(stores)
+    with pytest.raises(RequestInvalid) as refused:
+        planning.plan(stores, asked(file=uri), bulk_id="thousand", caller="x")
+    first, line = str(refused.value).splitlines()
+    assert (first, line.partition(" is a formula")[0]) == (
+        "nothing was started:", "line 618: script: \"=cmd|'/c calc'!A1\""
+    )  # fmt: skip
+    assert renders_known(stores) == before
+    outline = planning.plan(stores, asked(file=uri, partial=True), bulk_id="thousand", caller="x")
+    assert (outline.items, outline.problems, len(items_of(stores, "thousand"))) == (999, 1, 999)
+
+
+def renders_known(stores: Settings) -> int:
+    with transaction(stores.pg_dsn) as db:
+        return db.scalar(sa.select(sa.func.count()).select_from(m.Render)) or 0
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(
+    stores: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = material.upload(stores, "bulk/large.csv", b"script,avatar.uri\n" + b"\0" * (64 << 20))
+
+    def read(*_: Any, **__: Any) -> Any:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr("avatarlab_ops.stores.objects.Objects.download", read)
+    monkeypatch.setattr("avatarlab_ops.stores.objects.Objects.read", read)
+    for where in ({"file": uri}, {"file": "s3://inputs/x.csv", "template": uri}):
+        with pytest.raises(RequestInvalid, match=r"large.csv has 67,108,882 bytes, at most 67,108,864"):
+            planning.plan(stores, asked(**where), bulk_id="large", caller="x")
+
+
+def test_whatever_a_row_quotes_can_be_kept_and_told(stores: Settings, portrait: str) -> None:
+    right = json.dumps({"script": "Go.", "avatar": {"uri": portrait}})
+    odd = [
+        {"script": "Go.", "avatar": {"uri": portrait}, "hat\u0000\ud800\u202e": 1},
+        {"script": "Go.", "avatar": {"uri": portrait}, "voice": "\u0000\ud800"},
+        {"script": "Go.", "avatar": {"uri": portrait}, "language": "x" * 5000},
+        {"key": "a\u0000", "script": "Go.", "avatar": {"uri": portrait}},
+        {"script": 5, "avatar": [], "seed": float("nan")},
+        {"script": [{"text": "\ud800"}], "avatar": {"uri": portrait}},
+    ]
+    lines = [right, *map(json.dumps, odd), right.replace("Go.", "Yes.")]
+    uri = material.upload(stores, "bulk/odd.jsonl", "\n".join(lines).encode())
+    outline = planning.plan(stores, asked(file=uri, partial=True), bulk_id="odd", caller="x")
+    assert (outline.items, outline.problems) == (2, len(odd))
+    assert [told.partition(":")[0] for told in outline.told] == [f"line {n}" for n in range(2, 8)]
+    assert all(told.isprintable() and len(told) < 600 for told in outline.told)
+
+
 def test_keys_name_items_and_must_differ(stores: Settings, portrait: str) -> None:
     header = "key,script,avatar.uri\n"
     row = f"one,Go.,{portrait}\n"
