@@ -153,6 +153,7 @@ class _Planner:
         self.keys: dict[str, str] = {}  # key of an item to where it was seen
         self.rates: list[Rate] = rates.known(db)
         self.promised: set[str] = set()  # fingerprints that an item before will have made
+        self.made: dict[str, Artifact] = {}  # those that exist
         self.batch, self.batch_items, self.batch_gpu_s, self.items, self.gpu_s = 0, 0, 0.0, 0, 0.0
 
     def run(self) -> Outline:
@@ -313,21 +314,28 @@ class _Planner:
 
     def _predict(self, found: Plan) -> float:
         """GPU-seconds of an item: nothing for what exists, or what an item before it makes."""
-        from avatarlab_ops.stores.catalog import records
-
         artifacts: dict[str, Artifact] = {}
         free: list[str] = []
         for stage in GRAPH:
             wanted = recipe(stage, found, artifacts) if stage.wanted(found) else None
             if wanted is None:
                 continue
-            made = records.find_artifact(self.db, wanted.fingerprint)
+            made = self._find(wanted.fingerprint)
             if made is not None:
                 artifacts[stage.name] = made
             elif wanted.fingerprint in self.promised:
                 free.append(stage.name)
             self.promised.add(wanted.fingerprint)
         return prediction.gpu_s(prediction.predict(self.rates, found, artifacts, free))
+
+    def _find(self, fingerprint: str) -> Artifact | None:
+        from avatarlab_ops.stores.catalog import records
+
+        if fingerprint not in self.made and fingerprint not in self.promised:
+            found = records.find_artifact(self.db, fingerprint)
+            if found is not None:
+                self.made[fingerprint] = found
+        return self.made.get(fingerprint)
 
     def _pack(self, gpu_s: float) -> None:
         """Next item, into the same batch while one turn holds it."""

@@ -35,6 +35,7 @@ class Seen:
 
     sources: dict[str, Source] = field(default_factory=dict)
     faces: set[str] = field(default_factory=set)
+    consents: set[str] = field(default_factory=set)
 
 
 def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) -> Plan:
@@ -50,8 +51,7 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
         avatar = _resolve(settings, request.avatar.uri, folder / "avatar", seen)
         sample = _voice_sample(settings, request, folder, seen)
         used = consent.likeness(avatar), consent.voice(request.engines.speech, voice, sample)
-        with transaction(settings.pg_dsn) as db:
-            consent.check(db, used, request)
+        _require_consent(settings, request, used, seen)
         _require_face(settings, avatar, folder / "avatar", seen)
         backdrop = _backdrop(settings, request, folder, seen)
     shape = picture(request.output, avatar.width, avatar.height)
@@ -72,6 +72,16 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
         seed=request.seed,
         warnings=script.warnings,
     )
+
+
+def _require_consent(
+    settings: Settings, request: AvatarRequest, used: tuple[consent.Material, ...], seen: Seen
+) -> None:
+    asked = repr((used, request.language, sorted(request.labels.items())))
+    if asked not in seen.consents:
+        with transaction(settings.pg_dsn) as db:
+            consent.check(db, used, request)
+        seen.consents.add(asked)
 
 
 def _check_engines(settings: Settings, request: AvatarRequest) -> str:
