@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
@@ -36,3 +38,15 @@ def test_ctrl_c_ends_with_the_exit_code_of_a_cancelled_render(monkeypatch: pytes
 
     monkeypatch.setattr(render, "known_stores", interrupted)
     assert CliRunner().invoke(main, ["status", "order-1042"]).exit_code == 6
+
+
+def test_a_gigabyte_of_rows_is_refused_before_it_is_read_or_uploaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATARLAB_HOME", str(tmp_path / "nothing runs here"))
+    rows = tmp_path / "rows.csv"
+    with rows.open("wb") as file:
+        file.truncate(1 << 30)
+    done = CliRunner().invoke(main, ["regenerate", str(rows)])
+    assert done.exit_code == 2
+    assert "rows.csv has 1,073,741,824 bytes, at most 67,108,864 are allowed; split it" in done.output
