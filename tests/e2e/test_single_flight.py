@@ -42,7 +42,7 @@ def test_a_killed_task_is_replaced_by_the_one_that_was_deferred_for_it(site: Sit
 
 def _with_one_behind(site: Site, runs: list[str]) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """The task at work on a stage, and the other run's task that is deferred for it."""
-    for stage in ("lipsync", "speech"):
+    for stage in ("lipsync", "speech", "composite"):
         url = "/api/v2/dags/avatar_render/dagRuns/{}/taskInstances/" + stage
         found = {task["state"]: task for task in (site.client.get(url.format(run)) for run in runs)}
         if "deferred" in found and found.get("running", {}).get("pid"):
@@ -54,7 +54,7 @@ def _check_gave_way(site: Site, waiter: dict[str, Any]) -> None:
     """A deferred task holds no slot of its pool, and people are told that it waits."""
 
     def holds_no_slot() -> bool:
-        pool = site.client.get("/api/v2/pools/gpu")  # its figures are counted one after the other
+        pool = site.client.get(f"/api/v2/pools/{waiter['pool']}")  # its figures are counted one after the other
         return pool["deferred_slots"] >= 1 and pool["open_slots"] == pool["slots"] - pool["running_slots"]
 
     assert _until(holds_no_slot)
