@@ -54,7 +54,7 @@ def _check_gave_way(site: Site, waiter: dict[str, Any]) -> None:
     """A deferred task holds no slot of its pool, and people are told that it waits."""
 
     def holds_no_slot() -> bool:
-        pool = site.client.get(f"/api/v2/pools/{waiter['pool']}")  # its figures are counted one after the other
+        pool = site.client.get(f"/api/v2/pools/{waiter['pool']}")  # figures counted one by one
         return pool["deferred_slots"] >= 1 and pool["open_slots"] == pool["slots"] - pool["running_slots"]
 
     assert _until(holds_no_slot)
