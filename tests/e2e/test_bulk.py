@@ -138,7 +138,7 @@ def test_command_line_tries_runs_and_fetches(site: Site, files: list[str], tmp_p
     assert json.loads(avatarlab("bulk", "status", bulk_id).stdout)["states"] == {"published": 3}
     out = tmp_path / "report.csv"
     assert avatarlab("bulk", "report", bulk_id, "--out", str(out)).returncode == 0
-    assert [item["state"] for item in csv.DictReader(out.open())] == ["published"] * 3
+    assert [item["state"] for item in csv.DictReader(out.read_text().splitlines())] == ["published"] * 3
     again = avatarlab("regenerate", *files)
     assert (again.stdout.strip(), "0 of 3 videos to make" in again.stderr) == (bulk_id, True)
 
