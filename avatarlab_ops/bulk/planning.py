@@ -68,6 +68,7 @@ class _Problems:
     first: list[str] = field(default_factory=list)
 
     def add(self, reason: str) -> None:
+        """Count one more; the first `SHOWN` are kept in words."""
         self.count += 1
         if len(self.first) < SHOWN:
             self.first.append(_printable(reason))

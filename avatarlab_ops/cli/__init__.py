@@ -30,6 +30,7 @@ class _Commands(click.Group):
     """Ends with the error's own exit code and message; a traceback is for defects only."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; leave the process by the error's exit code."""
         try:
             return super().invoke(ctx)
         except AvatarlabError as error:

@@ -24,6 +24,7 @@ class _Coverage:
         self.frames = 0
 
     def watch(self, mattes: Iterable[Alpha]) -> Iterator[Alpha]:
+        """Pass mattes on unchanged, counting them."""
         for matte in mattes:
             self.total += float(matte.mean()) / 255
             self.frames += 1

@@ -219,6 +219,7 @@ class _Window:
 
     @classmethod
     def of(cls, framing: Framing, size: int) -> _Window:
+        """The smallest window, in pixels of the square, that holds what is repainted in every frame."""
         scale, side = framing.side / size, framing.side
         outlines = np.array([
             crops.corners(framing.seen(i, size), crops.NOSE_TIP) for i in range(len(framing.points))
