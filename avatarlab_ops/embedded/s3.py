@@ -24,6 +24,8 @@ BUCKETS = ("inputs", "artifacts", "outputs", "models")
 VERSIONED = "outputs"
 PARTS = ("master", "volume", "filer", "s3", "admin")  # each listens twice: HTTP and gRPC
 PROBE_KEY = "avatarlab-start-probe"
+# Each bucket holds a volume at least, and there are only as many as fit the free disk: large ones run out.
+VOLUME_MB = 128
 
 
 class ObjectStore(Server):
@@ -64,6 +66,7 @@ class ObjectStore(Server):
             "master.telemetry": "false", "webdav": "false", "admin.ui": "false",
             "s3.port.iceberg": 0, "s3.port.lance": 0,
             "s3.autoCreateBucket": "false", "s3.allowDeleteBucketNotEmpty": "false",
+            "master.volumeSizeLimitMB": VOLUME_MB,
         }  # fmt: skip
         for part in PARTS:
             options |= {f"{part}.port": self.ports[part], f"{part}.port.grpc": self.ports[f"{part}.grpc"]}

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from avatarlab_ops import pipeline
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.objects import objects
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +24,15 @@ def fresh(servers: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with server.connect() as connection:
         connection.exec_driver_sql(f'CREATE DATABASE "test_{tag}"')
     names = ("inputs", "artifacts", "outputs", "models")
-    yield replace(
+    settings = replace(
         servers,
         pg_dsn=url.set(drivername="postgresql", database=f"test_{tag}").render_as_string(hide_password=False),
         home=Path(tmp_path_factory.mktemp("home")),
         **{f"bucket_{name}": f"{name}-{tag}" for name in names},
     )
+    yield settings
+    for name in names:
+        _remove_bucket(settings, f"{name}-{tag}")
     from avatarlab_ops.stores.catalog import engine
 
     engine(
@@ -36,6 +40,17 @@ def fresh(servers: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     ).dispose()
     with server.connect() as connection:
         connection.exec_driver_sql(f'DROP DATABASE "test_{tag}" WITH (FORCE)')
+
+
+def _remove_bucket(settings: Settings, bucket: str) -> None:
+    """Every bucket holds a volume of the store, and there are only so many."""
+    client = objects(settings).client
+    if not any(found["Name"] == bucket for found in client.list_buckets()["Buckets"]):
+        return
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for found in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+            client.delete_object(Bucket=bucket, Key=found["Key"], VersionId=found["VersionId"])
+    client.delete_bucket(Bucket=bucket)
 
 
 @pytest.fixture(scope="module")

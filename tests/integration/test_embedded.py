@@ -105,6 +105,17 @@ def test_a_wrong_password_opens_nothing(home: Path) -> None:
         _s3(_replace_secret(settings)).list_buckets()
 
 
+def test_more_buckets_than_gigabytes_of_free_disk_take_objects(home: Path) -> None:
+    s3 = _s3(embedded.ensure(home))
+    count = min(shutil.disk_usage(home).free >> 30, 120) + 5
+    for number in range(count):
+        s3.create_bucket(Bucket=f"team-{number}")
+        s3.put_object(Bucket=f"team-{number}", Key="one", Body=b"1")
+    for number in range(count):
+        s3.delete_object(Bucket=f"team-{number}", Key="one")
+        s3.delete_bucket(Bucket=f"team-{number}")
+
+
 def _with_password(address: str) -> str:
     scheme, rest = address.split("://")
     return f"{scheme}://avatarlab:wrong@{rest.split('@')[1]}"
