@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from running_site import AVATAR, Site, request
 from test_kill import check_artifacts, tasks, wait
 
+from avatarlab_ops import pipeline
 from avatarlab_ops.client import BULK_DAG, DAG, FINAL
 from avatarlab_ops.embedded import control
 from avatarlab_ops.embedded.supervisor import read_state
@@ -58,6 +59,7 @@ def begin(site: Site) -> None:
     writer = csv.writer(text)
     writer.writerow(["script", "avatar.uri", "output.resolution", "output.aspect", "captions", "seed"])
     writer.writerows([WORDS[n % len(WORDS)], AVATAR, "360p", "1:1", "none", n] for n in range(ITEMS))
+    pipeline.prepare(site.settings)  # the tables that this test reads are otherwise made by the first task
     objects(site.settings).put_if_absent("inputs", "bulk/kill.csv", text.getvalue().encode())
     site.client.trigger(BULK_ID, {"file": "s3://inputs/bulk/kill.csv", "name": BULK_ID}, BULK_DAG)
 
