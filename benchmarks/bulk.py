@@ -1,37 +1,45 @@
 """What one more item of a bulk run costs when it shares its avatar, beside its own compute.
 
 Marginal cost: the seconds by which a bulk run of more items takes longer, an item. Own compute: what speech,
-lip-sync and composite of those items took themselves. Both runs go through one process and every stage
-(`bulk.work.run`: planning, admission, stores, publication, report), so that nothing overlaps and the ratio is
-the most it can be; in Airflow three such processes work side by side.
+lip-sync and composite of those items took themselves, in one process. The first rows are of one process that
+goes through every stage (`bulk.work.run`: planning, admission, stores, publication, report), so that nothing
+overlaps; the last ones are of `avatar_regenerate` in a real Airflow, where three such processes work.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from avatarlab_ops import pipeline
-from avatarlab_ops.bulk import work
+from avatarlab_ops.bulk import work as bulk
 from avatarlab_ops.bulk.contract import BulkRequest
-from avatarlab_ops.embedded import servers
+from avatarlab_ops.client import BULK_DAG, AirflowClient
+from avatarlab_ops.embedded import control
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.objects import objects
+from benchmarks.orchestration import ended, seconds
 from benchmarks.stages import PORTRAIT, SENTENCE
 
 OWN = ("speech", "lipsync", "composite")
+# name -> (script, resolution, aspect, items of the smaller run, of the larger one)
 SIZES = {"a word, 360p": ("Go.", "360p", "1:1", 2, 14), "a sentence, 720p": (SENTENCE, "720p", "16:9", 1, 5)}
+IN_AIRFLOW = {"a word, 360p": (25, 125), "a sentence, 720p": (6, 24)}  # items: whole batches
+Work = Callable[[Settings, str, str], float]
 
 
-def run(settings: Settings, script: str, resolution: str, aspect: str, *, items: int) -> tuple[float, float]:
+def run(settings: Settings, size: str, items: int, work: Work) -> tuple[float, float]:
     """(wall clock, own compute) in seconds of one bulk run whose items differ by their seed."""
+    script, resolution, aspect, *_ = SIZES[size]
     text, first = io.StringIO(), time.time_ns()
     writer = csv.writer(text)
     writer.writerow(["script", "avatar.uri", "output.resolution", "output.aspect", "captions", "seed"])
@@ -40,44 +48,72 @@ def run(settings: Settings, script: str, resolution: str, aspect: str, *, items:
     writer.writerows([script, avatar, resolution, aspect, "none", seed] for seed in seeds)
     name = f"bench-{first}"
     objects(settings).put_if_absent(settings.bucket_inputs, f"bench/{name}.csv", text.getvalue().encode())
-    asked = BulkRequest.parse({"file": f"s3://{settings.bucket_inputs}/bench/{name}.csv"})
+    took_s = work(settings, f"s3://{settings.bucket_inputs}/bench/{name}.csv", name)
+    return took_s, own_compute(settings, name, items)
+
+
+def in_one_process(settings: Settings, file: str, name: str) -> float:
+    """Seconds of a bulk run in this process."""
     started = time.perf_counter()
-    done = work.run(settings, asked, bulk_id=name)
-    took_s = time.perf_counter() - started
-    assert done.states == {"published": items}
-    return took_s, own_compute(settings, name)
+    bulk.run(settings, BulkRequest.parse({"file": file}), bulk_id=name)
+    return time.perf_counter() - started
 
 
-def own_compute(settings: Settings, bulk_id: str) -> float:
+def in_airflow(client: AirflowClient) -> Work:
+    """Seconds of a bulk run from queued to ended."""
+
+    def work(settings: Settings, file: str, name: str) -> float:  # noqa: ARG001
+        run_id = client.regenerate({"file": file, "name": name}, name)
+        return seconds(ended(client, BULK_DAG, run_id))
+
+    return work
+
+
+def own_compute(settings: Settings, bulk_id: str, items: int) -> float:
     """Seconds that the items' own stages took."""
+    mine = m.BulkItem.bulk_id == bulk_id
     query = sa.select(sa.func.sum(m.StageRun.compute_s)).where(
-        m.BulkItem.bulk_id == bulk_id, m.StageRun.render_id == m.BulkItem.render_id, m.StageRun.stage.in_(OWN)
+        mine, m.StageRun.render_id == m.BulkItem.render_id, m.StageRun.stage.in_(OWN)
     )
     with transaction(settings.pg_dsn) as db:
+        states = db.scalars(sa.select(m.BulkItem.state).where(mine)).all()
+        assert states == ["published"] * items
         return float(db.scalar(query) or 0.0)
 
 
-def row(settings: Settings, name: str) -> str:
-    """One line of the table; the first run also pays for the avatar and for loading the engines."""
-    script, resolution, aspect, few, many = SIZES[name]
-    run(settings, script, resolution, aspect, items=1)
-    less, more = (run(settings, script, resolution, aspect, items=items) for items in (few, many))
-    marginal_s, own_s = ((more[i] - less[i]) / (many - few) for i in (0, 1))
-    return f"{name:<18} {marginal_s:>18.2f} {own_s:>16.2f} {marginal_s / own_s:>6.2f}"
+def marginal(settings: Settings, size: str, few: int, many: int, work: Work) -> list[float]:
+    """[wall clock, own compute] of one more item; a first run pays for the avatar and loads the engines."""
+    run(settings, size, 1, work)
+    less, more = (run(settings, size, items, work) for items in (few, many))
+    return [(more[i] - less[i]) / (many - few) for i in (0, 1)]
+
+
+def table(settings: Settings, client: AirflowClient) -> None:
+    """Print both ways and both sizes."""
+    print(f"{'item':<30} {'marginal s':>10} {'own compute s':>13} {'ratio':>6}")
+    for size, (*_, few, many) in SIZES.items():
+        took_s, own_s = marginal(settings, size, few, many, in_one_process)
+        print(
+            f"{size + ', one process':<30} {took_s:>10.2f} {own_s:>13.2f} {took_s / own_s:>6.2f}", flush=True
+        )
+        took_s, _ = marginal(settings, size, *IN_AIRFLOW[size], in_airflow(client))
+        print(f"{size + ', Airflow':<30} {took_s:>10.2f} {own_s:>13.2f} {took_s / own_s:>6.2f}", flush=True)
 
 
 def main() -> None:
-    """Print both sizes."""
-    with tempfile.TemporaryDirectory() as home:
-        settings = servers.ensure(Path(home))
+    """Start an Airflow of its own, where one process finds its stores too."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        os.environ |= {"AVATARLAB_HOME": str(home), "AVATARLAB_PORT": "0"}
         try:
+            control.up(home, print)
+            settings = Settings.from_env()
             pipeline.prepare(settings)
             objects(settings).put_if_absent(settings.bucket_inputs, "bench/astronaut.png", PORTRAIT)
-            print(f"{'item (one process)':<18} {'marginal s an item':>18} {'own compute s':>16} {'ratio':>6}")
-            for name in SIZES:
-                print(row(settings, name), flush=True)
+            with AirflowClient.from_home(home) as client:
+                table(settings, client)
         finally:
-            servers.stop(Path(home))
+            control.down(home)
 
 
 if __name__ == "__main__":

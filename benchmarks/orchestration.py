@@ -37,13 +37,13 @@ with DAG("empty_chain", schedule=None):
 '''
 
 
-def _seconds(run: dict[str, str]) -> float:
-    return (
-        datetime.fromisoformat(run["end_date"]) - datetime.fromisoformat(run["queued_at"])
-    ).total_seconds()
+def seconds(run: dict[str, str]) -> float:
+    """From queued to ended."""
+    return (datetime.fromisoformat(run["end_date"]) - datetime.fromisoformat(run["queued_at"])).total_seconds()
 
 
-def _ended(client: AirflowClient, dag: str, run_id: str) -> dict[str, str]:
+def ended(client: AirflowClient, dag: str, run_id: str) -> dict[str, str]:
+    """Airflow's record of a run once it has succeeded."""
     url = f"/api/v2/dags/{dag}/dagRuns/{run_id}"
     while (run := client.get(url))["state"] not in ("success", "failed"):
         time.sleep(0.2)
@@ -55,14 +55,14 @@ def empty_chain(client: AirflowClient) -> float:
     """Seconds from queued to ended of one chain of empty tasks."""
     run_id = f"bench-{time.time_ns()}"
     client.trigger(run_id, {}, dag="empty_chain")
-    return _seconds(_ended(client, "empty_chain", run_id))
+    return seconds(ended(client, "empty_chain", run_id))
 
 
 def render(client: AirflowClient, settings: Settings) -> tuple[float, float]:
     """(wall clock, sum of the stages' compute) in seconds of one uncached 360p render of one sentence."""
     data = request(settings, 1, time.time_ns() % 2**32, output={"resolution": "360p"})
     run_id = client.submit(data)
-    wall_s = _seconds(_ended(client, "avatar_render", run_id))
+    wall_s = seconds(ended(client, "avatar_render", run_id))
     render_id = client.xcom(run_id, "admit", "render_id")
     return wall_s, sum(stage.compute_s for stage in renders.status(settings, render_id).stages)
 

@@ -104,6 +104,7 @@ class Daemon:
             _signal(pid, how)
         if not self.wait_stopped(patience_s if pid is not None else LEFTOVERS_S):
             self.kill()
+        _reap()
 
     def kill(self) -> None:
         """End every process that holds the lock. Raises TransientError when one cannot be ended."""

@@ -27,6 +27,7 @@ from avatarlab_ops.stores.documents import VALIDATORS, documents
 
 FIRST_DELAY_S = 5  # doubles with each failure
 LAST_DELAY_S = 3600
+AT_ONCE = 50  # messages that one transaction claims; killed, it sends those again
 TRIES = 8  # of a message that is refused; ten minutes of delays
 log = logging.getLogger(__name__)
 
@@ -74,14 +75,15 @@ def deliver(settings: Settings, *, render_id: str | None = None, limit: int = 10
 
 
 def _deliver(settings: Settings, receiver: Receiver, render_id: str | None, limit: int) -> int:
-    """Deliver to one receiver until nothing is due or it is away; one transaction a message."""
-    delivered = 0
-    for _ in range(limit):
+    """Deliver to one receiver until nothing is due or it is away; one transaction for a few renders."""
+    delivered = tried = 0
+    there = True
+    while there and tried < limit:
         with transaction(settings.pg_dsn) as db:
-            row: Outbox | None = db.scalars(_due(receiver, render_id)).first()
-            if row is None or not _try(settings, receiver, row):
-                break
-            delivered += row.delivered_at is not None
+            rows: Sequence[Outbox] = db.scalars(_due(receiver, render_id, min(AT_ONCE, limit - tried))).all()
+            there = bool(rows) and all(_try(settings, receiver, row) for row in rows)
+            tried += len(rows)
+            delivered += sum(row.delivered_at is not None for row in rows)
     return delivered
 
 
@@ -93,8 +95,8 @@ def _waiting(
     return [*found, rows.render_id == render_id] if render_id else found
 
 
-def _due(receiver: Receiver, render_id: str | None) -> sa.Select[Any]:
-    """The next message that is the first one waiting of its render.
+def _due(receiver: Receiver, render_id: str | None, count: int) -> sa.Select[Any]:
+    """The next messages that are each the first one waiting of their render.
 
     One that another process is delivering is left to it, and still holds back those that follow it.
     """
@@ -104,7 +106,7 @@ def _due(receiver: Receiver, render_id: str | None) -> sa.Select[Any]:
     )
     query = sa.select(Outbox).where(*_waiting(Outbox, receiver.topics, render_id), ~before)
     query = query.where(Outbox.next_at <= records.now())
-    return query.order_by(Outbox.id).limit(1).with_for_update(skip_locked=True, of=Outbox)
+    return query.order_by(Outbox.id).limit(count).with_for_update(skip_locked=True, of=Outbox)
 
 
 def _try(settings: Settings, receiver: Receiver, row: Outbox) -> bool:

@@ -91,9 +91,7 @@ def lock(
     is held as well, shared with others: it shows that somebody works on what it names.
     """
     number = lock_number(name)
-    with _mapped():
-        connection = engine(dsn).connect().execution_options(isolation_level="AUTOCOMMIT")
-    try:
+    with _of_ones_own(dsn) as connection:
         with _mapped():
             patience_ms = min(LOCK_POLL_MS, max(1, round(wait_s * 1000)))
             connection.exec_driver_sql(f"SET lock_timeout = {patience_ms}")
@@ -107,8 +105,21 @@ def lock(
             with _mapped():
                 connection.execute(shared, {"number": lock_number(alive)})
         yield
+
+
+@contextmanager
+def _of_ones_own(dsn: str) -> Iterator[sa.Connection]:
+    """A connection for locks; it goes back to the pool without them, or is closed, which frees them too."""
+    with _mapped():
+        connection = engine(dsn).connect().execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        yield connection
     finally:
-        connection.invalidate()  # closing the session frees the lock, whatever happened to it
+        try:
+            connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+            connection.exec_driver_sql("RESET lock_timeout")
+        except DBAPIError:
+            connection.invalidate()
         connection.close()
 
 
