@@ -2,8 +2,9 @@
 
 `plan` checks every row before anything starts. Items go in batches through three tasks each: `prepare`
 (CPU), `perform` (all model stages, in the pool `gpu`) and `finish` (CPU). Every task has a lower priority
-than those of single requests, and `perform` takes at most AVATARLAB_BULK_GPU_TASKS (1) places of the pool,
-for a turn at a time. Triggered again under the same name, or cleared, a run continues.
+than those of single requests. `perform` takes at most AVATARLAB_BULK_GPU_TASKS (1) places of the pool `gpu`,
+for a turn at a time; the other two take AVATARLAB_BULK_CPU_TASKS (1) each of the pool `cpu`, which leaves it
+mostly free. Triggered again under the same name, or cleared, a run continues.
 
 AVATARLAB_REGENERATE_CRON (e.g. `0 3 * * *`) runs it by the clock; the Airflow variable `avatarlab_regenerate`
 then says what to choose, as JSON; unset: everything stale.
@@ -19,7 +20,7 @@ from avatarlab_bulk import BatchOperator, PlanOperator, ReportOperator
 from avatarlab_ops.bulk.contract import form_schema
 
 GPU_TASKS = int(os.environ.get("AVATARLAB_BULK_GPU_TASKS", "1"))
-CPU_TASKS = 1  # of each kind: single requests find the pool `cpu` mostly free
+CPU_TASKS = int(os.environ.get("AVATARLAB_BULK_CPU_TASKS", "1"))
 
 with DAG(
     "avatar_regenerate",

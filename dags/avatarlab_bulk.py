@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Variable
-from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from avatarlab_airflow import REFUSAL, caller_of, retry_policy
 from avatarlab_connections import settings
 
@@ -59,7 +59,7 @@ class PlanOperator(BulkOperator):
 
 
 class BatchOperator(BulkOperator):
-    """One group of stages for one batch; at the end of its turn it queues again behind whoever waits."""
+    """One group of stages for one batch; at the end of a turn it queues again behind whoever waits."""
 
     template_fields: Sequence[str] = ("batch",)
 
@@ -67,15 +67,21 @@ class BatchOperator(BulkOperator):
         super().__init__(task_id=group, **kwargs)
         self.group, self.batch = group, batch
 
-    def execute(self, context: Context) -> None:
-        """Work until the batch is done or the turn is over."""
+    def execute(self, context: Context, event: str | None = None) -> None:  # noqa: ARG002
+        """Work until the batch is done or, in the pool `gpu`, the turn is over."""
+        from avatarlab_triggers import TurnEnded
+
+        from avatarlab_ops.bulk.planning import TURN_S
         from avatarlab_ops.bulk.work import work
 
         task: Any = context["ti"]
         bulk_id = task.xcom_pull(task_ids="plan", key=BULK_ID)
         last_try = task.try_number > task.max_tries
-        if not work(settings(), bulk_id, int(self.batch), self.group, last_try=last_try):
-            raise AirflowRescheduleException(datetime.now(UTC))  # type: ignore[no-untyped-call]
+        turn_s = TURN_S if self.pool == "gpu" else math.inf
+        if not work(settings(), bulk_id, int(self.batch), self.group, turn_s=turn_s, last_try=last_try):
+            # Not rescheduled: Airflow takes a task that is queued again before the end of its last process
+            # was seen for a failed one, unless it had been deferred.
+            self.defer(trigger=TurnEnded(), method_name="execute")
 
 
 class ReportOperator(BulkOperator):

@@ -30,3 +30,18 @@ class WorkEnded(BaseTrigger):
 
         reason = await work_ended(await pg_dsn(), self.lock, self.render_id)
         yield TriggerEvent(reason)  # type: ignore[no-untyped-call]
+
+
+class TurnEnded(BaseTrigger):
+    """Fires at once: the task has given its place back and queues for one again, behind whoever waits."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and no argument."""
+        return "avatarlab_triggers.TurnEnded", {}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event."""
+        yield TriggerEvent("its turn")  # type: ignore[no-untyped-call]

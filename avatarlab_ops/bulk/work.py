@@ -1,17 +1,18 @@
 """Work on one batch: a stage for all of its items, then the next stage, so that a model is loaded once.
 
-A batch gives its place in the pool back when its turn is over, between two stages of two items; whoever waits
+A batch gives its place in the pool back when a turn is over, between two stages of two items; whoever waits
 for the pool goes first. Everything may be called again after any failure: what is done is not done again.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 
 from avatarlab_ops import pipeline
 from avatarlab_ops.bulk.contract import BulkRequest
-from avatarlab_ops.bulk.planning import TURN_S, Outline, plan
+from avatarlab_ops.bulk.planning import Outline, plan
 from avatarlab_ops.bulk.report import Summary, finish
 from avatarlab_ops.errors import AvatarlabError, InputError, RenderCancelled, TransientError
 from avatarlab_ops.graph import GPU_STAGES
@@ -30,7 +31,7 @@ def work(
     batch: int,
     group: str,
     *,
-    turn_s: float = TURN_S,
+    turn_s: float = math.inf,
     last_try: bool = False,
 ) -> bool:
     """Do a group of stages for the items of a batch; False when the turn ended before the work did.
@@ -119,5 +120,5 @@ def run(settings: Settings, asked: BulkRequest, *, bulk_id: str, caller: str = "
     outline: Outline = plan(settings, asked, bulk_id=bulk_id, caller=caller)
     for batch in outline.batches:
         for group in GROUPS:
-            work(settings, bulk_id, batch, group, turn_s=float("inf"), last_try=True)
+            work(settings, bulk_id, batch, group, last_try=True)
     return finish(settings, bulk_id)

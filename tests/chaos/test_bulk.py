@@ -8,6 +8,7 @@ import json
 import os
 import signal
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -108,7 +109,12 @@ def check_results(site: Site) -> None:
 
 def check_no_retry_was_spent_on_turns(site: Site) -> None:
     """A task that queues again after its turn is still at the same try: only the kills cost tries."""
-    turns = Counter(event["map_index"] for event in events(site, BULK_DAG, BULK_ID, PERFORM, "running"))
+    told = events(site, BULK_DAG, BULK_ID, PERFORM)
+    turns = Counter(event["map_index"] for event in told if event["event"] == "running")
+    for number in turns:
+        mine = [event["event"] for event in told if event["map_index"] == number]
+        after = {then for now, then in pairwise(mine) if now == "deferred"}
+        assert after <= {"running"}, "Airflow took the end of a turn for something else"
     url = f"/api/v2/dags/{BULK_DAG}/dagRuns/{BULK_ID}/taskInstances?limit=1000"
     tries = [task["try_number"] for task in site.client.get(url)["task_instances"]]
     assert max(turns.values()) > 1, "no turn ended before its batch"
