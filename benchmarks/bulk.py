@@ -1,9 +1,9 @@
 """What one more item of a bulk run costs when it shares its avatar, beside its own compute.
 
 Marginal cost: the seconds by which a bulk run of more items takes longer, an item. Own compute: what speech,
-lip-sync and composite of those items took themselves, in one process. The first rows are of one process that
-goes through every stage (`bulk.work.run`: planning, admission, stores, publication, report), so that nothing
-overlaps; the last ones are of `avatar_regenerate` in a real Airflow, where three such processes work.
+lip-sync and composite of those items took themselves in the same runs. One process goes through every stage
+(`bulk.work.run`: planning, admission, stores, publication, report), so that nothing overlaps; in Airflow
+(`avatar_regenerate`) three such processes work side by side, and share the cores with Airflow itself.
 """
 
 from __future__ import annotations
@@ -92,12 +92,11 @@ def table(settings: Settings, client: AirflowClient) -> None:
     """Print both ways and both sizes."""
     print(f"{'item':<30} {'marginal s':>10} {'own compute s':>13} {'ratio':>6}")
     for size, (*_, few, many) in SIZES.items():
-        took_s, own_s = marginal(settings, size, few, many, in_one_process)
-        print(
-            f"{size + ', one process':<30} {took_s:>10.2f} {own_s:>13.2f} {took_s / own_s:>6.2f}", flush=True
-        )
-        took_s, _ = marginal(settings, size, *IN_AIRFLOW[size], in_airflow(client))
-        print(f"{size + ', Airflow':<30} {took_s:>10.2f} {own_s:>13.2f} {took_s / own_s:>6.2f}", flush=True)
+        ways = ("one process", few, many, in_one_process), ("Airflow", *IN_AIRFLOW[size], in_airflow(client))
+        for name, less, more, work in ways:
+            took_s, own_s = marginal(settings, size, less, more, work)
+            row = f"{f'{size}, {name}':<30} {took_s:>10.2f} {own_s:>13.2f} {took_s / own_s:>6.2f}"
+            print(row, flush=True)
 
 
 def main() -> None:

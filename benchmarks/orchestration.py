@@ -39,7 +39,9 @@ with DAG("empty_chain", schedule=None):
 
 def seconds(run: dict[str, str]) -> float:
     """From queued to ended."""
-    return (datetime.fromisoformat(run["end_date"]) - datetime.fromisoformat(run["queued_at"])).total_seconds()
+    return (
+        datetime.fromisoformat(run["end_date"]) - datetime.fromisoformat(run["queued_at"])
+    ).total_seconds()
 
 
 def ended(client: AirflowClient, dag: str, run_id: str) -> dict[str, str]:
