@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from avatarlab_ops import drawing, lineage, pipeline, renders, withdrawal
@@ -120,6 +120,16 @@ def _questions(tag: str) -> Iterator[tuple[str, Any, str, str]]:
         yield "code", code, "code", tag + code
 
 
+TWO_VERSIONS: Json = {  # of one engine behind one video, which is still one video
+    "artifacts": [
+        {"sources": [], "inputs": [0], "engine": ("one", "1"), "code": "c1"},
+        {"sources": [0], "inputs": [], "engine": ("one", "2"), "code": "c2"},
+    ],
+    "renders": [{"artifacts": {1}, "inputs": {}, "state": "published", "code": "c3"}] * 2,
+}
+
+
+@example(drawn=TWO_VERSIONS, page=1)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=catalogs(), page=st.integers(1, 3))
 def test_impact_and_lineage_equal_a_walk_over_any_graph(stores: Settings, drawn: Json, page: int) -> None:
