@@ -71,7 +71,14 @@ class AirflowClient:
 
         Raises RequestInvalid (or its siblings) when the contract or Airflow refuses the request.
         """
-        return self._begin(run_id_of(AvatarRequest.parse(data)), flat(data), DAG)
+        asked = AvatarRequest.parse(data)
+        run_id = self._begin(run_id_of(asked), flat(data), DAG)
+        if AvatarRequest.parse(self.run(run_id)["conf"]).digest() != asked.digest():
+            raise RequestInvalid(
+                f"idempotency_key {asked.idempotency_key!r} was used for another request (run {run_id}); "
+                "choose a new key, or send the same request"
+            )
+        return run_id
 
     def regenerate(self, data: Mapping[str, Any], name: str) -> str:
         """Trigger a bulk run and return its run id; one of this name that failed is continued."""

@@ -22,7 +22,7 @@ def _head(document: Json) -> Iterator[str]:
     yield from _fact("render", f"{render['id']}  {render['state']} {_time(render['ended_at'])}".rstrip())
     if render["withdrawn_at"]:
         yield from _fact("", f"withdrawn {_time(render['withdrawn_at'])}: {render['withdrawn_reason']}")
-    yield from _fact("DAG run", render["run_id"] or "none (rendered without Airflow)")
+    yield from _fact("DAG run", _run(document) or "none (rendered without Airflow)")
     for bulk, item in sorted(document["bulk_runs"].items()):
         anew = f", anew for {item['source']}" if item["source"] else ""
         yield from _fact("bulk run", f"{bulk}, item {item['key']}{anew}")
@@ -106,6 +106,12 @@ def _artifact(document: Json, fingerprint: str, drawn: set[str]) -> Iterator[str
             yield from (f"{below}{line}" for line in lines)
 
 
+def _run(document: Json) -> str | None:
+    """The DAG run that made a video: its own, or that of its bulk run."""
+    runs = (document["render"]["run_id"], *(item["run_id"] for item in document["bulk_runs"].values()))
+    return next((str(run) for run in runs if run), None)
+
+
 def _facts(document: Json, artifact: Json) -> Iterator[str]:
     run = document["stages"].get(artifact["stage"], {})
     here = run.get("artifact") == artifact["fingerprint"]
@@ -141,7 +147,7 @@ def _picture(document: Json) -> tuple[dict[str, _Node], list[tuple[str, str, str
 
     render, request = document["render"], document["request"]
     asked = box("request", "request", request["sha256"][:12], f"by {request['caller']}")
-    run = f"DAG run {render['run_id']}" if render["run_id"] else "without Airflow"
+    run = f"DAG run {found}" if (found := _run(document)) else "without Airflow"
     done = box("render", "render", render["id"], run, f"code {render['code_version']}")
     arrows.append((asked, done, ""))
     for role, given in sorted(document["inputs"].items()):

@@ -273,7 +273,8 @@ class AvatarRequest(Part):
     idempotency_key: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9_.:-]{1,200}$",
-        description="The same key with the same request gives the same video again, never a second one.",
+        description="The same key of the same caller gives the same video again, never a second one; with "
+        "another request it is refused.",
         examples=["order-1042"],
     )
 

@@ -30,6 +30,7 @@ class Revoked:
 
     stopped: tuple[str, ...]
     videos: tuple[str, ...]  # published on this consent and not withdrawn before
+    material: str  # sha256 of the likeness or voice sample, or engine/name of a built-in voice
     still_held: tuple[str, ...]  # ids of other consents under which the same material may be used
 
 
@@ -47,10 +48,11 @@ def revoke(settings: Settings, consent_id: str, reason: str) -> Revoked:
         stopped = tuple(name for name in running if end(settings, db, name, "failed", error=error))
         videos = tuple(name for name, state, gone in relying if state == "published" and not gone)
         others = consents.of_material(db, found.kind, found.material)
+        material = found.material
         held = tuple(one.id for one in others if one.id != consent_id and consent.state_of(one) == "valid")
     for render_id in stopped:
         outbox.deliver(settings, render_id=render_id)
-    return Revoked(stopped, videos, held)
+    return Revoked(stopped, videos, material, held)
 
 
 def withdraw(settings: Settings, render_id: str, reason: str) -> bool:

@@ -92,7 +92,7 @@ def _step(settings: Settings, item: BulkItem, stage: str, *, last_try: bool) -> 
 
 
 def _submit(settings: Settings, item: BulkItem) -> str | None:
-    """The item's render; None when it is refused, which ends the item."""
+    """The item's render; None when it is refused, which ends the item, or was cancelled meanwhile."""
     with transaction(settings.pg_dsn) as db:
         caller = bulk.existing(db, item.bulk_id).caller
     try:
@@ -102,7 +102,10 @@ def _submit(settings: Settings, item: BulkItem) -> str | None:
             bulk.refuse(db, item, error)
         return None
     with transaction(settings.pg_dsn) as db:
-        bulk.assign(db, item, render_id)
+        wanted = bulk.assign(db, item, render_id)
+    if not wanted:
+        pipeline.cancel(settings, render_id)
+        return None
     item.render_id = render_id
     return render_id
 
@@ -113,6 +116,19 @@ def _fail(settings: Settings, item: BulkItem, stage: str, error: BaseException) 
     else:
         with transaction(settings.pg_dsn) as db:
             bulk.refuse(db, item, error)
+
+
+def cancel(settings: Settings, bulk_id: str) -> Summary:
+    """End every item that has not ended, and close the run; stages at work stop at their next report.
+
+    Raises ReferenceRefused when there is no such bulk run.
+    """
+    with transaction(settings.pg_dsn) as db:
+        bulk.existing(db, bulk_id)
+        at_work = bulk.cancel(db, bulk_id)
+    for render_id in at_work:
+        pipeline.cancel(settings, render_id)
+    return finish(settings, bulk_id)
 
 
 def run(settings: Settings, asked: BulkRequest, *, bulk_id: str, caller: str = "cli") -> Summary:

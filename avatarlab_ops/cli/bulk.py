@@ -1,4 +1,4 @@
-"""Bulk runs: regenerate, bulk status, bulk report."""
+"""Bulk runs: regenerate, bulk status, bulk report, bulk cancel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avatarlab_ops.cli.common import FILE, airflow, fetch, known_stores, upload_file
+from avatarlab_ops.cli.common import FILE, airflow, check_out, fetch, known_stores, upload_file
 from avatarlab_ops.errors import AvatarlabError, InputError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def regenerate(
         outline = _planned(client, run_id)
     if not outline["dry_run"]:
         outline |= _left(outline["bulk_id"])
-    _tell(outline)
+    _tell(outline, partial=bool(conf.get("partial")))
 
 
 def _left(bulk_id: str) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def _planned(client: AirflowClient, run_id: str) -> dict[str, Any]:
         time.sleep(POLL_S)
 
 
-def _tell(outline: dict[str, Any]) -> None:
+def _tell(outline: dict[str, Any], *, partial: bool) -> None:
     for line in outline["told"]:
         click.echo(f"left out: {line}", err=True)
     if (more := outline["problems"] - len(outline["told"])) > 0:
@@ -131,11 +131,13 @@ def _tell(outline: dict[str, Any]) -> None:
     )
     if not outline["dry_run"]:
         click.echo(outline["bulk_id"])
+    elif outline["problems"] and not partial:
+        raise InputError("nothing would be started: correct these lines, or go on without them by --partial")
 
 
 @click.group()
 def bulk() -> None:
-    """Look at bulk runs."""
+    """Look at bulk runs, or stop one."""
 
 
 @bulk.command()
@@ -158,6 +160,7 @@ def report(run: str, out: Path | None) -> None:
     from avatarlab_ops.request import split_reference
     from avatarlab_ops.stores.objects import objects
 
+    check_out(out)
     settings = known_stores()
     found = reports.status(settings, run)
     if found.report is None or found.table is None:
@@ -170,6 +173,16 @@ def report(run: str, out: Path | None) -> None:
         click.echo(str(out))
     else:
         click.echo(objects(settings).read(*split_reference(uri)).decode())
+
+
+@bulk.command()
+@click.argument("run")
+def cancel(run: str) -> None:
+    """End what RUN has not made yet; what it published stays."""
+    from avatarlab_ops.bulk import work
+
+    states = work.cancel(known_stores(), run).states
+    click.echo(", ".join(f"{count} {state}" for state, count in sorted(states.items())))
 
 
 COMMANDS = (regenerate, bulk)

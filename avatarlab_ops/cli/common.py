@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,21 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(stderr=True)
+
+
+def check_out(out: Path | None, *inputs: Path) -> None:
+    """Refuse, before any work, a place for a result that cannot be written. InputError says why."""
+    if out is None:
+        return
+    for place in (out, out.with_suffix(".json")):
+        if any(place.exists() and place.samefile(given) for given in inputs):
+            raise InputError(f"--out {out} would write over {place}, which is read; choose another name")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be written: {error.strerror}; choose another folder") from error
 
 
 def read_request(path: Path) -> dict[str, Any]:
@@ -144,11 +160,16 @@ def fetch(settings: Settings, uri: str, path: Path) -> None:
 
 
 def tell(settings: Settings, published: Published, out: Path | None) -> None:
-    """Print where the video and its manifest are, after copying them when asked."""
+    """Print where the video and its manifest are, after copying them when asked, and what was noted."""
+    from avatarlab_ops.request import split_reference
+    from avatarlab_ops.stores.objects import objects
+
     if out:
         fetch(settings, published.video_uri, out)
         fetch(settings, published.manifest_uri, out.with_suffix(".json"))
         click.echo(f"video     {out}\nmanifest  {out.with_suffix('.json')}")
+    for warning in json.loads(objects(settings).read(*split_reference(published.manifest_uri)))["warnings"]:
+        click.echo(f"warning   {warning}", err=True)
     click.echo(f"published {published.video_uri} ({published.duration_s:.1f} s)")
     click.echo(f"          {published.manifest_uri}")
 

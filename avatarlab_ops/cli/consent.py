@@ -124,12 +124,12 @@ def _material(settings: Settings, what: str, kind: str) -> Material:
 @consent.command("list")
 def list_() -> None:
     """Show every record, newest first, with its state."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from avatarlab_ops.stores.catalog import consents, transaction
     from avatarlab_ops.trust import consent as rules
 
-    table = Table("id", "kind", "subject", "material", "proof", "state", box=None)
+    table = Table(Column("id", no_wrap=True), "kind", "subject", "material", "proof", "state", box=None)
     with transaction(prepared_stores().pg_dsn) as db:
         for one in consents.listed(db):
             proof = f"document {one.document_sha256[:12]}" if one.document_sha256 else "licence"
@@ -158,10 +158,15 @@ def show(consent_id: str) -> None:
 @consent.command()
 @click.argument("consent_id", metavar="ID")
 @click.option("--reason", default="the subject withdrew it", show_default=True)
-@click.option("--unpublish", is_flag=True, help="Also remove the videos that were published on it.")
+@click.option(
+    "--unpublish",
+    is_flag=True,
+    help="Also remove what was published and made on it.",
+)
 def revoke(consent_id: str, reason: str, unpublish: bool) -> None:
     """End consent ID for good: renders that run on it fail, and its published videos are listed."""
     from avatarlab_ops import withdrawal
+    from avatarlab_ops.housekeeping import evict
 
     settings = prepared_stores()
     met = withdrawal.revoke(settings, consent_id, reason)
@@ -171,6 +176,11 @@ def revoke(consent_id: str, reason: str, unpublish: bool) -> None:
         if unpublish:
             withdrawal.withdraw(settings, render_id, f"consent {consent_id} was revoked: {reason}")
         click.echo(f"{'withdrawn' if unpublish else 'published'} {render_id}")
+    if unpublish:
+        gone, needed = evict.of_material(settings, met.material)
+        click.echo(f"removed   {gone} intermediate results made from it")
+        if needed:
+            click.echo(f"{needed} intermediate results are still needed by other videos", err=True)
     for other in met.still_held:
         click.echo(f"consent {other} still allows the same material; revoke it too if it is meant", err=True)
 

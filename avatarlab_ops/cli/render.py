@@ -12,6 +12,7 @@ from avatarlab_ops.cli.common import (
     OUT,
     REQUEST,
     airflow,
+    check_out,
     console,
     known_stores,
     prepared_stores,
@@ -36,6 +37,7 @@ def render(request_file: Path, out: Path | None) -> None:
     from avatarlab_ops.watch import Stages
 
     request = read_request(request_file)
+    check_out(out, request_file)
     settings = stores()
     with Stages(console()) as reporter:
         published = pipeline.render(settings, request, reporter=reporter, caller="cli")
@@ -49,8 +51,10 @@ def render(request_file: Path, out: Path | None) -> None:
 @click.pass_context
 def submit(context: click.Context, request_file: Path, wait: bool, out: Path | None) -> None:
     """Send REQUEST_FILE to Airflow and print the run's id; an equal request is not rendered twice."""
+    request = read_request(request_file)
+    check_out(out, request_file)
     with airflow() as client:
-        run_id = client.submit(read_request(request_file))
+        run_id = client.submit(request)
     click.echo(run_id)
     if wait or out:
         context.invoke(watch, run=run_id, out=out)
@@ -76,6 +80,7 @@ def watch(run: str, out: Path | None) -> None:
     from avatarlab_ops import renders
     from avatarlab_ops.watch import RenderFailedError, follow
 
+    check_out(out)
     settings = known_stores()
     render_id = render_id_of(run)
     final = follow(settings, console(), render_id, alive=still_running(run))

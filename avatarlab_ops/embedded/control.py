@@ -142,8 +142,7 @@ def down(home: Path) -> bool:
     state = running(home)
     if state is None or not state.pid:
         sweep(read_state(home).get("sessions", {}).values())
-        servers.stop(home)
-        return False
+        return servers.stop(home)
     os.kill(state.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_S + 60
     while time.monotonic() < deadline:

@@ -55,15 +55,17 @@ def ensure(home: Path) -> Settings:
     return Settings.from_env({**os.environ, "AVATARLAB_HOME": str(home)})
 
 
-def stop(home: Path) -> None:
-    """Stop the embedded servers of this home, data kept; does nothing where none runs."""
+def stop(home: Path) -> bool:
+    """Stop the embedded servers of this home, data kept; False where none runs."""
     home = home.absolute()
     if not (home / SERVERS_FILE).exists():
-        return
+        return False
     with _held(home) as stored:
         servers = [_server(kind, home, stored) for kind in KINDS if kind.name in stored]
+        ran = any(server.daemon.pid() is not None for server in servers)
         with ThreadPoolExecutor(max_workers=len(KINDS)) as pool:
             list(pool.map(lambda server: server.stop(), servers))
+        return ran
 
 
 def status(home: Path) -> list[ServerStatus]:

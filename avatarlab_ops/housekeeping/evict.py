@@ -40,6 +40,14 @@ def evict(settings: Settings, fingerprint: str, before: datetime) -> bool:
     return True
 
 
+def of_material(settings: Settings, sha256: str) -> tuple[int, int]:
+    """Remove what was made from a likeness or a voice sample, at once; return (removed, still needed)."""
+    with transaction(settings.pg_dsn) as db:
+        made = upkeep.made_from(db, sha256)
+    gone = sum(evict(settings, fingerprint, records.now()) for fingerprint in made)
+    return gone, len(made) - gone
+
+
 def by_age(job: Job) -> Chore:
     """Spare artifacts that nobody has used for `Rules.intermediates`."""
     before = min(job.at - job.rules.intermediates, job.settled)

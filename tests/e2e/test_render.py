@@ -67,6 +67,8 @@ def test_the_links_lead_a_logged_in_user_to_video_and_manifest(site: Site, first
 
 def test_the_same_key_gives_the_same_run_and_no_second_video(site: Site, first: str) -> None:
     assert site.client.submit(request(idempotency_key="first")) == first
+    with pytest.raises(RequestInvalid, match="was used for another request"):
+        site.client.submit(request(idempotency_key="first", script="Other words."))
     before = list(objects(site.settings).keys("outputs"))
     assert site.finish(first) == "success"
     assert list(objects(site.settings).keys("outputs")) == before

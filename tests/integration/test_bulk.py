@@ -284,6 +284,27 @@ def test_a_turn_ends_between_two_items(stores: Settings, portrait: str, six: rep
     assert [item.render_id is not None for item in items_of(stores, "turns")] == [True, True]
 
 
+def test_a_cancelled_run_is_over_and_keeps_what_it_published(
+    stores: Settings, portrait: str, six: report.Summary
+) -> None:
+    uri = rows(stores, portrait, "stopped", ["Go.", "Stop here.", "Never."])
+    outline = planning.plan(stores, asked(file=uri), bulk_id="stopped", caller="x")
+    assert outline.batches == (0,)
+    first, second, _ = items_of(stores, "stopped")
+    for item in (first, second):
+        item.render_id = work._submit(stores, item)
+    for stage in graph.STAGES:
+        pipeline.run_stage(stores, str(first.render_id), stage)
+    late = items_of(stores, "stopped")[2]
+    assert work.cancel(stores, "stopped").states == {"cancelled": 2, "published": 1}
+    assert renders.status(stores, str(second.render_id)).state == "cancelled"
+    assert work._submit(stores, late) is None, "a task that had read the item before goes on with it"
+    assert all(work.work(stores, "stopped", 0, group) for group in work.GROUPS)
+    assert report.finish(stores, "stopped").states == {"cancelled": 2, "published": 1}
+    with pytest.raises(ReferenceRefused, match="no bulk run"):
+        work.cancel(stores, "nothing")
+
+
 def test_items_go_in_batches_of_about_one_turn(
     stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

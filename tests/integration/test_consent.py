@@ -17,6 +17,7 @@ from tools.consented import consented
 from avatarlab_ops import cli, engines, graph, pipeline, renders, withdrawal
 from avatarlab_ops.cli import common
 from avatarlab_ops.errors import ConsentError, RenderCancelled, RequestInvalid
+from avatarlab_ops.housekeeping import evict
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import admit, publish
 from avatarlab_ops.stores.catalog import consents, records, transaction
@@ -35,7 +36,7 @@ DEMO = ROOT / "demo" / "astronaut.png"
 def portraits(stores: Settings) -> dict[int, str]:
     """References of portraits with different bytes, by number; nobody has consented to their use."""
     found: dict[int, str] = {}
-    for level in range(8):
+    for level in range(9):
         rgb = material.astronaut()
         rgb[0, 0] = level
         key = f"portrait-{level}.png"
@@ -199,6 +200,16 @@ def test_a_withdrawn_video_is_gone_and_can_be_explained(stores: Settings, portra
     assert withdrawal.withdraw(stores, made.render_id, "no more")
     assert not withdrawal.withdraw(stores, made.render_id, "again")
     assert _shown(stores, made.render_id) == ["manifest.json"]
+    _consent(stores, portraits[8])
+    likeness = pipeline.render(stores, _asked(portraits[8])).render_id  # shares the script, not the likeness
+    with transaction(stores.pg_dsn) as db:
+        own, others = (records.artifacts_of(db, render_id) for render_id in (made.render_id, likeness))
+        kept = objects(stores)
+        sha256 = consents.find(db, consent_id).material
+    assert evict.of_material(stores, sha256) == (3, 0)
+    left = {stage: kept.head(stores.bucket_artifacts, one.key) is not None for stage, one in own.items()}
+    assert left == {"speech": True, "face": False, "lipsync": False, "composite": False}
+    assert all(kept.head(stores.bucket_artifacts, one.key) for one in others.values())
     status = renders.status(stores, made.render_id)
     assert (status.state, status.withdrawn_reason, status.video_uri) == ("published", "no more", None)
     assert renders.published(stores, made.render_id) is None

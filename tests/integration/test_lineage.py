@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -311,12 +312,24 @@ def test_the_lineage_of_a_bulk_runs_video_names_the_run(
     old, new = videos[0].render_id, videos[1].render_id
     empty: Json = {}
     with transaction(stores.pg_dsn) as db:
-        db.add(m.BulkRun(id="spring-2027", caller="x", spec=empty, spec_sha256="", problems=empty))
+        db.add(
+            m.BulkRun(
+                id="spring-2027",
+                run_id="spring-dag-run",
+                caller="x",
+                spec=empty,
+                spec_sha256="",
+                problems=empty,
+            )
+        )
         db.flush()
         item = {"number": 0, "key": "row-7", "request": empty, "batch": 0, "predicted_gpu_s": 1.0}
         db.add(m.BulkItem(bulk_id="spring-2027", source=old, render_id=new, **item))
     assert lineage.trace(stores, old)["bulk_runs"] == {}
     assert lineage.trace(stores, new)["bulk_runs"]["spring-2027"]["key"] == "row-7"
+    document = lineage.trace(stores, new)
+    document["render"]["run_id"] = None  # as an item has none of its own
+    assert re.search("DAG run +spring-dag-run", drawing.as_text(document))
     assert f"spring-2027, item row-7, anew for {old}" in drawing.as_text(lineage.trace(stores, new))
 
 

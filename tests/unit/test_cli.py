@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from avatarlab_ops.cli import common, main, render
+from avatarlab_ops.cli import bulk, common, main, render
+from avatarlab_ops.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -50,3 +51,29 @@ def test_a_gigabyte_of_rows_is_refused_before_it_is_read_or_uploaded(
     done = CliRunner().invoke(main, ["regenerate", str(rows)])
     assert done.exit_code == 2
     assert "rows.csv has 1,073,741,824 bytes, at most 67,108,864 are allowed; split it" in done.output
+
+
+@pytest.mark.parametrize("command", ["render", "submit"])
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [("wish.mp4", "would write over"), ("wish.json", "would write over"), ("wish.json/a.mp4", "cannot be")],
+)
+def test_a_place_for_the_video_that_is_no_good_is_refused_first(
+    command: str, out: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATARLAB_HOME", str(tmp_path / "nothing runs here"))
+    wish = tmp_path / "wish.json"
+    wish.write_text('{"script": "Hello.", "avatar": {"uri": "s3://inputs/a.png"}}')
+    before = wish.read_bytes()
+    done = CliRunner().invoke(main, [command, str(wish), "--out", str(tmp_path / out)])
+    assert (done.exit_code, wish.read_bytes()) == (2, before)
+    assert told in done.output
+
+
+def test_a_dry_run_with_wrong_rows_says_that_nothing_would_start(capsys: pytest.CaptureFixture[str]) -> None:
+    outline = {"told": ["line 3: x"], "problems": 1, "over_budget": None, "dry_run": True, "waiting": 3,
+               "items": 3, "predicted_gpu_s": 1.0, "bulk_id": "b"}  # fmt: skip
+    with pytest.raises(InputError, match="nothing would be started"):
+        bulk._tell(outline, partial=False)
+    bulk._tell(outline, partial=True)
+    assert "left out: line 3: x" in capsys.readouterr().err

@@ -56,7 +56,8 @@ def _mapped() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, InternalError) as error:
-        raise TransientError(f"PostgreSQL did not answer: {_first_line(error)}") from error
+        told = f"PostgreSQL did not answer: {_first_line(error)}; is it up? (`avatarlab up`)"
+        raise TransientError(told) from error
 
 
 def _first_line(error: DBAPIError) -> str:

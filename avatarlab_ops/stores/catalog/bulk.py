@@ -70,10 +70,19 @@ def open_items(db: Session, bulk_id: str, batch: int, stage: str) -> list[m.Bulk
     return list(db.scalars(query.order_by(m.BulkItem.number)))
 
 
-def assign(db: Session, item: m.BulkItem, render_id: str) -> None:
-    """Note which render makes an item."""
+def assign(db: Session, item: m.BulkItem, render_id: str) -> bool:
+    """Note which render makes an item; False when the item has ended meanwhile."""
     row = sa.and_(m.BulkItem.bulk_id == item.bulk_id, m.BulkItem.number == item.number)
-    db.execute(sa.update(m.BulkItem).where(row).values(render_id=render_id))
+    noted = sa.update(m.BulkItem).where(row, m.BulkItem.state == "waiting").values(render_id=render_id)
+    return db.scalars(noted.returning(m.BulkItem.number)).first() is not None
+
+
+def cancel(db: Session, bulk_id: str) -> list[str]:
+    """End the items that have no render yet; return the renders of those that have one."""
+    mine = sa.and_(m.BulkItem.bulk_id == bulk_id, m.BulkItem.state == "waiting")
+    ended = sa.update(m.BulkItem).where(mine, m.BulkItem.render_id.is_(None))
+    db.execute(ended.values(state="cancelled", ended_at=records.now()))
+    return [name for name in db.scalars(sa.select(m.BulkItem.render_id).where(mine)) if name]
 
 
 def refuse(db: Session, item: m.BulkItem, error: BaseException) -> None:

@@ -71,8 +71,10 @@ SELECT to_jsonb(render) - 'request_id' AS render, to_jsonb(request) AS request,
         FROM render_consent AS relied JOIN consent ON consent.id = relied.consent_id
         WHERE relied.render_id = render.id), '{}') AS consents,
     coalesce((SELECT jsonb_object_agg(item.bulk_id,
-            jsonb_build_object('number', item.number, 'key', item.key, 'source', item.source))
-        FROM bulk_item AS item WHERE item.render_id = render.id), '{}') AS bulk_runs,
+            jsonb_build_object('number', item.number, 'key', item.key, 'source', item.source,
+                'run_id', bulk.run_id))
+        FROM bulk_item AS item JOIN bulk_run AS bulk ON bulk.id = item.bulk_id
+        WHERE item.render_id = render.id), '{}') AS bulk_runs,
     coalesce((SELECT jsonb_object_agg(fingerprint, to_jsonb(made)) FROM made), '{}') AS artifacts,
     coalesce((SELECT jsonb_object_agg(name, to_jsonb(file) - 'render_id' - 'name')
         FROM published_file AS file WHERE file.render_id = render.id), '{}') AS files

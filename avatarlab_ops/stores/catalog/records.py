@@ -33,9 +33,10 @@ def accept(db: Session, request: AvatarRequest, *, run_id: str | None, caller: s
     """
     asked = _request(db, request, run_id=run_id, caller=caller)
     if asked.sha256 != request.digest():
+        where = f"run {asked.run_id}" if asked.run_id else "without Airflow"
         raise RequestInvalid(
-            f"idempotency_key {request.idempotency_key!r} (run {asked.run_id!r}) was used for another "
-            "request; choose a new key, or send the same request"
+            f"idempotency_key {request.idempotency_key!r} was used for another request ({where}); choose a "
+            "new key, or send the same request"
         )
     fresh = f"{now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}"
     values = {"id": fresh, "request_id": asked.id, "run_id": run_id, "code_version": code_version()}
