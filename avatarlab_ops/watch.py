@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FINAL = ("published", "failed", "cancelled")
 POLL_S = 0.4  # progress rows change at most twice a second
+AWAY_S = 120.0  # how long a server may be away before a watch ends
 WAITING = "waiting for equal work"
 _MARK = {
     "done": "[green]done",
@@ -132,21 +133,34 @@ def follow(
     """Show a render until it is final and return its last status.
 
     `alive` is called every two seconds and may raise to end the watch, e.g. when nobody works on the render.
+    A server that is away ends it after two minutes only: the render goes on without being watched.
     """
     from avatarlab_ops import renders
 
     board = Board(console)
-    looked = 0.0
+    looked, lost = 0.0, None
     with board.progress:
         while True:
-            status = renders.status(settings, render_id)
-            board.show(status)
-            if status.state in FINAL:
-                return status
-            if time.monotonic() - looked > 2:
-                alive()
-                looked = time.monotonic()
+            try:
+                status = renders.status(settings, render_id)
+                board.show(status)
+                if status.state in FINAL:
+                    return status
+                if time.monotonic() - looked > 2:
+                    alive()
+                    looked = time.monotonic()
+                lost = None
+            except TransientError as error:
+                lost = lost or _lost(console, error)
+                if time.monotonic() - lost > AWAY_S:
+                    raise
             time.sleep(POLL_S)
+
+
+def _lost(console: Console, error: TransientError) -> float:
+    """Say that a server is away; the moment."""
+    console.print(f"{error}; the render goes on, and this waits", style="yellow", markup=False)
+    return time.monotonic()
 
 
 def render_of(client: AirflowClient, run_id: str, patience_s: float = 600) -> str:

@@ -188,7 +188,7 @@ def _is_field(name: str, known: Json) -> bool:
 
 
 def _verbatim(text: str) -> str:
-    """A variable: text as it stands, also when it is empty."""
+    """A variable: text as it stands."""
     return text
 
 
@@ -227,6 +227,8 @@ def _named(cells: list[str], columns: list[tuple[str, Callable[[str], Any]]]) ->
         _check_formula(name, cell)
         if cell == "" and convert is not _verbatim:
             continue
+        if cell == "" and name != KEY:
+            raise _Bad(f"the variable {name!r} is empty; a file with some that may be is JSON Lines")
         try:
             values[name] = convert(cell)
         except (ValueError, KeyError, RecursionError) as error:

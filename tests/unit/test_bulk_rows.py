@@ -210,7 +210,15 @@ def test_the_files_name_says_what_it_is() -> None:
         read("x", "x.xlsx")
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=("Cs", "Cc"))), min_size=1, max_size=8))
+def test_an_empty_variable_is_told_with_its_line() -> None:
+    first, second = read("key,name,team\n,Ann,blue\n7,,red\n", variables=["name", "team"])
+    assert isinstance(first, Row)
+    assert str(second) == "line 3: the variable 'name' is empty; a file with some that may be is JSON Lines"
+    (row,) = read('{"name": ""}\n', "people.jsonl", variables=["name"])
+    assert isinstance(row, Row)
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1), min_size=1, max_size=8))
 def test_any_text_survives_csv(texts: list[str]) -> None:
     file = io.StringIO()
     csv.writer(file).writerows([["name"], *([text] for text in texts)])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
+from avatarlab_ops import renders, watch
 from avatarlab_ops.cli import bulk, common, main, render
-from avatarlab_ops.errors import InputError
+from avatarlab_ops.errors import InputError, TransientError
+from avatarlab_ops.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -77,3 +82,28 @@ def test_a_dry_run_with_wrong_rows_says_that_nothing_would_start(capsys: pytest.
         bulk._tell(outline, partial=False)
     bulk._tell(outline, partial=True)
     assert "left out: line 3: x" in capsys.readouterr().err
+
+
+def test_a_watch_outlasts_a_server_that_is_away_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([TransientError("PostgreSQL did not answer"), TransientError("again"), "published"])
+
+    def status(_settings: object, render_id: str) -> renders.RenderStatus:
+        answer = next(answers)
+        if isinstance(answer, TransientError):
+            raise answer
+        return renders.RenderStatus(
+            render_id, None, answer, (), None, None, None, (), None, None, {}, datetime.now(UTC), None, 1.0,
+            1.0, None,
+        )  # fmt: skip
+
+    monkeypatch.setattr(renders, "status", status)
+    said = io.StringIO()
+    where = Settings("", "", "", "", "", tmp_path)
+    assert watch.follow(where, Console(file=said), "20261123-121233-6d55ac4d").state == "published"
+    assert said.getvalue().count("the render goes on") == 1
+    monkeypatch.setattr(watch, "AWAY_S", -1.0)
+    answers = iter([TransientError("gone for good")])
+    with pytest.raises(TransientError, match="gone for good"):
+        watch.follow(where, Console(file=said), "20261123-121233-6d55ac4d")
