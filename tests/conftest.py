@@ -7,8 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from avatarlab_ops.embedded import control, process
 from avatarlab_ops.embedded import servers as embedded
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores import documents
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _let_go() -> Iterator[None]:
+    """Last of all: what a process keeps until its end would be warned about in the middle of its end."""
+    yield
+    for store in documents._stores.values():
+        store.close()
+    for child in (*process._children, *control._started):
+        child.wait(timeout=30)
 
 
 @pytest.fixture(scope="session")
