@@ -12,6 +12,7 @@ import json
 import os
 import pickle  # for its error; nothing is unpickled here
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,12 +174,13 @@ def _read(source: Path, name: str, layout: Layout) -> Any:
 
 def _torch(source: Path, layout: Layout, *, zipped: bool) -> Any:
     try:
-        return torch.load(source, map_location="cpu", weights_only=True, mmap=zipped)
+        with warnings.catch_warnings(action="ignore"):  # about what is refused next
+            return torch.load(source, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         if layout.pickled and zipped:
             return pickled.read(source)
         named = re.search(r"GLOBAL (\S+)", str(error))
-        what = f"it names {named[1]}" if named else str(error).partition("\n")[0]
+        what = f"it names {named[1]}" if named else "and of a kind that PyTorch does not write"
         raise ModelRefused(
             f"{source.name} is a pickle of more than tensors ({what}); nothing of it was run. Get the file "
             "from where it is published"

@@ -281,6 +281,16 @@ def test_code_in_a_pickle_is_refused_and_does_not_run(state: State, tmp_path: Pa
     assert marker.exists(), "the trap does not work, so the test proves nothing"
 
 
+def test_a_plain_pickle_with_code_is_refused_without_a_word_on_how_to_run_it(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    source = tmp_path / "evil.pkl"
+    source.write_bytes(pickle.dumps(Trap(marker), protocol=4))
+    with pytest.raises(ModelRefused, match="nothing of it was run") as refused:
+        converted(source)
+    assert "weights_only" not in str(refused.value)
+    assert not marker.exists()
+
+
 def test_pickled_modules_beside_the_tensors_are_read_past(state: State, tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     network = Module(
