@@ -24,7 +24,20 @@ if TYPE_CHECKING:
 ROOT = Path(os.environ.get("AVATARLAB_ROOT") or Path(__file__).resolve().parents[2])
 REQUEST = click.argument("request_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 FILE = click.Path(dir_okay=False, path_type=Path)
-OUT = click.option("--out", type=FILE, help="Where to put a copy of the video.")
+
+
+def _of_a_video(_context: click.Context, _option: click.Parameter, out: Path | None) -> Path | None:
+    if out and out.suffix == ".json":
+        raise click.BadParameter("the manifest takes the ending .json, beside the video; give it another")
+    return out
+
+
+OUT = click.option(
+    "--out",
+    type=FILE,
+    callback=_of_a_video,
+    help="Where to put the video; its manifest goes beside it.",
+)
 
 
 def home() -> Path:
@@ -122,6 +135,7 @@ def still_running(run: str) -> Callable[[], None]:
     failed = 0
 
     def look() -> None:
+        """Raise the run's reason once it has been failed for ten seconds."""
         nonlocal failed
         failed = failed + 1 if client.run(run)["state"] == "failed" else 0
         if failed > 5:  # the catalog has had ten seconds to hear of it

@@ -158,11 +158,7 @@ def show(consent_id: str) -> None:
 @consent.command()
 @click.argument("consent_id", metavar="ID")
 @click.option("--reason", default="the subject withdrew it", show_default=True)
-@click.option(
-    "--unpublish",
-    is_flag=True,
-    help="Also remove what was published and made on it.",
-)
+@click.option("--unpublish", is_flag=True, help="Also remove what was published and made on it.")
 def revoke(consent_id: str, reason: str, unpublish: bool) -> None:
     """End consent ID for good: renders that run on it fail, and its published videos are listed."""
     from avatarlab_ops import withdrawal

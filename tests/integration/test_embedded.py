@@ -112,6 +112,7 @@ def test_more_buckets_than_gigabytes_of_free_disk_take_objects(home: Path) -> No
         s3.create_bucket(Bucket=f"team-{number}")
         s3.put_object(Bucket=f"team-{number}", Key="one", Body=b"1")
     for number in range(count):
+        assert s3.get_object(Bucket=f"team-{number}", Key="one")["Body"].read() == b"1"
         s3.delete_object(Bucket=f"team-{number}", Key="one")
         s3.delete_bucket(Bucket=f"team-{number}")
 

@@ -61,7 +61,11 @@ def test_a_gigabyte_of_rows_is_refused_before_it_is_read_or_uploaded(
 @pytest.mark.parametrize("command", ["render", "submit"])
 @pytest.mark.parametrize(
     ("out", "told"),
-    [("wish.mp4", "would write over"), ("wish.json", "would write over"), ("wish.json/a.mp4", "cannot be")],
+    [
+        ("wish.mp4", "would write over"),
+        ("video.json", "the manifest takes"),
+        ("wish.json/a.mp4", "cannot be"),
+    ],
 )
 def test_a_place_for_the_video_that_is_no_good_is_refused_first(
     command: str, out: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
