@@ -48,6 +48,7 @@ class Layout:
 
 def _rvm(variant: Any) -> Callable[[State], Shapes]:
     def shapes(_: State) -> Shapes:
+        """What the network of this variant holds."""
         from avatarlab_ops.engines.matting.rvm.model import MattingNetwork
 
         return _shapes(MattingNetwork(variant))
