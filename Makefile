@@ -5,13 +5,13 @@ BIN := .venv/bin
 .PHONY: setup demo test chaos up down check bench bench-models bench-catalog
 
 setup: ## make or repair .venv from uv.lock
-	@$(PYTHON) -m avatarlab_ops.setup
+	@$(PYTHON) -m tools.setup
 
 demo: setup ## render the demo request through Airflow into out/
 	@$(BIN)/avatarlab demo
 
 test: setup ## every test but the slow and the destructive ones
-	@$(PYTHON) -m avatarlab_ops.setup --browser
+	@$(PYTHON) -m tools.setup --browser
 	@$(BIN)/python -m pytest -m "not slow"
 
 chaos: setup ## kill one process after the other in the middle of renders

@@ -16,7 +16,7 @@ from avatarlab_ops.plan import Plan
 from avatarlab_ops.recipe import Recipe
 
 if TYPE_CHECKING:
-    from avatarlab_ops.stores.catalog.models import Artifact
+    from avatarlab_ops.stores.catalog.tables import Artifact
 
 Json = dict[str, Any]
 

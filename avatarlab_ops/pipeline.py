@@ -25,12 +25,13 @@ from avatarlab_ops.errors import (
 from avatarlab_ops.graph import BY_NAME, GRAPH, STAGES, Stage, files, recipe
 from avatarlab_ops.plan import ROLES, Plan
 from avatarlab_ops.progress import Report, silent
-from avatarlab_ops.renders import Published, published, status
+from avatarlab_ops.renders import status
+from avatarlab_ops.renders.status import Published, published
 from avatarlab_ops.request import AvatarRequest, split_reference
 from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:
-    from avatarlab_ops.stores.catalog.models import Artifact
+    from avatarlab_ops.stores.catalog.tables import Artifact
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def submit(
     Raises RequestInvalid, ScriptRefused or ReferenceRefused; then nothing was accepted. A render that failed
     or was cancelled is over: the same request then gets a new one.
     """
-    from avatarlab_ops.stages import lineage
+    from avatarlab_ops.lineage import openlineage
     from avatarlab_ops.stores import catalog
     from avatarlab_ops.stores.catalog import records
 
@@ -86,7 +87,7 @@ def submit(
     with catalog.transaction(settings.pg_dsn) as db:
         render_id = records.accept(db, asked, run_id=run_id, caller=caller)
         if records.find(db, render_id).state == "accepted":
-            lineage.post(db, settings, render_id, "START")
+            openlineage.post(db, settings, render_id, "START")
     return render_id
 
 
@@ -178,8 +179,8 @@ def _noted(settings: Settings, render_id: str, stage: str) -> Iterator[None]:
 
 def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageResult:
     """Plan the render; stages with nothing to do are settled at once."""
-    from avatarlab_ops import budget, prediction
-    from avatarlab_ops.stages import lineage
+    from avatarlab_ops.lineage import openlineage
+    from avatarlab_ops.renders import budget, prediction
     from avatarlab_ops.stages.admit import admit
     from avatarlab_ops.stores.catalog import consents, rates, records, spending, transaction
     from avatarlab_ops.trust import consent
@@ -207,7 +208,7 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
                 fingerprint = found[stage.name].fingerprint
                 records.end_stage(db, render_id, stage.name, "cached", artifact=fingerprint)
         records.end_stage(db, render_id, "admit", "done", compute_s=compute_s)
-        lineage.post(db, settings, render_id, "RUNNING")
+        openlineage.post(db, settings, render_id, "RUNNING")
     return StageResult(render_id, "admit", True, False, None, compute_s, (*pending, "publish"))
 
 
@@ -234,7 +235,8 @@ def _make(
     report: Report,
     wait: bool,
 ) -> StageResult:
-    from avatarlab_ops import models, prediction
+    from avatarlab_ops import model_files
+    from avatarlab_ops.renders import prediction
     from avatarlab_ops.stages import runner
     from avatarlab_ops.stores.catalog import records, transaction
 
@@ -242,7 +244,7 @@ def _make(
         with transaction(settings.pg_dsn) as db:
             records.end_stage(db, render_id, stage.name, "not_needed")
         return StageResult(render_id, stage.name, False, False)
-    models.ensure(settings, files(stage, plan))
+    model_files.ensure(settings, files(stage, plan))
     wanted = recipe(stage, plan, artifacts)
     if wanted is None:
         raise InvariantBroken(f"{stage.name} was called before {', '.join(stage.after)}")
@@ -280,7 +282,7 @@ def render(
         fail(settings, render_id, error)
         raise
     found = published(settings, render_id)
-    if found is None and (reason := status(settings, render_id).withdrawn_reason):
+    if found is None and (reason := status.of(settings, render_id).withdrawn_reason):
         raise ConsentError(
             f"this request's video {render_id} was withdrawn ({reason}); "
             "ask again under another idempotency key"
@@ -319,7 +321,7 @@ def _end(
     error: BaseException | str | None = None,
     stage: str | None = None,
 ) -> bool:
-    from avatarlab_ops.stages.ending import end
+    from avatarlab_ops.renders.ending import end
     from avatarlab_ops.stores.catalog import transaction
 
     with transaction(settings.pg_dsn) as db:

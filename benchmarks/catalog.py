@@ -23,15 +23,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from avatarlab_ops import budget, lineage, pipeline, renders
+from avatarlab_ops import pipeline
 from avatarlab_ops.bulk import selection
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.embedded import servers
+from avatarlab_ops.lineage import query
+from avatarlab_ops.renders import budget, status
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import ancestry as queries
 from avatarlab_ops.stores.catalog import engine, records, transaction, upkeep
-from avatarlab_ops.stores.catalog import lineage as queries
-from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import tables as m
 from benchmarks import catalog_rows, catalog_writes
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -85,14 +87,14 @@ def floor(settings: Settings, ids: list[str]) -> Figures:
 def ancestry(settings: Settings, ids: list[str]) -> Figures:
     """Lineage of random videos, and `status` of them."""
     return {
-        "lineage of a video": _middle(_times(lambda one: lineage.trace(settings, one), ids)),
-        "status of a render": _middle(_times(lambda one: renders.status(settings, one), ids)),
+        "lineage of a video": _middle(_times(lambda one: query.trace(settings, one), ids)),
+        "status of a render": _middle(_times(lambda one: status.of(settings, one), ids)),
     }
 
 
 def _changes(settings: Settings, video: str) -> dict[str, tuple[str, str]]:
     """Name to (kind, value) of changes that touch many or few videos."""
-    traced = lineage.trace(settings, video)
+    traced = query.trace(settings, video)
     speech = next(one for one in traced["artifacts"].values() if one["stage"] == "speech")
     lips = next(one for one in traced["artifacts"].values() if one["stage"] == "lipsync")
     avatar = traced["inputs"]["avatar"]
@@ -114,7 +116,7 @@ def touched(settings: Settings, video: str) -> Figures:
     """First page of the videos that each change touches."""
     found = {}
     for name, (kind, value) in _changes(settings, video).items():
-        times = _times(lambda _: lineage.impact(settings, *_), [(kind, value)] * 20)
+        times = _times(lambda _: query.impact(settings, *_), [(kind, value)] * 20)
         found[f"impact: {name}"] = _middle(times)
     return found
 
@@ -216,12 +218,12 @@ def explain(settings: Settings, size: int, video: str) -> None:
     asked = [("lineage", queries.LINEAGE, {"render_id": video})]
     with transaction(settings.pg_dsn) as db:
         for name, (kind, value) in _changes(settings, video).items():
-            source, keys = lineage._keys(db, kind, value)
-            values = {"kind": source, "keys": keys, "after": "", "size": lineage.PAGE + 1}
+            source, keys = query._keys(db, kind, value)
+            values = {"kind": source, "keys": keys, "after": "", "size": query.PAGE + 1}
             asked.append((f"impact: {name}", queries.IMPACT, values))
         with PLANS.open("a") as file:
-            for name, query, values in asked:
-                rows = db.scalars(sa.text(f"EXPLAIN (ANALYZE, BUFFERS) {query}"), values)
+            for name, statement, values in asked:
+                rows = db.scalars(sa.text(f"EXPLAIN (ANALYZE, BUFFERS) {statement}"), values)
                 print(f"\n== {name}, {size:,} videos ==", *rows, sep="\n", file=file)
 
 

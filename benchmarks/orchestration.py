@@ -10,9 +10,10 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from avatarlab_ops import graph, renders
-from avatarlab_ops.client import AirflowClient
+from avatarlab_ops import graph
+from avatarlab_ops.cli.client import AirflowClient
 from avatarlab_ops.embedded import control
+from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 from benchmarks.stages import request
 
@@ -66,7 +67,7 @@ def render(client: AirflowClient, settings: Settings) -> tuple[float, float]:
     run_id = client.submit(data)
     wall_s = seconds(ended(client, "avatar_render", run_id))
     render_id = client.xcom(run_id, "admit", "render_id")
-    return wall_s, sum(stage.compute_s for stage in renders.status(settings, render_id).stages)
+    return wall_s, sum(stage.compute_s for stage in status.of(settings, render_id).stages)
 
 
 def table(client: AirflowClient, settings: Settings) -> list[str]:

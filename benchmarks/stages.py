@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from avatarlab_ops import pipeline, renders
+from avatarlab_ops import pipeline
 from avatarlab_ops.embedded import servers
+from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import Objects
 
@@ -40,7 +41,7 @@ def throughput(settings: Settings) -> list[str]:
     frames = round(published.duration_s * 25)
     print(f"one portrait, {frames} frames of 1280x720 at 25 fps")
     rows = [f"{'stage':<10} {'compute s':>10} {'frames/s':>9} {'x real time':>12}"]
-    for stage in renders.status(settings, published.render_id).stages:
+    for stage in status.of(settings, published.render_id).stages:
         row = asdict(stage)
         if row["compute_s"] > 0:
             rate = frames / row["compute_s"]

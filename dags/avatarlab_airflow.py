@@ -132,13 +132,14 @@ class AdmitOperator(EndOperator):
         """Return the record of the stage and what the render will take; refuses what the contract refuses."""
         from dataclasses import asdict
 
-        from avatarlab_ops import graph, pipeline, renders
+        from avatarlab_ops import graph, pipeline
+        from avatarlab_ops.renders import status
 
         where = settings()
         render_id = self.render_id(where, context)
         context["ti"].xcom_push(key=RENDER_ID, value=render_id)
         result = pipeline.run_stage(where, render_id, self.stage, wait=False, deliver_now=False)
-        known = renders.status(where, render_id)
+        known = status.of(where, render_id)
         record = asdict(result) | {
             "predicted_s": known.predicted_s,
             "predicted_gpu_s": known.predicted_gpu_s,

@@ -9,20 +9,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from avatarlab_ops import budget, pipeline, prediction
+from avatarlab_ops import pipeline
 from avatarlab_ops.bulk import template
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.rows import KEY, Problem, Row, check_size, read
 from avatarlab_ops.errors import BudgetExceeded, InputError, ReferenceRefused, RequestInvalid, TransientError
 from avatarlab_ops.graph import GRAPH, recipe
 from avatarlab_ops.plan import Plan
+from avatarlab_ops.renders import budget, prediction
 from avatarlab_ops.request import AvatarRequest, split_reference
 from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from avatarlab_ops.stores.catalog.models import Artifact, BulkRun, Rate
+    from avatarlab_ops.stores.catalog.tables import Artifact, BulkRun, Rate
 
 Json = dict[str, Any]
 TURN_S = 30.0  # GPU-seconds of one batch: about one ordinary task, so that single requests wait no longer

@@ -12,10 +12,10 @@ from typing import Any
 
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.graph import GPU_STAGES
+from avatarlab_ops.lineage import openlineage
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages import lineage
 from avatarlab_ops.stores import outbox
-from avatarlab_ops.stores.catalog import bulk, models, records, transaction
+from avatarlab_ops.stores.catalog import bulk, records, tables, transaction
 from avatarlab_ops.stores.objects import objects
 
 Json = dict[str, Any]
@@ -47,7 +47,7 @@ def status(settings: Settings, bulk_id: str) -> Summary:
         return _summary(db, settings, bulk.existing(db, bulk_id))
 
 
-def _summary(db: Any, settings: Settings, known: models.BulkRun) -> Summary:
+def _summary(db: Any, settings: Settings, known: tables.BulkRun) -> Summary:
     states = bulk.counts(db, known.id)
     where = f"s3://{settings.bucket_outputs}/{_key(known.id, '')}" if known.ended_at else None
     return Summary(
@@ -80,7 +80,7 @@ def finish(settings: Settings, bulk_id: str) -> Summary:
     with transaction(settings.pg_dsn) as db:
         if bulk.end(db, bulk_id, report["states"]):
             event = _event(settings, report, files)
-            lineage.send(db, settings, f"bulk:{bulk_id}:COMPLETE", event, None)
+            openlineage.send(db, settings, f"bulk:{bulk_id}:COMPLETE", event, None)
     outbox.deliver(settings)
     return status(settings, bulk_id)
 
@@ -89,7 +89,7 @@ def _key(bulk_id: str, suffix: str) -> str:
     return f"bulk/{bulk_id}/report.{suffix}"
 
 
-def _report(known: models.BulkRun, items: list[Json]) -> Json:
+def _report(known: tables.BulkRun, items: list[Json]) -> Json:
     states: dict[str, int] = {}
     for item in items:
         states[item["state"]] = states.get(item["state"], 0) + 1
@@ -136,16 +136,16 @@ def _event(settings: Settings, report: Json, files: dict[str, bytes]) -> Json:
     return {
         "eventType": "COMPLETE",
         "eventTime": records.now().isoformat(),
-        "producer": lineage.PRODUCER,
-        "schemaURL": f"{lineage.SPEC}/RunEvent",
+        "producer": openlineage.PRODUCER,
+        "schemaURL": f"{openlineage.SPEC}/RunEvent",
         "run": {
             "runId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"avatarlab:bulk:{bulk_id}")),
-            "facets": {"avatarlab_bulk": lineage.facet(f"{lineage.SPEC}/RunFacet") | known},
+            "facets": {"avatarlab_bulk": openlineage.facet(f"{openlineage.SPEC}/RunFacet") | known},
         },
-        "job": {"namespace": lineage.NAMESPACE, "name": "avatar_regenerate", "facets": {}},
+        "job": {"namespace": openlineage.NAMESPACE, "name": "avatar_regenerate", "facets": {}},
         "inputs": [],
         "outputs": [
-            lineage.dataset(
+            openlineage.dataset(
                 f"s3://{settings.bucket_outputs}/{_key(bulk_id, suffix)}", hashlib.sha256(content).hexdigest()
             )
             for suffix, content in files.items()

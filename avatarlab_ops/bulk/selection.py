@@ -10,14 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from avatarlab_ops import engines, feedback
+from avatarlab_ops import engines
 from avatarlab_ops.bulk import template
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.errors import EngineUnavailable, RequestInvalid
 from avatarlab_ops.graph import GRAPH
+from avatarlab_ops.renders import feedback
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.catalog import records
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 
 Json = dict[str, Any]

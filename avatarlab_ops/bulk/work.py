@@ -19,7 +19,7 @@ from avatarlab_ops.graph import GPU_STAGES
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import bulk, transaction
-from avatarlab_ops.stores.catalog.models import BulkItem
+from avatarlab_ops.stores.catalog.tables import BulkItem
 
 GROUPS = {"prepare": ("admit", "face"), "perform": GPU_STAGES, "finish": ("composite", "publish")}
 log = logging.getLogger(__name__)

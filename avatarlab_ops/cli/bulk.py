@@ -14,7 +14,7 @@ from avatarlab_ops.cli.common import FILE, airflow, check_out, fetch, known_stor
 from avatarlab_ops.errors import AvatarlabError, InputError
 
 if TYPE_CHECKING:
-    from avatarlab_ops.client import AirflowClient
+    from avatarlab_ops.cli.client import AirflowClient
 
 POLL_S = 0.5
 REASONS = click.Choice(["engine", "weights", "code", "input", "template"])
@@ -103,8 +103,8 @@ def _name(conf: dict[str, Any]) -> str:
 
 def _planned(client: AirflowClient, run_id: str) -> dict[str, Any]:
     """What the task `plan` found. Raises its refusal."""
-    from avatarlab_ops.client import BULK_DAG
-    from avatarlab_ops.watch import RenderFailedError
+    from avatarlab_ops.cli.client import BULK_DAG
+    from avatarlab_ops.cli.watch import RenderFailedError
 
     while True:
         if outline := client.xcom(run_id, "plan", "outline", dag=BULK_DAG):

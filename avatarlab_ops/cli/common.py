@@ -17,8 +17,8 @@ from avatarlab_ops.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from avatarlab_ops.client import AirflowClient
-    from avatarlab_ops.renders import Published
+    from avatarlab_ops.cli.client import AirflowClient
+    from avatarlab_ops.renders.status import Published
     from avatarlab_ops.settings import Settings
 
 ROOT = Path(os.environ.get("AVATARLAB_ROOT") or Path(__file__).resolve().parents[2])
@@ -74,7 +74,7 @@ def prepared_stores() -> Settings:
 
 def airflow() -> AirflowClient:
     """Airflow's REST API, logged in."""
-    from avatarlab_ops.client import AirflowClient
+    from avatarlab_ops.cli.client import AirflowClient
 
     return AirflowClient.from_home(home())
 
@@ -112,7 +112,7 @@ def read_request(path: Path) -> dict[str, Any]:
 
 def render_id_of(run: str) -> str:
     """Render id of an Airflow run; a render's own id is returned as it is."""
-    from avatarlab_ops.watch import render_of
+    from avatarlab_ops.cli.watch import render_of
 
     if is_render(run):
         return run
@@ -127,7 +127,7 @@ def is_render(run: str) -> bool:
 
 def still_running(run: str) -> Callable[[], None]:
     """End a watch when Airflow's run has failed and the catalog does not say so (a killed machine, say)."""
-    from avatarlab_ops.watch import reason
+    from avatarlab_ops.cli.watch import reason
 
     if is_render(run):
         return lambda: None

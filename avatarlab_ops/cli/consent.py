@@ -161,8 +161,8 @@ def show(consent_id: str) -> None:
 @click.option("--unpublish", is_flag=True, help="Also remove what was published and made on it.")
 def revoke(consent_id: str, reason: str, unpublish: bool) -> None:
     """End consent ID for good: renders that run on it fail, and its published videos are listed."""
-    from avatarlab_ops import withdrawal
     from avatarlab_ops.housekeeping import evict
+    from avatarlab_ops.renders import withdrawal
 
     settings = prepared_stores()
     met = withdrawal.revoke(settings, consent_id, reason)

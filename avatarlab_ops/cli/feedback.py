@@ -39,7 +39,7 @@ def feedback() -> None:
 @click.option("--by", help="Who says so; left out: the name you are logged in with.")
 def add(*, video: str, rating: int, comment: str | None, by: str | None, **said: Any) -> None:
     """Rate VIDEO (a render's id, a DAG run's id, or a published file's address); yours is replaced."""
-    from avatarlab_ops import feedback as opinions
+    from avatarlab_ops.renders import feedback as opinions
 
     ratings = {"video": rating} | {name: said[name] for name in ASPECTS}
     comments = {"video": comment} | {name: said[f"{name}_comment"] for name in ASPECTS}
@@ -64,7 +64,7 @@ def _user() -> str:
 @FORM
 def list_(video: str, form: str) -> None:
     """Show what was said of VIDEO, oldest first."""
-    from avatarlab_ops.feedback import of_video
+    from avatarlab_ops.renders.feedback import of_video
 
     found = of_video(known_stores(), video)
     if form == "json":
@@ -83,7 +83,7 @@ def list_(video: str, form: str) -> None:
 @FORM
 def summary(form: str) -> None:
     """Show count, mean and share of bad ratings (1 or 2) of each aspect and engine version."""
-    from avatarlab_ops import feedback as opinions
+    from avatarlab_ops.renders import feedback as opinions
 
     found = opinions.summary(known_stores())
     if form == "json":

@@ -37,13 +37,13 @@ def housekeeping(apply: bool, days: int, max_gib: float | None) -> None:
 
 
 def _alive(run_id: str) -> bool | None:
-    from avatarlab_ops.client import DAG
+    from avatarlab_ops.cli.client import DAG
 
     return _goes_on(run_id, DAG)
 
 
 def _bulk_alive(run_id: str) -> bool | None:
-    from avatarlab_ops.client import BULK_DAG
+    from avatarlab_ops.cli.client import BULK_DAG
 
     return _goes_on(run_id, BULK_DAG)
 

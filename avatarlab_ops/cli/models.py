@@ -18,9 +18,9 @@ def group() -> None:
 @group.command("list")
 def list_models() -> None:
     """Show every published file that an engine can use: whether it is here, its licence, where to get it."""
-    from avatarlab_ops import models
+    from avatarlab_ops import model_files
 
-    for standing in models.standings(stores()):
+    for standing in model_files.standings(stores()):
         file, record = standing.file, standing.record
         asks = ", non-commercial" if file.non_commercial else ""
         click.echo(f"{file.name}  {standing.state}  ({file.licence}{asks})")
@@ -46,10 +46,10 @@ def add(file: Path, name: str, accept: str | None) -> None:
     FILE is converted to safetensors; code in it is never run. A file under a non-commercial licence is used
     only after somebody has accepted that licence by name; who did so, and when, is kept.
     """
-    from avatarlab_ops import models
+    from avatarlab_ops import model_files
     from avatarlab_ops.engines.published import PUBLISHED
 
-    record = models.add(stores(), file, name, accept=accept)
+    record = model_files.add(stores(), file, name, accept=accept)
     click.echo(f"added {name}, sha256 {record.sha256}, {record.bytes:,} bytes")
     known = PUBLISHED[name]
     click.echo(f"licence {known.licence}: {known.consequence}")
@@ -60,10 +60,10 @@ def add(file: Path, name: str, accept: str | None) -> None:
 @group.command()
 def verify() -> None:
     """Check the bytes of every model file, here and in the bucket; damaged local copies are fetched again."""
-    from avatarlab_ops import models
+    from avatarlab_ops import model_files
 
     wrong = 0
-    for name, reason in models.verify(stores()):
+    for name, reason in model_files.verify(stores()):
         wrong += reason is not None
         click.echo(f"NO  {reason}" if reason else f"ok  {name}")
     if wrong:

@@ -44,7 +44,7 @@ def doctor() -> None:
     """Check every dependency, server, engine, weight file and pool, and say what to do."""
     from rich.table import Table
 
-    from avatarlab_ops.doctor import examine
+    from avatarlab_ops.cli.doctor import examine
 
     table = Table("", "what", "found", "what to do", box=None)
     wrong = 0

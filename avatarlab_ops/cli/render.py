@@ -34,7 +34,7 @@ from avatarlab_ops.errors import InputError
 def render(request_file: Path, out: Path | None) -> None:
     """Render REQUEST_FILE in this process, without Airflow."""
     from avatarlab_ops import pipeline
-    from avatarlab_ops.watch import Stages
+    from avatarlab_ops.cli.watch import Stages
 
     request = read_request(request_file)
     check_out(out, request_file)
@@ -66,9 +66,9 @@ def status(run: str) -> None:
     """Print what is known of RUN (a run's or a render's id) as JSON."""
     from dataclasses import asdict
 
-    from avatarlab_ops import renders
+    from avatarlab_ops.renders import status
 
-    found = renders.status(known_stores(), render_id_of(run))
+    found = status.of(known_stores(), render_id_of(run))
     click.echo(json.dumps(asdict(found), indent=2, default=str))
 
 
@@ -77,8 +77,8 @@ def status(run: str) -> None:
 @OUT
 def watch(run: str, out: Path | None) -> None:
     """Show the progress of RUN (a run's or a render's id) until it is final."""
-    from avatarlab_ops import renders
-    from avatarlab_ops.watch import RenderFailedError, follow
+    from avatarlab_ops.cli.watch import RenderFailedError, follow
+    from avatarlab_ops.renders import status
 
     check_out(out)
     settings = known_stores()
@@ -89,7 +89,7 @@ def watch(run: str, out: Path | None) -> None:
         raise RenderFailedError(final.error_code or final.state, told)
     if final.withdrawn_at:
         raise RenderFailedError("withdrawn", f"the video was withdrawn: {final.withdrawn_reason}")
-    if published := renders.published(settings, render_id):
+    if published := status.published(settings, render_id):
         tell(settings, published, out)
 
 

@@ -16,8 +16,8 @@ from avatarlab_ops.errors import InputError
 @click.option("--format", "form", type=click.Choice(("text", "json", "mermaid", "dot")), default="text")
 def lineage(video: str, form: str) -> None:
     """Draw the whole ancestry of VIDEO (a render's id, a DAG run's id, or a published file's address)."""
-    from avatarlab_ops import drawing
-    from avatarlab_ops.lineage import trace
+    from avatarlab_ops.lineage import drawing
+    from avatarlab_ops.lineage.query import trace
 
     document = trace(known_stores(), video)
     if form == "json":
@@ -36,7 +36,7 @@ def lineage(video: str, form: str) -> None:
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text")
 def impact(limit: int, after: str, form: str, **changes: str | None) -> None:
     """List every published video that one change touches, through shared and cached artifacts too."""
-    from avatarlab_ops.lineage import impact as find
+    from avatarlab_ops.lineage.query import impact as find
 
     given = [(kind, value) for kind, value in changes.items() if value is not None]
     if len(given) != 1:

@@ -11,13 +11,13 @@ from avatarlab_ops.housekeeping.chore import Alive, Chore, Job, Rules
 from avatarlab_ops.housekeeping.clean import CHORES as _CLEAN
 from avatarlab_ops.housekeeping.ended import CHORES as _ENDED
 from avatarlab_ops.housekeeping.evict import CHORES as _EVICT
-from avatarlab_ops.housekeeping.model_files import model_files
 from avatarlab_ops.housekeeping.outputs import CHORES as _OUTPUTS
+from avatarlab_ops.housekeeping.weights import weights
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import lock
 
 # First what ends renders and videos: that decides what the rest may remove.
-CHORES = (*_ENDED, artifacts, *_OUTPUTS, model_files, *_EVICT, *_CLEAN)
+CHORES = (*_ENDED, artifacts, *_OUTPUTS, weights, *_EVICT, *_CLEAN)
 
 __all__ = ["CHORES", "Alive", "Chore", "Rules", "keep_house"]
 

@@ -17,7 +17,7 @@ from avatarlab_ops.graph import MADE
 from avatarlab_ops.housekeeping.chore import Chore, Job, pages
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import lock, records, transaction, upkeep
-from avatarlab_ops.stores.catalog.models import Artifact
+from avatarlab_ops.stores.catalog.tables import Artifact
 from avatarlab_ops.stores.objects import Listed, objects
 
 PREFIX = re.compile(r"(?P<stage>[a-z_]+)/[0-9a-f]{2}/(?P<fingerprint>[0-9a-f]{64})/")

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from avatarlab_ops.housekeeping.chore import Chore, Job
 from avatarlab_ops.stages import context
 from avatarlab_ops.stores import outbox
-from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction, upkeep
 
 PROGRESS_KEPT = timedelta(days=1)  # after the end of the render

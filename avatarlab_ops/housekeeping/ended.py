@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from avatarlab_ops import withdrawal
 from avatarlab_ops.errors import TransientError
 from avatarlab_ops.housekeeping.chore import Chore, Job
+from avatarlab_ops.renders import withdrawal
+from avatarlab_ops.renders.ending import end
 from avatarlab_ops.retention import retention_of
-from avatarlab_ops.stages.ending import end
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import lock_number, transaction, upkeep
-from avatarlab_ops.stores.catalog.models import BulkRun, Render
+from avatarlab_ops.stores.catalog.tables import BulkRun, Render
 
 
 def vanished(job: Job) -> Chore:

@@ -10,13 +10,13 @@ from itertools import groupby
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.errors import WorkInFlight
 from avatarlab_ops.housekeeping.chore import Chore, Job, pages
+from avatarlab_ops.renders.withdrawal import KEPT
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import stored
 from avatarlab_ops.stores.catalog import consents, lock, records, transaction, upkeep
-from avatarlab_ops.stores.catalog.models import PublishedFile, Render
+from avatarlab_ops.stores.catalog.tables import PublishedFile, Render
 from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import Listed, objects, split_or_refuse
-from avatarlab_ops.withdrawal import KEPT
 
 ROOT = "renders/"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from avatarlab_ops import engines, models
+from avatarlab_ops import engines, model_files
 from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.base import Frame
 from avatarlab_ops.engines.info import SAMPLED_VOICE, EngineInfo
@@ -123,7 +123,7 @@ def _check_weights(settings: Settings, chosen: list[EngineInfo]) -> None:
     """Raise EngineUnavailable that names every file which an engine lacks, and how to get it."""
     lacking = []
     for engine in chosen:
-        models.ensure(settings, engine.files)
+        model_files.ensure(settings, engine.files)
         for name in engine.files:
             try:
                 weights.path(name)

@@ -25,7 +25,7 @@ from avatarlab_ops.progress import Report
 from avatarlab_ops.recipe import Recipe
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import records, transaction
-from avatarlab_ops.stores.catalog.models import Artifact
+from avatarlab_ops.stores.catalog.tables import Artifact
 from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
 from avatarlab_ops.version import code_version, environment
 

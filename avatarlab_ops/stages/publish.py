@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.errors import ConsentError, InvariantBroken, RenderCancelled
+from avatarlab_ops.lineage import openlineage as events
 from avatarlab_ops.plan import ROLES, Plan
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages import lineage as events
 from avatarlab_ops.stages.context import stored
 from avatarlab_ops.stores import outbox
-from avatarlab_ops.stores.catalog import consents, lineage, lock, models, records, transaction
+from avatarlab_ops.stores.catalog import ancestry, consents, lock, records, tables, transaction
 from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
 from avatarlab_ops.trust import consent
 from avatarlab_ops.version import code_version, environment
@@ -43,7 +43,7 @@ def publish(settings: Settings, render_id: str) -> float:
             render, artifacts = records.find(db, render_id), records.artifacts_of(db, render_id)
             request = records.request_of(db, render)
             held = [consent.provenance(one) for one in _consents(db, render, request)]
-            behind = {made.stage: made for made in lineage.ancestry(db, render_id)} | artifacts
+            behind = {made.stage: made for made in ancestry.ancestry(db, render_id)} | artifacts
             made = {stage: _provenance(db, artifact) for stage, artifact in behind.items()}
         if "composite" not in artifacts:
             raise InvariantBroken("publish was called before composite")
@@ -59,13 +59,13 @@ def publish(settings: Settings, render_id: str) -> float:
     return time.monotonic() - started
 
 
-def _consents(db: Session, render: models.Render, request: models.Request) -> list[models.Consent]:
+def _consents(db: Session, render: tables.Render, request: tables.Request) -> list[tables.Consent]:
     """The consents that hold now, until the transaction ends. Raises ConsentError."""
     asked = AvatarRequest.parse(request.body)
     return consent.check(db, consent.materials(Plan.model_validate(render.plan)), asked)
 
 
-def _place(settings: Settings, render_id: str, composite: models.Artifact) -> dict[str, Json]:
+def _place(settings: Settings, render_id: str, composite: tables.Artifact) -> dict[str, Json]:
     """Copy what people look at to its lasting place."""
     placed: dict[str, Json] = {}
     for name in SHOWN:
@@ -77,9 +77,9 @@ def _place(settings: Settings, render_id: str, composite: models.Artifact) -> di
 
 
 def _manifest(
-    render: models.Render,
-    request: models.Request,
-    artifacts: dict[str, models.Artifact],
+    render: tables.Render,
+    request: tables.Request,
+    artifacts: dict[str, tables.Artifact],
     files: dict[str, Json],
 ) -> Json:
     """The whole provenance of one video."""
@@ -102,7 +102,7 @@ def _manifest(
     }
 
 
-def _provenance(db: Session, artifact: models.Artifact) -> Json:
+def _provenance(db: Session, artifact: tables.Artifact) -> Json:
     facts = {name: value for name, value in artifact.facts.items() if name != "timeline"}
     return {
         "fingerprint": artifact.fingerprint,
@@ -120,7 +120,7 @@ def _provenance(db: Session, artifact: models.Artifact) -> Json:
     }
 
 
-def measures(artifacts: dict[str, models.Artifact]) -> Json:
+def measures(artifacts: dict[str, tables.Artifact]) -> Json:
     """The figures of a render that people compare: seconds, LUFS, milliseconds, shares."""
     wanted = {
         "speech": ("loudness_lufs", "words"),
@@ -137,7 +137,7 @@ def measures(artifacts: dict[str, models.Artifact]) -> Json:
     return found | {"speech_s": speech.get("duration_s")}
 
 
-def _warnings(plan: Json, artifacts: dict[str, models.Artifact]) -> list[str]:
+def _warnings(plan: Json, artifacts: dict[str, tables.Artifact]) -> list[str]:
     notes = list(plan.get("warnings", []))
     for artifact in artifacts.values():
         notes += [note for note in artifact.facts.get("warnings", []) if note not in notes]
@@ -165,7 +165,7 @@ def _commit(
             return
         consents.rely(db, render_id, [one.id for one in held])
         records.record_files(db, render_id, files)
-        lineage.record_sources(db, render_id)
+        ancestry.record_sources(db, render_id)
         records.end_stage(db, render_id, "publish", "done", compute_s=spent_s)
         outbox.post(db, "manifests", render_id, manifest, render_id)
         events.post(db, settings, render_id, "COMPLETE", files)

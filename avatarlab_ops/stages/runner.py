@@ -19,7 +19,7 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import context
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import lock, records, transaction
-from avatarlab_ops.stores.catalog.models import Artifact
+from avatarlab_ops.stores.catalog.tables import Artifact
 from avatarlab_ops.stores.objects import objects
 
 WAIT_S = 3600.0  # for equal work of another process, where nobody waits for us

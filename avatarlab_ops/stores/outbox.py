@@ -22,7 +22,7 @@ from avatarlab_ops.errors import TransientError
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import openlineage
 from avatarlab_ops.stores.catalog import records, transaction
-from avatarlab_ops.stores.catalog.models import Outbox
+from avatarlab_ops.stores.catalog.tables import Outbox
 from avatarlab_ops.stores.documents import VALIDATORS, documents
 
 FIRST_DELAY_S = 5  # doubles with each failure

@@ -18,7 +18,7 @@ from avatarlab_ops.errors import ConsentError, RequestInvalid
 from avatarlab_ops.plan import Plan, Source
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.stores.catalog import consents, records
-from avatarlab_ops.stores.catalog.models import Consent
+from avatarlab_ops.stores.catalog.tables import Consent
 from avatarlab_ops.trust import licences
 
 Json = dict[str, Any]

@@ -20,8 +20,8 @@ app = FastAPI(title="Avatarlab files", docs_url=None, redoc_url=None, openapi_ur
 )
 def published_file(render_id: str, file: Literal["video", "manifest"]) -> RedirectResponse:
     """Redirect to a presigned address of the render's video or manifest; 404 while it is not published."""
-    from avatarlab_ops import renders
     from avatarlab_ops.errors import AvatarlabError
+    from avatarlab_ops.renders import status
     from avatarlab_ops.request import split_reference
     from avatarlab_ops.settings import Settings
     from avatarlab_ops.stores.objects import objects
@@ -30,7 +30,7 @@ def published_file(render_id: str, file: Literal["video", "manifest"]) -> Redire
     # Where browsers reach the object store, when that is not where the api-server reaches it.
     endpoint = os.environ.get("AVATARLAB_S3_PUBLIC_ENDPOINT") or settings.s3_endpoint
     try:
-        result = renders.published(settings, render_id)
+        result = status.published(settings, render_id)
     except AvatarlabError as error:
         raise HTTPException(404, str(error)) from error
     if result is None:

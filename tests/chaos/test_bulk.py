@@ -17,12 +17,12 @@ from running_site import AVATAR, Site, request
 from test_kill import check_artifacts, tasks, wait
 
 from avatarlab_ops import pipeline
-from avatarlab_ops.client import BULK_DAG, DAG, FINAL
+from avatarlab_ops.cli.client import BULK_DAG, DAG, FINAL
 from avatarlab_ops.embedded import control
 from avatarlab_ops.embedded.supervisor import read_state
 from avatarlab_ops.graph import GPU_STAGES
 from avatarlab_ops.request import split_reference
-from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects

@@ -14,11 +14,11 @@ import psutil
 import pytest
 from running_site import Site, request
 
-from avatarlab_ops import renders
 from avatarlab_ops.embedded import control, servers
 from avatarlab_ops.embedded.sessions import members
 from avatarlab_ops.embedded.supervisor import read_state
 from avatarlab_ops.errors import AvatarlabError
+from avatarlab_ops.renders import status
 from avatarlab_ops.request import split_reference
 from avatarlab_ops.stores.objects import objects
 
@@ -86,12 +86,12 @@ def test_one_video_or_one_reason(site: Site, victim: str) -> None:
     assert site.finish(after) == "success"
 
 
-def check_ending(site: Site, final: renders.RenderStatus) -> None:
+def check_ending(site: Site, final: status.RenderStatus) -> None:
     if final.state == "failed":
         assert final.error
         return
     assert final.state == "published"
-    published = renders.published(site.settings, final.render_id)
+    published = status.published(site.settings, final.render_id)
     assert published
     with av.open(io.BytesIO(objects(site.settings).read(*split_reference(published.video_uri)))) as video:
         frames = sum(1 for _ in video.decode(video=0))
@@ -110,13 +110,13 @@ def check_artifacts(site: Site) -> None:
 
 
 def running_stage(site: Site, render_id: str) -> str | None:
-    stages = renders.status(site.settings, render_id).stages
+    stages = status.of(site.settings, render_id).stages
     return next((stage.stage for stage in stages if stage.state == "running"), None)
 
 
-def ended(site: Site, render_id: str) -> renders.RenderStatus | None:
-    status = renders.status(site.settings, render_id)
-    return status if status.state in ("published", "failed", "cancelled") else None
+def ended(site: Site, render_id: str) -> status.RenderStatus | None:
+    seen = status.of(site.settings, render_id)
+    return seen if seen.state in ("published", "failed", "cancelled") else None
 
 
 def wait(look: Callable[[], T | None], end_s: float = END_S) -> T:

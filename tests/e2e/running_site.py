@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from avatarlab_ops import renders
-from avatarlab_ops.client import AirflowClient
+from avatarlab_ops.cli.client import AirflowClient
 from avatarlab_ops.embedded import control
+from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
 
@@ -34,10 +34,10 @@ class Site:
         *_, last = self.client.states(run_id)
         return last
 
-    def status(self, run_id: str) -> renders.RenderStatus:
+    def status(self, run_id: str) -> status.RenderStatus:
         render_id = self.client.xcom(run_id, "admit", "render_id")
         assert render_id, f"{run_id} was not accepted: {self.client.xcom(run_id, 'admit', 'refusal')}"
-        return renders.status(self.settings, render_id)
+        return status.of(self.settings, render_id)
 
 
 def request(**changes: Any) -> dict[str, Any]:

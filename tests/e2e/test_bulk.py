@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from running_site import AVATAR, Site
 from test_render import avatarlab
 
-from avatarlab_ops.client import BULK_DAG
+from avatarlab_ops.cli.client import BULK_DAG
 from avatarlab_ops.request import split_reference
-from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects

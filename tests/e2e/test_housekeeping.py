@@ -8,7 +8,8 @@ from typing import Any
 
 from running_site import Site, request
 
-from avatarlab_ops import pipeline, renders
+from avatarlab_ops import pipeline
+from avatarlab_ops.renders import status
 from avatarlab_ops.stores.catalog import records, transaction
 
 DAG = "avatar_housekeeping"
@@ -31,9 +32,9 @@ def test_a_render_whose_run_vanished_is_told_then_closed(site: Site) -> None:
     told = _keep_house(site, dry_run=True)["renders whose run vanished"]
     assert told["done"] == 0
     assert [note for note in told["notes"] if note.startswith(lost)]
-    assert renders.status(site.settings, lost).state == "accepted"
+    assert status.of(site.settings, lost).state == "accepted"
     done = _keep_house(site, dry_run=False)["renders whose run vanished"]
     assert done["done"] == done["found"] >= 1
-    closed = renders.status(site.settings, lost)
+    closed = status.of(site.settings, lost)
     assert closed.state == "failed"
     assert "its run never-existed is over" in (closed.error or "")

@@ -16,15 +16,15 @@ import pytest
 import torch
 from click.testing import CliRunner
 from running_site import Site, request
-from tools import small_e_models
 from unit.lipsync import tiny_diffdub
 
-from avatarlab_ops import renders
 from avatarlab_ops.cli import main
 from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.published import PUBLISHED
+from avatarlab_ops.renders import status
 from avatarlab_ops.request import split_reference
 from avatarlab_ops.stores.objects import objects
+from tools import small_e_models
 
 ENGINES = {"speech": "small_e", "lipsync": "diffdub", "matting": "rvm"}
 BACKGROUND = {"kind": "colour", "colour": "#1e293b"}
@@ -78,7 +78,7 @@ def test_added_models_make_a_published_video(site: Site, tmp_path: Path) -> None
     run_id = site.client.submit(wish)
     assert site.finish(run_id) == "success", site.client.tasks(run_id)
     assert set(site.client.tasks(run_id).values()) == {"success"}
-    published = renders.published(site.settings, site.status(run_id).render_id)
+    published = status.published(site.settings, site.status(run_id).render_id)
     assert published
     with av.open(io.BytesIO(objects(site.settings).read(*split_reference(published.video_uri)))) as video:
         assert video.streams.video[0].frames == pytest.approx(published.duration_s * 24, abs=1)

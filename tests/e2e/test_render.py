@@ -15,7 +15,6 @@ import httpx
 import pytest
 from running_site import Site, request
 
-from avatarlab_ops import renders
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.request import split_reference
 from avatarlab_ops.stores.objects import objects
@@ -32,7 +31,7 @@ def first(site: Site) -> str:
 def test_a_request_ends_as_a_published_video(site: Site, first: str) -> None:
     status = site.status(first)
     assert status.state == "published"
-    published = renders.published(site.settings, status.render_id)
+    published = status.published(site.settings, status.render_id)
     assert published
     with av.open(io.BytesIO(objects(site.settings).read(*split_reference(published.video_uri)))) as video:
         picture = video.streams.video[0]

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from running_site import Site, request
 
-from avatarlab_ops import renders
-from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.renders import status
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.objects import objects
 
@@ -126,5 +126,5 @@ def test_a_published_video_is_in_the_document_store_although_its_task_did_not_wa
     run = site.client.submit(request(script="Delivered."))
     assert site.finish(run) == "success"
     render_id = site.status(run).render_id
-    assert renders.status(site.settings, render_id).state == "published"
+    assert status.of(site.settings, render_id).state == "published"
     assert _until(lambda: documents(site.settings).find("manifests", render_id))

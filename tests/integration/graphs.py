@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from avatarlab_ops.stores.catalog import lineage
-from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import ancestry
+from avatarlab_ops.stores.catalog import tables as m
 
 
 def sha(name: str) -> str:
@@ -87,5 +87,5 @@ def add_render(
         uri = f"s3://outputs/renders/{name}/video.mp4"
         db.add(m.PublishedFile(render_id=name, name="video.mp4", uri=uri, sha256=sha(uri), bytes=1))
         db.flush()
-        lineage.record_sources(db, name)
+        ancestry.record_sources(db, name)
     return name

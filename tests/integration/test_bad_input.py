@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from avatarlab_ops import pipeline, renders
+from avatarlab_ops import pipeline
 from avatarlab_ops.errors import (
     EngineUnavailable,
     FaceRefused,
@@ -20,6 +20,7 @@ from avatarlab_ops.errors import (
     RequestInvalid,
     ScriptRefused,
 )
+from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
 
@@ -131,7 +132,7 @@ def test_what_breaks_the_contract_is_never_accepted(
     least = {"script": "Hello.", "avatar": {"uri": f"s3://{stores.bucket_inputs}/a.png"}}
     with pytest.raises(error):
         pipeline.submit(stores, least | change, run_id="never")
-    assert renders.renders_of_run(stores, "never") == []
+    assert status.renders_of_run(stores, "never") == []
 
 
 def _refused(stores: Settings, change: dict[str, Any], error: type[InputError], said: str) -> None:
@@ -141,9 +142,9 @@ def _refused(stores: Settings, change: dict[str, Any], error: type[InputError], 
         pipeline.run_stage(stores, render_id, "admit")
     assert type(caught.value) is error
     assert said in str(caught.value)
-    status = renders.status(stores, render_id)
-    assert (status.state, status.error_code, status.error_stage) == ("failed", error.code, "admit")
-    assert status.error == str(caught.value)
+    seen = status.of(stores, render_id)
+    assert (seen.state, seen.error_code, seen.error_stage) == ("failed", error.code, "admit")
+    assert seen.error == str(caught.value)
     with pytest.raises(RenderCancelled):
         pipeline.run_stage(stores, render_id, "speech")
     assert list(objects(stores).keys(stores.bucket_artifacts)) == []

@@ -15,14 +15,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from avatarlab_ops import graph, pipeline, renders
+from avatarlab_ops import graph, pipeline
 from avatarlab_ops.bulk import planning, report, work
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.engines import ENGINES
 from avatarlab_ops.errors import BudgetExceeded, ReferenceRefused, RequestInvalid, TransientError
+from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 
@@ -297,7 +298,7 @@ def test_a_cancelled_run_is_over_and_keeps_what_it_published(
         pipeline.run_stage(stores, str(first.render_id), stage)
     late = items_of(stores, "stopped")[2]
     assert work.cancel(stores, "stopped").states == {"cancelled": 2, "published": 1}
-    assert renders.status(stores, str(second.render_id)).state == "cancelled"
+    assert status.of(stores, str(second.render_id)).state == "cancelled"
     assert work._submit(stores, late) is None, "a task that had read the item before goes on with it"
     assert all(work.work(stores, "stopped", 0, group) for group in work.GROUPS)
     assert report.finish(stores, "stopped").states == {"cancelled": 2, "published": 1}
@@ -425,7 +426,7 @@ def test_a_request_beyond_the_budget_is_refused_with_the_time(
     assert spent > 0
     monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER", f"ann={max(spent, 100)}")
     with monkeypatch.context() as patch:
-        patch.setattr("avatarlab_ops.prediction.gpu_s", lambda _: 99.99)
+        patch.setattr("avatarlab_ops.renders.prediction.gpu_s", lambda _: 99.99)
         with pytest.raises(BudgetExceeded) as told:
             pipeline.render(stores, body | {"seed": 1}, caller="ann")
         when = re.search(r"it fits after (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC", str(told.value))
@@ -439,8 +440,8 @@ def test_a_request_beyond_the_budget_is_refused_with_the_time(
         refused = pipeline.submit(stores, body | {"seed": 2}, caller="ann")
         with pytest.raises(BudgetExceeded):
             pipeline.run_stage(stores, refused, "admit")
-        status = renders.status(stores, refused)
-        assert (status.state, status.error_code) == ("failed", "budget_exceeded")
+        seen = status.of(stores, refused)
+        assert (seen.state, seen.error_code) == ("failed", "budget_exceeded")
         free = pipeline.submit(stores, body | {"seed": 3}, caller="bob")
         assert pipeline.run_stage(stores, free, "admit").pending
     monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER", "ann=0.001")
@@ -455,13 +456,13 @@ def test_a_request_beyond_the_budget_is_refused_with_the_time(
 
 def test_an_admitted_render_tells_what_it_will_cost_and_when_it_ends(stores: Settings, portrait: str) -> None:
     render_id = pipeline.submit(stores, SMALL | {"script": "How long?", "avatar": {"uri": portrait}})
-    assert renders.status(stores, render_id).predicted_s is None
+    assert status.of(stores, render_id).predicted_s is None
     pipeline.run_stage(stores, render_id, "admit")
-    before = renders.status(stores, render_id)
+    before = status.of(stores, render_id)
     assert before.predicted_s is not None
     assert before.predicted_gpu_s is not None
     assert 0 < before.predicted_gpu_s < before.predicted_s
     assert before.expected_end is not None
     assert before.expected_end > records.now()
     pipeline.cancel(stores, render_id)
-    assert renders.status(stores, render_id).expected_end is None
+    assert status.of(stores, render_id).expected_end is None

@@ -19,7 +19,7 @@ from avatarlab_ops.housekeeping.evict import evict
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import cache, engine, lock, records, transaction
-from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import tables as m
 
 from . import material
 

@@ -14,14 +14,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from avatarlab_ops import pipeline, renders
+from avatarlab_ops import pipeline
 from avatarlab_ops.errors import RenderCancelled, RequestInvalid, TransientError, WorkInFlight
+from avatarlab_ops.renders import status
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import ProgressRows
 from avatarlab_ops.stores import catalog
-from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.catalog import records
+from avatarlab_ops.stores.catalog import tables as m
 
 
 def _asked(stores: Settings, **change: Any) -> AvatarRequest:
@@ -62,7 +63,7 @@ def test_a_run_or_key_that_comes_again_gets_the_same_render(stores: Settings) ->
     assert pipeline.submit(stores, asked, caller="y") not in ids
     runs = _all_at_once(lambda: pipeline.submit(stores, _asked(stores), run_id="run-1", caller="airflow"))
     assert len(set(runs)) == 1
-    assert renders.renders_of_run(stores, "run-1") == runs[:1]
+    assert status.renders_of_run(stores, "run-1") == runs[:1]
 
 
 def test_a_key_used_for_another_request_is_refused(stores: Settings) -> None:
@@ -77,8 +78,8 @@ def test_a_request_whose_render_failed_may_be_tried_anew(stores: Settings) -> No
     assert pipeline.fail(stores, first, TransientError("the store was away"))
     second = pipeline.submit(stores, asked)
     assert second != first
-    assert renders.status(stores, first).error == "the store was away"
-    assert renders.status(stores, first).error_code == "transient"
+    assert status.of(stores, first).error == "the store was away"
+    assert status.of(stores, first).error_code == "transient"
 
 
 def test_one_process_may_accept_any_number_of_requests(stores: Settings) -> None:
@@ -136,7 +137,7 @@ def test_progress_is_written_twice_a_second_with_rate_and_end(stores: Settings) 
     for done in range(1, 1001):
         rows(done, 2000, "frames")
     assert seen == list(range(1, 1001))
-    stage = next(s for s in renders.status(stores, render_id).stages if s.stage == "lipsync")
+    stage = next(s for s in status.of(stores, render_id).stages if s.stage == "lipsync")
     assert 1 <= stage.done < 1000
     rows(2000, 2000, "frames")
     with catalog.transaction(stores.pg_dsn) as db:

@@ -14,14 +14,15 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from tools.consented import consented
 
-from avatarlab_ops import cli, engines, graph, pipeline, renders, withdrawal
+from avatarlab_ops import cli, engines, graph, pipeline
 from avatarlab_ops.cli import common
 from avatarlab_ops.errors import ConsentError, RenderCancelled, RequestInvalid
 from avatarlab_ops.housekeeping import evict
+from avatarlab_ops.renders import status, withdrawal
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import admit, publish
 from avatarlab_ops.stores.catalog import consents, records, transaction
-from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects
 from avatarlab_ops.trust import consent, licences
@@ -79,7 +80,7 @@ def test_an_unknown_likeness_is_refused_before_anyone_looks_at_it(
     render_id = pipeline.submit(stores, _asked(portraits[0]))
     with pytest.raises(ConsentError, match=rf"consent add {portraits[0]} --subject"):
         pipeline.run_stage(stores, render_id, "admit")
-    ended = renders.status(stores, render_id)
+    ended = status.of(stores, render_id)
     assert (ended.state, ended.error_code) == ("failed", "consent")
 
 
@@ -115,7 +116,7 @@ def test_a_consent_that_expires_in_mid_run_publishes_nothing(
     with pytest.raises(ConsentError, match="expired on"):
         pipeline.run_stage(stores, render_id, "publish")
     assert _shown(stores, render_id) == []
-    assert renders.status(stores, render_id).error_code == "consent"
+    assert status.of(stores, render_id).error_code == "consent"
 
 
 def test_revoking_while_the_composite_runs_stops_it(stores: Settings, portraits: dict[int, str]) -> None:
@@ -143,7 +144,7 @@ def test_revoking_while_the_composite_runs_stops_it(stores: Settings, portraits:
     assert met[0].stopped == (render_id,)
     with pytest.raises(RenderCancelled):
         pipeline.run_stage(stores, render_id, "publish")
-    ended = renders.status(stores, render_id)
+    ended = status.of(stores, render_id)
     assert (ended.state, ended.error_code) == ("failed", "consent")
     assert _shown(stores, render_id) == []
     assert documents(stores).find("lineage_events", f"{render_id}:FAIL") is not None
@@ -172,7 +173,7 @@ def test_revocation_and_publication_never_both_win(
     revoking.join()
     assert found[0].videos == (render_id,)
     assert found[0].stopped == ()
-    assert renders.status(stores, render_id).state == "published"
+    assert status.of(stores, render_id).state == "published"
 
 
 def test_a_revocation_just_before_the_commit_takes_the_files_back(
@@ -210,9 +211,9 @@ def test_a_withdrawn_video_is_gone_and_can_be_explained(stores: Settings, portra
     left = {stage: kept.head(stores.bucket_artifacts, one.key) is not None for stage, one in own.items()}
     assert left == {"speech": True, "face": False, "lipsync": False, "composite": False}
     assert all(kept.head(stores.bucket_artifacts, one.key) for one in others.values())
-    status = renders.status(stores, made.render_id)
-    assert (status.state, status.withdrawn_reason, status.video_uri) == ("published", "no more", None)
-    assert renders.published(stores, made.render_id) is None
+    seen = status.of(stores, made.render_id)
+    assert (seen.state, seen.withdrawn_reason, seen.video_uri) == ("published", "no more", None)
+    assert status.published(stores, made.render_id) is None
     event = documents(stores).find("lineage_events", f"{made.render_id}:WITHDRAWN")
     assert event is not None
     assert event["withdrawn"] == {"reason": "no more"}

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from avatarlab_ops.errors import InvariantBroken, TransientError
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import outbox
-from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.documents import Documents, documents
 
 TIMELINE = {"duration_s": 1.5, "language": "en-US", "words": [], "phones": [], "visemes": []}

@@ -14,15 +14,16 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from avatarlab_ops import feedback, pipeline, renders, withdrawal
+from avatarlab_ops import pipeline
 from avatarlab_ops.bulk import planning
 from avatarlab_ops.bulk.contract import BulkRequest, form_schema
 from avatarlab_ops.cli import common, main
 from avatarlab_ops.cli import feedback as commands
 from avatarlab_ops.errors import InputError, InvariantBroken, ReferenceRefused, RequestInvalid
-from avatarlab_ops.feedback import Aspect, Opinion, give, of_video, rated_below, summary
+from avatarlab_ops.renders import feedback, status, withdrawal
+from avatarlab_ops.renders.feedback import Aspect, Opinion, give, of_video, rated_below, summary
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.documents import documents
 
@@ -43,7 +44,7 @@ def house(fresh: Settings) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="module")
-def video(house: Settings) -> renders.Published:
+def video(house: Settings) -> status.Published:
     """A real video; its background is the original, so nothing was cut out."""
     portrait = material.upload(house, "astronaut.png", material.png(material.astronaut()))
     output = {"resolution": "360p", "aspect": "1:1"}
@@ -69,7 +70,7 @@ def _made(house: Settings, **engines: str) -> str:
     return name
 
 
-def test_a_caller_judges_a_video_once_and_may_think_again(house: Settings, video: renders.Published) -> None:
+def test_a_caller_judges_a_video_once_and_may_think_again(house: Settings, video: status.Published) -> None:
     give(house, video.render_id, opinion(2, lips=1), caller="ann")
     give(house, video.video_uri, opinion(5, {"voice": "Warm.\nClear."}, voice=5), caller="bob")
     last = give(house, video.render_id, opinion(3, {"video": "Better than I thought."}), caller="ann")
@@ -101,7 +102,7 @@ def test_what_is_no_opinion_is_refused(data: dict[str, Any], said: str) -> None:
         Opinion.parse(data)
 
 
-def test_only_a_video_that_is_shown_can_be_judged(house: Settings, video: renders.Published) -> None:
+def test_only_a_video_that_is_shown_can_be_judged(house: Settings, video: status.Published) -> None:
     with pytest.raises(ReferenceRefused, match="knows no video 'nobody'"):
         give(house, "nobody", opinion(), caller="ann")
     with pytest.raises(ReferenceRefused, match="knows no video"):
@@ -189,7 +190,7 @@ def test_summary_and_filter_equal_a_count_by_hand(house: Settings, drawn: list[A
     assert set(rated_below(house, {"lips": limit})) == below
 
 
-def test_what_is_rated_badly_is_chosen_to_be_made_anew(house: Settings, video: renders.Published) -> None:
+def test_what_is_rated_badly_is_chosen_to_be_made_anew(house: Settings, video: status.Published) -> None:
     documents(house).database["feedback"].delete_many({})
 
     def chosen(**fields: Any) -> int:

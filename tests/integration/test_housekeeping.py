@@ -21,16 +21,17 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as run_with
 from hypothesis import strategies as st
 
-from avatarlab_ops import cli, pipeline, renders
+from avatarlab_ops import cli, pipeline
 from avatarlab_ops.cli import common
 from avatarlab_ops.errors import WorkInFlight
 from avatarlab_ops.housekeeping import Chore, Rules, keep_house
 from avatarlab_ops.housekeeping.chore import Job
 from avatarlab_ops.housekeeping.ended import vanished
 from avatarlab_ops.housekeeping.evict import by_age, by_size
+from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import engine, lock, lock_number, records, transaction
-from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 
 from . import material
@@ -51,7 +52,7 @@ def _asked(portrait: str, script: str = "Hi.", **change: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def video(stores: Settings, portrait: str) -> renders.Published:
+def video(stores: Settings, portrait: str) -> status.Published:
     return pipeline.render(stores, _asked(portrait))
 
 
@@ -100,7 +101,7 @@ def _everything(stores: Settings) -> dict[str, Any]:
     return found
 
 
-def _plant(stores: Settings, portrait: str, video: renders.Published) -> dict[str, Any]:
+def _plant(stores: Settings, portrait: str, video: status.Published) -> dict[str, Any]:
     """Something wrong of every kind."""
     store, artifacts, outputs = objects(stores), stores.bucket_artifacts, stores.bucket_outputs
     forgotten, unmarked, emptied = (
@@ -124,7 +125,7 @@ def _plant(stores: Settings, portrait: str, video: renders.Published) -> dict[st
 
 
 def test_orphans_in_each_direction_are_found_then_repaired(
-    stores: Settings, portrait: str, video: renders.Published
+    stores: Settings, portrait: str, video: status.Published
 ) -> None:
     before = objects(stores).head(*split_or_refuse(video.video_uri))
     planted = _plant(stores, portrait, video)
@@ -154,12 +155,12 @@ def test_orphans_in_each_direction_are_found_then_repaired(
     assert sum(chore.done for chore in again) == 0, "a second look found what the first one had put right"
 
 
-def _sha(stores: Settings, video: renders.Published) -> str:
+def _sha(stores: Settings, video: status.Published) -> str:
     with transaction(stores.pg_dsn) as db:
         return records.published_files(db, video.render_id)["manifest.json"].sha256
 
 
-def test_what_was_given_up_is_made_again(stores: Settings, portrait: str, video: renders.Published) -> None:
+def test_what_was_given_up_is_made_again(stores: Settings, portrait: str, video: status.Published) -> None:
     spare = _spoken(stores, portrait, "Once more.")
     done = by_age(Job(stores, NOW, True, lambda _: None))
     assert any(spare.fingerprint in note for note in done.notes)
@@ -206,7 +207,7 @@ def test_a_video_past_its_retention_is_withdrawn(stores: Settings, portrait: str
     assert _exists(stores, made.video_uri)
     keep_house(stores, apply=True)
     assert not _exists(stores, made.video_uri)
-    assert renders.status(stores, made.render_id).withdrawn_reason == "its retention was 2d"
+    assert status.of(stores, made.render_id).withdrawn_reason == "its retention was 2d"
 
 
 def test_only_one_keeps_house_at_a_time(stores: Settings) -> None:
@@ -254,14 +255,14 @@ def test_a_killed_render_is_closed_and_a_living_one_is_not(stores: Settings, por
             render_id = str(db.scalar(newest))
         folders = {path.name for path in (stores.home / "work").glob("lipsync-*")}
         alive = keep_house(stores, NOW, apply=True)
-        assert renders.status(stores, render_id).state == "running"
+        assert status.of(stores, render_id).state == "running"
         assert not any(render_id in note for chore in alive for note in chore.notes)
         assert {path.name for path in (stores.home / "work").glob("lipsync-*")} == folders != set()
         worker.send_signal(signal.SIGKILL)
         worker.wait()
     found = _found(keep_house(stores, NOW, apply=True), "run vanished")
     assert any(render_id in note for note in found.notes)
-    closed = renders.status(stores, render_id)
+    closed = status.of(stores, render_id)
     assert closed.state == "failed"
     assert "submit the request again" in (closed.error or "")
 

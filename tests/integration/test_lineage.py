@@ -14,13 +14,15 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from avatarlab_ops import drawing, lineage, pipeline, renders, withdrawal
+from avatarlab_ops import pipeline
 from avatarlab_ops.cli import main, trace
 from avatarlab_ops.errors import InputError, ReferenceRefused
+from avatarlab_ops.lineage import drawing, query
+from avatarlab_ops.renders import status, withdrawal
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import ancestry as queries
 from avatarlab_ops.stores.catalog import consents, records, transaction
-from avatarlab_ops.stores.catalog import lineage as queries
-from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.documents import documents
 
 from . import graphs, material
@@ -141,7 +143,7 @@ def test_impact_and_lineage_equal_a_walk_over_any_graph(stores: Settings, drawn:
         expected = [f"{tag}{number}" for number in _touched(drawn, naive_kind, naive_value)]
         found, after = [], ""
         while True:
-            answer = lineage.impact(stores, kind, value, after=after, limit=page)
+            answer = query.impact(stores, kind, value, after=after, limit=page)
             found += [video.render_id for video in answer.videos]
             if answer.after is None:
                 break
@@ -150,7 +152,7 @@ def test_impact_and_lineage_equal_a_walk_over_any_graph(stores: Settings, drawn:
         assert found == expected, (kind, naive_value)
     for number, render in enumerate(drawn["renders"]):
         behind = {graphs.sha(f"artifact {tag}{name}") for name in _behind(drawn, render)}
-        document = lineage.trace(stores, f"{tag}{number}")
+        document = query.trace(stores, f"{tag}{number}")
         assert set(document["artifacts"]) == behind
         text = drawing.as_text(document)
         assert all(fingerprint in text for fingerprint in behind)
@@ -223,18 +225,18 @@ def test_what_is_unknown_is_refused_by_name(stores: Settings) -> None:
     with transaction(stores.pg_dsn) as db:
         graphs.add_engine(db, "known", "7", {"known.onnx": graphs.sha("known")})
     with pytest.raises(InputError, match="known@7"):
-        lineage.impact(stores, "engine", "unknown")
+        query.impact(stores, "engine", "unknown")
     with pytest.raises(InputError, match=r"known\.onnx"):
-        lineage.impact(stores, "weights", "known@7")
+        query.impact(stores, "weights", "known@7")
     with pytest.raises(InputError, match="sha256"):
-        lineage.impact(stores, "input", "face.png")
+        query.impact(stores, "input", "face.png")
     with pytest.raises(ReferenceRefused, match="no-such-run"):
-        lineage.trace(stores, "no-such-run")
-    assert lineage.impact(stores, "code", "never").videos == ()
+        query.trace(stores, "no-such-run")
+    assert query.impact(stores, "code", "never").videos == ()
 
 
 @pytest.fixture(scope="module")
-def videos(stores: Settings) -> list[renders.Published]:
+def videos(stores: Settings) -> list[status.Published]:
     """Three real videos: two of one avatar, the third of another whose backdrop is the first avatar."""
     astronaut = material.astronaut()
     first = material.upload(stores, "lineage/a.png", material.png(astronaut))
@@ -251,18 +253,18 @@ def videos(stores: Settings) -> list[renders.Published]:
         render_id = pipeline.submit(stores, wanted, run_id=f"lineage-{number}", caller="airflow")
         for stage in pipeline.STAGES:
             pipeline.run_stage(stores, render_id, stage)
-        found = renders.published(stores, render_id)
+        found = status.published(stores, render_id)
         assert found is not None
         made.append(found)
     return made
 
 
 def test_the_lineage_of_a_real_video_names_everything(
-    stores: Settings, videos: list[renders.Published]
+    stores: Settings, videos: list[status.Published]
 ) -> None:
     second = videos[1]
-    document = lineage.trace(stores, second.video_uri)
-    assert document == lineage.trace(stores, second.render_id) == lineage.trace(stores, "lineage-1")
+    document = query.trace(stores, second.video_uri)
+    assert document == query.trace(stores, second.render_id) == query.trace(stores, "lineage-1")
     manifest = documents(stores).find("manifests", second.render_id)
     assert manifest is not None
     made = {artifact["stage"]: artifact for artifact in document["artifacts"].values()}
@@ -307,7 +309,7 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 def test_the_lineage_of_a_bulk_runs_video_names_the_run(
-    stores: Settings, videos: list[renders.Published]
+    stores: Settings, videos: list[status.Published]
 ) -> None:
     old, new = videos[0].render_id, videos[1].render_id
     empty: Json = {}
@@ -325,51 +327,51 @@ def test_the_lineage_of_a_bulk_runs_video_names_the_run(
         db.flush()
         item = {"number": 0, "key": "row-7", "request": empty, "batch": 0, "predicted_gpu_s": 1.0}
         db.add(m.BulkItem(bulk_id="spring-2027", source=old, render_id=new, **item))
-    assert lineage.trace(stores, old)["bulk_runs"] == {}
-    assert lineage.trace(stores, new)["bulk_runs"]["spring-2027"]["key"] == "row-7"
-    document = lineage.trace(stores, new)
+    assert query.trace(stores, old)["bulk_runs"] == {}
+    assert query.trace(stores, new)["bulk_runs"]["spring-2027"]["key"] == "row-7"
+    document = query.trace(stores, new)
     document["render"]["run_id"] = None  # as an item has none of its own
     assert re.search("DAG run +spring-dag-run", drawing.as_text(document))
-    assert f"spring-2027, item row-7, anew for {old}" in drawing.as_text(lineage.trace(stores, new))
+    assert f"spring-2027, item row-7, anew for {old}" in drawing.as_text(query.trace(stores, new))
 
 
 def test_a_withdrawn_video_is_explained_and_touched_by_nothing(
-    stores: Settings, videos: list[renders.Published]
+    stores: Settings, videos: list[status.Published]
 ) -> None:
     asked = {"script": "Taken back.", "avatar": {"uri": f"s3://{stores.bucket_inputs}/lineage/a.png"}}
     gone = pipeline.render(stores, asked | {"output": {"resolution": "360p"}}).render_id
     speech = next(
-        made for made in lineage.trace(stores, gone)["artifacts"].values() if made["stage"] == "speech"
+        made for made in query.trace(stores, gone)["artifacts"].values() if made["stage"] == "speech"
     )
-    assert [video.render_id for video in lineage.impact(stores, "input", speech["sha256"]).videos] == [gone]
+    assert [video.render_id for video in query.impact(stores, "input", speech["sha256"]).videos] == [gone]
     withdrawal.withdraw(stores, gone, "the client asked")
-    assert lineage.impact(stores, "input", speech["sha256"]).videos == ()
-    assert "withdrawn" in drawing.as_text(lineage.trace(stores, gone))
+    assert query.impact(stores, "input", speech["sha256"]).videos == ()
+    assert "withdrawn" in drawing.as_text(query.trace(stores, gone))
     with transaction(stores.pg_dsn) as db:
         left = sa.select(sa.func.count()).select_from(m.VideoSource).where(m.VideoSource.render_id == gone)
         assert db.scalar(left) == 0
 
 
 def test_impact_lists_the_videos_that_a_real_change_touches(
-    stores: Settings, videos: list[renders.Published]
+    stores: Settings, videos: list[status.Published]
 ) -> None:
     ids = [video.render_id for video in videos]
 
     def touched(kind: str, value: str) -> list[str]:
-        found = [video.render_id for video in lineage.impact(stores, kind, value).videos]
+        found = [video.render_id for video in query.impact(stores, kind, value).videos]
         return [render_id for render_id in found if render_id in ids]
 
     first, second = (f"s3://{stores.bucket_inputs}/lineage/{name}.png" for name in "ab")
-    digests = {row["uri"]: row["sha256"] for row in lineage.trace(stores, ids[2])["inputs"].values()}
+    digests = {row["uri"]: row["sha256"] for row in query.trace(stores, ids[2])["inputs"].values()}
     assert touched("input", first) == touched("input", digests[first]) == ids
     assert touched("input", second) == touched("input", digests[second]) == ids[2:]
     assert touched("engine", "hibari") == ids
     assert touched("weights", "rvm_mobilenetv3_fp32.onnx") == ids[1:]
-    assert touched("code", lineage.trace(stores, ids[0])["render"]["code_version"]) == ids
+    assert touched("code", query.trace(stores, ids[0])["render"]["code_version"]) == ids
 
 
 def test_the_command_line_draws_and_lists(
-    stores: Settings, videos: list[renders.Published], monkeypatch: pytest.MonkeyPatch
+    stores: Settings, videos: list[status.Published], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trace, "known_stores", lambda: stores)
 
@@ -377,7 +379,7 @@ def test_the_command_line_draws_and_lists(
         return CliRunner().invoke(main, arguments)
 
     video = videos[2].video_uri
-    assert json.loads(run("lineage", video, "--format", "json").stdout) == lineage.trace(stores, video)
+    assert json.loads(run("lineage", video, "--format", "json").stdout) == query.trace(stores, video)
     assert run("lineage", video).stdout.startswith("render    ")
     mermaid = run("lineage", video, "--format", "mermaid").stdout
     assert mermaid.startswith("flowchart LR")

@@ -8,7 +8,7 @@ from alembic.config import Config
 
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import catalog
-from avatarlab_ops.stores.catalog import lineage, models
+from avatarlab_ops.stores.catalog import ancestry, tables
 from avatarlab_ops.stores.documents import INDEXES, VALIDATORS, documents
 
 # One published and one failed render as release 0001 wrote them; the film was made from a face track.
@@ -86,9 +86,11 @@ def test_the_first_release_with_data_in_it_becomes_this_one(fresh: Settings) -> 
         found = db.execute(sa.text("SELECT kind, key, render_id FROM video_source")).all()
         assert {(kind, key) for kind, key, _ in found} == DEPENDS_ON
         assert {render_id for *_, render_id in found} == {"r1"}
-        lineage.record_sources(db, "r1")  # what publication writes today is what the migration wrote
+        ancestry.record_sources(db, "r1")  # what publication writes today is what the migration wrote
         assert db.scalar(sa.text("SELECT count(*) FROM video_source")) == len(DEPENDS_ON)
-        assert [row["render_id"] for row in lineage.touched(db, "engine", ["e1"], after="", size=9)] == ["r1"]
+        assert [row["render_id"] for row in ancestry.touched(db, "engine", ["e1"], after="", size=9)] == [
+            "r1"
+        ]
         states = db.execute(sa.text("SELECT key, delivered_at IS NULL, dead_at FROM outbox")).all()
     assert {tuple(row) for row in states} == {("r1", False, None), ("t", True, None)}
 
@@ -99,9 +101,9 @@ def test_down_and_up_again_ends_at_what_the_models_declare(fresh: Settings) -> N
     _move(fresh, "base")
     assert _definitions(fresh) == set()
     engine = catalog.engine(fresh.pg_dsn)
-    models.Base.metadata.create_all(engine)
+    tables.Base.metadata.create_all(engine)
     declared = _definitions(fresh)
-    models.Base.metadata.drop_all(engine)
+    tables.Base.metadata.drop_all(engine)
     _move(fresh, "head")
     assert _definitions(fresh) == there
     assert there == declared

@@ -14,7 +14,7 @@ import torch
 from click.testing import CliRunner
 from torch import Tensor
 
-from avatarlab_ops import engines, models, pipeline
+from avatarlab_ops import engines, model_files, pipeline
 from avatarlab_ops.cli import main
 from avatarlab_ops.engines import published, weights
 from avatarlab_ops.engines.info import EngineInfo
@@ -22,7 +22,7 @@ from avatarlab_ops.engines.speech.small_e.config import Config
 from avatarlab_ops.engines.speech.small_e.model import Lina
 from avatarlab_ops.errors import EngineUnavailable, ModelRefused
 from avatarlab_ops.housekeeping.chore import Job, Rules
-from avatarlab_ops.housekeeping.model_files import model_files
+from avatarlab_ops.housekeeping.weights import weights as tidy_weights
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
 
@@ -69,10 +69,10 @@ def test_an_added_file_reaches_a_second_machine(
     bucket: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, state = checkpoint(tmp_path)
-    record = models.add(bucket, source, NAME, accept=LICENCE)
+    record = model_files.add(bucket, source, NAME, accept=LICENCE)
     for folder in ("cache", "second"):
         use_cache(tmp_path / folder, monkeypatch)
-        models.ensure(bucket, [NAME, "hibari.onnx"])
+        model_files.ensure(bucket, [NAME, "hibari.onnx"])
         assert weights.sha256(NAME) == record.sha256 == weights.digest(weights.path(NAME))
         found = weights.tensors(NAME)
         assert all(torch.equal(found[key], tensor) for key, tensor in state.items())
@@ -83,15 +83,15 @@ def test_an_added_file_reaches_a_second_machine(
 def test_without_an_accepted_licence_nothing_is_used(bucket: Settings, tmp_path: Path) -> None:
     source, _ = checkpoint(tmp_path)
     with pytest.raises(ModelRefused, match=f"is under the licence {LICENCE}, not MIT"):
-        models.add(bucket, source, NAME, accept="MIT")
+        model_files.add(bucket, source, NAME, accept="MIT")
     assert not stored(bucket, "")
-    models.add(bucket, source, NAME)
+    model_files.add(bucket, source, NAME)
     for use in (weights.path, weights.sha256, weights.tensors):
         with pytest.raises(
             EngineUnavailable, match=f"nobody accepted its licence {LICENCE}.*--accept-licence"
         ):
             use(NAME)
-    record = models.add(bucket, source, NAME, accept=LICENCE)
+    record = model_files.add(bucket, source, NAME, accept=LICENCE)
     assert (record.accepted_by, record.licence) == (getpass.getuser(), LICENCE)
     assert record.accepted_at
     assert weights.path(NAME)
@@ -103,25 +103,25 @@ def test_without_an_accepted_licence_nothing_is_used(bucket: Settings, tmp_path:
 
 def test_added_twice_is_added_once(bucket: Settings, tmp_path: Path) -> None:
     source, _ = checkpoint(tmp_path)
-    first = models.add(bucket, source, NAME, accept=LICENCE)
+    first = model_files.add(bucket, source, NAME, accept=LICENCE)
     before = stored(bucket, "")
-    assert models.add(bucket, source, NAME) == first
+    assert model_files.add(bucket, source, NAME) == first
     assert stored(bucket, "") == before
 
 
 def test_another_file_takes_its_place_and_keeps_the_acceptance(
     bucket: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = models.add(bucket, checkpoint(tmp_path, 1)[0], NAME, accept=LICENCE)
+    first = model_files.add(bucket, checkpoint(tmp_path, 1)[0], NAME, accept=LICENCE)
     use_cache(tmp_path / "other", monkeypatch)
-    models.ensure(bucket, [NAME])
+    model_files.ensure(bucket, [NAME])
     kept = weights.tensors(NAME)
-    second = models.add(bucket, checkpoint(tmp_path, 2)[0], NAME)
+    second = model_files.add(bucket, checkpoint(tmp_path, 2)[0], NAME)
     assert second.sha256 != first.sha256
     assert second.accepted_by == first.accepted_by
     use_cache(tmp_path / "cache", monkeypatch)
     assert weights.sha256(NAME) == first.sha256, "no worker changes its weights before a stage starts"
-    models.ensure(bucket, [NAME])
+    model_files.ensure(bucket, [NAME])
     assert weights.sha256(NAME) == second.sha256
     assert first.location.is_file()
     assert kept["txt_embed.weight"].isfinite().all()
@@ -129,7 +129,7 @@ def test_another_file_takes_its_place_and_keeps_the_acceptance(
 
 @pytest.mark.parametrize("damage", ["corrupt", "truncate", "remove"])
 def test_a_damaged_cache_is_noticed_and_fetched_again(bucket: Settings, tmp_path: Path, damage: str) -> None:
-    record = models.add(bucket, checkpoint(tmp_path)[0], NAME, accept=LICENCE)
+    record = model_files.add(bucket, checkpoint(tmp_path)[0], NAME, accept=LICENCE)
     content = record.location.read_bytes()
     if damage == "remove":
         record.location.unlink()
@@ -138,17 +138,17 @@ def test_a_damaged_cache_is_noticed_and_fetched_again(bucket: Settings, tmp_path
     weights.forget()  # another process
     with pytest.raises(EngineUnavailable, match=r"models verify"):
         weights.tensors(NAME)
-    models.ensure(bucket, [NAME])
+    model_files.ensure(bucket, [NAME])
     assert weights.path(NAME).read_bytes() == content
 
 
 def test_a_damaged_record_is_written_anew(bucket: Settings, tmp_path: Path) -> None:
-    models.add(bucket, checkpoint(tmp_path)[0], NAME, accept=LICENCE)
+    model_files.add(bucket, checkpoint(tmp_path)[0], NAME, accept=LICENCE)
     weights.record_path(NAME).write_text("{")
     weights.forget()
     with pytest.raises(EngineUnavailable, match=r"record .* is damaged"):
         weights.path(NAME)
-    models.ensure(bucket, [NAME])
+    model_files.ensure(bucket, [NAME])
     assert weights.path(NAME)
 
 
@@ -157,20 +157,20 @@ def test_a_damaged_bucket_is_told_and_mended_by_adding_again(
     bucket: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bytes | None
 ) -> None:
     source, _ = checkpoint(tmp_path)
-    models.add(bucket, source, NAME, accept=LICENCE)
+    model_files.add(bucket, source, NAME, accept=LICENCE)
     [key] = stored(bucket, "files")
     objects(bucket).delete(bucket.bucket_models, key)
     if damaged:
         objects(bucket).put_if_absent(bucket.bucket_models, key, damaged)
-    assert dict(models.verify(bucket))[NAME] is not None
+    assert dict(model_files.verify(bucket))[NAME] is not None
     use_cache(tmp_path / "second", monkeypatch)
     with pytest.raises(EngineUnavailable, match=r"copy in the bucket is damaged.*avatarlab models add"):
-        models.ensure(bucket, [NAME])
-    models.add(bucket, source, NAME)
+        model_files.ensure(bucket, [NAME])
+    model_files.add(bucket, source, NAME)
     use_cache(tmp_path / "third", monkeypatch)
-    models.ensure(bucket, [NAME])
+    model_files.ensure(bucket, [NAME])
     assert weights.path(NAME)
-    assert set(dict(models.verify(bucket)).values()) == {None}
+    assert set(dict(model_files.verify(bucket)).values()) == {None}
 
 
 def test_a_file_that_is_not_the_published_one_is_refused(
@@ -180,7 +180,7 @@ def test_a_file_that_is_not_the_published_one_is_refused(
     stated = replace(published.PUBLISHED[NAME], upstream_sha256="ab" * 32)
     monkeypatch.setitem(published.PUBLISHED, NAME, stated)
     with pytest.raises(ModelRefused, match=f"has sha256 {weights.digest(source)}, but .* has {'ab' * 32}"):
-        models.add(bucket, source, NAME, accept=LICENCE)
+        model_files.add(bucket, source, NAME, accept=LICENCE)
     assert not stored(bucket, "")
 
 
@@ -189,14 +189,14 @@ def test_a_file_that_is_not_the_published_one_is_refused(
 )
 def test_only_what_is_published_can_be_added(bucket: Settings, tmp_path: Path, name: str, said: str) -> None:
     with pytest.raises((ModelRefused, EngineUnavailable), match=said):
-        models.add(bucket, checkpoint(tmp_path)[0], name)
+        model_files.add(bucket, checkpoint(tmp_path)[0], name)
 
 
 def test_a_refused_file_leaves_nothing_behind(bucket: Settings, tmp_path: Path, cache: Path) -> None:
     source = tmp_path / "a.pt"
     source.write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(ModelRefused):
-        models.add(bucket, source, NAME, accept=LICENCE)
+        model_files.add(bucket, source, NAME, accept=LICENCE)
     assert not stored(bucket, "")
     assert not list(cache.iterdir())
 
@@ -228,7 +228,7 @@ def test_a_request_whose_engine_lacks_weights_is_refused_with_what_to_do(
         known = published.PUBLISHED[name]
         for said in (name, known.upstream, known.source, known.command):
             assert said in str(refused.value)
-    models.add(bucket, checkpoint(tmp_path)[0], NAME)
+    model_files.add(bucket, checkpoint(tmp_path)[0], NAME)
     with pytest.raises(EngineUnavailable, match=f"nobody accepted its licence {LICENCE}"):
         admitted(bucket)
 
@@ -276,21 +276,21 @@ def test_commands_add_list_and_verify(
 
 
 def test_housekeeping_finds_orphans_of_both_kinds(bucket: Settings, tmp_path: Path) -> None:
-    first = models.add(bucket, checkpoint(tmp_path)[0], NAME, accept=LICENCE)
-    models.add(bucket, checkpoint(tmp_path, seed=2)[0], NAME)
+    first = model_files.add(bucket, checkpoint(tmp_path)[0], NAME, accept=LICENCE)
+    model_files.add(bucket, checkpoint(tmp_path, seed=2)[0], NAME)
     store, torn = objects(bucket), f"files/{'0' * 64}/{NAME}"
     store.put_if_absent(bucket.bucket_models, torn, b"put by an addition that was killed")
     everything = stored(bucket, "")
 
     def look(*, apply: bool, settle: timedelta = timedelta(0)) -> list[str]:
-        return model_files(Job(bucket, Rules(settle=settle), apply, lambda _: None)).notes
+        return tidy_weights(Job(bucket, Rules(settle=settle), apply, lambda _: None)).notes
 
     assert look(apply=True, settle=timedelta(hours=1)) == []
     assert [note.partition(":")[0] for note in look(apply=False)] == [torn]
     assert stored(bucket, "") == everything, "a dry run changed something"
     look(apply=True)
     assert stored(bucket, "") == [key for key in everything if key != torn]  # the replaced version too
-    store.delete(bucket.bucket_models, models.key_of(first))
+    store.delete(bucket.bucket_models, model_files.key_of(first))
     (told,) = look(apply=True)
-    assert told.startswith(models.key_of(first))
+    assert told.startswith(model_files.key_of(first))
     assert "avatarlab models add" in told

@@ -23,8 +23,8 @@ from avatarlab_ops import pipeline
 from avatarlab_ops.cli import main, relay
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import outbox
-from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.documents import documents
 
 TIMELINE = {"duration_s": 1.5, "language": "en-US", "words": [], "phones": [], "visemes": []}

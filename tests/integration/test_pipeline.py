@@ -14,16 +14,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from avatarlab_ops import graph, pipeline, renders
+from avatarlab_ops import graph, pipeline
 from avatarlab_ops.engines import device
 from avatarlab_ops.engines.locks import holder
 from avatarlab_ops.errors import EngineUnavailable, RenderCancelled
 from avatarlab_ops.media.output import probe_output
+from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import context, publish
 from avatarlab_ops.stores import outbox
-from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 
@@ -48,41 +49,41 @@ def _fetch(stores: Settings, uri: str, path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def first(stores: Settings, portrait: str) -> renders.Published:
+def first(stores: Settings, portrait: str) -> status.Published:
     return pipeline.render(stores, _asked(portrait, background={"kind": "blur"}, labels={"who": "test"}))
 
 
-def test_the_video_is_what_was_asked_for(stores: Settings, first: renders.Published, tmp_path: Path) -> None:
+def test_the_video_is_what_was_asked_for(stores: Settings, first: status.Published, tmp_path: Path) -> None:
     info = probe_output(_fetch(stores, first.video_uri, tmp_path / "video.mp4"))
     assert (info.width, info.height, info.fps) == (640, 360, 25)
     assert info.faststart
     assert info.constant_fps
-    status = renders.status(stores, first.render_id)
-    assert abs(info.duration_s - status.measures["speech_s"]) <= 1 / 25
+    seen = status.of(stores, first.render_id)
+    assert abs(info.duration_s - seen.measures["speech_s"]) <= 1 / 25
     assert abs((info.audio_start_s or 0.0) - info.video_start_s) <= 0.02
-    assert status.measures["loudness_lufs"] == pytest.approx(-16, abs=1)
-    assert status.measures["lip_gap_r"] > 0.8
-    assert status.measures["frames_without_face"] == 0
-    assert 0.1 < status.measures["alpha_coverage"] < 0.9
+    assert seen.measures["loudness_lufs"] == pytest.approx(-16, abs=1)
+    assert seen.measures["lip_gap_r"] > 0.8
+    assert seen.measures["frames_without_face"] == 0
+    assert 0.1 < seen.measures["alpha_coverage"] < 0.9
 
 
-def test_captions_read_as_the_script(stores: Settings, first: renders.Published, tmp_path: Path) -> None:
+def test_captions_read_as_the_script(stores: Settings, first: status.Published, tmp_path: Path) -> None:
     text = _fetch(stores, first.files["captions.vtt"], tmp_path / "c.vtt").read_text()
     said = " ".join(line for line in text.splitlines()[1:] if line and "-->" not in line)
     assert " ".join(said.split()) == SCRIPT
 
 
-def test_every_stage_tells_how_it_went(stores: Settings, first: renders.Published) -> None:
-    status = renders.status(stores, first.render_id)
-    assert status.state == "published"
-    assert {stage.stage: stage.state for stage in status.stages} == dict.fromkeys(graph.STAGES, "done")
-    lipsync = next(stage for stage in status.stages if stage.stage == "lipsync")
+def test_every_stage_tells_how_it_went(stores: Settings, first: status.Published) -> None:
+    seen = status.of(stores, first.render_id)
+    assert seen.state == "published"
+    assert {stage.stage: stage.state for stage in seen.stages} == dict.fromkeys(graph.STAGES, "done")
+    lipsync = next(stage for stage in seen.stages if stage.stage == "lipsync")
     assert lipsync.done == lipsync.total > 20
     assert lipsync.rate > 0
 
 
 def test_the_manifest_holds_the_whole_provenance(
-    stores: Settings, first: renders.Published, tmp_path: Path
+    stores: Settings, first: status.Published, tmp_path: Path
 ) -> None:
     manifest = json.loads(_fetch(stores, first.manifest_uri, tmp_path / "m.json").read_text())
     kept = documents(stores).find("manifests", first.render_id)
@@ -105,7 +106,7 @@ def test_the_manifest_holds_the_whole_provenance(
     assert {output["name"].rpartition("/")[2] for output in event["outputs"]} == set(first.files)
 
 
-def test_from_weights_and_from_an_input_to_every_video(stores: Settings, first: renders.Published) -> None:
+def test_from_weights_and_from_an_input_to_every_video(stores: Settings, first: status.Published) -> None:
     videos = sa.select(m.PublishedFile.render_id).where(m.PublishedFile.name.startswith("video."))
     by_weights = (
         videos.join(m.StageRun, m.StageRun.render_id == m.PublishedFile.render_id)
@@ -122,14 +123,14 @@ def test_from_weights_and_from_an_input_to_every_video(stores: Settings, first: 
         assert first.render_id in db.scalars(by_input).all()
 
 
-def test_equal_work_is_done_once(stores: Settings, portrait: str, first: renders.Published) -> None:
+def test_equal_work_is_done_once(stores: Settings, portrait: str, first: status.Published) -> None:
     render_id = pipeline.submit(stores, _asked(portrait, background={"kind": "blur"}))
     admitted = pipeline.run_stage(stores, render_id, "admit")
     assert admitted.pending == ("publish",)
     results = [pipeline.run_stage(stores, render_id, stage) for stage in graph.STAGES[1:]]
     assert [result.cached for result in results] == [True] * 5 + [False]
     json.dumps([asdict(result) for result in results])
-    again = renders.published(stores, render_id)
+    again = status.published(stores, render_id)
     assert again is not None
     assert again.video_uri != first.video_uri
     heads = [objects(stores).head(*split_or_refuse(uri)) for uri in (again.video_uri, first.video_uri)]
@@ -157,7 +158,7 @@ def test_every_background(stores: Settings, portrait: str, tmp_path: Path, kind:
     )
     info = probe_output(_fetch(stores, made.video_uri, tmp_path / f"video.{container}"))
     assert (info.width, info.height, info.has_alpha) == (360, 360, kind == "transparent")
-    states = {stage.stage: stage.state for stage in renders.status(stores, made.render_id).stages}
+    states = {stage.stage: stage.state for stage in status.of(stores, made.render_id).stages}
     assert (states["matte"] == "not_needed") is (kind == "original")
 
 
@@ -189,7 +190,7 @@ def test_a_video_is_published_once_however_often_it_is_tried(stores: Settings, p
         assert db.scalar(posted) == 1
         assert len(records.published_files(db, render_id)) == 5
     assert not pipeline.fail(stores, render_id, "too late")
-    assert renders.status(stores, render_id).state == "published"
+    assert status.of(stores, render_id).state == "published"
 
 
 def _composed(stores: Settings, portrait: str) -> str:
@@ -204,7 +205,7 @@ def test_a_cancelled_render_publishes_nothing(stores: Settings, portrait: str) -
     assert pipeline.cancel(stores, render_id)
     with pytest.raises(RenderCancelled):
         pipeline.run_stage(stores, render_id, "publish")
-    assert renders.published(stores, render_id) is None
+    assert status.published(stores, render_id) is None
     assert list(objects(stores).keys(stores.bucket_outputs, f"renders/{render_id}/")) == []
     assert documents(stores).find("lineage_events", f"{render_id}:ABORT") is not None
 
@@ -224,7 +225,7 @@ def test_a_render_cancelled_while_it_is_published_takes_its_files_back(
     with pytest.raises(RenderCancelled):
         pipeline.run_stage(stores, render_id, "publish")
     assert list(objects(stores).keys(stores.bucket_outputs, f"renders/{render_id}/")) == []
-    assert renders.status(stores, render_id).state == "cancelled"
+    assert status.of(stores, render_id).state == "cancelled"
 
 
 def test_a_stage_waits_for_its_device_and_no_longer_than_its_render_lives(
@@ -266,7 +267,7 @@ def test_a_video_is_published_while_mongod_is_away(stores: Settings, portrait: s
     render_id = _composed(stores, portrait)
     pipeline.run_stage(away, render_id, "publish")
     documents(away).close()
-    assert renders.status(stores, render_id).state == "published"
+    assert status.of(stores, render_id).state == "published"
     assert documents(stores).find("manifests", render_id) is None
     with transaction(stores.pg_dsn) as db:
         db.execute(sa.update(m.Outbox).where(m.Outbox.render_id == render_id).values(next_at=records.now()))
@@ -280,13 +281,14 @@ def test_artifacts_outlive_the_catalog(stores: Settings, portrait: str, first: o
     render_id = pipeline.submit(stores, _asked(portrait, background={"kind": "blur"}))
     assert pipeline.run_stage(stores, render_id, "admit").pending == ("publish",)
     pipeline.run_stage(stores, render_id, "publish")
-    assert renders.status(stores, render_id).state == "published"
+    assert status.of(stores, render_id).state == "published"
 
 
 WORKER = """
 import json, sys
 from pathlib import Path
-from avatarlab_ops import graph, pipeline, renders
+from avatarlab_ops import graph, pipeline
+from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 known = json.loads(sys.stdin.readline())
 settings = Settings(**known | {"home": Path(known["home"])})
@@ -321,8 +323,8 @@ def test_a_killed_stage_leaves_nothing_torn_and_is_done_again(
     worker.stdout.close()
     new = set(objects(stores).keys(stores.bucket_artifacts)) - before
     assert not [key for key in new if key.endswith("artifact.json")]
-    assert renders.status(stores, render_id).state == "running"
+    assert status.of(stores, render_id).state == "running"
     for again in stages[stages.index(stage) :]:
         pipeline.run_stage(stores, render_id, again)
-    assert renders.status(stores, render_id).state == "published"
+    assert status.of(stores, render_id).state == "published"
     assert context.sweep(stores, older_than_s=-1) >= 1

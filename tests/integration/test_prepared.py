@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from avatarlab_ops import engines, lineage, pipeline, renders, withdrawal
+from avatarlab_ops import engines, pipeline
 from avatarlab_ops.housekeeping import Rules, keep_house
+from avatarlab_ops.lineage import query
+from avatarlab_ops.renders import status, withdrawal
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.catalog import records, transaction, upkeep
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects
 
@@ -68,16 +70,16 @@ def test_a_second_script_of_an_avatar_is_rendered_without_preparing_it_again(
     engines._loaded.clear()  # as in another process
     second = pipeline.render(stores, _asked(stores, "We may go."))
     assert encoded == [1]
-    assert {renders.status(stores, made.render_id).state for made in (first, second)} == {"published"}
+    assert {status.of(stores, made.render_id).state for made in (first, second)} == {"published"}
     kept = _preparation(stores)
     assert list(kept.files) == ["preparation.npz"]
-    made = {one["stage"]: one for one in lineage.trace(stores, second.render_id)["artifacts"].values()}
+    made = {one["stage"]: one for one in query.trace(stores, second.render_id)["artifacts"].values()}
     assert made["lipsync"]["inputs"]["prepare"] == {"sha256": kept.sha256, "fingerprint": kept.fingerprint}
     assert made["prepare"]["made_by"] == first.render_id
     manifest = documents(stores).find("manifests", second.render_id)
     assert manifest is not None
     assert manifest["artifacts"]["prepare"]["fingerprint"] == kept.fingerprint
-    touched = lineage.impact(stores, "input", kept.sha256).videos
+    touched = query.impact(stores, "input", kept.sha256).videos
     assert [video.render_id for video in touched] == [first.render_id, second.render_id]
 
 
@@ -100,7 +102,7 @@ def test_a_preparation_stays_as_long_as_a_video_and_is_made_again_for_the_next(
     again = pipeline.render(stores, _asked(stores, "My baby."))
     assert encoded == [1]
     assert _preparation(stores).evicted_at is None
-    assert renders.status(stores, again.render_id).state == "published"
+    assert status.of(stores, again.render_id).state == "published"
 
 
 def test_a_preparation_whose_record_is_lost_is_taken_back(stores: Settings, encoded: list[int]) -> None:

@@ -18,24 +18,25 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tools import film
 from tools.consented import consented
 from tools.identity import identity_distance
 from tools.recognise import transcribe, word_error_rate
 
-from avatarlab_ops import engines, pipeline, renders
+from avatarlab_ops import engines, pipeline
 from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.base import FaceTrack
 from avatarlab_ops.engines.face import track_faces
 from avatarlab_ops.engines.lipsync.curves import drive, lip_gap_target
 from avatarlab_ops.engines.lipsync.measure import lip_gap, lip_sync_measure
 from avatarlab_ops.media.audio import loudness, read_wav
+from avatarlab_ops.renders import status
 from avatarlab_ops.request import split_reference
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects
 from avatarlab_ops.timeline import Timeline
 from avatarlab_ops.version import code_version
+from tools import film
 
 Json = dict[str, Any]
 Picture = NDArray[np.uint8]
@@ -445,10 +446,10 @@ def test_the_same_request_is_published_again_without_any_engine(portrait: Film, 
     again = studio(ASTRONAUT, PORTRAIT)
     assert again.render_id != portrait.render_id
     assert again.video.read_bytes() == portrait.video.read_bytes()
-    status = renders.status(again.settings, again.render_id)
-    states = {stage.stage: stage.state for stage in status.stages}
+    seen = status.of(again.settings, again.render_id)
+    states = {stage.stage: stage.state for stage in seen.stages}
     assert {states[stage] for stage in ("speech", "face", "matte", "lipsync", "composite")} == {"cached"}
-    assert sum(stage.compute_s for stage in status.stages if stage.state == "cached") == 0
+    assert sum(stage.compute_s for stage in seen.stages if stage.state == "cached") == 0
 
 
 def sha256(path: Path) -> str:

@@ -17,12 +17,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from avatarlab_ops import pipeline, renders
+from avatarlab_ops import pipeline
+from avatarlab_ops.cli.watch import Board
 from avatarlab_ops.errors import WorkInFlight
+from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import lock, waiting
 from avatarlab_ops.stores.catalog.waiting import work_ended
-from avatarlab_ops.watch import Board
 
 from . import material
 
@@ -72,7 +73,7 @@ def _drain(worker: subprocess.Popen[str]) -> int:
 
 
 def _states(stores: Settings, render_id: str) -> dict[str, str]:
-    return {stage.stage: stage.state for stage in renders.status(stores, render_id).stages}
+    return {stage.stage: stage.state for stage in status.of(stores, render_id).stages}
 
 
 def test_two_equal_requests_started_together_run_each_stage_once(stores: Settings, portrait: str) -> None:
@@ -82,7 +83,7 @@ def test_two_equal_requests_started_together_run_each_stage_once(stores: Setting
     states = [_states(stores, render_id) for render_id in ids]
     for stage in GPU:
         assert sorted(state[stage] for state in states) == ["cached", "done"], stage
-    assert [renders.status(stores, render_id).state for render_id in ids] == ["published"] * 2
+    assert [status.of(stores, render_id).state for render_id in ids] == ["published"] * 2
 
 
 def test_who_waits_takes_over_from_who_is_killed_at_work(stores: Settings, portrait: str) -> None:
@@ -97,7 +98,7 @@ def test_who_waits_takes_over_from_who_is_killed_at_work(stores: Settings, portr
         survivor, heir = (young, ids[1]) if killed is old else (old, ids[0])
         assert _drain(survivor) == 0
     assert _states(stores, heir)["lipsync"] == "done"
-    assert renders.status(stores, heir).state == "published"
+    assert status.of(stores, heir).state == "published"
 
 
 def _until(worker: subprocess.Popen[str], line: str) -> None:
@@ -164,7 +165,7 @@ def test_who_does_not_wait_is_told_what_for_and_goes_on_when_it_ends(
     render_id, error, end = busy
     assert _states(stores, render_id)["speech"] == "waiting"
     told = Console(file=io.StringIO(), record=True)
-    Board(told).show(renders.status(stores, render_id))
+    Board(told).show(status.of(stores, render_id))
     text = told.export_text()
     assert "speech: waiting for equal work\n" in text
     assert re.search(r"expected end \d\d:\d\d:\d\d \([\d.]+ s of work, [\d.]+ of them GPU-seconds\)", text)
@@ -178,7 +179,7 @@ def test_who_does_not_wait_is_told_what_for_and_goes_on_when_it_ends(
 
     assert asyncio.run(both()) == ["equal work has ended"] * 2
     pipeline.run_stage(stores, render_id, "speech", wait=False)
-    speech = next(stage for stage in renders.status(stores, render_id).stages if stage.stage == "speech")
+    speech = next(stage for stage in status.of(stores, render_id).stages if stage.stage == "speech")
     assert (speech.state, speech.attempt) == ("done", 1)
 
 

@@ -11,17 +11,18 @@ import pytest
 import soundfile
 import sqlalchemy as sa
 import torch
-from tools import small_e_models
 from tools.consented import consented
 
-from avatarlab_ops import models, pipeline, renders
+from avatarlab_ops import model_files, pipeline
 from avatarlab_ops.engines import weights
 from avatarlab_ops.errors import ConsentError, EngineUnavailable, MediaRefused
 from avatarlab_ops.media.audio import read_wav
+from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.objects import objects, split_or_refuse
+from tools import small_e_models
 
 from . import material
 
@@ -67,10 +68,10 @@ def installed(emptied: Settings, tmp_path_factory: pytest.TempPathFactory) -> Se
     torch.save(dict(small_e_models.vocos()), folder / "vocos.bin")
     torch.save(dict(small_e_models.encodec_24khz()), folder / "encodec.th")
     small_e_models.tokenizer(folder / "bpe256.json")
-    models.add(emptied, folder / "small_e.pt", "small_e.safetensors", accept=LICENCE)
-    models.add(emptied, folder / "bpe256.json", "bpe256.json", accept=LICENCE)
-    models.add(emptied, folder / "vocos.bin", "vocos_encodec_24khz.safetensors")
-    models.add(emptied, folder / "encodec.th", "encodec_24khz.safetensors")
+    model_files.add(emptied, folder / "small_e.pt", "small_e.safetensors", accept=LICENCE)
+    model_files.add(emptied, folder / "bpe256.json", "bpe256.json", accept=LICENCE)
+    model_files.add(emptied, folder / "vocos.bin", "vocos_encodec_24khz.safetensors")
+    model_files.add(emptied, folder / "encodec.th", "encodec_24khz.safetensors")
     return emptied
 
 
@@ -78,7 +79,7 @@ def test_a_cloned_voice_is_published_and_traced_to_its_sample(installed: Setting
     sample, path = _sample(installed, tmp_path)
     consented(installed, path, kind="voice")
     done = pipeline.render(installed, _asked(installed, voice_sample=sample))
-    assert renders.status(installed, done.render_id).state == "published"
+    assert status.of(installed, done.render_id).state == "published"
     with transaction(installed.pg_dsn) as db:
         speech = records.artifacts_of(db, done.render_id)["speech"]
         used = sa.select(m.RenderInput.sha256).where(m.RenderInput.role == "voice_sample")

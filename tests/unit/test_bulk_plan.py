@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avatarlab_ops import prediction
-from avatarlab_ops.budget import Budget, fits_after
 from avatarlab_ops.bulk import template
 from avatarlab_ops.bulk.contract import BulkRequest, form_schema
 from avatarlab_ops.bulk.report import COLUMNS, table
 from avatarlab_ops.bulk.work import GROUPS
 from avatarlab_ops.errors import InputError, RequestInvalid
 from avatarlab_ops.graph import BY_NAME, STAGES
-from avatarlab_ops.stores.catalog.models import Rate
+from avatarlab_ops.renders import prediction
+from avatarlab_ops.renders.budget import Budget, fits_after
+from avatarlab_ops.stores.catalog.tables import Rate
 
 FORM = template.parse(b'{"script": [{"text": "Dear {{ name }}, welcome to {{city}}."}], "seed": 4}')
 NOW = datetime(2027, 1, 2, tzinfo=UTC)

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from avatarlab_ops import renders, watch
-from avatarlab_ops.cli import bulk, common, main, render
+from avatarlab_ops.cli import bulk, common, main, render, watch
 from avatarlab_ops.errors import InputError, TransientError
+from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 
 
@@ -93,16 +93,16 @@ def test_a_watch_outlasts_a_server_that_is_away_for_a_moment(
 ) -> None:
     answers = iter([TransientError("PostgreSQL did not answer"), TransientError("again"), "published"])
 
-    def status(_settings: object, render_id: str) -> renders.RenderStatus:
+    def of(_settings: object, render_id: str) -> status.RenderStatus:
         answer = next(answers)
         if isinstance(answer, TransientError):
             raise answer
-        return renders.RenderStatus(
+        return status.RenderStatus(
             render_id, None, answer, (), None, None, None, (), None, None, {}, datetime.now(UTC), None, 1.0,
             1.0, None,
         )  # fmt: skip
 
-    monkeypatch.setattr(renders, "status", status)
+    monkeypatch.setattr(status, "of", of)
     said = io.StringIO()
     where = Settings("", "", "", "", "", tmp_path)
     assert watch.follow(where, Console(file=said), "20261123-121233-6d55ac4d").state == "published"

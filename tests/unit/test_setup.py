@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from avatarlab_ops import setup
+from tools import setup
 
 WANTED = setup.Wanted(lock="abc", python="3.11.7", root="/here", gpu=False)
 
@@ -135,8 +135,8 @@ def test_other_systems_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_setup_imports_nothing_but_the_standard_library() -> None:
-    code = "import sys, avatarlab_ops.setup; print(*{m.split('.')[0] for m in sys.modules})"
+    code = "import sys, tools.setup; print(*{m.split('.')[0] for m in sys.modules})"
     out = subprocess.run(
         [sys.executable, "-S", "-c", code], cwd=setup.ROOT, capture_output=True, text=True, check=True
     )
-    assert set(out.stdout.split()) <= sys.stdlib_module_names | {"avatarlab_ops", "__main__"}
+    assert set(out.stdout.split()) <= sys.stdlib_module_names | {"tools", "__main__"}

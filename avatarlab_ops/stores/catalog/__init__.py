@@ -45,7 +45,7 @@ def engine(dsn: str) -> sa.Engine:
 
 def preload() -> None:
     """Load the driver and connect the models to each other; opens no connection."""
-    from avatarlab_ops.stores.catalog import models  # noqa: F401 (configure_mappers looks for them)
+    from avatarlab_ops.stores.catalog import tables  # noqa: F401 (configure_mappers looks for them)
 
     sa.create_engine("postgresql+psycopg://")
     configure_mappers()

@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import ReferenceRefused
-from avatarlab_ops.stores.catalog import models as m
 from avatarlab_ops.stores.catalog import records
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog.spending import SETTLED
 
 Json = dict[str, Any]

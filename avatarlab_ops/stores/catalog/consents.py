@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import ReferenceRefused
-from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import tables as m
 
 
 def add(db: Session, consent_id: str, **values: Any) -> None:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from avatarlab_ops.stores.catalog.models import Rate
+from avatarlab_ops.stores.catalog.tables import Rate
 
 DECAY = 0.9  # weight of all earlier measurements at each new one: about the last ten count
 

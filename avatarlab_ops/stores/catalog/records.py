@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from avatarlab_ops.canonical import digest
 from avatarlab_ops.errors import ReferenceRefused, RenderCancelled, RequestInvalid
 from avatarlab_ops.request import AvatarRequest
-from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.version import code_version
 
 Json = dict[str, Any]

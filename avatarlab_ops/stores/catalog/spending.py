@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog.records import now
 
 __all__ = ["in_bulk_run", "now", "one_at_a_time", "open_renders", "spent", "waiting_items_gpu_s"]

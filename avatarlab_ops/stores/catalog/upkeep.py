@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from avatarlab_ops.stores.catalog import models as m
+from avatarlab_ops.stores.catalog import tables as m
 
 _RUNNING = m.Render.state.in_(("accepted", "running"))
 _KEPT = sa.and_(m.Render.state == "published", m.Render.withdrawn_at.is_(None))

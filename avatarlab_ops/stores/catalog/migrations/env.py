@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from avatarlab_ops.stores.catalog.models import Base
+from avatarlab_ops.stores.catalog.tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

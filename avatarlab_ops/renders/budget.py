@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from avatarlab_ops.errors import BudgetExceeded, InputError
 from avatarlab_ops.graph import GPU_STAGES
-from avatarlab_ops.prediction import gpu_left_s
+from avatarlab_ops.renders.prediction import gpu_left_s
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

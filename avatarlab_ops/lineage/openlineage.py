@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import openlineage, outbox
 from avatarlab_ops.stores.catalog import records
-from avatarlab_ops.stores.catalog.models import Render
+from avatarlab_ops.stores.catalog.tables import Render
 
 Json = dict[str, Any]
 NAMESPACE = "avatarlab"

@@ -16,7 +16,7 @@ from avatarlab_ops.plan import Plan
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from avatarlab_ops.stores.catalog.models import Artifact, Rate
+    from avatarlab_ops.stores.catalog.tables import Artifact, Rate
 
 SPOKEN = "spoken"  # kept like a stage: seconds of speech over characters
 BOUNDARY_S = 1.0  # what starting one more task costs

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from avatarlab_ops import models
+from avatarlab_ops import model_files
 from avatarlab_ops.engines.published import PUBLISHED
 from avatarlab_ops.housekeeping.chore import Chore, Job
 from avatarlab_ops.stores.objects import objects
 
 
-def model_files(job: Job) -> Chore:
+def weights(job: Job) -> Chore:
     """Remove what an addition that was killed left; report what only an operator can add again.
 
     A file that was replaced by a newer one stays: earlier videos were made with it.
@@ -16,7 +16,8 @@ def model_files(job: Job) -> Chore:
     chore = Chore("model files whose objects and records disagree")
     store, bucket = objects(job.settings), job.settings.bucket_models
     present = {one.key: one for one in store.listed(bucket, "files/")}
-    records = {models.key_of(record): record for record in models.recorded(job.settings)}  # after the files
+    # Read after the files, so that an addition in between has its record.
+    records = {model_files.key_of(record): record for record in model_files.recorded(job.settings)}
     for key in sorted(present.keys() - records.keys()):
         if present[key].modified_at < job.settled:
             if job.apply:

@@ -13,7 +13,7 @@ from avatarlab_ops.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from avatarlab_ops.stores.catalog.models import Render
+    from avatarlab_ops.stores.catalog.tables import Render
 
 Json = dict[str, Any]
 PAGE = 100  # videos, unless asked otherwise
@@ -45,23 +45,23 @@ def trace(settings: Settings, video: str) -> Json:
     `video` is a render's id, a DAG run's id (its newest render) or the s3:// address of a published file.
     Raises ReferenceRefused when the catalog knows no such thing.
     """
-    from avatarlab_ops.stores.catalog import lineage, transaction
+    from avatarlab_ops.stores.catalog import ancestry, transaction
 
     with transaction(settings.pg_dsn) as db:
-        document = lineage.lineage(db, find_render(db, settings, video).id)
+        document = ancestry.lineage(db, find_render(db, settings, video).id)
     assert document is not None  # noqa: S101 (found above)
     return document
 
 
 def find_render(db: Session, settings: Settings, video: str) -> Render:
     """The render that `video` names, see `trace`. Raises ReferenceRefused when there is none."""
-    from avatarlab_ops.stores.catalog import lineage, models, records
+    from avatarlab_ops.stores.catalog import ancestry, records, tables
 
     if video.startswith("s3://"):
-        render_id = lineage.render_of_file(db, video)
+        render_id = ancestry.render_of_file(db, video)
     else:
         render_id = next(iter(records.renders_of_run(db, video)), video)
-    found = db.get(models.Render, render_id) if render_id else None
+    found = db.get(tables.Render, render_id) if render_id else None
     if found is None:
         raise ReferenceRefused(
             f"the catalog knows no video {video!r}; give the id of a render, the id of a DAG run, "
@@ -77,13 +77,13 @@ def impact(settings: Settings, kind: str, value: str, *, after: str = "", limit:
     artifact), engine (NAME or NAME@VERSION), weights (file name or sha256), code (version as in the lineage).
     Raises InputError for an engine or weights that never made an artifact, and for a malformed value.
     """
-    from avatarlab_ops.stores.catalog import lineage, transaction
+    from avatarlab_ops.stores.catalog import ancestry, transaction
 
     if not 1 <= limit <= MOST:
         raise InputError(f"a page holds 1 to {MOST} videos, not {limit}")
     with transaction(settings.pg_dsn) as db:
         source, keys = _keys(db, kind, value)
-        rows = lineage.touched(db, source, keys, after=after, size=limit + 1)
+        rows = ancestry.touched(db, source, keys, after=after, size=limit + 1)
     videos = tuple(
         Video(row["render_id"], row["run_id"], row["ended_at"], row["uri"], row["sha256"])
         for row in rows[:limit]
@@ -93,7 +93,7 @@ def impact(settings: Settings, kind: str, value: str, *, after: str = "", limit:
 
 def _keys(db: Session, kind: str, value: str) -> tuple[str, list[str]]:
     """Kind and keys of `video_source` rows that the change is about."""
-    from avatarlab_ops.stores.catalog import lineage
+    from avatarlab_ops.stores.catalog import ancestry
 
     if kind == "code":
         return "code", [value]
@@ -101,7 +101,7 @@ def _keys(db: Session, kind: str, value: str) -> tuple[str, list[str]]:
         return _input(value)
     if kind not in ("engine", "weights"):
         raise InputError(f"there is no change of kind {kind!r}; choose input, engine, weights or code")
-    found = lineage.engines_with(db, value) if kind == "weights" else _engine(db, value)
+    found = ancestry.engines_with(db, value) if kind == "weights" else _engine(db, value)
     if not found:
         raise InputError(f"{kind}: nothing was ever made with {value!r}; known: {_known(db, kind)}")
     return "engine", found
@@ -116,15 +116,15 @@ def _input(value: str) -> tuple[str, list[str]]:
 
 
 def _engine(db: Session, value: str) -> list[str]:
-    from avatarlab_ops.stores.catalog import lineage
+    from avatarlab_ops.stores.catalog import ancestry
 
     name, _, version = value.partition("@")
-    return lineage.engines_named(db, name, version or None)
+    return ancestry.engines_named(db, name, version or None)
 
 
 def _known(db: Session, kind: str) -> str:
-    from avatarlab_ops.stores.catalog import lineage
+    from avatarlab_ops.stores.catalog import ancestry
 
-    engines = lineage.engines_known(db)
+    engines = ancestry.engines_known(db)
     names = engines if kind == "engine" else {file for files in engines.values() for file in files}
     return ", ".join(sorted(names)) or "none yet"

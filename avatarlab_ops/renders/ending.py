@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from avatarlab_ops.lineage.openlineage import EVENTS, post
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages.lineage import EVENTS, post
 from avatarlab_ops.stores.catalog import records
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from avatarlab_ops.graph import STAGES
-from avatarlab_ops.prediction import gpu_s, remaining_s
+from avatarlab_ops.renders.prediction import gpu_s, remaining_s
 from avatarlab_ops.settings import Settings
 
 Json = dict[str, Any]
@@ -67,7 +67,7 @@ class Published:
     duration_s: float
 
 
-def status(settings: Settings, render_id: str) -> RenderStatus:
+def of(settings: Settings, render_id: str) -> RenderStatus:
     """What is known about a render. Raises ReferenceRefused when there is none."""
     from avatarlab_ops.stores.catalog import records, transaction
 
@@ -137,7 +137,7 @@ def _stage_status(name: str, run: Any, row: Any) -> StageStatus:
 
 def published(settings: Settings, render_id: str) -> Published | None:
     """The published video of a render, None while there is none or after it was withdrawn."""
-    found = status(settings, render_id)
+    found = of(settings, render_id)
     if found.state != "published" or found.video_uri is None or found.manifest_uri is None:
         return None
     from avatarlab_ops.stores.catalog import records, transaction

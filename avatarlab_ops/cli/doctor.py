@@ -99,11 +99,11 @@ def _engines() -> Iterator[Finding]:
 
 
 def _engine(kind: str, name: str) -> str:
-    from avatarlab_ops import models
+    from avatarlab_ops import model_files
     from avatarlab_ops.engines import info, load
 
     engine = info(kind, name)
-    if lacking := models.unusable(engine.files):
+    if lacking := model_files.unusable(engine.files):
         return f"needs {', '.join(lacking)}: see `avatarlab models list`"
     load(kind, name)
     return f"version {engine.version}"
@@ -116,10 +116,10 @@ def _weights(name: str) -> str:
 
 
 def _model(name: str) -> str:
-    from avatarlab_ops import models
+    from avatarlab_ops import model_files
     from avatarlab_ops.engines import weights
 
-    standing = models.Standing(name, weights.added(name))
+    standing = model_files.Standing(name, weights.added(name))
     if standing.record is None:
         return "not on this machine: see `avatarlab models list`"
     if standing.state != "added":
@@ -128,7 +128,7 @@ def _model(name: str) -> str:
 
 
 def _airflow(home: Path) -> Iterator[Finding]:
-    from avatarlab_ops.client import AirflowClient
+    from avatarlab_ops.cli.client import AirflowClient
 
     try:
         with AirflowClient.from_home(home) as client:

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
-from avatarlab_ops import lineage
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.lineage import query
 from avatarlab_ops.request import Part, PlainLines, refusal
 from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from avatarlab_ops.stores.catalog.models import Render
+    from avatarlab_ops.stores.catalog.tables import Render
 
 Json = dict[str, Any]
 COLLECTION = "feedback"
@@ -91,7 +91,7 @@ class Figures:
 def give(settings: Settings, video: str, opinion: Opinion, *, caller: str) -> Feedback:
     """Keep what a caller thinks of a published video, in place of what they thought before.
 
-    `video`: see `lineage.trace`. Raises ReferenceRefused when the catalog knows no such video, InputError
+    `video`: see `query.trace`. Raises ReferenceRefused when the catalog knows no such video, InputError
     when it is not published, was withdrawn, or has nothing of an aspect that is judged.
     """
     from avatarlab_ops.stores.catalog import transaction
@@ -100,7 +100,7 @@ def give(settings: Settings, video: str, opinion: Opinion, *, caller: str) -> Fe
     if not 0 < len(caller) <= MAX_CALLER:
         raise InputError(f"a caller's name has 1 to {MAX_CALLER} characters, not {len(caller)}")
     with transaction(settings.pg_dsn) as db:
-        render = lineage.find_render(db, settings, video)
+        render = query.find_render(db, settings, video)
         _check_shown(render)
         engines = _engines(db, render.id)
     _check_made(opinion, engines)
@@ -123,7 +123,7 @@ def _engines(db: Session, render_id: str) -> dict[str, Json]:
     """Stage to {id, name, version} of the engine that made its artifact."""
     import sqlalchemy as sa
 
-    from avatarlab_ops.stores.catalog import models as m
+    from avatarlab_ops.stores.catalog import tables as m
 
     query = (
         sa.select(m.StageRun.stage, m.EngineVersion)
@@ -149,7 +149,7 @@ def of_video(settings: Settings, video: str) -> list[Feedback]:
     from avatarlab_ops.stores.documents import documents
 
     with transaction(settings.pg_dsn) as db:
-        render_id = lineage.find_render(db, settings, video).id
+        render_id = query.find_render(db, settings, video).id
     found = documents(settings).aggregate(
         COLLECTION, {"$match": {"render_id": render_id}}, {"$sort": {"at": 1, "caller": 1}}
     )

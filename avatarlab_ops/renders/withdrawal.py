@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from avatarlab_ops.errors import ConsentError
+from avatarlab_ops.lineage import openlineage
+from avatarlab_ops.renders.ending import end
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages import lineage
-from avatarlab_ops.stages.ending import end
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import consents, records, transaction
-from avatarlab_ops.stores.catalog.lineage import forget_sources
-from avatarlab_ops.stores.catalog.models import Render
+from avatarlab_ops.stores.catalog.ancestry import forget_sources
+from avatarlab_ops.stores.catalog.tables import Render
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust import consent
 
@@ -68,9 +68,9 @@ def withdraw(settings: Settings, render_id: str, reason: str) -> bool:
             forget_sources(db, render_id)
             published = records.published_files(db, render_id).items()
             files = {name: {"uri": file.uri, "sha256": file.sha256} for name, file in published}
-            event = lineage.run_event(db, records.find(db, render_id), "OTHER", files)
+            event = openlineage.run_event(db, records.find(db, render_id), "OTHER", files)
             event |= {"withdrawn": {"reason": reason}}
-            lineage.send(db, settings, f"{render_id}:WITHDRAWN", event, render_id)
+            openlineage.send(db, settings, f"{render_id}:WITHDRAWN", event, render_id)
     clear(settings, render_id)
     if done:
         outbox.deliver(settings, render_id=render_id)

@@ -1,4 +1,4 @@
-"""Make `.venv` from uv.lock: `python3 -m avatarlab_ops.setup`, standard library only.
+"""Make `.venv` from uv.lock: `python3 -m tools.setup`, standard library only.
 
 A set-up is complete when its stamp, written last, matches the lock and every installed file is there.
 Anything else (first time, cut short, damaged, another lock, another place) is built anew; with a warm cache
@@ -57,7 +57,7 @@ class Wanted:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Set up; exit code 0 when `.venv` is complete, 1 with the reason on standard error."""
-    parser = argparse.ArgumentParser("python3 -m avatarlab_ops.setup", description="Make .venv from uv.lock.")
+    parser = argparse.ArgumentParser("python3 -m tools.setup", description="Make .venv from uv.lock.")
     parser.add_argument(
         "--browser", action="store_true", help="instead install Chromium for the browser tests"
     )
@@ -254,7 +254,7 @@ def check_machine() -> None:
         python = shutil.which(f"python{version[0]}.{version[1]}")
         if python and starts(python):
             os.chdir(ROOT)
-            os.execv(python, [python, "-m", "avatarlab_ops.setup"])  # noqa: S606 - no shell is wanted
+            os.execv(python, [python, "-m", "tools.setup"])  # noqa: S606 - no shell is wanted
     raise SetupError(
         f"Python 3.11 or 3.12 is needed, this is {platform.python_version()}: install one "
         "(Debian: apt-get install python3 python3-venv) and run `make setup PYTHON=/path/to/python3.11`"

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from avatarlab_ops.client import AirflowClient
+    from avatarlab_ops.cli.client import AirflowClient
     from avatarlab_ops.progress import Report
-    from avatarlab_ops.renders import RenderStatus, StageStatus
+    from avatarlab_ops.renders.status import RenderStatus, StageStatus
     from avatarlab_ops.settings import Settings
 
 FINAL = ("published", "failed", "cancelled")
@@ -135,17 +135,17 @@ def follow(
     `alive` is called every two seconds and may raise to end the watch, e.g. when nobody works on the render.
     A server that is away ends it after two minutes only: the render goes on without being watched.
     """
-    from avatarlab_ops import renders
+    from avatarlab_ops.renders import status
 
     board = Board(console)
     looked, lost = 0.0, None
     with board.progress:
         while True:
             try:
-                status = renders.status(settings, render_id)
-                board.show(status)
-                if status.state in FINAL:
-                    return status
+                seen = status.of(settings, render_id)
+                board.show(seen)
+                if seen.state in FINAL:
+                    return seen
                 if time.monotonic() - looked > 2:
                     alive()
                     looked = time.monotonic()

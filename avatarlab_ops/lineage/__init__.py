@@ -1,0 +1,1 @@
+"""Where a video came from: asked, drawn, and told as OpenLineage events."""
