@@ -73,7 +73,7 @@ def _timed(run: Callable[[], None]) -> float:
 
 
 def _network() -> object:
-    from tools.small_e_models import network
+    from kit.small_e_models import network
 
     from avatarlab_ops.engines.speech.small_e.config import Config
 

@@ -15,6 +15,7 @@ import av
 import pytest
 import torch
 from click.testing import CliRunner
+from kit import small_e_models
 from running_site import Site, request
 from unit.lipsync import tiny_diffdub
 
@@ -24,7 +25,6 @@ from avatarlab_ops.engines.published import PUBLISHED
 from avatarlab_ops.renders import status
 from avatarlab_ops.request import split_reference
 from avatarlab_ops.stores.objects import objects
-from tools import small_e_models
 
 ENGINES = {"speech": "small_e", "lipsync": "diffdub", "matting": "rvm"}
 BACKGROUND = {"kind": "colour", "colour": "#1e293b"}

@@ -9,8 +9,8 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from kit.consented import consented
 from numpy.typing import NDArray
-from tools.consented import consented
 
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects

@@ -12,7 +12,7 @@ import cv2
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
-from tools.consented import consented
+from kit.consented import consented
 
 from avatarlab_ops import cli, engines, graph, pipeline
 from avatarlab_ops.cli import common

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tools.recognise import transcribe, word_error_rate
+from kit.recognise import transcribe, word_error_rate
 
 from avatarlab_ops import engines, script
 from avatarlab_ops.engines.base import Sentence, Speech

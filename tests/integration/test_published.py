@@ -17,10 +17,11 @@ import av
 import cv2
 import numpy as np
 import pytest
+from kit import film
+from kit.consented import consented
+from kit.identity import identity_distance
+from kit.recognise import transcribe, word_error_rate
 from numpy.typing import NDArray
-from tools.consented import consented
-from tools.identity import identity_distance
-from tools.recognise import transcribe, word_error_rate
 
 from avatarlab_ops import engines, pipeline
 from avatarlab_ops.engines import weights
@@ -36,7 +37,6 @@ from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects
 from avatarlab_ops.timeline import Timeline
 from avatarlab_ops.version import code_version
-from tools import film
 
 Json = dict[str, Any]
 Picture = NDArray[np.uint8]

@@ -11,7 +11,8 @@ import pytest
 import soundfile
 import sqlalchemy as sa
 import torch
-from tools.consented import consented
+from kit import small_e_models
+from kit.consented import consented
 
 from avatarlab_ops import model_files, pipeline
 from avatarlab_ops.engines import weights
@@ -22,7 +23,6 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.objects import objects, split_or_refuse
-from tools import small_e_models
 
 from . import material
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from kit import small_e_models
 
 from avatarlab_ops.engines.base import Sentence, Speech, VoiceSample
 from avatarlab_ops.engines.speech.small_e import voice
@@ -21,7 +22,6 @@ from avatarlab_ops.engines.speech.spoken import spoken_words
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
 from avatarlab_ops.progress import silent
 from avatarlab_ops.timeline import VISEMES
-from tools import small_e_models
 
 SCRIPT = [Sentence("We hear 21 words — at once.", 0.3), Sentence("They speak.", 0.7)]
 SEED = 2  # of the weights: attempts end soon
