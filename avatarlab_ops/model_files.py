@@ -92,7 +92,7 @@ def _converted(source: Path, digest: str, wanted: PublishedFile, folder: Path) -
 
 
 def _licensed(record: Record, found: Record | None, accept: str | None) -> Record:
-    """With the acceptance, new or of the same licence before."""
+    """Add who accepted the licence: whoever did so for this file before, else the caller by `accept`."""
     if found is not None and found.accepted:
         return replace(record, accepted_by=found.accepted_by, accepted_at=found.accepted_at)
     return replace(record, accepted_by=_caller(), accepted_at=_now()) if accept else record

@@ -1,7 +1,7 @@
-"""What a parent loads once, so that every task it forks finds it: modules and plain caches.
+"""Modules and caches that a process loads before it forks, so that its children need not load them.
 
-Nothing here starts a thread or opens a connection, because a child inherits neither: so no onnxruntime and no
-torch. Each line is there because it was seen in a profile of task processes.
+Only what survives a fork: no threads and no connections, hence no onnxruntime and no torch. Each entry was
+found in a profile of task processes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MODULES = (
 
 
 def preload() -> None:
-    """Import what stages import, and read what every process of theirs would read again."""
+    """Import the modules that stages use, and fill the caches that every task would fill again."""
     for name in MODULES:
         importlib.import_module(name)
     _caches()

@@ -15,7 +15,7 @@ from avatarlab_ops.stores.catalog import engine
 AVATARS, SCRIPTS = 200, 20_000
 OUTBOX_KEPT = 20_160  # videos of a week: their delivered messages have not been forgotten yet
 PROGRESS_KEPT = 2_880  # videos of a day
-TABLES = ("avatar", "input_object", "consent", "request", "render", "render_consent", "render_input",
+TABLES = ("input_object", "consent", "request", "render", "render_consent", "render_input",
           "artifact", "artifact_input", "stage_run", "published_file", "video_source", "outbox", "progress",
           "bulk_item")  # fmt: skip
 
@@ -142,7 +142,6 @@ def _sources() -> str:
 
 # The statements of one round of growth, in the order of their foreign keys.
 ROWS = f"""
-INSERT INTO avatar (sha256, uri) SELECT likeness, uri FROM video WHERE i < {AVATARS};
 INSERT INTO input_object (uri, etag, sha256, bytes, media, face_checked)
     SELECT uri, 'etag', likeness, 500000, m.media, true
     FROM video, (SELECT media FROM input_object ORDER BY created_at LIMIT 1) AS m WHERE i < {AVATARS};

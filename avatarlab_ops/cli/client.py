@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -107,15 +107,6 @@ class AirflowClient:
                 f"Airflow knows no run {run_id!r} of {dag}; `avatarlab submit` prints the id of a run"
             )
         return dict(answer.json())
-
-    def states(self, run_id: str, dag: str = DAG) -> Iterator[str]:
-        """Yield the run's state each second until it is final (`success` or `failed`)."""
-        url = f"/api/v2/dags/{dag}/dagRuns/{run_id}/wait"
-        self._authorise()
-        with self._http.stream("GET", url, params={"interval": 1}, timeout=None) as answer:
-            for line in answer.iter_lines():
-                if line:
-                    yield json.loads(line)["state"]
 
     def tasks(self, run_id: str, dag: str = DAG) -> dict[str, str]:
         """State of every task of a run, by task id."""

@@ -158,7 +158,7 @@ def follow(
 
 
 def _lost(console: Console, error: TransientError) -> float:
-    """Say that a server is away; the moment."""
+    """Say once that a server is away, and return when that was seen (time.monotonic)."""
     console.print(f"{error}; the render goes on, and this waits", style="yellow", markup=False)
     return time.monotonic()
 

@@ -182,7 +182,7 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 def _reap() -> None:
-    """Let go of our finished servers: PostgreSQL would take a zombie for a server on its data folder."""
+    """Collect servers that have ended. PostgreSQL does not start while the old one is still a zombie."""
     with _children_lock:
         _children[:] = [known for known in _children if known.poll() is None]
 
@@ -191,4 +191,4 @@ def _signal(pid: int, how: signal.Signals) -> None:
     try:
         os.kill(pid, how)
     except ProcessLookupError:
-        return  # gone by itself: what was wanted
+        return  # it has ended already

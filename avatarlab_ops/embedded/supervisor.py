@@ -293,7 +293,8 @@ def main() -> int:
     home, host, port, note = sys.argv[1:]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    with held(Path(home), patience_s=2.0) as free:  # others only look, for a moment
+    # `running()` takes this lock for a moment to see whether it is free: that is no reason to give up.
+    with held(Path(home), patience_s=2.0) as free:
         if not free:
             log.info("another supervisor runs on %s", home)
             return 0

@@ -90,7 +90,10 @@ _MEANT = {
 }
 
 
-class _Reader(pickle._Unpickler):  # the one in Python: a hostile memo index costs it no memory
+class _Reader(pickle._Unpickler):
+    # The unpickler written in Python keeps its memo in a dict. The one in C allocates an array as long as the
+    # largest index, and a hostile file can make that gigabytes.
+
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in _STORAGES:
             return _STORAGES[name]

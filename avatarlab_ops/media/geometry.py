@@ -1,4 +1,4 @@
-"""Where source pixels land in the output: sizes, cover-crop, warp. Matrices: 2x3, source to output pixels."""
+"""Where source pixels land in the output: cover-crop, warp. Matrices: 2x3, source to output pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from avatarlab_ops.engines.base import Alpha, Frame
 
 Matrix = NDArray[np.float64]
 
-ASPECTS = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:5": (4, 5)}
 _HEADROOM = 0.42  # a face sits a little above the middle of a cropped picture
 
 
@@ -35,17 +34,6 @@ class Rect:
     def slices(self) -> tuple[slice, slice]:
         """Index of an image array [h, w, ...]."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
-
-
-def output_size(aspect: str, height_px: int, source: tuple[int, int]) -> tuple[int, int]:
-    """Even (width, height) of the output for an aspect of ASPECTS or "source" (width, height of the source).
-
-    >>> output_size("9:16", 720, (1, 1))
-    (404, 720)
-    """
-    across, down = ASPECTS.get(aspect, source)
-    width, height = height_px * across / down, height_px
-    return max(2, round(width / 2 - 1e-9) * 2), max(2, height - height % 2)
 
 
 def cover(

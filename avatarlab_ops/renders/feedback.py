@@ -28,7 +28,7 @@ Json = dict[str, Any]
 COLLECTION = "feedback"
 Aspect = Literal["video", "voice", "lips", "matte", "timing"]
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
-# Whose engine an aspect is about: mouth and sound meet by the work of both.
+# The stages whose engines a rating is about. Timing is about two: speech says when, lip-sync follows.
 STAGES: dict[Aspect, tuple[str, ...]] = {
     "video": (),
     "voice": ("speech",),

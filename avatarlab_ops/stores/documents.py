@@ -31,7 +31,7 @@ def _schema(required: Json, optional: Json | None = None) -> Json:
 
 
 def _of_aspects(value: Json) -> Json:
-    """An object from what may be judged of a video to such a value."""
+    """Schema of an object that holds one `value` for each aspect of a video that can be rated."""
     names = ("video", "voice", "lips", "matte", "timing")
     properties = dict.fromkeys(names, value)
     return {"bsonType": "object", "properties": properties, "additionalProperties": False}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from avatarlab_ops.cli.client import AirflowClient
+from avatarlab_ops.cli.client import DAG, FINAL, AirflowClient
 from avatarlab_ops.embedded import control
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
@@ -29,10 +30,11 @@ class Site:
     client: AirflowClient
     settings: Settings
 
-    def finish(self, run_id: str) -> str:
+    def finish(self, run_id: str, dag: str = DAG) -> str:
         """Wait for a run's end and return its state."""
-        *_, last = self.client.states(run_id)
-        return last
+        while (state := str(self.client.run(run_id, dag)["state"])) not in FINAL:
+            time.sleep(0.3)
+        return state
 
     def status(self, run_id: str) -> status.RenderStatus:
         render_id = self.client.xcom(run_id, "admit", "render_id")

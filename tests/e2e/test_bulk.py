@@ -42,8 +42,7 @@ def regenerate(site: Site, run_id: str, **conf: Any) -> str:
     """Trigger a bulk run by REST, as another system does, and return its final state."""
     body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
     site.client._call("POST", f"/api/v2/dags/{BULK_DAG}/dagRuns", json=body)
-    *_, last = site.client.states(run_id, BULK_DAG)
-    return last
+    return site.finish(run_id, BULK_DAG)
 
 
 def events(site: Site, bulk_id: str) -> list[dict[str, Any]]:
@@ -133,8 +132,7 @@ def test_command_line_tries_runs_and_fetches(site: Site, files: list[str], tmp_p
     bulk_id = begun.stdout.strip()
     early = avatarlab("bulk", "report", bulk_id)
     assert (early.returncode, "have not ended" in early.stderr) == (2, True)
-    *_, last = site.client.states(bulk_id, BULK_DAG)
-    assert last == "success"
+    assert site.finish(bulk_id, BULK_DAG) == "success"
     assert json.loads(avatarlab("bulk", "status", bulk_id).stdout)["states"] == {"published": 3}
     out = tmp_path / "report.csv"
     assert avatarlab("bulk", "report", bulk_id, "--out", str(out)).returncode == 0

@@ -12,7 +12,7 @@ import cv2
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
-from kit.consented import consented
+from kit.consented import consented, relied_on
 
 from avatarlab_ops import cli, engines, graph, pipeline
 from avatarlab_ops.cli import common
@@ -281,14 +281,13 @@ def test_command_line_from_a_picture_to_its_withdrawal(
     uri = run("upload", str(portrait), *subject, "--evidence", str(release)).strip()
     render_id = pipeline.submit(stores, _asked(uri))
     pipeline.run_stage(stores, render_id, "admit")
-    with transaction(stores.pg_dsn) as db:
-        mine = next(one for one in consents.relied_on(db, render_id) if one.kind == "likeness")
-    told = json.loads(run("consent", "show", mine.id))
+    mine = relied_on(stores, render_id)["likeness"]
+    told = json.loads(run("consent", "show", mine))
     assert (told["subject"], told["state"], told["renders"]) == ("Jane Doe", "valid", {render_id: "running"})
     bucket, key = told["document_uri"].removeprefix("s3://").split("/", 1)
     assert objects(stores).read(bucket, key) == release.read_bytes()
     second = run("consent", "add", uri, "--subject", "Jane Doe", "--licence", "own picture").strip()
-    revoked = CliRunner().invoke(cli.main, ["consent", "revoke", mine.id, "--unpublish"])
+    revoked = CliRunner().invoke(cli.main, ["consent", "revoke", mine, "--unpublish"])
     assert f"stopped   {render_id}" in revoked.stdout
     assert second in revoked.stderr
     run("consent", "list")

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from kit.consented import relied_on
 
 from avatarlab_ops import pipeline
 from avatarlab_ops.cli import main, trace
@@ -21,7 +22,7 @@ from avatarlab_ops.lineage import drawing, query
 from avatarlab_ops.renders import status, withdrawal
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import ancestry as queries
-from avatarlab_ops.stores.catalog import consents, records, transaction
+from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.documents import documents
 
@@ -281,8 +282,7 @@ def test_the_lineage_of_a_real_video_names_everything(
     with transaction(stores.pg_dsn) as db:
         digests = {row.sha256 for row in records.inputs_of(db, second.render_id)}
     assert {given["sha256"] for given in document["inputs"].values()} == digests
-    with transaction(stores.pg_dsn) as db:
-        held = [consent.id for consent in consents.relied_on(db, second.render_id)]
+    held = relied_on(stores, second.render_id).values()
     assert sorted(document["consents"]) == sorted(held)
     assert len(held) == 2
     text = drawing.as_text(document)

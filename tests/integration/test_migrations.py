@@ -38,7 +38,7 @@ INSERT INTO avatar (sha256, uri) VALUES ('in-a', 's3://inputs/a.png');
 INSERT INTO voice (engine, name) VALUES ('hibari', 'heart');
 """
 KEPT = ("request", "render", "render_input", "artifact", "artifact_input", "stage_run", "published_file",
-        "outbox", "avatar", "voice", "engine_version", "engine_weight")  # fmt: skip
+        "outbox", "engine_version", "engine_weight")  # fmt: skip
 DEPENDS_ON = {
     ("reference", "s3://inputs/a.png"), ("input", "in-a"), ("input", "face-sha"), ("engine", "e1"),
     ("code", "code-r"), ("code", "code-f"), ("code", "code-c"),

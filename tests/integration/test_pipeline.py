@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from kit.video_info import probe_output
 
 from avatarlab_ops import graph, pipeline
 from avatarlab_ops.engines import device
 from avatarlab_ops.engines.locks import holder
 from avatarlab_ops.errors import EngineUnavailable, RenderCancelled
-from avatarlab_ops.media.output import probe_output
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import context, publish

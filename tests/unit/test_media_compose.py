@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.video_info import probe_output
 from media_samples import BLUE, GREEN, RED, encode, number_of, numbered, png, speech
 
 from avatarlab_ops.engines.base import Patch, footage_index
@@ -19,11 +20,12 @@ from avatarlab_ops.media.background import Background, blurred_background, parse
 from avatarlab_ops.media.captions import Caption
 from avatarlab_ops.media.compose import ComposeReport, OutputSpec, compose, frame_count
 from avatarlab_ops.media.footage import StillFootage, open_footage
-from avatarlab_ops.media.geometry import Rect, after, cover, output_size, warp
+from avatarlab_ops.media.geometry import Rect, after, cover, warp
 from avatarlab_ops.media.keying import clean, find_band, lay_over
-from avatarlab_ops.media.output import probe_output
 from avatarlab_ops.media.painter import paste
 from avatarlab_ops.media.threads import prefetch
+from avatarlab_ops.plan import picture
+from avatarlab_ops.request import Output
 
 STILL = np.eye(2, 3, dtype=np.float32)
 W, H = 320, 180
@@ -306,7 +308,8 @@ def test_patches_beyond_the_frame_are_cut(x: int, y: int) -> None:
 def test_crop_never_shows_the_outside(
     *, w: int, h: int, aspect: str, height: int, cx: float, cy: float
 ) -> None:
-    size = output_size(aspect, height, (w, h))
+    shape = picture(Output(aspect=aspect, resolution=f"{height}p"), w, h)
+    size = (shape.width, shape.height)
     assert size[0] % 2 == size[1] % 2 == 0
     matrix = cover((w, h), size, (cx * w, cy * h))
     (sx, _, tx), (_, sy, ty) = matrix

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.video_info import probe_output
 from media_samples import BLUE, GREEN, RED, number_of, numbered
 
 from avatarlab_ops.engines.base import Patch
 from avatarlab_ops.errors import InvariantBroken
-from avatarlab_ops.media.output import probe_output
 from avatarlab_ops.media.streams import read_alpha, read_patches, write_alpha, write_patches
 from avatarlab_ops.media.video import VideoWriter, write_poster
 

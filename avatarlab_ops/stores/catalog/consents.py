@@ -49,12 +49,6 @@ def rely(db: Session, render_id: str, consent_ids: Iterable[str]) -> None:
         db.add(m.RenderConsent(render_id=render_id, consent_id=consent_id))
 
 
-def relied_on(db: Session, render_id: str) -> list[m.Consent]:
-    """What a render relies on."""
-    mine = m.RenderConsent.render_id == render_id
-    return list(db.scalars(sa.select(m.Consent).join(m.RenderConsent).where(mine).order_by(m.Consent.kind)))
-
-
 def renders_on(db: Session, consent_id: str) -> Iterator[tuple[str, str, bool]]:
     """(id, state, whether it was withdrawn) of renders that rely on a consent, oldest first."""
     query = sa.select(m.Render.id, m.Render.state, m.Render.withdrawn_at.is_not(None)).join(m.RenderConsent)

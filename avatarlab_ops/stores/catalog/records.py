@@ -153,12 +153,6 @@ def record_inputs(db: Session, render_id: str, plan: Json, inputs: Mapping[str, 
         values = {"uri": source["uri"], "sha256": source["sha256"], "bytes": source["bytes"]}
         statement = insert(m.RenderInput).values(render_id=render_id, role=role, **values)
         db.execute(statement.on_conflict_do_update(index_elements=["render_id", "role"], set_=values))
-    avatar = insert(m.Avatar).values(sha256=inputs["avatar"]["sha256"], uri=inputs["avatar"]["uri"])
-    db.execute(avatar.on_conflict_do_nothing())
-    sample = inputs["voice_sample"]["sha256"] if "voice_sample" in inputs else None
-    name = f"{plan['voice']}-{sample[:16]}" if sample else plan["voice"]
-    voice = insert(m.Voice).values(engine=plan["engines"]["speech"], name=name, sample_sha256=sample)
-    db.execute(voice.on_conflict_do_nothing())
 
 
 def record_prediction(db: Session, render_id: str, predicted: Mapping[str, float]) -> None:

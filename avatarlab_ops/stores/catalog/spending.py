@@ -52,7 +52,7 @@ def open_renders(db: Session, caller: str | None) -> Iterator[tuple[dict[str, An
 
 
 def waiting_items_gpu_s(db: Session, caller: str | None, besides: str | None) -> float:
-    """GPU-seconds promised to items of bulk runs that have no render yet, but for one bulk run."""
+    """Predicted GPU-seconds of bulk items without a render; those of the run `besides` do not count."""
     query = (
         sa.select(sa.func.sum(m.BulkItem.predicted_gpu_s))
         .join(m.BulkRun, m.BulkRun.id == m.BulkItem.bulk_id)

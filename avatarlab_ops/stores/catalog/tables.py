@@ -79,25 +79,6 @@ class Consent(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class Avatar(Base):
-    """A likeness, known by its content."""
-
-    __tablename__ = "avatar"
-    sha256: Mapped[str] = mapped_column(primary_key=True)
-    uri: Mapped[str]  # where it was first seen
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class Voice(Base):
-    """A built-in voice of an engine, or a sample to clone."""
-
-    __tablename__ = "voice"
-    engine: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
-    sample_sha256: Mapped[str | None]
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
 class InputObject(Base):
     """One version of an object of the inputs bucket, hashed and probed once."""
 
@@ -324,18 +305,6 @@ class Outbox(Base):
     delivered_at: Mapped[datetime | None]
     dead_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class Delivery(Base):
-    """One attempt to deliver an outbox row to one receiver."""
-
-    __tablename__ = "delivery"
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    outbox_id: Mapped[int] = mapped_column(ForeignKey("outbox.id"), index=True)
-    target: Mapped[str]
-    status: Mapped[int | None]
-    error: Mapped[str | None]
-    at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Rate(Base):

@@ -14,7 +14,6 @@ from avatarlab_ops.engines.torchaudio import torchaudio  # before transformers, 
 from transformers import HubertConfig, HubertModel  # isort: skip
 
 SAMPLE_RATE = 16_000  # Hz
-STRIDE = 320  # samples a state
 SHORTEST = 400  # samples that the first state sees
 HEAD_DIM = 64  # of every published HuBERT
 _STRIDES = (5, 2, 2, 2, 2, 2, 2)
