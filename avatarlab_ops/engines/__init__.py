@@ -64,7 +64,7 @@ _REGISTERED = (
         name="viseme_warp",
         kind="lipsync",
         factory="avatarlab_ops.engines.lipsync.viseme_warp:VisemeWarp",
-        version="1",
+        version="2",
         notes="Layered mesh warp driven by visemes; CPU, no weights.",
         defaults={"blinks": True, "head_motion": True},
     ),

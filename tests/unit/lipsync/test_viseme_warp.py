@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from lip_faces import FPS, SPOKEN, gaps_of, paste, render, speech, timeline, track_of
 
-from avatarlab_ops.engines.base import FaceTrack, Frame
+from avatarlab_ops.engines.base import FaceTrack, Frame, Patch
 from avatarlab_ops.engines.lipsync.curves import drive
 from avatarlab_ops.engines.lipsync.measure import lip_sync_measure
 from avatarlab_ops.engines.lipsync.viseme_warp import VisemeWarp, blinks
 from avatarlab_ops.engines.lipsync.viseme_warp.engine import _boxes
+from avatarlab_ops.engines.lipsync.viseme_warp.geometry import CHIN, FaceFrame
 from avatarlab_ops.engines.lipsync.viseme_warp.paint import FacePainter
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.progress import silent
@@ -234,3 +235,45 @@ def test_progress_counts_every_frame(closed: Portrait) -> None:
     )
     assert len(list(patches)) == 7
     assert seen == [(i + 1, 7, "frames") for i in range(7)]
+
+
+def shown(portrait: Portrait, name: str) -> np.ndarray:
+    """The mesh, in eye distances, that is found anew in a portrait which says one sound."""
+    frame, track = portrait
+    face = FaceFrame.of(track.landmarks[0])
+    patches = render([frame], track, speech(["aa", name, "aa"]), blinks=False, head_motion=False)
+    return face.local(track_of([paste(frame, patches[int(1.5 * 0.14 * FPS)])]).landmarks[0, :, :2])
+
+
+def test_the_jaw_opens_for_vowels_and_rounded_ones_are_narrow(portrait: Portrait) -> None:
+    shut, open_, rounded = (shown(portrait, name) for name in ("PP", "aa", "oh"))
+    assert open_[CHIN, 1] - shut[CHIN, 1] > 0.10
+    corners = [mesh[308, 0] - mesh[78, 0] for mesh in (rounded, open_)]
+    assert corners[0] < 0.9 * corners[1]
+
+
+def test_the_upper_lip_of_a_smile_does_not_swell_when_it_closes(smiling: Portrait) -> None:
+    frame, _ = smiling
+    large = cv2.resize(frame, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+    source, closed_ = track_of([large]), shown((large, track_of([large])), "PP")
+    before = FaceFrame.of(source.landmarks[0]).local(source.landmarks[0, :, :2])
+    thickness = [mesh[13, 1] - mesh[0, 1] for mesh in (before, closed_)]
+    assert thickness[1] < 1.25 * thickness[0]
+
+
+def test_lids_carry_their_own_skin_and_leave_the_brow_where_it_is(
+    talking: tuple[list[Frame], FaceTrack],
+) -> None:
+    frames, track = talking
+    portrait = frames[0], FaceTrack(track.landmarks[:1], track.present[:1], track.width, track.height, FPS)
+    painted = painter(portrait)
+    shut, alpha = painted.paint(REST, 1.0)
+    mesh = track.landmarks[0, :, :2]
+    out = paste(
+        frames[0], Patch(0, painted.box.x, painted.box.y, shut, alpha, np.eye(2, 3, dtype=np.float32))
+    )
+    for upper, lower, hair in ((159, 145, 52), (386, 374, 282)):  # middle of each eye, lower edge of its brow
+        x, top, low = int(mesh[upper, 0]), int(mesh[upper, 1]), int(mesh[lower, 1])
+        lid = out[top - 2 : low - 1, x - 8 : x + 8].mean()
+        brow = frames[0][int(mesh[hair, 1]) - 6 : int(mesh[hair, 1]) + 2, x - 8 : x + 8].mean()
+        assert lid > brow + 10

@@ -23,6 +23,8 @@ _CLOSING_S, _SHUT_S, _OPENING_S = 0.075, 0.03, 0.115  # sums to about 220 ms
 _LASHES = 0.045  # height of the upper lashes above the lid's edge, eye distances
 _CORNER = 0.06  # reach of a lid's fall beyond the corners of the eye, eye distances
 _MIN_OPEN = 0.03  # eyes narrower than this (eye distances) count as closed already
+_MIN_LID = 0.02  # skin between an eye and its brow, at the least, eye distances
+_HAIR_CONTRAST = 20.0  # levels by which a brow is darker than the skin below it
 
 
 def schedule(duration_s: float, rng: np.random.Generator) -> Real:
@@ -47,15 +49,17 @@ def closing(times: Real, n: int, fps: float) -> Real:
 
 
 class Lids:
-    """The two upper lids of one source frame."""
+    """The two upper lids of one source frame; given the frame, their skin ends at the brow as seen."""
 
-    def __init__(self, landmarks: Real, face: FaceFrame) -> None:
+    def __init__(self, landmarks: Real, face: FaceFrame, frame: Frame | None = None) -> None:
         local = face.local(landmarks[:, :2])
         self._face = face
         self._eyes = [
             (local[list(top)], local[list(low)], local[list(brow)])
             for top, low, brow in zip(EYE_TOPS, EYE_BOTTOMS, BROW_BOTTOMS, strict=True)
         ]
+        if frame is not None:
+            self._eyes = [(top, low, _hairline(frame, face, top, brow)) for top, low, brow in self._eyes]
 
     def boxes(self) -> list[Real]:
         """Corners float32 [2, 2] (low, high) in face coordinates of the skin each lid may move."""
@@ -90,7 +94,7 @@ class Lids:
         if float(opening.max()) < _MIN_OPEN:
             return part, np.zeros(lx.shape, np.float32)
         fall = shut * opening
-        brow = np.minimum(height_at(brow_curve, lx), top - 0.05)
+        brow = np.minimum(height_at(brow_curve, lx), top - _MIN_LID)
         edge = top + fall
         pulled = np.maximum(_fallen(edge - ly, top - brow, fall, shut), 0) * (ly > brow)
         reach = 2 * round(_CORNER * self._face.scale) + 1
@@ -110,6 +114,35 @@ class Lids:
         axis = self._face.turn[:, 1] * self._face.scale
         xs, ys = (np.asarray(xs - down * axis[0], np.float32), np.asarray(ys - down * axis[1], np.float32))
         return np.asarray(cv2.remap(part, xs, ys, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _hairline(frame: Frame, face: FaceFrame, top: Real, brow: Real) -> Real:
+    """Lower edge of a brow as it is seen, float32 [n, 2] in face coordinates, not above the mesh's `brow`.
+
+    A bushy brow hangs over its landmarks, and hair that is pulled down with the lid would cover the eye.
+    """
+    xs = np.linspace(top[:, 0].min(), top[:, 0].max(), 17, dtype=np.float32)
+    lid, limit = height_at(top, xs), np.minimum(height_at(brow, xs), height_at(top, xs) - _MIN_LID)
+    share = np.linspace(0, 1, 24, dtype=np.float32)  # from the lid's edge to above the landmarks
+    ys = lid[:, None] + (limit - 0.04 - lid)[:, None] * share
+    at = face.pixels(np.stack([np.broadcast_to(xs[:, None], ys.shape), ys], axis=-1))
+    seen = cv2.remap(frame, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    grey = cv2.GaussianBlur(np.asarray(seen, np.float32).mean(axis=2), (3, 3), 0.8)
+    edges = [_first_hair(row, y, one) for row, y, one in zip(grey, ys, limit, strict=True)]
+    edge = np.minimum(
+        np.convolve(np.pad(edges, 2, mode="edge"), np.full(5, 0.2), mode="valid"), lid - _MIN_LID
+    )
+    return np.stack([xs, edge], axis=1).astype(np.float32)
+
+
+def _first_hair(brightness: Real, heights: Real, brow: float) -> float:
+    """Height at which a column, read from the lid upwards, turns from skin to hair, else `brow`."""
+    below = brightness[heights > brow]
+    skin, hair = float(below.max()), float(brightness.min())
+    if skin - hair < _HAIR_CONTRAST:
+        return brow
+    bright = np.flatnonzero(below > (skin + hair) / 2)  # a crease is dark too, but skin goes on above it
+    return float(heights[bright[-1]]) if bright[-1] + 1 < below.size else brow
 
 
 def _fallen(above: Real, lid: Real, fall: Real, shut: float) -> Real:

@@ -45,7 +45,7 @@ class FacePainter:
         raw = seam.refine(frame, self.face, mouth_of(landmarks, self.face))
         self.interior = interior or Interior.of(frame, self.face, raw, rest=raw, drift=_AT_REST)
         self._source = _bitten(raw)
-        self._lids = Lids(landmarks, self.face)
+        self._lids = Lids(landmarks, self.face, frame)
         self._lay_grid(field.Support.of(landmarks, self.face))
 
     def _lay_grid(self, support: field.Support) -> None:

@@ -14,7 +14,8 @@ SMILING_CONTACT, SPEAKING_CONTACT = 0.38, 0.15
 _UPPER_SHARE = 0.10  # of an opening that the upper lip makes; raising it adds _UPPER_RAISE
 _UPPER_RAISE = 0.018  # eye distances
 _SMILE_RELAX = 0.7  # corner retreat of a closing smile, per eye distance of source gap
-_CHIN_OPENING, _CHIN_CLOSING = 0.82, 0.45  # chin travel beside that of the lower lip
+_CHIN_OPENING, _CHIN_CLOSING = 0.95, 0.45  # chin travel beside that of the lower lip
+_UPPER_FOLLOWS = 0.85  # of the inner rim's way down; what the outer edge lacks swells the lip
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def driven(source: MouthShape, drive: dict[str, float], contact_at: float = SMIL
     lower_inner = _moved(contact, source, widen, inner_y - 0.85 * ripple + lowered * bowl)
     up = upper_inner[:, 1] - source.upper_inner[:, 1]
     down = lower_inner[:, 1] - source.lower_inner[:, 1]
-    upper_y = source.upper_outer[:, 1] + up * np.where(up > 0, 0.5, 0.85) + _upper_volume(drive) * dome
+    upper_y = source.upper_outer[:, 1] + _UPPER_FOLLOWS * up + _upper_volume(drive) * dome
     lower_y = source.lower_outer[:, 1] + down * np.where(down < 0, 0.75, 0.92) + _lower_volume(drive) * dome
     mouth = MouthShape(
         _moved(source.upper_outer, source, widen, upper_y),
@@ -50,15 +51,17 @@ def driven(source: MouthShape, drive: dict[str, float], contact_at: float = SMIL
         lower_inner,
         _moved(source.lower_outer, source, widen, lower_y),
     )
-    travel = float(down[SAMPLES // 2])
-    return Driven(mouth, travel * (_CHIN_OPENING if travel > 0 else _CHIN_CLOSING), lowered * _CHIN_OPENING)
+    # Teeth that a smile shows may well be shut: the jaw gives little when the lips close over them, and opens
+    # from there for every vowel.
+    shutting = _CHIN_CLOSING * (1 - contact_at) * source.gap
+    return Driven(mouth, lowered * _CHIN_OPENING - shutting, lowered * _CHIN_OPENING)
 
 
 def _widening(source: MouthShape, drive: dict[str, float]) -> float:
     """Relative change of the mouth's width."""
     smile = _SMILE_RELAX * max(source.gap - 0.02, 0) * float(smoothstep(0.30, 0.36, source.half_width))
     opening = 0.35 * max(drive["gap"] - 0.05, 0)
-    return 0.07 * drive["spread"] - 0.27 * drive["rounding"] - smile - opening
+    return 0.07 * drive["spread"] - 0.31 * drive["rounding"] - smile - opening
 
 
 def _upper_volume(drive: dict[str, float]) -> float:
