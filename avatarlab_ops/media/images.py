@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import mmap
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +18,9 @@ from avatarlab_ops.engines.base import Frame
 from avatarlab_ops.errors import MediaRefused
 
 NEUTRAL = (128, 128, 128)  # what shows through a portrait with alpha
+_MOST_PARTS = 10_000  # chunks or segments in front of the pixels
+_MOST_SCANS = 64  # passes of a progressive JPEG; encoders make about ten, each costs time for every pixel
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # among packed pixels 0xff precedes 0 or a restart
 _SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 
 
@@ -48,12 +53,19 @@ def measure(path: Path, format_: str) -> ImageHeader:
 def load(path: Path, format_: str, *, max_short_side_px: int | None = None) -> tuple[Frame, tuple[str, ...]]:
     """Decode upright to RGB uint8 [h, w, 3], short side scaled down to fit; with notes for the report.
 
-    The caller has checked the size by `measure`. Raises MediaRefused when the data are damaged.
+    The caller has checked the size by `measure`. Raises MediaRefused when the data are damaged, or open as
+    another size than the header said.
     """
+    header = measure(path, format_)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own bomb warning: our limit was applied before
             with Image.open(path, formats=[format_]) as image:
+                if image.size != (header.width, header.height):
+                    raise ValueError(
+                        f"its header says {header.width}x{header.height} pixels, its data "
+                        f"{image.width}x{image.height}"
+                    )
                 return _upright_rgb(image, max_short_side_px)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise MediaRefused(
@@ -111,36 +123,53 @@ def _png(file: BinaryIO) -> ImageHeader:
         raise ValueError("no IHDR chunk")
     size = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
     file.seek(8)
-    return ImageHeader(*size, animated=b"acTL" in _png_chunks(file))
+    kinds = list(_png_chunks(file))
+    if kinds.count(b"IHDR") > 1:
+        raise ValueError("two IHDR chunks")
+    return ImageHeader(*size, animated=b"acTL" in kinds)
 
 
-def _png_chunks(file: BinaryIO) -> set[bytes]:
-    kinds: set[bytes] = set()
-    while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
-        kinds.add(head[4:])
+def _png_chunks(file: BinaryIO) -> Iterator[bytes]:
+    for _ in range(_MOST_PARTS):
+        head = file.read(8)
+        if len(head) < 8 or head[4:] == b"IDAT":
+            return
+        yield head[4:]
         file.seek(int.from_bytes(head[:4], "big") + 4, io.SEEK_CUR)  # payload and checksum
-    return kinds
+    raise ValueError(f"more than {_MOST_PARTS:,} chunks before its pixels")
 
 
 def _jpeg(file: BinaryIO) -> ImageHeader:
+    size: tuple[int, int] | None = None
+    scans = 0
     for marker, payload in _jpeg_segments(file):
         if marker in _SOF:
-            height, width = int.from_bytes(payload[1:3], "big"), int.from_bytes(payload[3:5], "big")
-            return ImageHeader(width, height, animated=False)
-    raise ValueError("no frame header")
+            if size is not None:
+                raise ValueError("two frame headers")
+            size = int.from_bytes(payload[3:5], "big"), int.from_bytes(payload[1:3], "big")
+        scans += marker == 0xDA
+        if scans > _MOST_SCANS:
+            raise ValueError(f"more than {_MOST_SCANS} scans")
+    if size is None:
+        raise ValueError("no frame header")
+    return ImageHeader(*size, animated=False)
 
 
 def _jpeg_segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    file.seek(2)
-    while head := file.read(2):
-        if head[0] != 0xFF:
-            raise ValueError("marker expected")
-        while head[1] == 0xFF:  # fill bytes
-            head = head[1:] + file.read(1)
-        length = int.from_bytes(file.read(2), "big")
-        if length < 2:
-            raise ValueError("segment too short")
-        yield head[1], file.read(length - 2)
+    """(marker, payload) up to the end of the first picture; packed pixels and padding are passed over."""
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at = 2
+        for _ in range(_MOST_PARTS):
+            found = _MARKER.search(data, at)
+            if found is None or found[1] == b"\xd9":
+                return
+            at = found.end()
+            length = int.from_bytes(data[at : at + 2], "big")
+            if length < 2:
+                raise ValueError("segment too short")
+            yield found[1][0], data[at + 2 : at + length]
+            at += length
+    raise ValueError(f"more than {_MOST_PARTS:,} segments")
 
 
 def _webp(file: BinaryIO) -> ImageHeader:

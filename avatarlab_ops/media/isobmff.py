@@ -13,6 +13,8 @@ from typing import BinaryIO
 from avatarlab_ops.errors import MediaRefused
 
 _PARENTS = {b"moov", b"trak", b"mdia", b"minf", b"dinf"}
+_DEEPEST = 8  # levels of boxes; dref lies on the fifth
+_MOST_BOXES = 200_000  # of one level: two for each picture of the longest clip, and then some
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,12 @@ class Box:
 
 
 def top_boxes(path: Path) -> list[Box]:
-    """Boxes of the first level, in file order; the last may claim to end beyond the file."""
+    """Boxes of the first level, in file order; the last may claim to end beyond the file.
+
+    Raises MediaRefused for a file that is nothing but boxes.
+    """
     with path.open("rb") as file:
-        return list(_boxes(file, 0, path.stat().st_size))
+        return list(_boxes(file, 0, path.stat().st_size, path.name))
 
 
 def is_faststart(path: Path) -> bool:
@@ -37,7 +42,9 @@ def is_faststart(path: Path) -> bool:
 
 
 def check_self_contained(path: Path) -> None:
-    """Raise MediaRefused for a file without moov, cut short, or whose samples lie in other files."""
+    """Raise MediaRefused for a file without moov, cut short, whose samples lie in other files, or whose
+    boxes are a trap for those who walk them (nested without end, millions of them, an index that unpacks).
+    """
     size = path.stat().st_size
     boxes = top_boxes(path)
     if b"moov" not in {box.kind for box in boxes}:
@@ -53,15 +60,17 @@ def check_self_contained(path: Path) -> None:
         )
     with path.open("rb") as file:
         for box in boxes:
-            if box.kind == b"moov" and _points_elsewhere(file, box):
+            if box.kind == b"moov" and _points_elsewhere(file, box, path.name):
                 raise MediaRefused(
                     f"{path.name} keeps its pictures or sound in other files (an external data reference). "
                     "Only self-contained files are accepted: export it as one file."
                 )
 
 
-def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
-    while start + 8 <= end:
+def _boxes(file: BinaryIO, start: int, end: int, name: str) -> Iterator[Box]:
+    for _ in range(_MOST_BOXES):
+        if start + 8 > end:
+            return
         file.seek(start)
         head = file.read(16)
         size, header = int.from_bytes(head[:4], "big"), 8
@@ -72,19 +81,30 @@ def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
         if stop < start + header:  # a size smaller than its own header leads nowhere
             return
         start = stop
+    raise MediaRefused(
+        f"{name} is damaged: it has more than {_MOST_BOXES:,} boxes in a row. Export it again."
+    )
 
 
-def _points_elsewhere(file: BinaryIO, parent: Box) -> bool:
-    for box in _boxes(file, parent.start, parent.end):
-        if box.kind == b"dref" and _has_external_entry(file, box):
+def _points_elsewhere(file: BinaryIO, parent: Box, name: str, depth: int = 1) -> bool:
+    if depth > _DEEPEST:
+        raise MediaRefused(
+            f"{name} is damaged: its boxes lie inside one another more than {_DEEPEST} deep. Export it again."
+        )
+    for box in _boxes(file, parent.start, parent.end, name):
+        if box.kind == b"cmov":
+            raise MediaRefused(
+                f"{name} has a compressed index (cmov), which is not accepted. Export it again as MP4."
+            )
+        if box.kind == b"dref" and _has_external_entry(file, box, name):
             return True
-        if box.kind in _PARENTS and _points_elsewhere(file, box):
+        if box.kind in _PARENTS and _points_elsewhere(file, box, name, depth + 1):
             return True
     return False
 
 
-def _has_external_entry(file: BinaryIO, dref: Box) -> bool:
-    for entry in _boxes(file, dref.start + 8, dref.end):  # 8: version, flags and entry count
+def _has_external_entry(file: BinaryIO, dref: Box, name: str) -> bool:
+    for entry in _boxes(file, dref.start + 8, dref.end, name):  # 8: version, flags and entry count
         file.seek(entry.start)
         flags = int.from_bytes(file.read(4)[1:], "big")
         if not flags & 1:  # bit 0: the data are in this very file

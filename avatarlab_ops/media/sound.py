@@ -14,6 +14,8 @@ from avatarlab_ops.media.audio import Samples
 from avatarlab_ops.media.container import open_input
 from avatarlab_ops.media.sniff import sniff
 
+SAMPLE_RATES_HZ = (8_000, 192_000)
+MOST_CHANNELS = 8
 CODECS = frozenset({"flac", "mp3", "mp3float", "vorbis", "opus", "aac", "alac"})  # and all of PCM
 
 
@@ -25,10 +27,12 @@ def read_sound(path: Path, sample_rate: int, *, max_s: float) -> Samples:
     """
     with open_input(path, sniff(path)) as container:
         _check_codec(container, path.name)
+        context = container.streams.audio[0].codec_context
+        check_sound(path.name, context.sample_rate, context.channels)
         blocks: list[Samples] = [np.zeros(0, np.float32)]
         count = 0
         try:
-            for block in _blocks(container, sample_rate):
+            for block in _blocks(container, sample_rate, path.name):
                 blocks.append(block)
                 count += len(block)
                 if count > max_s * sample_rate:
@@ -50,9 +54,27 @@ def _check_codec(container: InputContainer, name: str) -> None:
         )
 
 
-def _blocks(container: InputContainer, sample_rate: int) -> Iterator[Samples]:
+def check_sound(name: str, rate_hz: int, channels: int) -> None:
+    """Raise MediaRefused for a sample rate or a number of channels that no recording has.
+
+    A resampler's memory grows with the ratio of the rates, whatever the length of the file.
+    """
+    low, high = SAMPLE_RATES_HZ
+    if not low <= rate_hz <= high:
+        raise MediaRefused(
+            f"{name} has {rate_hz:,} samples a second; {low:,} to {high:,} are accepted. "
+            "Convert it to 48,000."
+        )
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise MediaRefused(
+            f"{name} has {channels} channels; 1 to {MOST_CHANNELS} are accepted. Convert it to mono."
+        )
+
+
+def _blocks(container: InputContainer, sample_rate: int, name: str) -> Iterator[Samples]:
     resampler = av.AudioResampler(format="fltp", rate=sample_rate)
     for frame in container.decode(audio=0):
+        check_sound(name, frame.sample_rate, frame.layout.nb_channels)  # a stream may change midway
         for block in resampler.resample(frame):
             yield block.to_ndarray().mean(axis=0, dtype=np.float32)
     for block in resampler.resample(None):
