@@ -85,7 +85,7 @@ GRAPH = (
         engine=lambda plan: ("lipsync", plan.engines.lipsync),
     ),
     Stage(
-        "composite", "1", _composite, after=("speech", "face", "matte", "lipsync"),
+        "composite", "2", _composite, after=("speech", "face", "matte", "lipsync"),
         sources=("avatar", "backdrop"),
     ),
 )  # fmt: skip

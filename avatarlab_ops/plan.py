@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from avatarlab_ops.request import Background, Engines, Motion, Output
 
 ASPECTS = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:5": (4, 5)}
+PERSON_READ = 1.25
 STILL_FPS = 25.0  # a picture has no frame rate; one value lets every output share its face track and matte
 
 
@@ -38,12 +39,13 @@ class Spoken(_Part):
 
 
 class Picture(_Part):
-    """Size in pixels (even) and frame rate of what is encoded."""
+    """Size in pixels (even) and frame rate of what is encoded, and how the avatar fills it."""
 
     width: int
     height: int
     fps: int
     container: str
+    fit: str  # person | cover | contain
 
 
 class FootageSpec(_Part):
@@ -76,7 +78,7 @@ class Plan(_Part):
     warnings: tuple[str, ...] = ()
 
 
-def picture(output: Output, source_width: int, source_height: int) -> Picture:
+def picture(output: Output, background: Background, source_width: int, source_height: int) -> Picture:
     """Size of the video: the shorter side is the resolution; `source` is never scaled up."""
     short = int(output.resolution.removesuffix("p"))
     if output.aspect == "source":
@@ -86,12 +88,20 @@ def picture(output: Output, source_width: int, source_height: int) -> Picture:
         across, down = ASPECTS[output.aspect]
         unit = short / min(across, down)
         width, height = across * unit, down * unit
-    return Picture(width=_even(width), height=_even(height), fps=output.fps, container=output.container)
+    replaced = background.kind not in ("original", "blur")
+    fit = output.fit or ("person" if replaced else "cover")
+    return Picture(
+        width=_even(width), height=_even(height), fps=output.fps, container=output.container, fit=fit
+    )
 
 
 def footage_spec(output: Picture, avatar: Source) -> FootageSpec:
-    """Read no more pixels than the picture can show when the footage is cropped to cover it."""
+    """Read no more pixels than the picture can show when the footage is cropped to cover it.
+
+    A person who is placed may be shown somewhat larger than that.
+    """
     cover = max(output.width / avatar.width, output.height / avatar.height)
+    cover *= PERSON_READ if output.fit == "person" else 1.0
     short = min(avatar.width, avatar.height)
     needed = min(short, math.ceil(short * min(1.0, cover)))
     fps = STILL_FPS if avatar.kind == "image" else float(output.fps)

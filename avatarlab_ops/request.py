@@ -193,12 +193,20 @@ class Output(Part):
     aspect: Literal["16:9", "9:16", "1:1", "4:5", "source"] = Field(
         default="16:9",
         title="Aspect",
-        description="source keeps the avatar's own; the others crop around the face.",
+        description="source keeps the avatar's own; fit says how the others are filled.",
     )
     resolution: Literal["360p", "480p", "720p", "1080p"] = Field(
         default="720p",
         title="Resolution",
         description="Pixels of the shorter side: 720p is 1280 x 720 at 16:9 and 720 x 1280 at 9:16.",
+    )
+    fit: Literal["person", "cover", "contain"] | None = Field(
+        default=None,
+        title="Fit",
+        description="person places the cut-out person with headroom; cover fills the picture and crops "
+        "around the face; contain shows all of the avatar. Left out: person where the background is "
+        "replaced, else cover.",
+        examples=[None],
     )
     fps: Literal[24, 25, 30, 50, 60] = Field(
         default=25, title="Frames per second", description="Constant frame rate."
@@ -287,6 +295,10 @@ class AvatarRequest(Part):
     def _consistent(self) -> Self:
         if self.background.kind == "transparent" and self.output.container != "webm":
             raise ValueError("background.kind transparent needs output.container webm; mp4 carries no alpha")
+        if self.background.kind == "original" and self.output.fit == "person":
+            raise ValueError(
+                "output.fit person needs another background; the original one is shown with cover or contain"
+            )
         if self.voice is not None and self.voice_sample.uri is not None:
             raise ValueError(
                 "voice and voice_sample are both given; the sample is the voice, leave voice out"

@@ -60,7 +60,7 @@ class Plates:
         self._strength = background.blur_strength
         self._footage: Footage | None = None
         self._fixed: Frame | None = None
-        if background.kind == "colour":
+        if background.kind in {"original", "colour"}:  # beside an original that does not fill: black
             self._fixed = np.full((size[1], size[0], 3), background.colour, np.uint8)
         elif background.kind in {"image", "video"}:
             if background.path is None:

@@ -20,7 +20,7 @@ from avatarlab_ops.media.audio import read_wav_blocks, wav_length
 from avatarlab_ops.media.background import Background, Plates
 from avatarlab_ops.media.captions import Caption
 from avatarlab_ops.media.footage import Footage
-from avatarlab_ops.media.geometry import cover
+from avatarlab_ops.media.geometry import Matrix, cover, open_sides
 from avatarlab_ops.media.painter import Painter, Picture, Shot
 from avatarlab_ops.media.threads import prefetch
 from avatarlab_ops.media.video import Container, VideoWriter, write_poster
@@ -67,27 +67,31 @@ def compose(
     footage: Footage, patches: Iterable[Patch], *,
     matte: AlphaSource | None, background: Background, speech: Path,
     output: OutputSpec, out_path: Path, captions: Sequence[Caption] = (),
-    face_centre: tuple[float, float] | None = None, poster_path: Path | None = None, report: Report = silent,
+    fit: Matrix | None = None, poster_path: Path | None = None, report: Report = silent,
 ) -> ComposeReport:  # fmt: skip
     """Write the finished video to `out_path`, complete or not at all.
 
-    `captions` are burned in. `face_centre` (footage pixels) is what a different aspect is cropped around. The
-    poster is the frame one second in. Raises RequestInvalid for combinations that cannot be, InvariantBroken
-    when artifacts do not belong together, and whatever the sources raise; nothing is left behind then.
+    `captions` are burned in. `fit` says where footage pixels land in the picture; left out, the footage
+    covers it. The poster is the frame one second in. Raises RequestInvalid for combinations that cannot be,
+    InvariantBroken when artifacts do not belong together, and whatever the sources raise; nothing is left
+    behind then.
     """
     began = time.perf_counter()
+    source, size = (footage.width, footage.height), (output.width, output.height)
+    filled = cover(source, size)
+    fit = filled if fit is None else fit
+    fills = open_sides(source, size, fit) is None
     matte = _checked_matte(footage, matte, background, output)
+    if matte is None and not fills:
+        matte = _Whole(footage)
     total = frame_count(speech, output.fps)
     part = out_path.with_name(f".{out_path.name}.part")
     transparent = background.kind == "transparent"
     clock = _Clock()
     with ExitStack() as stack:
-        fit = cover((footage.width, footage.height), (output.width, output.height), face_centre)
-        plates = stack.enter_context(
-            closing(Plates(background, (output.width, output.height), output.fps, fit))
-        )
+        plates = stack.enter_context(closing(Plates(background, size, output.fps, fit if fills else filled)))
         painter = Painter(
-            plates, (output.width, output.height), output.fps, fit, captions,
+            plates, size, output.fps, fit, captions,
             still=footage.still, transparent=transparent,
         )  # fmt: skip
         shots = prefetch(_shots(footage, matte, patches, total, clock))
@@ -108,6 +112,19 @@ def compose(
         total, total / output.fps, painter.coverage, wall,
         clock.busy["read"], clock.busy["paint"], clock.busy["encode"],
     )  # fmt: skip
+
+
+class _Whole:
+    """Mattes of footage that keeps its own background: all of it is shown."""
+
+    def __init__(self, footage: Footage) -> None:
+        self._frames, self._shape = len(footage), (footage.height, footage.width)
+
+    def __len__(self) -> int:
+        return self._frames
+
+    def __getitem__(self, index: int) -> Alpha:
+        return np.full(self._shape, 255, np.uint8)
 
 
 def _checked_matte(

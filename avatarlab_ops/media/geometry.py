@@ -53,6 +53,31 @@ def cover(
     return np.array([[scale, 0, scale * (0.5 - left) - 0.5], [0, scale, scale * (0.5 - top) - 0.5]])
 
 
+def contain(source: tuple[int, int], target: tuple[int, int]) -> Matrix:
+    """Scale so that the whole of `source` shows within `target`, in the middle of its lower edge."""
+    (w, h), (width, height) = source, target
+    scale = min(width / w, height / h)
+    right, down = (width - scale * w) / 2, height - scale * h
+    return np.array([[scale, 0, right + (scale - 1) / 2], [0, scale, down + (scale - 1) / 2]])
+
+
+def open_sides(
+    source: tuple[int, int], target: tuple[int, int], matrix: Matrix
+) -> tuple[slice, slice] | None:
+    """The part of the source that may show: without those sides that lie within the target picture.
+
+    None where the source covers the target, so that nothing beyond its sides is ever seen.
+    """
+    (sx, _, tx), (_, sy, ty) = matrix
+    rim = 1 + int(1 / min(sx, sy))  # a reduction averages so many pixels into the outermost
+    found = []
+    for length, limit, scale, shift in ((source[1], target[1], sy, ty), (source[0], target[0], sx, tx)):
+        low, high = shift - (scale - 1) / 2, shift - (scale - 1) / 2 + scale * length
+        found.append(slice(rim if low > 0.5 else 0, length - rim if high < limit - 0.5 else length))
+    whole = found[0] == slice(0, source[1]) and found[1] == slice(0, source[0])
+    return None if whole else (found[0], found[1])
+
+
 def after(second: Matrix, first: NDArray[np.floating]) -> Matrix:
     """Return the matrix that applies `first`, then `second`."""
     bottom = [[0.0, 0.0, 1.0]]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from avatarlab_ops.engines.base import Alpha, Frame, Patch
 from avatarlab_ops.media.background import Plates
 from avatarlab_ops.media.captions import Caption, CaptionPainter
-from avatarlab_ops.media.geometry import Matrix, Rect, after, bounds, warp, warp_keyed
+from avatarlab_ops.media.geometry import Matrix, Rect, after, bounds, open_sides, warp, warp_keyed
 from avatarlab_ops.media.keying import Band, clean, cut_out, find_band, lay_over
 
 Picture = NDArray[np.uint8]  # RGB [h, w, 3], or RGBA [h, w, 4] for transparent output
@@ -47,6 +47,7 @@ class Painter:
         still: bool, transparent: bool,
     ) -> None:  # fmt: skip
         self._plates, self._fit, self._still, self._transparent = plates, fit, still, transparent
+        self._size = size
         self._out, self._fps = Rect(0, 0, *size), fps
         self._captions = CaptionPainter(captions, *size) if captions else None
         self._matrix: Matrix | None = None  # of the kept key and base
@@ -80,13 +81,22 @@ class Painter:
         if self._key is not None and self._still:
             picture = warp(source, matrix, self._out)
         else:
-            picture, alpha = warp_keyed(source, shot.matte, matrix, self._out)
+            picture, alpha = warp_keyed(source, self._ended(shot.matte), matrix, self._out)
             alpha = clean(alpha)
             self._key = _Key(alpha, find_band(picture, alpha))
         if self._transparent:
             return cut_out(picture, self._key.band, self._key.alpha)
         plate = self._plates.frame(shot.index, shot.frame, shot.matte, still=self._still)
         return lay_over(picture, self._key.band, plate)
+
+    def _ended(self, matte: Alpha) -> Alpha:
+        """The matte, ending where the source ends within the picture: its border continues outwards."""
+        shown = open_sides((matte.shape[1], matte.shape[0]), self._size, self._fit)
+        if shown is None:
+            return matte
+        ended = np.zeros_like(matte)
+        ended[shown] = matte[shown]
+        return ended
 
     def _touched(self, shot: Shot, matrix: Matrix) -> Picture | None:
         """Repaint only the patch over the kept picture; None where that would differ from painting all."""

@@ -54,7 +54,7 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
         _require_consent(settings, request, used, seen)
         _require_face(settings, avatar, folder / "avatar", seen)
         backdrop = _backdrop(settings, request, folder, seen)
-    shape = picture(request.output, avatar.width, avatar.height)
+    shape = picture(request.output, request.background, avatar.width, avatar.height)
     return Plan(
         script=tuple(Spoken(text=sentence.text, pause_s=sentence.pause_s) for sentence in script.sentences),
         language=request.language,

@@ -11,14 +11,19 @@ import numpy as np
 
 from avatarlab_ops.engines.base import FaceTrack
 from avatarlab_ops.engines.face import load_track
+from avatarlab_ops.media import framing
 from avatarlab_ops.media.background import Background, parse_colour
 from avatarlab_ops.media.captions import Caption, captions, line_chars_for, to_srt, to_vtt
-from avatarlab_ops.media.compose import OutputSpec, compose
-from avatarlab_ops.media.streams import read_alpha, read_patches
+from avatarlab_ops.media.compose import OutputSpec, compose, frame_count
+from avatarlab_ops.media.geometry import Matrix, contain, cover
+from avatarlab_ops.media.streams import AlphaClip, read_alpha, read_patches
+from avatarlab_ops.plan import Plan
 from avatarlab_ops.stages.context import Context, Product
 from avatarlab_ops.stages.face import open_avatar
 from avatarlab_ops.stages.measure import lip_sync
 from avatarlab_ops.timeline import Timeline
+
+LOOKS = 32  # frames of a clip by which the person is placed
 
 
 def run(work: Context) -> Product:
@@ -36,19 +41,47 @@ def run(work: Context) -> Product:
         matte = None
         if background.needs_matte:
             matte = stack.enter_context(read_alpha(work.artifact("matte", "alpha.mkv")))
+        speech = work.artifact("speech", "speech.wav")
+        fit = _fit(work.plan, track, matte, frame_count(speech, shape.fps))
         made = compose(
-            footage, patches, matte=matte, background=background,
-            speech=work.artifact("speech", "speech.wav"),
+            footage, patches, matte=matte, background=background, speech=speech,
             output=output, out_path=video, captions=shown if work.plan.captions == "burned" else (),
-            face_centre=_centre(track), poster_path=poster, report=work.report,
+            fit=fit, poster_path=poster, report=work.report,
         )  # fmt: skip
     files = {video.name: video, "poster.jpg": poster, **_captions(work, shown)}
     facts: dict[str, Any] = {"width": shape.width, "height": shape.height, "fps": shape.fps, **asdict(made)}
-    return Product(files, facts | lip_sync(video, timeline, fps=shape.fps))
+    lips = lip_sync(video, timeline, fps=shape.fps)
+    warnings = [*_note_on_size(work.plan, track, fit), *lips.pop("warnings", [])]
+    return Product(files, facts | lips | {"warnings": warnings})
 
 
 def _container(name: str) -> Any:
     return name  # the contract knows the same two containers as the encoder
+
+
+def _fit(plan: Plan, track: FaceTrack, matte: AlphaClip | None, frames: int) -> Matrix:
+    """Where footage pixels land in the picture, for all `frames` of the video alike."""
+    source, size = (track.width, track.height), (plan.picture.width, plan.picture.height)
+    if plan.picture.fit == "contain":
+        return contain(source, size)
+    if plan.picture.fit == "cover" or matte is None:
+        return cover(source, size, _centre(track))
+    shown = np.flatnonzero(track.present[:frames])
+    looked_at = shown[:: max(1, len(shown) // LOOKS)]
+    seen = framing.subject((matte[int(i)] for i in looked_at), track.landmarks[looked_at])
+    return framing.place(seen, size, sharp=framing.SHARP * plan.avatar.width / track.width)
+
+
+def _note_on_size(plan: Plan, track: FaceTrack, fit: Matrix) -> list[str]:
+    """A warning for an avatar that is shown much larger than it is."""
+    enlarged = float(fit[0, 0]) * track.width / plan.avatar.width
+    if enlarged <= framing.SHARP:
+        return []
+    width, height = (round(side * enlarged) for side in (plan.avatar.width, plan.avatar.height))
+    return [
+        f"The avatar of {plan.avatar.width}x{plan.avatar.height} pixels is shown {enlarged:.1f} times as "
+        f"large and looks soft; one of {width}x{height} pixels would be sharp."
+    ]
 
 
 def _centre(track: FaceTrack) -> tuple[float, float]:

@@ -74,7 +74,7 @@ def test_it_stays_the_same_from_release_to_release() -> None:
 def _plan(**change: Any) -> Plan:
     asked = AvatarRequest.parse({"script": "Hi.", "avatar": {"uri": "s3://inputs/a.mp4"}} | change)
     avatar = Source(uri=asked.avatar.uri, sha256="a" * 64, bytes=9, kind="video", width=1280, height=720)
-    shape = picture(asked.output, avatar.width, avatar.height)
+    shape = picture(asked.output, asked.background, avatar.width, avatar.height)
     return Plan(
         script=(Spoken(text=str(asked.script), pause_s=0.3),),
         language=asked.language,

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from kit.video_info import probe_output
 from media_samples import BLUE, GREEN, RED, encode, number_of, numbered, png, speech
 
+from avatarlab_ops import request
 from avatarlab_ops.engines.base import Patch, footage_index
 from avatarlab_ops.errors import InvariantBroken, RequestInvalid
 from avatarlab_ops.media.background import Background, blurred_background, parse_colour
 from avatarlab_ops.media.captions import Caption
 from avatarlab_ops.media.compose import ComposeReport, OutputSpec, compose, frame_count
 from avatarlab_ops.media.footage import StillFootage, open_footage
-from avatarlab_ops.media.geometry import Rect, after, cover, warp
+from avatarlab_ops.media.geometry import Rect, after, contain, cover, warp
 from avatarlab_ops.media.keying import clean, find_band, lay_over
 from avatarlab_ops.media.painter import paste
 from avatarlab_ops.media.threads import prefetch
@@ -193,10 +194,14 @@ def test_unmoved_still_is_painted_the_same_as_in_full(tmp_path: Path) -> None:
 
 def test_aspect_is_cropped_around_the_face(tmp_path: Path) -> None:
     frame, _ = render(
-        tmp_path, Background("original"), output=OutputSpec(100, 180), face_centre=(W / 2, H / 2)
+        tmp_path,
+        Background("original"),
+        output=OutputSpec(100, 180),
+        fit=cover((W, H), (100, 180), (W / 2, H / 2)),
     )
     assert near(frame[90, 50], GREEN)
-    frame, _ = render(tmp_path, Background("original"), output=OutputSpec(100, 180), face_centre=(0.0, H / 2))
+    fit = cover((W, H), (100, 180), (0.0, H / 2))
+    frame, _ = render(tmp_path, Background("original"), output=OutputSpec(100, 180), fit=fit)
     assert near(frame[90, 50], BLUE), "the crop stays inside the picture"
 
 
@@ -308,7 +313,7 @@ def test_patches_beyond_the_frame_are_cut(x: int, y: int) -> None:
 def test_crop_never_shows_the_outside(
     *, w: int, h: int, aspect: str, height: int, cx: float, cy: float
 ) -> None:
-    shape = picture(Output(aspect=aspect, resolution=f"{height}p"), w, h)
+    shape = picture(Output(aspect=aspect, resolution=f"{height}p"), request.Background(), w, h)
     size = (shape.width, shape.height)
     assert size[0] % 2 == size[1] % 2 == 0
     matrix = cover((w, h), size, (cx * w, cy * h))
@@ -357,3 +362,32 @@ def test_prefetch_stays_bounded_and_closes_its_source() -> None:
     stream.close()
     assert closed.is_set()
     assert len(taken) <= 6
+
+
+@pytest.mark.parametrize("scale", [0.25, 0.5, 1.0])
+def test_nothing_is_shown_beyond_a_source_that_does_not_fill(tmp_path: Path, scale: float) -> None:
+    """A person cut by the source's left side ends there; she is not smeared to the picture's edge."""
+    rgb = np.full((H, W, 3), RED, np.uint8)
+    matte = np.zeros((H, W), np.uint8)
+    matte[:, : W // 2] = 255
+    fit = np.array([[scale, 0, 60], [0, scale, 20.0]])
+    out = tmp_path / "out.mp4"
+    clear = Patch(0, 0, 0, np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8), STILL)
+    compose(
+        StillFootage(rgb, 25), [clear] * 5, matte=Mattes(matte), background=Background("colour", BLUE),
+        speech=speech(tmp_path / "v.wav", 0.2), output=OutputSpec(W, H), out_path=out, fit=fit,
+    )  # fmt: skip
+    with av.open(str(out)) as container:
+        frame = next(container.decode(video=0)).to_ndarray(format="rgb24", src_colorspace=1)
+    assert near(frame[30, 70], RED)
+    assert near(frame[30, 50], BLUE)
+    assert near(frame[10, 70], BLUE)
+
+
+def test_an_original_that_is_contained_has_black_beside_it(tmp_path: Path) -> None:
+    frame, _ = render(
+        tmp_path, Background("original"), output=OutputSpec(180, 180), fit=contain((W, H), (180, 180))
+    )
+    assert near(frame[10, 90], (0, 0, 0))
+    assert near(frame[170, 10], BLUE)
+    assert near(frame[180 - 50, 90], GREEN)

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avatarlab_ops.plan import Source, footage_spec, picture
-from avatarlab_ops.request import Output
+from avatarlab_ops.request import Background, Output
 
 ASPECTS = st.sampled_from(["16:9", "9:16", "1:1", "4:5", "source"])
 RESOLUTIONS = st.sampled_from(["360p", "480p", "720p", "1080p"])
+KEPT = Background()
 SIDES = st.integers(64, 8000)
 
 
@@ -26,7 +27,7 @@ SIDES = st.integers(64, 8000)
     ],
 )
 def test_sizes_people_expect(aspect: str, resolution: str, size: tuple[int, int]) -> None:
-    shape = picture(Output.model_validate({"aspect": aspect, "resolution": resolution}), 512, 512)
+    shape = picture(Output.model_validate({"aspect": aspect, "resolution": resolution}), KEPT, 512, 512)
     assert (shape.width, shape.height) == size
 
 
@@ -34,7 +35,7 @@ def test_sizes_people_expect(aspect: str, resolution: str, size: tuple[int, int]
 def test_footage_covers_the_picture_and_no_more(
     aspect: str, resolution: str, width: int, height: int
 ) -> None:
-    shape = picture(Output.model_validate({"aspect": aspect, "resolution": resolution}), width, height)
+    shape = picture(Output.model_validate({"aspect": aspect, "resolution": resolution}), KEPT, width, height)
     assert shape.width % 2 == 0
     assert shape.height % 2 == 0
     avatar = Source(uri="s3://inputs/a", sha256="a" * 64, bytes=1, kind="image", width=width, height=height)

@@ -170,3 +170,10 @@ def test_the_contract_and_the_pipeline_load_nothing_heavy() -> None:
         "sys.exit(repr(heavy) if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_person_is_not_placed_before_the_original_background() -> None:
+    given = {"script": "Hi.", "avatar": {"uri": "s3://inputs/a.png"}, "output": {"fit": "person"}}
+    with pytest.raises(RequestInvalid, match="fit person needs another background"):
+        AvatarRequest.parse(given)
+    assert AvatarRequest.parse(given | {"background": {"kind": "blur"}}).output.fit == "person"
