@@ -26,6 +26,7 @@ MAX_TRANSCRIPT_CHARACTERS = 1_000  # thirty seconds of the fastest speech
 MAX_KEY_BYTES = 1_024  # S3's own limit of an object key
 MAX_SEGMENT_BYTES = 255  # a file name's limit, which MinIO and SeaweedFS inherit
 REFERENCE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<key>.+)", re.DOTALL)
+PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z0-9][A-Za-z0-9_.-]{0,63})\s*\}\}")  # of a bulk run's template
 # Invisible characters that change the order in which a text is read.
 BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -39,7 +40,16 @@ def _first_control(text: str, allowed: str) -> str | None:
     return None
 
 
+def _unfilled(text: str) -> str | None:
+    """What is said of a placeholder that nobody filled."""
+    if not (found := PLACEHOLDER.search(text)):
+        return None
+    return f"holds the placeholder {found[0]}, which only bulk runs fill; write out what is meant"
+
+
 def _plain(text: str, allowed: str = "") -> str:
+    if left := _unfilled(text):
+        raise PydanticCustomError("placeholder", "{left}", {"left": left})
     if found := _first_control(text, allowed):
         raise PydanticCustomError(
             "control_character", "holds the control character {found}", {"found": found}
@@ -48,6 +58,8 @@ def _plain(text: str, allowed: str = "") -> str:
 
 
 def _speakable(text: str) -> str:
+    if left := _unfilled(text):
+        raise PydanticCustomError("script_refused", "{left}", {"left": left})
     if found := _first_control(text, allowed="\n\r\t"):
         raise PydanticCustomError(
             "script_refused", "holds the control character {found}; remove it", {"found": found}
@@ -77,6 +89,8 @@ def split_reference(reference: str) -> tuple[str, str]:
         raise ValueError(f"is longer than {MAX_KEY_BYTES} bytes")
     if any(len(segment.encode()) > MAX_SEGMENT_BYTES for segment in segments):
         raise ValueError(f"has a path segment longer than {MAX_SEGMENT_BYTES} bytes")
+    if left := _unfilled(reference):
+        raise ValueError(left)
     return match["bucket"], match["key"]
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.request import PLACEHOLDER
 
 Json = dict[str, Any]
-PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z0-9][A-Za-z0-9_.-]{0,63})\s*\}\}")
 
 
 def parse(text: bytes) -> Json:

@@ -177,3 +177,21 @@ def test_a_person_is_not_placed_before_the_original_background() -> None:
     with pytest.raises(RequestInvalid, match="fit person needs another background"):
         AvatarRequest.parse(given)
     assert AvatarRequest.parse(given | {"background": {"kind": "blur"}}).output.fit == "person"
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"script": "Dear {{ name }}, welcome."},
+        {"script": [{"text": "Hello."}, {"text": "Dear {{name}}."}]},
+        {"script": "Hi.", "avatar": {"uri": "s3://inputs/{{name}}.png"}},
+        {"script": "Hi.", "labels": {"customer": "{{name}}"}},
+    ],
+)
+def test_a_placeholder_that_nobody_fills_is_refused(left: dict[str, object]) -> None:
+    given = {"avatar": {"uri": "s3://inputs/a.png"}} | left
+    with pytest.raises(InputError, match=r"the placeholder \{\{ ?name ?\}\}, which only bulk"):
+        AvatarRequest.parse(given)
+    assert AvatarRequest.parse(
+        {"script": "Sets are written {a, b}; {{x+1}}.", "avatar": {"uri": "s3://inputs/a.png"}}
+    )
