@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator, Param
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 from avatarlab_connections import settings
+from avatarlab_notes import REFUSAL
 from avatarlab_plugin import ManifestLink, VideoLink
 
 from avatarlab_ops.errors import AvatarlabError, OutOfMemory, StageTimeout, WorkInFlight
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from avatarlab_ops.settings import Settings
 
 RENDER_ID = "render_id"  # XCom key under which `admit` leaves the render's id
-REFUSAL = "refusal"  # XCom key under which a failing task leaves its reason
 # Waits that differ from the tasks' exponential backoff: an emptier device soon, a spent budget later.
 _DELAYS = {OutOfMemory: timedelta(seconds=5), StageTimeout: timedelta(seconds=30)}
 
@@ -75,8 +75,9 @@ def _rule(error: type[AvatarlabError]) -> RetryRule:
 
 
 def caller_of(run: Any) -> str:
-    """Who triggered a run: the user who was logged in, else Airflow itself. Budgets are kept by this name."""
-    return str(getattr(run, "triggering_user_name", None) or "airflow")
+    """Who triggered a run: the logged-in user, the clock, else Airflow. Budgets are kept by this name."""
+    others = "clock" if run.run_type == "scheduled" else "airflow"
+    return str(getattr(run, "triggering_user_name", None) or others)
 
 
 class StageOperator(BaseOperator):

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Variable
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from avatarlab_airflow import REFUSAL, caller_of, retry_policy
+from avatarlab_airflow import caller_of, retry_policy
 from avatarlab_connections import settings
+from avatarlab_notes import REFUSAL
 
 from avatarlab_ops.errors import AvatarlabError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from avatarlab_ops.bulk.contract import BulkRequest
+
 BULK_ID = "bulk_id"  # XCom key under which `plan` leaves the bulk run's id
 OUTLINE = "outline"  # XCom key under which `plan` leaves counts and predictions
 SCHEDULED = "avatarlab_regenerate"  # Airflow variable: what a run by the clock chooses, as JSON
-STALE = {"stale": ["engine", "weights", "code", "input", "template"]}
 
 
 class BulkOperator(BaseOperator):
@@ -32,6 +34,15 @@ class BulkOperator(BaseOperator):
         super().__init__(**kwargs)
 
 
+def asked_by(run: Any) -> BulkRequest:
+    """What a run was triggered with; one by the clock takes what the variable chooses."""
+    from avatarlab_ops.bulk.contract import BulkRequest, by_the_clock
+
+    if run.run_type != "scheduled":
+        return BulkRequest.parse(run.conf or {})
+    return by_the_clock(Variable.get(SCHEDULED, default=None), f"Airflow's variable {SCHEDULED}")
+
+
 class PlanOperator(BulkOperator):
     """Checks every row, keeps the items, and returns the batches that have work to do."""
 
@@ -40,14 +51,10 @@ class PlanOperator(BulkOperator):
         from dataclasses import asdict
 
         from avatarlab_ops.bulk import planning
-        from avatarlab_ops.bulk.contract import BulkRequest
 
         run = context["dag_run"]
-        conf = run.conf or {}
-        if not conf and str(run.run_type) == "scheduled":
-            conf = Variable.get(SCHEDULED, default=STALE, deserialize_json=True)
-        asked = BulkRequest.parse(conf)
-        bulk_id = planning.bulk_id_of(asked, run.run_id)
+        asked = asked_by(run)
+        bulk_id = planning.bulk_id_of(asked.name, run.run_id)
         outline = planning.plan(settings(), asked, bulk_id=bulk_id, caller=caller_of(run), run_id=run.run_id)
         if not outline.dry_run:
             context["ti"].xcom_push(key=BULK_ID, value=bulk_id)

@@ -1,4 +1,5 @@
-"""What Avatarlab adds to Airflow's pages: links from the publish task to the video and its manifest.
+"""What Avatarlab adds to Airflow's pages: links from the publish task to the video and its manifest, and the
+reason of a failure as its run's note.
 
 Airflow imports this file in every component, so it stays light; the small web part behind the links is
 loaded by the api-server only (`plugins/avatarlab_web`, which `.airflowignore` hides from the plugin search).
@@ -7,6 +8,7 @@ loaded by the api-server only (`plugins/avatarlab_web`, which `.airflowignore` h
 import sys
 from typing import Any, ClassVar
 
+import avatarlab_notes
 from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import BaseOperatorLink
 from airflow.sdk.configuration import conf
@@ -41,11 +43,12 @@ class ManifestLink(_PublishedFile):
 
 
 class AvatarlabPlugin(AirflowPlugin):
-    """Registers the links and, in the api-server, the pages behind them."""
+    """Registers the links, the listener and, in the api-server, the pages behind them."""
 
     name = "avatarlab"
     operator_extra_links = [VideoLink(), ManifestLink()]  # noqa: RUF012
     fastapi_apps = []  # noqa: RUF012
+    listeners = [avatarlab_notes]  # noqa: RUF012
 
     @classmethod
     def on_load(cls, *_: Any, **__: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -15,6 +16,7 @@ from avatarlab_ops.request import Name, Part, Plain, Reference, flat_schema, ref
 
 Reason = Literal["engine", "weights", "code", "input", "template"]
 REASONS: tuple[Reason, ...] = ("engine", "weights", "code", "input", "template")
+CLOCK_EXAMPLE = '{"labels": {"campaign": "spring"}, "stale": ["engine", "weights"]}'
 SECTIONS = {"file": "From a file", "template": "From a file", "partial": "From a file"}
 FILTERS = ("labels", "language", "avatar", "published_from", "published_before", "rated_below", "stale")
 SECTIONS |= dict.fromkeys(FILTERS, "From what was published")
@@ -99,6 +101,23 @@ class BulkRequest(Part):
     def digest(self) -> str:
         """sha256 of what is chosen, however the run is called and whether or not it is a dry one."""
         return digest(self.model_dump(mode="json", exclude={"name", "dry_run"}))
+
+
+def by_the_clock(text: str | None, source: str) -> BulkRequest:
+    """What a run by the clock makes anew: of what is stale, what `text`, JSON with filters, chooses.
+
+    Left out: everything stale. Without `stale` the same filter would choose its own results the next time, so
+    it stands for every reason unless `text` names some. Raises RequestInvalid that begins with `source`.
+    """
+    try:
+        chosen = json.loads(text) if text else {}
+        if not isinstance(chosen, dict):
+            raise RequestInvalid(f"{text[:80] if text else text!r} is not a JSON object of filters")
+        if unfit := sorted({"file", "template", "name"} & chosen.keys()):
+            raise RequestInvalid(f"{', '.join(unfit)}: a run by the clock only chooses published videos")
+        return BulkRequest.parse(chosen | {"stale": chosen.get("stale") or list(REASONS)})
+    except (ValueError, RequestInvalid) as error:
+        raise RequestInvalid(f"{source}: {error}; give a JSON object such as {CLOCK_EXAMPLE}") from error
 
 
 def form_schema() -> dict[str, dict[str, Any]]:

@@ -72,22 +72,22 @@ class _Problems:
         """Count one more; the first `SHOWN` are kept in words."""
         self.count += 1
         if len(self.first) < SHOWN:
-            self.first.append(_printable(reason))
+            self.first.append(printable(reason))
 
     def text(self) -> str:
         more = self.count - len(self.first)
         return "\n".join([*self.first, *([f"and {more} more"] if more else [])])
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Text that a terminal, a database and a log take, however odd the file that it quotes."""
     shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
     return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in shown)
 
 
-def bulk_id_of(asked: BulkRequest, run_id: str) -> str:
+def bulk_id_of(name: str | None, run_id: str) -> str:
     """Id of a bulk run: its name, else Airflow's run id with what keys may not hold replaced."""
-    return asked.name or re.sub(r"[^A-Za-z0-9_.-]", "-", run_id)[:100]
+    return name or re.sub(r"[^A-Za-z0-9_.-]", "-", run_id)[:100]
 
 
 def plan(
@@ -163,6 +163,8 @@ class _Planner:
         from avatarlab_ops.stores.catalog import bulk
 
         text = self._template_text()
+        if self.asked.file is None and not self.asked.dry_run:
+            bulk.choose_alone(self.db)
         self._begin(text)
         page: list[Json] = []
         for draft in self._drafts(template.parse(text) if text else None):

@@ -1,10 +1,11 @@
-"""Bulk runs: regenerate, bulk status, bulk report, bulk cancel."""
+"""Bulk runs: regenerate, bulk list, bulk status, bulk report, bulk cancel."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from avatarlab_ops.cli.client import AirflowClient
 
 POLL_S = 0.5
+LISTED = 50  # runs that `bulk list` shows
 REASONS = click.Choice(["engine", "weights", "code", "input", "template"])
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -138,6 +140,39 @@ def _tell(outline: dict[str, Any], *, partial: bool) -> None:
 @click.group()
 def bulk() -> None:
     """Look at bulk runs, or stop one."""
+
+
+@bulk.command("list")
+def list_() -> None:
+    """Show the newest bulk runs: id, when, who asked, state, videos, and why one failed."""
+    from avatarlab_ops.bulk.planning import bulk_id_of, printable
+    from avatarlab_ops.cli.client import BULK_DAG
+    from avatarlab_ops.stores.catalog import bulk as catalog
+    from avatarlab_ops.stores.catalog import transaction
+
+    with airflow() as client:
+        runs = client.runs(BULK_DAG, LISTED)
+    ids = [bulk_id_of((run["conf"] or {}).get("name"), run["dag_run_id"]) for run in runs]
+    with transaction(known_stores().pg_dsn) as db:
+        counts = catalog.counts_of(db, ids)
+    width = max(map(len, ids), default=0)
+    for bulk_id, run in zip(ids, runs, strict=True):
+        click.echo(f"{bulk_id:{width}}  {_line(run, counts.get(bulk_id))}")
+        if run["state"] == "failed" and run["note"]:
+            click.echo(f"    {printable(' '.join(run['note'].split()))}")
+
+
+def _line(run: dict[str, Any], counts: dict[str, int] | None) -> str:
+    """One run of Airflow's, with what the catalog counts; None: nothing was planned."""
+    when = f"{datetime.fromisoformat(run['run_after']).astimezone(UTC):%Y-%m-%d %H:%M}Z"
+    who = "clock" if run["run_type"] == "scheduled" else run["triggering_user_name"] or "airflow"
+    if (run["conf"] or {}).get("dry_run"):
+        videos = "dry run"
+    elif counts is None:
+        videos = "nothing planned"
+    else:
+        videos = ", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "nothing to do"
+    return f"{when}  {who:8}  {run['state']:7}  {videos}"
 
 
 @bulk.command()

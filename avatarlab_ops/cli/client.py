@@ -108,6 +108,12 @@ class AirflowClient:
             )
         return dict(answer.json())
 
+    def runs(self, dag: str, limit: int) -> list[dict[str, Any]]:
+        """Airflow's records of the newest runs, the newest first."""
+        query = {"order_by": "-run_after", "limit": limit}
+        answer = self._call("GET", f"/api/v2/dags/{dag}/dagRuns", params=query)
+        return list(answer.json()["dag_runs"])
+
     def tasks(self, run_id: str, dag: str = DAG) -> dict[str, str]:
         """State of every task of a run, by task id."""
         answer = self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances")

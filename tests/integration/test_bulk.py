@@ -6,17 +6,20 @@ import csv
 import io
 import json
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from avatarlab_ops import graph, pipeline
-from avatarlab_ops.bulk import planning, report, work
+from avatarlab_ops.bulk import planning, report, selection, work
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.engines import ENGINES
 from avatarlab_ops.errors import BudgetExceeded, ReferenceRefused, RequestInvalid, TransientError
@@ -393,6 +396,27 @@ def test_a_changed_input_and_a_changed_template_make_new_videos_once(stores: Set
     replace(stores, form, json.dumps(body | {"script": "{{other}}."}).encode())
     outline = planning.plan(stores, asked(**only, stale=["template"], dry_run=True), bulk_id="x", caller="x")
     assert outline.items == 0
+
+
+def test_two_plans_at_once_make_a_stale_video_anew_once(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = rows(stores, portrait, "rivals", ["Go."], **{"labels.run": "rivals"})
+    assert work.run(stores, asked(file=uri), bulk_id="rivals").states == {"published": 1}
+    both_chose = threading.Barrier(2)
+    choose = selection.choose
+
+    def slow(db: Session, settings: Settings, wanted: BulkRequest) -> Iterator[selection.Chosen]:
+        found = list(choose(db, settings, wanted))
+        with suppress(threading.BrokenBarrierError):  # whoever chooses alone goes on alone
+            both_chose.wait(2)
+        yield from found
+
+    monkeypatch.setattr(selection, "choose", slow)
+    again = asked(labels={"run": "rivals"})
+    with ThreadPoolExecutor(2) as pool:
+        plans = pool.map(lambda name: planning.plan(stores, again, bulk_id=name, caller="x"), ("one", "two"))
+        assert sorted(outline.items for outline in plans) == [0, 1]
 
 
 def replace(stores: Settings, uri: str, content: bytes) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avatarlab_ops.bulk import template
-from avatarlab_ops.bulk.contract import BulkRequest, form_schema
+from avatarlab_ops.bulk.contract import REASONS, BulkRequest, by_the_clock, form_schema
 from avatarlab_ops.bulk.report import COLUMNS, table
 from avatarlab_ops.bulk.work import GROUPS
 from avatarlab_ops.errors import InputError, RequestInvalid
@@ -154,3 +154,31 @@ def test_after_the_named_time_it_fits_and_not_before(
         assert when is not None
         assert used(when) + asked <= limit
         assert used(when - timedelta(microseconds=1)) + asked > limit
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", '{"stale": []}'])
+def test_the_clock_makes_anew_whatever_is_stale(text: str | None) -> None:
+    assert by_the_clock(text, "V").stale == list(REASONS)
+
+
+def test_a_filter_of_the_clock_chooses_among_what_is_stale() -> None:
+    asked = by_the_clock('{"labels": {"a": "b"}}', "V")
+    assert (asked.labels, asked.stale) == ({"a": "b"}, list(REASONS))
+    assert by_the_clock('{"stale": ["weights"]}', "V").stale == ["weights"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "Expecting property name"),
+        ('["labels"]', "not a JSON object"),
+        ('{"lables": {"a": "b"}}', "lables: no such field"),
+        ('{"file": "s3://inputs/a.csv"}', "file: a run by the clock only chooses"),
+        ('{"name": "nightly"}', "name: a run by the clock only chooses"),
+    ],
+)
+def test_a_wrong_choice_of_the_clock_is_told_with_its_source(text: str, said: str) -> None:
+    with pytest.raises(RequestInvalid) as refused:
+        by_the_clock(text, "Airflow's variable V")
+    assert str(refused.value).startswith("Airflow's variable V: ")
+    assert said in str(refused.value)

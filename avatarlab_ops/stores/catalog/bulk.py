@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import ReferenceRefused
-from avatarlab_ops.stores.catalog import records
+from avatarlab_ops.stores.catalog import lock_number, records
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog.spending import SETTLED
 
@@ -23,6 +23,12 @@ def begin(db: Session, **values: Any) -> bool:
     """Write a bulk run; False when there is one of its id."""
     statement = insert(m.BulkRun).values(values).on_conflict_do_nothing().returning(m.BulkRun.id)
     return db.scalars(statement).first() is not None
+
+
+def choose_alone(db: Session) -> None:
+    """Wait until no other plan chooses among published videos: until it ends, its choice cannot be seen."""
+    number = lock_number("bulk runs choose videos")
+    db.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
 
 
 def find(db: Session, bulk_id: str) -> m.BulkRun | None:
@@ -105,8 +111,21 @@ def settle(db: Session, bulk_id: str, batch: int | None = None) -> None:
 
 def counts(db: Session, bulk_id: str) -> dict[str, int]:
     """State to number of items."""
-    query = sa.select(m.BulkItem.state, sa.func.count()).where(m.BulkItem.bulk_id == bulk_id)
-    return {state: int(number) for state, number in db.execute(query.group_by(m.BulkItem.state))}
+    return counts_of(db, [bulk_id]).get(bulk_id, {})
+
+
+def counts_of(db: Session, bulk_ids: list[str]) -> dict[str, dict[str, int]]:
+    """State to number of items of each run that was planned; one that chose nothing has no state."""
+    query = (
+        sa.select(m.BulkRun.id, m.BulkItem.state, sa.func.count())
+        .outerjoin(m.BulkItem, m.BulkItem.bulk_id == m.BulkRun.id)
+        .where(m.BulkRun.id.in_(bulk_ids))
+        .group_by(m.BulkRun.id, m.BulkItem.state)
+    )
+    found: dict[str, dict[str, int]] = {}
+    for bulk_id, state, number in db.execute(query):
+        found.setdefault(bulk_id, {}).update({state: int(number)} if state else {})
+    return found
 
 
 def predicted(db: Session, bulk_id: str, *, waiting: bool = False) -> float:
