@@ -1,14 +1,17 @@
 """CSV and JSON Lines, read as a stream; whatever is wrong is said with the number of its line.
 
-CSV: comma-separated UTF-8 with a header. JSON Lines: one object a line. A byte order mark is accepted.
+CSV: UTF-8 with a header, whose first comma, semicolon or tab says what separates cells, or Excel's line
+`sep=;` before it; empty rows are skipped. JSON Lines: one object a line. A byte order mark is accepted.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, BinaryIO
 
 from avatarlab_ops.bulk.template import check
@@ -21,6 +24,8 @@ MAX_LINE_BYTES = 1 << 20
 MAX_ROWS = 50_000
 KEY = "key"  # the column that names an item; left out: its line does
 BOM = b"\xef\xbb\xbf"
+SEPARATOR = re.compile("[,;\t]")  # no column's name contains one
+SEPARATOR_LINES = ("sep=,", "sep=;", "sep=\t")  # one of them before the header: Excel writes and reads it
 WIDE = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
@@ -112,28 +117,38 @@ class _Lines:
 
 
 def _csv_rows(lines: _Lines, variables: Collection[str] | None) -> Iterator[Row | Problem]:
-    reader = csv.reader(iter(lines), strict=True)
+    reader = _reader(lines)
     try:
         header = next(reader, None)
     except csv.Error as error:
         raise RequestInvalid(f"line 1: {_unreadable(error)}") from error
     convert = _columns(header, lines, variables)
     while True:
-        first = reader.line_num + 1
+        first = lines.number + 1
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            last = reader.line_num
+            last = lines.number
             lost = f"; everything up to line {last} was read as part of it" if last > first else ""
             yield Problem(first, _unreadable(error) + lost)
             continue
         if cells is None:
             return
-        bad = [number for number in range(first, reader.line_num + 1) if number in lines.bad]
+        bad = [number for number in range(first, lines.number + 1) if number in lines.bad]
         if bad:
             yield Problem(bad[0], lines.bad[bad[0]])
-        elif cells:
+        elif any(cells):
             yield _row(first, lambda cells=cells: _named(cells, convert))  # type: ignore[misc]
+
+
+def _reader(lines: _Lines) -> Iterator[list[str]]:
+    """The rows as cells, whatever separates them."""
+    text = iter(lines)
+    header = next(text, "")
+    if (told := header.strip('"\r\n')) in SEPARATOR_LINES:
+        return csv.reader(text, delimiter=told[-1], strict=True)
+    found = SEPARATOR.search(header)
+    return csv.reader(chain([header], text), delimiter=found[0] if found else ",", strict=True)
 
 
 def _unreadable(error: csv.Error) -> str:
@@ -160,9 +175,8 @@ def _columns(
     known = form_schema() if variables is None else {}
     wrong = [name for name in names if variables is None and not _is_field(name, known)]
     if wrong:
-        hint = "; columns are separated by commas" if len(names) == 1 and ";" in names[0] else ""
         raise RequestInvalid(
-            f"line 1: no such column: {', '.join(map(repr, wrong))}; docs/request.md lists the fields{hint}"
+            f"line 1: no such column: {', '.join(map(repr, wrong))}; docs/request.md lists the fields"
         )
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RequestInvalid(f"line 1: more than one column {', '.join(map(repr, twice))}")

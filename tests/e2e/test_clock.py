@@ -64,8 +64,8 @@ def choose(site: Site, text: str) -> None:
 def slots(site: Site, pool: str, number: int) -> int:
     """Set a pool's size and return what it was."""
     before = site.client.get(f"/api/v2/pools/{pool}")["slots"]
-    url, query = f"/api/v2/pools/{pool}", {"update_mask": "slots"}
-    site.client._call("PATCH", url, params=query, json={"pool": pool, "slots": number})
+    body = {"pool": pool, "slots": number, "include_deferred": True}
+    site.client._call("PATCH", f"/api/v2/pools/{pool}", params={"update_mask": "slots"}, json=body)
     return int(before)
 
 

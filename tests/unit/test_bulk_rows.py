@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import tracemalloc
 from collections.abc import Collection
 from typing import Any
@@ -58,7 +59,7 @@ def test_one_bad_row_in_a_thousand_is_named() -> None:
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("script;avatar.uri", "separated by commas"),
+        ("script|avatar.uri", "no such column: 'script|avatar.uri'"),
         ("script,hat", "'hat'"),
         ("script,script", "more than one column 'script'"),
         ("script,seed", "no column 'avatar.uri'; every request needs it"),
@@ -71,7 +72,7 @@ def test_one_bad_row_in_a_thousand_is_named() -> None:
     ],
 )
 def test_a_wrong_header_is_refused_at_line_1(header: str, said: str) -> None:
-    with pytest.raises(RequestInvalid, match=f"line 1: .*{said}"):
+    with pytest.raises(RequestInvalid, match=f"line 1: .*{re.escape(said)}"):
         read(header)
 
 
@@ -166,6 +167,31 @@ def test_mixed_encodings_are_refused_with_line_and_byte() -> None:
     )
     assert isinstance(found[0], Row)
     assert found[1] == Problem(3, "byte 4 (0xe9) is not UTF-8; save it as UTF-8")
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("told", ["", "sep={}\r\n", '"sep={}"\r\n'])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_the_header_or_excels_first_line_says_what_separates(separator: str, told: str, mark: str) -> None:
+    text = 'key;name;text\r\n1;Zoë;"a; b, c"\r\n2;Ann;-\r\n'.replace(";", separator)
+    found = read(mark + told.format(separator) + text, variables=["name", "text"])
+    first = 3 if told else 2
+    cell = "a; b, c".replace(";", separator)
+    assert found == [
+        Row(first, {"key": "1", "name": "Zoë", "text": cell}),
+        Row(first + 1, {"key": "2", "name": "Ann", "text": "-"}),
+    ]
+
+
+def test_lines_are_counted_behind_excels_first_line() -> None:
+    found = read("sep=;\nscript;avatar.uri\nHi.;s3://inputs/a.png\nHi.;s3://inputs/a.png;\n")
+    assert [item.line for item in found] == [3, 4]
+    assert str(found[1]) == "line 4: 3 cells, but the header names 2 columns"
+
+
+def test_rows_without_a_text_are_skipped() -> None:
+    right = {"script": "Hello.", "avatar.uri": "s3://inputs/a.png"}
+    assert read(f"{HEADER},\n{RIGHT},\n\n{RIGHT},\n") == [Row(3, right), Row(6, right)]
 
 
 def test_utf_16_and_nul_are_named() -> None:
