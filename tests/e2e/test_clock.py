@@ -45,8 +45,7 @@ def next_run(site: Site) -> str:
 
 
 def end_of(site: Site, run_id: str) -> str:
-    *_, last = site.client.states(run_id, BULK_DAG)
-    return last
+    return site.finish(run_id, BULK_DAG)
 
 
 def planned(site: Site, run_id: str) -> Json:
