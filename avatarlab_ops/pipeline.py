@@ -308,9 +308,9 @@ def fail(settings: Settings, render_id: str, error: BaseException | str, *, stag
     return _end(settings, render_id, "failed", error=error, stage=stage)
 
 
-def cancel(settings: Settings, render_id: str) -> bool:
+def cancel(settings: Settings, render_id: str, reason: str | None = None) -> bool:
     """End a render as cancelled; running stages stop at their next report. False if it had ended already."""
-    return _end(settings, render_id, "cancelled")
+    return _end(settings, render_id, "cancelled", error=RenderCancelled(reason) if reason else None)
 
 
 def _end(

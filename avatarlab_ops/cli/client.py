@@ -114,6 +114,14 @@ class AirflowClient:
         answer = self._call("GET", f"/api/v2/dags/{dag}/dagRuns", params=query)
         return list(answer.json()["dag_runs"])
 
+    def cancel(self, run_id: str, note: str) -> bool:
+        """End a render's run, which ends its tasks; False if it had ended. Raises InputError like `run`."""
+        if self.run(run_id)["state"] in FINAL:
+            return False
+        change = {"state": "failed", "note": note}
+        self._call("PATCH", f"/api/v2/dags/{DAG}/dagRuns/{run_id}", json=change)
+        return True
+
     def tasks(self, run_id: str, dag: str = DAG) -> dict[str, str]:
         """State of every task of a run, by task id."""
         answer = self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances")

@@ -1,4 +1,4 @@
-"""Requests and renders: render, submit, status, watch, upload."""
+"""Requests and renders: render, submit, status, watch, cancel, upload."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from avatarlab_ops.cli.common import (
     airflow,
     check_out,
     console,
+    is_render,
     known_stores,
     prepared_stores,
     read_request,
@@ -94,6 +95,25 @@ def watch(run: str, out: Path | None) -> None:
 
 
 @click.command()
+@click.argument("run")
+def cancel(run: str) -> None:
+    """End RUN (a run's or a render's id) and, with it, the tasks of its Airflow run."""
+    from avatarlab_ops import pipeline
+    from avatarlab_ops.renders import status
+
+    settings = known_stores()
+    render_id = run if is_render(run) else next(iter(status.renders_of_run(settings, run)), None)
+    run_id = status.of(settings, run).run_id if is_render(run) else run
+    reason = "cancelled by `avatarlab cancel`"
+    ended = render_id is not None and pipeline.cancel(settings, render_id, reason)
+    if run_id:
+        with airflow() as client:
+            ended = client.cancel(run_id, reason) or ended
+    state = status.of(settings, render_id).state if render_id else "failed"
+    click.echo(f"{run} cancelled" if ended else f"{run} had ended before: {state}")
+
+
+@click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--as", "key", help="Key in the inputs bucket; left out: one made of the content and the name.")
 @click.option(
@@ -120,4 +140,4 @@ def upload(
     click.echo(uri)
 
 
-COMMANDS = (render, submit, status, watch, upload)
+COMMANDS = (render, submit, status, watch, cancel, upload)

@@ -148,6 +148,14 @@ def published(settings: Settings, render_id: str) -> Published | None:
     return Published(render_id, found.video_uri, found.manifest_uri, files, duration_s)
 
 
+def with_run(settings: Settings) -> dict[str, str]:
+    """Render id to run id of every render that has not ended and that an Airflow run works on."""
+    from avatarlab_ops.stores.catalog import records, transaction
+
+    with transaction(settings.pg_dsn) as db:
+        return records.open_runs(db)
+
+
 def renders_of_run(settings: Settings, run_id: str) -> list[str]:
     """Render ids of one DAG run, newest first."""
     from avatarlab_ops.stores.catalog import records, transaction

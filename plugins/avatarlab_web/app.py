@@ -1,6 +1,9 @@
 """Leads a logged-in user from a render to its files, by an address of the object store that soon expires."""
 
+import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Literal
 
@@ -9,9 +12,20 @@ from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import RedirectResponse
 
+from avatarlab_web import runs
+
 EXPIRES_S = 900
 
-app = FastAPI(title="Avatarlab files", docs_url=None, redoc_url=None, openapi_url=None)
+
+@asynccontextmanager
+async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    """Watch the runs for as long as the server serves."""
+    watch = asyncio.create_task(runs.watch())
+    yield
+    watch.cancel()
+
+
+app = FastAPI(title="Avatarlab files", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
 
 
 @app.get(

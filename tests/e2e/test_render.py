@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
 
 import av
 import httpx
 import pytest
-from running_site import Site, request
+from running_site import Site, avatarlab, request
 
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.request import split_reference
@@ -118,11 +115,6 @@ def test_what_the_form_would_refuse_is_refused_at_the_trigger(site: Site) -> Non
     assert "1000" in answer.text
     with pytest.raises(RequestInvalid, match=r"output\.fps"):
         site.client.submit(conf)
-
-
-def avatarlab(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "avatarlab_ops.cli", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ, timeout=300)
 
 
 def test_command_line_submits_watches_and_fetches(site: Site, first: str, tmp_path: Path) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from running_site import Site, request
+from running_site import Site, request, until
 
 from avatarlab_ops.renders import status
 from avatarlab_ops.stores.catalog import tables as m
@@ -24,14 +22,14 @@ def test_a_killed_task_is_replaced_by_the_one_that_was_deferred_for_it(site: Sit
     script = "Two of us were asked to say these very words, and only one of us may work at any time. " * 4
     asked = request(script=script, background={"kind": "blur"})
     runs = [site.client.submit(asked | {"labels": {"who": who}}) for who in ("one", "two")]
-    worker, waiter = _until(lambda: _with_one_behind(site, runs))
+    worker, waiter = until(lambda: _with_one_behind(site, runs))
     killed = worker["task_id"]
     _check_gave_way(site, waiter)
     os.kill(worker["pid"], signal.SIGKILL)
     # Its own retry, 2 s later, could be first to take the work up again: leave the other one alone with it.
     ended = f"/api/v2/dags/avatar_render/dagRuns/{worker['dag_run_id']}"
     site.client._call("PATCH", ended, json={"state": "failed"})
-    assert _until(lambda: not Path(f"/proc/{waiter['pid']}").exists()), "the waiter kept its process"
+    assert until(lambda: not Path(f"/proc/{waiter['pid']}").exists()), "the waiter kept its process"
     assert site.finish(waiter["dag_run_id"]) == "success"
     assert site.client.tasks(waiter["dag_run_id"])[killed] == "success"
     heir = {stage.stage: stage for stage in site.status(waiter["dag_run_id"]).stages}
@@ -45,7 +43,7 @@ def test_a_killed_task_is_replaced_by_the_one_that_was_deferred_for_it(site: Sit
 def test_a_killed_task_does_nothing_twice(site: Site) -> None:
     asked = request(script="Whoever is first takes the work up again. " * 6, background={"kind": "blur"})
     runs = [site.client.submit(asked | {"labels": {"who": who}}) for who in ("three", "four")]
-    worker, _ = _until(lambda: _with_one_behind(site, runs))
+    worker, _ = until(lambda: _with_one_behind(site, runs))
     os.kill(worker["pid"], signal.SIGKILL)
     assert [site.finish(run) for run in runs] == ["success", "success"]
     states = [{stage.stage: stage.state for stage in site.status(run).stages} for run in runs]
@@ -70,7 +68,7 @@ def _check_gave_way(site: Site, waiter: dict[str, Any]) -> None:
         pool = site.client.get(f"/api/v2/pools/{waiter['pool']}")  # figures counted one by one
         return pool["deferred_slots"] >= 1 and pool["open_slots"] == pool["slots"] - pool["running_slots"]
 
-    assert _until(holds_no_slot)
+    assert until(holds_no_slot)
     states = {one.stage: one.state for one in site.status(waiter["dag_run_id"]).stages}
     assert states[waiter["task_id"]] == "waiting"
 
@@ -111,15 +109,6 @@ def _seconds(run: dict[str, Any]) -> float:
     return (end - begin).total_seconds()
 
 
-def _until(look: Callable[[], T | None]) -> T:
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.1)
-    raise AssertionError("nothing happened within 300 s")
-
-
 def test_a_published_video_is_in_the_document_store_although_its_task_did_not_wait(site: Site) -> None:
     from avatarlab_ops.stores.documents import documents
 
@@ -127,4 +116,4 @@ def test_a_published_video_is_in_the_document_store_although_its_task_did_not_wa
     assert site.finish(run) == "success"
     render_id = site.status(run).render_id
     assert status.of(site.settings, render_id).state == "published"
-    assert _until(lambda: documents(site.settings).find("manifests", render_id))
+    assert until(lambda: documents(site.settings).find("manifests", render_id))

@@ -280,6 +280,12 @@ def published_files(db: Session, render_id: str) -> dict[str, m.PublishedFile]:
     return {row.name: row for row in rows}
 
 
+def open_runs(db: Session) -> dict[str, str]:
+    """Render id to run id of the renders of DAG runs that have not ended."""
+    mine = sa.and_(m.Render.state.in_(("accepted", "running")), m.Render.run_id.is_not(None))
+    return {render.id: str(render.run_id) for render in db.scalars(sa.select(m.Render).where(mine))}
+
+
 def renders_of_run(db: Session, run_id: str) -> list[str]:
     """Render ids of one DAG run, newest first."""
     query = sa.select(m.Render.id).where(m.Render.run_id == run_id).order_by(m.Render.created_at.desc())

@@ -1,0 +1,65 @@
+"""Ends the render of an Airflow run that is over without having said so.
+
+A task that fails ends its render and says why. A person who marks a run or deletes it tells no task, and
+Airflow's listeners hear nothing of a deletion. So the api-server, where runs are marked and deleted, compares
+the renders that have not ended with their runs every two seconds.
+"""
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+
+from avatarlab_ops.errors import AvatarlabError
+from avatarlab_ops.settings import Settings
+
+LOOK_S = 2.0
+GRACE = timedelta(seconds=4)  # a task ends its render, with a better reason, just after its own end
+DAG = "avatar_render"
+_MARKED = {
+    "failed": "failed, and no task said why: somebody marked it, or killed its process",
+    "success": "was marked as a success before it was one",
+    "deleted": "was deleted",
+}
+log = logging.getLogger(__name__)
+
+
+async def watch() -> None:
+    """Look again and again, until cancelled."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    while True:
+        try:
+            await asyncio.to_thread(end_renders)
+        except (AvatarlabError, SQLAlchemyError) as error:
+            log.warning("runs are compared with renders again in %.0f s: %s", LOOK_S, error)
+        await asyncio.sleep(LOOK_S)
+
+
+def end_renders() -> None:
+    """End every render whose run failed, was marked, or is gone."""
+    from avatarlab_ops import pipeline
+    from avatarlab_ops.renders import status
+
+    where = Settings.from_env()
+    open_renders = status.with_run(where)
+    runs = _states(set(open_renders.values())) if open_renders else {}
+    for render_id, run_id in open_renders.items():
+        state = runs.get(run_id, "deleted")
+        if state == "failed":
+            pipeline.fail(where, render_id, f"Airflow's run {run_id} {_MARKED[state]}")
+        elif state in _MARKED:
+            pipeline.cancel(where, render_id, f"Airflow's run {run_id} {_MARKED[state]}")
+
+
+def _states(run_ids: set[str]) -> dict[str, str]:
+    """State of each run that exists; one that ended a moment ago counts as running."""
+    import sqlalchemy as sa
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    query = sa.select(DagRun.run_id, DagRun.state, DagRun.end_date)
+    query = query.where(DagRun.dag_id == DAG, DagRun.run_id.in_(run_ids))
+    settled = datetime.now(UTC) - GRACE
+    with create_session(scoped=False) as session:
+        rows = session.execute(query).all()
+    return {run: "running" if end and end > settled else str(state) for run, state, end in rows}
