@@ -13,6 +13,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from avatarlab_ops.embedded import certificates
 from avatarlab_ops.embedded.server import HOST, NotReadyError, Server, missing_program, write_private
 
 if TYPE_CHECKING:
@@ -23,13 +24,17 @@ REGION = "us-east-1"
 BUCKETS = ("inputs", "artifacts", "outputs", "models")
 VERSIONED = "outputs"
 PARTS = ("master", "volume", "filer", "s3", "admin")  # each listens twice: HTTP and gRPC
+INNER = ("master", "volume", "filer", "admin")  # HTTP ports that only other parts may call
 PROBE_KEY = "avatarlab-start-probe"
 # Each bucket holds a volume at least, and there are only as many as fit the free disk: large ones run out.
 VOLUME_MB = 128
 
 
 class ObjectStore(Server):
-    """SeaweedFS with one identity and Avatarlab's four buckets, `outputs` versioned."""
+    """SeaweedFS with one identity and Avatarlab's four buckets, `outputs` versioned.
+
+    The S3 port asks for the identity's keys; every other one, HTTP or gRPC, for a certificate (mutual TLS).
+    """
 
     name = "s3"
     port_names = tuple(name for part in PARTS for name in (part, f"{part}.grpc"))
@@ -45,9 +50,19 @@ class ObjectStore(Server):
         endpoint = f"http://{HOST}:{self.ports['s3']}"
         return {"s3_endpoint": endpoint, "s3_access_key": ACCESS_KEY, "s3_secret_key": self.password}
 
+    @property
+    def _security(self) -> Path:
+        return self.folder / ".seaweedfs" / "security.toml"  # `weed` looks for it under $HOME
+
+    def ensure(self) -> None:
+        """As every server; one that was started before its inner ports were closed is started anew."""
+        if not self._security.exists():
+            self.stop()
+        super().ensure()
+
     def prepare(self) -> None:
-        """Write the identity and create the folders."""
-        for folder in (self.data, self.folder / "log"):
+        """Write the identity and what the inner ports ask for, and create the folders."""
+        for folder in (self.data, self.folder / "log", self._security.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
         identity = {
             "name": "avatarlab",
@@ -55,6 +70,7 @@ class ObjectStore(Server):
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         }
         write_private(self.folder / "identity.json", json.dumps({"identities": [identity]}))
+        write_private(self._security, _mutual_tls(*certificates.ensure(self.folder / "tls")))
 
     def command(self) -> tuple[list[str], dict[str, str]]:
         """`weed mini` with every port named; telemetry, web pages and forgiving defaults are switched off."""
@@ -78,7 +94,7 @@ class ObjectStore(Server):
     def stop(self) -> None:
         """Stop, and remove the sockets that `weed` leaves in the temporary folder."""
         super().stop()
-        for part in ("admin", "s3"):
+        for part in PARTS:
             Path(f"/tmp/seaweedfs-{part}-grpc-{self.ports[f'{part}.grpc']}.sock").unlink(missing_ok=True)  # noqa: S108
 
     def provision(self) -> None:
@@ -106,6 +122,15 @@ class ObjectStore(Server):
             "s3", endpoint_url=self.addresses()["s3_endpoint"], region_name=REGION, config=config,
             aws_access_key_id=ACCESS_KEY, aws_secret_access_key=self.password,
         )  # fmt: skip
+
+
+def _mutual_tls(certificate: Path, key: Path) -> str:
+    """security.toml: each port but S3's serves, and each part calls, with this certificate alone."""
+    cert, private = json.dumps(str(certificate)), json.dumps(str(key))  # a JSON string is a TOML string
+    pair, authority = f"cert = {cert}\nkey = {private}\n", f"ca = {cert}\n"
+    grpc = "".join(f"[grpc.{part}]\n{pair}" for part in (*PARTS, "worker", "client"))
+    https = "".join(f"[https.{part}]\n{pair}{authority}" for part in INNER)
+    return f"[grpc]\n{authority}{grpc}{https}[https.client]\nenabled = true\n{pair}{authority}"
 
 
 def _program() -> Path:

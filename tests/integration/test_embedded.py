@@ -19,10 +19,13 @@ import boto3
 import psutil
 import psycopg
 import pytest
+from kit import anonymous
 from pymongo import MongoClient
 
 from avatarlab_ops.embedded import servers as embedded
 from avatarlab_ops.embedded.process import Daemon
+from avatarlab_ops.embedded.s3 import ObjectStore
+from avatarlab_ops.embedded.server import base_environment
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.settings import SERVERS_FILE, VARIABLES, Settings
 
@@ -147,14 +150,33 @@ def test_only_the_owner_reads_secrets(home: Path) -> None:
     assert not [secret for secret in secrets if secret in logs or secret in command_lines]
 
 
-def test_every_port_is_on_loopback_and_ours(home: Path) -> None:
-    embedded.ensure(home)
-    stored = json.loads((home / SERVERS_FILE).read_text())
+def test_every_port_is_on_loopback_and_asks_who_you_are(home: Path) -> None:
+    _write(embedded.ensure(home), "mine")
+    got = {}
     for name, pid in _pids(home).items():
-        listening = [c.laddr for c in psutil.Process(pid).net_connections() if c.status == psutil.CONN_LISTEN]
+        listening = anonymous.ports(pid)
         assert listening, name
-        assert {address.ip for address in listening} == {"127.0.0.1"}, name
-        assert {address.port for address in listening} <= set(stored[name]["ports"].values()), name
+        assert {port.host for port in listening} == {"127.0.0.1"}, name
+        got |= {port: anonymous.obtained(port, "artifacts/note/mine") for port in listening}
+    assert {port: answers for port, answers in got.items() if answers} == {}
+
+
+def test_a_store_that_was_started_with_open_ports_is_closed(home: Path) -> None:
+    settings = embedded.ensure(home)
+    _write(settings, "before")
+    embedded.stop(home)
+    (home / "s3/.seaweedfs/security.toml").unlink()
+    stored = json.loads((home / SERVERS_FILE).read_text())["s3"]
+    older = ObjectStore(home, stored["ports"], stored["password"])
+    argv, environment = older.command()
+    older.daemon.start(argv, cwd=older.folder, env={**base_environment(), **environment})
+    assert older._await_ready()
+    filer = anonymous.Port("weed", "127.0.0.1", stored["ports"]["filer"])
+    assert anonymous.obtained(filer, "artifacts/note/before"), "the test's own start was not an open one"
+
+    assert embedded.ensure(home) == settings
+    assert anonymous.obtained(filer, "artifacts/note/before") == []
+    assert _read(settings, "before") == (True, True, True)
 
 
 def test_a_second_ensure_adopts_also_from_another_process(home: Path) -> None:
