@@ -21,17 +21,16 @@ if TYPE_CHECKING:
 
 ACCESS_KEY = "avatarlab"
 REGION = "us-east-1"
-BUCKETS = ("inputs", "artifacts", "outputs", "models")
-VERSIONED = "outputs"
 PARTS = ("master", "volume", "filer", "s3", "admin")  # each listens twice: HTTP and gRPC
 INNER = ("master", "volume", "filer", "admin")  # HTTP ports that only other parts may call
+PROBE_BUCKET = "artifacts"
 PROBE_KEY = "avatarlab-start-probe"
 # Each bucket holds a volume at least, and there are only as many as fit the free disk: large ones run out.
 VOLUME_MB = 128
 
 
 class ObjectStore(Server):
-    """SeaweedFS with one identity and Avatarlab's four buckets, `outputs` versioned.
+    """SeaweedFS with one identity.
 
     The S3 port asks for the identity's keys; every other one, HTTP or gRPC, for a certificate (mutual TLS).
     """
@@ -98,18 +97,14 @@ class ObjectStore(Server):
             Path(f"/tmp/seaweedfs-{part}-grpc-{self.ports[f'{part}.grpc']}.sock").unlink(missing_ok=True)  # noqa: S108
 
     def provision(self) -> None:
-        """Create the buckets that are missing. Raises NotReadyError until objects can be written."""
+        """Raise NotReadyError until objects can be written; the buckets are made by `Objects`."""
         try:
             client = self._client()
-            present = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
-            for bucket in BUCKETS:
-                if bucket not in present:
-                    client.create_bucket(Bucket=bucket)
-            if client.get_bucket_versioning(Bucket=VERSIONED).get("Status") != "Enabled":
-                client.put_bucket_versioning(Bucket=VERSIONED, VersioningConfiguration={"Status": "Enabled"})
+            if PROBE_BUCKET not in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
+                client.create_bucket(Bucket=PROBE_BUCKET)
             # Buckets are only metadata; the store is ready when a volume takes bytes.
-            client.put_object(Bucket="artifacts", Key=PROBE_KEY, Body=b"ready")
-            client.delete_object(Bucket="artifacts", Key=PROBE_KEY)
+            client.put_object(Bucket=PROBE_BUCKET, Key=PROBE_KEY, Body=b"ready")
+            client.delete_object(Bucket=PROBE_BUCKET, Key=PROBE_KEY)
         except (BotoCoreError, ClientError) as error:
             raise NotReadyError(str(error)) from error
 

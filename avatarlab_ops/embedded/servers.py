@@ -19,6 +19,7 @@ from avatarlab_ops.embedded.s3 import ObjectStore
 from avatarlab_ops.embedded.server import NotReadyError, Server, free_ports, new_password, write_private
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.settings import SERVERS_FILE, Settings
+from avatarlab_ops.stores.objects import objects
 
 KINDS: tuple[type[Server], ...] = (Postgres, Mongo, ObjectStore)
 
@@ -52,7 +53,10 @@ def ensure(home: Path) -> Settings:
                 list(pool.map(lambda server: server.ensure(), wanted))
         finally:
             _remember(home, stored, wanted)
-    return Settings.from_env({**os.environ, "AVATARLAB_HOME": str(home)})
+    found = Settings.from_env({**os.environ, "AVATARLAB_HOME": str(home)})
+    if any(server.name == ObjectStore.name for server in wanted):
+        objects(found).ensure_buckets()
+    return found
 
 
 def stop(home: Path) -> bool:

@@ -49,7 +49,8 @@ def outputs(job: Job) -> Chore:
     chore = Chore("published files whose objects and records disagree")
     with transaction(job.settings.pg_dsn) as db:
         unseen = set(upkeep.published_ids(db, job.settled))
-    for page in pages(_groups(job.settings)):
+    listing = objects(job.settings).listed(job.settings.bucket_outputs, ROOT)
+    for page in pages(_groups(listing)):
         unseen -= {render_id for render_id, _ in page}
         _judge_page(job, chore, dict(page))
     for ids in pages(iter(sorted(unseen))):
@@ -57,8 +58,23 @@ def outputs(job: Job) -> Chore:
     return chore
 
 
-def _groups(settings: Settings) -> Iterator[tuple[str, tuple[Listed, ...]]]:
-    listing = objects(settings).listed(settings.bucket_outputs, ROOT)
+def hidden(job: Job) -> Chore:
+    """Remove versions below a delete marker, but of what the catalog promises: that can be saved by them."""
+    chore = Chore("deleted files of which older versions are left")
+    settings = job.settings
+    for page in pages(_groups(objects(settings).hidden(settings.bucket_outputs, ROOT))):
+        with transaction(settings.pg_dsn) as db:
+            known, files = upkeep.renders(db, dict(page)), upkeep.files_of(db, dict(page))
+        for render_id, found in page:
+            by_name = {one.key.removeprefix(f"{ROOT}{render_id}/"): one for one in found}
+            if render_id in known:
+                for name in sorted(judge(by_name, known[render_id], files.get(render_id, {})).stray):
+                    done = job.apply and _remove(settings, render_id, by_name[name].key)
+                    chore.add(f"{by_name[name].key}: older versions", size=by_name[name].bytes, done=done)
+    return chore
+
+
+def _groups(listing: Iterable[Listed]) -> Iterator[tuple[str, tuple[Listed, ...]]]:
     for render_id, group in groupby(listing, key=lambda one: one.key.split("/")[1]):
         yield render_id, tuple(group)
 
@@ -129,4 +145,4 @@ def evidence(job: Job) -> Chore:
     return chore
 
 
-CHORES = (outputs, evidence)
+CHORES = (outputs, hidden, evidence)

@@ -84,7 +84,4 @@ def clear(settings: Settings, render_id: str) -> int:
             return 0
         files = records.published_files(db, render_id)
     places = [split_or_refuse(file.uri) for name, file in files.items() if name != KEPT]
-    left = [place for place in places if objects(settings).head(*place)]
-    for place in left:
-        objects(settings).delete(*place)
-    return len(left)
+    return sum(objects(settings).delete(*place) > 0 for place in places)

@@ -11,7 +11,7 @@ import hashlib
 import io
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +28,7 @@ from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectVersionsOutputTypeDef
 
 CHUNK = 1 << 20  # bytes a read
 MISSING = {"404", "NoSuchKey", "NoSuchBucket", "NotFound"}
@@ -132,19 +133,19 @@ class Objects:
         )
 
     def ensure_buckets(self) -> None:
-        """Create the four buckets where they are missing."""
-        names = self.settings
-        for bucket in (
-            names.bucket_inputs,
-            names.bucket_artifacts,
-            names.bucket_outputs,
-            names.bucket_models,
-        ):
+        """Create the buckets where they are missing; that of outputs keeps versions."""
+        for bucket in self.settings.buckets:
             try:
                 with _mapped(bucket, ""):
                     self.client.head_bucket(Bucket=bucket)
             except ReferenceRefused:
                 self._create(bucket)
+        versioned = self.settings.bucket_outputs
+        with _mapped(versioned, ""):
+            if self.client.get_bucket_versioning(Bucket=versioned).get("Status") != "Enabled":
+                self.client.put_bucket_versioning(
+                    Bucket=versioned, VersioningConfiguration={"Status": "Enabled"}
+                )
 
     def _create(self, bucket: str) -> None:
         try:
@@ -242,10 +243,34 @@ class Objects:
             raise InvariantBroken(f"s3://{bucket}/{key} is larger than {max_bytes:,} bytes")
         return content
 
-    def delete(self, bucket: str, key: str) -> None:
-        """Delete an object; a missing one is no error."""
+    def delete(self, bucket: str, key: str) -> int:
+        """Delete an object in every version, and its delete markers; return how many that were, 0 for none.
+
+        A plain DELETE would leave the bytes of a versioned bucket readable by their version id.
+        """
         with _mapped(bucket, key):
-            self.client.delete_object(Bucket=bucket, Key=key)
+            found = [
+                version
+                for page in self._versions(bucket, key)
+                for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+                if version["Key"] == key
+            ]
+            for version in found:
+                self.client.delete_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])
+        return len(found)
+
+    def hidden(self, bucket: str, prefix: str = "") -> Iterator[Listed]:
+        """Keys that show nothing because a delete marker lies on their versions; bytes are those below it."""
+        with _mapped(bucket, prefix):
+            for page in self._versions(bucket, prefix):
+                for marker in page.get("DeleteMarkers", ()):
+                    if marker["IsLatest"]:
+                        below = [one for one in page.get("Versions", ()) if one["Key"] == marker["Key"]]
+                        size = sum(one["Size"] for one in below)
+                        yield Listed(marker["Key"], size, marker["LastModified"])
+
+    def _versions(self, bucket: str, prefix: str) -> Iterable[ListObjectVersionsOutputTypeDef]:
+        return self.client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
 
     def keys(self, bucket: str, prefix: str = "") -> Iterator[str]:
         """Every key that begins with `prefix`, in order."""

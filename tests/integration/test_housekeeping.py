@@ -118,6 +118,8 @@ def _plant(stores: Settings, portrait: str, video: status.Published) -> dict[str
     stray = f"renders/{video.render_id}/stray.mp4"
     store.put_if_absent(outputs, stray, b"nobody published this")
     store.put_if_absent(outputs, "renders/unknown/video.mp4", b"another catalog's")
+    store.put_if_absent(outputs, f"renders/{video.render_id}/older.mp4", b"deleted, but not in every version")
+    store.client.delete_object(Bucket=outputs, Key=f"renders/{video.render_id}/older.mp4")
     for uri in (video.video_uri, video.manifest_uri):
         store.delete(*split_or_refuse(uri))
     (stores.home / "work" / "speech-killed").mkdir(parents=True)
@@ -145,6 +147,8 @@ def test_orphans_in_each_direction_are_found_then_repaired(
     assert store.head(bucket, planted["torn"]) is None
     assert store.head(bucket, "somebody/elses.bin") is not None
     assert store.head(stores.bucket_outputs, planted["stray"]) is None
+    assert _found(wet, "deleted files").done == 1
+    assert list(store.hidden(stores.bucket_outputs)) == []
     assert _exists(stores, f"s3://{stores.bucket_outputs}/renders/unknown/video.mp4")
     after = objects(stores).head(*split_or_refuse(video.video_uri))
     assert before is not None

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from avatarlab_ops.errors import MediaRefused, ReferenceRefused, TransientError
 from avatarlab_ops.settings import Settings
@@ -91,3 +92,30 @@ def test_deleted_objects_are_gone(stores: Settings) -> None:
     store.delete(stores.bucket_models, "m/1")
     store.delete(stores.bucket_models, "m/1")
     assert list(store.keys(stores.bucket_models)) == []
+
+
+def test_what_is_deleted_is_gone_in_every_version(stores: Settings) -> None:
+    store, bucket = objects(stores), stores.bucket_outputs
+    for body in (b"first", b"second"):
+        store.client.put_object(Bucket=bucket, Key="renders/1/video.mp4", Body=body)
+    store.client.delete_object(Bucket=bucket, Key="renders/1/video.mp4")  # leaves a marker
+    store.put_if_absent(bucket, "renders/1/video.mp4.sha256", b"a longer key stays")
+    found = store.client.list_object_versions(Bucket=bucket, Prefix="renders/1/video.mp4")
+    versions = [one["VersionId"] for one in found["Versions"] if one["Key"] == "renders/1/video.mp4"]
+    assert len(versions) == 2
+    assert [one.key for one in store.hidden(bucket, "renders/1/")] == ["renders/1/video.mp4"]
+
+    assert store.delete(bucket, "renders/1/video.mp4") == 3
+    assert store.delete(bucket, "renders/1/video.mp4") == 0
+    for version in versions:
+        with pytest.raises(ClientError, match=r"NoSuchVersion|NoSuchKey|404"):
+            store.client.get_object(Bucket=bucket, Key="renders/1/video.mp4", VersionId=version)
+    assert list(store.hidden(bucket, "renders/1/")) == []
+    assert store.read(bucket, "renders/1/video.mp4.sha256") == b"a longer key stays"
+    store.delete(bucket, "renders/1/video.mp4.sha256")
+
+
+def test_only_the_bucket_of_outputs_keeps_versions(stores: Settings) -> None:
+    client = objects(stores).client
+    kept = {bucket for bucket in stores.buckets if "Status" in client.get_bucket_versioning(Bucket=bucket)}
+    assert kept == {stores.bucket_outputs}
