@@ -17,7 +17,6 @@ from avatarlab_ops.errors import (
     AvatarlabError,
     ConsentError,
     InvariantBroken,
-    ReferenceRefused,
     RenderCancelled,
     TransientError,
     WorkInFlight,
@@ -27,7 +26,7 @@ from avatarlab_ops.plan import ROLES, Plan
 from avatarlab_ops.progress import Report, silent
 from avatarlab_ops.renders import status
 from avatarlab_ops.renders.status import Published, published
-from avatarlab_ops.request import AvatarRequest, split_reference
+from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def submit(
     from avatarlab_ops.stores.catalog import records
 
     asked = request if isinstance(request, AvatarRequest) else AvatarRequest.parse(request)
-    check_buckets(settings, asked)
+    check_references(settings, asked)
     if not catalog.is_current(settings.pg_dsn):
         prepare(settings)
     with catalog.transaction(settings.pg_dsn) as db:
@@ -91,14 +90,14 @@ def submit(
     return render_id
 
 
-def check_buckets(settings: Settings, request: AvatarRequest) -> None:
-    """Raise ReferenceRefused for an object outside the bucket of inputs."""
+def check_references(settings: Settings, request: AvatarRequest) -> None:
+    """Raise ReferenceRefused for an object that no request may name."""
+    from avatarlab_ops.trust import inputs
+
     for where in ("avatar", "background", "voice_sample"):
         uri = getattr(request, where).uri
-        if uri is not None and split_reference(uri)[0] != settings.bucket_inputs:
-            raise ReferenceRefused(
-                f"{where}.uri: {uri} is not in the bucket of inputs; use s3://{settings.bucket_inputs}/..."
-            )
+        if uri is not None:
+            inputs.place(settings, uri, f"{where}.uri")
 
 
 def run_stage(

@@ -52,6 +52,7 @@ class Settings:
     bucket_artifacts: str = "artifacts"
     bucket_outputs: str = "outputs"
     bucket_models: str = "models"
+    bucket_evidence: str = "evidence"  # what proves consents; no request can name it
     openlineage: str | None = None  # JSON of a transport, as in Airflow's option [openlineage] transport
 
     def __repr__(self) -> str:
@@ -66,7 +67,10 @@ class Settings:
     @property
     def buckets(self) -> tuple[str, ...]:
         """Every bucket that Avatarlab uses."""
-        return (self.bucket_inputs, self.bucket_artifacts, self.bucket_outputs, self.bucket_models)
+        return (
+            self.bucket_inputs, self.bucket_artifacts, self.bucket_outputs,
+            self.bucket_models, self.bucket_evidence,
+        )  # fmt: skip
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:

@@ -17,7 +17,7 @@ from avatarlab_ops.errors import BudgetExceeded, InputError, ReferenceRefused, R
 from avatarlab_ops.graph import GRAPH, recipe
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.renders import budget, prediction
-from avatarlab_ops.request import AvatarRequest, split_reference
+from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:
@@ -288,7 +288,7 @@ class _Planner:
 
         try:
             self._claim(draft)
-            pipeline.check_buckets(self.settings, draft.request)
+            pipeline.check_references(self.settings, draft.request)
             found = admit(self.settings, draft.request, self.seen)
         except InputError as error:
             self.problems.add(f"{draft.where}: {error}")
@@ -375,11 +375,9 @@ def _draft(row: Row, form: Json | None) -> Draft:
 
 def _head(settings: Settings, field_name: str, uri: str) -> Any:
     from avatarlab_ops.stores.objects import objects
+    from avatarlab_ops.trust import inputs
 
-    bucket, key = split_reference(uri)
-    if bucket != settings.bucket_inputs:
-        raise ReferenceRefused(f"{field_name}: {uri} is not in the bucket s3://{settings.bucket_inputs}")
-    found = objects(settings).head(bucket, key)
+    found = objects(settings).head(*inputs.place(settings, uri, field_name))
     if found is None:
         raise ReferenceRefused(f"{field_name}: {uri} does not exist; upload it or correct the reference")
     return found

@@ -144,16 +144,23 @@ def still_running(run: str) -> Callable[[], None]:
     return look
 
 
-def upload_file(settings: Settings, file: Path, key: str | None) -> str:
-    """Put a file into the bucket of inputs and return its reference. InputError: the key is taken."""
+def sha256_of(path: Path) -> str:
+    """Digest of a file's bytes."""
     import hashlib
 
-    from avatarlab_ops.stores.objects import objects
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
-    with file.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+
+def upload_file(settings: Settings, file: Path, key: str | None) -> str:
+    """Put a file into the bucket of inputs and return its reference. InputError: the key is taken."""
+    from avatarlab_ops.stores.objects import objects
+    from avatarlab_ops.trust import inputs
+
+    sha256 = sha256_of(file)
     wanted = key or f"uploads/{sha256[:12]}/{file.name}"
-    stored = objects(settings).put_if_absent(settings.bucket_inputs, wanted, file)
+    place = inputs.place(settings, f"s3://{settings.bucket_inputs}/{wanted}", "--as")
+    stored = objects(settings).put_if_absent(*place, file)
     if stored.sha256 != sha256:
         raise InputError(f"{stored.uri} exists with other content; choose another key with --as")
     return stored.uri

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avatarlab_ops.cli.common import console, prepared_stores, upload_file
+from avatarlab_ops.cli.common import console, prepared_stores, sha256_of
 from avatarlab_ops.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,25 +71,22 @@ def record(
 ) -> str:
     """Store the evidence, write the record and return its id."""
     from avatarlab_ops.stores.catalog import transaction
+    from avatarlab_ops.stores.objects import objects
     from avatarlab_ops.trust import consent as rules
 
     begins, until = period or (None, None)
     document = None
     if evidence:
         sha256 = sha256_of(evidence)
-        key = f"consent/{sha256[:12]}/{evidence.name}"
-        document = (upload_file(settings, evidence, key), sha256)
+        stored = objects(settings).put_if_absent(
+            settings.bucket_evidence, f"{sha256}/{evidence.name}", evidence
+        )
+        document = (stored.uri, sha256)
     with transaction(settings.pg_dsn) as db:
         return rules.record(
             db, material, subject=subject, scope=scope, document=document, terms=licence,
             valid_from=begins, valid_until=until,
         )  # fmt: skip
-
-
-def sha256_of(path: Path) -> str:
-    """Digest of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _pair(label: str) -> tuple[str, str]:

@@ -19,12 +19,13 @@ from avatarlab_ops.cli.common import (
     prepared_stores,
     read_request,
     render_id_of,
+    sha256_of,
     still_running,
     stores,
     tell,
     upload_file,
 )
-from avatarlab_ops.cli.consent import EVIDENCE, LICENCE, sha256_of
+from avatarlab_ops.cli.consent import EVIDENCE, LICENCE
 from avatarlab_ops.cli.consent import record as record_consent
 from avatarlab_ops.errors import InputError
 

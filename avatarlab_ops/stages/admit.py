@@ -19,8 +19,8 @@ from avatarlab_ops.script import Script, sentences
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import workspace
 from avatarlab_ops.stores.catalog import records, transaction
-from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
-from avatarlab_ops.trust import consent
+from avatarlab_ops.stores.objects import Stored, objects
+from avatarlab_ops.trust import consent, inputs
 
 FACE_SAMPLES = 8  # frames looked at, spread over the first seconds
 FACE_WINDOW_S = 8.0
@@ -209,12 +209,7 @@ def _find_face(settings: Settings, avatar: Source, folder: Path) -> None:
 
 
 def _find(settings: Settings, uri: str) -> Stored:
-    bucket, key = split_or_refuse(uri)
-    if bucket != settings.bucket_inputs:
-        raise ReferenceRefused(
-            f"{uri} is in the bucket {bucket!r}; only s3://{settings.bucket_inputs}/... may be used"
-        )
-    found = objects(settings).head(bucket, key)
+    found = objects(settings).head(*inputs.place(settings, uri))
     if found is None:
         raise ReferenceRefused(f"{uri} does not exist; upload it or correct the reference")
     return found

@@ -23,7 +23,7 @@ def fresh(servers: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     server = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with server.connect() as connection:
         connection.exec_driver_sql(f'CREATE DATABASE "test_{tag}"')
-    names = ("inputs", "artifacts", "outputs", "models")
+    names = ("inputs", "artifacts", "outputs", "models", "evidence")
     settings = replace(
         servers,
         pg_dsn=url.set(drivername="postgresql", database=f"test_{tag}").render_as_string(hide_password=False),

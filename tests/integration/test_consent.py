@@ -11,12 +11,14 @@ from typing import Any
 import cv2
 import pytest
 import sqlalchemy as sa
+from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from kit.consented import consented, relied_on
 
 from avatarlab_ops import cli, engines, graph, pipeline
+from avatarlab_ops.bulk import contract, planning
 from avatarlab_ops.cli import common
-from avatarlab_ops.errors import ConsentError, RenderCancelled, RequestInvalid
+from avatarlab_ops.errors import ConsentError, ReferenceRefused, RenderCancelled, RequestInvalid
 from avatarlab_ops.housekeeping import evict
 from avatarlab_ops.renders import status, withdrawal
 from avatarlab_ops.settings import Settings
@@ -71,6 +73,15 @@ def _composed(stores: Settings, uri: str) -> str:
 def _shown(stores: Settings, render_id: str) -> list[str]:
     keys = objects(stores).keys(stores.bucket_outputs, f"renders/{render_id}/")
     return [key.rpartition("/")[2] for key in keys]
+
+
+def _versions(stores: Settings, render_id: str) -> dict[str, str]:
+    """Version id by key of whatever is left of a render, shown or not."""
+    found = objects(stores).client.list_object_versions(
+        Bucket=stores.bucket_outputs, Prefix=f"renders/{render_id}/"
+    )
+    whole = (*found.get("Versions", ()), *found.get("DeleteMarkers", ()))
+    return {one["Key"]: one["VersionId"] for one in whole}
 
 
 def test_an_unknown_likeness_is_refused_before_anyone_looks_at_it(
@@ -191,14 +202,20 @@ def test_a_revocation_just_before_the_commit_takes_the_files_back(
     monkeypatch.setattr(publish, "_keep", keep_and_revoke)
     with pytest.raises(RenderCancelled, match="just in time"):
         pipeline.run_stage(stores, render_id, "publish")
-    assert _shown(stores, render_id) == []
+    assert _versions(stores, render_id) == {}
 
 
 def test_a_withdrawn_video_is_gone_and_can_be_explained(stores: Settings, portraits: dict[int, str]) -> None:
     consent_id = _consent(stores, portraits[7])
     made = pipeline.render(stores, _asked(portraits[7], idempotency_key="withdrawn"))
     assert withdrawal.revoke(stores, consent_id, "no more").videos == (made.render_id,)
+    before = _versions(stores, made.render_id)
     assert withdrawal.withdraw(stores, made.render_id, "no more")
+    assert {key.rpartition("/")[2] for key in _versions(stores, made.render_id)} == {"manifest.json"}
+    for key, version in before.items():
+        if not key.endswith("manifest.json"):
+            with pytest.raises(ClientError):
+                objects(stores).client.get_object(Bucket=stores.bucket_outputs, Key=key, VersionId=version)
     assert not withdrawal.withdraw(stores, made.render_id, "again")
     assert _shown(stores, made.render_id) == ["manifest.json"]
     _consent(stores, portraits[8])
@@ -261,6 +278,15 @@ def test_the_same_consent_twice_is_one_record(stores: Settings) -> None:
     assert consented(stores, b"a face") != first
 
 
+def test_evidence_of_earlier_versions_is_shown_but_never_used(stores: Settings) -> None:
+    stored = objects(stores).put_if_absent(stores.bucket_inputs, "consent/123/release.png", b"I agree.")
+    consent_id = _consent(stores, stored.uri, terms=None, document=(stored.uri, stored.sha256))
+    with transaction(stores.pg_dsn) as db:
+        assert consents.find(db, consent_id).document_uri == stored.uri
+    with pytest.raises(ReferenceRefused, match="is kept for proofs of consent"):
+        pipeline.submit(stores, _asked(stored.uri))
+
+
 def test_command_line_from_a_picture_to_its_withdrawal(
     stores: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,7 +311,19 @@ def test_command_line_from_a_picture_to_its_withdrawal(
     told = json.loads(run("consent", "show", mine))
     assert (told["subject"], told["state"], told["renders"]) == ("Jane Doe", "valid", {render_id: "running"})
     bucket, key = told["document_uri"].removeprefix("s3://").split("/", 1)
+    assert bucket == stores.bucket_evidence
     assert objects(stores).read(bucket, key) == release.read_bytes()
+    for field in ("avatar", "background", "voice_sample"):
+        change = {"voice_sample": {"transcript": "Hi."}, "background": {"kind": "image"}}.get(field, {})
+        with pytest.raises(ReferenceRefused, match=rf"^{field}.uri: .* is not in the bucket of inputs"):
+            pipeline.submit(stores, _asked(uri, **{field: {"uri": told["document_uri"], **change}}))
+    with pytest.raises(ReferenceRefused, match="is not in the bucket of inputs"):
+        planning.plan(
+            stores,
+            contract.BulkRequest.model_validate({"file": told["document_uri"]}),
+            bulk_id="e",
+            caller="x",
+        )
     second = run("consent", "add", uri, "--subject", "Jane Doe", "--licence", "own picture").strip()
     revoked = CliRunner().invoke(cli.main, ["consent", "revoke", mine, "--unpublish"])
     assert f"stopped   {render_id}" in revoked.stdout
