@@ -473,6 +473,8 @@ def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     options = [option for option in schema.get("anyOf", []) if option.get("type") != "null"]
     if len(options) == 1:
         field |= options[0] | {"type": [options[0]["type"], "null"]}
+        if "enum" in field:
+            field["enum"] = [*field["enum"], None]
     section = SECTIONS.get(name.partition(".")[0])
     return field | ({"section": section} if section else {})
 
@@ -507,7 +509,7 @@ def markdown() -> str:
 
 def _limits(schema: dict[str, Any]) -> str:
     if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
+        return ", ".join(f"`{value}`" for value in schema["enum"] if value is not None)
     kind = schema.get("type", "")
     words = [" or ".join(kind) if isinstance(kind, list) else str(kind)]
     names = {"minimum": "from", "maximum": "to", "maxLength": "at most", "maxProperties": "at most"}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from avatarlab_ops import request
 from avatarlab_ops.errors import InputError, ReferenceRefused, RequestInvalid, ScriptRefused
@@ -146,6 +147,12 @@ def test_a_form_filled_with_its_defaults_is_a_valid_request() -> None:
     asked = AvatarRequest.parse(filled | {"script": "Hello.", "avatar.uri": "s3://inputs/a.png"})
     assert asked == AvatarRequest.parse(LEAST)
     assert [name for name, schema in form.items() if "default" not in schema] == ["script", "avatar.uri"]
+
+
+def test_airflow_accepts_what_the_form_fills_in() -> None:
+    for name, schema in form_schema().items():
+        if "default" in schema:
+            assert Draft202012Validator(schema).is_valid(schema["default"]), name
 
 
 def test_every_field_of_the_form_is_explained_and_self_contained() -> None:
