@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media import images
+from avatarlab_ops.media.complete import check_complete
 from avatarlab_ops.media.container import PacketScan, display_matrix, open_input, scan, video_stream
 from avatarlab_ops.media.isobmff import check_self_contained
 from avatarlab_ops.media.sniff import FileType, Kind, sniff
@@ -192,11 +193,11 @@ def _probe_video(
 
     packets = scan(container, stream, check)
     _check_frames(path, packets, limits)
-    _check_complete(path, packets, container, stream)
+    check_complete(path, packets, container, stream)
     first = _decode_ends(path, packets, container, stream)
     a, b, c, d = display_matrix(first)
     width, height = shown_size(first, stream)
-    intervals = np.diff(packets.times_s)
+    uneven = np.ptp(np.diff(packets.times_s)) > 0.5 * packets.interval_s + packets.time_base
     notes = (
         [f"{_HDR[first.color_trc]} high dynamic range footage; colours will look flatter"]
         if first.color_trc in _HDR
@@ -206,7 +207,7 @@ def _probe_video(
         "video", type_.label, stream.codec_context.name, path.stat().st_size, width, height,
         fps=(len(packets.pts) - 1) / float(packets.times_s[-1]), frames=len(packets.pts),
         duration_s=packets.duration_s, has_audio=bool(container.streams.audio),
-        rotation=_clockwise(a, b, c, d), variable_rate=bool(np.ptp(intervals) > 0.5 * packets.interval_s),
+        rotation=_clockwise(a, b, c, d), variable_rate=bool(uneven),
         notes=tuple(notes),
     )  # fmt: skip
 
@@ -229,32 +230,13 @@ def _check_frames(path: Path, packets: PacketScan, limits: Limits) -> None:
             f"{path.name} has only {count} frame{'s' * (count != 1)}; {limits.min_frames} are needed. "
             "Upload a still portrait as PNG or JPEG instead."
         )
-    fps = (count - 1) / max(float(packets.times_s[-1]), 1e-9)
-    if not limits.min_fps <= fps <= limits.max_fps:
+    span_s, tick_s = float(packets.times_s[-1]), packets.time_base  # stamps are rounded to ticks
+    fps = (count - 1) / max(span_s, 1e-9)
+    slowest, fastest = (count - 1) / (span_s + tick_s), (count - 1) / max(span_s - tick_s, 1e-9)
+    if slowest > limits.max_fps or fastest < limits.min_fps:
         raise MediaRefused(
             f"{path.name} runs at {fps:.2f} frames per second; {limits.min_fps:g} to {limits.max_fps:g} are "
             "accepted. Convert it to 25 or 30."
-        )
-
-
-def _check_complete(path: Path, packets: PacketScan, container: InputContainer, stream: VideoStream) -> None:
-    declared_s = (
-        float(stream.duration * packets.time_base)
-        if stream.duration
-        else (container.duration or 0) / av.time_base
-    )
-    others = any(s.type == "audio" for s in container.streams)  # sound may outlast the picture
-    seen = len(packets.pts) + packets.hidden
-    lost = packets.corrupt or (stream.frames and seen < 0.98 * stream.frames - 1)
-    short = (
-        declared_s - packets.duration_s
-        > (3.0 if others and not stream.duration else 0.5) + 3 * packets.interval_s
-    )
-    if lost or short:
-        raise MediaRefused(
-            f"{path.name} is truncated: it declares {declared_s:.1f} s"
-            f"{f' and {stream.frames} frames' if stream.frames else ''} but holds {packets.duration_s:.1f} s "
-            f"and {seen} frames. Upload it again."
         )
 
 

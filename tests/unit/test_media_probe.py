@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -84,6 +85,62 @@ def test_truncated_matroska(tmp_path: Path) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     assert "truncated" in refusal(path)
+
+
+def test_sound_that_outlasts_the_picture_is_no_cut(tmp_path: Path) -> None:
+    info = probe(recorded(tmp_path / "meeting.webm", sound_s=8.0))
+    assert info.duration_s == pytest.approx(2.0, abs=0.05)
+    assert probe(recorded(tmp_path / "untold.webm", sound_s=8.0, tags=False)).frames == 50
+
+
+def test_pictures_that_start_late_are_all_there(tmp_path: Path) -> None:
+    info = probe(recorded(tmp_path / "late.webm", sound_s=6.0, start_s=4.0))
+    assert (info.frames, round(info.duration_s, 1)) == (50, 2.0)
+    assert probe(recorded(tmp_path / "late.mkv", sound_s=6.0, start_s=4.0, tags=False)).frames == 50
+
+
+@pytest.mark.parametrize("tags", [True, False])
+def test_a_cut_is_seen_beside_sound(tmp_path: Path, tags: bool) -> None:
+    path = recorded(tmp_path / "cut.webm", sound_s=2.0, tags=tags)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 3])
+    assert "truncated" in refusal(path)
+
+
+def recorded(path: Path, *, sound_s: float, start_s: float = 0.0, tags: bool = True) -> Path:
+    """Two seconds of picture beside Opus as a browser or OBS records them; without the tags of lengths."""
+    with av.open(str(path), "w", options={"max_interleave_delta": "0"}) as output:
+        video, audio = output.add_stream("libvpx", rate=25), output.add_stream("libopus", rate=48_000)
+        video.width, video.height, video.pix_fmt, video.bit_rate = 320, 180, "yuv420p", 2_000_000
+        audio.layout = "mono"
+        packets = []
+        for index in range(50):
+            picture = av.VideoFrame.from_ndarray(numbered(index), "rgb24")
+            picture.pts, picture.time_base = index + round(25 * start_s), Fraction(1, 25)
+            packets += video.encode(picture)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, round(48_000 * sound_s)), np.float32), "flt", "mono")
+        sound.sample_rate, sound.pts = 48_000, 0
+        packets += [*video.encode(None), *audio.encode(sound), *audio.encode(None)]
+        for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
+            output.mux(packet)
+    if not tags:
+        path.write_bytes(path.read_bytes().replace(b"DURATION", b"XXXXXXXX"))
+    return path
+
+
+def test_240_frames_a_second_in_a_coarse_time_scale(tmp_path: Path) -> None:
+    """A phone's slow motion: 600 ticks a second hold 240 pictures only as steps of two and three."""
+    with av.open(str(tmp_path / "slow.mov"), "w", options={"video_track_timescale": "600"}) as output:
+        stream = output.add_stream("libx264", rate=240)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for index in range(72):
+            picture = av.VideoFrame.from_ndarray(numbered(index), "rgb24")
+            picture.pts, picture.time_base = index + 1, Fraction(1, 240)
+            output.mux(stream.encode(picture))
+        output.mux(stream.encode(None))
+    info = probe(tmp_path / "slow.mov")
+    assert (info.frames, info.variable_rate) == (72, False)
+    assert "frames per second" in refusal(tmp_path / "slow.mov", Limits(max_fps=230))
 
 
 def test_damaged_tail(tmp_path: Path) -> None:
