@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,6 +20,7 @@ _PAUSE_S = 1.0  # a caption never spans a longer silence
 _UNSPACED = ("zh", "ja", "th")  # languages written without spaces between words
 _SENTENCE_ENDS = ".!?\u2026\u3002\uff01\uff1f"  # with ellipsis and the full-width signs
 _CLAUSE_ENDS = ",;:\u2013\u2014\uff0c\u3001\uff1b\uff1a"  # with dashes
+_ESCAPE = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})  # `-->` in a text would be read as times
 _FONT_HEIGHT = 0.048  # of the picture's height
 _SAFE = 0.07  # margin below, and _SAFE on either side
 _WEIGHT = 550
@@ -43,9 +44,9 @@ def captions(timeline: Timeline, *, line_chars: int = LINE_CHARS) -> list[Captio
     """Cut the words into captions of at most two lines of 42 characters, 1 to 6 s where the speech allows.
 
     Among all ways to cut, the one of least cost: few captions, breaks at the ends of sentences and clauses,
-    none hurried. A word longer than a line stands alone. For narrow pictures see `line_chars_for`.
+    none hurried. A word longer than a line is broken. For narrow pictures see `line_chars_for`.
     """
-    words = timeline.words
+    words = [piece for word in timeline.words for piece in _broken(word, line_chars)]
     joiner = "" if timeline.language.split("-")[0].lower() in _UNSPACED else " "
     groups = [words[i:j] for i, j in _cut(words, joiner, line_chars)]
     found = []
@@ -55,6 +56,18 @@ def captions(timeline: Timeline, *, line_chars: int = LINE_CHARS) -> list[Captio
         end = min(max(group[-1].end_s, start + MIN_S), max(limit, group[-1].end_s))
         found.append(Caption(start, end, _lines([word.text for word in group], joiner, line_chars)))
     return found
+
+
+def _broken(word: Word, line_chars: int) -> Iterator[Word]:
+    """A word in equal pieces no longer than a line, each with its share of the time.
+
+    Two neighbours are together longer than a line, so that no line ever joins them with a space.
+    """
+    count = -(-len(word.text) // line_chars) or 1
+    for n in range(count):
+        start, end = (len(word.text) * i // count for i in (n, n + 1))
+        began, ended = (word.start_s + (word.end_s - word.start_s) * i / count for i in (n, n + 1))
+        yield word.model_copy(update={"text": word.text[start:end], "start_s": began, "end_s": ended})
 
 
 def line_chars_for(width: int, height: int) -> int:
@@ -104,21 +117,21 @@ def _lines(texts: list[str], joiner: str, line_chars: int) -> tuple[str, ...]:
 
 
 def to_srt(items: Sequence[Caption]) -> str:
-    """SubRip text."""
-    blocks = (
-        f"{n}\n{_stamp(c.start_s, ',')} --> {_stamp(c.end_s, ',')}\n{c.text}\n"
-        for n, c in enumerate(items, 1)
-    )
+    """SubRip text, escaped as WebVTT: players read both by the same rules."""
+    blocks = (f"{n}\n{_cue(caption, ',')}" for n, caption in enumerate(items, 1))
     return "\n".join(blocks)
 
 
 def to_vtt(items: Sequence[Caption]) -> str:
     """WebVTT text."""
-    escape = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-    blocks = (
-        f"{_stamp(c.start_s, '.')} --> {_stamp(c.end_s, '.')}\n{c.text.translate(escape)}\n" for c in items
-    )
-    return "\n".join(["WEBVTT\n", *blocks])
+    return "\n".join(["WEBVTT\n", *(_cue(caption, ".") for caption in items)])
+
+
+def _cue(caption: Caption, point: str) -> str:
+    """Times and text. White space of any kind is one space: a blank line would end the cue."""
+    lines = (" ".join(line.split()).translate(_ESCAPE) for line in caption.lines)
+    text = "\n".join(line for line in lines if line)
+    return f"{_stamp(caption.start_s, point)} --> {_stamp(caption.end_s, point)}\n{text}\n"
 
 
 def _stamp(seconds: float, point: str) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from html import unescape
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -62,11 +65,34 @@ def test_chinese_is_joined_without_spaces() -> None:
 
 def test_srt_and_vtt() -> None:
     made = [Caption(0.0, 1.5, ("Ham & eggs", "<now>")), Caption(3661.0005, 3663.9996, ("x",))]
-    assert to_srt(made) == (
-        "1\n00:00:00,000 --> 00:00:01,500\nHam & eggs\n<now>\n\n2\n01:01:01,000 --> 01:01:04,000\nx\n"
-    )
+    first = "1\n00:00:00,000 --> 00:00:01,500\nHam &amp; eggs\n&lt;now&gt;\n"
+    assert to_srt(made) == first + "\n2\n01:01:01,000 --> 01:01:04,000\nx\n"
     assert to_vtt(made).startswith("WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nHam &amp; eggs\n&lt;now&gt;\n")
     assert len(re.findall("-->", to_vtt(made))) == 2
+
+
+@pytest.mark.parametrize("write", [to_srt, to_vtt])
+def test_no_text_breaks_its_cue(write: Callable[[list[Caption]], str]) -> None:
+    """Arrows, markup and blank lines of a script, read back as a player does: cues end at a blank line."""
+    text = write([Caption(0.0, 1.0, ("a --> b", "x\n\ny\u2028\r\nz")), Caption(1.0, 2.0, ("<b>c&d", " \n"))])
+    cues = [block.splitlines() for block in text.strip().split("\n\n")][-2:]
+    assert [sum("-->" in line for line in cue) for cue in cues] == [1, 1]
+    assert [unescape(line) for line in cues[0][-2:]] == ["a --> b", "x y z"]
+    assert unescape(cues[1][-1]) == "<b>c&d"
+
+
+@pytest.mark.parametrize("language", ["de-DE", "zh-CN"])
+def test_a_word_longer_than_a_line_is_broken(language: str) -> None:
+    long = "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz"
+    spoken = timeline(["Das", long, "gilt."], language=language)
+    for chars in (18, 20, 42):
+        made = captions(spoken, line_chars=chars)
+        lines = [line for caption in made for line in caption.lines]
+        assert max(map(len, lines)) <= chars
+        assert "".join(lines).replace(" ", "") == f"Das{long}gilt."
+        assert all(len(caption.lines) <= 2 for caption in made)
+        assert all(a.end_s <= b.start_s + 1e-9 for a, b in pairwise(made))
+        assert not any("Rind" in line and " " in line[line.index("Rind") :] for line in lines)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (404, 720), (720, 720), (160, 90), (640, 360)])
