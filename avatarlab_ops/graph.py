@@ -114,4 +114,4 @@ def recipe(stage: Stage, plan: Plan, artifacts: Mapping[str, Artifact]) -> Recip
 
 def files(stage: Stage, plan: Plan) -> tuple[str, ...]:
     """Names of the model files that the stage's engine needs."""
-    return engines.version_and_files(*stage.engine(plan))[1] if stage.engine else ()
+    return engines.info(*stage.engine(plan)).file_names if stage.engine else ()

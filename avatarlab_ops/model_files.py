@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from avatarlab_ops.canonical import canonical_json
-from avatarlab_ops.engines import ENGINES, weights
+from avatarlab_ops.engines import known, weights
 from avatarlab_ops.engines.info import EngineInfo
 from avatarlab_ops.engines.published import PUBLISHED, PublishedFile
 from avatarlab_ops.engines.weights import Record
@@ -61,10 +61,10 @@ def add(settings: Settings, source: Path, name: str, *, accept: str | None = Non
 
 
 def _published(name: str) -> PublishedFile:
-    known = weights.known(name)
-    if not isinstance(known, PublishedFile):
+    file = weights.known(name)
+    if not isinstance(file, PublishedFile):
         raise ModelRefused(f"{name} is not added: it arrives in a package with `make setup`")
-    return known
+    return file
 
 
 def _folder() -> Path:
@@ -229,7 +229,7 @@ class Standing:
     @property
     def engines(self) -> tuple[EngineInfo, ...]:
         """Those that need it."""
-        return tuple(engine for engine in ENGINES.values() if self.name in engine.files)
+        return tuple(engine for engine in known().engines.values() if self.name in engine.file_names)
 
 
 def standings(settings: Settings) -> Iterator[Standing]:
@@ -250,7 +250,7 @@ def verify(settings: Settings) -> Iterator[tuple[str, str | None]]:
     A damaged or missing local copy of an added file is fetched again.
     """
     weights.forget()
-    for name in (*weights.WEIGHTS, *PUBLISHED):
+    for name in (*(file.name for file in weights.all_pinned()), *PUBLISHED):
         record = latest(settings, name) if name in PUBLISHED else None
         if record is None and name in PUBLISHED:
             continue

@@ -21,12 +21,7 @@ RUNS = 3
 def load(kind: str, name: str) -> float:
     """Seconds until an engine is ready, here; raises EngineUnavailable where its weights are missing."""
     began = time.perf_counter()
-    if kind == "face":
-        from avatarlab_ops.engines.face.landmarker import Landmarker
-
-        Landmarker()
-    else:
-        engines.load(kind, name)
+    engines.load(kind, name)
     return time.perf_counter() - began
 
 
@@ -55,7 +50,7 @@ def main() -> None:
     from avatarlab_ops import preload
 
     preload.preload()
-    for kind, name in (("face", "landmarker"), *engines.ENGINES):
+    for kind, name in engines.known().engines:
         first = forked(kind, name)  # fills the page cache
         if isinstance(first, str):
             print(f"{kind:<8} {name:<16} {first.partition(':')[0]}", flush=True)

@@ -23,7 +23,7 @@ from torch import Tensor
 from avatarlab_ops.engines.lipsync.diffdub import crops
 from avatarlab_ops.engines.lipsync.diffdub.config import Config
 from avatarlab_ops.engines.lipsync.diffdub.ddim import Canvas, paint
-from avatarlab_ops.engines.lipsync.diffdub.engine import OPTIONS
+from avatarlab_ops.engines.lipsync.diffdub.engine import Sampling
 from avatarlab_ops.engines.lipsync.diffdub.keyframes import Shot, between, groups
 from avatarlab_ops.engines.lipsync.diffdub.unet import Renderer
 from benchmarks.ideal_faces import FPS, Faces, gallery, gaussian, keep_masks, talking
@@ -102,7 +102,7 @@ def samplers(faces: Faces, call_s: float) -> None:
     hole = (keep == 0).expand_as(canvas.source)
     denoisers = (gaussian(pictures), gallery(pictures))
     print(
-        f"\nsamplers; painted_hz {OPTIONS['painted_hz']:g}; error rms and 99 % against {REFERENCE[0]} steps"
+        f"\nsamplers; painted_hz {Sampling().painted_hz:g}; error rms and 99 % against {REFERENCE[0]} steps"
     )
     print(
         f"{'steps':>5} {'order':>5} {'calls/frame':>11} {'calls/s':>8} {'fewer':>6} {'s/frame':>8} "
@@ -110,7 +110,7 @@ def samplers(faces: Faces, call_s: float) -> None:
     )
     references = [paint(denoiser, canvas, *REFERENCE) for denoiser in denoisers]
     for steps, order in SAMPLERS:
-        rate = steps * OPTIONS["painted_hz"]
+        rate = steps * Sampling().painted_hz
         errors = [
             Error.of((paint(denoiser, canvas, steps, order) - reference)[hole])
             for denoiser, reference in zip(denoisers, references, strict=True)
@@ -131,7 +131,7 @@ def whole_frame(network: Renderer, faces: Faces) -> None:
     latent = network.encoder(lips)
     _, encoded_s = _timed(lambda: network.encoder(lips))
     canvas = Canvas(picture, keep, picture, latent, torch.randn_like(picture))
-    steps, order = OPTIONS["steps"], OPTIONS["order"]
+    steps, order = Sampling().steps, Sampling().order
     wall, painted_s = _timed(lambda: paint(network, canvas, steps, order))
     print(f"\none whole frame, {steps} steps: {painted_s:.1f} CPU s ({wall:.1f} s)")
     print(f"the latent of a frame of the person, once per avatar: {encoded_s:.1f} CPU s", flush=True)

@@ -5,14 +5,6 @@ from datetime import timedelta
 from airflow.sdk import DAG
 from avatarlab_airflow import AdmitOperator, PublishOperator, StageOperator, params
 
-from avatarlab_ops.engines import ENGINES
-
-
-def _slots(kind: str) -> int:
-    """Slots of the pool `gpu` that the most demanding engine of a kind declares."""
-    return max(engine.pool_slots for engine in ENGINES.values() if engine.kind == kind)
-
-
 with DAG(
     "avatar_render",
     description="A script, a likeness and a voice in; a published talking video out.",
@@ -34,10 +26,10 @@ with DAG(
     },
 ) as dag:
     admit = AdmitOperator(stage="admit")
-    speech = StageOperator(stage="speech", pool="gpu", pool_slots=_slots("speech"))
+    speech = StageOperator(stage="speech", pool="gpu")
     face = StageOperator(stage="face")
-    matte = StageOperator(stage="matte", pool="gpu", pool_slots=_slots("matting"))
-    lipsync = StageOperator(stage="lipsync", pool="gpu", pool_slots=_slots("lipsync"))
+    matte = StageOperator(stage="matte", pool="gpu")
+    lipsync = StageOperator(stage="lipsync", pool="gpu")
     composite = StageOperator(stage="composite")
     publish = PublishOperator(stage="publish")
 

@@ -110,7 +110,7 @@ def _material(settings: Settings, what: str, kind: str) -> Material:
     if Path(what).is_file():
         return Material(kind, sha256_of(Path(what)), what)
     engine, _, name = what.partition("/")
-    if kind == "voice" and name in engines.info("speech", engine).voices:
+    if kind == "voice" and name in engines.info("speech", engine).voice_names:
         return Material(kind, what, what)
     raise InputError(
         f"{what} is no s3:// reference, no file and no built-in voice (--kind voice ENGINE/VOICE)"

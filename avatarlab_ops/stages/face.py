@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from avatarlab_ops.engines.face import save_track, track_faces
+from avatarlab_ops import engines
+from avatarlab_ops.engines.face import save_track
 from avatarlab_ops.media.footage import Footage, open_footage
 from avatarlab_ops.stages.context import Context, Product
 
@@ -17,7 +18,7 @@ def open_avatar(work: Context) -> Footage:
 def run(work: Context) -> Product:
     """Follow the face through the whole clip."""
     with open_avatar(work) as footage:
-        track = track_faces(
+        track = engines.load("face", "landmarker").track(
             footage.iter(), fps=work.plan.footage.fps, width=footage.width, height=footage.height,
             report=lambda done, _, unit: work.report(done, len(footage), unit),
         )  # fmt: skip

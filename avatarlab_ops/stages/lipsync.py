@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from avatarlab_ops import engines
 from avatarlab_ops.engines.face import load_track
 from avatarlab_ops.media.streams import write_patches
@@ -19,10 +17,7 @@ def run(work: Context) -> Product:
     engine = engines.load("lipsync", plan.engines.lipsync)
     track = load_track(work.artifact("face", "track.npz"))
     path, fps = work.new("patches.zip"), float(plan.picture.fps)
-    known, read = dict[str, Any](), dict[str, Any]()
-    if engines.info("lipsync", plan.engines.lipsync).prepares:
-        known["preparation"], read["prepare"] = prepared(work)
-    options: dict[str, Any] = {"blinks": plan.motion.blinks, "head_motion": plan.motion.head}
+    preparation, read = prepared(work)
     with open_avatar(work) as footage:
         patches = engine.patches(
             footage,
@@ -30,9 +25,10 @@ def run(work: Context) -> Product:
             speech.read(work),
             fps=fps,
             seed=plan.seed,
-            options=options,
+            blinks=plan.motion.blinks,
+            head_motion=plan.motion.head,
+            preparation=preparation,
             report=work.report,
-            **known,
         )
         frames = write_patches(path, patches, fps)
     return Product({"patches.zip": path}, {"frames": frames}, read)

@@ -6,13 +6,14 @@ Not a stage of the graph: `lipsync` asks for it, and only for an engine that pre
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from avatarlab_ops import engines
+from avatarlab_ops.engines.base import Preparation, PreparingEngine
 from avatarlab_ops.engines.face import load_track
+from avatarlab_ops.errors import EngineUnavailable
 from avatarlab_ops.progress import silent
 from avatarlab_ops.recipe import Recipe
 from avatarlab_ops.stages import runner
@@ -25,8 +26,13 @@ VERSION = "1"
 FILE = "preparation.npz"
 
 
-def prepared(work: Context) -> tuple[dict[str, NDArray[Any]], Json]:
-    """The engine's arrays by name, from the store or made now; {sha256, fingerprint} of their artifact."""
+def prepared(work: Context) -> tuple[Preparation | None, Json]:
+    """What the engine keeps of the avatar, from the store or made now; what was read, by role.
+
+    (None, {}) for an engine that prepares nothing.
+    """
+    if not engines.info("lipsync", work.plan.engines.lipsync).prepares:
+        return None, {}
     artifact, _, _ = runner.make(
         work.settings,
         work.render_id,
@@ -38,7 +44,7 @@ def prepared(work: Context) -> tuple[dict[str, NDArray[Any]], Json]:
     )
     known = replace(work, artifacts={**work.artifacts, "prepare": artifact})
     with np.load(known.artifact("prepare", FILE), allow_pickle=False) as arrays:
-        return dict(arrays), {"sha256": artifact.sha256, "fingerprint": artifact.fingerprint}
+        return dict(arrays), {"prepare": {"sha256": artifact.sha256, "fingerprint": artifact.fingerprint}}
 
 
 def _recipe(work: Context) -> Recipe:
@@ -53,10 +59,13 @@ def _recipe(work: Context) -> Recipe:
 
 def run(work: Context) -> Product:
     """Let the engine look at the avatar."""
-    engine = engines.load("lipsync", work.plan.engines.lipsync)
+    name = work.plan.engines.lipsync
+    engine = engines.load("lipsync", name)
+    if not isinstance(engine, PreparingEngine):
+        raise EngineUnavailable(f"the entry of {name} says that it prepares, but it has no method `prepare`")
     track = load_track(work.artifact("face", "track.npz"))
     with open_avatar(work) as footage:
         arrays = engine.prepare(footage, track, report=work.report)
     path = work.new(FILE)
-    np.savez(path, **arrays)
+    np.savez(path, **cast(dict[str, Any], arrays))
     return Product({FILE: path}, {"shapes": {name: list(array.shape) for name, array in arrays.items()}})

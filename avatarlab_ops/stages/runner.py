@@ -74,11 +74,13 @@ def make(
 def _leased(settings: Settings, recipe: Recipe, check: Callable[[], None]) -> AbstractContextManager[object]:
     """A lease of the device that the stage's engine runs on, if it has one to choose."""
     named = recipe.engine
-    if named is None or named["kind"] not in engines.KINDS or device.granted():
+    if named is None or device.granted():
         return nullcontext()
     info = engines.info(named["kind"], named["name"])
+    if not info.slots:
+        return nullcontext()
     return device.lease(
-        settings.home / "devices", device.devices(cuda=info.cuda), slots=info.pool_slots,
+        settings.home / "devices", device.devices(cuda=info.cuda), slots=info.slots,
         purpose=f"{recipe.stage} with {info.name}", check=check,
     )  # fmt: skip
 

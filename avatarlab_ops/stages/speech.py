@@ -16,7 +16,7 @@ def run(work: Context) -> Product:
     plan = work.plan
     engine = engines.load("speech", plan.engines.speech)
     sentences = [Sentence(line.text, line.pause_s) for line in plan.script]
-    speech: Speech = engine.speak(
+    speech = engine.speak(
         sentences,
         language=plan.language,
         voice=plan.voice,

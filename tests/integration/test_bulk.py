@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -18,10 +19,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from avatarlab_ops import graph, pipeline
+from avatarlab_ops import engines, graph, pipeline
 from avatarlab_ops.bulk import planning, report, selection, work
 from avatarlab_ops.bulk.contract import BulkRequest
-from avatarlab_ops.engines import ENGINES
 from avatarlab_ops.errors import BudgetExceeded, ReferenceRefused, RequestInvalid, TransientError
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
@@ -341,11 +341,9 @@ def test_what_would_be_made_otherwise_today_is_stale(
 ) -> None:
     only = {"labels": {"run": "six"}}
     assert chosen(stores, **only, stale=["engine", "weights", "code", "input", "template"]) == 0
-    newer = ENGINES["lipsync", "viseme_warp"].__class__(
-        **vars(ENGINES["lipsync", "viseme_warp"]) | {"version": "next"}
-    )
+    newer = dataclasses.replace(engines.info("lipsync", "viseme_warp"), version="next")
     with monkeypatch.context() as patch:
-        patch.setitem(ENGINES, ("lipsync", "viseme_warp"), newer)
+        patch.setitem(engines.known().engines, ("lipsync", "viseme_warp"), newer)
         assert chosen(stores, **only, stale=["engine"]) == 6
         assert chosen(stores, **only, stale=["weights", "code"]) == 0
     with other_weights(stores):

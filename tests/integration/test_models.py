@@ -17,7 +17,7 @@ from torch import Tensor
 from avatarlab_ops import engines, model_files, pipeline
 from avatarlab_ops.cli import main
 from avatarlab_ops.engines import published, weights
-from avatarlab_ops.engines.info import EngineInfo
+from avatarlab_ops.engines.info import SpeechInfo, Voice
 from avatarlab_ops.engines.speech.small_e.config import Config
 from avatarlab_ops.engines.speech.small_e.model import Lina
 from avatarlab_ops.errors import EngineUnavailable, ModelRefused
@@ -204,11 +204,12 @@ def test_a_refused_file_leaves_nothing_behind(bucket: Settings, tmp_path: Path, 
 @pytest.fixture
 def needy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A speech engine that needs two added files."""
-    known = EngineInfo(
-        "needy", "speech", "nowhere:Nothing", "1", files=(NAME, "vocos_encodec_24khz.safetensors"),
-        languages=("en-US",), voices=("any",), scripts=("Latin",),
+    known = SpeechInfo(
+        name="needy", factory="nowhere:Nothing", version="1",
+        files=(published.PUBLISHED[NAME], published.PUBLISHED["vocos_encodec_24khz.safetensors"]),
+        languages=("en-US",), voices=(Voice("any", "nobody", "any use"),), scripts=("Latin",),
     )  # fmt: skip
-    monkeypatch.setitem(engines.ENGINES, ("speech", "needy"), known)
+    monkeypatch.setitem(engines.known().engines, ("speech", "needy"), known)
 
 
 def admitted(settings: Settings, kind: str = "speech", name: str = "needy") -> None:
@@ -243,7 +244,7 @@ def test_a_request_whose_engine_lacks_weights_is_refused_with_what_to_do(
 def test_every_named_model_says_which_files_it_needs(bucket: Settings, kind: str, name: str) -> None:
     with pytest.raises(EngineUnavailable) as refused:
         admitted(bucket, kind, name)
-    for file in engines.info(kind, name).files:
+    for file in engines.info(kind, name).file_names:
         known = published.PUBLISHED[file]
         for said in (file, known.upstream, known.source, known.command):
             assert said in str(refused.value)

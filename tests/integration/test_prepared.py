@@ -41,8 +41,8 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return dub
 
     monkeypatch.setitem(sys.modules, "tiny_dub", SimpleNamespace(build=build))
-    known = replace(engines.ENGINES["lipsync", "diffdub"], factory="tiny_dub:build", files=())
-    monkeypatch.setitem(engines.ENGINES, ("lipsync", "diffdub"), known)
+    known = replace(engines.info("lipsync", "diffdub"), factory="tiny_dub:build", files=())
+    monkeypatch.setitem(engines.known().engines, ("lipsync", "diffdub"), known)
     monkeypatch.setattr(engines, "_loaded", {})
     return seen
 

@@ -394,7 +394,7 @@ def test_the_manifest_names_engines_and_the_digests_of_their_weights(
 ) -> None:
     info, named = engines.info(kind, name), portrait.manifest["artifacts"][stage]["engine"]
     assert (named["name"], named["version"]) == (name, info.version)
-    assert named["weights"] == {file: sha256(weights.path(file)) for file in info.files}
+    assert named["weights"] == {file: sha256(weights.path(file)) for file in info.file_names}
 
 
 def test_the_manifest_lets_every_input_be_followed_to_its_source(portrait: Film) -> None:

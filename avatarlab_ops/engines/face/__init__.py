@@ -5,4 +5,20 @@ from avatarlab_ops.engines.face.landmarker import Face, Landmarker
 from avatarlab_ops.engines.face.track import track_faces
 from avatarlab_ops.engines.face.track_file import load_track, save_track
 
-__all__ = ["Face", "FaceCheck", "Landmarker", "check_face", "load_track", "save_track", "track_faces"]
+
+class FaceTracker:
+    """FaceEngine on MediaPipe's face mesh: `track_faces`."""
+
+    track = staticmethod(track_faces)
+
+
+__all__ = [
+    "Face",
+    "FaceCheck",
+    "FaceTracker",
+    "Landmarker",
+    "check_face",
+    "load_track",
+    "save_track",
+    "track_faces",
+]

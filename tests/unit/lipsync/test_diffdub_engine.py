@@ -15,16 +15,16 @@ import torch
 from lip_faces import FPS, SPOKEN, _clip, paste, speech, track_of
 from tiny_diffdub import STAGE1, engine, spoken, states, tiny_hubert
 
-from avatarlab_ops.engines.base import FaceTrack, Frame, Patch, Speech
+from avatarlab_ops.engines.base import FaceTrack, Frame, Patch, Preparation, Speech
 from avatarlab_ops.engines.lipsync.diffdub import crops, hubert, listen
 from avatarlab_ops.engines.lipsync.diffdub import paste as pasting
 from avatarlab_ops.engines.lipsync.diffdub.config import Config
-from avatarlab_ops.engines.lipsync.diffdub.engine import DiffDub
+from avatarlab_ops.engines.lipsync.diffdub.engine import DiffDub, Sampling
 from avatarlab_ops.engines.lipsync.diffdub.framing import Framing
 from avatarlab_ops.engines.lipsync.diffdub.keyframes import Shot, between, groups
 from avatarlab_ops.engines.lipsync.diffdub.landmarks import to_68
 from avatarlab_ops.engines.lipsync.diffdub.stage2 import AudioConfig
-from avatarlab_ops.errors import FaceRefused, OutOfMemory, RequestInvalid
+from avatarlab_ops.errors import FaceRefused, OutOfMemory
 from avatarlab_ops.progress import silent
 
 SAID = spoken(speech(SPOKEN[:4]))
@@ -47,22 +47,20 @@ def render(
     said: Speech = SAID,
     *,
     with_: DiffDub | None = None,
-    **given: Any,
+    fps: float = FPS,
+    seed: int = 1,
+    head_motion: bool = True,
+    preparation: Preparation | None = None,
+    **sampling: Any,
 ) -> list[Patch]:
-    known, fps = given.pop("preparation", None), given.pop("fps", FPS)
     dub = with_ or engine()
+    dub.sampling = Sampling(**sampling)
     return list(
         dub.patches(
-            frames,
-            track,
-            said,
-            fps=fps,
-            seed=given.pop("seed", 1),
-            options=given,
+            frames, track, said, fps=fps, seed=seed, head_motion=head_motion, preparation=preparation,
             report=silent,
-            preparation=known,
         )
-    )
+    )  # fmt: skip
 
 
 def same(some: list[Patch], others: list[Patch], levels: int = 1) -> None:
@@ -220,12 +218,6 @@ def test_the_network_is_called_as_often_as_promised(
     assert len(patches) == round(said.timeline.duration_s * fps)
     assert sum(calls) <= 2 * (np.ceil(said.timeline.duration_s * min(painted_hz, fps)) + 2)
     assert sum(calls) >= 2 * said.timeline.duration_s * min(painted_hz, fps) - 2
-
-
-def test_unknown_options_are_named(smiling: tuple[Frame, FaceTrack]) -> None:
-    frame, track = smiling
-    with pytest.raises(RequestInvalid, match="no option 'speed'; it has head_motion"):
-        render([frame], track, speed=2)
 
 
 def test_speech_shorter_than_a_frame(smiling: tuple[Frame, FaceTrack]) -> None:
@@ -388,5 +380,5 @@ def test_a_picture_between_two_moves_with_the_face() -> None:
 
 
 def test_the_default_is_an_eighth_of_the_reference_s_calls() -> None:
-    options = module().OPTIONS
-    assert 8 * options["steps"] * options["painted_hz"] <= 20 * FPS
+    usual = Sampling()
+    assert 8 * usual.steps * usual.painted_hz <= 20 * FPS

@@ -14,7 +14,6 @@ from avatarlab_ops.engines.lipsync.viseme_warp import VisemeWarp, blinks
 from avatarlab_ops.engines.lipsync.viseme_warp.engine import _boxes
 from avatarlab_ops.engines.lipsync.viseme_warp.geometry import CHIN, FaceFrame
 from avatarlab_ops.engines.lipsync.viseme_warp.paint import FacePainter
-from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.progress import silent
 
 Portrait = tuple[Frame, FaceTrack]
@@ -214,16 +213,10 @@ def test_footage_is_read_as_it_is_needed(talking: tuple[list[Frame], FaceTrack])
             read.append(index)
             return frames[index]
 
-    film = VisemeWarp().patches(Watched(), track, speech(SPOKEN), fps=FPS, seed=1, options={}, report=silent)
+    film = VisemeWarp().patches(Watched(), track, speech(SPOKEN), fps=FPS, seed=1, report=silent)
     for made in range(1, 6):
         next(film)
         assert len(read) <= made + 1  # one more for the teeth
-
-
-def test_unknown_options_are_refused_by_name(closed: Portrait) -> None:
-    frame, track = closed
-    with pytest.raises(RequestInvalid, match="wink"):
-        render([frame], track, speech(["aa"]), wink=True)
 
 
 def test_progress_counts_every_frame(closed: Portrait) -> None:
@@ -231,7 +224,7 @@ def test_progress_counts_every_frame(closed: Portrait) -> None:
     seen: list[tuple[int, int, str]] = []
     said = speech(["aa"] * 2)
     patches = VisemeWarp().patches(
-        [frame], track, said, fps=FPS, seed=1, options={}, report=lambda *step: seen.append(step)
+        [frame], track, said, fps=FPS, seed=1, report=lambda *step: seen.append(step)
     )
     assert len(list(patches)) == 7
     assert seen == [(i + 1, 7, "frames") for i in range(7)]

