@@ -75,17 +75,17 @@ GRAPH = (
         "speech", "3", _speech, sources=("voice_sample",),
         engine=lambda plan: ("speech", plan.engines.speech),
     ),
-    Stage("face", "1", _footage, sources=("avatar",), engine=lambda _: ("face", "landmarker")),
+    Stage("face", "2", _footage, sources=("avatar",), engine=lambda _: ("face", "landmarker")),
     Stage(
-        "matte", "1", _footage, sources=("avatar",), engine=lambda plan: ("matting", plan.engines.matting),
+        "matte", "2", _footage, sources=("avatar",), engine=lambda plan: ("matting", plan.engines.matting),
         wanted=lambda plan: plan.background.kind != "original",
     ),
     Stage(
-        "lipsync", "1", _lipsync, after=("speech", "face"), sources=("avatar",),
+        "lipsync", "2", _lipsync, after=("speech", "face"), sources=("avatar",),
         engine=lambda plan: ("lipsync", plan.engines.lipsync),
     ),
     Stage(
-        "composite", "2", _composite, after=("speech", "face", "matte", "lipsync"),
+        "composite", "3", _composite, after=("speech", "face", "matte", "lipsync"),
         sources=("avatar", "backdrop"),
     ),
 )  # fmt: skip

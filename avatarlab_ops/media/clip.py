@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media.container import PacketScan, open_input, scan, video_stream
 from avatarlab_ops.media.sniff import sniff
+from avatarlab_ops.media.tonemap import ToneMapper, mapping_of
 
 CACHE_BYTES = 96 * 1024**2
 
@@ -25,6 +26,7 @@ CACHE_BYTES = 96 * 1024**2
 class Clip:
     """Decoder of one video file. Pictures come as `pixel_format` of `size`, in the source's colours.
 
+    High dynamic range and BT.2020 come as BT.709 of limited range, for which `pixel_format` is yuv420p.
     With "luma" they stay as stored, for `luma_of` to take the exact samples.
 
     Not thread-safe: one reader, one thread at a time.
@@ -47,6 +49,7 @@ class Clip:
         self._frames: Iterator[av.VideoFrame] = iter(())
         self._at = -1  # number of the newest decoded picture; -1: decoder not positioned
         self._reformatter = av.video.reformatter.VideoReformatter()
+        self._mapper: ToneMapper | None = None
 
     def __len__(self) -> int:
         return len(self.packets.pts)
@@ -108,7 +111,10 @@ class Clip:
         else:
             self._at = max(0, int(np.searchsorted(self.packets.pts, frame.pts, "right")) - 1)
         width, height = self.size
-        if self.format != "luma" and (frame.format.name, frame.width, frame.height) != (
+        if self.format != "luma" and (mapping := mapping_of(frame)):
+            self._mapper = self._mapper or ToneMapper(frame, mapping, self.size)
+            frame = self._mapper(frame)
+        elif self.format != "luma" and (frame.format.name, frame.width, frame.height) != (
             self.format,
             width,
             height,
@@ -140,7 +146,9 @@ class Clip:
 
 
 def colours_of(frame: av.VideoFrame) -> tuple[int, int]:
-    """Matrix (swscale's number) and range of a picture; unmarked: BT.601 below 720 lines, else BT.709."""
+    """Matrix (swscale's number) and range that a Clip gives a picture; unmarked: BT.601 below 720 lines."""
+    if mapping_of(frame):
+        return 1, 1
     known = {1: 1, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # ITU-T H.273 matrix coefficients to SWS_CS_*
     space = known.get(int(frame.colorspace), 1 if frame.height >= 720 else 5)
     full = int(frame.color_range) == 2 or frame.format.name.startswith("yuvj")

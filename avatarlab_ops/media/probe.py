@@ -18,11 +18,11 @@ from avatarlab_ops.media.container import PacketScan, display_matrix, open_input
 from avatarlab_ops.media.isobmff import check_self_contained
 from avatarlab_ops.media.sniff import FileType, Kind, sniff
 from avatarlab_ops.media.sound import read_sound
+from avatarlab_ops.media.tonemap import mapping_of
 
 _TAIL_FRAMES = 300  # at most so many pictures of the last GOP are decoded as a check
 _PROBE_HZ = 24_000
 _SILENCE = 1e-3  # -60 dBFS
-_HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics, ITU-T H.273
 
 
 @dataclass(frozen=True)
@@ -198,11 +198,8 @@ def _probe_video(
     a, b, c, d = display_matrix(first)
     width, height = shown_size(first, stream)
     uneven = np.ptp(np.diff(packets.times_s)) > 0.5 * packets.interval_s + packets.time_base
-    notes = (
-        [f"{_HDR[first.color_trc]} high dynamic range footage; colours will look flatter"]
-        if first.color_trc in _HDR
-        else []
-    )
+    mapping = mapping_of(first)
+    notes = [f"{mapping} footage is shown in the colours and brightness of BT.709"] if mapping else []
     return MediaInfo(
         "video", type_.label, stream.codec_context.name, path.stat().st_size, width, height,
         fps=(len(packets.pts) - 1) / float(packets.times_s[-1]), frames=len(packets.pts),
