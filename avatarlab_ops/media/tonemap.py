@@ -2,15 +2,14 @@
 
 HLG and PQ are read as display light (ITU-R BT.2100: HLG on a nominal display of 1000 cd/m2) and shown with
 reference white, 203 cd/m2 (ITU-R BT.2408), as the screen's white. Light above 85 % of white is compressed, by
-its largest component, so that hues stay; colours outside BT.709 are clipped. The whole is one look-up table,
-which FFmpeg's `lut3d` applies to every picture.
+its largest component, so that hues stay; colours outside BT.709 are clipped. The whole is one look-up table
+for every picture.
 """
 
 from __future__ import annotations
 
-import tempfile
+from fractions import Fraction
 from functools import cache
-from pathlib import Path
 from typing import Literal
 
 import av
@@ -24,7 +23,8 @@ _TRANSFERS: dict[int, Mapping] = {16: "PQ", 18: "HLG"}  # ITU-T H.273, transfer 
 _BT2020 = 9  # ITU-T H.273, colour primaries
 _WHITE, _PEAK = 203.0, 1000.0  # cd/m2
 _KNEE = 0.85  # of white
-_EDGE = 33  # points of the table along each axis
+_EDGE = 6  # of a Hald table: 36 points along each axis
+_TICK = Fraction(1, 1000)
 _LUMA = np.array([0.2627, 0.6780, 0.0593])  # BT.2020
 _TO_709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]])
 
@@ -37,14 +37,19 @@ def mapping_of(frame: av.VideoFrame) -> Mapping | None:
 
 def shown(signal: Light, mapping: Mapping) -> Light:
     """The BT.709 signal, 0 to 1, that shows what a BT.2020 `signal`, 0 to 1, means."""
-    light = {"HLG": _hlg, "PQ": _pq, "BT.2020": lambda values: values**2.4}[mapping](signal)
+    light = {"HLG": _hlg, "PQ": _pq, "BT.2020": _sdr}[mapping](signal)
     screen = np.maximum(light @ _TO_709.T, 0)
     largest = screen.max(axis=-1, keepdims=True)
     over = np.maximum(largest - _KNEE, 0)
     compressed = np.where(over > 0, _KNEE + (1 - _KNEE) * over / (over + 1 - _KNEE), largest)
     if mapping == "BT.2020":  # its white is the screen's already
         compressed = np.minimum(largest, 1)
-    return np.clip(screen * compressed / np.maximum(largest, 1e-9), 0, 1) ** (1 / 2.4)
+    return np.asarray(np.clip(screen * compressed / np.maximum(largest, 1e-9), 0, 1) ** (1 / 2.4))
+
+
+def _sdr(signal: Light) -> Light:
+    """Display light of an ordinary signal (ITU-R BT.1886), in units of white."""
+    return np.asarray(signal**2.4)
 
 
 def _hlg(signal: Light) -> Light:
@@ -64,45 +69,55 @@ def _pq(signal: Light) -> Light:
 
 
 class ToneMapper:
-    """Turns pictures of one source into BT.709 `yuv420p` of limited range, scaled to `size` on the way."""
+    """Turns pictures of one source into BT.709 `yuv420p` of limited range, scaled to `size` on the way.
+
+    The table comes to FFmpeg as a picture (`haldclut`), since a decoding process may open no file.
+    """
 
     def __init__(self, frame: av.VideoFrame, mapping: Mapping, size: tuple[int, int]) -> None:
-        self._graph = graph = av.filter.Graph()
+        self._count = 0
+        graph = av.filter.Graph()
         width, height = size
         range_ = "pc" if int(frame.color_range) == 2 else "tv"
-        steps = [
-            graph.add_buffer(
-                width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
-            ),
+        table = _table(mapping)
+        self._pictures, colours = (
+            graph.add_buffer(width=one.width, height=one.height, format=one.format, time_base=_TICK)
+            for one in (frame, table)
+        )
+        look_up = graph.add("haldclut", "interp=tetrahedral")
+        graph.link_nodes(
+            self._pictures,
             graph.add("scale", f"{width}:{height}:flags=bicubic:in_color_matrix=bt2020:in_range={range_}"),
-            graph.add("format", "gbrp10le"),
-            graph.add("lut3d", f"file={_table(mapping)}:interp=tetrahedral"),
+            graph.add("format", "rgb48le"),
+            look_up,
             graph.add("scale", "out_color_matrix=bt709:out_range=tv"),
             graph.add("format", "yuv420p"),
             graph.add("buffersink"),
-        ]
-        graph.link_nodes(*steps).configure()
+        )
+        colours.link_to(look_up, 0, 1)
+        graph.configure()
+        colours.push(table)
+        colours.push(None)
+        self._graph = graph
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         """One picture; its time stamp stays."""
-        self._graph.vpush(frame)
+        stamp = frame.pts, frame.time_base
+        frame.pts, frame.time_base = self._count, _TICK  # backward play would puzzle the filter
+        self._count += 1
+        self._pictures.push(frame)
         mapped = self._graph.vpull()
-        mapped.pts, mapped.time_base = frame.pts, frame.time_base
+        mapped.pts, mapped.time_base = stamp
         return mapped
 
 
 @cache
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="avatarlab-tables-")
-
-
-@cache
-def _table(mapping: Mapping) -> Path:
-    """The table as a .cube file, red changing fastest, made once a process."""
-    axis = np.linspace(0, 1, _EDGE)
+def _table(mapping: Mapping) -> av.VideoFrame:
+    """The table as a Hald picture: all colours of the cube in a row, red changing fastest."""
+    axis = np.linspace(0, 1, _EDGE**2)
     blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")
     rows = shown(np.stack([red, green, blue], axis=-1).reshape(-1, 3), mapping)
-    path = Path(_folder().name) / f"{mapping}.cube"
-    lines = [f"LUT_3D_SIZE {_EDGE}", *(f"{r:.6f} {g:.6f} {b:.6f}" for r, g, b in rows)]
-    path.write_text("\n".join(lines) + "\n", encoding="ascii")
-    return path
+    picture = np.round(rows * 65535).astype(np.uint16).reshape(_EDGE**3, _EDGE**3, 3)
+    frame = av.VideoFrame.from_ndarray(picture, "rgb48le")
+    frame.pts, frame.time_base = 0, _TICK
+    return frame
