@@ -191,7 +191,7 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
     pending = tuple(stage.name for stage in GRAPH if stage.wanted(plan) and stage.name not in found)
     compute_s = time.monotonic() - started
     with transaction(settings.pg_dsn) as db:
-        held = consent.check(db, consent.materials(plan), request)
+        held = consent.check(db, consent.materials(plan), plan.language, request.labels)
         predicted = prediction.predict(rates.known(db), plan, found)
         if not spending.in_bulk_run(db, render_id):
             caller = records.request_of(db, records.find(db, render_id)).caller

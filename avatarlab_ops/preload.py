@@ -33,10 +33,11 @@ def preload() -> None:
 
 
 def _caches() -> None:
-    from avatarlab_ops import version
+    from avatarlab_ops import engines, version
     from avatarlab_ops.engines.speech.spoken import lexicon
     from avatarlab_ops.stores import catalog, objects
 
+    engines.known()
     lexicon()
     objects.preload()
     catalog.preload()

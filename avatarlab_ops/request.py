@@ -258,10 +258,10 @@ class AvatarRequest(Part):
         examples=["Hello and welcome. This is my first video.", [{"text": "Hello.", "pause_s": 0.8}]],
     )
     avatar: Avatar = Field(description="The likeness.")
-    language: str = Field(
-        default="en-US",
+    language: str | None = Field(
+        default=None,
         pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$",
-        description="Language of the script, as a BCP 47 tag.",
+        description="Language of the script, as a BCP 47 tag; left out: the speech engine's first.",
         examples=["en-US"],
     )
     voice: Name | None = Field(

@@ -66,7 +66,7 @@ def _filters(asked: BulkRequest) -> list[Condition]:
     if asked.labels:
         found.append(m.Request.body["labels"].contains(asked.labels))
     if asked.language:
-        found.append(m.Request.body["language"].astext == asked.language)
+        found.append(m.Render.plan["language"].astext == asked.language)
     if asked.avatar:
         found.append(m.Request.body["avatar"]["uri"].astext == asked.avatar)
     if asked.published_from:

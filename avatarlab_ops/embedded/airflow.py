@@ -168,13 +168,26 @@ def prepare(site: Site, settings: Settings) -> dict[str, str]:
     env = environment(site, settings)
     dsn = metadata_dsn(settings)
     _create_database(settings.pg_dsn, dsn)
-    pools = site.root / "config" / "pools.json"
+    pools = site.home / "pools.json"
+    write_private(pools, json.dumps(_pools(site)))
     stamp = site.home / "migrated.json"
     if not stamp.exists() or json.loads(stamp.read_text()) != _state(dsn, pools):
         _run(site, env, "db", "migrate")
         _run(site, env, "pools", "import", str(pools))
         write_private(stamp, json.dumps(_state(dsn, pools)))
     return env
+
+
+def _pools(site: Site) -> dict[str, dict[str, object]]:
+    """config/pools.json, the pool `gpu` as large as this machine's devices allow."""
+    pools: dict[str, dict[str, object]] = json.loads((site.root / "config" / "pools.json").read_text())
+    asked = subprocess.run(
+        [sys.executable, "-m", "avatarlab_ops.engines.device"], capture_output=True, text=True, check=False
+    )
+    if asked.returncode:
+        raise InvariantBroken(f"the devices of this machine cannot be counted: {asked.stderr.strip()[-500:]}")
+    pools["gpu"]["slots"] = int(asked.stdout)
+    return pools
 
 
 def _state(dsn: str, pools: Path) -> dict[str, str | None]:

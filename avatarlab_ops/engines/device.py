@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import torch
 
 SLOT_BYTES = 6 << 30  # of GPU memory: one memory class (EngineInfo.slots)
-CPU_SLOTS = 2  # as many as the pool `gpu` has where there is no GPU
+CPU_SLOTS = 2  # two tasks at once where there is no GPU
 WAIT_S = 900.0
 _DEVICE = re.compile(r"(?P<name>(?:cpu|sim|cuda)\d*):(?P<slots>[1-9]\d*)")
 
@@ -64,6 +65,11 @@ def devices(*, cuda: bool) -> tuple[Device, ...]:
     if cuda and gpus:
         return gpus
     return tuple(device for device in given if device.kind == "cpu") or (Device("cpu", "cpu", CPU_SLOTS),)
+
+
+def places() -> int:
+    """How many tasks can hold a slot at the same time: what the pool `gpu` offers on this machine."""
+    return sum(device.slots for device in devices(cuda=True))
 
 
 def granted() -> Grant | None:
@@ -165,6 +171,8 @@ def _named(name: str, slots: int) -> Device:
 
 
 def _gpus() -> tuple[Device, ...]:
+    if metadata.version("torch").endswith("+cpu"):
+        return ()
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -177,3 +185,7 @@ def _gpu(index: int, slots: int) -> Device:
     import torch
 
     return Device(f"cuda-{torch.cuda.get_device_properties(index).uuid}", f"cuda:{index}", slots)
+
+
+if __name__ == "__main__":  # a process of its own, so that a long-lived one need not load torch
+    print(places())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,20 +44,20 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
     Raises the InputError that names what is wrong.
     """
     seen = seen or Seen()
-    voice = _check_engines(settings, request)
+    language, voice = _check_engines(settings, request)
     _check_cloning(request)
     script = _script(request)
     with workspace(settings, "admit") as folder:
         avatar = _resolve(settings, request.avatar.uri, folder / "avatar", seen)
         sample = _voice_sample(settings, request, folder, seen)
         used = consent.likeness(avatar), consent.voice(request.engines.speech, voice, sample)
-        _require_consent(settings, request, used, seen)
+        _require_consent(settings, used, language, request.labels, seen)
         _require_face(settings, avatar, folder / "avatar", seen)
         backdrop = _backdrop(settings, request, folder, seen)
     shape = picture(request.output, request.background, avatar.width, avatar.height)
     return Plan(
         script=tuple(Spoken(text=sentence.text, pause_s=sentence.pause_s) for sentence in script.sentences),
-        language=request.language,
+        language=language,
         voice=voice,
         voice_sample=sample,
         voice_transcript=request.voice_sample.transcript,
@@ -75,26 +75,34 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
 
 
 def _require_consent(
-    settings: Settings, request: AvatarRequest, used: tuple[consent.Material, ...], seen: Seen
+    settings: Settings,
+    used: tuple[consent.Material, ...],
+    language: str,
+    labels: Mapping[str, str],
+    seen: Seen,
 ) -> None:
-    asked = repr((used, request.language, sorted(request.labels.items())))
+    asked = repr((used, language, sorted(labels.items())))
     if asked not in seen.consents:
         with transaction(settings.pg_dsn) as db:
-            consent.check(db, used, request)
+            consent.check(db, used, language, labels)
         seen.consents.add(asked)
 
 
-def _check_engines(settings: Settings, request: AvatarRequest) -> str:
-    """The voice. Raises EngineUnavailable for what does not exist, cannot speak so, or lacks weights."""
+def _check_engines(settings: Settings, request: AvatarRequest) -> tuple[str, str]:
+    """Language and voice, the speech engine's first where none is named.
+
+    Raises EngineUnavailable for what does not exist, cannot speak so, or lacks weights.
+    """
     speech = engines.info("speech", request.engines.speech)
     chosen: list[EngineInfo] = [speech, engines.info("lipsync", request.engines.lipsync)]
     matting = engines.info("matting", request.engines.matting)
     if request.background.kind != "original":
         chosen.append(matting)
-    if request.language not in speech.languages:
-        able = [name for name in engines.names("speech") if _speaks(name, request.language)]
+    language = request.language or speech.languages[0]
+    if language not in speech.languages:
+        able = [name for name in engines.names("speech") if _speaks(name, language)]
         raise EngineUnavailable(
-            f"language: {speech.name} speaks {', '.join(speech.languages)}, not {request.language!r}; "
+            f"language: {speech.name} speaks {', '.join(speech.languages)}, not {language!r}; "
             f"engines that do: {', '.join(able) or 'none installed'}"
         )
     voice = request.voice or speech.voice_names[0]
@@ -103,7 +111,7 @@ def _check_engines(settings: Settings, request: AvatarRequest) -> str:
             f"voice: {speech.name} has no voice {voice!r}; choose one of: {', '.join(speech.voice_names)}"
         )
     _check_weights(settings, chosen)
-    return SAMPLED_VOICE if request.voice_sample.uri else voice
+    return language, SAMPLED_VOICE if request.voice_sample.uri else voice
 
 
 def _check_cloning(request: AvatarRequest) -> None:

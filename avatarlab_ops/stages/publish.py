@@ -62,7 +62,8 @@ def publish(settings: Settings, render_id: str) -> float:
 def _consents(db: Session, render: tables.Render, request: tables.Request) -> list[tables.Consent]:
     """The consents that hold now, until the transaction ends. Raises ConsentError."""
     asked = AvatarRequest.parse(request.body)
-    return consent.check(db, consent.materials(Plan.model_validate(render.plan)), asked)
+    plan = Plan.model_validate(render.plan)
+    return consent.check(db, consent.materials(plan), plan.language, asked.labels)
 
 
 def _place(settings: Settings, render_id: str, composite: tables.Artifact) -> dict[str, Json]:

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import ConsentError, RequestInvalid
 from avatarlab_ops.plan import Plan, Source
-from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.stores.catalog import consents, records
 from avatarlab_ops.stores.catalog.tables import Consent
 from avatarlab_ops.trust import licences
@@ -112,12 +111,12 @@ def scope_of(consent: Consent) -> Scope:
     return Scope(tuple(consent.scope.get("languages", ())), consent.scope.get("labels", {}))
 
 
-def check(db: Session, needed: Iterable[Material], request: AvatarRequest) -> list[Consent]:
-    """One valid consent for each material, held still until the transaction ends.
+def check(db: Session, needed: Iterable[Material], language: str, labels: Mapping[str, str]) -> list[Consent]:
+    """One valid consent for each material in that use, held still until the transaction ends.
 
     Raises ConsentError saying whose consent is missing and how to record it.
     """
-    return [_valid(db, material, request.language, request.labels) for material in needed]
+    return [_valid(db, material, language, labels) for material in needed]
 
 
 def _valid(db: Session, material: Material, language: str, labels: Mapping[str, str]) -> Consent:

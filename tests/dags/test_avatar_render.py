@@ -86,9 +86,7 @@ def test_model_stages_queue_for_the_gpu_and_others_for_the_cpu(dag: Json) -> Non
     pools = {name: task["pool"] for name, task in dag["tasks"].items()}
     gpu = {"speech", "matte", "lipsync"}
     assert pools == {name: "gpu" if name in gpu else "cpu" for name in GRAPH}
-    known = json.loads((ROOT / "config" / "pools.json").read_text())
-    for task in dag["tasks"].values():
-        assert 1 <= task["pool_slots"] <= known[task["pool"]]["slots"]
+    assert {task["pool_slots"] for task in dag["tasks"].values()} == {1}  # memory is the lease's business
 
 
 def test_a_skipped_stage_does_not_skip_what_follows(dag: Json) -> None:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from avatarlab_ops.embedded import airflow
 from avatarlab_ops.engines import device
 from avatarlab_ops.engines.device import Device, lease
 from avatarlab_ops.errors import InputError, LeaseTimeout, RenderCancelled
@@ -26,6 +27,19 @@ def test_devices_are_what_the_variable_lists_else_the_processor(monkeypatch):
     assert names(monkeypatch, "sim0:2, sim1:1", cuda=True) == [("sim0", 2), ("sim1", 1)]
     assert names(monkeypatch, "cpu:4", cuda=False) == [("cpu", 4)]
     assert names(monkeypatch, "", cuda=False) == [("cpu", 2)]
+
+
+@pytest.mark.parametrize(("given", "slots"), [("sim0:2,sim1:1", 3), ("cpu:5", 5), ("", 2)])
+def test_the_pool_follows_the_devices(given, slots, tmp_path):
+    """As `up` does: every device counts, so that a second GPU does not idle."""
+    if not given and device.devices(cuda=True)[0].kind == "cuda":
+        pytest.skip("this machine has a GPU")
+    site = airflow.Site(tmp_path, "127.0.0.1", 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AVATARLAB_DEVICES", given)
+        pools = airflow._pools(site)
+    assert pools["gpu"]["slots"] == slots
+    assert pools["cpu"]["slots"] == 4
 
 
 @pytest.mark.parametrize("given", ["sim0", "sim0:0", "sim0:-1", "tpu0:1", "sim0:1;sim1:1", "sim 0:1"])
