@@ -140,7 +140,7 @@ class Avatar(Part):
     uri: Reference = Field(
         title="Avatar",
         description="Portrait image or footage of one person, as an object in the inputs bucket.",
-        examples=["s3://inputs/astronaut.png"],
+        examples=["s3://inputs/demo/astronaut.png"],
     )
 
 
@@ -152,7 +152,6 @@ class VoiceSample(Part):
         title="Voice sample",
         description="Recording of one voice, 1 to 30 seconds, as an object in the inputs bucket; for engines "
         "that can clone a voice.",
-        examples=["s3://inputs/my-voice.wav"],
     )
     transcript: Annotated[Speakable, Field(max_length=MAX_TRANSCRIPT_CHARACTERS)] | None = Field(
         default=None,
@@ -186,7 +185,6 @@ class Background(Part):
         default=None,
         title="Picture or clip",
         description="For image and video: an object in the inputs bucket; a clip is looped.",
-        examples=["s3://inputs/office.jpg"],
     )
     blur_strength: float = Field(
         default=0.5, ge=0, le=1, title="Blur strength", description="For blur: 0 sharp, 1 unrecognisable."
@@ -498,7 +496,7 @@ def markdown() -> str:
         lines.append(f"| `{name}` | {_limits(schema)} | {default} | {schema['description']} |")
     example = {
         "script": [{"text": "Hello and welcome.", "pause_s": 0.6}, {"text": "Let us begin."}],
-        "avatar": {"uri": "s3://inputs/astronaut.png"},
+        "avatar": {"uri": "s3://inputs/demo/astronaut.png"},
         "background": {"kind": "colour", "colour": "#1e293b"},
         "output": {"aspect": "9:16", "resolution": "720p"},
         "captions": "burned",

@@ -29,13 +29,11 @@ class BulkRequest(Part):
         default=None,
         title="File",
         description="CSV or JSON Lines in the inputs bucket: whole requests, or variables of the template.",
-        examples=["s3://inputs/bulk/spring.csv"],
     )
     template: Reference | None = Field(
         default=None,
         title="Template",
         description="A request as JSON in the inputs bucket, with {{name}} wherever a row puts its variable.",
-        examples=["s3://inputs/templates/welcome.json"],
     )
     partial: bool = Field(
         default=False, title="Partial", description="Go on without rows that are wrong; else nothing starts."

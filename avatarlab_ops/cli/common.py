@@ -18,17 +18,23 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from avatarlab_ops.cli.client import AirflowClient
-    from avatarlab_ops.renders.status import Published
+    from avatarlab_ops.renders.status import Published, RenderStatus
     from avatarlab_ops.settings import Settings
 
 ROOT = Path(os.environ.get("AVATARLAB_ROOT") or Path(__file__).resolve().parents[2])
 REQUEST = click.argument("request_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 FILE = click.Path(dir_okay=False, path_type=Path)
+BESIDE = (".json", ".srt", ".vtt", ".jpg")  # manifest, captions and poster, by the video's own name
+
+FORM = click.option("--format", "form", type=click.Choice(("text", "json")), default="text")
 
 
 def _of_a_video(_context: click.Context, _option: click.Parameter, out: Path | None) -> Path | None:
-    if out and out.suffix == ".json":
-        raise click.BadParameter("the manifest takes the ending .json, beside the video; give it another")
+    if out and out.suffix in BESIDE:
+        raise click.BadParameter(
+            f"{', '.join(BESIDE)} are for the manifest, captions and poster beside the video; "
+            "give it another ending"
+        )
     return out
 
 
@@ -36,7 +42,7 @@ OUT = click.option(
     "--out",
     type=FILE,
     callback=_of_a_video,
-    help="Where to put the video; its manifest goes beside it.",
+    help="Where to put the video; captions, poster and manifest go beside it.",
 )
 
 
@@ -90,7 +96,7 @@ def check_out(out: Path | None, *inputs: Path) -> None:
     """Refuse, before any work, a place for a result that cannot be written. InputError says why."""
     if out is None:
         return
-    for place in (out, out.with_suffix(".json")):
+    for place in (out, *(out.with_suffix(ending) for ending in BESIDE)):
         if any(place.exists() and place.samefile(given) for given in inputs):
             raise InputError(f"--out {out} would write over {place}, which is read; choose another name")
     try:
@@ -181,18 +187,43 @@ def fetch(settings: Settings, uri: str, path: Path) -> None:
 
 
 def tell(settings: Settings, published: Published, out: Path | None) -> None:
-    """Print where the video and its manifest are, after copying them when asked, and what was noted."""
+    """Print where the video is, with what was noted; first copy it and what belongs to it when asked."""
     from avatarlab_ops.request import split_reference
     from avatarlab_ops.stores.objects import objects
 
     if out:
-        fetch(settings, published.video_uri, out)
-        fetch(settings, published.manifest_uri, out.with_suffix(".json"))
-        click.echo(f"video     {out}\nmanifest  {out.with_suffix('.json')}")
+        for name, uri in sorted(published.files.items(), key=lambda file: file[1] != published.video_uri):
+            what, ending = name.split(".")
+            place = out if uri == published.video_uri else out.with_suffix(f".{ending}")
+            fetch(settings, uri, place)
+            click.echo(f"{what:<9} {place}")
     for warning in json.loads(objects(settings).read(*split_reference(published.manifest_uri)))["warnings"]:
         click.echo(f"warning   {warning}", err=True)
     click.echo(f"published {published.video_uri} ({published.duration_s:.1f} s)")
     click.echo(f"          {published.manifest_uri}")
+
+
+def tell_status(settings: Settings, found: RenderStatus) -> None:
+    """Print a render in a few lines: state, stages at work, reason, link, warnings."""
+    from avatarlab_ops.request import split_reference
+    from avatarlab_ops.stores.objects import objects
+
+    click.echo(f"{found.state:<9} {found.render_id}" + (f" of run {found.run_id}" if found.run_id else ""))
+    for stage in found.stages:
+        if stage.state in ("running", "waiting", "failed"):
+            done = f" {stage.done} of {stage.total} {stage.unit}" if stage.total else ""
+            click.echo(f"{stage.stage:<9} {stage.state}{done}")
+    if found.expected_end:
+        click.echo(f"expected  {found.expected_end.astimezone():%Y-%m-%d %H:%M:%S}")
+    if found.error:
+        click.echo(f"reason    {found.error_code}: {found.error}")
+    if found.withdrawn_at:
+        click.echo(f"withdrawn {found.withdrawn_at.astimezone():%Y-%m-%d %H:%M:%S}: {found.withdrawn_reason}")
+    for warning in found.warnings:
+        click.echo(f"warning   {warning}")
+    if found.video_uri:
+        click.echo(f"video     {found.video_uri} ({found.measures.get('duration_s', 0):.1f} s)")
+        click.echo(f"link      {objects(settings).link(*split_reference(found.video_uri))} (for an hour)")
 
 
 def login(folder: Path, address: str) -> str:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avatarlab_ops.cli.common import console, prepared_stores, sha256_of
+from avatarlab_ops.cli.common import FORM, console, prepared_stores, sha256_of
 from avatarlab_ops.errors import InputError
 
 if TYPE_CHECKING:
     from avatarlab_ops.settings import Settings
+    from avatarlab_ops.stores.catalog.tables import Consent
     from avatarlab_ops.trust.consent import Material, Scope
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -118,19 +119,37 @@ def _material(settings: Settings, what: str, kind: str) -> Material:
 
 
 @consent.command("list")
-def list_() -> None:
+@FORM
+def list_(form: str) -> None:
     """Show every record, newest first, with its state."""
-    from rich.table import Column, Table
-
     from avatarlab_ops.stores.catalog import consents, transaction
+
+    with transaction(prepared_stores().pg_dsn) as db:
+        found = [_whole(one) for one in consents.listed(db)]
+    if form == "json":
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False, default=str))
+    else:
+        _show_table(found)
+
+
+def _whole(record: Consent) -> dict[str, Any]:
+    """Every column of a record, and its state."""
     from avatarlab_ops.trust import consent as rules
 
+    columns = {column.name: getattr(record, column.name) for column in record.__table__.columns}
+    return columns | {"state": rules.state_of(record)}
+
+
+def _show_table(found: list[dict[str, Any]]) -> None:
+    from rich.table import Column, Table
+    from rich.text import Text
+
     table = Table(Column("id", no_wrap=True), "kind", "subject", "material", "proof", "state", box=None)
-    with transaction(prepared_stores().pg_dsn) as db:
-        for one in consents.listed(db):
-            proof = f"document {one.document_sha256[:12]}" if one.document_sha256 else "licence"
-            material = one.material if "/" in one.material else one.material[:12]
-            table.add_row(one.id, one.kind, one.subject, material, proof, rules.state_of(one))
+    for one in found:
+        proof = f"document {one['document_sha256'][:12]}" if one["document_sha256"] else "licence"
+        material = one["material"] if "/" in one["material"] else one["material"][:12]
+        cells = (one["id"], one["kind"], one["subject"], material, proof, one["state"])
+        table.add_row(*(Text(cell) for cell in cells))  # a subject's brackets are no markup
     console().print(table)
 
 
@@ -139,14 +158,9 @@ def list_() -> None:
 def show(consent_id: str) -> None:
     """Print a record and the renders that rely on it, as JSON."""
     from avatarlab_ops.stores.catalog import consents, transaction
-    from avatarlab_ops.trust import consent as rules
 
     with transaction(prepared_stores().pg_dsn) as db:
-        found = consents.find(db, consent_id)
-        whole: dict[str, Any] = {
-            column.name: getattr(found, column.name) for column in found.__table__.columns
-        }
-        whole["state"] = rules.state_of(found)
+        whole = _whole(consents.find(db, consent_id))
         whole["renders"] = {name: state for name, state, _ in consents.renders_on(db, consent_id)}
     click.echo(json.dumps(whole, indent=2, default=str))
 

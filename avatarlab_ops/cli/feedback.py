@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 
 import click
 
-from avatarlab_ops.cli.common import known_stores, prepared_stores
+from avatarlab_ops.cli.common import FORM, known_stores, prepared_stores
 from avatarlab_ops.errors import InputError
 
 ASPECTS = ("voice", "lips", "matte", "timing")  # what may be rated beside the video as a whole
-FORM = click.option("--format", "form", type=click.Choice(("text", "json")), default="text")
 RATING = click.IntRange(1, 5)
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import mimetypes
 from pathlib import Path
 
 import click
 
 from avatarlab_ops.cli.common import (
+    FORM,
     OUT,
     REQUEST,
     airflow,
@@ -23,11 +23,14 @@ from avatarlab_ops.cli.common import (
     still_running,
     stores,
     tell,
+    tell_status,
     upload_file,
 )
 from avatarlab_ops.cli.consent import EVIDENCE, LICENCE
 from avatarlab_ops.cli.consent import record as record_consent
 from avatarlab_ops.errors import InputError
+
+BULK_FILES = (".csv", ".json", ".jsonl")  # rows and templates
 
 
 @click.command()
@@ -64,14 +67,19 @@ def submit(context: click.Context, request_file: Path, wait: bool, out: Path | N
 
 @click.command()
 @click.argument("run")
-def status(run: str) -> None:
-    """Print what is known of RUN (a run's or a render's id) as JSON."""
+@FORM
+def status(run: str, form: str) -> None:
+    """Print what is known of RUN (a run's or a render's id); a published video with a link that opens it."""
     from dataclasses import asdict
 
     from avatarlab_ops.renders import status
 
-    found = status.of(known_stores(), render_id_of(run))
-    click.echo(json.dumps(asdict(found), indent=2, default=str))
+    settings = known_stores()
+    found = status.of(settings, render_id_of(run))
+    if form == "json":
+        click.echo(json.dumps(asdict(found), indent=2, default=str))
+    else:
+        tell_status(settings, found)
 
 
 @click.command()
@@ -125,20 +133,40 @@ def cancel(run: str) -> None:
 def upload(
     file: Path, key: str | None, subject: str | None, evidence: Path | None, licence: str | None
 ) -> None:
-    """Put FILE into the inputs bucket and print its reference; with a subject, record the consent."""
-    from avatarlab_ops.trust.consent import Material
+    """Put FILE into the inputs bucket and print its reference; with a subject, record the consent.
+
+    FILE is a picture, a clip, a sound, or the rows or the template of a bulk run.
+    """
+    from avatarlab_ops.stores.catalog import transaction
+    from avatarlab_ops.trust import consent
 
     if bool(subject) != bool(evidence or licence):
         raise InputError("--consent-subject needs --evidence FILE or --licence TEXT, and the other way round")
+    kind = _kind(file)
     settings = prepared_stores()
     uri = upload_file(settings, file, key)
+    material = consent.Material("voice" if kind == "audio" else "likeness", sha256_of(file), uri)
     if subject:
-        kind = "voice" if (mimetypes.guess_type(file.name)[0] or "").startswith("audio/") else "likeness"
-        consent_id = record_consent(
-            settings, Material(kind, sha256_of(file), uri), subject, evidence, licence
-        )
+        consent_id = record_consent(settings, material, subject, evidence, licence)
         click.echo(f"consent {consent_id} of {subject} recorded", err=True)
+    elif kind:
+        with transaction(settings.pg_dsn) as db:
+            held = consent.is_held(db, material)
+        if not held:
+            click.echo(f"no consent is recorded: until then it is refused as a {material.kind}. Record one "
+                       f"with: {consent.command(material)}", err=True)  # fmt: skip
     click.echo(uri)
+
+
+def _kind(file: Path) -> str | None:
+    """image, video or audio; None for a file of a bulk run. Raises MediaRefused for what no request takes."""
+    from avatarlab_ops.bulk.rows import check_size
+    from avatarlab_ops.media.probe import probe
+
+    if file.suffix.lower() in BULK_FILES:
+        check_size(file.stat().st_size, file.name)
+        return None
+    return probe(file, allow=("image", "video", "audio")).kind
 
 
 COMMANDS = (render, submit, status, watch, cancel, upload)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from avatarlab_ops.cli.common import known_stores
+from avatarlab_ops.cli.common import FORM, known_stores
 from avatarlab_ops.errors import InputError
 
 
@@ -33,7 +33,7 @@ def lineage(video: str, form: str) -> None:
 @click.option("--code", help="A code version, as `lineage` shows it.")
 @click.option("--limit", default=100, show_default=True, help="Videos on a page.")
 @click.option("--after", default="", help="The last render id of the page before.")
-@click.option("--format", "form", type=click.Choice(("text", "json")), default="text")
+@FORM
 def impact(limit: int, after: str, form: str, **changes: str | None) -> None:
     """List every published video that one change touches, through shared and cached artifacts too."""
     from avatarlab_ops.lineage.query import impact as find

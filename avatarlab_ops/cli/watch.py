@@ -93,9 +93,9 @@ class Board:
         line = self.lines[stage.stage]
         if stage.state == "running" and not self.progress.tasks[line].started:
             self.progress.start_task(line)
-        if stage.state in _MARK and stage.state != "waiting":
+        if stage.state in _MARK and stage.state != "waiting" and not self.progress.tasks[line].stop_time:
             self.progress.start_task(line)
-            self.progress.stop_task(line)
+            self.progress.stop_task(line)  # once: each call would set its clock to the present
         speed = f"{stage.rate:.0f} {stage.unit}/s" if stage.rate else ""
         done = stage.state in ("done", "cached", "not_needed")
         total = stage.total or (1 if done else None)
@@ -115,10 +115,17 @@ class Stages:
         return self.reporter
 
     def __exit__(self, *_: object) -> None:
+        self._stop_clock()
         self.progress.stop()
+
+    def _stop_clock(self) -> None:
+        """Stages follow one another: the one before ends where the next begins."""
+        if self.progress.task_ids:
+            self.progress.stop_task(self.progress.task_ids[-1])
 
     def reporter(self, stage: str) -> Report:
         """Begin a line for the stage and return what moves it."""
+        self._stop_clock()
         line = self.progress.add_task(stage, total=None, note="")
 
         def report(done: int, total: int, unit: str) -> None:

@@ -132,14 +132,21 @@ class Objects:
             settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key, settings.s3_region
         )
 
-    def ensure_buckets(self) -> None:
-        """Create the buckets where they are missing; that of outputs keeps versions."""
+    def missing_buckets(self) -> list[str]:
+        """The buckets that are not there. Raises TransientError when the store is away."""
+        missing = []
         for bucket in self.settings.buckets:
             try:
                 with _mapped(bucket, ""):
                     self.client.head_bucket(Bucket=bucket)
             except ReferenceRefused:
-                self._create(bucket)
+                missing.append(bucket)
+        return missing
+
+    def ensure_buckets(self) -> None:
+        """Create the buckets where they are missing; that of outputs keeps versions."""
+        for bucket in self.missing_buckets():
+            self._create(bucket)
         versioned = self.settings.bucket_outputs
         with _mapped(versioned, ""):
             if self.client.get_bucket_versioning(Bucket=versioned).get("Status") != "Enabled":

@@ -130,7 +130,12 @@ def _valid(db: Session, material: Material, language: str, labels: Mapping[str, 
     if material.id != material.name:
         what += f" (sha256 {material.id[:12]})"
     found = "; ".join(refusals) or "none is recorded"
-    raise ConsentError(f"no valid consent for {what}: {found}. Record one with: {_command(material)}")
+    raise ConsentError(f"no valid consent for {what}: {found}. Record one with: {command(material)}")
+
+
+def is_held(db: Session, material: Material) -> bool:
+    """Whether some valid consent covers a material, for whatever use."""
+    return any(_holds(one, records.now()) for one in _known(db, material))
 
 
 def _known(db: Session, material: Material) -> list[Consent]:
@@ -156,7 +161,8 @@ def _objection(consent: Consent, at: datetime) -> str | None:
     return None
 
 
-def _command(material: Material) -> str:
+def command(material: Material) -> str:
+    """What records a consent for a material."""
     kind = "" if material.kind == "likeness" else f" --kind {material.kind}"
     return f"avatarlab consent add {material.name}{kind} --subject NAME --evidence FILE"
 

@@ -6,11 +6,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -21,7 +21,6 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
 
 ROOT = Path(__file__).parents[2]
-T = TypeVar("T")
 AVATAR = "s3://inputs/e2e/astronaut.png"
 
 
@@ -60,16 +59,6 @@ def avatarlab(*words: str) -> subprocess.CompletedProcess[str]:
     """Run the command line as a user does."""
     command = [sys.executable, "-m", "avatarlab_ops.cli", *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ, timeout=300)
-
-
-def until(look: Callable[[], T | None]) -> T:
-    """What `look` finds, once it finds something."""
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.1)
-    raise AssertionError("nothing happened within 300 s")
 
 
 @contextmanager

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from running_site import Site, avatarlab, request, until
+from kit.eventually import eventually
+from running_site import Site, avatarlab, request
 
 from avatarlab_ops.renders.status import RenderStatus
 
@@ -17,7 +18,9 @@ URL = "/api/v2/dags/avatar_render/dagRuns/{}"
 def begun(site: Site, name: str) -> str:
     """Run id of a render at work on a stage that takes a while."""
     run_id = site.client.submit(request(script=f"{name}. {LONG}", background={"kind": "blur"}))
-    until(lambda: "running" in {site.client.tasks(run_id)[stage] for stage in ("speech", "matte", "face")})
+    eventually(
+        lambda: "running" in {site.client.tasks(run_id)[stage] for stage in ("speech", "matte", "face")}
+    )
     return run_id
 
 
@@ -29,7 +32,7 @@ def ended(site: Site, run_id: str, render_id: str) -> RenderStatus:
         found = status.of(site.settings, render_id)
         return found if found.state not in ("accepted", "running") else None
 
-    return until(look)
+    return eventually(look)
 
 
 def test_a_run_that_somebody_marks_failed_ends_its_render(site: Site) -> None:
@@ -57,12 +60,12 @@ def test_cancel_ends_the_render_and_the_tasks_of_its_run(site: Site, tmp_path: P
     assert (done.returncode, done.stdout) == (0, f"{run_id} cancelled\n"), done.stderr
     assert ended(site, run_id, render_id).state == "cancelled"
     assert site.finish(run_id) == "failed"
-    until(lambda: not {"running", "deferred", "queued"} & set(site.client.tasks(run_id).values()))
+    eventually(lambda: not {"running", "deferred", "queued"} & set(site.client.tasks(run_id).values()))
     assert "avatarlab cancel" in site.client.run(run_id)["note"]
     again = avatarlab("cancel", render_id)
     assert (again.returncode, again.stdout) == (0, f"{render_id} had ended before: cancelled\n"), again.stderr
     assert avatarlab("watch", run_id).returncode == 6
-    assert json.loads(avatarlab("status", run_id).stdout)["error_code"] == "cancelled"
+    assert json.loads(avatarlab("status", run_id, "--format", "json").stdout)["error_code"] == "cancelled"
 
 
 @pytest.mark.parametrize("run", ["nobody-knows-it", "20990101-000000-00000000"])

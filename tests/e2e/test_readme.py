@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from running_site import AVATAR, ROOT, Site
 
@@ -37,9 +38,9 @@ class Shell:
 
     def __init__(self, site: Site, folder: Path) -> None:
         self.site, self.folder = site, folder
-        password = json.loads((site.home / "airflow" / "passwords.json").read_text())["admin"]
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self.env = {**os.environ, "PATH": path, "AIRFLOW": site.address, "PASSWORD": password}
+        self.env = {**os.environ, "PATH": path}
+        (folder / ".avatarlab").symlink_to(site.home)
         shutil.copy(ROOT / "demo" / "astronaut.png", folder / "portrait.png")
         (folder / "release.pdf").write_bytes(b"%PDF-1.7 I agree.")
         (folder / "REQUEST.json").write_text(block("{"))
@@ -71,7 +72,7 @@ def order(shell: Shell, site: Site) -> str:
     """The run that README's REST call triggers."""
     if not shutil.which("curl"):
         pytest.skip("no curl here")
-    assert json.loads(shell.run(block("TOKEN=")))["dag_run_id"] == ORDER
+    assert json.loads(shell.run(block("field()")))["dag_run_id"] == ORDER
     assert site.finish(ORDER) == "success", site.client.tasks(ORDER)
     return ORDER
 
@@ -90,11 +91,14 @@ def test_the_request_of_the_page_is_rendered_without_airflow(shell: Shell) -> No
     assert "`avatarlab render REQUEST.json --out video.mp4`" in README
     shell.run("avatarlab render REQUEST.json --out video.mp4")
     assert json.loads((shell.folder / "video.json").read_text())
+    assert "-->" in (shell.folder / "video.srt").read_text()
+    assert (shell.folder / "video.vtt").read_text().startswith("WEBVTT")
+    assert (shell.folder / "video.jpg").read_bytes()[:2] == b"\xff\xd8"
     assert (shell.folder / "video.mp4").read_bytes()[4:8] == b"ftyp"
 
 
 def test_rest_triggers_a_run_and_the_same_id_again_starts_nothing(shell: Shell, order: str) -> None:
-    assert order in json.loads(shell.run(block("TOKEN=")))["detail"]
+    assert order in json.loads(shell.run(block("field()")))["detail"]
 
 
 def test_bulk_line_by_line(shell: Shell, site: Site) -> None:
@@ -123,6 +127,12 @@ def test_bulk_line_by_line(shell: Shell, site: Site) -> None:
 def test_commands_of_the_table(shell: Shell, order: str, command: str) -> None:
     assert f"`avatarlab {command.split(maxsplit=1)[0]}" in README
     shell.run("avatarlab " + re.sub(r"\b(RUN|VIDEO)\b", order, command))
+
+
+def test_status_leads_to_the_video_by_a_link_that_opens_it(shell: Shell, order: str) -> None:
+    told = dict(line.split(maxsplit=1) for line in shell.run(f"avatarlab status {order}").splitlines())
+    assert told["published"].endswith(f"of run {order}")
+    assert httpx.get(told["link"].split()[0]).content[4:8] == b"ftyp"
 
 
 def test_down_stops_what_runs_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,7 @@ def test_command_line_submits_watches_and_fetches(site: Site, first: str, tmp_pa
     assert done.stdout.splitlines()[0] == first
     assert out.read_bytes()[4:8] == b"ftyp"
     assert json.loads(out.with_suffix(".json").read_text())
-    told = json.loads(avatarlab("status", first).stdout)
+    told = json.loads(avatarlab("status", first, "--format", "json").stdout)
     assert told["state"] == "published"
 
 

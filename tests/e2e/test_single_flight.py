@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from running_site import Site, request, until
+from kit.eventually import eventually
+from running_site import Site, request
 
 from avatarlab_ops.renders import status
 from avatarlab_ops.stores.catalog import tables as m
@@ -22,14 +23,14 @@ def test_a_killed_task_is_replaced_by_the_one_that_was_deferred_for_it(site: Sit
     script = "Two of us were asked to say these very words, and only one of us may work at any time. " * 4
     asked = request(script=script, background={"kind": "blur"})
     runs = [site.client.submit(asked | {"labels": {"who": who}}) for who in ("one", "two")]
-    worker, waiter = until(lambda: _with_one_behind(site, runs))
+    worker, waiter = eventually(lambda: _with_one_behind(site, runs))
     killed = worker["task_id"]
     _check_gave_way(site, waiter)
     os.kill(worker["pid"], signal.SIGKILL)
     # Its own retry, 2 s later, could be first to take the work up again: leave the other one alone with it.
     ended = f"/api/v2/dags/avatar_render/dagRuns/{worker['dag_run_id']}"
     site.client._call("PATCH", ended, json={"state": "failed"})
-    assert until(lambda: not Path(f"/proc/{waiter['pid']}").exists()), "the waiter kept its process"
+    assert eventually(lambda: not Path(f"/proc/{waiter['pid']}").exists()), "the waiter kept its process"
     assert site.finish(waiter["dag_run_id"]) == "success"
     assert site.client.tasks(waiter["dag_run_id"])[killed] == "success"
     heir = {stage.stage: stage for stage in site.status(waiter["dag_run_id"]).stages}
@@ -43,7 +44,7 @@ def test_a_killed_task_is_replaced_by_the_one_that_was_deferred_for_it(site: Sit
 def test_a_killed_task_does_nothing_twice(site: Site) -> None:
     asked = request(script="Whoever is first takes the work up again. " * 6, background={"kind": "blur"})
     runs = [site.client.submit(asked | {"labels": {"who": who}}) for who in ("three", "four")]
-    worker, _ = until(lambda: _with_one_behind(site, runs))
+    worker, _ = eventually(lambda: _with_one_behind(site, runs))
     os.kill(worker["pid"], signal.SIGKILL)
     assert [site.finish(run) for run in runs] == ["success", "success"]
     states = [{stage.stage: stage.state for stage in site.status(run).stages} for run in runs]
@@ -68,7 +69,7 @@ def _check_gave_way(site: Site, waiter: dict[str, Any]) -> None:
         pool = site.client.get(f"/api/v2/pools/{waiter['pool']}")  # figures counted one by one
         return pool["deferred_slots"] >= 1 and pool["open_slots"] == pool["slots"] - pool["running_slots"]
 
-    assert until(holds_no_slot)
+    assert eventually(holds_no_slot)
     states = {one.stage: one.state for one in site.status(waiter["dag_run_id"]).stages}
     assert states[waiter["task_id"]] == "waiting"
 
@@ -116,4 +117,4 @@ def test_a_published_video_is_in_the_document_store_although_its_task_did_not_wa
     assert site.finish(run) == "success"
     render_id = site.status(run).render_id
     assert status.of(site.settings, render_id).state == "published"
-    assert until(lambda: documents(site.settings).find("manifests", render_id))
+    assert eventually(lambda: documents(site.settings).find("manifests", render_id))

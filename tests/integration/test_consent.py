@@ -304,7 +304,11 @@ def test_command_line_from_a_picture_to_its_withdrawal(
     release.write_bytes(b"%PDF-1.7 I agree. Jane Doe")
     subject = ("--consent-subject", "Jane Doe")
     assert CliRunner().invoke(cli.main, ["upload", str(portrait), *subject]).exit_code == 2
+    bare = CliRunner().invoke(cli.main, ["upload", str(portrait)])
+    assert "no consent is recorded: until then it is refused as a likeness" in bare.stderr
+    assert f"avatarlab consent add {bare.stdout.strip()} --subject" in bare.stderr
     uri = run("upload", str(portrait), *subject, "--evidence", str(release)).strip()
+    assert uri == bare.stdout.strip()
     render_id = pipeline.submit(stores, _asked(uri))
     pipeline.run_stage(stores, render_id, "admit")
     mine = relied_on(stores, render_id)["likeness"]
@@ -324,8 +328,10 @@ def test_command_line_from_a_picture_to_its_withdrawal(
             bulk_id="e",
             caller="x",
         )
-    second = run("consent", "add", uri, "--subject", "Jane Doe", "--licence", "own picture").strip()
+    second = run("consent", "add", uri, "--subject", "Jane [/bold]", "--licence", "own picture").strip()
     revoked = CliRunner().invoke(cli.main, ["consent", "revoke", mine, "--unpublish"])
     assert f"stopped   {render_id}" in revoked.stdout
     assert second in revoked.stderr
-    run("consent", "list")
+    assert "[/bold]" in CliRunner().invoke(cli.main, ["consent", "list"]).stderr
+    listed = {one["id"]: one for one in json.loads(run("consent", "list", "--format", "json"))}
+    assert (listed[mine]["subject"], listed[second]["state"]) == ("Jane Doe", "valid")

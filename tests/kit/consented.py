@@ -30,4 +30,4 @@ def relied_on(settings: Settings, render_id: str) -> dict[str, str]:
     mine = tables.RenderConsent.render_id == render_id
     query = sa.select(tables.Consent.kind, tables.Consent.id).join(tables.RenderConsent).where(mine)
     with transaction(settings.pg_dsn) as db:
-        return dict(db.execute(query).tuples())
+        return {row.kind: row.id for row in db.execute(query)}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,7 +66,7 @@ def test_a_gigabyte_of_rows_is_refused_before_it_is_read_or_uploaded(
     ("out", "told"),
     [
         ("wish.mp4", "would write over"),
-        ("video.json", "the manifest takes"),
+        ("video.json", "are for the manifest"),
         ("wish.json/a.mp4", "cannot be"),
     ],
 )
@@ -111,3 +114,66 @@ def test_a_watch_outlasts_a_server_that_is_away_for_a_moment(
     answers = iter([TransientError("gone for good")])
     with pytest.raises(TransientError, match="gone for good"):
         watch.follow(where, Console(file=said), "20261123-121233-6d55ac4d")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    """As `avatarlab ... | head` reads: the pipe is closed before the command has written all."""
+    command = [sys.executable, "-m", "avatarlab_ops.cli", "doctor"]
+    environment = {**os.environ, "AVATARLAB_HOME": str(tmp_path)}
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False, env=environment)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_doctor_marks_what_is_missing_and_goes_on_without_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATARLAB_HOME", str(tmp_path))
+    done = CliRunner().invoke(main, ["doctor"])
+    lines = done.output.splitlines()
+    assert done.exit_code == 2
+    assert next(line for line in lines if "store: postgres" in line).startswith("NO")
+    assert next(line for line in lines if "speech hibari" in line).startswith("ok")
+    diffdub = next(line for line in lines if "lipsync diffdub" in line)
+    assert diffdub.startswith("--")
+    assert "needs diffdub" in diffdub
+    assert any(line.startswith("NO  airflow") for line in lines)
+
+
+def test_what_no_request_could_use_is_not_uploaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVATARLAB_HOME", str(tmp_path / "nothing runs here"))
+    notes = tmp_path / "notes.txt"
+    notes.write_text("Dear diary")
+    done = CliRunner().invoke(main, ["upload", str(notes)])
+    assert done.exit_code == 2
+    assert "notes.txt is text, which is not accepted" in done.output
+
+
+def test_the_clock_of_a_finished_stage_stands_still() -> None:
+    moments = iter(float(second) for second in range(1000))
+    board = watch.Board(Console(file=io.StringIO()))
+    board.progress.get_time = lambda: next(moments)
+    for state in ("running", "done"):
+        board.show(_render(status.StageStatus("speech", state, 1, 0.0, 3, 4, "words", 1.0, None, None)))
+    ended = board.progress.tasks[0].elapsed
+    board.show(_render(status.StageStatus("speech", "done", 1, 0.0, 4, 4, "words", 1.0, None, None)))
+    assert board.progress.tasks[0].elapsed == ended
+
+
+def test_a_stage_of_this_process_ends_where_the_next_begins() -> None:
+    stages = watch.Stages(Console(file=io.StringIO()))
+    moments = iter(float(second) for second in range(1000))
+    stages.progress.get_time = lambda: next(moments)
+    stages.reporter("speech")
+    stages.reporter("face")
+    speech = stages.progress.tasks[0].elapsed
+    assert speech == stages.progress.tasks[0].elapsed
+
+
+def _render(*stages: status.StageStatus) -> status.RenderStatus:
+    return status.RenderStatus(
+        "20261123-121233-6d55ac4d", None, "running", stages, None, None, None, (), None, None, {},
+        datetime.now(UTC), None, None, None, None,
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from avatarlab_ops import request
+from avatarlab_ops.bulk.contract import form_schema as bulk_form
 from avatarlab_ops.errors import InputError, ReferenceRefused, RequestInvalid, ScriptRefused
 from avatarlab_ops.request import AvatarRequest, form_schema, split_reference
 
@@ -202,3 +204,10 @@ def test_a_placeholder_that_nobody_fills_is_refused(left: dict[str, object]) -> 
     assert AvatarRequest.parse(
         {"script": "Sets are written {a, b}; {{x+1}}.", "avatar": {"uri": "s3://inputs/a.png"}}
     )
+
+
+def test_no_example_of_a_form_names_an_object_that_is_not_there() -> None:
+    """`avatarlab up` puts the demo's picture there, and nothing else."""
+    offered = [field.get("examples", []) for form in (form_schema(), bulk_form()) for field in form.values()]
+    named = set(re.findall(r"s3://[^\"]+", json.dumps(offered)))
+    assert named == {"s3://inputs/demo/astronaut.png"}
