@@ -77,7 +77,7 @@ GRAPH = (
     ),
     Stage("face", "2", _footage, sources=("avatar",), engine=lambda _: ("face", "landmarker")),
     Stage(
-        "matte", "2", _footage, sources=("avatar",), engine=lambda plan: ("matting", plan.engines.matting),
+        "matte", "3", _footage, sources=("avatar",), engine=lambda plan: ("matting", plan.engines.matting),
         wanted=lambda plan: plan.background.kind != "original",
     ),
     Stage(
@@ -85,7 +85,7 @@ GRAPH = (
         engine=lambda plan: ("lipsync", plan.engines.lipsync),
     ),
     Stage(
-        "composite", "3", _composite, after=("speech", "face", "matte", "lipsync"),
+        "composite", "4", _composite, after=("speech", "face", "matte", "lipsync"),
         sources=("avatar", "backdrop"),
     ),
 )  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -21,13 +22,15 @@ from avatarlab_ops.media.sniff import sniff
 from avatarlab_ops.media.tonemap import ToneMapper, mapping_of
 
 CACHE_BYTES = 96 * 1024**2
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders of these leave the alpha out
 
 
 class Clip:
     """Decoder of one video file. Pictures come as `pixel_format` of `size`, in the source's colours.
 
-    High dynamic range and BT.2020 come as BT.709 of limited range, for which `pixel_format` is yuv420p.
-    With "luma" they stay as stored, for `luma_of` to take the exact samples.
+    High dynamic range and BT.2020 come as BT.709 of limited range where `pixel_format` is yuv420p. With
+    "yuva420p" pictures keep their alpha, if they have any. With "luma" they stay as stored, for `luma_of` to
+    take the exact samples.
 
     Not thread-safe: one reader, one thread at a time.
     """
@@ -45,6 +48,8 @@ class Clip:
         self.format = pixel_format
         self.size = size or (stream.codec_context.width, stream.codec_context.height)
         self.capacity = max(4, CACHE_BYTES // _frame_bytes(pixel_format, *self.size))
+        decoder = _WITH_ALPHA.get(stream.codec_context.name) if pixel_format == "yuva420p" else None
+        self._decoder: Any = av.CodecContext.create(decoder, "r") if decoder else None
         self._cache: OrderedDict[int, av.VideoFrame] = OrderedDict()
         self._frames: Iterator[av.VideoFrame] = iter(())
         self._at = -1  # number of the newest decoded picture; -1: decoder not positioned
@@ -66,8 +71,8 @@ class Clip:
     def first_raw(self) -> av.VideoFrame:
         """Return the first picture as stored, with its side data."""
         self._container.seek(int(self.packets.pts[0]), stream=self.stream)
-        for frame in self._container.decode(self.stream):
-            self._at = -1
+        self._at = -1
+        for frame in self._decoded():
             return frame
         raise self._damaged(0)
 
@@ -102,8 +107,16 @@ class Clip:
 
     def _seek(self, key: int) -> None:
         self._container.seek(int(self.packets.pts[key]), stream=self.stream)
-        self._frames = self._container.decode(self.stream)
+        self._frames = self._decoded()
         self._at = key - 1
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        """Pictures from where the file stands."""
+        decoder = self._decoder
+        if decoder is None:
+            return self._container.decode(self.stream)
+        decoder.flush_buffers()
+        return (frame for packet in self._container.demux(self.stream) for frame in decoder.decode(packet))
 
     def _keep(self, frame: av.VideoFrame) -> av.VideoFrame:
         if frame.pts is None:
@@ -111,7 +124,7 @@ class Clip:
         else:
             self._at = max(0, int(np.searchsorted(self.packets.pts, frame.pts, "right")) - 1)
         width, height = self.size
-        if self.format != "luma" and (mapping := mapping_of(frame)):
+        if self.format == "yuv420p" and (mapping := mapping_of(frame)):
             self._mapper = self._mapper or ToneMapper(frame, mapping, self.size)
             frame = self._mapper(frame)
         elif self.format != "luma" and (frame.format.name, frame.width, frame.height) != (
@@ -157,10 +170,15 @@ def colours_of(frame: av.VideoFrame) -> tuple[int, int]:
 
 def luma_of(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """Return the stored luma samples uint8 [h, w], no conversion of any kind."""
-    plane = frame.planes[0]
+    return plane_of(frame, 0)
+
+
+def plane_of(frame: av.VideoFrame, number: int) -> NDArray[np.uint8]:
+    """The samples uint8 [h, w] of a plane of full size, as stored: 0 luma, 3 alpha."""
+    plane = frame.planes[number]
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
     return np.ascontiguousarray(rows[: frame.height, : frame.width])
 
 
 def _frame_bytes(pixel_format: str, width: int, height: int) -> int:
-    return int(width * height * {"luma": 1.5, "yuv420p": 1.5}.get(pixel_format, 3.0))
+    return int(width * height * {"luma": 1.5, "yuv420p": 1.5, "yuva420p": 2.5}.get(pixel_format, 3.0))

@@ -102,7 +102,7 @@ def compose(
         ))  # fmt: skip
         for index, frame in enumerate(frames):
             if poster_path and index == min(total - 1, output.fps):
-                write_poster(poster_path, np.ascontiguousarray(frame[..., :3]))
+                write_poster(poster_path, frame)
             with clock.running("encode"):
                 writer.write(frame)
             report(index + 1, total, "frames")

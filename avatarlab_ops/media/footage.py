@@ -13,9 +13,9 @@ import av
 import cv2
 import numpy as np
 
-from avatarlab_ops.engines.base import Frame
+from avatarlab_ops.engines.base import Alpha, Frame
 from avatarlab_ops.media import images
-from avatarlab_ops.media.clip import Clip, colours_of
+from avatarlab_ops.media.clip import Clip, colours_of, plane_of
 from avatarlab_ops.media.container import display_matrix
 from avatarlab_ops.media.probe import shown_size
 from avatarlab_ops.media.sniff import sniff
@@ -74,6 +74,19 @@ def open_footage(path: Path, *, fps: float, max_short_side_px: int) -> Footage:
     return ClipFootage(path, fps, max_short_side_px)
 
 
+def open_matte(path: Path, *, fps: float, max_short_side_px: int) -> Footage | None:
+    """The opacity of what `open_footage` gives, as grey pictures; None for a file that cuts nothing out."""
+    type_ = sniff(path)
+    if type_.kind == "image":
+        alpha = images.load_alpha(path, type_.demuxer, max_short_side_px=max_short_side_px)
+        return None if alpha is None else StillFootage(_grey(alpha), fps)
+    clip = ClipFootage(path, fps, max_short_side_px, alpha=True)
+    if clip.has_alpha and images.cuts_out(clip[0][..., 0]):
+        return clip
+    clip.close()
+    return None
+
+
 class StillFootage(Footage):
     """One picture."""
 
@@ -99,19 +112,21 @@ class ClipFootage(Footage):
 
     still = False
 
-    def __init__(self, path: Path, fps: float, max_short_side_px: int) -> None:
-        probe_clip = Clip(path, "yuv420p")
+    def __init__(self, path: Path, fps: float, max_short_side_px: int, *, alpha: bool = False) -> None:
+        format_ = "yuva420p" if alpha else "yuv420p"
+        probe_clip = Clip(path, format_)
         first = probe_clip.first_raw()
         probe_clip.close()
         self._turn = display_matrix(first)
         self._colours = colours_of(first)
+        self.has_alpha = alpha and first.format.components[-1].is_alpha
         self.fps = fps
         self.width, self.height = _fit(shown_size(first, probe_clip.stream), max_short_side_px)
         stored = (self.height, self.width) if self._turn[0] == 0 else (self.width, self.height)
-        self._clip = Clip(path, "yuv420p", stored)
+        self._clip = Clip(path, format_, stored)
         self._numbers = frame_numbers(self._clip.packets.times_s, self._clip.packets.duration_s, fps)
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        if self._clip.packets.longest_gop > _DEAR * self._clip.capacity:
+        if not alpha and self._clip.packets.longest_gop > _DEAR * self._clip.capacity:
             self._shorten_gops()
 
     def __len__(self) -> int:
@@ -121,6 +136,8 @@ class ClipFootage(Footage):
         if not 0 <= index < len(self._numbers):
             raise IndexError(f"frame {index} of {len(self._numbers)}")
         picture = self._clip[int(self._numbers[index])]
+        if self.has_alpha:
+            return turn(_grey(plane_of(picture, 3)), self._turn)
         space, range_ = self._colours
         rgb = picture.to_ndarray(
             format="rgb24", src_colorspace=space, src_color_range=range_, dst_color_range=2
@@ -186,6 +203,10 @@ def turn(rgb: Frame, matrix: tuple[int, int, int, int]) -> Frame:
     if a < 0 or d < 0:
         rgb = np.asarray(cv2.flip(rgb, -1 if a < 0 and d < 0 else (1 if a < 0 else 0)), np.uint8)
     return np.ascontiguousarray(rgb)
+
+
+def _grey(plane: Alpha) -> Frame:
+    return np.repeat(plane[..., None], 3, axis=2)
 
 
 def even(side: int) -> int:

@@ -7,6 +7,7 @@ import mmap
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -14,10 +15,11 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from avatarlab_ops.engines.base import Frame
+from avatarlab_ops.engines.base import Alpha, Frame
 from avatarlab_ops.errors import MediaRefused
 
 NEUTRAL = (128, 128, 128)  # what shows through a portrait with alpha
+_CLEAR, _CUT_OUT = 128, 0.01  # a share of pixels less opaque than half makes an alpha channel a matte
 _MOST_PARTS = 10_000  # chunks or segments in front of the pixels
 _MOST_SCANS = 64  # passes of a progressive JPEG; encoders make about ten, each costs time for every pixel
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # among packed pixels 0xff precedes 0 or a restart
@@ -53,9 +55,31 @@ def measure(path: Path, format_: str) -> ImageHeader:
 def load(path: Path, format_: str, *, max_short_side_px: int | None = None) -> tuple[Frame, tuple[str, ...]]:
     """Decode upright to RGB uint8 [h, w, 3], short side scaled down to fit; with notes for the report.
 
-    The caller has checked the size by `measure`. Raises MediaRefused when the data are damaged, or open as
-    another size than the header said.
+    What is transparent lies over neutral grey. The caller has checked the size by `measure`. Raises
+    MediaRefused when the data are damaged, or open as another size than the header said.
     """
+    with _opened(path, format_) as image:
+        return _upright_rgb(image, max_short_side_px)
+
+
+def load_alpha(path: Path, format_: str, *, max_short_side_px: int | None = None) -> Alpha | None:
+    """Opacity uint8 [h, w] of the picture that `load` gives; None where nothing is clearly transparent."""
+    with _opened(path, format_) as image:
+        if not image.has_transparency_data:
+            return None
+        alpha = _scaled(ImageOps.exif_transpose(image).convert("RGBA").getchannel("A"), max_short_side_px)
+    opacity = np.ascontiguousarray(alpha)
+    return opacity if cuts_out(opacity) else None
+
+
+def cuts_out(alpha: Alpha) -> bool:
+    """Tell whether an alpha channel uint8 [h, w] is a matte: something is clearly transparent."""
+    return bool((alpha < _CLEAR).mean() >= _CUT_OUT)
+
+
+@contextmanager
+def _opened(path: Path, format_: str) -> Iterator[Image.Image]:
+    """The picture, in a block where what goes wrong with its data is MediaRefused."""
     header = measure(path, format_)
     try:
         with warnings.catch_warnings():
@@ -66,7 +90,7 @@ def load(path: Path, format_: str, *, max_short_side_px: int | None = None) -> t
                         f"its header says {header.width}x{header.height} pixels, its data "
                         f"{image.width}x{image.height}"
                     )
-                return _upright_rgb(image, max_short_side_px)
+                yield image
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise MediaRefused(
             f"{path.name} cannot be decoded ({error}). Export it again as PNG or JPEG."
@@ -78,14 +102,18 @@ def _upright_rgb(image: Image.Image, max_short_side_px: int | None) -> tuple[Fra
         image.draft("RGB", (2 * max_short_side_px, 2 * max_short_side_px))  # JPEG decodes smaller, for free
     notes: list[str] = []
     picture = _to_srgb(_to_8_bit(ImageOps.exif_transpose(image)), notes)
-    if "A" in picture.getbands() or "transparency" in picture.info:
+    if picture.has_transparency_data:
         picture = _flatten(picture.convert("RGBA"), notes)
-    picture = picture.convert("RGB")
-    if max_short_side_px and min(picture.size) > max_short_side_px:
-        scale = max_short_side_px / min(picture.size)
-        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
-    return np.ascontiguousarray(picture), tuple(notes)
+    return np.ascontiguousarray(_scaled(picture.convert("RGB"), max_short_side_px)), tuple(notes)
+
+
+def _scaled(picture: Image.Image, max_short_side_px: int | None) -> Image.Image:
+    """With its short side scaled down to fit."""
+    if not max_short_side_px or min(picture.size) <= max_short_side_px:
+        return picture
+    scale = max_short_side_px / min(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:

@@ -147,7 +147,10 @@ def _add_video(
 
 
 def write_poster(path: Path, frame: Frame, quality: int = 88) -> None:
-    """Write an RGB frame as JPEG."""
+    """Write a frame, RGB or RGBA uint8 [h, w, 3 or 4], as JPEG; what is transparent shows neutral grey."""
+    if frame.shape[2] == 4:
+        alpha = frame[..., 3:] / np.float32(255)
+        frame = np.asarray(frame[..., :3] * alpha + 128 * (1 - alpha) + 0.5, np.uint8)
     encoded, data = cv2.imencode(
         ".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
     )

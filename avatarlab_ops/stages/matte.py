@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from avatarlab_ops import engines
 from avatarlab_ops.engines.base import Alpha, MattingEngine
@@ -13,7 +14,7 @@ from avatarlab_ops.media.streams import write_alpha
 from avatarlab_ops.media.threads import prefetch
 from avatarlab_ops.progress import Report
 from avatarlab_ops.stages.context import Context, Product
-from avatarlab_ops.stages.face import open_avatar
+from avatarlab_ops.stages.face import open_avatar, open_own_matte
 
 
 class _Coverage:
@@ -30,9 +31,10 @@ class _Coverage:
             self.frames += 1
             yield matte
 
-    @property
-    def mean(self) -> float:
-        return self.total / max(1, self.frames)
+    def facts(self) -> dict[str, Any]:
+        """For the record."""
+        mean = self.total / max(1, self.frames)
+        return {"frames": self.frames, "alpha_coverage": round(mean, 4)}
 
 
 def cut_out(footage: Footage, engine: MattingEngine, path: Path, fps: float, report: Report) -> _Coverage:
@@ -47,12 +49,25 @@ def cut_out(footage: Footage, engine: MattingEngine, path: Path, fps: float, rep
     return coverage
 
 
+OWN_ALPHA = "the avatar's own alpha channel is the matte; the matting engine was not used"
+
+
 def run(work: Context) -> Product:
-    """Cut the person out, every frame of the clip once."""
+    """Cut the person out, every frame of the clip once; what the avatar's file cuts out itself stays so."""
+    own = open_own_matte(work)
+    return _matted(work) if own is None else _own(work, own)
+
+
+def _own(work: Context, own: Footage) -> Product:
+    path, coverage = work.new("alpha.mkv"), _Coverage()
+    with own:
+        write_alpha(path, coverage.watch(frame[..., 0] for frame in own.iter()), work.plan.footage.fps)
+    return Product({"alpha.mkv": path}, coverage.facts() | {"warnings": [OWN_ALPHA]})
+
+
+def _matted(work: Context) -> Product:
     engine = engines.load("matting", work.plan.engines.matting)
     path = work.new("alpha.mkv")
     with open_avatar(work) as footage:
         coverage = cut_out(footage, engine, path, work.plan.footage.fps, work.report)
-    return Product(
-        {"alpha.mkv": path}, {"frames": coverage.frames, "alpha_coverage": round(coverage.mean, 4)}
-    )
+    return Product({"alpha.mkv": path}, coverage.facts())

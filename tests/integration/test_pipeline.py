@@ -11,9 +11,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from kit.video_info import probe_output
+from PIL import Image
 
 from avatarlab_ops import graph, pipeline
 from avatarlab_ops.engines import device
@@ -160,6 +163,25 @@ def test_every_background(stores: Settings, portrait: str, tmp_path: Path, kind:
     assert (info.width, info.height, info.has_alpha) == (360, 360, kind == "transparent")
     states = {stage.stage: stage.state for stage in status.of(stores, made.render_id).stages}
     assert (states["matte"] == "not_needed") is (kind == "original")
+
+
+def test_a_portrait_that_is_cut_out_already_stays_so(stores: Settings, tmp_path: Path) -> None:
+    rgb = material.astronaut()
+    cut = np.full(rgb.shape[:2], 255, np.uint8)
+    cut[:, :60] = cut[:, -60:] = 0
+    Image.fromarray(np.dstack([rgb, cut])).save(tmp_path / "cut-out.png")
+    portrait = material.upload(stores, "cut-out.png", tmp_path / "cut-out.png")
+    body = _asked(portrait, script="Hi.", background={"kind": "colour", "colour": "#00aa00"})
+    body["output"] = {"resolution": "360p", "aspect": "1:1", "fit": "contain"}
+    made = pipeline.render(stores, body)
+    film = _fetch(stores, made.video_uri, tmp_path / "video.mp4")
+    with av.open(str(film)) as container:
+        shown = next(container.decode(video=0)).to_ndarray(format="rgb24").astype(int)
+    assert np.abs(shown[:, 5] - (0, 0xAA, 0)).max() < 12  # not a trace of what the file cuts out
+    assert (
+        np.abs(shown[20:340, 60] - (0, 0xAA, 0)).mean() > 30
+    )  # and nothing more: the network saw no person here
+    assert any("own alpha" in note for note in status.of(stores, made.render_id).warnings)
 
 
 def test_footage_of_a_person(stores: Settings, tmp_path: Path) -> None:
