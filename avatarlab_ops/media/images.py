@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import pi_heif
 from PIL import Image, ImageCms, ImageOps
 
 from avatarlab_ops.engines.base import Alpha, Frame
 from avatarlab_ops.errors import MediaRefused
+from avatarlab_ops.media.isobmff import largest_picture
 
 NEUTRAL = (128, 128, 128)  # what shows through a portrait with alpha
 _CLEAR, _CUT_OUT = 128, 0.01  # a share of pixels less opaque than half makes an alpha channel a matte
@@ -36,8 +38,11 @@ class ImageHeader:
 
 
 def measure(path: Path, format_: str) -> ImageHeader:
-    """Read size and animation flag of a PNG, JPEG or WEBP file from its header. Raises MediaRefused."""
-    readers = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp}
+    """Read size and animation flag of an image from its header. Raises MediaRefused.
+
+    `format_` is PNG, JPEG, WEBP, HEIF or AVIF; of the last two the size is that of their largest picture.
+    """
+    readers = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "HEIF": _heif, "AVIF": _heif}
     try:
         with path.open("rb") as file:
             header = readers[format_](file)
@@ -84,17 +89,26 @@ def _opened(path: Path, format_: str) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own bomb warning: our limit was applied before
+            if format_ == "HEIF":
+                pi_heif.register_heif_opener()
             with Image.open(path, formats=[format_]) as image:
-                if image.size != (header.width, header.height):
+                if not _fits(image, header, format_):
                     raise ValueError(
                         f"its header says {header.width}x{header.height} pixels, its data "
                         f"{image.width}x{image.height}"
                     )
                 yield image
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, RuntimeError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise MediaRefused(
             f"{path.name} cannot be decoded ({error}). Export it again as PNG or JPEG."
         ) from error
+
+
+def _fits(image: Image.Image, header: ImageHeader, format_: str) -> bool:
+    """Tell whether an opened image is what its header said; HEIF may turn and crop it."""
+    if format_ in {"HEIF", "AVIF"}:
+        return image.width * image.height <= header.width * header.height
+    return image.size == (header.width, header.height)
 
 
 def _upright_rgb(image: Image.Image, max_short_side_px: int | None) -> tuple[Frame, tuple[str, ...]]:
@@ -213,3 +227,8 @@ def _webp(file: BinaryIO) -> ImageHeader:
         width, height = int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
         return ImageHeader(width & 0x3FFF, height & 0x3FFF, animated=False)
     raise ValueError("unknown first chunk")
+
+
+def _heif(file: BinaryIO) -> ImageHeader:
+    size = file.seek(0, io.SEEK_END)
+    return ImageHeader(*largest_picture(file, size, Path(file.name).name), animated=False)

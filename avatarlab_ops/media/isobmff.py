@@ -1,6 +1,6 @@
-"""The few MP4/MOV boxes that decide safety and playback: where moov lies, whether bytes are missing.
+"""The few MP4/MOV/HEIF boxes that decide safety and playback: where moov lies, whether bytes are missing.
 
-Source: ISO/IEC 14496-12, boxes moov, mdat, dref.
+Source: ISO/IEC 14496-12, boxes moov, mdat, dref; ISO/IEC 23008-12 (HEIF), box ispe.
 """
 
 from __future__ import annotations
@@ -33,6 +33,28 @@ def top_boxes(path: Path) -> list[Box]:
     """
     with path.open("rb") as file:
         return list(_boxes(file, 0, path.stat().st_size, path.name))
+
+
+def largest_picture(file: BinaryIO, size: int, name: str) -> tuple[int, int]:
+    """Width and height in pixels of the largest picture that a HEIF or AVIF file of `size` bytes declares.
+
+    Raises ValueError where it declares none, MediaRefused for boxes that are a trap.
+    """
+    found = [(0, 0)]
+    inside = {b"meta": 4, b"iprp": 0, b"ipco": 0}  # bytes of version and flags before the boxes within
+    todo = [Box(b"", 0, size)]
+    while todo:
+        parent = todo.pop()
+        for box in _boxes(file, parent.start, parent.end, name):
+            if box.kind in inside and len(todo) < _DEEPEST:
+                todo.append(Box(box.kind, box.start + inside[box.kind], box.end))
+            elif box.kind == b"ispe":
+                file.seek(box.start + 4)
+                sides = file.read(8)
+                found.append((int.from_bytes(sides[:4], "big"), int.from_bytes(sides[4:], "big")))
+    if len(found) == 1:
+        raise ValueError("no picture size")
+    return max(found, key=lambda sides: sides[0] * sides[1])
 
 
 def is_faststart(path: Path) -> bool:

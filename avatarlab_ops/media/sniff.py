@@ -9,8 +9,10 @@ from typing import Literal
 from avatarlab_ops.errors import MediaRefused
 
 Kind = Literal["image", "video", "audio"]
-ACCEPTED = "MP4, MOV, MKV or WebM video; PNG, JPEG or WebP image; WAV, FLAC, MP3 or Ogg sound"
+ACCEPTED = "MP4, MOV, MKV or WebM video; PNG, JPEG, WebP, HEIC or AVIF image; WAV, FLAC, MP3 or Ogg sound"
 
+_STILL_BRANDS = {b"heic", b"heix", b"mif1", b"avif"}
+_MOVING_BRANDS = {b"hevc", b"hevx", b"msf1", b"avis"}
 _PLAYLISTS = {b"#EXTM3U": "an HLS playlist", b"ffconcat": "a concat list", b"<MPD": "a DASH manifest"}
 _OTHERS = {
     b"GIF8": "a GIF, an animated image",
@@ -20,6 +22,7 @@ _OTHERS = {
     b"II*\x00": "a TIFF image",
     b"MM\x00*": "a TIFF image",
     b"FLV": "a Flash video",
+    b"G@": "an MPEG transport stream",
 }
 
 
@@ -46,7 +49,7 @@ def sniff(path: Path) -> FileType:
 
 def _container(head: bytes) -> FileType | None:
     if head[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}:
-        if head[4:8] == b"ftyp" and head[8:12] in {b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis"}:
+        if head[4:8] == b"ftyp" and _brands(head)[0] in _STILL_BRANDS | _MOVING_BRANDS:
             return None
         return FileType("video", "mov", "MP4/MOV")
     if head.startswith(b"\x1aE\xdf\xa3"):
@@ -61,7 +64,16 @@ def _image(head: bytes) -> FileType | None:
         return FileType("image", "JPEG", "JPEG")
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return FileType("image", "WEBP", "WebP")
+    if head[4:8] == b"ftyp" and _brands(head)[0] in _STILL_BRANDS:
+        kind = "AVIF" if b"avif" in _brands(head) else "HEIF"
+        return FileType("image", kind, {"AVIF": "AVIF", "HEIF": "HEIC"}[kind])
     return None
+
+
+def _brands(head: bytes) -> list[bytes]:
+    """Brands of an ISO file, the major one first (ISO/IEC 14496-12, box ftyp)."""
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    return [head[8:12], *(head[at : at + 4] for at in range(16, end, 4))]
 
 
 def _sound(head: bytes) -> FileType | None:
@@ -84,7 +96,9 @@ def _describe(head: bytes) -> str:
         if head.startswith(mark):
             return name
     if head[4:8] == b"ftyp":
-        return "a HEIC/AVIF image"
+        return "a HEIC or AVIF image sequence"
+    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
+        return "an AVI video"
     if _is_text(head):
         return "text"
     return "of an unknown type"
