@@ -33,7 +33,8 @@ def hevc(rgb: np.ndarray, folder: Path) -> tuple[bytes, bytes]:
     """Decoder configuration and data of one picture."""
     path = folder / "one.mp4"
     with av.open(str(path), "w", format="mp4") as output:
-        stream = output.add_stream("libx265", rate=25, options={"x265-params": "log-level=none:crf=10:info=0:keyint=1"})
+        options = {"x265-params": "log-level=none:crf=10:info=0:keyint=1"}
+        stream = output.add_stream("libx265", rate=25, options=options)
         stream.height, stream.width, stream.pix_fmt = *rgb.shape[:2], "yuv420p"
         stream.codec_context.codec_tag = "hvc1"
         picture = av.VideoFrame.from_ndarray(rgb, "rgb24")
@@ -63,9 +64,7 @@ def heic(path: Path, rgb: np.ndarray, *, quarter_turns: int = 0, says: tuple[int
             full(b"hdlr", struct.pack(">I4s12xx", 0, b"pict")),
             full(b"pitm", struct.pack(">H", 1)),
             full(b"iloc", struct.pack(">BBHHHHII", 0x44, 0, 1, 1, 0, 1, at, len(data))),
-            full(
-                b"iinf", struct.pack(">H", 1), full(b"infe", struct.pack(">HH4sx", 1, 0, b"hvc1"), version=2)
-            ),
+            full(b"iinf", struct.pack(">H", 1), item),
             box(b"iprp", properties, full(b"ipma", struct.pack(">IHB3B", 1, 1, 3, 0x81, 2, 0x83))),
         )
 
