@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from pydantic import SecretStr
+
+from avatarlab_ops import environment
 from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.home import home_folder
 
@@ -25,7 +27,6 @@ VARIABLES: dict[str, dict[str, str]] = {
         "AVATARLAB_S3_SECRET_KEY": "s3_secret_key",
     },
 }
-OPTIONAL = {"AVATARLAB_S3_REGION": "s3_region", "AIRFLOW__OPENLINEAGE__TRANSPORT": "openlineage"}
 _SCHEMES = {
     "pg_dsn": ("postgresql", "postgres"),
     "mongo_uri": ("mongodb", "mongodb+srv"),
@@ -73,15 +74,14 @@ class Settings:
         )  # fmt: skip
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
-        """Read AVATARLAB_* variables; what they leave open comes from the embedded servers' file.
+    def from_env(cls, home: Path | None = None) -> Settings:
+        """Read AVATARLAB_* variables; what they leave open comes from the embedded servers' file in `home`.
 
-        Raises InputError for a half-configured store or a malformed address, TransientError when a store is
-        neither configured nor was ever started.
+        `home` is the state folder unless given. Raises InputError for a half-configured store or a malformed
+        address, TransientError when a store is neither configured nor was ever started.
         """
-        env = os.environ if env is None else env
-        home = home_folder(env)
-        known = {**read_servers(home), **configured(env)}
+        home = home or home_folder()
+        known = {**read_servers(home), **configured()}
         needed = [name for names in VARIABLES.values() for name in names.values()]
         missing = [name for name in needed if name not in known]
         if missing:
@@ -89,30 +89,38 @@ class Settings:
                 f"no address known for {', '.join(missing)}: {home / SERVERS_FILE} does not name it. "
                 f"Start the local servers with `avatarlab up`, or set {', '.join(_variables(missing))}."
             )
-        optional = {field: env[name] for name, field in OPTIONAL.items() if env.get(name)}
-        return cls(home=home, **{name: str(known[name]) for name in needed}, **optional)
+        return cls(
+            home=home,
+            **{name: str(known[name]) for name in needed},
+            s3_region=environment.read().s3_region,
+            openlineage=os.environ.get("AIRFLOW__OPENLINEAGE__TRANSPORT") or None,  # Airflow's own option
+        )
 
 
-def configured(env: Mapping[str, str] | None = None) -> dict[str, str]:
+def configured() -> dict[str, str]:
     """Settings fields given by AVATARLAB_* variables. Raises InputError when a store is only half given."""
-    env = os.environ if env is None else env
-    found: dict[str, str] = {}
+    known, found = environment.read(), dict[str, str]()
     for variables in VARIABLES.values():
-        given = [name for name in variables if env.get(name)]
+        values = {name: _plain(getattr(known, field)) for name, field in variables.items()}
+        given = [name for name, value in values.items() if value]
         if given and len(given) < len(variables):
             absent = ", ".join(name for name in variables if name not in given)
             raise InputError(
                 f"{given[0]} is set, but {absent} is not: set all of {', '.join(variables)} or none"
             )
-        found |= {variables[name]: env[name] for name in given}
+        found |= {variables[name]: values[name] for name in given}
     for name, value in found.items():
         _check_scheme(name, value)
     return found
 
 
-def external(env: Mapping[str, str] | None = None) -> frozenset[str]:
+def _plain(value: SecretStr | str | None) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value or ""
+
+
+def external() -> frozenset[str]:
     """Names of the stores ("postgres", "mongo", "s3") that the environment configures."""
-    given = configured(env)
+    given = configured()
     return frozenset(store for store, names in VARIABLES.items() if set(names.values()) <= set(given))
 
 

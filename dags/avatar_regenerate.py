@@ -10,23 +10,24 @@ AVATARLAB_REGENERATE_CRON (e.g. `0 3 * * *`) makes anew by the clock whatever is
 `avatarlab_regenerate`, a JSON object of filters, narrows that. Why a run failed is its note.
 """
 
-import os
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, task_group
 from avatarlab_airflow import as_params
 from avatarlab_bulk import BatchOperator, PlanOperator, ReportOperator
 
+from avatarlab_ops import environment
 from avatarlab_ops.bulk.contract import form_schema
 
-GPU_TASKS = int(os.environ.get("AVATARLAB_BULK_GPU_TASKS", "1"))
-CPU_TASKS = int(os.environ.get("AVATARLAB_BULK_CPU_TASKS", "1"))
+VARIABLES = environment.read()
+GPU_TASKS = VARIABLES.bulk_gpu_tasks
+CPU_TASKS = VARIABLES.bulk_cpu_tasks
 
 with DAG(
     "avatar_regenerate",
     description="Many requests at once: from a file, by filter, or what is stale.",
     doc_md=__doc__,
-    schedule=os.environ.get("AVATARLAB_REGENERATE_CRON") or None,
+    schedule=VARIABLES.regenerate_cron,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     params=as_params(form_schema()),

@@ -39,7 +39,7 @@ class _Commands(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
         except AvatarlabError as error:
-            if os.environ.get("AVATARLAB_TRACEBACK"):
+            if os.environ.get("AVATARLAB_TRACEBACK"):  # plain: the environment itself may be what is wrong
                 raise
             click.echo(f"avatarlab: {error.code}: {error}", err=True)
             sys.exit(error.exit_code)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from itertools import count
@@ -13,6 +12,7 @@ from typing import Any, Self
 
 import httpx
 
+from avatarlab_ops import environment
 from avatarlab_ops.errors import InputError, RequestInvalid, TransientError
 from avatarlab_ops.request import AvatarRequest
 
@@ -50,9 +50,9 @@ class AirflowClient:
     @classmethod
     def from_home(cls, home: Path) -> Self:
         """Use $AVATARLAB_AIRFLOW_URL, _USER and _PASSWORD, else the Airflow that `avatarlab up` started."""
-        if address := os.environ.get("AVATARLAB_AIRFLOW_URL"):
-            user = os.environ.get("AVATARLAB_AIRFLOW_USER", "admin")
-            return cls(address, user, os.environ.get("AVATARLAB_AIRFLOW_PASSWORD", ""))
+        known = environment.read()
+        if known.airflow_url:
+            return cls(known.airflow_url, known.airflow_user, known.airflow_password.get_secret_value())
         try:
             address = json.loads((home / "supervisor.json").read_text())["address"]
             password = json.loads((home / "airflow" / "passwords.json").read_text())["admin"]

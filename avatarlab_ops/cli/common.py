@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from avatarlab_ops.renders.status import Published, RenderStatus
     from avatarlab_ops.settings import Settings
 
-ROOT = Path(os.environ.get("AVATARLAB_ROOT") or Path(__file__).resolve().parents[2])
 REQUEST = click.argument("request_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 FILE = click.Path(dir_okay=False, path_type=Path)
 BESIDE = (".json", ".srt", ".vtt", ".jpg")  # manifest, captions and poster, by the video's own name

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from avatarlab_ops.cli.common import (
-    ROOT,
     airflow,
     home,
     known_stores,
@@ -18,6 +17,7 @@ from avatarlab_ops.cli.common import (
 )
 from avatarlab_ops.cli.render import watch
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.home import root_folder
 
 
 @click.command()
@@ -30,7 +30,7 @@ def up() -> None:
 
     folder = home()
     state = control.up(folder, lambda line: click.echo(f"  {line}"))
-    upload_file(known_stores(), ROOT / "demo" / "astronaut.png", "demo/astronaut.png")
+    upload_file(known_stores(), root_folder() / "demo" / "astronaut.png", "demo/astronaut.png")
     click.echo(login(folder, state.address))
 
 
@@ -62,12 +62,14 @@ def doctor() -> None:
 
 
 @click.command()
-@click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), default=ROOT / "out")
+@click.option(
+    "--out", "folder", type=click.Path(file_okay=False, path_type=Path), default=lambda: root_folder() / "out"
+)
 @click.pass_context
 def demo(context: click.Context, folder: Path) -> None:
     """Render the demo request through Airflow, from start-up to the finished file."""
     context.invoke(up)
-    request = read_request(ROOT / "demo" / "request.json")
+    request = read_request(root_folder() / "demo" / "request.json")
     with airflow() as client:
         run_id = client.submit(request)
     context.invoke(watch, run=run_id, out=folder / "demo.mp4")

@@ -17,8 +17,10 @@ from pathlib import Path
 from string import Template
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
+from avatarlab_ops import environment as variables
 from avatarlab_ops.embedded.server import write_private
 from avatarlab_ops.errors import InvariantBroken, TransientError
+from avatarlab_ops.home import root_folder
 from avatarlab_ops.settings import Settings
 
 ADMIN = "admin"
@@ -27,7 +29,7 @@ METADATA_DATABASE = "airflow"
 
 def project_root() -> Path:
     """Folder of dags/, plugins/, config/ and airflow.cfg.template: $AVATARLAB_ROOT, else near the package."""
-    root = Path(os.environ.get("AVATARLAB_ROOT") or Path(__file__).resolve().parents[2])
+    root = root_folder()
     if not (root / "airflow.cfg.template").is_file():
         raise InvariantBroken(
             f"{root} holds no airflow.cfg.template; set AVATARLAB_ROOT to the checkout of Avatarlab"
@@ -100,8 +102,8 @@ def _keys(site: Site) -> dict[str, str]:
 
 def metadata_dsn(settings: Settings) -> str:
     """DSN of Airflow's own database: $AVATARLAB_AIRFLOW_DSN, else `airflow` on Avatarlab's server."""
-    if given := os.environ.get("AVATARLAB_AIRFLOW_DSN"):
-        return given
+    if given := variables.read().airflow_dsn:
+        return given.get_secret_value()
     return urlunsplit(urlsplit(settings.pg_dsn)._replace(path=f"/{METADATA_DATABASE}"))
 
 
@@ -215,7 +217,7 @@ def _create_database(pg_dsn: str, dsn: str) -> None:
     import psycopg
     from psycopg import sql
 
-    if os.environ.get("AVATARLAB_AIRFLOW_DSN"):
+    if variables.read().airflow_dsn:
         return
     name = urlsplit(dsn).path.lstrip("/")
     with psycopg.connect(pg_dsn, autocommit=True, connect_timeout=10) as connection:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from avatarlab_ops import environment
 from avatarlab_ops.embedded import airflow, servers
 from avatarlab_ops.embedded.sessions import sweep
 from avatarlab_ops.embedded.supervisor import START_S, STOP_S, State, held, read_state
@@ -61,17 +62,12 @@ def choose_site(home: Path) -> tuple[airflow.Site, str]:
 
     Returns the site and a note when the usual port was taken. Raises InputError when a named port is in use.
     """
-    host = os.environ.get("AVATARLAB_HOST", "127.0.0.1")
-    if named := os.environ.get("AVATARLAB_PORT"):
-        if not named.isdigit() or int(named) > 65535:
-            raise InputError(
-                f"AVATARLAB_PORT is {named!r}; give a port number from 0 (any free port) to 65535"
-            )
-        if int(named) and not _is_free(host, int(named)):
-            raise InputError(
-                f"port {named} is in use by {port_owner(int(named))}; stop it or set AVATARLAB_PORT"
-            )
-        return airflow.Site(home, host, int(named) or _any_port(host)), ""
+    known = environment.read()
+    host, named = known.host, known.port
+    if named is not None:
+        if named and not _is_free(host, named):
+            raise InputError(f"port {named} is in use by {port_owner(named)}; stop it or set AVATARLAB_PORT")
+        return airflow.Site(home, host, named or _any_port(host)), ""
     last = read_state(home).get("address", "").rpartition(":")[2]
     port = int(last) if last.isdigit() else 8080
     if _is_free(host, port):

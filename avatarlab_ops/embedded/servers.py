@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -53,7 +52,7 @@ def ensure(home: Path) -> Settings:
                 list(pool.map(lambda server: server.ensure(), wanted))
         finally:
             _remember(home, stored, wanted)
-    found = Settings.from_env({**os.environ, "AVATARLAB_HOME": str(home)})
+    found = Settings.from_env(home)
     if any(server.name == ObjectStore.name for server in wanted):
         objects(found).ensure_buckets()
     return found

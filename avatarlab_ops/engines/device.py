@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from avatarlab_ops import environment
 from avatarlab_ops.engines.locks import Race, holder
 from avatarlab_ops.errors import InputError, LeaseTimeout
 
@@ -60,7 +61,7 @@ def devices(*, cuda: bool) -> tuple[Device, ...]:
 
     Only asking for `cuda` imports torch. Raises InputError for a malformed AVATARLAB_DEVICES.
     """
-    given = _parsed(os.environ.get("AVATARLAB_DEVICES", ""))
+    given = _parsed(environment.read().devices)
     gpus = tuple(device for device in given or (_gpus() if cuda else ()) if device.kind == "cuda")
     if cuda and gpus:
         return gpus
@@ -87,7 +88,7 @@ def threads() -> int:
     grant = _granted.get()
     share = grant.slots / grant.device.slots if grant else 1 / CPU_SLOTS
     cores = len(os.sched_getaffinity(0))
-    return max(1, int(os.environ.get("AVATARLAB_CPU_THREADS") or cores * share))
+    return max(1, environment.read().cpu_threads or int(cores * share))
 
 
 def for_torch() -> torch.device:

@@ -9,12 +9,12 @@ counts as spent. GPU-seconds are the compute seconds of the stages in the pool `
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
+from avatarlab_ops import environment
 from avatarlab_ops.errors import BudgetExceeded, InputError
 from avatarlab_ops.graph import GPU_STAGES
 from avatarlab_ops.renders.prediction import gpu_left_s
@@ -35,14 +35,14 @@ class Budget:
     callers: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
+    def from_env(cls) -> Self:
         """Read both variables. Raises InputError for what is not a number of seconds."""
-        env = os.environ if env is None else env
+        env = environment.read()
         callers: dict[str, float] = {}
-        for entry in filter(None, env.get(BY_CALLER, "").split(",")):
+        for entry in filter(None, env.budget_gpu_s_per_day_by_caller.split(",")):
             caller, _, value = entry.rpartition("=")
             callers[caller.strip()] = _limit(BY_CALLER, value)
-        return cls(_limit(OVERALL, env[OVERALL]) if env.get(OVERALL) else None, callers)
+        return cls(env.budget_gpu_s_per_day, callers)
 
     def limits(self, caller: str) -> Iterator[tuple[str | None, float]]:
         """Each limit that binds a caller: (the caller, or None for everybody; GPU-seconds a day)."""

@@ -1,7 +1,6 @@
 """Leads a logged-in user from a render to its files, by an address of the object store that soon expires."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -34,6 +33,7 @@ app = FastAPI(title="Avatarlab files", docs_url=None, redoc_url=None, openapi_ur
 )
 def published_file(render_id: str, file: Literal["video", "manifest"]) -> RedirectResponse:
     """Redirect to a presigned address of the render's video or manifest; 404 while it is not published."""
+    from avatarlab_ops import environment
     from avatarlab_ops.errors import AvatarlabError
     from avatarlab_ops.renders import status
     from avatarlab_ops.request import split_reference
@@ -42,7 +42,7 @@ def published_file(render_id: str, file: Literal["video", "manifest"]) -> Redire
 
     settings = Settings.from_env()
     # Where browsers reach the object store, when that is not where the api-server reaches it.
-    endpoint = os.environ.get("AVATARLAB_S3_PUBLIC_ENDPOINT") or settings.s3_endpoint
+    endpoint = environment.read().s3_public_endpoint or settings.s3_endpoint
     try:
         result = status.published(settings, render_id)
     except AvatarlabError as error:

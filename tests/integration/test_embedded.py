@@ -248,7 +248,7 @@ def test_a_taken_port_is_avoided_and_the_data_follow(home: Path) -> None:
             before.s3_endpoint,
         }
         assert _read(after, "moved") == (True, True, True)
-        assert Settings.from_env({"AVATARLAB_HOME": str(home)}) == after
+        assert Settings.from_env(home) == after
     finally:
         for guest in guests:
             guest.shutdown()

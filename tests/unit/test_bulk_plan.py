@@ -121,16 +121,17 @@ def test_what_remains_is_the_longest_way_through_the_graph() -> None:
     assert left == pytest.approx(3 + 4 + 2 * prediction.BOUNDARY_S)
 
 
-def test_budgets_by_environment() -> None:
-    budget = Budget.from_env({
-        "AVATARLAB_BUDGET_GPU_S_PER_DAY": "100", "AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER": "*=10,ann=20",
-    })  # fmt: skip
+def test_budgets_by_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(Budget.from_env().limits("bob")) == []
+    monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY", "100")
+    monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER", "*=10,ann=20")
+    budget = Budget.from_env()
     assert list(budget.limits("ann")) == [("ann", 20.0), (None, 100.0)]
     assert list(budget.limits("bob")) == [("bob", 10.0), (None, 100.0)]
-    assert list(Budget.from_env({}).limits("bob")) == []
     for wrong in ("ann", "ann=-1", "ann=nan", "ann=inf"):
+        monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER", wrong)
         with pytest.raises(InputError, match="is not a number of GPU-seconds"):
-            Budget.from_env({"AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER": wrong})
+            Budget.from_env()
 
 
 @given(

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from avatarlab_ops import environment
 from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.home import home_folder
 from avatarlab_ops.settings import SERVERS_FILE, Settings, configured, external, redact
 
+T = TypeVar("T")
 GIVEN = {
     "AVATARLAB_PG_DSN": "postgresql://me:pgsecret@db:5433/avatarlab",
     "AVATARLAB_MONGO_URI": "mongodb://me:mongosecret@docs:27017/avatarlab?authSource=admin",
@@ -30,15 +36,22 @@ STORED = {
 }
 
 
+def _reading(read: Callable[[], T], env: dict[str, str]) -> T:
+    with patch.dict(os.environ, env, clear=True):
+        return read()
+
+
+def _from_env(env: dict[str, str]) -> Settings:
+    return _reading(Settings.from_env, env)
+
+
 def _home(tmp_path: Path) -> dict[str, str]:
     (tmp_path / SERVERS_FILE).write_text(json.dumps(STORED))
     return {"AVATARLAB_HOME": str(tmp_path)}
 
 
 def test_environment_alone_is_enough(tmp_path: Path) -> None:
-    settings = Settings.from_env(
-        {**GIVEN, "AVATARLAB_HOME": str(tmp_path), "AVATARLAB_S3_REGION": "eu-west-3"}
-    )
+    settings = _from_env({**GIVEN, "AVATARLAB_HOME": str(tmp_path), "AVATARLAB_S3_REGION": "eu-west-3"})
     assert settings.pg_dsn == GIVEN["AVATARLAB_PG_DSN"]
     assert settings.mongo_uri == GIVEN["AVATARLAB_MONGO_URI"]
     assert (settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key) == (
@@ -51,7 +64,7 @@ def test_environment_alone_is_enough(tmp_path: Path) -> None:
 
 
 def test_the_servers_file_fills_what_the_environment_leaves_open(tmp_path: Path) -> None:
-    settings = Settings.from_env({**_home(tmp_path), "AVATARLAB_PG_DSN": GIVEN["AVATARLAB_PG_DSN"]})
+    settings = _from_env({**_home(tmp_path), "AVATARLAB_PG_DSN": GIVEN["AVATARLAB_PG_DSN"]})
     assert settings.pg_dsn == GIVEN["AVATARLAB_PG_DSN"]
     assert settings.mongo_uri == STORED["mongo_uri"]
     assert settings.s3_endpoint == STORED["s3_endpoint"]
@@ -59,13 +72,13 @@ def test_the_servers_file_fills_what_the_environment_leaves_open(tmp_path: Path)
 
 def test_nothing_known_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(TransientError, match=r"avatarlab up.*AVATARLAB_PG_DSN"):
-        Settings.from_env({"AVATARLAB_HOME": str(tmp_path)})
+        _from_env({"AVATARLAB_HOME": str(tmp_path)})
 
 
 def test_half_a_store_is_refused_by_name(tmp_path: Path) -> None:
     env = {**_home(tmp_path), "AVATARLAB_S3_ENDPOINT": "http://objects:9000"}
     with pytest.raises(InputError, match=r"AVATARLAB_S3_ACCESS_KEY, AVATARLAB_S3_SECRET_KEY is not"):
-        Settings.from_env(env)
+        _from_env(env)
 
 
 @pytest.mark.parametrize(
@@ -78,24 +91,24 @@ def test_half_a_store_is_refused_by_name(tmp_path: Path) -> None:
 )
 def test_a_wrong_scheme_is_refused_without_showing_the_password(variable: str, value: str) -> None:
     with pytest.raises(InputError, match=variable) as caught:
-        configured({variable: value})
+        _reading(configured, {variable: value})
     assert "hunter2" not in str(caught.value)
 
 
 def test_empty_variables_count_as_unset() -> None:
-    assert configured(dict.fromkeys(GIVEN, "")) == {}
-    assert external({"AVATARLAB_MONGO_URI": GIVEN["AVATARLAB_MONGO_URI"]}) == {"mongo"}
-    assert external(GIVEN) == {"postgres", "mongo", "s3"}
+    assert _reading(configured, dict.fromkeys(GIVEN, "")) == {}
+    assert _reading(external, {"AVATARLAB_MONGO_URI": GIVEN["AVATARLAB_MONGO_URI"]}) == {"mongo"}
+    assert _reading(external, GIVEN) == {"postgres", "mongo", "s3"}
 
 
 def test_a_damaged_servers_file_is_named(tmp_path: Path) -> None:
     (tmp_path / SERVERS_FILE).write_text('{"pg_dsn": ')
     with pytest.raises(InputError, match=SERVERS_FILE):
-        Settings.from_env({"AVATARLAB_HOME": str(tmp_path)})
+        _from_env({"AVATARLAB_HOME": str(tmp_path)})
 
 
 def test_repr_shows_addresses_and_no_secret(tmp_path: Path) -> None:
-    shown = repr(Settings.from_env({**GIVEN, "AVATARLAB_HOME": str(tmp_path)}))
+    shown = repr(_from_env({**GIVEN, "AVATARLAB_HOME": str(tmp_path)}))
     assert "db:5433/avatarlab" in shown
     assert "docs:27017" in shown
     for secret in ("pgsecret", "mongosecret", "s3secret", "accesskey"):
@@ -112,5 +125,27 @@ def test_home_is_absolute_and_in_the_checkout_by_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert home_folder({"AVATARLAB_HOME": "state"}) == tmp_path / "state"
-    assert home_folder({}) == Path(__file__).parents[2] / ".avatarlab"
+    assert _reading(home_folder, {"AVATARLAB_HOME": "state"}) == tmp_path / "state"
+    assert _reading(home_folder, {}) == Path(__file__).parents[2] / ".avatarlab"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("AVATARLAB_PORT", "70000", "give a port number from 0"),
+        ("AVATARLAB_BULK_GPU_TASKS", "many", "a whole number of tasks, from 1"),
+        ("AVATARLAB_CPU_THREADS", "0", "threads of one engine, from 1"),
+        ("AVATARLAB_BUDGET_GPU_S_PER_DAY", "nan", "write for example 7200"),
+    ],
+)
+def test_a_wrong_variable_is_told_with_what_it_holds_and_what_is_allowed(
+    name: str, value: str, allowed: str
+) -> None:
+    with pytest.raises(InputError, match=rf"{name} is '{value}' .*{allowed}"):
+        _reading(environment.read, {name: value})
+
+
+def test_secrets_of_the_environment_are_not_shown() -> None:
+    shown = repr(_reading(environment.read, GIVEN))
+    for secret in ("pgsecret", "mongosecret", "s3secret", "accesskey"):
+        assert secret not in shown

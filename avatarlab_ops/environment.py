@@ -1,0 +1,86 @@
+"""Every AVATARLAB_* variable, read at this one door: its name, its type, what is allowed.
+
+An empty variable counts as unset. Nothing of the product is imported but its errors, so that engines may ask.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from avatarlab_ops.errors import InputError
+
+PREFIX = "AVATARLAB_"
+Tasks = Annotated[int, Field(ge=1, description="a whole number of tasks, from 1")]
+
+
+class Environment(BaseSettings):
+    """What the environment says; descriptions say what is allowed. Secrets show as stars."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    home: Path | None = Field(default=None, description="a folder for local state")
+    models: Path | None = Field(default=None, description="a folder for added model files")
+    root: Path | None = Field(default=None, description="the checkout of Avatarlab")
+
+    pg_dsn: SecretStr | None = Field(
+        default=None, description="postgresql://user:password@host:port/database"
+    )
+    mongo_uri: SecretStr | None = Field(
+        default=None, description="mongodb://user:password@host:port/database"
+    )
+    s3_endpoint: str | None = Field(default=None, description="http(s)://host:port")
+    s3_access_key: SecretStr | None = Field(default=None, description="the object store's access key")
+    s3_secret_key: SecretStr | None = Field(default=None, description="the object store's secret key")
+    s3_region: str = Field(default="us-east-1", description="a region")
+    s3_public_endpoint: str | None = Field(
+        default=None, description="where browsers reach the object store, if elsewhere: http(s)://host:port"
+    )
+
+    host: str = Field(default="127.0.0.1", description="the address on which Airflow listens")
+    port: int | None = Field(
+        default=None, ge=0, le=65535, description="a port number from 0 (any free port) to 65535"
+    )
+    airflow_dsn: SecretStr | None = Field(default=None, description="postgresql://..., Airflow's own")
+    airflow_url: str | None = Field(default=None, description="http(s)://host:port of an Airflow to talk to")
+    airflow_user: str = Field(default="admin", description="a login name there")
+    airflow_password: SecretStr = Field(default=SecretStr(""), description="its password")
+
+    devices: str = Field(default="", description="NAME:SLOTS,..., for example cuda0:1,cuda1:1")
+    cpu_threads: int | None = Field(default=None, ge=1, description="threads of one engine, from 1")
+    budget_gpu_s_per_day: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="a number of GPU-seconds; write for example 7200"
+    )
+    budget_gpu_s_per_day_by_caller: str = Field(default="", description="CALLER=GPU-SECONDS,...")
+    bulk_gpu_tasks: Tasks = 1
+    bulk_cpu_tasks: Tasks = 1
+    regenerate_cron: str | None = Field(default=None, description="a cron expression, as '0 3 * * *'")
+
+
+def read() -> Environment:
+    """The environment as it is now. Raises InputError: the variable, what it holds, what is allowed."""
+    return _read(tuple(sorted(item for item in os.environ.items() if item[0].startswith(PREFIX))))
+
+
+@functools.lru_cache(maxsize=8)
+def _read(_: tuple[tuple[str, str], ...]) -> Environment:
+    """Once for each state of the environment: it takes some milliseconds."""
+    try:
+        return Environment()
+    except ValidationError as error:
+        told = "; ".join(_told(detail["loc"], detail["msg"]) for detail in error.errors())
+        raise InputError(told) from None
+
+
+def _told(place: tuple[int | str, ...], message: str) -> str:
+    name = str(place[0])
+    field = Environment.model_fields[name]
+    value = "..." if "Secret" in str(field.annotation) else repr(os.environ.get(f"{PREFIX}{name.upper()}"))
+    return f"{PREFIX}{name.upper()} is {value} ({message}); give {field.description}"
