@@ -4,8 +4,9 @@ A set-up is complete when its stamp, written last, matches the lock and every in
 Anything else (first time, cut short, damaged, another lock, another place) is built anew; with a warm cache
 of uv that takes seconds, and nothing half-old can remain.
 
-Without a GPU torch is the CPU build, which pip finds where it is offered and whose digest pyproject.toml
-pins; everything else comes from uv.lock with its digests, torch with CUDA included where a GPU is present.
+Without a GPU torch is the CPU build, whose digest pyproject.toml pins: from where pip looks, else from the
+PyTorch project's own index (AVATARLAB_TORCH_INDEX names another). Everything else comes from uv.lock with its
+digests, and so does torch with CUDA, where a GPU is present or nobody offers that CPU build.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SUPPORTED = ((3, 11), (3, 12))
 NEEDED_BYTES = {False: 6_000_000_000, True: 14_000_000_000}  # .venv and uv's cache; True: with CUDA
 HEARTBEAT_S = 15.0
+IMPATIENT = ("--timeout", "5", "--retries", "0")  # an index that may be out of reach is soon given up
 GPU_ONLY = ("nvidia-", "cuda-", "triton")  # what only a CUDA build of torch needs
 # What Airflow's parts and the command line import at every start; uv leaves compiling to the first import,
 # which a process that may not write (PYTHONDONTWRITEBYTECODE, a read-only image) would repeat for ever.
@@ -83,6 +85,7 @@ def set_up() -> None:
         say("complete already: nothing to do")
         return
     check_space(wanted.gpu)
+    say(f".venv and uv's cache take up to {NEEDED_BYTES[wanted.gpu] / 1e9:.0f} GB of disk")
     build(environment, wanted)
     say("done: .venv/bin/avatarlab is ready")
 
@@ -102,6 +105,8 @@ def build(environment: Path, wanted: Wanted) -> None:
     lock = read_toml(ROOT / "uv.lock")
     pip_install(python, uv_requirement(lock))
     cuda = wanted.gpu or not install_cpu_torch(python)
+    if cuda:
+        say(f"torch comes with CUDA: {cuda_bytes(lock) / 1e9:.1f} GB to download, it runs on CPUs too")
     say(f"installing {'everything' if cuda else 'all else'} from uv.lock (long when uv's cache is cold)")
     install_locked(environment, () if cuda else gpu_only(lock))
     say("installing avatarlab itself, editable")
@@ -112,14 +117,29 @@ def build(environment: Path, wanted: Wanted) -> None:
 
 
 def install_cpu_torch(python: Path) -> bool:
-    """Install torch's CPU build with its pinned digest; False when pip is offered none with that digest."""
+    """Install torch's CPU build with its pinned digest; False when nobody offers one with that digest."""
     pinned = read_toml(ROOT / "pyproject.toml")["tool"]["avatarlab"]["torch-cpu"]
-    if offered_digest(python, f"torch=={pinned['version']}") not in pinned["sha256"]:
-        say("no GPU, and pip finds no pinned CPU build of torch: taking the CUDA build (runs on CPUs too)")
-        return False
-    say(f"no GPU here: installing the CPU build of torch {pinned['version']}")
-    pip_install(python, requirement("torch", pinned["version"], pinned["sha256"]))
-    return True
+    index = os.environ.get("AVATARLAB_TORCH_INDEX", pinned["index"])
+    for source, options in (("pip", ()), (index, ("--index-url", index, *IMPATIENT))):
+        offered = offered_digest(python, f"torch=={pinned['version']}", options)
+        if offered in pinned["sha256"]:
+            say(f"no GPU here: installing the CPU build of torch {pinned['version']} from {source}")
+            pip_install(python, requirement("torch", pinned["version"], pinned["sha256"]), options)
+            return True
+        found = (
+            f"only another file (sha256 {offered[:12]}...)" if offered else "no file, or cannot be reached"
+        )
+        say(f"no GPU here, and of the CPU build of torch {pinned['version']} {source} offers {found}")
+    return False
+
+
+def cuda_bytes(lock: dict[str, Any]) -> int:
+    """Bytes to download for torch with CUDA, as the lock gives the sizes of its files."""
+    names = gpu_only(lock)
+    wheels = [package["wheels"] for package in lock["package"] if package["name"] in names]
+    return sum(
+        max(wheel.get("size", 0) for wheel in mine if "aarch64" not in wheel["url"]) for mine in wheels
+    )
 
 
 def install_locked(environment: Path, left_out: Sequence[str]) -> None:
@@ -148,18 +168,18 @@ def compile_packages(environment: Path) -> None:
     run([str(environment / "bin" / "python"), "-m", "compileall", "-q", "-j", "0", *folders], "compileall")
 
 
-def pip_install(python: Path, requirements: str) -> None:
-    """Install by pip exactly what is named, digests checked."""
+def pip_install(python: Path, requirements: str, source: Sequence[str] = ()) -> None:
+    """Install by pip exactly what is named, digests checked; `source`: pip's options that say from where."""
     with requirements_file(requirements) as file:
         options = ["--disable-pip-version-check", "--no-deps", "--require-hashes", "--requirement", file]
-        run([str(python), "-m", "pip", "install", *options], "pip install")
+        run([str(python), "-m", "pip", "install", *source, *options], "pip install")
 
 
-def offered_digest(python: Path, wanted: str) -> str:
+def offered_digest(python: Path, wanted: str, source: Sequence[str] = ()) -> str:
     """sha256 of the file that pip would take for `wanted`; "" when it finds none or names no digest."""
     options = ["--dry-run", "--quiet", "--ignore-installed", "--no-deps", "--report", "-", wanted]
     found = subprocess.run(
-        [str(python), "-m", "pip", "install", "--disable-pip-version-check", *options],
+        [str(python), "-m", "pip", "install", "--disable-pip-version-check", *source, *options],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False,
     )  # fmt: skip
     if found.returncode:
@@ -200,7 +220,10 @@ def lock_digest() -> str:
     """sha256 over uv.lock and over what in pyproject.toml decides what is installed."""
     project = read_toml(ROOT / "pyproject.toml")
     tool = project.get("tool", {})
-    parts = [project.get("project"), project.get("build-system"), tool.get("avatarlab"), tool.get("hatch")]
+    own = {
+        name: {key: part[key] for key in part if key != "index"} for name, part in tool["avatarlab"].items()
+    }
+    parts = [project.get("project"), project.get("build-system"), own, tool.get("hatch")]
     digest = hashlib.sha256((ROOT / "uv.lock").read_bytes())
     digest.update(json.dumps(parts, sort_keys=True).encode())
     return digest.hexdigest()

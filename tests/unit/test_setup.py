@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -140,3 +141,21 @@ def test_setup_imports_nothing_but_the_standard_library() -> None:
         [sys.executable, "-S", "-c", code], cwd=setup.ROOT, capture_output=True, text=True, check=True
     )
     assert set(out.stdout.split()) <= sys.stdlib_module_names | {"tools", "__main__"}
+
+
+def test_an_index_out_of_reach_is_told_and_the_locked_build_taken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = "http://127.0.0.1:9/simple"  # the port `discard`: nothing listens
+    for name, value in {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_INDEX_URL": nobody}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("AVATARLAB_TORCH_INDEX", nobody)
+    assert not setup.install_cpu_torch(Path(sys.executable))
+    told = capsys.readouterr().out
+    assert f"{nobody} offers no file, or cannot be reached" in told
+
+
+def test_the_size_of_a_download_is_read_off_the_lock() -> None:
+    lock = setup.read_toml(setup.ROOT / "uv.lock")
+    assert setup.cuda_bytes(lock) > 2e9  # torch and what of NVIDIA's it needs
