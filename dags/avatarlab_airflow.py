@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +30,7 @@ _DELAYS = {OutOfMemory: timedelta(seconds=5), StageTimeout: timedelta(seconds=30
 
 # Mistakes in code: the same call fails the same way again.
 DEFECTS = (AssertionError, AttributeError, ImportError, LookupError, NameError, TypeError, ValueError)
+log = logging.getLogger(__name__)
 
 
 def params() -> dict[str, Param]:
@@ -74,6 +78,22 @@ def _rule(error: type[AvatarlabError]) -> RetryRule:
     )
 
 
+@contextmanager
+def saying_why(context: Context) -> Iterator[None]:
+    """Say why a task fails: in its log, above Airflow's stack trace, and as XCom for the run's note.
+
+    Before the failure: Airflow ends the run, and writes its note, as soon as it knows that the task failed.
+    """
+    try:
+        yield
+    except WorkInFlight:  # waited for, not failed
+        raise
+    except AvatarlabError as error:
+        log.error("%s: %s", error.code, error)
+        context["ti"].xcom_push(key=REFUSAL, value={"code": error.code, "reason": str(error)})
+        raise
+
+
 def caller_of(run: Any) -> str:
     """Who triggered a run: the logged-in user, the clock, else Airflow. Budgets are kept by this name."""
     others = "clock" if run.run_type == "scheduled" else "airflow"
@@ -104,7 +124,8 @@ class StageOperator(BaseOperator):
         where = settings()
         render_id = self.render_id(where, context)
         try:
-            result = pipeline.run_stage(where, render_id, self.stage, wait=False, deliver_now=False)
+            with saying_why(context):
+                result = pipeline.run_stage(where, render_id, self.stage, wait=False, deliver_now=False)
         except WorkInFlight as busy:
             from avatarlab_triggers import WorkEnded
 
@@ -137,9 +158,10 @@ class AdmitOperator(EndOperator):
         from avatarlab_ops.renders import status
 
         where = settings()
-        render_id = self.render_id(where, context)
-        context["ti"].xcom_push(key=RENDER_ID, value=render_id)
-        result = pipeline.run_stage(where, render_id, self.stage, wait=False, deliver_now=False)
+        with saying_why(context):
+            render_id = self.render_id(where, context)
+            context["ti"].xcom_push(key=RENDER_ID, value=render_id)
+            result = pipeline.run_stage(where, render_id, self.stage, wait=False, deliver_now=False)
         known = status.of(where, render_id)
         record = asdict(result) | {
             "predicted_s": known.predicted_s,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Variable
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from avatarlab_airflow import caller_of, retry_policy
+from avatarlab_airflow import caller_of, retry_policy, saying_why
 from avatarlab_connections import settings
 from avatarlab_notes import REFUSAL
 
@@ -53,9 +53,12 @@ class PlanOperator(BulkOperator):
         from avatarlab_ops.bulk import planning
 
         run = context["dag_run"]
-        asked = asked_by(run)
-        bulk_id = planning.bulk_id_of(asked.name, run.run_id)
-        outline = planning.plan(settings(), asked, bulk_id=bulk_id, caller=caller_of(run), run_id=run.run_id)
+        with saying_why(context):
+            asked = asked_by(run)
+            bulk_id = planning.bulk_id_of(asked.name, run.run_id)
+            outline = planning.plan(
+                settings(), asked, bulk_id=bulk_id, caller=caller_of(run), run_id=run.run_id
+            )
         if not outline.dry_run:
             context["ti"].xcom_push(key=BULK_ID, value=bulk_id)
         batches = list(outline.batches)

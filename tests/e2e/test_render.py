@@ -105,6 +105,11 @@ def test_a_bad_request_fails_in_admit_with_the_reason(
     refusal = site.client.xcom(run_id, "admit", "refusal")
     assert said in refusal["reason"], refusal
     assert refusal["code"] in ("request_invalid", "reference_refused")
+    assert refusal["reason"] in site.client.run(run_id)["note"]
+    log = json.dumps(
+        site.client.get(f"/api/v2/dags/avatar_render/dagRuns/{run_id}/taskInstances/admit/logs/1")
+    )
+    assert log.index(refusal["code"]) < log.index("Task failed with exception")
 
 
 def test_what_the_form_would_refuse_is_refused_at_the_trigger(site: Site) -> None:
