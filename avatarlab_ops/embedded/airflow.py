@@ -18,13 +18,14 @@ from string import Template
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from avatarlab_ops import environment as variables
-from avatarlab_ops.embedded.server import write_private
+from avatarlab_ops.embedded.server import private_folder, write_private
 from avatarlab_ops.errors import InvariantBroken, TransientError
 from avatarlab_ops.home import root_folder
 from avatarlab_ops.settings import Settings
 
 ADMIN = "admin"
 METADATA_DATABASE = "airflow"
+_ADVICE = ("(Background on this error", "^")  # what SQLAlchemy and Python print below their message
 
 
 def project_root() -> Path:
@@ -84,9 +85,15 @@ def _kept(path: Path, make: dict[str, str]) -> dict[str, str]:
     return known
 
 
-def admin_password(site: Site) -> str:
-    """Password of the user `admin`, generated once."""
-    return _kept(site.home / "passwords.json", {ADMIN: secrets.token_urlsafe(18)})[ADMIN]
+def users() -> list[str]:
+    """Names of the simple auth manager's users: Airflow's own variable (`name:role,...`), else `admin`."""
+    given = os.environ.get("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", f"{ADMIN}:admin")
+    return [entry.strip().partition(":")[0] for entry in given.split(",") if entry.strip()]
+
+
+def _passwords(site: Site) -> dict[str, str]:
+    """Password of every user, generated once: what Airflow generates it prints into its log."""
+    return _kept(site.home / "passwords.json", {name: secrets.token_urlsafe(18) for name in users()})
 
 
 def _keys(site: Site) -> dict[str, str]:
@@ -163,10 +170,10 @@ def command(*words: str) -> list[str]:
 
 def prepare(site: Site, settings: Settings) -> dict[str, str]:
     """Bring configuration, login, metadata database and pools up to date; returns the parts' environment."""
-    site.home.mkdir(parents=True, exist_ok=True)
-    site.logs.mkdir(parents=True, exist_ok=True)
+    private_folder(site.home)
+    private_folder(site.logs)
     write_private(site.home / "airflow.cfg", render_config(site))
-    admin_password(site)
+    _passwords(site)
     env = environment(site, settings)
     dsn = metadata_dsn(settings)
     _create_database(settings.pg_dsn, dsn)
@@ -246,8 +253,16 @@ def _run(site: Site, env: dict[str, str], *words: str) -> None:
         )
     if done.returncode:
         raise InvariantBroken(
-            f"`airflow {' '.join(words)}` ended with exit code {done.returncode}; see {log}"
+            f"`airflow {' '.join(words)}` ended with exit code {done.returncode}: "
+            f"{_last_line(log)}; see {log}"
         )
+
+
+def _last_line(log: Path) -> str:
+    """The last line that says something: an exception's own words, not its stack."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()[-200:]]
+    said = [line for line in lines if line and not line.startswith(_ADVICE)]
+    return said[-1] if said else "it said nothing"
 
 
 def main() -> None:

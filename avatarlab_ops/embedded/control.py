@@ -15,6 +15,7 @@ import psutil
 
 from avatarlab_ops import environment
 from avatarlab_ops.embedded import airflow, servers
+from avatarlab_ops.embedded.server import private_folder
 from avatarlab_ops.embedded.sessions import sweep
 from avatarlab_ops.embedded.supervisor import START_S, STOP_S, State, held, read_state
 from avatarlab_ops.errors import InputError, TransientError
@@ -96,7 +97,8 @@ def up(home: Path, say: Callable[[str], None]) -> State:
 
 def _start(home: Path) -> subprocess.Popen[bytes]:
     site, note = choose_site(home)
-    site.logs.mkdir(parents=True, exist_ok=True)
+    private_folder(home)
+    private_folder(site.logs)
     with (site.logs / "supervisor.log").open("ab") as stream:
         process = subprocess.Popen(
             [sys.executable, "-m", SUPERVISOR, str(home), site.host, str(site.port), note],
@@ -109,10 +111,13 @@ def _start(home: Path) -> subprocess.Popen[bytes]:
 def _until_healthy(home: Path, process: subprocess.Popen[bytes] | None, say: Callable[[str], None]) -> State:
     said: dict[str, str] = {}
     deadline = time.monotonic() + START_S
+    started = process is not None
     while time.monotonic() < deadline:
-        ended = process is not None and process.poll() is not None
+        if process and process.poll() is not None:
+            process = None  # it failed and said so, or another `up` was faster: its supervisor is followed
         state = State(**known) if (known := read_state(home)) else None
-        if state and (process is None or state.pid == process.pid):
+        failed = state is not None and state.phase == "failed" and started
+        if state and (failed or (state.pid == process.pid if process else psutil.pid_exists(state.pid))):
             if state.note and "note" not in said:
                 say(state.note)
                 said["note"] = state.note
@@ -122,9 +127,9 @@ def _until_healthy(home: Path, process: subprocess.Popen[bytes] | None, say: Cal
                     said[name] = value
             if state.phase == "healthy":
                 return state
-            if ended:
-                raise TransientError(f"{state.error or 'the supervisor ended'}; logs are in {home / 'logs'}")
-        elif ended:
+            if failed and process is None:
+                raise TransientError(f"{state.error}; logs are in {home / 'logs'}")
+        elif process is None and running(home) is None:
             raise TransientError(f"the supervisor ended; see {home / 'logs' / 'supervisor.log'}")
         time.sleep(0.2)
     raise TransientError(

@@ -137,6 +137,12 @@ def new_password() -> str:
     return secrets.token_hex(24)
 
 
+def private_folder(path: Path) -> None:
+    """Create a folder that only its owner may enter; an older one is closed to others."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+
+
 def write_private(path: Path, content: str) -> None:
     """Replace a file by new content in one step, readable by its owner only."""
     draft = path.with_name(path.name + ".new")

@@ -15,7 +15,14 @@ from avatarlab_ops.embedded.mongo import Mongo
 from avatarlab_ops.embedded.postgres import Postgres
 from avatarlab_ops.embedded.process import exclusive
 from avatarlab_ops.embedded.s3 import ObjectStore
-from avatarlab_ops.embedded.server import NotReadyError, Server, free_ports, new_password, write_private
+from avatarlab_ops.embedded.server import (
+    NotReadyError,
+    Server,
+    free_ports,
+    new_password,
+    private_folder,
+    write_private,
+)
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.settings import SERVERS_FILE, Settings
 from avatarlab_ops.stores.objects import objects
@@ -100,9 +107,8 @@ def _status(kind: type[Server], home: Path, stored: dict[str, Any]) -> ServerSta
 @contextmanager
 def _held(home: Path) -> Iterator[dict[str, Any]]:
     """The content of servers.json, while nobody else starts or stops the servers of this home."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for folder in ("run", "logs"):
-        (home / folder).mkdir(mode=0o700, exist_ok=True)
+    for folder in (home, home / "run", home / "logs"):
+        private_folder(folder)
     with exclusive(home / "run" / "servers.lock"):
         yield settings.read_servers(home)
 
@@ -126,4 +132,5 @@ def _remember(home: Path, stored: dict[str, Any], servers: list[Server]) -> None
     for server in servers:
         stored[server.name] = {"ports": server.ports, "password": server.password}
         stored.update(server.addresses())
-    write_private(home / SERVERS_FILE, json.dumps(stored, indent=1))
+    if stored != settings.read_servers(home):  # a full disk must not stop who only looks
+        write_private(home / SERVERS_FILE, json.dumps(stored, indent=1))

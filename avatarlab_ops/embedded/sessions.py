@@ -31,6 +31,14 @@ def is_zombie(process: psutil.Process) -> bool:
         return False
 
 
+def cpu_seconds(pid: int) -> float:
+    """CPU time a process has used, in seconds; 0 when it is gone."""
+    try:
+        return sum(psutil.Process(pid).cpu_times()[:2])
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
 def is_busy(process: psutil.Process) -> bool:
     """Whether a process belongs to a running task: a worker that is not idle, or its task child."""
     try:

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,9 +27,19 @@ from typing import Any
 import psutil
 
 from avatarlab_ops.embedded import airflow, servers
-from avatarlab_ops.embedded.server import write_private
-from avatarlab_ops.embedded.sessions import is_busy, is_zombie, kill, members, signal_session, sweep, wait_all
+from avatarlab_ops.embedded.server import private_folder, write_private
+from avatarlab_ops.embedded.sessions import (
+    cpu_seconds,
+    is_busy,
+    is_zombie,
+    kill,
+    members,
+    signal_session,
+    sweep,
+    wait_all,
+)
 from avatarlab_ops.errors import AvatarlabError
+from avatarlab_ops.stores.objects import objects
 
 log = logging.getLogger("avatarlab.supervisor")
 
@@ -43,6 +54,8 @@ PARTS = {
 _EXTRA_WORDS = {"scheduler": ["--skip-serve-logs"], "triggerer": ["--skip-serve-logs"]}
 START_S = 300.0  # until all parts must be healthy; a cold start takes 16-60 s
 HUNG_S = 180.0  # a part that runs but reports unhealthy for so long is restarted
+STUCK_S = 10.0  # or one that was healthy and neither beats nor uses the CPU for so long
+SCARCE_BYTES = 64 << 20  # with less free disk no store is started, and health says so
 STOP_S = 15.0  # grace before SIGKILL
 LOOK_S = 2.0  # between two looks at the health
 BACKOFF_MAX_S = 30.0
@@ -61,6 +74,8 @@ class Part:
     failures: int = 0
     started: float = 0.0
     healthy_at: float = 0.0
+    moved_at: float = 0.0  # when it was last seen to use the CPU
+    cpu_s: float = 0.0
     not_before: float = 0.0
 
     def start(self) -> None:
@@ -71,7 +86,19 @@ class Part:
                 env=self.env, cwd=self.env["AIRFLOW_HOME"], start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
             )  # fmt: skip
-        self.started = self.healthy_at = time.monotonic()
+        self.started = self.healthy_at = self.moved_at = time.monotonic()
+
+    def look(self) -> None:
+        """Notice whether it uses the CPU; even an idle part does, a stopped or deadlocked one does not."""
+        used = cpu_seconds(self.process.pid) if self.process else 0.0
+        if used != self.cpu_s:
+            self.cpu_s, self.moved_at = used, time.monotonic()
+
+    def hangs(self, known: str) -> bool:
+        """Whether a part whose health was `known` before and is bad now is beyond waiting for."""
+        now = time.monotonic()
+        still = known != "starting" and now - max(self.healthy_at, self.moved_at) > STUCK_S
+        return still or now - self.healthy_at > HUNG_S
 
     def crashed(self) -> bool:
         """Tell whether the process has ended; if so, set when it may start again."""
@@ -136,7 +163,7 @@ class Supervisor:
             self._start()
             while not self.wakeups.wait(LOOK_S):
                 self._look()
-        except AvatarlabError as error:
+        except (AvatarlabError, OSError) as error:
             self.state.error = str(error)
             log.error("%s", error)
         finally:
@@ -144,6 +171,8 @@ class Supervisor:
 
     def _start(self) -> None:
         settings = servers.ensure(self.site.state)
+        objects(settings).ensure_buckets()
+        objects(settings).check_writes()
         self.state.parts["stores"] = "healthy"
         self._publish()
         env = airflow.prepare(self.site, settings)
@@ -155,7 +184,8 @@ class Supervisor:
 
     def _look(self) -> None:
         """One round: stores, exited parts, orphans, health."""
-        self._mend_stores()
+        if self._has_space():
+            self._mend_stores()
         for part in self.parts:
             if part.process and part.crashed():
                 self.orphaned.add(part.process.pid)
@@ -167,10 +197,19 @@ class Supervisor:
         self._judge(_health(self.site.address))
         self._publish()
 
+    def _has_space(self) -> bool:
+        """Whether the disk takes writes; while it does not, nothing is started anew: that would only kill."""
+        free = shutil.disk_usage(self.site.state).free
+        if free < SCARCE_BYTES:
+            self.state.parts["disk"] = f"full: {free >> 20} MB free under {self.site.state}; free some space"
+            return False
+        self.state.parts.pop("disk", None)
+        return True
+
     def _mend_stores(self) -> None:
         try:
             servers.ensure(self.site.state)
-        except AvatarlabError as error:
+        except (AvatarlabError, OSError) as error:
             self.state.parts["stores"] = "unhealthy"
             log.error("stores: %s", error)
         else:
@@ -179,6 +218,7 @@ class Supervisor:
     def _judge(self, report: Mapping[str, Any]) -> None:
         now = time.monotonic()
         for part in self.parts:
+            part.look()
             if part.process is None:
                 self.state.parts[part.name] = "restarting"
             elif _is_healthy(report, part.name):
@@ -188,11 +228,11 @@ class Supervisor:
             else:
                 known = self.state.parts.get(part.name, "starting")
                 self.state.parts[part.name] = "starting" if known == "starting" else "unhealthy"
-                if now - part.healthy_at > HUNG_S:
-                    log.error("%s runs but has not been healthy for %.0f s; killed", part.name, HUNG_S)
+                if part.hangs(known):
+                    log.error("%s hangs: not healthy for %.0f s; killed", part.name, now - part.healthy_at)
                     signal_session(part.process.pid, signal.SIGKILL)
         values = {name: self.state.parts.get(name) for name in ("stores", *PARTS)}.values()
-        if all(value == "healthy" for value in values):
+        if all(value == "healthy" for value in values) and "disk" not in self.state.parts:
             self.state.phase = "healthy"
         elif self.state.phase == "healthy":
             self.state.phase = "degraded"
@@ -228,7 +268,19 @@ class Supervisor:
 
     def _publish(self) -> None:
         self.state.sessions = {part.name: part.process.pid for part in self.parts if part.process}
-        write_private(state_file(self.site.state), json.dumps(vars(self.state)))
+        _write_state(state_file(self.site.state), json.dumps(vars(self.state)))
+
+
+def _write_state(path: Path, content: str) -> None:
+    """Replace the file; on a full disk write over it, which takes no new block, so that health is told."""
+    try:
+        write_private(path, content)
+    except OSError as error:
+        log.error("%s: %s", path, error)
+        if path.exists():
+            length = max(path.stat().st_size, len(content))
+            with path.open("r+b", buffering=0) as file:
+                file.write(content.ljust(length).encode())  # one write: JSON may end in spaces
 
 
 def _is_healthy(report: Mapping[str, Any], part: str) -> bool:
@@ -272,7 +324,7 @@ def read_state(home: Path) -> dict[str, Any]:
 @contextmanager
 def held(home: Path, patience_s: float = 0.0) -> Iterator[bool]:
     """Yield whether the supervisor's lock could be taken within `patience_s`; held until the block ends."""
-    home.mkdir(parents=True, exist_ok=True)
+    private_folder(home)
     deadline = time.monotonic() + patience_s
     with (home / "supervisor.lock").open("w") as stream:
         while True:

@@ -22,7 +22,13 @@ import boto3
 from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from avatarlab_ops.errors import InvariantBroken, MediaRefused, ReferenceRefused, TransientError
+from avatarlab_ops.errors import (
+    AvatarlabError,
+    InvariantBroken,
+    MediaRefused,
+    ReferenceRefused,
+    TransientError,
+)
 from avatarlab_ops.request import split_reference
 from avatarlab_ops.settings import Settings
 
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectVersionsOutputTypeDef
 
 CHUNK = 1 << 20  # bytes a read
+PROBE = "avatarlab-write-probe"  # key of the object by which a bucket shows that it takes writes
 MISSING = {"404", "NoSuchKey", "NoSuchBucket", "NotFound"}
 TAKEN = {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
 _making = threading.Lock()  # a session builds one client at a time
@@ -153,6 +160,18 @@ class Objects:
                 self.client.put_bucket_versioning(
                     Bucket=versioned, VersioningConfiguration={"Status": "Enabled"}
                 )
+
+    def check_writes(self) -> None:
+        """Raise TransientError, saying what to do, for a bucket that does not take an object."""
+        for bucket in self.settings.buckets:
+            try:
+                self.put_if_absent(bucket, PROBE, b"may be deleted")
+                self.delete(bucket, PROBE)
+            except AvatarlabError as error:
+                raise TransientError(
+                    f"the bucket {bucket} takes no object: {error}. Free disk space of the object store, "
+                    f"or let the key in AVATARLAB_S3_ACCESS_KEY read, write, list and delete there"
+                ) from error
 
     def _create(self, bucket: str) -> None:
         try:

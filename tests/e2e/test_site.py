@@ -41,7 +41,9 @@ def test_files_with_secrets_are_the_owners_alone(site: Site) -> None:
     secrets = json.loads((site.home / "airflow" / "keys.json").read_text()).values()
     config = (site.home / "airflow" / "airflow.cfg").read_text()
     logs = [path for path in (site.home / "logs").glob("*.log") if path.stat().st_size < 50_000_000]
-    for secret in [*secrets, site.settings.s3_secret_key]:
+    passwords = json.loads((site.home / "airflow" / "passwords.json").read_text())
+    assert set(passwords) == {"admin", "anna"}
+    for secret in [*secrets, *passwords.values(), site.settings.s3_secret_key]:
         assert secret not in config
         assert not [path for path in logs if secret in path.read_text(errors="replace")]
 
@@ -49,6 +51,18 @@ def test_files_with_secrets_are_the_owners_alone(site: Site) -> None:
 def test_up_again_finds_it_running(site: Site) -> None:
     pid = read_state(site.home)["pid"]
     assert control.up(site.home, lambda _: None).pid == pid
+
+
+def test_a_hung_scheduler_is_seen_and_started_again(site: Site) -> None:
+    before = read_state(site.home)
+    os.kill(before["sessions"]["scheduler"], signal.SIGSTOP)
+    deadline = time.monotonic() + 120
+    while read_state(site.home)["restarts"].get("scheduler") == before["restarts"].get("scheduler"):
+        assert time.monotonic() < deadline, "nobody noticed"
+        time.sleep(0.2)
+    while read_state(site.home)["phase"] != "healthy":
+        assert time.monotonic() < deadline + 180, "it did not come back"
+        time.sleep(0.2)
 
 
 def test_a_killed_part_is_started_again_and_leaves_no_orphans(site: Site) -> None:

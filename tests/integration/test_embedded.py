@@ -179,6 +179,14 @@ def test_a_store_that_was_started_with_open_ports_is_closed(home: Path) -> None:
     assert _read(settings, "before") == (True, True, True)
 
 
+def test_a_folder_that_others_could_enter_is_closed(home: Path) -> None:
+    embedded.ensure(home)
+    for folder in (home, home / "logs", home / "run"):
+        folder.chmod(0o755)
+    embedded.ensure(home)
+    assert [stat.S_IMODE((home / name).stat().st_mode) for name in (".", "logs", "run")] == [0o700] * 3
+
+
 def test_a_second_ensure_adopts_also_from_another_process(home: Path) -> None:
     first, pids = embedded.ensure(home), _pids(home)
     code = (

@@ -115,6 +115,14 @@ def test_what_is_deleted_is_gone_in_every_version(stores: Settings) -> None:
     store.delete(bucket, "renders/1/video.mp4.sha256")
 
 
+def test_a_bucket_that_takes_no_object_is_named_with_what_to_do(stores: Settings) -> None:
+    objects(stores).check_writes()
+    assert [list(objects(stores).keys(bucket, "avatarlab-write")) for bucket in stores.buckets] == [[]] * 5
+    closed = replace(stores, bucket_evidence="never-made")
+    with pytest.raises(TransientError, match=r"never-made takes no object.*Free disk space.*or let the key"):
+        Objects(closed).check_writes()
+
+
 def test_only_the_bucket_of_outputs_keeps_versions(stores: Settings) -> None:
     client = objects(stores).client
     kept = {bucket for bucket in stores.buckets if "Status" in client.get_bucket_versioning(Bucket=bucket)}

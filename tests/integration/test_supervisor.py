@@ -1,0 +1,129 @@
+"""What the supervisor promises without Airflow: a full disk, several starts at once, a failed migration."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from avatarlab_ops.embedded import airflow, control
+from avatarlab_ops.embedded import servers as embedded
+from avatarlab_ops.embedded.supervisor import read_state
+from avatarlab_ops.errors import InvariantBroken
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.objects import Objects
+
+# One look of the supervisor for each line that it is sent; its signals need a main thread of their own.
+LOOKING = """
+import pathlib, sys
+from avatarlab_ops.embedded import airflow, servers
+from avatarlab_ops.embedded.supervisor import Supervisor
+home = pathlib.Path(sys.argv[1])
+servers.ensure(home)
+supervisor = Supervisor(airflow.Site(home, "127.0.0.1", 9))
+for _ in sys.stdin:
+    supervisor._look()
+    print("looked", flush=True)
+"""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own; `_limit` makes it as small as what it holds, without writing gigabytes."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a file system")
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4g", "none", place], check=False).returncode:
+        pytest.skip("this container may not mount")
+    try:
+        yield place
+    finally:
+        embedded.stop(place / "home")
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def _limit(disk: Path, free_bytes: int) -> None:
+    size = shutil.disk_usage(disk).used + free_bytes
+    subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True)
+
+
+def test_a_full_disk_kills_nothing_and_is_told(small_disk: Path) -> None:
+    home = small_disk / "home"
+    argv = [sys.executable, "-c", LOOKING, str(home)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as looking:
+        _watch_a_disk_run_full(small_disk, home, looking)
+    assert looking.returncode == 0
+    settings = Settings.from_env({"AVATARLAB_HOME": str(home)})
+    Objects(settings).check_writes()
+    with psycopg.connect(settings.pg_dsn) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS written (at timestamptz)")
+
+
+def _watch_a_disk_run_full(disk: Path, home: Path, looking: subprocess.Popen[str]) -> None:
+    assert looking.stdin
+    assert looking.stdout
+
+    def look() -> dict[str, str]:
+        print("look", file=looking.stdin, flush=True)
+        assert looking.stdout.readline() == "looked\n", "the supervisor died"
+        return read_state(home)["parts"]
+
+    assert look() == {"stores": "healthy"}
+    before = {status.name: status.pid for status in embedded.status(home)}
+    _limit(disk, 0)
+    for _ in range(3):
+        assert look()["disk"].startswith("full: 0 MB free under ")
+    assert [psutil.pid_exists(pid) for pid in before.values() if pid] == [True] * 3
+
+    _limit(disk, 2 << 30)
+    assert look() == {"stores": "healthy"}
+
+
+def test_several_starts_at_once_end_alike(tmp_path: Path) -> None:
+    """None of them can succeed here, and each says why; a start that succeeds is in tests/e2e."""
+    nowhere = {
+        "AVATARLAB_HOME": str(tmp_path / "home"), "AVATARLAB_PORT": "0",
+        "AVATARLAB_PG_DSN": "postgresql://a:b@127.0.0.1:9/avatarlab",
+        "AVATARLAB_MONGO_URI": "mongodb://127.0.0.1:9/avatarlab",
+        "AVATARLAB_S3_ENDPOINT": "http://127.0.0.1:9",
+        "AVATARLAB_S3_ACCESS_KEY": "a", "AVATARLAB_S3_SECRET_KEY": "b",
+    }  # fmt: skip
+    starts = [
+        subprocess.Popen(
+            [sys.executable, "-m", "avatarlab_ops.cli", "up"], env=os.environ | nowhere,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(3)
+    ]  # fmt: skip
+    ends = {(start.communicate(timeout=300)[1].splitlines()[-1], start.returncode) for start in starts}
+    assert len(ends) == 1, ends
+    assert "http://127.0.0.1:9" in ends.pop()[0]
+
+
+def test_a_failed_migration_tells_its_last_line(
+    servers: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = servers.pg_dsn.replace("avatarlab:", "avatarlab:not-", 1)
+    monkeypatch.setenv("AVATARLAB_AIRFLOW_DSN", wrong)
+    with pytest.raises(InvariantBroken, match=r"db migrate` ended with exit code 1: .*password auth"):
+        airflow.prepare(airflow.Site(tmp_path / "state", "127.0.0.1", 9), servers)
+
+
+def test_every_user_has_a_password_before_airflow_would_print_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = airflow.Site(tmp_path, "127.0.0.1", 9)
+    monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "admin:admin, anna:user")
+    site.home.mkdir()
+    known = airflow._passwords(site)
+    assert set(known) == {"admin", "anna"}
+    assert airflow._passwords(site) == known
+    assert control.running(tmp_path) is None
