@@ -61,7 +61,7 @@ def test_a_full_disk_kills_nothing_and_is_told(small_disk: Path) -> None:
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as looking:
         _watch_a_disk_run_full(small_disk, home, looking)
     assert looking.returncode == 0
-    settings = Settings.from_env({"AVATARLAB_HOME": str(home)})
+    settings = Settings.from_env(home)
     Objects(settings).check_writes()
     with psycopg.connect(settings.pg_dsn) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS written (at timestamptz)")
