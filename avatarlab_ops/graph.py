@@ -1,41 +1,78 @@
-"""The stage graph, read top to bottom: what follows what, and all that each artifact depends on.
+"""The stage graph, read top to bottom: what follows what, and everything that is said of a stage.
 
 admit ─┬─ speech ──┐
-       ├─ face ────┼─ lipsync ─┐
+       ├─ face ────┼─ lipsync ─┐        (prepare, between face and lipsync, runs in lipsync's task)
        └─ matte ───────────────┴─ composite ─ publish
+
+A new stage is its file in stages/ and its entry here; tasks, batches, predictions, measures and validators
+are derived. Imports nothing heavy: DAG files read it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, get_args
 
 from avatarlab_ops import engines
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.recipe import Recipe
 
-if TYPE_CHECKING:
-    from avatarlab_ops.stores.catalog.tables import Artifact
-
 Json = dict[str, Any]
+Pool = Literal["cpu", "gpu"]
+Aspect = Literal["video", "voice", "lips", "matte", "timing"]
+ASPECTS: tuple[Aspect, ...] = get_args(Aspect)  # what people may judge of a video
+
+
+class Identified(Protocol):
+    """An artifact, as far as what is made from it depends on it."""
+
+    @property
+    def sha256(self) -> str:
+        """Over its files."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Over what made it."""
 
 
 @dataclass(frozen=True)
+class Amount:
+    """How much a stage has to do. `side_px`: shorter side of its pictures, 0 where size plays no part."""
+
+    units: float
+    side_px: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One stage that makes an artifact: what it reads, and all that its result depends on.
+    """One stage: what it reads, all that its result depends on, where it runs and what is told of it.
 
     `version` is raised whenever the stage's own code may change its output; `after` names the stages whose
     artifacts it reads, `sources` the input objects; `engine` gives (kind, name) from the plan.
     """
 
-    name: str
-    version: str
-    params: Callable[[Plan], Json]
+    name: str  # and that of its module in stages/
+    version: str = "1"
+    params: Callable[[Plan], Json] = lambda _: {}
     after: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     engine: Callable[[Plan], tuple[str, str]] | None = None
-    wanted: Callable[[Plan], bool] = lambda _: True
+    when: Callable[[Plan], bool] | None = None  # which renders have use for it; None: every one
+    pool: Pool = "cpu"
+    within: str | None = None  # the stage in whose task it runs; None: in a task of its own
+    group: str  # task of a bulk run's batch that does it; its stages share one pool
+    work: Callable[[Plan, float], Amount] = lambda _plan, _speech_s: Amount(
+        0
+    )  # for so many seconds of speech
+    usual_s: float = 0.0  # seconds a unit at 720 px before any was measured: default engine, two CPU cores
+    measures: Mapping[str, str] = field(default_factory=dict)  # figure of a published video -> its fact
+    documents: Mapping[str, str] = field(default_factory=dict)  # fact -> the collection that keeps it
+    judged: tuple[Aspect, ...] = ()  # what people judge its engine by
+
+    def wanted(self, plan: Plan) -> bool:
+        """Whether a render of this plan has use for the stage."""
+        return self.when is None or self.when(plan)
 
 
 def _speech(plan: Plan) -> Json:
@@ -70,32 +107,106 @@ def _composite(plan: Plan) -> Json:
     }  # fmt: skip
 
 
-GRAPH = (
-    Stage(
-        "speech", "3", _speech, sources=("voice_sample",),
-        engine=lambda plan: ("speech", plan.engines.speech),
-    ),
-    Stage("face", "2", _footage, sources=("avatar",), engine=lambda _: ("face", "landmarker")),
-    Stage(
-        "matte", "3", _footage, sources=("avatar",), engine=lambda plan: ("matting", plan.engines.matting),
-        wanted=lambda plan: plan.background.kind != "original",
-    ),
-    Stage(
-        "lipsync", "2", _lipsync, after=("speech", "face"), sources=("avatar",),
-        engine=lambda plan: ("lipsync", plan.engines.lipsync),
-    ),
-    Stage(
-        "composite", "4", _composite, after=("speech", "face", "matte", "lipsync"),
-        sources=("avatar", "backdrop"),
-    ),
+def _characters(plan: Plan, _: float) -> Amount:
+    return Amount(sum(len(line.text) for line in plan.script))
+
+
+def _pictures(plan: Plan, _: float) -> Amount:
+    """Pictures of the footage, each read once."""
+    pictures = (plan.avatar.duration_s or 0) * plan.footage.fps
+    return Amount(max(1.0, pictures), plan.footage.max_short_side_px)
+
+
+def _frames(plan: Plan, speech_s: float) -> Amount:
+    """Frames of the video, in the footage's size."""
+    return Amount(max(1.0, speech_s * plan.picture.fps), plan.footage.max_short_side_px)
+
+
+def _encoded(plan: Plan, speech_s: float) -> Amount:
+    """Frames of the video, in its own size."""
+    return Amount(max(1.0, speech_s * plan.picture.fps), min(plan.picture.width, plan.picture.height))
+
+
+def _facts(*names: str, **renamed: str) -> dict[str, str]:
+    return {name: name for name in names} | renamed
+
+
+ADMIT = Stage(name="admit", group="prepare")
+SPEECH = Stage(
+    name="speech", version="3", params=_speech, sources=("voice_sample",),
+    engine=lambda plan: ("speech", plan.engines.speech), pool="gpu", group="perform",
+    work=_characters, usual_s=0.02, measures=_facts("loudness_lufs", "words", speech_s="duration_s"),
+    documents={"timeline": "timelines"}, judged=("voice", "timing"),
 )  # fmt: skip
-STAGES = ("admit", *(stage.name for stage in GRAPH), "publish")
-MADE = ("speech", "face", "matte", "prepare", "lipsync", "composite")  # kinds of artifacts, sources first
-BY_NAME = {stage.name: stage for stage in GRAPH}
-GPU_STAGES = ("speech", "matte", "lipsync")  # what runs in the pool `gpu`: their seconds are GPU-seconds
+FACE = Stage(
+    name="face", version="2", params=_footage, sources=("avatar",), engine=lambda _: ("face", "landmarker"),
+    group="prepare", work=_pictures, usual_s=0.05, measures=_facts("frames_without_face"),
+)  # fmt: skip
+MATTE = Stage(
+    name="matte", version="3", params=_footage, sources=("avatar",),
+    engine=lambda plan: ("matting", plan.engines.matting),
+    when=lambda plan: plan.background.kind != "original", pool="gpu", group="perform",
+    work=_pictures, usual_s=0.2, measures=_facts("alpha_coverage"), judged=("matte",),
+)  # fmt: skip
+PREPARE = Stage(
+    name="prepare", version="2", params=_footage, after=("face",), sources=("avatar",),
+    engine=lambda plan: ("lipsync", plan.engines.lipsync),
+    when=lambda plan: engines.info("lipsync", plan.engines.lipsync).prepares,
+    pool="gpu", within="lipsync", group="perform", work=_pictures,
+)  # fmt: skip
+LIPSYNC = Stage(
+    name="lipsync", version="2", params=_lipsync, after=("speech", "face", "prepare"), sources=("avatar",),
+    engine=lambda plan: ("lipsync", plan.engines.lipsync), pool="gpu", group="perform",
+    work=_frames, usual_s=0.04, measures=_facts("frames"), judged=("lips", "timing"),
+)  # fmt: skip
+COMPOSITE = Stage(
+    name="composite", version="4", params=_composite, after=("speech", "face", "matte", "lipsync"),
+    sources=("avatar", "backdrop"), group="finish", work=_encoded, usual_s=0.04,
+    measures=_facts("duration_s", "frames", "fps", "width", "height", "lip_gap_r", "lip_lag_ms"),
+)  # fmt: skip
+# What is shown: the files of these artifacts; of equal names the later stage's.
+PUBLISH = Stage(name="publish", after=("composite",), group="finish")
+
+GRAPH = (SPEECH, FACE, MATTE, PREPARE, LIPSYNC, COMPOSITE)  # what makes artifacts by the plan, sources first
+EVERY = (ADMIT, *GRAPH, PUBLISH)
+BY_NAME = {stage.name: stage for stage in EVERY}
+STAGES = tuple(stage.name for stage in EVERY if stage.within is None)  # the tasks of a render
+MADE = tuple(stage.name for stage in GRAPH)  # kinds of artifacts
+GPU_STAGES = tuple(stage.name for stage in GRAPH if stage.pool == "gpu")  # their seconds are GPU-seconds
+# Tasks of a bulk run's batch, in order, and the stages that each does.
+GROUPS = {
+    group: tuple(s.name for s in EVERY if s.group == group and s.within is None)
+    for group in dict.fromkeys(stage.group for stage in EVERY)
+}
+GROUP_POOLS = {group: BY_NAME[names[0]].pool for group, names in GROUPS.items()}
+ALWAYS = tuple(stage.name for stage in GRAPH if stage.when is None)  # artifacts that every video has
+DOCUMENTS = {fact: collection for stage in GRAPH for fact, collection in stage.documents.items()}
 
 
-def recipe(stage: Stage, plan: Plan, artifacts: Mapping[str, Artifact]) -> Recipe | None:
+def parts(stage: Stage) -> tuple[Stage, ...]:
+    """What a stage's task does: the stages within it, then the stage itself."""
+    return (*(one for one in GRAPH if one.within == stage.name), stage)
+
+
+def before(name: str) -> tuple[str, ...]:
+    """The tasks that a task directly follows; what comes earlier anyway is left out."""
+    direct = _read(name)
+    return tuple(one for one in direct if not any(one in _ancestors(other) for other in direct))
+
+
+def _read(name: str) -> tuple[str, ...]:
+    """The tasks whose artifacts a task reads; `admit` for one that reads none."""
+    read = [BY_NAME[source] for part in parts(BY_NAME[name]) for source in part.after]
+    tasks = dict.fromkeys(source.within or source.name for source in read)
+    tasks.pop(name, None)
+    return tuple(tasks) or (() if name == ADMIT.name else (ADMIT.name,))
+
+
+def _ancestors(name: str) -> set[str]:
+    return {one for task in _read(name) for one in (task, *_ancestors(task))}
+
+
+def recipe(stage: Stage, plan: Plan, artifacts: Mapping[str, Identified]) -> Recipe | None:
     """What the stage would make, None while an artifact that it reads does not exist."""
     inputs: dict[str, Json] = {}
     for role in stage.sources:

@@ -21,7 +21,7 @@ from avatarlab_ops.errors import (
     TransientError,
     WorkInFlight,
 )
-from avatarlab_ops.graph import BY_NAME, GRAPH, STAGES, Stage, files, recipe
+from avatarlab_ops.graph import ADMIT, BY_NAME, GRAPH, PUBLISH, STAGES, Stage, files, parts, recipe
 from avatarlab_ops.plan import ROLES, Plan
 from avatarlab_ops.progress import Report, silent
 from avatarlab_ops.renders import status
@@ -128,20 +128,22 @@ def run_stage(
         if render.state == "published":
             made = artifacts.get(stage)
             return StageResult(render_id, stage, True, True, made.fingerprint if made else None)
-        if stage == "admit":
+        if stage == ADMIT.name:
             admitted = _admit(settings, render_id, AvatarRequest.parse(body))
             if deliver_now:
                 deliver(settings, render_id)
             return admitted
         if render.plan is None:
-            raise InvariantBroken(f"{stage} was called before admit")
-        if stage == "publish":
+            raise InvariantBroken(f"{stage} was called before {ADMIT.name}")
+        if stage == PUBLISH.name:
             compute_s = publish.publish(settings, render_id)
             if deliver_now:
                 deliver(settings, render_id)
             return StageResult(render_id, stage, True, False, None, compute_s)
         plan = Plan.model_validate(render.plan)
-        return _make(settings, render_id, BY_NAME[stage], plan, artifacts=artifacts, report=report, wait=wait)
+        for part in parts(BY_NAME[stage]):
+            result = _make(settings, render_id, part, plan, report=report, wait=wait)
+        return result
 
 
 def deliver(settings: Settings, render_id: str) -> None:
@@ -188,7 +190,11 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
     plan = admit(settings, request)
     inputs = {role: getattr(plan, role) for role in ROLES}
     found = _existing(settings, plan)
-    pending = tuple(stage.name for stage in GRAPH if stage.wanted(plan) and stage.name not in found)
+    pending = tuple(
+        stage.name
+        for stage in GRAPH
+        if stage.wanted(plan) and stage.name not in found and stage.within is None
+    )
     compute_s = time.monotonic() - started
     with transaction(settings.pg_dsn) as db:
         held = consent.check(db, consent.materials(plan), plan.language, request.labels)
@@ -206,9 +212,9 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
             elif stage.name in found:
                 fingerprint = found[stage.name].fingerprint
                 records.end_stage(db, render_id, stage.name, "cached", artifact=fingerprint)
-        records.end_stage(db, render_id, "admit", "done", compute_s=compute_s)
+        records.end_stage(db, render_id, ADMIT.name, "done", compute_s=compute_s)
         openlineage.post(db, settings, render_id, "RUNNING")
-    return StageResult(render_id, "admit", True, False, None, compute_s, (*pending, "publish"))
+    return StageResult(render_id, ADMIT.name, True, False, None, compute_s, (*pending, PUBLISH.name))
 
 
 def _existing(settings: Settings, plan: Plan) -> dict[str, Artifact]:
@@ -230,10 +236,10 @@ def _make(
     stage: Stage,
     plan: Plan,
     *,
-    artifacts: Mapping[str, Artifact],
     report: Report,
     wait: bool,
 ) -> StageResult:
+    """Make a stage's artifact from those of the stages before it, or find it."""
     from avatarlab_ops import model_files
     from avatarlab_ops.renders import prediction
     from avatarlab_ops.stages import runner
@@ -243,6 +249,8 @@ def _make(
         with transaction(settings.pg_dsn) as db:
             records.end_stage(db, render_id, stage.name, "not_needed")
         return StageResult(render_id, stage.name, False, False)
+    with transaction(settings.pg_dsn) as db:
+        artifacts = records.artifacts_of(db, render_id)
     model_files.ensure(settings, files(stage, plan))
     wanted = recipe(stage, plan, artifacts)
     if wanted is None:
@@ -254,7 +262,7 @@ def _make(
     with transaction(settings.pg_dsn) as db:
         records.end_stage(db, render_id, stage.name, state, artifact=made.fingerprint, compute_s=compute_s)
         if not cached:
-            prediction.learn(db, stage.name, plan, artifacts=artifacts, made=made, took_s=compute_s)
+            prediction.learn(db, stage, plan, artifacts=artifacts, made=made, took_s=compute_s)
     return StageResult(render_id, stage.name, True, cached, made.fingerprint, compute_s)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import importlib
 
-from avatarlab_ops.graph import STAGES
+from avatarlab_ops.graph import EVERY
 
 MODULES = (
-    *(f"avatarlab_ops.stages.{stage}" for stage in STAGES),
+    *(f"avatarlab_ops.stages.{stage.name}" for stage in EVERY),
     "avatarlab_ops.stages.runner",
     "avatarlab_ops.pipeline",
     "avatarlab_ops.engines.speech.assemble",

@@ -12,16 +12,16 @@ AVATARLAB_REGENERATE_CRON (e.g. `0 3 * * *`) makes anew by the clock whatever is
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import DAG, task_group
+from airflow.sdk import DAG, chain, task_group
 from avatarlab_airflow import as_params
 from avatarlab_bulk import BatchOperator, PlanOperator, ReportOperator
 
-from avatarlab_ops import environment
+from avatarlab_ops import environment, graph
 from avatarlab_ops.bulk.contract import form_schema
 
 VARIABLES = environment.read()
-GPU_TASKS = VARIABLES.bulk_gpu_tasks
-CPU_TASKS = VARIABLES.bulk_cpu_tasks
+# Tasks of bulk runs in each pool at a time.
+SHARES = {"cpu": VARIABLES.bulk_cpu_tasks, "gpu": VARIABLES.bulk_gpu_tasks}
 
 with DAG(
     "avatar_regenerate",
@@ -49,10 +49,10 @@ with DAG(
     @task_group
     def batch(number: int) -> None:
         """One batch of items."""
-        prepare = BatchOperator(group="prepare", batch=number, max_active_tis_per_dag=CPU_TASKS)
-        perform = BatchOperator(group="perform", batch=number, pool="gpu", max_active_tis_per_dag=GPU_TASKS)
-        finish = BatchOperator(group="finish", batch=number, max_active_tis_per_dag=CPU_TASKS)
-        prepare >> perform >> finish
+        chain(*(
+            BatchOperator(group=group, batch=number, pool=pool, max_active_tis_per_dag=SHARES[pool])
+            for group, pool in graph.GROUP_POOLS.items()
+        ))  # fmt: skip
 
     report = ReportOperator(task_id="report", trigger_rule="all_done")
     batch.expand(number=plan.output) >> report

@@ -5,6 +5,10 @@ from datetime import timedelta
 from airflow.sdk import DAG
 from avatarlab_airflow import AdmitOperator, PublishOperator, StageOperator, params
 
+from avatarlab_ops import graph
+
+OPERATORS = {graph.ADMIT.name: AdmitOperator, graph.PUBLISH.name: PublishOperator}
+
 with DAG(
     "avatar_render",
     description="A script, a likeness and a voice in; a published talking video out.",
@@ -16,7 +20,6 @@ with DAG(
     max_active_runs=32,
     default_args={
         "owner": "avatarlab",
-        "pool": "cpu",
         "retries": 4,
         "retry_delay": timedelta(seconds=2),
         "retry_exponential_backoff": 2,
@@ -25,14 +28,9 @@ with DAG(
         "priority_weight": 10,  # before every bulk task, which has 1
     },
 ) as dag:
-    admit = AdmitOperator(stage="admit")
-    speech = StageOperator(stage="speech", pool="gpu")
-    face = StageOperator(stage="face")
-    matte = StageOperator(stage="matte", pool="gpu")
-    lipsync = StageOperator(stage="lipsync", pool="gpu")
-    composite = StageOperator(stage="composite")
-    publish = PublishOperator(stage="publish")
-
-    admit >> [speech, face, matte]
-    [speech, face] >> lipsync
-    [lipsync, matte] >> composite >> publish
+    tasks = {
+        name: OPERATORS.get(name, StageOperator)(stage=name, pool=graph.BY_NAME[name].pool)
+        for name in graph.STAGES
+    }
+    for name, task in tasks.items():
+        task << [tasks[before] for before in graph.before(name)]

@@ -15,6 +15,7 @@ from avatarlab_connections import settings
 from avatarlab_notes import REFUSAL
 from avatarlab_plugin import ManifestLink, VideoLink
 
+from avatarlab_ops import graph
 from avatarlab_ops.errors import AvatarlabError, OutOfMemory, StageTimeout, WorkInFlight
 from avatarlab_ops.request import form_schema
 
@@ -137,7 +138,7 @@ class StageOperator(BaseOperator):
 
     def render_id(self, where: Settings, context: Context) -> str:  # noqa: ARG002
         """Id of this run's render, as `admit` left it."""
-        return str(context["ti"].xcom_pull(task_ids="admit", key=RENDER_ID))
+        return str(context["ti"].xcom_pull(task_ids=graph.ADMIT.name, key=RENDER_ID))
 
 
 class EndOperator(StageOperator):
@@ -154,7 +155,7 @@ class AdmitOperator(EndOperator):
         """Return the record of the stage and what the render will take; refuses what the contract refuses."""
         from dataclasses import asdict
 
-        from avatarlab_ops import graph, pipeline
+        from avatarlab_ops import pipeline
         from avatarlab_ops.renders import status
 
         where = settings()
@@ -192,7 +193,7 @@ def deliver(context: Context) -> None:
     """Send on what is known of the render; Airflow calls it when the task's state is stored."""
     from avatarlab_ops import pipeline
 
-    pipeline.deliver(settings(), str(context["ti"].xcom_pull(task_ids="admit", key=RENDER_ID)))
+    pipeline.deliver(settings(), str(context["ti"].xcom_pull(task_ids=graph.ADMIT.name, key=RENDER_ID)))
 
 
 def report_failure(context: Context) -> None:
@@ -208,6 +209,6 @@ def report_failure(context: Context) -> None:
     told = {"code": "error", "reason": error if isinstance(error, str) else repr(error)}
     if isinstance(error, AvatarlabError):
         told = {"code": error.code, "reason": str(error)}
-    if render_id := task.xcom_pull(task_ids="admit", key=RENDER_ID):
+    if render_id := task.xcom_pull(task_ids=graph.ADMIT.name, key=RENDER_ID):
         pipeline.fail(settings(), render_id, error if isinstance(error, BaseException) else told["reason"])
     task.xcom_push(key=REFUSAL, value=told)

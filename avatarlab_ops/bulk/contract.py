@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from avatarlab_ops.canonical import digest
 from avatarlab_ops.errors import RequestInvalid
-from avatarlab_ops.renders.feedback import Aspect
+from avatarlab_ops.graph import Aspect
 from avatarlab_ops.request import Name, Part, Plain, Reference, flat_schema, refusal
 
 Reason = Literal["engine", "weights", "code", "input", "template"]

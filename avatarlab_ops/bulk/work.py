@@ -15,13 +15,12 @@ from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.planning import Outline, plan
 from avatarlab_ops.bulk.report import Summary, finish
 from avatarlab_ops.errors import AvatarlabError, InputError, RenderCancelled, TransientError
-from avatarlab_ops.graph import GPU_STAGES
+from avatarlab_ops.graph import GROUPS, PUBLISH
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import bulk, transaction
 from avatarlab_ops.stores.catalog.tables import BulkItem
 
-GROUPS = {"prepare": ("admit", "face"), "perform": GPU_STAGES, "finish": ("composite", "publish")}
 log = logging.getLogger(__name__)
 
 
@@ -42,7 +41,7 @@ def work(
     try:
         return _turn(settings, bulk_id, batch, group, deadline=time.monotonic() + turn_s, last_try=last_try)
     finally:
-        if group == "finish":  # what the stages before have to tell leaves with it
+        if PUBLISH.name in GROUPS[group]:  # what the stages before have to tell leaves with it
             outbox.deliver(settings)
 
 

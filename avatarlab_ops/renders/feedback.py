@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.graph import ASPECTS, GRAPH, Aspect
 from avatarlab_ops.lineage import query
 from avatarlab_ops.request import Part, PlainLines, refusal
 from avatarlab_ops.settings import Settings
@@ -26,15 +27,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 COLLECTION = "feedback"
-Aspect = Literal["video", "voice", "lips", "matte", "timing"]
-ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 # The stages whose engines a rating is about. Timing is about two: speech says when, lip-sync follows.
 STAGES: dict[Aspect, tuple[str, ...]] = {
-    "video": (),
-    "voice": ("speech",),
-    "lips": ("lipsync",),
-    "matte": ("matte",),
-    "timing": ("speech", "lipsync"),
+    aspect: tuple(stage.name for stage in GRAPH if aspect in stage.judged) for aspect in ASPECTS
 }
 LOW = 2  # a rating at or below this is a bad one
 MAX_CALLER = 200

@@ -1,7 +1,7 @@
 """What a render will cost, from what such work has cost before.
 
-Seconds of a stage are a straight line over its work: characters for speech, pictures of footage for face and
-matte, frames of the video for lip-sync and composite; measured for each engine and picture size.
+Seconds of a stage are a straight line over its work (`Stage.work`); measured for each engine and picture
+size.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from avatarlab_ops.graph import BY_NAME, GPU_STAGES, GRAPH
+from avatarlab_ops.graph import GPU_STAGES, GRAPH, SPEECH, Stage
 from avatarlab_ops.plan import Plan
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 SPOKEN = "spoken"  # kept like a stage: seconds of speech over characters
 BOUNDARY_S = 1.0  # what starting one more task costs
 DEFAULT_SIDE_PX = 720
-# Seconds a unit of work at 720 px before anything was measured: the default engines on two CPU cores.
-DEFAULTS = {SPOKEN: 0.07, "speech": 0.02, "face": 0.05, "matte": 0.2, "lipsync": 0.04, "composite": 0.04}
+SPOKEN_S = 0.07  # of speech for a character, before any was measured
 
 
 @dataclass(frozen=True)
@@ -33,39 +32,27 @@ class Work:
     engine: str
     side_px: int
     units: float
+    usual_s: float  # seconds a unit, at 720 px, before anything was measured
 
 
-def characters(plan: Plan) -> int:
-    """Length of the script."""
-    return sum(len(line.text) for line in plan.script)
-
-
-def work(stage: str, plan: Plan, speech_s: float) -> Work:
+def work(stage: Stage, plan: Plan, speech_s: float) -> Work:
     """The work of a stage for a video of `speech_s` seconds."""
-    engine = BY_NAME[stage].engine
-    name = engine(plan)[1] if engine else ""
-    side = plan.footage.max_short_side_px
-    if stage == "speech":
-        return Work(stage, name, 0, characters(plan))
-    if stage in ("face", "matte"):
-        pictures = (plan.avatar.duration_s or 0) * plan.footage.fps
-        return Work(stage, name, side, max(1.0, pictures))
-    if stage == "composite":
-        side = min(plan.picture.width, plan.picture.height)
-    return Work(stage, name, side, max(1.0, speech_s * plan.picture.fps))
+    engine = stage.engine(plan)[1] if stage.engine else ""
+    amount = stage.work(plan, speech_s)
+    return Work(stage.name, engine, amount.side_px, amount.units, stage.usual_s)
 
 
 def learn(
-    db: Session, stage: str, plan: Plan, *, artifacts: Mapping[str, Artifact], made: Artifact, took_s: float
+    db: Session, stage: Stage, plan: Plan, *, artifacts: Mapping[str, Artifact], made: Artifact, took_s: float
 ) -> None:
     """Keep what a stage has just cost. `artifacts`: of the stages before; `made`: its own."""
     from avatarlab_ops.stores.catalog import rates
 
-    speech = made if stage == "speech" else artifacts.get("speech")
+    speech = made if stage == SPEECH else artifacts.get(SPEECH.name)
     speech_s = float(speech.facts["duration_s"]) if speech else 0.0
     did = work(stage, plan, speech_s)
-    rates.observe(db, stage, did.engine, did.side_px, work=did.units, seconds=took_s)
-    if stage == "speech":
+    rates.observe(db, stage.name, did.engine, did.side_px, work=did.units, seconds=took_s)
+    if stage == SPEECH:
         rates.observe(db, SPOKEN, did.engine, 0, work=did.units, seconds=speech_s)
 
 
@@ -77,11 +64,16 @@ def predict(
     `found` are artifacts that exist, `free` names stages that others will have paid for by then.
     """
     known = list(rates)
-    speech = work("speech", plan, 0.0)
-    spoken = Work(SPOKEN, speech.engine, 0, speech.units)
-    speech_s = float(found["speech"].facts["duration_s"]) if "speech" in found else seconds(known, spoken)
-    todo = [s.name for s in GRAPH if s.wanted(plan) and s.name not in found and s.name not in set(free)]
-    return {name: round(seconds(known, work(name, plan, speech_s)), 3) for name in todo}
+    speech = found.get(SPEECH.name)
+    speech_s = float(speech.facts["duration_s"]) if speech else seconds(known, _spoken(plan))
+    todo = [s for s in GRAPH if s.wanted(plan) and s.name not in found and s.name not in set(free)]
+    return {stage.name: round(seconds(known, work(stage, plan, speech_s)), 3) for stage in todo}
+
+
+def _spoken(plan: Plan) -> Work:
+    """How long a script will take to say, as if that were work."""
+    speech = work(SPEECH, plan, 0.0)
+    return Work(SPOKEN, speech.engine, 0, speech.units, SPOKEN_S)
 
 
 def gpu_s(predicted: Mapping[str, float]) -> float:
@@ -90,10 +82,10 @@ def gpu_s(predicted: Mapping[str, float]) -> float:
 
 
 def seconds(rates: Iterable[Rate], job: Work) -> float:
-    """Seconds that a piece of work will take: by the nearest measured size, else by DEFAULTS."""
+    """Seconds that a piece of work will take: by the nearest measured size, else as usual."""
     same = [rate for rate in rates if (rate.stage, rate.engine) == (job.stage, job.engine)]
     if not same:
-        return DEFAULTS[job.stage] * job.units * _scale(job.side_px, DEFAULT_SIDE_PX)
+        return job.usual_s * job.units * _scale(job.side_px, DEFAULT_SIDE_PX)
     nearest = min(same, key=lambda rate: abs(rate.side_px - job.side_px))
     fixed, each = fit(nearest)
     return (fixed + each * job.units) * _scale(job.side_px, nearest.side_px)

@@ -37,14 +37,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Product:
-    """What a stage made: files by name, the figures worth keeping, and what it read beyond its recipe.
-
-    `inputs` maps a role to {sha256, fingerprint} of an artifact that the stage asked for by itself.
-    """
+    """What a stage made: files by name, and the figures worth keeping."""
 
     files: Mapping[str, Path]
     facts: Json = field(default_factory=dict)
-    inputs: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,6 @@ class Context:
     workspace: Path
     report: Report
     artifacts: Mapping[str, Artifact]  # of the stages before
-    wait: bool = True  # for equal work elsewhere, instead of raising WorkInFlight
 
     def source(self, source: Source) -> Path:
         """The input object as a local file. Raises ReferenceRefused when it was replaced since `admit`."""
@@ -141,7 +136,7 @@ def store(settings: Settings, recipe: Recipe, product: Product, *, render_id: st
         "stage_version": recipe.stage_version,
         "engine": recipe.engine,
         "params": recipe.params,
-        "inputs": {**recipe.inputs, **product.inputs},
+        "inputs": dict(recipe.inputs),
         "files": files,
         "sha256": digest({name: file["sha256"] for name, file in files.items()}),
         "bytes": sum(file["bytes"] for file in files.values()),

@@ -5,10 +5,9 @@ from __future__ import annotations
 from avatarlab_ops import engines
 from avatarlab_ops.engines.face import load_track
 from avatarlab_ops.media.streams import write_patches
-from avatarlab_ops.stages import speech
+from avatarlab_ops.stages import prepare, speech
 from avatarlab_ops.stages.context import Context, Product
 from avatarlab_ops.stages.face import open_avatar
-from avatarlab_ops.stages.prepare import prepared
 
 
 def run(work: Context) -> Product:
@@ -17,7 +16,7 @@ def run(work: Context) -> Product:
     engine = engines.load("lipsync", plan.engines.lipsync)
     track = load_track(work.artifact("face", "track.npz"))
     path, fps = work.new("patches.zip"), float(plan.picture.fps)
-    preparation, read = prepared(work)
+    preparation = prepare.read(work) if "prepare" in work.artifacts else None
     with open_avatar(work) as footage:
         patches = engine.patches(
             footage,
@@ -31,4 +30,4 @@ def run(work: Context) -> Product:
             report=work.report,
         )
         frames = write_patches(path, patches, fps)
-    return Product({"patches.zip": path}, {"frames": frames}, read)
+    return Product({"patches.zip": path}, {"frames": frames})

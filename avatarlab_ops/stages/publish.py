@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.errors import ConsentError, InvariantBroken, RenderCancelled
+from avatarlab_ops.graph import DOCUMENTS, GRAPH, PUBLISH
 from avatarlab_ops.lineage import openlineage as events
 from avatarlab_ops.plan import ROLES, Plan
 from avatarlab_ops.request import AvatarRequest
@@ -27,7 +28,6 @@ from avatarlab_ops.version import code_version, environment
 
 Json = dict[str, Any]
 WAIT_S = 600.0
-SHOWN = ("video.mp4", "video.webm", "poster.jpg", "captions.srt", "captions.vtt")
 
 
 def publish(settings: Settings, render_id: str) -> float:
@@ -45,9 +45,7 @@ def publish(settings: Settings, render_id: str) -> float:
             held = [consent.provenance(one) for one in _consents(db, render, request)]
             behind = {made.stage: made for made in ancestry.ancestry(db, render_id)} | artifacts
             made = {stage: _provenance(db, artifact) for stage, artifact in behind.items()}
-        if "composite" not in artifacts:
-            raise InvariantBroken("publish was called before composite")
-        files = _place(settings, render_id, artifacts["composite"])
+        files = _place(settings, render_id, shown(artifacts))
         manifest = _manifest(render, request, artifacts, files)
         manifest |= {"artifacts": made, "consents": held}
         manifest, files["manifest.json"] = _keep(settings, render_id, manifest)
@@ -66,14 +64,21 @@ def _consents(db: Session, render: tables.Render, request: tables.Request) -> li
     return consent.check(db, consent.materials(plan), plan.language, asked.labels)
 
 
-def _place(settings: Settings, render_id: str, composite: tables.Artifact) -> dict[str, Json]:
+def shown(artifacts: dict[str, tables.Artifact]) -> dict[str, tables.Artifact]:
+    """Name of each file that people look at to the artifact that holds it."""
+    made = [artifacts[stage] for stage in PUBLISH.after if stage in artifacts]
+    if not made:
+        raise InvariantBroken(f"{PUBLISH.name} was called before {' or '.join(PUBLISH.after)}")
+    return {name: artifact for artifact in made for name in artifact.files}
+
+
+def _place(settings: Settings, render_id: str, files: dict[str, tables.Artifact]) -> dict[str, Json]:
     """Copy what people look at to its lasting place."""
     placed: dict[str, Json] = {}
-    for name in SHOWN:
-        if name in composite.files:
-            source = stored(settings, composite, name)
-            copy = objects(settings).copy(source, settings.bucket_outputs, f"renders/{render_id}/{name}")
-            placed[name] = {"uri": copy.uri, "sha256": source.sha256, "bytes": copy.bytes}
+    for name, artifact in files.items():
+        source = stored(settings, artifact, name)
+        copy = objects(settings).copy(source, settings.bucket_outputs, f"renders/{render_id}/{name}")
+        placed[name] = {"uri": copy.uri, "sha256": source.sha256, "bytes": copy.bytes}
     return placed
 
 
@@ -104,7 +109,7 @@ def _manifest(
 
 
 def _provenance(db: Session, artifact: tables.Artifact) -> Json:
-    facts = {name: value for name, value in artifact.facts.items() if name != "timeline"}
+    facts = {name: value for name, value in artifact.facts.items() if name not in DOCUMENTS}
     return {
         "fingerprint": artifact.fingerprint,
         "sha256": artifact.sha256,
@@ -123,19 +128,11 @@ def _provenance(db: Session, artifact: tables.Artifact) -> Json:
 
 def measures(artifacts: dict[str, tables.Artifact]) -> Json:
     """The figures of a render that people compare: seconds, LUFS, milliseconds, shares."""
-    wanted = {
-        "speech": ("loudness_lufs", "words"),
-        "face": ("frames_without_face",),
-        "matte": ("alpha_coverage",),
-        "lipsync": ("frames",),
-        "composite": ("duration_s", "frames", "fps", "width", "height", "lip_gap_r", "lip_lag_ms"),
-    }
     found: Json = {}
-    for stage, names in wanted.items():
-        facts = artifacts[stage].facts if stage in artifacts else {}
-        found |= {name: facts[name] for name in names if name in facts}
-    speech = artifacts["speech"].facts if "speech" in artifacts else {}
-    return found | {"speech_s": speech.get("duration_s")}
+    for stage in GRAPH:
+        facts = artifacts[stage.name].facts if stage.name in artifacts else {}
+        found |= {name: facts[fact] for name, fact in stage.measures.items() if fact in facts}
+    return found
 
 
 def _warnings(plan: Json, artifacts: dict[str, tables.Artifact]) -> list[str]:
@@ -167,7 +164,7 @@ def _commit(
         consents.rely(db, render_id, [one.id for one in held])
         records.record_files(db, render_id, files)
         ancestry.record_sources(db, render_id)
-        records.end_stage(db, render_id, "publish", "done", compute_s=spent_s)
+        records.end_stage(db, render_id, PUBLISH.name, "done", compute_s=spent_s)
         outbox.post(db, "manifests", render_id, manifest, render_id)
         events.post(db, settings, render_id, "COMPLETE", files)
 

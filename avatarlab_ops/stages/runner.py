@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from avatarlab_ops import engines
 from avatarlab_ops.engines import device
 from avatarlab_ops.engines.batches import memory_errors
+from avatarlab_ops.graph import DOCUMENTS
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.progress import Report
 from avatarlab_ops.recipe import Recipe
@@ -64,7 +65,7 @@ def make(
         with context.workspace(settings, recipe.stage) as folder, _leased(settings, recipe, check):
             rows = context.ProgressRows(settings, render_id, recipe.stage, report)
             started = time.monotonic()
-            work = context.Context(settings, render_id, plan, folder, rows, artifacts, wait)
+            work = context.Context(settings, render_id, plan, folder, rows, artifacts)
             product = _run(recipe.stage, work)
             compute_s = time.monotonic() - started
             document = context.store(settings, recipe, product, render_id=render_id, compute_s=compute_s)
@@ -106,8 +107,7 @@ def _post(db: Session, document: context.Json) -> None:
     report = {name: document[name] for name in ("stage", "fingerprint", "sha256", "facts", "compute_s")}
     report |= {name: document[name] for name in ("engine", "params", "inputs", "environment", "code_version")}
     facts = dict(document["facts"])
-    timeline = facts.pop("timeline", None)
+    apart = {collection: facts.pop(fact) for fact, collection in DOCUMENTS.items() if fact in facts}
     report["facts"] = facts
-    outbox.post(db, "stage_reports", document["fingerprint"], report, render_id)
-    if timeline is not None:
-        outbox.post(db, "timelines", document["fingerprint"], timeline, render_id)
+    for collection, content in {"stage_reports": report, **apart}.items():
+        outbox.post(db, collection, document["fingerprint"], content, render_id)

@@ -16,6 +16,7 @@ from pymongo.errors import CollectionInvalid, DocumentTooLarge, OperationFailure
 from pymongo.write_concern import WriteConcern
 
 from avatarlab_ops.errors import InvariantBroken, TransientError
+from avatarlab_ops.graph import ALWAYS, ASPECTS
 from avatarlab_ops.settings import Settings
 
 Json = dict[str, Any]
@@ -32,8 +33,7 @@ def _schema(required: Json, optional: Json | None = None) -> Json:
 
 def _of_aspects(value: Json) -> Json:
     """Schema of an object that holds one `value` for each aspect of a video that can be rated."""
-    names = ("video", "voice", "lips", "matte", "timing")
-    properties = dict.fromkeys(names, value)
+    properties: Json = dict.fromkeys(ASPECTS, value)
     return {"bsonType": "object", "properties": properties, "additionalProperties": False}
 
 
@@ -43,7 +43,7 @@ VALIDATORS: dict[str, Json] = {
         "manifest_version": {"bsonType": "int"}, "render_id": _TEXT, "published_at": _TEXT,
         "request": {"bsonType": "object", "required": ["sha256", "body"]},
         "inputs": {"bsonType": "object", "required": ["avatar"]},
-        "artifacts": {"bsonType": "object", "required": ["speech", "face", "lipsync", "composite"]},
+        "artifacts": {"bsonType": "object", "required": list(ALWAYS)},
         "outputs": {"bsonType": "object"}, "measures": {"bsonType": "object"},
         "code_version": _TEXT, "environment": {"bsonType": "object"},
     }),

@@ -303,7 +303,7 @@ def test_a_cancelled_run_is_over_and_keeps_what_it_published(
     assert work.cancel(stores, "stopped").states == {"cancelled": 2, "published": 1}
     assert status.of(stores, str(second.render_id)).state == "cancelled"
     assert work._submit(stores, late) is None, "a task that had read the item before goes on with it"
-    assert all(work.work(stores, "stopped", 0, group) for group in work.GROUPS)
+    assert all(work.work(stores, "stopped", 0, group) for group in graph.GROUPS)
     assert report.finish(stores, "stopped").states == {"cancelled": 2, "published": 1}
     with pytest.raises(ReferenceRefused, match="no bulk run"):
         work.cancel(stores, "nothing")

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from avatarlab_ops.bulk import template
 from avatarlab_ops.bulk.contract import REASONS, BulkRequest, by_the_clock, form_schema
 from avatarlab_ops.bulk.report import COLUMNS, table
-from avatarlab_ops.bulk.work import GROUPS
 from avatarlab_ops.errors import InputError, RequestInvalid
-from avatarlab_ops.graph import BY_NAME, STAGES
+from avatarlab_ops.graph import BY_NAME, GROUP_POOLS, GROUPS, LIPSYNC, STAGES, parts
 from avatarlab_ops.renders import prediction
 from avatarlab_ops.renders.budget import Budget, fits_after
 from avatarlab_ops.stores.catalog.tables import Rate
@@ -85,10 +84,13 @@ def test_no_cell_of_the_report_is_a_formula(first: str, rest: str) -> None:
 
 
 def test_batches_do_every_stage_in_an_order_the_graph_allows() -> None:
-    order = [stage for group in GROUPS.values() for stage in group]
-    assert sorted(order) == sorted(STAGES)
+    tasks = [stage for group in GROUPS.values() for stage in group]
+    assert sorted(tasks) == sorted(STAGES)
+    order = [part.name for task in tasks for part in parts(BY_NAME[task])]
+    assert sorted(order) == sorted(BY_NAME)
     for stage in BY_NAME.values():
         assert all(order.index(before) < order.index(stage.name) for before in stage.after)
+        assert stage.pool == GROUP_POOLS[stage.group]
 
 
 def rate(points: list[tuple[float, float]], side_px: int = 360) -> Rate:
@@ -108,9 +110,9 @@ def test_a_line_through_what_was_measured() -> None:
 
 def test_the_nearest_size_is_scaled_by_its_pixels_and_the_default_serves_before_any() -> None:
     known = [rate([(100, 1.0)]), rate([(100, 30.0)], side_px=2160)]
-    job = prediction.Work("lipsync", "e", 720, 100)
+    job = prediction.Work("lipsync", "e", 720, 100, LIPSYNC.usual_s)
     assert prediction.seconds(known, job) == pytest.approx(4.0)
-    assert prediction.seconds([], job) == pytest.approx(prediction.DEFAULTS["lipsync"] * 100)
+    assert prediction.seconds([], job) == pytest.approx(LIPSYNC.usual_s * 100)
 
 
 def test_what_remains_is_the_longest_way_through_the_graph() -> None:

@@ -177,3 +177,10 @@ def _render(*stages: status.StageStatus) -> status.RenderStatus:
         "20261123-121233-6d55ac4d", None, "running", stages, None, None, None, (), None, None, {},
         datetime.now(UTC), None, None, None, None,
     )  # fmt: skip
+
+
+def test_feedback_has_an_option_for_each_aspect_that_is_judged() -> None:
+    from avatarlab_ops.cli import feedback
+    from avatarlab_ops.graph import ASPECTS
+
+    assert ("video", *feedback.ASPECTS) == ASPECTS

@@ -77,7 +77,7 @@ def _plan(**change: Any) -> Plan:
     shape = picture(asked.output, asked.background, avatar.width, avatar.height)
     return Plan(
         script=(Spoken(text=str(asked.script), pause_s=0.3),),
-        language=asked.language,
+        language=asked.language or "en-US",
         voice="heart",
         avatar=avatar,
         backdrop=None,

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from avatarlab_ops.graph import DOCUMENTS
 from avatarlab_ops.stores.catalog import tables as m
 
 Json = dict[str, Any]
@@ -48,8 +49,9 @@ def _of_ancestry(query: str) -> str:
 LINEAGE = _of_ancestry(""",
 made AS (
     SELECT artifact.fingerprint, artifact.stage, artifact.stage_version, artifact.sha256, artifact.bytes,
-        artifact.params, artifact.files, artifact.facts - 'timeline' AS facts, artifact.code_version,
-        artifact.compute_s, artifact.created_at, artifact.made_by, maker.run_id AS made_by_run,
+        artifact.params, artifact.files, artifact.facts - CAST(:apart AS text[]) AS facts,
+        artifact.code_version, artifact.compute_s, artifact.created_at, artifact.made_by,
+        maker.run_id AS made_by_run,
         CASE WHEN engine.id IS NOT NULL THEN jsonb_build_object(
             'kind', engine.kind, 'name', engine.name, 'version', engine.version,
             'weights', coalesce((SELECT jsonb_object_agg(weight.name, weight.sha256)
@@ -127,7 +129,8 @@ def lineage(db: Session, render_id: str) -> Json | None:
     (id to the item that it was), artifacts (fingerprint to artifact with engine, weights, params, inputs and
     files), files (name to published file).
     """
-    row = db.execute(sa.text(LINEAGE), {"render_id": render_id}).mappings().one_or_none()
+    values = {"render_id": render_id, "apart": list(DOCUMENTS)}
+    row = db.execute(sa.text(LINEAGE), values).mappings().one_or_none()
     return dict(row) if row else None
 
 

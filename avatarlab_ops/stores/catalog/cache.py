@@ -42,7 +42,7 @@ SELECT stage, count(*) AS stages FROM stage_run WHERE ended_at >= :since AND sta
 
 @dataclass(frozen=True)
 class Usage:
-    """One stage with one engine version. `prepare` is no task of its own: it has no hits and no misses."""
+    """One stage with one engine version."""
 
     stage: str
     engine: str | None  # NAME@VERSION; None: the stage has none
