@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Variable
+from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from avatarlab_airflow import caller_of, retry_policy, saying_why
 from avatarlab_connections import settings
@@ -109,7 +110,9 @@ class ReportOperator(BulkOperator):
             raise AirflowFailException("nothing was planned; the task plan says why")
         if outline["dry_run"]:
             raise AirflowSkipException("a dry run has nothing to report")
-        summary = report.finish(settings(), task.xcom_pull(task_ids="plan", key=BULK_ID))
+        address = str(conf.get("api", "base_url")).rstrip("/")
+        bulk_id = task.xcom_pull(task_ids="plan", key=BULK_ID)
+        summary = report.finish(settings(), bulk_id, address=address)
         if left := summary.states.get("waiting"):
             raise AirflowFailException(
                 f"{left} of {summary.items} items have not ended; clear this run, or ask for it again under "

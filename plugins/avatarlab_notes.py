@@ -21,6 +21,8 @@ MAX_NOTE = 1000  # characters, Airflow's limit
 @hookimpl
 def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:  # noqa: ARG001
     """Put the first reason that a task left under whatever note the run has already."""
+    if not dag_run.dag_id.startswith("avatar_"):
+        return
     if (reason := _first_reason(dag_run)) and reason not in (note := dag_run.note or ""):
         dag_run.note = f"{note}\n\n{reason}".strip()[:MAX_NOTE]
 

@@ -20,7 +20,7 @@ from avatarlab_ops.stores.objects import objects
 
 Json = dict[str, Any]
 COLUMNS = (
-    "number", "line", "key", "state", "render_id", "source", "video", "manifest",
+    "number", "line", "key", "state", "render_id", "source", "link", "video", "manifest",
     "duration_s", "compute_s", "gpu_s", "error_code", "error",
 )  # fmt: skip
 
@@ -64,14 +64,18 @@ def _summary(db: Any, settings: Settings, known: tables.BulkRun) -> Summary:
     )
 
 
-def finish(settings: Settings, bulk_id: str) -> Summary:
-    """Write the report and close the run if every item has ended; else say what is left."""
+def finish(settings: Settings, bulk_id: str, *, address: str | None = None) -> Summary:
+    """Write the report and close the run if every item has ended; else say what is left.
+
+    `address`: Airflow's own, under which a logged-in user opens the videos; None: the report has no links.
+    """
     with transaction(settings.pg_dsn) as db:
         bulk.settle(db, bulk_id)
         known = bulk.existing(db, bulk_id)
         if known.ended_at is not None or bulk.counts(db, bulk_id).get("waiting"):
             return _summary(db, settings, known)
-        report = _report(known, list(bulk.results(db, bulk_id, GPU_STAGES)))
+        items = [_linked(item, address) for item in bulk.results(db, bulk_id, GPU_STAGES)]
+        report = _report(known, items)
     # The items have ended, so that another attempt would write the same bytes.
     store, bucket = objects(settings), settings.bucket_outputs
     files = {"json": canonical_json(report), "csv": table(report["items"])}
@@ -83,6 +87,11 @@ def finish(settings: Settings, bulk_id: str) -> Summary:
             openlineage.send(db, settings, f"bulk:{bulk_id}:COMPLETE", event, None)
     outbox.deliver(settings)
     return status(settings, bulk_id)
+
+
+def _linked(item: Json, address: str | None) -> Json:
+    shown = address if item["state"] == "published" else None
+    return item | {"link": f"{shown}/avatarlab/renders/{item['render_id']}/video" if shown else None}
 
 
 def _key(bulk_id: str, suffix: str) -> str:
@@ -108,11 +117,14 @@ def _report(known: tables.BulkRun, items: list[Json]) -> Json:
 
 
 def table(items: list[Json]) -> bytes:
-    """The items as CSV, safe to open in a spreadsheet."""
+    """The items as CSV, safe to open in a spreadsheet; the variables of their rows as `row.NAME`."""
+    own = dict.fromkeys(name for item in items for name in item["variables"] or ())
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS)
-    writer.writeheader()
-    writer.writerows({name: neutral(item[name]) for name in COLUMNS} for item in items)
+    writer = csv.writer(text)
+    writer.writerow([*COLUMNS, *(f"row.{name}" for name in own)])
+    for item in items:
+        cells = [item[name] for name in COLUMNS] + [(item["variables"] or {}).get(name) for name in own]
+        writer.writerow(map(neutral, cells))
     return text.getvalue().encode()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -113,8 +114,10 @@ def test_bulk_line_by_line(shell: Shell, site: Site) -> None:
             assert bulk_id in told
         if "bulk cancel" in line:
             assert told == "2 published\n"
-    table = (shell.folder / "report.csv").read_text()
-    assert ("ann" in table, "bob" in table) == (True, True)
+    table = list(csv.DictReader((shell.folder / "report.csv").read_text().splitlines()))
+    assert [(item["key"], item["row.name"]) for item in table] == [("ann", "Ann"), ("bob", "Bob")]
+    token = site.client._http.headers["Authorization"]
+    assert {httpx.get(item["link"], headers={"Authorization": token}).status_code for item in table} == {307}
 
 
 @pytest.mark.parametrize(

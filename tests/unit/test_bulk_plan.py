@@ -78,9 +78,17 @@ def test_a_dry_run_asks_for_the_same_as_the_run_after_it() -> None:
 
 @given(st.sampled_from(["=", "+", "-", "@", "\t", "\r"]), st.text(max_size=20))
 def test_no_cell_of_the_report_is_a_formula(first: str, rest: str) -> None:
-    items = [dict.fromkeys(COLUMNS) | {"key": "a", "error": first + rest}]
+    own = {"key": "a", "error": first + rest, "variables": {"name": first + rest}}
+    items = [dict.fromkeys(COLUMNS) | own]
     (row,) = csv.DictReader(io.StringIO(table(items).decode(), newline=""))
-    assert row["error"] == f"'{first}{rest}"
+    assert row["error"] == row["row.name"] == f"'{first}{rest}"
+
+
+def test_the_report_has_each_rows_own_variables() -> None:
+    rows = [{"name": "Ann", "city": "Rome"}, None, {"name": "Bob"}]
+    items = [dict.fromkeys(COLUMNS) | {"variables": variables} for variables in rows]
+    found = csv.DictReader(io.StringIO(table(items).decode()))
+    assert [(row["row.name"], row["row.city"]) for row in found] == [("Ann", "Rome"), ("", ""), ("Bob", "")]
 
 
 def test_batches_do_every_stage_in_an_order_the_graph_allows() -> None:

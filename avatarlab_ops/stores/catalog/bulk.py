@@ -159,6 +159,7 @@ def _result(row: Any) -> Json:
         "state": item.state,
         "render_id": item.render_id,
         "source": item.source,
+        "variables": item.variables,
         "duration_s": (row.measures or {}).get("duration_s"),
         "compute_s": round(row.compute_s, 3),
         "gpu_s": round(row.gpu_s, 3),
