@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import os
 import signal
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
 import av
 import psutil
 import pytest
+from kit.eventually import eventually
 from running_site import Site, request
 
 from avatarlab_ops.embedded import control, servers
@@ -121,13 +121,4 @@ def ended(site: Site, render_id: str) -> status.RenderStatus | None:
 
 def wait(look: Callable[[], T | None], end_s: float = END_S) -> T:
     """What `look` gives once it gives something; stores and parts may be away meanwhile."""
-    deadline = time.monotonic() + end_s
-    trouble: Exception | None = None
-    while time.monotonic() < deadline:
-        try:
-            if found := look():
-                return found
-        except (AvatarlabError, psutil.NoSuchProcess) as error:
-            trouble = error
-        time.sleep(0.1)
-    raise AssertionError(f"nothing happened within {end_s:.0f} s; last trouble: {trouble}")
+    return eventually(look, AvatarlabError, psutil.NoSuchProcess, end_s=end_s)

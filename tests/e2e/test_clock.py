@@ -11,8 +11,7 @@ import pytest
 import sqlalchemy as sa
 from kit.consented import consented
 from kit.eventually import eventually
-from running_site import AVATAR, ROOT, Site, request, running
-from test_render import avatarlab
+from running_site import AVATAR, ROOT, Site, avatarlab, request, running
 
 from avatarlab_ops.cli.client import BULK_DAG
 from avatarlab_ops.request import split_reference

@@ -7,11 +7,12 @@ import os
 import shutil
 import signal
 import socket
-import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from kit.eventually import eventually
 from running_site import Site
 
 from avatarlab_ops.embedded import control
@@ -69,13 +70,12 @@ def test_a_killed_part_is_started_again_and_leaves_no_orphans(site: Site) -> Non
     before = read_state(site.home)
     killed = before["sessions"]["triggerer"]
     os.kill(killed, signal.SIGKILL)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+
+    def restarted() -> dict[str, Any] | None:
         state = read_state(site.home)
-        if state["restarts"].get("triggerer") and state["phase"] == "healthy":
-            break
-        time.sleep(0.2)
-    assert state["phase"] == "healthy"
+        return state if state["restarts"].get("triggerer") and state["phase"] == "healthy" else None
+
+    state = eventually(restarted)
     assert state["sessions"]["triggerer"] != killed
     assert state["sessions"]["scheduler"] == before["sessions"]["scheduler"]
 

@@ -14,6 +14,8 @@ from avatarlab_ops import pipeline
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
 
+from . import material
+
 
 @pytest.fixture(scope="module")
 def fresh(servers: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
@@ -58,3 +60,9 @@ def stores(fresh: Settings) -> Settings:
     """Settings of prepared stores."""
     pipeline.prepare(fresh)
     return fresh
+
+
+@pytest.fixture(scope="module")
+def portrait(stores: Settings) -> str:
+    """Reference of a portrait whose use is agreed to."""
+    return material.upload(stores, "astronaut.png", material.png(material.astronaut()))

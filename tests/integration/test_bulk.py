@@ -35,11 +35,6 @@ from . import material
 SMALL = {"output": {"resolution": "360p", "aspect": "1:1"}}
 
 
-@pytest.fixture(scope="module")
-def portrait(stores: Settings) -> str:
-    return material.upload(stores, "astronaut.png", material.png(material.astronaut()))
-
-
 def rows(stores: Settings, portrait: str, name: str, scripts: list[str], **columns: str) -> str:
     """Upload a CSV of the smallest requests and return its reference."""
     names = ["script", "avatar.uri", "output.resolution", "output.aspect", *columns]

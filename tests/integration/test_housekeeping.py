@@ -34,16 +34,9 @@ from avatarlab_ops.stores.catalog import engine, lock, lock_number, records, tra
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 
-from . import material
-
 NOW = Rules(intermediates=timedelta(0), idle=timedelta(0), settle=timedelta(0))
 FEW = run_with(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def portrait(stores: Settings) -> str:
-    return material.upload(stores, "astronaut.png", material.png(material.astronaut()))
 
 
 def _asked(portrait: str, script: str = "Hi.", **change: Any) -> dict[str, Any]:

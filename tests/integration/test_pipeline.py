@@ -36,11 +36,6 @@ from . import material
 SCRIPT = "My baby sings. We may go."
 
 
-@pytest.fixture(scope="module")
-def portrait(stores: Settings) -> str:
-    return material.upload(stores, "astronaut.png", material.png(material.astronaut()))
-
-
 def _asked(portrait: str, **change: Any) -> dict[str, Any]:
     return {"script": SCRIPT, "avatar": {"uri": portrait}, "output": {"resolution": "360p"}} | change
 

@@ -25,8 +25,6 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import lock, waiting
 from avatarlab_ops.stores.catalog.waiting import work_ended
 
-from . import material
-
 GPU = ("speech", "matte", "lipsync")
 WORKER = """
 import json, sys
@@ -40,11 +38,6 @@ for stage in graph.STAGES:
     report = lambda done, total, unit: print(stage, "works", flush=True)
     pipeline.run_stage(settings, sys.argv[1], stage, report=report)
 """
-
-
-@pytest.fixture(scope="module")
-def portrait(stores: Settings) -> str:
-    return material.upload(stores, "astronaut.png", material.png(material.astronaut()))
 
 
 def _submitted(stores: Settings, portrait: str, script: str, who: str) -> str:
