@@ -1,7 +1,7 @@
 """Modules and caches that a process loads before it forks, so that its children need not load them.
 
 Only what survives a fork: no threads and no connections, hence no onnxruntime and no torch. Each entry was
-found in a profile of task processes.
+found in a profile of task processes. The zygote of decoding children (media/foreign) is started once for all.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 
 from avatarlab_ops.graph import EVERY
+from avatarlab_ops.media import foreign
 
 MODULES = (
     *(f"avatarlab_ops.stages.{stage.name}" for stage in EVERY),
@@ -30,6 +31,7 @@ def preload() -> None:
     for name in MODULES:
         importlib.import_module(name)
     _caches()
+    foreign.warm()
 
 
 def _caches() -> None:

@@ -161,12 +161,12 @@ def upload(
 def _kind(file: Path) -> str | None:
     """image, video or audio; None for a file of a bulk run. Raises MediaRefused for what no request takes."""
     from avatarlab_ops.bulk.rows import check_size
-    from avatarlab_ops.media.probe import probe
+    from avatarlab_ops.media import foreign
 
     if file.suffix.lower() in BULK_FILES:
         check_size(file.stat().st_size, file.name)
         return None
-    return probe(file, allow=("image", "video", "audio")).kind
+    return foreign.probe(file, allow=("image", "video", "audio")).kind
 
 
 COMMANDS = (render, submit, status, watch, cancel, upload)

@@ -11,7 +11,8 @@ import numpy as np
 
 from avatarlab_ops.engines.base import Alpha, Frame
 from avatarlab_ops.errors import RequestInvalid
-from avatarlab_ops.media.footage import Footage, open_footage
+from avatarlab_ops.media import foreign
+from avatarlab_ops.media.footage import Footage
 from avatarlab_ops.media.geometry import Matrix, Rect, after, cover, warp
 from avatarlab_ops.media.keying import local_mean
 
@@ -67,7 +68,7 @@ class Plates:
                 raise RequestInvalid(
                     f"background kind {background.kind} needs a file; name one in background.uri."
                 )
-            self._footage = open_footage(background.path, fps=fps, max_short_side_px=max(size))
+            self._footage = foreign.open_footage(background.path, fps=fps, max_short_side_px=max(size))
             if self._footage.still:
                 self._fixed = self._fitted(self._footage[0])
 

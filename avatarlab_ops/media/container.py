@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from avatarlab_ops.errors import MediaRefused
+from avatarlab_ops.media.handed import Handed
 from avatarlab_ops.media.sniff import FileType
 
 VIDEO_CODECS = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "prores", "ffv1"})
@@ -59,7 +60,9 @@ def open_input(path: Path, type_: FileType) -> InputContainer:
         "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,wav,flac,mp3,ogg",
     }
     try:
-        return av.open(f"file:{path}", format=type_.demuxer, container_options=options)
+        # What was handed over is read through Python: a demuxer in a confined process opens nothing.
+        source = path.open("rb") if isinstance(path, Handed) else f"file:{path}"
+        return av.open(source, format=type_.demuxer, container_options=options, buffer_size=1 << 18)
     except (av.FFmpegError, ValueError) as error:
         raise MediaRefused(
             f"{path.name} looks like {type_.label} but cannot be opened ({_reason(error)}). Export it again."

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO, cast
 
 import av
 import cv2
@@ -17,6 +18,7 @@ from avatarlab_ops.engines.base import Alpha, Frame
 from avatarlab_ops.media import images
 from avatarlab_ops.media.clip import Clip, colours_of, plane_of
 from avatarlab_ops.media.container import display_matrix
+from avatarlab_ops.media.handed import Handed
 from avatarlab_ops.media.probe import shown_size
 from avatarlab_ops.media.sniff import sniff
 
@@ -61,17 +63,19 @@ class Footage(ABC):
         self.close()
 
 
-def open_footage(path: Path, *, fps: float, max_short_side_px: int) -> Footage:
+def open_footage(
+    path: Path, *, fps: float, max_short_side_px: int, scratch: BinaryIO | None = None
+) -> Footage:
     """Open a probed image or video: rotated, square pixels, constant `fps`, scaled down only, even sizes.
 
+    Footage whose key pictures lie far apart is copied once, into the file `scratch` or a temporary one.
     Raises MediaRefused for anything `probe` would not have passed.
     """
-    path = Path(path)
     type_ = sniff(path)
     if type_.kind == "image":
         rgb, notes = images.load(path, type_.demuxer, max_short_side_px=max_short_side_px)
         return StillFootage(rgb, fps, notes)
-    return ClipFootage(path, fps, max_short_side_px)
+    return ClipFootage(path, fps, max_short_side_px, scratch)
 
 
 def open_matte(path: Path, *, fps: float, max_short_side_px: int) -> Footage | None:
@@ -112,7 +116,10 @@ class ClipFootage(Footage):
 
     still = False
 
-    def __init__(self, path: Path, fps: float, max_short_side_px: int, *, alpha: bool = False) -> None:
+    def __init__(
+        self, path: Path, fps: float, max_short_side_px: int, scratch: BinaryIO | None = None,
+        *, alpha: bool = False,
+    ) -> None:  # fmt: skip
         format_ = "yuva420p" if alpha else "yuv420p"
         probe_clip = Clip(path, format_)
         first = probe_clip.first_raw()
@@ -125,7 +132,7 @@ class ClipFootage(Footage):
         stored = (self.height, self.width) if self._turn[0] == 0 else (self.width, self.height)
         self._clip = Clip(path, format_, stored)
         self._numbers = frame_numbers(self._clip.packets.times_s, self._clip.packets.duration_s, fps)
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch = scratch
         if not alpha and self._clip.packets.longest_gop > _DEAR * self._clip.capacity:
             self._shorten_gops()
 
@@ -148,27 +155,26 @@ class ClipFootage(Footage):
         """Release the decoder and the scratch copy."""
         self._clip.close()
         if self._scratch:
-            self._scratch.cleanup()
+            self._scratch.close()
 
     def _shorten_gops(self) -> None:
-        self._scratch = tempfile.TemporaryDirectory(prefix="avatarlab-footage-")
-        copy = Path(self._scratch.name) / "short-gop.mkv"
+        copy = self._scratch = self._scratch or cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
         space, range_ = self._colours
         try:
             write_short_gop(
                 copy, self._clip, gop=max(4, self._clip.capacity // 2), space=space, range_=range_
             )
             self._clip.close()
-            self._clip = Clip(copy, "yuv420p")
+            self._clip = Clip(Handed.of("short-gop.mkv", copy.fileno()), "yuv420p")
         except BaseException:
             self.close()
             raise
 
 
-def write_short_gop(path: Path, clip: Clip, *, gop: int, space: int, range_: int) -> None:
+def write_short_gop(file: BinaryIO, clip: Clip, *, gop: int, space: int, range_: int) -> None:
     """Copy a clip near-losslessly with a key picture every `gop` pictures; their numbers stay."""
     options = {"preset": "ultrafast", "crf": "8", "bf": "0"}
-    with av.open(str(path), "w", format="matroska") as output:
+    with av.open(file, "w", format="matroska") as output:
         stream = output.add_stream("libx264", rate=25, options=options)
         stream.width, stream.height = clip.size
         stream.pix_fmt, stream.gop_size = "yuv420p", gop
@@ -179,6 +185,7 @@ def write_short_gop(path: Path, clip: Clip, *, gop: int, space: int, range_: int
             frame.pts, frame.time_base, frame.pict_type = number, Fraction(1, 25), 0
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
+    file.flush()
 
 
 def frame_numbers(times_s: np.ndarray, duration_s: float, fps: float) -> np.ndarray:

@@ -91,7 +91,7 @@ def _opened(path: Path, format_: str) -> Iterator[Image.Image]:
             warnings.simplefilter("ignore")  # Pillow's own bomb warning: our limit was applied before
             if format_ == "HEIF":
                 pi_heif.register_heif_opener()
-            with Image.open(path, formats=[format_]) as image:
+            with path.open("rb") as file, Image.open(file, formats=[format_]) as image:
                 if not _fits(image, header, format_):
                     raise ValueError(
                         f"its header says {header.width}x{header.height} pixels, its data "

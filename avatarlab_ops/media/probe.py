@@ -74,7 +74,6 @@ def probe(
 
     Raises MediaRefused saying what was given, what the limit is and what to do.
     """
-    path = Path(path)
     size = path.stat().st_size
     if size > limits.max_bytes:
         given = f"{path.name} has {size:,} bytes"

@@ -224,13 +224,14 @@ def _find(settings: Settings, uri: str) -> Stored:
 
 
 def _measure(settings: Settings, found: Stored, path: Path, allow: tuple[Kind, ...]) -> Source:
-    from avatarlab_ops.media.probe import Limits, probe
+    from avatarlab_ops.media import foreign
+    from avatarlab_ops.media.probe import Limits
 
     limits = Limits(max_bytes=MAX_SOUND_BYTES) if allow == ("audio",) else Limits()
     sha256 = objects(settings).download(
         found.bucket, found.key, path, sha256=found.sha256, max_bytes=limits.max_bytes
     )
-    info = probe(path, limits, allow=allow)
+    info = foreign.probe(path, limits, allow=allow)
     timed: dict[str, Any] = {}
     if info.kind == "video":
         timed = {"fps": info.fps, "frames": info.frames, "duration_s": info.duration_s}
@@ -256,10 +257,10 @@ def _check_face(path: Path, source: Source) -> None:
 
 
 def _samples(path: Path, source: Source) -> Iterator[Frame]:
-    from avatarlab_ops.media.footage import open_footage
+    from avatarlab_ops.media import foreign
 
     rate = FACE_SAMPLES / FACE_WINDOW_S
     side = min(FACE_SIDE_PX, source.width, source.height)
-    with open_footage(path, fps=rate, max_short_side_px=max(2, side)) as footage:
+    with foreign.open_footage(path, fps=rate, max_short_side_px=max(2, side)) as footage:
         for index in range(min(len(footage), FACE_SAMPLES)):
             yield footage[index]

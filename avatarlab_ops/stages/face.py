@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from avatarlab_ops import engines
 from avatarlab_ops.engines.face import save_track
-from avatarlab_ops.media.footage import Footage, open_footage, open_matte
+from avatarlab_ops.media import foreign
+from avatarlab_ops.media.footage import Footage
 from avatarlab_ops.stages.context import Context, Product
 
 
@@ -12,14 +13,14 @@ def open_avatar(work: Context) -> Footage:
     """The avatar's frames as every stage reads them."""
     spec = work.plan.footage
     path = work.source(work.plan.avatar)
-    return open_footage(path, fps=spec.fps, max_short_side_px=spec.max_short_side_px)
+    return foreign.open_footage(path, fps=spec.fps, max_short_side_px=spec.max_short_side_px)
 
 
 def open_own_matte(work: Context) -> Footage | None:
     """The avatar's own alpha channel, frame by frame; None where it has none that cuts something out."""
     spec = work.plan.footage
     path = work.source(work.plan.avatar)
-    return open_matte(path, fps=spec.fps, max_short_side_px=spec.max_short_side_px)
+    return foreign.open_matte(path, fps=spec.fps, max_short_side_px=spec.max_short_side_px)
 
 
 def run(work: Context) -> Product:

@@ -40,13 +40,13 @@ def run(work: Context) -> Product:
 
 def _sample(work: Context) -> VoiceSample | None:
     """The voice to clone, if one was given."""
+    from avatarlab_ops.media import foreign
     from avatarlab_ops.media.probe import Limits
-    from avatarlab_ops.media.sound import read_sound
 
     source, transcript = work.plan.voice_sample, work.plan.voice_transcript
     if source is None or transcript is None:
         return None
-    samples = read_sound(work.source(source), SAMPLE_HZ, max_s=Limits().max_sound_s)
+    samples = foreign.read_sound(work.source(source), SAMPLE_HZ, max_s=Limits().max_sound_s)
     return VoiceSample(samples, SAMPLE_HZ, transcript)
 
 

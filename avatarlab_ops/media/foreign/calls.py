@@ -1,0 +1,70 @@
+"""What may be asked about a foreign file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from avatarlab_ops.media.audio import Samples
+from avatarlab_ops.media.footage import Footage
+from avatarlab_ops.media.foreign.frames import ForeignFootage, shared_memory
+from avatarlab_ops.media.foreign.link import Link
+from avatarlab_ops.media.probe import Limits, MediaInfo
+from avatarlab_ops.media.sniff import Kind
+
+LOOK_WAIT_S = 120.0
+OPEN_WAIT_S = 1200.0  # footage whose key pictures lie far apart is copied once when it is opened
+_INFO = TypeAdapter(MediaInfo)
+
+
+def probe(
+    path: Path, limits: Limits | None = None, *, allow: tuple[Kind, ...] = ("image", "video")
+) -> MediaInfo:
+    """Like `media.probe.probe`. Raises MediaRefused."""
+    asked = {"do": "probe", "limits": asdict(limits or Limits()), "allow": list(allow)}
+    with Link(path) as link:
+        return _INFO.validate_python(link.begin(asked, wait_s=LOOK_WAIT_S))
+
+
+def read_sound(path: Path, sample_rate: int, *, max_s: float) -> Samples:
+    """Like `media.sound.read_sound`. Raises MediaRefused."""
+    most = round((max_s + 1) * sample_rate)
+    memory = shared_memory("avatarlab-sound", most * 4)
+    try:
+        with Link(path) as link:
+            asked = {"do": "sound", "hz": sample_rate, "max_s": max_s}
+            count = int(link.begin(asked, wait_s=LOOK_WAIT_S, memory=[memory])["samples"])
+        with os.fdopen(os.dup(memory), "rb") as file:
+            return np.frombuffer(file.read(4 * min(count, most)), np.float32).copy()
+    finally:
+        os.close(memory)
+
+
+def open_footage(path: Path, *, fps: float, max_short_side_px: int) -> Footage:
+    """Like `media.footage.open_footage`; one child decodes it until it is closed. Raises MediaRefused."""
+    footage = _open("footage", path, fps, max_short_side_px)
+    assert footage is not None  # noqa: S101  (it has a picture, or was refused)
+    return footage
+
+
+def open_matte(path: Path, *, fps: float, max_short_side_px: int) -> Footage | None:
+    """Like `media.footage.open_matte`. Raises MediaRefused."""
+    return _open("matte", path, fps, max_short_side_px)
+
+
+def _open(what: str, path: Path, fps: float, max_short_side_px: int) -> Footage | None:
+    link = Link(path)
+    try:
+        asked = {"do": what, "fps": fps, "max_short_side_px": max_short_side_px}
+        shape = link.begin(asked, wait_s=OPEN_WAIT_S)
+        if shape["frames"]:
+            return ForeignFootage(link, fps, shape)
+    except BaseException:
+        link.close()
+        raise
+    link.close()
+    return None

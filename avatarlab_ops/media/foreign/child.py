@@ -1,0 +1,132 @@
+"""The decoding process: takes one file, confines itself, answers. Messages are JSON; pictures and sound go
+through memory that the asker mapped.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import mmap
+import pkgutil
+import socket
+import tempfile
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+
+from avatarlab_ops.errors import MediaRefused
+from avatarlab_ops.media import footage as local
+from avatarlab_ops.media.foreign import confine
+from avatarlab_ops.media.handed import Handed
+from avatarlab_ops.media.probe import Limits, probe
+from avatarlab_ops.media.sound import read_sound
+
+Json = dict[str, Any]
+MESSAGE_BYTES = 1 << 16
+
+
+def load() -> None:
+    """Import what decoding needs: a confined process opens no file, and so imports nothing."""
+    from PIL import Image
+
+    Image.init()
+    for module in pkgutil.walk_packages(av.__path__, "av."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def serve(connection: socket.socket, zygote: int) -> None:
+    """Answer one question, or for footage as many as are asked, until the asker goes away."""
+    asked, descriptors = _receive(connection)
+    if asked is None:
+        return
+    with tempfile.TemporaryFile() as scratch:
+        confine.confine(zygote)
+        path = Handed.of(asked["name"], descriptors[0])
+        if asked["do"] == "probe":
+            limits, allow = Limits(**asked["limits"]), tuple(asked["allow"])
+            _answer(connection, lambda: asdict(probe(path, limits, allow=allow)))
+        elif asked["do"] == "sound":
+            _answer(connection, lambda: _sound(path, asked["hz"], asked["max_s"], descriptors[1]))
+        else:
+            _footage(connection, path, asked, scratch)
+
+
+def _sound(path: Path, hz: int, max_s: float, memory: int) -> Json:
+    samples = read_sound(path, hz, max_s=max_s)
+    with mmap.mmap(memory, 0) as place:
+        place[: samples.nbytes] = samples.tobytes()
+    return {"samples": len(samples)}
+
+
+def _footage(connection: socket.socket, path: Path, asked: Json, scratch: BinaryIO) -> None:
+    opened: list[local.Footage] = []
+
+    def describe() -> Json:
+        shape = {"fps": asked["fps"], "max_short_side_px": asked["max_short_side_px"]}
+        clip = (
+            local.open_matte(path, **shape)
+            if asked["do"] == "matte"
+            else local.open_footage(path, **shape, scratch=scratch)
+        )
+        if clip is None:
+            return {"frames": 0}
+        opened.append(clip)
+        return {
+            "width": clip.width, "height": clip.height, "frames": len(clip), "still": clip.still,
+            "notes": list(clip.notes),
+        }  # fmt: skip
+
+    if _answer(connection, describe) and opened:
+        _pictures(connection, opened[0])
+
+
+def _pictures(connection: socket.socket, clip: local.Footage) -> None:
+    shape = (clip.height, clip.width, 3)
+    place = np.empty((0, *shape), np.uint8)
+    while True:
+        asked, descriptors = _receive(connection)
+        if asked is None:
+            return
+        if descriptors:
+            place = np.frombuffer(mmap.mmap(descriptors[0], 0), np.uint8).reshape(-1, *shape)
+        index, slot = int(asked["frame"]), int(asked["slot"])
+
+        def paint(index: int = index, slot: int = slot, place: Any = place) -> Json:
+            place[slot] = clip[index]
+            return {}
+
+        _answer(connection, paint)
+
+
+def _receive(connection: socket.socket) -> tuple[Json | None, list[int]]:
+    data, descriptors, _, _ = socket.recv_fds(connection, MESSAGE_BYTES, 2)
+    return (json.loads(data) if data else None), list(descriptors)
+
+
+def _answer(connection: socket.socket, work: Callable[[], Json]) -> bool:
+    """Send what the work gave, or why it gave nothing; tell which."""
+    said: Json
+    try:
+        confine.allow_time()
+        said = {"ok": work()}
+    except MediaRefused as error:
+        said = {"refused": str(error)}
+    except MemoryError:
+        said = {"memory": True}
+    except OSError as error:
+        said = {"memory": True} if error.errno == errno.ENOMEM else _defect(error)
+    except Exception as error:  # noqa: BLE001  (told to the asker, which says so)
+        said = _defect(error)
+    connection.send(json.dumps(said).encode())
+    return "ok" in said
+
+
+def _defect(error: Exception) -> Json:
+    return {"defect": f"{type(error).__name__}: {error}"[:500], "trace": traceback.format_exc()[-8000:]}
