@@ -140,7 +140,7 @@ SPEECH = Stage(
 )  # fmt: skip
 FACE = Stage(
     name="face", version="2", params=_footage, sources=("avatar",), engine=lambda _: ("face", "landmarker"),
-    group="prepare", work=_pictures, usual_s=0.05, measures=_facts("frames_without_face"),
+    group="prepare", work=_pictures, usual_s=0.05,
 )  # fmt: skip
 MATTE = Stage(
     name="matte", version="3", params=_footage, sources=("avatar",),
@@ -157,7 +157,7 @@ PREPARE = Stage(
 LIPSYNC = Stage(
     name="lipsync", version="2", params=_lipsync, after=("speech", "face", "prepare"), sources=("avatar",),
     engine=lambda plan: ("lipsync", plan.engines.lipsync), pool="gpu", group="perform",
-    work=_frames, usual_s=0.04, measures=_facts("frames"), judged=("lips", "timing"),
+    work=_frames, usual_s=0.04, measures=_facts("frames", "frames_without_face"), judged=("lips", "timing"),
 )  # fmt: skip
 COMPOSITE = Stage(
     name="composite", version="4", params=_composite, after=("speech", "face", "matte", "lipsync"),

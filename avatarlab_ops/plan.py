@@ -10,6 +10,7 @@ from avatarlab_ops.request import Background, Engines, Motion, Output
 
 ASPECTS = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:5": (4, 5)}
 PERSON_READ = 1.25
+READ_FACE_PX = 64.0  # longer edge of a face as it is read: below, lips have no shape
 STILL_FPS = 25.0  # a picture has no frame rate; one value lets every output share its face track and matte
 
 
@@ -29,6 +30,15 @@ class Source(_Part):
     fps: float | None = None
     frames: int | None = None
     duration_s: float | None = None
+    notes: tuple[str, ...] = ()  # what was noticed when it was probed
+
+
+class Look(_Part):
+    """What admission saw of the avatar: its face's longer edge in the file's own pixels, and from when on."""
+
+    face_px: float
+    from_s: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 class Spoken(_Part):
@@ -53,6 +63,13 @@ class FootageSpec(_Part):
 
     fps: float
     max_short_side_px: int
+    start_s: float = 0.0
+    end_s: float | None = None  # None: the footage's own end
+
+    @property
+    def part(self) -> tuple[float, float | None]:
+        """From and until, in seconds."""
+        return self.start_s, self.end_s
 
 
 ROLES = ("avatar", "backdrop", "voice_sample")  # fields of Plan that are input objects
@@ -95,17 +112,20 @@ def picture(output: Output, background: Background, source_width: int, source_he
     )
 
 
-def footage_spec(output: Picture, avatar: Source) -> FootageSpec:
+def footage_spec(output: Picture, avatar: Source, look: Look, *, end_s: float | None = None) -> FootageSpec:
     """Read no more pixels than the picture can show when the footage is cropped to cover it.
 
-    A person who is placed may be shown somewhat larger than that.
+    A person who is placed may be shown somewhat larger than that, and a small face must still be seen.
     """
     cover = max(output.width / avatar.width, output.height / avatar.height)
     cover *= PERSON_READ if output.fit == "person" else 1.0
     short = min(avatar.width, avatar.height)
-    needed = min(short, math.ceil(short * min(1.0, cover)))
+    share = min(1.0, max(cover, READ_FACE_PX / look.face_px))
+    needed = min(short, math.ceil(short * share))
     fps = STILL_FPS if avatar.kind == "image" else float(output.fps)
-    return FootageSpec(fps=fps, max_short_side_px=max(2, needed + needed % 2))
+    return FootageSpec(
+        fps=fps, max_short_side_px=max(2, needed + needed % 2), start_s=look.from_s, end_s=end_s
+    )
 
 
 def _even(length: float) -> int:

@@ -21,6 +21,7 @@ from avatarlab_ops.errors import InputError, ReferenceRefused, RequestInvalid, S
 from avatarlab_ops.retention import retention_of
 
 MAX_SCRIPT_CHARACTERS = 20_000  # about twenty minutes of speech
+MIN_PART_S = 0.2  # of footage
 MAX_LINES = 1_000
 MAX_TRANSCRIPT_CHARACTERS = 1_000  # thirty seconds of the fastest speech
 MAX_KEY_BYTES = 1_024  # S3's own limit of an object key
@@ -142,6 +143,26 @@ class Avatar(Part):
         description="Portrait image or footage of one person, as an object in the inputs bucket.",
         examples=["s3://inputs/demo/astronaut.png"],
     )
+    start_s: float | None = Field(
+        default=None,
+        ge=0,
+        title="From",
+        description="Second of the footage to begin at; left out: where a face is first seen.",
+        examples=[None],
+    )
+    end_s: float | None = Field(
+        default=None,
+        gt=0,
+        title="Until",
+        description="Second of the footage to end at; left out: its end. The part is repeated as needed.",
+        examples=[None],
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.end_s is not None and self.end_s - (self.start_s or 0) < MIN_PART_S:
+            raise ValueError(f"end_s must lie at least {MIN_PART_S} s after start_s")
+        return self
 
 
 class VoiceSample(Part):
@@ -420,6 +441,7 @@ def _line(detail: ErrorDetails) -> str:
 
 
 SECTIONS = {
+    "avatar": "Avatar",
     "voice": "Voice",
     "voice_sample": "Voice",
     "background": "Background",

@@ -142,9 +142,9 @@ def _sources() -> str:
 
 # The statements of one round of growth, in the order of their foreign keys.
 ROWS = f"""
-INSERT INTO input_object (uri, etag, sha256, bytes, media, face_checked)
-    SELECT uri, 'etag', likeness, 500000, m.media, true
-    FROM video, (SELECT media FROM input_object ORDER BY created_at LIMIT 1) AS m WHERE i < {AVATARS};
+INSERT INTO input_object (uri, etag, sha256, bytes, media, looks)
+    SELECT uri, 'etag', likeness, 500000, m.media, m.looks
+    FROM video, (SELECT media, looks FROM input_object ORDER BY created_at LIMIT 1) AS m WHERE i < {AVATARS};
 INSERT INTO consent (id, subject, kind, material, terms, valid_from)
     SELECT 'consent-' || a, 'person ' || a, 'likeness', likeness, 'release', at FROM video
     WHERE i < {AVATARS};

@@ -22,6 +22,8 @@ from avatarlab_ops.media.handed import Handed
 from avatarlab_ops.media.probe import shown_size
 from avatarlab_ops.media.sniff import sniff
 
+Part = tuple[float, float | None]  # seconds of a video: from, until; None: its end
+WHOLE: Part = (0.0, None)
 _DEAR = 8  # a GOP longer than so many caches is copied once into a short-GOP file
 
 
@@ -64,10 +66,11 @@ class Footage(ABC):
 
 
 def open_footage(
-    path: Path, *, fps: float, max_short_side_px: int, scratch: BinaryIO | None = None
+    path: Path, *, fps: float, max_short_side_px: int, part: Part = WHOLE, scratch: BinaryIO | None = None
 ) -> Footage:
     """Open a probed image or video: rotated, square pixels, constant `fps`, scaled down only, even sizes.
 
+    Of a video, the `part` from one second to another (None: to its end); at least one frame.
     Footage whose key pictures lie far apart is copied once, into the file `scratch` or a temporary one.
     Raises MediaRefused for anything `probe` would not have passed.
     """
@@ -75,16 +78,16 @@ def open_footage(
     if type_.kind == "image":
         rgb, notes = images.load(path, type_.demuxer, max_short_side_px=max_short_side_px)
         return StillFootage(rgb, fps, notes)
-    return ClipFootage(path, fps, max_short_side_px, scratch)
+    return ClipFootage(path, fps, max_short_side_px, part, scratch)
 
 
-def open_matte(path: Path, *, fps: float, max_short_side_px: int) -> Footage | None:
+def open_matte(path: Path, *, fps: float, max_short_side_px: int, part: Part = WHOLE) -> Footage | None:
     """The opacity of what `open_footage` gives, as grey pictures; None for a file that cuts nothing out."""
     type_ = sniff(path)
     if type_.kind == "image":
         alpha = images.load_alpha(path, type_.demuxer, max_short_side_px=max_short_side_px)
         return None if alpha is None else StillFootage(_grey(alpha), fps)
-    clip = ClipFootage(path, fps, max_short_side_px, alpha=True)
+    clip = ClipFootage(path, fps, max_short_side_px, part, alpha=True)
     if clip.has_alpha and images.cuts_out(clip[0][..., 0]):
         return clip
     clip.close()
@@ -117,8 +120,8 @@ class ClipFootage(Footage):
     still = False
 
     def __init__(
-        self, path: Path, fps: float, max_short_side_px: int, scratch: BinaryIO | None = None,
-        *, alpha: bool = False,
+        self, path: Path, fps: float, max_short_side_px: int, part: Part = WHOLE,
+        scratch: BinaryIO | None = None, *, alpha: bool = False,
     ) -> None:  # fmt: skip
         format_ = "yuva420p" if alpha else "yuv420p"
         probe_clip = Clip(path, format_)
@@ -131,7 +134,9 @@ class ClipFootage(Footage):
         self.width, self.height = _fit(shown_size(first, probe_clip.stream), max_short_side_px)
         stored = (self.height, self.width) if self._turn[0] == 0 else (self.width, self.height)
         self._clip = Clip(path, format_, stored)
-        self._numbers = frame_numbers(self._clip.packets.times_s, self._clip.packets.duration_s, fps)
+        numbers = frame_numbers(self._clip.packets.times_s, self._clip.packets.duration_s, fps)
+        begin = min(round(part[0] * fps), len(numbers) - 1)
+        self._numbers = numbers[begin : None if part[1] is None else max(round(part[1] * fps), begin + 1)]
         self._scratch = scratch
         if not alpha and self._clip.packets.longest_gop > _DEAR * self._clip.capacity:
             self._shorten_gops()

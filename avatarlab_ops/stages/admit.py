@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from avatarlab_ops import engines, model_files
 from avatarlab_ops.engines import weights
-from avatarlab_ops.engines.base import Frame
 from avatarlab_ops.engines.info import SAMPLED_VOICE, EngineInfo
-from avatarlab_ops.errors import EngineUnavailable, FaceRefused, MediaRefused, ReferenceRefused
+from avatarlab_ops.errors import EngineUnavailable, MediaRefused, ReferenceRefused, RequestInvalid
 from avatarlab_ops.media.sniff import Kind
-from avatarlab_ops.plan import Plan, Source, Spoken, footage_spec, picture
-from avatarlab_ops.request import AvatarRequest
+from avatarlab_ops.plan import Look, Plan, Source, Spoken, footage_spec, picture
+from avatarlab_ops.request import MIN_PART_S, Avatar, AvatarRequest
 from avatarlab_ops.script import Script, sentences
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import workspace
@@ -22,11 +21,9 @@ from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.objects import Stored, objects
 from avatarlab_ops.trust import consent, inputs
 
-FACE_SAMPLES = 8  # frames looked at, spread over the first seconds
-FACE_WINDOW_S = 8.0
 PICTURES: tuple[Kind, ...] = ("image", "video")
+LOOK_VERSION = "1"  # raised whenever `look` may judge otherwise: what it saw before counts no longer
 MAX_SOUND_BYTES = 64 * 1024**2  # thirty seconds of the largest PCM
-FACE_SIDE_PX = 720  # enough to see a face; smaller frames are read faster
 
 
 @dataclass
@@ -34,7 +31,7 @@ class Seen:
     """What was found of objects a moment ago, for many requests that name the same ones."""
 
     sources: dict[str, Source] = field(default_factory=dict)
-    faces: set[str] = field(default_factory=set)
+    looks: dict[str, Look] = field(default_factory=dict)
     consents: set[str] = field(default_factory=set)
 
 
@@ -52,7 +49,8 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
         sample = _voice_sample(settings, request, folder, seen)
         used = consent.likeness(avatar), consent.voice(request.engines.speech, voice, sample)
         _require_consent(settings, used, language, request.labels, seen)
-        _require_face(settings, avatar, folder / "avatar", seen)
+        _check_part(request, avatar)
+        seen_face = _look_at_face(settings, request.avatar, avatar, folder / "avatar", seen)
         backdrop = _backdrop(settings, request, folder, seen)
     shape = picture(request.output, request.background, avatar.width, avatar.height)
     return Plan(
@@ -65,12 +63,12 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
         backdrop=backdrop,
         background=request.background,
         picture=shape,
-        footage=footage_spec(shape, avatar),
+        footage=footage_spec(shape, avatar, seen_face, end_s=request.avatar.end_s),
         captions=request.captions,
         engines=request.engines,
         motion=request.motion,
         seed=request.seed,
-        warnings=script.warnings,
+        warnings=(*script.warnings, *_notes(avatar, backdrop, sample), *seen_face.notes),
     )
 
 
@@ -194,26 +192,53 @@ def _local(folder: Path, found: Stored) -> Path:
     return folder / Path(found.key).name
 
 
-def _require_face(settings: Settings, avatar: Source, folder: Path, seen: Seen) -> None:
-    """Raise FaceRefused unless this version of the object shows one leading face, as found now or before."""
-    if avatar.uri not in seen.faces:
-        _find_face(settings, avatar, folder)
-        seen.faces.add(avatar.uri)
+def _notes(*sources: Source | None) -> list[str]:
+    """What was noticed when the inputs were probed."""
+    return [f"{source.uri}: {note}" for source in sources if source for note in source.notes]
 
 
-def _find_face(settings: Settings, avatar: Source, folder: Path) -> None:
+def _check_part(request: AvatarRequest, avatar: Source) -> None:
+    """Raise RequestInvalid for a part that the avatar does not have."""
+    start_s, end_s = request.avatar.start_s, request.avatar.end_s
+    if start_s is None and end_s is None:
+        return
+    if avatar.duration_s is None:
+        raise RequestInvalid(
+            f"avatar.start_s and avatar.end_s choose a part of a clip, and {avatar.uri} is a picture; "
+            "leave them out"
+        )
+    if (start_s or 0.0) > avatar.duration_s - MIN_PART_S or (end_s or 0.0) > avatar.duration_s:
+        raise RequestInvalid(
+            f"avatar.start_s and avatar.end_s must lie within {avatar.uri}, which lasts "
+            f"{avatar.duration_s:.2f} s"
+        )
+
+
+def _look_at_face(settings: Settings, asked: Avatar, avatar: Source, folder: Path, seen: Seen) -> Look:
+    """The one leading face of this version of the object, as found now or before. Raises FaceRefused."""
+    part = f"{LOOK_VERSION} {asked.start_s}-{asked.end_s}"
+    key = f"{avatar.uri} {part}"
+    if key not in seen.looks:
+        seen.looks[key] = _find_face(settings, asked, avatar, folder, part)
+    return seen.looks[key]
+
+
+def _find_face(settings: Settings, asked: Avatar, avatar: Source, folder: Path, part: str) -> Look:
     found = _find(settings, avatar.uri)
     with transaction(settings.pg_dsn) as db:
         known = records.find_input(db, avatar.uri, found.etag)
-    if known is not None and known.face_checked and known.sha256 == avatar.sha256:
-        return
+    if known is not None and part in known.looks and known.sha256 == avatar.sha256:
+        return Look.model_validate(known.looks[part])
+    from avatarlab_ops.stages.look import look  # brings OpenCV and the networks
+
     path = _local(folder, found)
     if not path.exists():
         store = objects(settings)
         store.download(found.bucket, found.key, path, sha256=avatar.sha256, max_bytes=avatar.bytes)
-    _check_face(path, avatar)
+    face = look(path, avatar, asked.start_s, asked.end_s)
     with transaction(settings.pg_dsn) as db:
-        records.record_face(db, avatar.uri, found.etag)
+        records.record_look(db, avatar.uri, found.etag, part, face.model_dump(mode="json"))
+    return face
 
 
 def _find(settings: Settings, uri: str) -> Stored:
@@ -238,29 +263,6 @@ def _measure(settings: Settings, found: Stored, path: Path, allow: tuple[Kind, .
     elif info.kind == "audio":
         timed = {"duration_s": info.duration_s}
     size = {"width": info.width, "height": info.height}
-    return Source(uri=found.uri, sha256=sha256, bytes=found.bytes, kind=info.kind, **size, **timed)
-
-
-def _check_face(path: Path, source: Source) -> None:
-    """Raise FaceRefused unless some sampled frame shows one leading face."""
-    from avatarlab_ops.engines.face import Landmarker, check_face
-
-    landmarker, refusal = Landmarker(), None
-    for frame in _samples(path, source):
-        try:
-            check_face(frame, landmarker)
-        except FaceRefused as error:
-            refusal = refusal or error
-        else:
-            return
-    raise FaceRefused(f"{source.uri}: {refusal}") from refusal
-
-
-def _samples(path: Path, source: Source) -> Iterator[Frame]:
-    from avatarlab_ops.media import foreign
-
-    rate = FACE_SAMPLES / FACE_WINDOW_S
-    side = min(FACE_SIDE_PX, source.width, source.height)
-    with foreign.open_footage(path, fps=rate, max_short_side_px=max(2, side)) as footage:
-        for index in range(min(len(footage), FACE_SAMPLES)):
-            yield footage[index]
+    return Source(
+        uri=found.uri, sha256=sha256, bytes=found.bytes, kind=info.kind, **size, **timed, notes=info.notes
+    )

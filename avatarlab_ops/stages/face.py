@@ -13,14 +13,14 @@ def open_avatar(work: Context) -> Footage:
     """The avatar's frames as every stage reads them."""
     spec = work.plan.footage
     path = work.source(work.plan.avatar)
-    return foreign.open_footage(path, fps=spec.fps, max_short_side_px=spec.max_short_side_px)
+    return foreign.open_footage(path, fps=spec.fps, max_short_side_px=spec.max_short_side_px, part=spec.part)
 
 
 def open_own_matte(work: Context) -> Footage | None:
     """The avatar's own alpha channel, frame by frame; None where it has none that cuts something out."""
     spec = work.plan.footage
     path = work.source(work.plan.avatar)
-    return foreign.open_matte(path, fps=spec.fps, max_short_side_px=spec.max_short_side_px)
+    return foreign.open_matte(path, fps=spec.fps, max_short_side_px=spec.max_short_side_px, part=spec.part)
 
 
 def run(work: Context) -> Product:

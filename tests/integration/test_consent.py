@@ -22,7 +22,7 @@ from avatarlab_ops.errors import ConsentError, ReferenceRefused, RenderCancelled
 from avatarlab_ops.housekeeping import evict
 from avatarlab_ops.renders import status, withdrawal
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages import admit, publish
+from avatarlab_ops.stages import publish
 from avatarlab_ops.stores.catalog import consents, records, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.documents import documents
@@ -87,7 +87,7 @@ def _versions(stores: Settings, render_id: str) -> dict[str, str]:
 def test_an_unknown_likeness_is_refused_before_anyone_looks_at_it(
     stores: Settings, portraits: dict[int, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admit, "_check_face", lambda *_: pytest.fail("the face was looked at"))
+    monkeypatch.setattr("avatarlab_ops.stages.look.look", lambda *_: pytest.fail("the face was looked at"))
     render_id = pipeline.submit(stores, _asked(portraits[0]))
     with pytest.raises(ConsentError, match=rf"consent add {portraits[0]} --subject"):
         pipeline.run_stage(stores, render_id, "admit")

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from avatarlab_ops import pipeline
 from avatarlab_ops.engines.face import track_faces
+from avatarlab_ops.errors import InputError
 from avatarlab_ops.request import split_reference
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
 
-from .material import astronaut, png, upload
+from .material import astronaut, clip, png, upload
 
 Json = dict[str, Any]
 Picture = NDArray[np.uint8]
@@ -59,3 +60,32 @@ def test_before_another_background_the_whole_head_stands_in_the_middle(publish: 
     soft = "The avatar of 256x256 pixels is shown 2.1 times as large and looks soft"
     assert any(warning.startswith(soft) for warning in manifest["warnings"])
     assert manifest["plan"]["picture"]["fit"] == "person"
+
+
+def test_footage_begins_where_the_face_is(publish: Any, stores: Settings, tmp_path: Path) -> None:
+    """Two seconds of a grey card first: none of them is published, and the manifest says so."""
+    portrait = cv2.resize(astronaut(), (360, 360), interpolation=cv2.INTER_AREA)
+    card = np.full_like(portrait, 128)
+    footage = clip(tmp_path / "card.mp4", [card] * 50 + [portrait] * 50)
+    frames, manifest = publish("faces/card.mp4", footage)
+    assert min(frame.std() for frame in frames) > 30, "no grey frame"
+    assert manifest["plan"]["footage"]["start_s"] == pytest.approx(2.0, abs=0.05)
+    assert any("no face in its first 2.0 s" in warning for warning in manifest["warnings"])
+    assert manifest["measures"]["frames_without_face"] == 0
+    part = {"uri": f"s3://{stores.bucket_inputs}/faces/card.mp4"}
+    for avatar, why in (
+        ({"start_s": 0, "end_s": 1.5}, "No face was found"),
+        ({"start_s": 3.9, "end_s": 4.5}, "which lasts 4.00 s"),
+    ):
+        with pytest.raises(InputError, match=why):
+            pipeline.render(stores, {"script": "Hi.", "avatar": part | avatar, "output": SMALL})
+
+
+def test_a_small_face_in_a_large_picture_is_admitted_and_speaks(publish: Any) -> None:
+    """117 px of 2160: the size counts in the picture's own pixels, whatever the video's are."""
+    wide = np.full((2160, 3840, 3), 90, np.uint8)
+    wide[900:1412, 1700:2212] = astronaut()
+    frames, manifest = publish("faces/wide.png", png(wide))
+    assert frames[0].shape[:2] == (360, 640)
+    assert manifest["measures"]["frames_without_face"] == 0
+    assert manifest["plan"]["footage"]["max_short_side_px"] > 1000

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from avatarlab_ops import graph
 from avatarlab_ops.canonical import canonical_json, digest
-from avatarlab_ops.plan import Plan, Source, Spoken, footage_spec, picture
+from avatarlab_ops.plan import Look, Plan, Source, Spoken, footage_spec, picture
 from avatarlab_ops.recipe import Recipe
 from avatarlab_ops.request import AvatarRequest
 
@@ -83,7 +83,7 @@ def _plan(**change: Any) -> Plan:
         backdrop=None,
         background=asked.background,
         picture=shape,
-        footage=footage_spec(shape, avatar),
+        footage=footage_spec(shape, avatar, Look(face_px=300.0, from_s=asked.avatar.start_s or 0.0)),
         captions=asked.captions,
         engines=asked.engines,
         motion=asked.motion,
@@ -122,3 +122,10 @@ def test_the_matte_is_made_only_where_the_background_is_replaced() -> None:
     matte = next(stage for stage in graph.GRAPH if stage.name == "matte")
     assert not matte.wanted(_plan())
     assert matte.wanted(_plan(background={"kind": "blur"}))
+
+
+def test_another_part_of_the_footage_is_other_work() -> None:
+    whole, part = _plan(), _plan(avatar={"uri": "s3://inputs/a.mp4", "start_s": 2.0})
+    for stage in ("face", "matte"):
+        assert _fingerprint(stage, whole) != _fingerprint(stage, part)
+    assert _fingerprint("speech", whole) == _fingerprint("speech", part)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avatarlab_ops.plan import Source, footage_spec, picture
+from avatarlab_ops.plan import Look, Source, footage_spec, picture
 from avatarlab_ops.request import Background, Output
 
 ASPECTS = st.sampled_from(["16:9", "9:16", "1:1", "4:5", "source"])
@@ -39,8 +39,16 @@ def test_footage_covers_the_picture_and_no_more(
     assert shape.width % 2 == 0
     assert shape.height % 2 == 0
     avatar = Source(uri="s3://inputs/a", sha256="a" * 64, bytes=1, kind="image", width=width, height=height)
-    short = footage_spec(shape, avatar).max_short_side_px
+    short = footage_spec(shape, avatar, Look(face_px=5000.0)).max_short_side_px
     scale = short / min(width, height)
     assert short <= min(width, height) + 1
     wanted = min(1.0, max(shape.width / width, shape.height / height))
     assert wanted <= scale <= wanted + 2 / min(width, height)
+
+
+def test_footage_of_a_small_face_is_read_larger() -> None:
+    """A face of 117 px in 4K still has 64 px where lips are found, though the video is small."""
+    shape = picture(Output(resolution="360p"), KEPT, 3840, 2160)
+    avatar = Source(uri="s3://inputs/a", sha256="a" * 64, bytes=1, kind="image", width=3840, height=2160)
+    assert footage_spec(shape, avatar, Look(face_px=117.0)).max_short_side_px * 117 / 2160 >= 64
+    assert footage_spec(shape, avatar, Look(face_px=800.0)).max_short_side_px == 360

@@ -211,3 +211,13 @@ def test_no_example_of_a_form_names_an_object_that_is_not_there() -> None:
     offered = [field.get("examples", []) for form in (form_schema(), bulk_form()) for field in form.values()]
     named = set(re.findall(r"s3://[^\"]+", json.dumps(offered)))
     assert named == {"s3://inputs/demo/astronaut.png"}
+
+
+def test_a_part_of_the_footage_begins_before_it_ends() -> None:
+    avatar = {"uri": "s3://inputs/a.mp4", "start_s": 2.0}
+    assert AvatarRequest.parse({"script": "Hi.", "avatar": avatar | {"end_s": 2.5}}).avatar.end_s == 2.5
+    for end_s in (1.0, 2.0, 2.1):
+        with pytest.raises(RequestInvalid, match=r"avatar: end_s must lie at least 0.2 s after start_s"):
+            AvatarRequest.parse({"script": "Hi.", "avatar": avatar | {"end_s": end_s}})
+    with pytest.raises(RequestInvalid, match=r"avatar.start_s"):
+        AvatarRequest.parse({"script": "Hi.", "avatar": avatar | {"start_s": -1}})

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from avatarlab_ops.engines.base import Frame
-from avatarlab_ops.engines.face.landmarker import Face, Landmarker
+from avatarlab_ops.engines.face.landmarker import Face, Landmarker, mesh_side
 from avatarlab_ops.engines.face.pose import Pose, pose
+from avatarlab_ops.engines.tflite import Array
 from avatarlab_ops.errors import FaceRefused
 
 MIN_FACE_PX = 40  # longer edge of the mesh; below it a mouth has a dozen pixels
@@ -18,6 +19,8 @@ MAX_PITCH_DEG = 35.0
 MAX_ROLL_DEG = 50.0
 TURN_CHECK_PX = 360  # short side of the copy that is turned
 SURER = 0.1  # in the detector's score; for an upright face the upright picture wins by about this much
+WHOLE_FACE = (33, 263, 61, 291, 152)  # outer eye corners, mouth corners, chin
+EDGE_SLACK = 0.02  # of the face: how far the mesh may err
 EQUAL_SIZE = 0.8  # a second face at least this large beside the first: nobody leads
 
 
@@ -30,32 +33,45 @@ class FaceCheck:
     notes: tuple[str, ...] = ()
 
 
-def check_face(frame: Frame, landmarker: Landmarker | None = None) -> FaceCheck:
-    """Admit an RGB uint8 [H, W, 3] picture that shows one leading face.
+def check_face(frame: Frame, landmarker: Landmarker | None = None, *, shrunk: float = 1.0) -> FaceCheck:
+    """Admit an RGB uint8 [H, W, 3] picture that shows one leading face, whole.
 
-    Raises FaceRefused when there is no face, when two are equally large, or when the leading face is too
-    small or turned too far away. Pass a `landmarker` to save its loading (about 50 ms).
+    `shrunk` tells how many times larger the picture really is: sizes are told in its own pixels. Raises
+    FaceRefused when there is no face, when two are equally large, or when the leading face is cut by the
+    picture's edge, too small or turned too far away. Pass a `landmarker` to save its loading (about 50 ms).
     """
     landmarker = landmarker or Landmarker()
-    faces = landmarker.faces(frame, thorough=True)
-    if faces:
-        refuse_rivals(faces)
-        refuse_small(faces[0].side)
-    _refuse_sideways(frame, faces, landmarker)
-    if not faces:
+    if (seen := look_at(frame, landmarker, shrunk=shrunk)) is None:
+        width, height = (round(side * shrunk) for side in (frame.shape[1], frame.shape[0]))
         raise FaceRefused(
-            f"No face was found in a picture of {frame.shape[1]}x{frame.shape[0]} pixels. "
+            f"No face was found in a picture of {width}x{height} pixels. "
             f"Use a picture or clip in which one face of at least {MIN_FACE_PX} px looks into the camera."
         )
+    return seen
+
+
+def look_at(frame: Frame, landmarker: Landmarker, *, shrunk: float = 1.0) -> FaceCheck | None:
+    """Like `check_face`, but None where there is no face."""
+    faces = landmarker.faces(frame, thorough=True)
+    if faces:
+        refuse_rivals(faces, shrunk)
+        refuse_small(faces[0].side * shrunk)
+        _refuse_cut(faces[0].landmarks, frame.shape)
+    else:
+        _refuse_cut_beyond_sight(frame, landmarker)
+    _refuse_sideways(frame, faces, landmarker)
+    if not faces:
+        return None
     turned = pose(faces[0].landmarks)
     _refuse_turned(turned)
-    return FaceCheck(faces[0].side, turned, tuple(filter(None, [note_on_others(faces)])))
+    others = note_on_others(faces, shrunk)
+    return FaceCheck(faces[0].side * shrunk, turned, (others,) if others else ())
 
 
-def refuse_rivals(faces: list[Face]) -> None:
+def refuse_rivals(faces: list[Face], shrunk: float = 1.0) -> None:
     """Raise FaceRefused unless the first (largest) face clearly leads."""
     if len(faces) > 1 and faces[1].side >= EQUAL_SIZE * faces[0].side:
-        sizes = " and ".join(f"{face.side:.0f} px at {_place(face)}" for face in faces[:2])
+        sizes = " and ".join(f"{face.side * shrunk:.0f} px at {_place(face, shrunk)}" for face in faces[:2])
         raise FaceRefused(
             f"Two faces are about equally large: {sizes}. The second must be smaller than {EQUAL_SIZE:.0%} "
             "of the first. Use a picture or clip of one person, or crop it to one."
@@ -71,14 +87,39 @@ def refuse_small(side_px: float) -> None:
         )
 
 
-def note_on_others(faces: list[Face]) -> str | None:
+def note_on_others(faces: list[Face], shrunk: float = 1.0) -> str | None:
     """A remark on faces beside the leading one, or None."""
     if len(faces) < 2:
         return None
     return (
         f"{len(faces) - 1} smaller face(s) beside the leading one stay as they are "
-        f"(largest: {faces[1].side:.0f} px beside {faces[0].side:.0f} px)."
+        f"(largest: {faces[1].side * shrunk:.0f} px beside {faces[0].side * shrunk:.0f} px)."
     )
+
+
+def _refuse_cut(landmarks: Array, shape: tuple[int, ...]) -> None:
+    """Raise FaceRefused for a mesh whose eyes, mouth or chin lie beyond a picture of this shape."""
+    points = landmarks[WHOLE_FACE, :2]
+    slack = EDGE_SLACK * mesh_side(landmarks)
+    limit = np.array([shape[1] - 1, shape[0] - 1])
+    if np.any(points < -slack) or np.any(points > limit + slack):
+        raise FaceRefused(
+            "The face is cut by the edge of the picture. Use one that shows the eyes, the mouth and the chin."
+        )
+
+
+def _refuse_cut_beyond_sight(frame: Frame, landmarker: Landmarker) -> None:
+    """The same for a face of which too little is seen: looked for once more with room around the picture.
+
+    A mirror at the edge completes a face that is cut lengthwise; plain room serves the others.
+    """
+    scale = min(1.0, TURN_CHECK_PX / min(frame.shape[:2]))
+    view = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    room = max(view.shape[:2]) // 2
+    for border in (cv2.BORDER_REFLECT, cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE):
+        roomy = np.asarray(cv2.copyMakeBorder(view, room, room, room, room, border), np.uint8)
+        for face in landmarker.faces(roomy)[:1]:
+            _refuse_cut(face.landmarks - np.array([room, room, 0], np.float32), view.shape)
 
 
 def _refuse_turned(turned: Pose) -> None:
@@ -122,6 +163,6 @@ def _surroundings(frame: Frame, face: Face) -> Frame:
     return frame[low[1] : high[1], low[0] : high[0]]
 
 
-def _place(face: Face) -> str:
-    x, y = face.landmarks[:, :2].mean(axis=0)
+def _place(face: Face, shrunk: float) -> str:
+    x, y = face.landmarks[:, :2].mean(axis=0) * shrunk
     return f"({x:.0f}, {y:.0f})"

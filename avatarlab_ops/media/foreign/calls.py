@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from avatarlab_ops.media.audio import Samples
-from avatarlab_ops.media.footage import Footage
+from avatarlab_ops.media.footage import WHOLE, Footage, Part
 from avatarlab_ops.media.foreign.frames import ForeignFootage, shared_memory
 from avatarlab_ops.media.foreign.link import Link
 from avatarlab_ops.media.probe import Limits, MediaInfo
@@ -44,22 +44,22 @@ def read_sound(path: Path, sample_rate: int, *, max_s: float) -> Samples:
         os.close(memory)
 
 
-def open_footage(path: Path, *, fps: float, max_short_side_px: int) -> Footage:
+def open_footage(path: Path, *, fps: float, max_short_side_px: int, part: Part = WHOLE) -> Footage:
     """Like `media.footage.open_footage`; one child decodes it until it is closed. Raises MediaRefused."""
-    footage = _open("footage", path, fps, max_short_side_px)
+    footage = _open("footage", path, fps, max_short_side_px, part)
     assert footage is not None  # noqa: S101  (it has a picture, or was refused)
     return footage
 
 
-def open_matte(path: Path, *, fps: float, max_short_side_px: int) -> Footage | None:
+def open_matte(path: Path, *, fps: float, max_short_side_px: int, part: Part = WHOLE) -> Footage | None:
     """Like `media.footage.open_matte`. Raises MediaRefused."""
-    return _open("matte", path, fps, max_short_side_px)
+    return _open("matte", path, fps, max_short_side_px, part)
 
 
-def _open(what: str, path: Path, fps: float, max_short_side_px: int) -> Footage | None:
+def _open(what: str, path: Path, fps: float, max_short_side_px: int, part: Part) -> Footage | None:
     link = Link(path)
     try:
-        asked = {"do": what, "fps": fps, "max_short_side_px": max_short_side_px}
+        asked = {"do": what, "fps": fps, "max_short_side_px": max_short_side_px, "part": part}
         shape = link.begin(asked, wait_s=OPEN_WAIT_S)
         if shape["frames"]:
             return ForeignFootage(link, fps, shape)

@@ -70,6 +70,7 @@ def _footage(connection: socket.socket, path: Path, asked: Json, scratch: Binary
 
     def describe() -> Json:
         shape = {"fps": asked["fps"], "max_short_side_px": asked["max_short_side_px"]}
+        shape["part"] = tuple(asked["part"])
         clip = (
             local.open_matte(path, **shape)
             if asked["do"] == "matte"

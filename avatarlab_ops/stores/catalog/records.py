@@ -172,10 +172,11 @@ def record_input(db: Session, uri: str, etag: str, media: Json) -> None:
     db.execute(statement.on_conflict_do_update(index_elements=["uri", "etag"], set_=values))
 
 
-def record_face(db: Session, uri: str, etag: str) -> None:
-    """Note that this version of an input object shows one leading face."""
+def record_look(db: Session, uri: str, etag: str, part: str, look: Json) -> None:
+    """Keep what was seen of the face in a part of this version of an input object (`plan.Look` as JSON)."""
     rows = sa.and_(m.InputObject.uri == uri, m.InputObject.etag == etag)
-    db.execute(sa.update(m.InputObject).where(rows).values(face_checked=True))
+    looks = m.InputObject.looks.concat({part: look})
+    db.execute(sa.update(m.InputObject).where(rows).values(looks=looks))
 
 
 def find_artifact(db: Session, fingerprint: str) -> m.Artifact | None:

@@ -88,7 +88,7 @@ class InputObject(Base):
     sha256: Mapped[str] = mapped_column(index=True)
     bytes: Mapped[int]
     media: Mapped[dict[str, Any]]  # plan.Source
-    face_checked: Mapped[bool] = mapped_column(server_default=text("false"))
+    looks: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))  # part to plan.Look
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

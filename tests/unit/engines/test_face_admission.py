@@ -71,3 +71,27 @@ def test_a_picture_lying_on_its_side_is_refused(landmarker, astronaut, still, na
     back = {1: "90 degrees clockwise", 2: "180 degrees", 3: "90 degrees counter-clockwise"}[quarter_turns]
     with pytest.raises(FaceRefused, match=rf"Rotate the picture (upright|or clip by {back})\."):
         check_face(np.rot90(picture, quarter_turns).copy(), landmarker)
+
+
+@pytest.mark.parametrize("side", ["left", "right", "bottom"])
+@pytest.mark.parametrize("name", ["astronaut", "single_face.jpg"])
+def test_half_a_face_is_said_to_be_cut(landmarker, astronaut, still, name, side):
+    picture = astronaut if name == "astronaut" else still(name)
+    middle = landmarker.faces(picture)[0].landmarks[:, :2].mean(axis=0).astype(int)
+    x, y = middle
+    half = {"left": picture[:, x:], "right": picture[:, :x], "bottom": picture[:y]}[side]
+    with pytest.raises(FaceRefused, match=r"cut by the edge of the picture\. Use one that shows the eyes"):
+        check_face(np.ascontiguousarray(half), landmarker)
+
+
+def test_a_forehead_beyond_the_edge_is_no_cut(landmarker, still):
+    picture = still("0-f1-su-ph.jpg")
+    eyes = landmarker.faces(picture)[0].landmarks[[33, 263], 1].mean()
+    check_face(np.ascontiguousarray(picture[int(eyes) - 70 :]), landmarker)
+
+
+def test_sizes_are_told_in_the_pictures_own_pixels(landmarker, astronaut):
+    quarter = cv2.resize(astronaut, (128, 128), interpolation=cv2.INTER_AREA)
+    assert check_face(quarter, landmarker, shrunk=4.0).side_px == pytest.approx(110, abs=8)
+    with pytest.raises(FaceRefused, match=r"is 2\d px high"):
+        check_face(quarter, landmarker)

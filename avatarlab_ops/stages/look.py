@@ -1,0 +1,93 @@
+"""What admission sees of an avatar: the size of its face, and from when on it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from avatarlab_ops.engines.face import FaceCheck, Landmarker, look_at
+from avatarlab_ops.engines.face.admission import MIN_FACE_PX
+from avatarlab_ops.errors import FaceRefused
+from avatarlab_ops.media import foreign
+from avatarlab_ops.media.footage import Footage
+from avatarlab_ops.plan import Look, Source
+
+FIRST_SIDE_PX = 720  # enough to see most faces; smaller frames are read faster
+PATIENCE = 60  # frames of footage, one a second, in which a face is looked for
+REFUSALS = 8  # of them, after which it is refused
+EXACT_FPS = 25.0  # of the search for the first frame with a face
+
+
+def look(path: Path, source: Source, start_s: float | None, end_s: float | None) -> Look:
+    """Find the one leading face in a picture, or in the part of a clip that is asked for (seconds).
+
+    A clip without `start_s` begins where its face does. Raises FaceRefused unless a sampled frame shows a
+    face that may be an avatar.
+    """
+    landmarker, short = Landmarker(), min(source.width, source.height)
+    part = (start_s or 0.0, end_s)
+    try:
+        for side in _sides(short):
+            with foreign.open_footage(path, fps=1.0, max_short_side_px=side, part=part) as footage:
+                found = _find(footage, landmarker, short / side)
+            if found is None:
+                continue
+            second, seen = found
+            if start_s is not None or not second:
+                return Look(face_px=seen.side_px, from_s=start_s or 0.0)
+            with foreign.open_footage(path, fps=EXACT_FPS, max_short_side_px=side, part=part) as footage:
+                begin_s = _first(footage, second, landmarker) / EXACT_FPS
+            return Look(face_px=seen.side_px, from_s=begin_s, notes=(_note_on_start(begin_s),))
+    except FaceRefused as refusal:
+        raise FaceRefused(f"{source.uri}: {refusal}") from refusal
+    raise FaceRefused(
+        f"{source.uri}: No face was found in {source.width}x{source.height} pixels. Use a picture or clip in "
+        f"which one face of at least {MIN_FACE_PX} px looks into the camera."
+    )
+
+
+def _sides(short: int) -> Iterator[int]:
+    """Shorter sides to look at: small first, then ever larger ones up to the source's own."""
+    side = min(FIRST_SIDE_PX, short)
+    while side < short:
+        yield side
+        side = min(2 * side, short)
+    yield short
+
+
+def _find(footage: Footage, landmarker: Landmarker, shrunk: float) -> tuple[int, FaceCheck] | None:
+    """Number and look of the first frame that may be an avatar; None where no frame shows any face."""
+    refusals: list[FaceRefused] = []
+    for index in range(min(len(footage), PATIENCE)):
+        try:
+            seen = look_at(footage[index], landmarker, shrunk=shrunk)
+        except FaceRefused as refusal:
+            refusals.append(refusal)
+            if len(refusals) == REFUSALS:
+                break
+        else:
+            if seen is not None:
+                return index, seen
+    if refusals:
+        raise refusals[0]
+    return None
+
+
+def _first(footage: Footage, second: int, landmarker: Landmarker) -> int:
+    """Frame, at EXACT_FPS, at which the face begins that the sample of this second was the first to show."""
+    shown = int((second + 0.25) * EXACT_FPS)  # a sample shows what is seen a quarter into its second
+    without = shown - int(EXACT_FPS)
+    while shown - without > 1:
+        middle = (without + shown) // 2
+        if landmarker.faces(footage[middle]):
+            shown = middle
+        else:
+            without = middle
+    return shown
+
+
+def _note_on_start(begin_s: float) -> str:
+    return (
+        f"The clip shows no face in its first {begin_s:.1f} s: it is played from there. avatar.start_s and "
+        "avatar.end_s choose another part."
+    )
