@@ -56,12 +56,11 @@ def look_at(frame: Frame, landmarker: Landmarker, *, shrunk: float = 1.0) -> Fac
     if faces:
         refuse_rivals(faces, shrunk)
         refuse_small(faces[0].side * shrunk)
-        _refuse_cut(faces[0].landmarks, frame.shape)
-    else:
-        _refuse_cut_beyond_sight(frame, landmarker)
     _refuse_sideways(frame, faces, landmarker)
     if not faces:
+        _refuse_cut_beyond_sight(frame, landmarker)
         return None
+    _refuse_cut(faces[0].landmarks, frame.shape)
     turned = pose(faces[0].landmarks)
     _refuse_turned(turned)
     others = note_on_others(faces, shrunk)
@@ -99,13 +98,17 @@ def note_on_others(faces: list[Face], shrunk: float = 1.0) -> str | None:
 
 def _refuse_cut(landmarks: Array, shape: tuple[int, ...]) -> None:
     """Raise FaceRefused for a mesh whose eyes, mouth or chin lie beyond a picture of this shape."""
-    points = landmarks[WHOLE_FACE, :2]
-    slack = EDGE_SLACK * mesh_side(landmarks)
-    limit = np.array([shape[1] - 1, shape[0] - 1])
-    if np.any(points < -slack) or np.any(points > limit + slack):
+    if _is_cut(landmarks, shape):
         raise FaceRefused(
             "The face is cut by the edge of the picture. Use one that shows the eyes, the mouth and the chin."
         )
+
+
+def _is_cut(landmarks: Array, shape: tuple[int, ...]) -> bool:
+    points = landmarks[WHOLE_FACE, :2]
+    slack = EDGE_SLACK * mesh_side(landmarks)
+    limit = np.array([shape[1] - 1, shape[0] - 1])
+    return bool(np.any(points < -slack) or np.any(points > limit + slack))
 
 
 def _refuse_cut_beyond_sight(frame: Frame, landmarker: Landmarker) -> None:
@@ -138,22 +141,26 @@ def _refuse_turned(turned: Pose) -> None:
 
 
 def _refuse_sideways(frame: Frame, faces: list[Face], landmarker: Landmarker) -> None:
-    """Raise FaceRefused when the detector is surer of a face in the picture turned by quarters.
+    """Raise FaceRefused when the detector is surer of a whole face in the picture turned by quarters.
 
     The networks know turned heads a little: on a picture upside down they may place a mesh, but badly.
     """
     view = _surroundings(frame, faces[0]) if faces else frame
     scale = min(1.0, TURN_CHECK_PX / min(view.shape[:2]))
     view = np.asarray(cv2.resize(view, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    scores = [_best_score(np.ascontiguousarray(np.rot90(view, -turns)), landmarker) for turns in range(4)]
+    scores = [
+        _best_score(np.ascontiguousarray(np.rot90(view, -turns)), landmarker, turns) for turns in range(4)
+    ]
     best = int(np.argmax(scores))
     if scores[best] > scores[0] + SURER:
         by = ("", "90 degrees clockwise", "180 degrees", "90 degrees counter-clockwise")[best]
         raise FaceRefused(f"The face does not stand upright. Rotate the picture or clip by {by}.")
 
 
-def _best_score(view: Frame, landmarker: Landmarker) -> float:
-    return max((face.detection.score for face in landmarker.faces(view)), default=0.0)
+def _best_score(view: Frame, landmarker: Landmarker, turns: int) -> float:
+    faces = landmarker.faces(view)
+    whole = [face for face in faces if not turns or not _is_cut(face.landmarks, view.shape)]
+    return max((face.detection.score for face in whole), default=0.0)
 
 
 def _surroundings(frame: Frame, face: Face) -> Frame:
