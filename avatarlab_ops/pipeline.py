@@ -243,7 +243,7 @@ def _make(
     from avatarlab_ops import model_files
     from avatarlab_ops.renders import prediction
     from avatarlab_ops.stages import runner
-    from avatarlab_ops.stores.catalog import records, transaction
+    from avatarlab_ops.stores.catalog import rates, records, transaction
 
     if not stage.wanted(plan):
         with transaction(settings.pg_dsn) as db:
@@ -251,13 +251,15 @@ def _make(
         return StageResult(render_id, stage.name, False, False)
     with transaction(settings.pg_dsn) as db:
         artifacts = records.artifacts_of(db, render_id)
+        budget_s = prediction.budget_s(rates.known(db), stage, plan, artifacts)
     model_files.ensure(settings, files(stage, plan))
     wanted = recipe(stage, plan, artifacts)
     if wanted is None:
         raise InvariantBroken(f"{stage.name} was called before {', '.join(stage.after)}")
     made, cached, compute_s = runner.make(
-        settings, render_id, plan, wanted, artifacts=artifacts, report=report, wait=wait
-    )
+        settings, render_id, plan, wanted,
+        artifacts=artifacts, report=report, wait=wait, budget_s=budget_s,
+    )  # fmt: skip
     state = "cached" if cached else "done"
     with transaction(settings.pg_dsn) as db:
         records.end_stage(db, render_id, stage.name, state, artifact=made.fingerprint, compute_s=compute_s)

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from avatarlab_ops import strict_json
 from avatarlab_ops.errors import InputError, ReferenceRefused, RequestInvalid, ScriptRefused
 from avatarlab_ops.retention import retention_of
 
@@ -361,15 +362,8 @@ class AvatarRequest(Part):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Like `parse`, from JSON text."""
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise RequestInvalid(f"the request is not JSON: {error}") from error
-        except RecursionError as error:
-            raise RequestInvalid(
-                "the request is nested too deeply; docs/request.md shows its shape"
-            ) from error
+        """Like `parse`, from JSON text of at most a megabyte that gives each key once."""
+        data = strict_json.loads(text)
         if not isinstance(data, dict):
             raise RequestInvalid("the request must be a JSON object with the fields of docs/request.md")
         return cls.parse(data)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, BinaryIO
 
+from avatarlab_ops import strict_json
 from avatarlab_ops.bulk.template import check
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.request import form_schema
@@ -271,9 +272,9 @@ def _json_rows(lines: _Lines, *, text: bool) -> Iterator[Row | Problem]:
 
 def _object(line: str, text: bool) -> Json:
     try:
-        values = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise _Bad(f"not JSON: {error}") from error
+        values = strict_json.loads(line, "the line")
+    except RequestInvalid as error:
+        raise _Bad(str(error)) from error
     if not isinstance(values, dict):
         raise _Bad("not a JSON object; write one object a line")
     if not text:

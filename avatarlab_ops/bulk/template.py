@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from avatarlab_ops import strict_json
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.request import PLACEHOLDER
 
@@ -14,10 +14,7 @@ Json = dict[str, Any]
 
 def parse(text: bytes) -> Json:
     """The template. Raises RequestInvalid when it is no JSON object or has no placeholder."""
-    try:
-        template = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RequestInvalid(f"the template is not JSON in UTF-8: {error}") from error
+    template = strict_json.loads(text, "the template")
     if not isinstance(template, dict):
         raise RequestInvalid("the template must be a JSON object, a request with {{name}} in its texts")
     if not names(template):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SPOKEN = "spoken"  # kept like a stage: seconds of speech over characters
 BOUNDARY_S = 1.0  # what starting one more task costs
+LEAST_BUDGET_S = 1800.0
+UNKNOWN_BUDGET_S = 24 * 3600.0  # for an engine that was never measured
 DEFAULT_SIDE_PX = 720
 SPOKEN_S = 0.07  # of speech for a character, before any was measured
 
@@ -89,6 +91,16 @@ def seconds(rates: Iterable[Rate], job: Work) -> float:
     nearest = min(same, key=lambda rate: abs(rate.side_px - job.side_px))
     fixed, each = fit(nearest)
     return (fixed + each * job.units) * _scale(job.side_px, nearest.side_px)
+
+
+def budget_s(rates: Iterable[Rate], stage: Stage, plan: Plan, artifacts: Mapping[str, Artifact]) -> float:
+    """Seconds after which a stage is given up: ten times what it should take, once that was measured."""
+    known = list(rates)
+    speech = artifacts.get(SPEECH.name)
+    job = work(stage, plan, float(speech.facts["duration_s"]) if speech else seconds(known, _spoken(plan)))
+    if not any((rate.stage, rate.engine) == (job.stage, job.engine) for rate in known):
+        return UNKNOWN_BUDGET_S
+    return max(LEAST_BUDGET_S, 10 * seconds(known, job))
 
 
 def _scale(side_px: int, known_px: int) -> float:

@@ -24,6 +24,7 @@ from avatarlab_ops.plan import Plan, Source
 from avatarlab_ops.progress import Report
 from avatarlab_ops.recipe import Recipe
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages.deadline import Deadline
 from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog.tables import Artifact
 from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
@@ -178,18 +179,23 @@ def stored(settings: Settings, artifact: Artifact, name: str) -> Stored:
 class ProgressRows:
     """A Report that writes to the catalog at most twice a second, and passes everything on.
 
-    Raises RenderCancelled from within the stage once the render has been cancelled. A catalog that is away
-    does not stop the work: the stage's own transaction at its end decides.
+    Raises RenderCancelled from within the stage once the render has been cancelled, StageTimeout once its
+    budget is spent. A catalog that is away does not stop the work: the stage's own transaction at its end
+    decides.
     """
 
-    def __init__(self, settings: Settings, render_id: str, stage: str, onward: Report) -> None:
+    def __init__(
+        self, settings: Settings, render_id: str, stage: str, onward: Report, limit: Deadline
+    ) -> None:
         self._settings, self._render_id, self._stage, self._onward = settings, render_id, stage, onward
+        self._limit = limit
         self._started = time.monotonic()
         self._next = 0.0
         self._lock = threading.Lock()
 
     def __call__(self, done: int, total: int, unit: str) -> None:
         """Take one report, from any thread."""
+        self._limit.check()
         self._onward(done, total, unit)
         with self._lock:
             instant = time.monotonic()

@@ -18,6 +18,7 @@ from avatarlab_ops.progress import Report
 from avatarlab_ops.recipe import Recipe
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import context
+from avatarlab_ops.stages.deadline import Deadline
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import lock, records, transaction
 from avatarlab_ops.stores.catalog.tables import Artifact
@@ -47,6 +48,7 @@ def make(
     artifacts: Mapping[str, Artifact],
     report: Report,
     wait: bool,
+    budget_s: float,
 ) -> tuple[Artifact, bool, float]:
     """Return (artifact, cached, seconds of work).
 
@@ -63,10 +65,12 @@ def make(
         if found is not None:
             return found, True, 0.0
         with context.workspace(settings, recipe.stage) as folder, _leased(settings, recipe, check):
-            rows = context.ProgressRows(settings, render_id, recipe.stage, report)
+            limit = Deadline(recipe.stage, budget_s)
+            rows = context.ProgressRows(settings, render_id, recipe.stage, report, limit)
             started = time.monotonic()
             work = context.Context(settings, render_id, plan, folder, rows, artifacts)
-            product = _run(recipe.stage, work)
+            with limit.alarm():
+                product = _run(recipe.stage, work)
             compute_s = time.monotonic() - started
             document = context.store(settings, recipe, product, render_id=render_id, compute_s=compute_s)
         return _record(settings, recipe, document), False, compute_s

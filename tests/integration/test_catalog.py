@@ -20,6 +20,7 @@ from avatarlab_ops.renders import status
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import ProgressRows
+from avatarlab_ops.stages.deadline import Deadline
 from avatarlab_ops.stores import catalog
 from avatarlab_ops.stores.catalog import records
 from avatarlab_ops.stores.catalog import tables as m
@@ -133,7 +134,8 @@ def test_a_lost_server_is_worth_another_try() -> None:
 def test_progress_is_written_twice_a_second_with_rate_and_end(stores: Settings) -> None:
     render_id = pipeline.submit(stores, _asked(stores))
     seen: list[int] = []
-    rows = ProgressRows(stores, render_id, "lipsync", lambda done, total, unit: seen.append(done))
+    limit = Deadline("lipsync", 60)
+    rows = ProgressRows(stores, render_id, "lipsync", lambda done, total, unit: seen.append(done), limit)
     for done in range(1, 1001):
         rows(done, 2000, "frames")
     assert seen == list(range(1, 1001))
@@ -150,7 +152,7 @@ def test_progress_is_written_twice_a_second_with_rate_and_end(stores: Settings) 
 
 def test_a_cancelled_render_stops_its_stage_at_the_next_report(stores: Settings) -> None:
     render_id = pipeline.submit(stores, _asked(stores))
-    rows = ProgressRows(stores, render_id, "matte", lambda *_: None)
+    rows = ProgressRows(stores, render_id, "matte", lambda *_: None, Deadline("matte", 60))
     pipeline.cancel(stores, render_id)
     with pytest.raises(RenderCancelled):
         rows(1, 10, "frames")

@@ -221,3 +221,13 @@ def test_a_part_of_the_footage_begins_before_it_ends() -> None:
             AvatarRequest.parse({"script": "Hi.", "avatar": avatar | {"end_s": end_s}})
     with pytest.raises(RequestInvalid, match=r"avatar.start_s"):
         AvatarRequest.parse({"script": "Hi.", "avatar": avatar | {"start_s": -1}})
+
+
+def test_json_gives_each_key_once() -> None:
+    with pytest.raises(RequestInvalid, match="gives 'uri' twice"):
+        AvatarRequest.from_json('{"script": "Hi.", "avatar": {"uri": "s3://i/a.png", "uri": "s3://i/b.png"}}')
+
+
+def test_json_of_more_than_a_megabyte_is_not_parsed() -> None:
+    with pytest.raises(RequestInvalid, match="at most 1,000,000"):
+        AvatarRequest.from_json(b"[" * 1_000_001)

@@ -1,0 +1,54 @@
+"""How long a stage may take: looked at with every report, and an alarm for one that reports nothing."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from avatarlab_ops.errors import StageTimeout
+
+
+class Deadline:
+    """`budget_s` seconds from now for the stage."""
+
+    def __init__(self, stage: str, budget_s: float) -> None:
+        self._stage, self._budget_s = stage, budget_s
+        self._end = time.monotonic() + budget_s
+
+    def check(self) -> None:
+        """Raise StageTimeout once the budget is spent."""
+        if time.monotonic() > self._end:
+            raise self._spent()
+
+    def _spent(self) -> StageTimeout:
+        return StageTimeout(
+            f"{self._stage} took more than {self._budget_s:.0f} s, far more than such work takes. "
+            "It is tried again. Shorten the script or the footage, or look at what slows the machine down"
+        )
+
+    @contextmanager
+    def alarm(self) -> Iterator[None]:
+        """Raise StageTimeout from within the block once the budget is spent.
+
+        Only a main thread can be interrupted; in another one the reports alone are looked at.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def ring(_signal: int, _frame: FrameType | None) -> None:
+            raise self._spent()
+
+        before = signal.signal(signal.SIGALRM, ring)
+        started = time.monotonic()
+        left_s, _ = signal.setitimer(signal.ITIMER_REAL, max(0.001, self._end - started))
+        try:
+            yield
+        finally:
+            spent_s = time.monotonic() - started
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, left_s - spent_s) if left_s else 0)
+            signal.signal(signal.SIGALRM, before)
