@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from avatarlab_ops.engines.base import FaceTrack, Frame
 from avatarlab_ops.engines.cuts import CutDetector
-from avatarlab_ops.engines.face.admission import note_on_others, refuse_rivals, refuse_small
+from avatarlab_ops.engines.face.admission import EQUAL_SIZE, note_on_others, refuse_rivals, refuse_small
 from avatarlab_ops.engines.face.landmarker import Face, Landmarker, mesh_side
 from avatarlab_ops.engines.face.smooth import smooth
 from avatarlab_ops.engines.tflite import Array
@@ -90,10 +90,20 @@ class _Follower:
         if followed is not None:
             return followed[0]
         if fresh or look:
-            return faces[0].landmarks if faces else None
+            return self._leading(faces)
         assert self._last_seen is not None  # noqa: S101  not fresh
         found = self._landmarker.recover(frame, self._last_seen)
         return None if found is None else found.landmarks
+
+    def _leading(self, faces: list[Face]) -> Array | None:
+        """The largest face; of those about as large, the one nearest to where the face was before."""
+        if not faces or self._last_seen is None:
+            return faces[0].landmarks if faces else None
+        before = self._last_seen[:, :2].mean(axis=0)
+        large = [face for face in faces if face.side >= EQUAL_SIZE * faces[0].side]
+        return min(
+            large, key=lambda face: float(np.hypot(*(face.landmarks[:, :2].mean(axis=0) - before)))
+        ).landmarks
 
     def _look_around(self, frame: Frame) -> list[Face]:
         """All faces of the frame; keeps count of those that rival the leading one."""
