@@ -153,7 +153,7 @@ def _to_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
 def _flatten(image: Image.Image, notes: list[str]) -> Image.Image:
     if image.getchannel("A").getextrema() == (255, 255):
         return image
-    notes.append("the image has transparent parts; they were laid over neutral grey")
+    notes.append("the image has transparent parts; where its own background is shown they are neutral grey")
     base = Image.new("RGBA", image.size, (*NEUTRAL, 255))
     base.alpha_composite(image)
     return base

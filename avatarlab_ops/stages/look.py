@@ -13,6 +13,7 @@ from avatarlab_ops.media.footage import Footage
 from avatarlab_ops.plan import Look, Source
 
 FIRST_SIDE_PX = 720  # enough to see most faces; smaller frames are read faster
+LAST_SIDE_PX = 2160  # of 4K; looking through larger pictures takes minutes
 PATIENCE = 60  # frames of footage, one a second, in which a face is looked for
 REFUSALS = 8  # of them, after which it is refused
 EXACT_FPS = 25.0  # of the search for the first frame with a face
@@ -47,12 +48,13 @@ def look(path: Path, source: Source, start_s: float | None, end_s: float | None)
 
 
 def _sides(short: int) -> Iterator[int]:
-    """Shorter sides to look at: small first, then ever larger ones up to the source's own."""
-    side = min(FIRST_SIDE_PX, short)
-    while side < short:
+    """Shorter sides to look at: small first, then ever larger ones, up to the source's own or 4K's."""
+    last = min(LAST_SIDE_PX, short)
+    side = min(FIRST_SIDE_PX, last)
+    while side < last:
         yield side
-        side = min(2 * side, short)
-    yield short
+        side = min(2 * side, last)
+    yield last
 
 
 def _find(footage: Footage, landmarker: Landmarker, shrunk: float) -> tuple[int, FaceCheck] | None:
