@@ -215,7 +215,7 @@ def spending(settings: Settings) -> Figures:
 
 def explain(settings: Settings, size: int, video: str) -> None:
     """Keep the plans of the queries of lineage and impact."""
-    asked = [("lineage", queries.LINEAGE, {"render_id": video})]
+    asked = [("lineage", queries.LINEAGE, {"render_id": video, "apart": ["timeline"]})]
     with transaction(settings.pg_dsn) as db:
         for name, (kind, value) in _changes(settings, video).items():
             source, keys = query._keys(db, kind, value)

@@ -211,6 +211,8 @@ def many(stores: Settings) -> Settings:
 @pytest.mark.parametrize("name", ["LINEAGE", "SOURCES", "RECORD", "IMPACT"])
 def test_no_query_reads_a_table_from_end_to_end(many: Settings, name: str) -> None:
     values: Json = {"render_id": "many500"}
+    if name == "LINEAGE":
+        values |= {"apart": ["timeline"]}
     if name == "IMPACT":
         values = {"kind": "code", "keys": ["many", "other"], "after": "", "size": 100}
     with transaction(many.pg_dsn) as db:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from avatarlab_ops import engines, model_files, pipeline
 from avatarlab_ops.cli import main
-from avatarlab_ops.engines import published, weights
+from avatarlab_ops.engines import published, registry, weights
 from avatarlab_ops.engines.info import SpeechInfo, Voice
 from avatarlab_ops.engines.speech.small_e.config import Config
 from avatarlab_ops.engines.speech.small_e.model import Lina
@@ -178,7 +178,7 @@ def test_a_file_that_is_not_the_published_one_is_refused(
 ) -> None:
     source, _ = checkpoint(tmp_path)
     stated = replace(published.PUBLISHED[NAME], upstream_sha256="ab" * 32)
-    monkeypatch.setitem(published.PUBLISHED, NAME, stated)
+    monkeypatch.setitem(registry.known().files, NAME, stated)
     with pytest.raises(ModelRefused, match=f"has sha256 {weights.digest(source)}, but .* has {'ab' * 32}"):
         model_files.add(bucket, source, NAME, accept=LICENCE)
     assert not stored(bucket, "")

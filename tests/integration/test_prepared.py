@@ -114,6 +114,8 @@ def test_a_preparation_whose_record_is_lost_is_taken_back(stores: Settings, enco
             m.ArtifactInput.artifact == lost.fingerprint, m.ArtifactInput.source == lost.fingerprint
         )
         db.execute(sa.delete(m.ArtifactInput).where(read))
+        done = sa.update(m.StageRun).where(m.StageRun.artifact == lost.fingerprint)
+        db.execute(done.values(artifact=None))
         db.execute(sa.delete(m.Artifact).where(m.Artifact.fingerprint == lost.fingerprint))
     keep_house(stores, NOW, apply=True)
     assert _preparation(stores).sha256 == lost.sha256
