@@ -13,6 +13,7 @@ import pytest
 from running_site import Site, avatarlab, request
 
 from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.renders import status
 from avatarlab_ops.request import split_reference
 from avatarlab_ops.stores.objects import objects
 
@@ -26,9 +27,9 @@ def first(site: Site) -> str:
 
 
 def test_a_request_ends_as_a_published_video(site: Site, first: str) -> None:
-    status = site.status(first)
-    assert status.state == "published"
-    published = status.published(site.settings, status.render_id)
+    seen = site.status(first)
+    assert seen.state == "published"
+    published = status.published(site.settings, seen.render_id)
     assert published
     with av.open(io.BytesIO(objects(site.settings).read(*split_reference(published.video_uri)))) as video:
         picture = video.streams.video[0]
