@@ -98,8 +98,13 @@ def test_the_request_of_the_page_is_rendered_without_airflow(shell: Shell) -> No
     assert (shell.folder / "video.mp4").read_bytes()[4:8] == b"ftyp"
 
 
-def test_rest_triggers_a_run_and_the_same_id_again_starts_nothing(shell: Shell, order: str) -> None:
-    assert order in json.loads(shell.run(block("field()")))["detail"]
+def test_rest_triggers_a_run_and_the_same_id_again_starts_nothing(
+    shell: Shell, site: Site, order: str
+) -> None:
+    before = site.client.run(order)
+    again = json.loads(shell.run(block("field()")))
+    assert again["detail"]["reason"] == "Unique constraint violation"
+    assert site.client.run(order) == before
 
 
 def test_bulk_line_by_line(shell: Shell, site: Site) -> None:
