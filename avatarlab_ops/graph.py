@@ -164,14 +164,14 @@ COMPOSITE = Stage(
     sources=("avatar", "backdrop"), group="finish", work=_encoded, usual_s=0.04,
     measures=_facts("duration_s", "frames", "fps", "width", "height", "lip_gap_r", "lip_lag_ms"),
 )  # fmt: skip
-# What is shown: the files of these artifacts; of equal names the later stage's.
+# Shows the files of these artifacts, of equal names the later stage's; its own artifact is for one render.
 PUBLISH = Stage(name="publish", after=("composite",), group="finish")
 
 GRAPH = (SPEECH, FACE, MATTE, PREPARE, LIPSYNC, COMPOSITE)  # what makes artifacts by the plan, sources first
 EVERY = (ADMIT, *GRAPH, PUBLISH)
 BY_NAME = {stage.name: stage for stage in EVERY}
 STAGES = tuple(stage.name for stage in EVERY if stage.within is None)  # the tasks of a render
-MADE = tuple(stage.name for stage in GRAPH)  # kinds of artifacts
+MADE = (*(stage.name for stage in GRAPH), PUBLISH.name)  # kinds of artifacts, sources first
 GPU_STAGES = tuple(stage.name for stage in GRAPH if stage.pool == "gpu")  # their seconds are GPU-seconds
 # Tasks of a bulk run's batch, in order, and the stages that each does.
 GROUPS = {

@@ -14,7 +14,7 @@ from avatarlab_ops import engines
 from avatarlab_ops.bulk import template
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.errors import EngineUnavailable, RequestInvalid
-from avatarlab_ops.graph import GRAPH
+from avatarlab_ops.graph import GRAPH, PUBLISH
 from avatarlab_ops.renders import feedback
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import records
@@ -112,7 +112,7 @@ def _engine_versions(db: Session) -> Iterator[tuple[m.EngineVersion, Json | None
 
 def _code(db: Session, settings: Settings) -> Condition:  # noqa: ARG001
     """Made by a stage whose code version is another one today."""
-    today = {(stage.name, stage.version) for stage in GRAPH}
+    today = {(stage.name, stage.version) for stage in (*GRAPH, PUBLISH)}
     made = db.execute(sa.select(m.Artifact.stage, m.Artifact.stage_version).distinct())
     old = [pair for pair in map(tuple, made) if pair not in today]
     used = sa.select(m.StageRun.stage).join(m.Artifact, m.Artifact.fingerprint == m.StageRun.artifact)

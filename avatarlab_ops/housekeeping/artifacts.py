@@ -67,7 +67,8 @@ def judge(found: Found, record: Artifact | None) -> Verdict:
     exists = found.marker in found.keys
     if record is None or record.evicted_at is not None:
         return Verdict(adopt=True) if exists else Verdict(torn=found.keys)
-    files = frozenset(file["key"] for file in record.files.values())
+    keys = (file["key"] for file in record.files.values())
+    files = frozenset(key for key in keys if key.startswith(found.prefix))  # others are passed on
     torn = found.keys - files - {found.marker}
     if not files <= found.keys:
         return Verdict(lost=True, torn=found.keys)

@@ -13,7 +13,7 @@ from avatarlab_ops.housekeeping.chore import Chore, Job, pages
 from avatarlab_ops.renders.withdrawal import KEPT
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import stored
-from avatarlab_ops.stages.publish import shown
+from avatarlab_ops.stages.publish import published
 from avatarlab_ops.stores.catalog import consents, lock, records, transaction, upkeep
 from avatarlab_ops.stores.catalog.tables import PublishedFile, Render
 from avatarlab_ops.stores.documents import documents
@@ -122,7 +122,7 @@ def _bring_back(job: Job, render_id: str, file: PublishedFile) -> bool:
         whole = canonical_json(document)
         return _same(whole, file) and (not job.apply or bool(objects(settings).put_if_absent(*place, whole)))
     with transaction(settings.pg_dsn) as db:
-        holder = shown(records.artifacts_of(db, render_id)).get(file.name)
+        holder = published(records.artifacts_of(db, render_id)).get(file.name)
     if holder is None or holder.files[file.name]["sha256"] != file.sha256:
         return False
     source = stored(settings, holder, file.name)

@@ -38,10 +38,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Product:
-    """What a stage made: files by name, and the figures worth keeping."""
+    """What a stage made: files by name, and the figures worth keeping.
+
+    `passed` are files of earlier artifacts that it passes on as they are: name to {key, sha256, bytes}.
+    """
 
     files: Mapping[str, Path]
     facts: Json = field(default_factory=dict)
+    passed: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,8 @@ def store(settings: Settings, recipe: Recipe, product: Product, *, render_id: st
     File keys hold their content's digest, so two processes that make the same artifact never mix their files;
     the conditional PUT of artifact.json decides whose it is.
     """
-    files = {name: _put(settings, recipe, path) for name, path in sorted(product.files.items())}
+    made = {name: _put(settings, recipe, path) for name, path in sorted(product.files.items())}
+    files = {**product.passed, **made}
     document: Json = {
         "fingerprint": recipe.fingerprint,
         "stage": recipe.stage,
@@ -140,7 +145,7 @@ def store(settings: Settings, recipe: Recipe, product: Product, *, render_id: st
         "inputs": dict(recipe.inputs),
         "files": files,
         "sha256": digest({name: file["sha256"] for name, file in files.items()}),
-        "bytes": sum(file["bytes"] for file in files.values()),
+        "bytes": sum(file["bytes"] for file in made.values()),
         "facts": product.facts,
         "compute_s": round(compute_s, 3),
         "render_id": render_id,

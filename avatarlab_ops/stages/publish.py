@@ -1,5 +1,8 @@
 """The finished files to the outputs bucket, and one transaction that makes them the render's video.
 
+What is published is an artifact of its own, for this render alone: `run` may change the bytes on the way, and
+a lost file is brought back from there.
+
 Objects first, then the transaction: a process that dies in between leaves files that nobody refers to, and
 the next attempt finds them in place. The manifest is written once; a second attempt takes the first one's.
 """
@@ -8,18 +11,23 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.errors import ConsentError, InvariantBroken, RenderCancelled
-from avatarlab_ops.graph import DOCUMENTS, GRAPH, PUBLISH
+from avatarlab_ops.graph import DOCUMENTS, GRAPH, PUBLISH, recipe
 from avatarlab_ops.lineage import openlineage as events
 from avatarlab_ops.plan import ROLES, Plan
+from avatarlab_ops.progress import silent
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages.context import stored
+from avatarlab_ops.stages import runner
+from avatarlab_ops.stages.context import Context, Product, stored
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import ancestry, consents, lock, records, tables, transaction
 from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
@@ -28,6 +36,7 @@ from avatarlab_ops.version import code_version, environment
 
 Json = dict[str, Any]
 WAIT_S = 600.0
+BUDGET_S = 1800.0  # for changing the bytes of what is published
 
 
 def publish(settings: Settings, render_id: str) -> float:
@@ -43,14 +52,18 @@ def publish(settings: Settings, render_id: str) -> float:
             render, artifacts = records.find(db, render_id), records.artifacts_of(db, render_id)
             request = records.request_of(db, render)
             held = [consent.provenance(one) for one in _consents(db, render, request)]
+        own = _make(settings, render, artifacts)
+        artifacts[PUBLISH.name] = own
+        with transaction(settings.pg_dsn) as db:
             behind = {made.stage: made for made in ancestry.ancestry(db, render_id)} | artifacts
             made = {stage: _provenance(db, artifact) for stage, artifact in behind.items()}
-        files = _place(settings, render_id, shown(artifacts))
+        files = _place(settings, render_id, own)
         manifest = _manifest(render, request, artifacts, files)
         manifest |= {"artifacts": made, "consents": held}
         manifest, files["manifest.json"] = _keep(settings, render_id, manifest)
         try:
-            _commit(settings, render_id, manifest, files, time.monotonic() - started)
+            spent_s = time.monotonic() - started
+            _commit(settings, render_id, manifest, files, artifact=own.fingerprint, spent_s=spent_s)
         except (RenderCancelled, ConsentError):
             _remove(settings, files)
             raise
@@ -64,18 +77,49 @@ def _consents(db: Session, render: tables.Render, request: tables.Request) -> li
     return consent.check(db, consent.materials(plan), plan.language, asked.labels)
 
 
-def shown(artifacts: dict[str, tables.Artifact]) -> dict[str, tables.Artifact]:
-    """Name of each file that people look at to the artifact that holds it."""
-    made = [artifacts[stage] for stage in PUBLISH.after if stage in artifacts]
-    if not made:
-        raise InvariantBroken(f"{PUBLISH.name} was called before {' or '.join(PUBLISH.after)}")
+def _make(
+    settings: Settings, render: tables.Render, artifacts: Mapping[str, tables.Artifact]
+) -> tables.Artifact:
+    """The artifact of what is published; a second attempt takes the first one's, whatever its bytes."""
+    plan = Plan.model_validate(render.plan)
+    wanted = recipe(PUBLISH, plan, artifacts)
+    if wanted is None:
+        raise InvariantBroken(f"{PUBLISH.name} was called before {' and '.join(PUBLISH.after)}")
+    wanted = replace(wanted, params={"render_id": render.id})
+    made, _, _ = runner.make(
+        settings, render.id, plan, wanted,
+        artifacts=artifacts, report=silent, wait=True, budget_s=BUDGET_S,
+    )  # fmt: skip
+    return made
+
+
+def run(work: Context) -> Product:
+    """What people will look at: the finished files, some with bytes of this render's own."""
+    shown = {name: file for stage in PUBLISH.after if stage in work.artifacts
+             for name, file in work.artifacts[stage].files.items()}  # fmt: skip
+    own = marked(work)
+    return Product(own, passed={name: file for name, file in shown.items() if name not in own})
+
+
+def marked(work: Context) -> Mapping[str, Path]:  # noqa: ARG001
+    """Files by name that carry a mark or a signature of this render: none yet."""
+    return {}
+
+
+def published(artifacts: Mapping[str, tables.Artifact]) -> dict[str, tables.Artifact]:
+    """Name of each published file to the artifact that holds its bytes.
+
+    A video that was published before publication kept an artifact is the composite, byte for byte.
+    """
+    stages = (PUBLISH.name,) if PUBLISH.name in artifacts else PUBLISH.after
+    made = [artifacts[stage] for stage in stages if stage in artifacts]
     return {name: artifact for artifact in made for name in artifact.files}
 
 
-def _place(settings: Settings, render_id: str, files: dict[str, tables.Artifact]) -> dict[str, Json]:
+def _place(settings: Settings, render_id: str, artifact: tables.Artifact) -> dict[str, Json]:
     """Copy what people look at to its lasting place."""
     placed: dict[str, Json] = {}
-    for name, artifact in files.items():
+    for name in sorted(artifact.files):
         source = stored(settings, artifact, name)
         copy = objects(settings).copy(source, settings.bucket_outputs, f"renders/{render_id}/{name}")
         placed[name] = {"uri": copy.uri, "sha256": source.sha256, "bytes": copy.bytes}
@@ -152,7 +196,13 @@ def _keep(settings: Settings, render_id: str, manifest: Json) -> tuple[Json, Jso
 
 
 def _commit(
-    settings: Settings, render_id: str, manifest: Json, files: dict[str, Json], spent_s: float
+    settings: Settings,
+    render_id: str,
+    manifest: Json,
+    files: dict[str, Json],
+    *,
+    artifact: str,
+    spent_s: float,
 ) -> None:
     with transaction(settings.pg_dsn) as db:
         render = records.check_open(db, render_id)
@@ -163,8 +213,8 @@ def _commit(
             return
         consents.rely(db, render_id, [one.id for one in held])
         records.record_files(db, render_id, files)
+        records.end_stage(db, render_id, PUBLISH.name, "done", artifact=artifact, compute_s=spent_s)
         ancestry.record_sources(db, render_id)
-        records.end_stage(db, render_id, PUBLISH.name, "done", compute_s=spent_s)
         outbox.post(db, "manifests", render_id, manifest, render_id)
         events.post(db, settings, render_id, "COMPLETE", files)
 

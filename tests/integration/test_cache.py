@@ -51,9 +51,10 @@ def test_what_is_found_again_is_a_hit_and_what_is_made_a_miss(
         pipeline.run_stage(stores, spare, stage)
     pipeline.cancel(stores, spare)
     found = _usage(stores)
-    assert set(found) == {"speech", "face", "lipsync", "composite"}
+    assert set(found) == {"speech", "face", "lipsync", "composite", "publish"}
     assert {stage: (one.hits, one.misses) for stage, one in found.items()} == {
         "speech": (2, 2), "face": (3, 1), "lipsync": (2, 1), "composite": (2, 1),
+        "publish": (0, 3),
     }  # fmt: skip
     assert found["speech"].hit_rate == 0.5
     assert found["lipsync"].saved_s == pytest.approx(2 * found["lipsync"].spent_s, abs=0.01)
@@ -84,7 +85,14 @@ def test_what_is_found_again_is_a_hit_and_what_is_made_a_miss(
     stages = {one["stage"]: one for one in json.loads(told.stdout)["stages"]}
     assert (stages["face"]["hits"], stages["face"]["hit_rate"]) == (3, 0.75)
     lines = CliRunner().invoke(main, ["cache", "--days", "90"]).stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["stage", "speech", "face", "lipsync", "composite"]
+    assert [line.split()[0] for line in lines] == [
+        "stage",
+        "speech",
+        "face",
+        "lipsync",
+        "composite",
+        "publish",
+    ]
     assert "75%" in lines[2]
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +31,8 @@ from avatarlab_ops.housekeeping.ended import vanished
 from avatarlab_ops.housekeeping.evict import by_age, by_size
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages import publish
+from avatarlab_ops.stages.context import Context
 from avatarlab_ops.stores.catalog import engine, lock, lock_number, records, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.objects import objects, split_or_refuse
@@ -152,6 +155,34 @@ def test_orphans_in_each_direction_are_found_then_repaired(
     assert sum(chore.done for chore in again) == 0, "a second look found what the first one had put right"
 
 
+@pytest.mark.parametrize("older", [False, True], ids=["marked", "published before an artifact was kept"])
+def test_a_lost_video_comes_back_with_the_bytes_that_were_published(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch, *, older: bool
+) -> None:
+    def marked(work: Context) -> dict[str, Path]:
+        path = work.new("video.mp4")
+        path.write_bytes(work.artifact("composite", "video.mp4").read_bytes() + work.render_id.encode())
+        return {"video.mp4": path}
+
+    if not older:
+        monkeypatch.setattr(publish, "marked", marked)
+    made = pipeline.render(stores, _asked(portrait))
+    place = split_or_refuse(made.video_uri)
+    shown = objects(stores).read(*place)
+    assert shown.endswith(made.render_id.encode()) is not older
+    with transaction(stores.pg_dsn) as db:
+        own = records.artifacts_of(db, made.render_id)["publish"]
+        assert own.files["video.mp4"]["sha256"] == hashlib.sha256(shown).hexdigest()
+        assert own.bytes == (0 if older else len(shown)), "what is as it was is not stored twice"
+        if older:
+            mine = sa.and_(m.StageRun.render_id == made.render_id, m.StageRun.stage == "publish")
+            db.execute(sa.update(m.StageRun).where(mine).values(artifact=None))
+    keep_house(stores, NOW, apply=True)
+    objects(stores).delete(*place)
+    keep_house(stores, NOW, apply=True)
+    assert objects(stores).read(*place) == shown
+
+
 def _sha(stores: Settings, video: status.Published) -> str:
     with transaction(stores.pg_dsn) as db:
         return records.published_files(db, video.render_id)["manifest.json"].sha256
@@ -217,6 +248,8 @@ import json, sys
 from pathlib import Path
 from avatarlab_ops import pipeline
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages import publish
+from avatarlab_ops.stages.context import Context
 known = json.loads(sys.stdin.readline())
 settings = Settings(**known | {"home": Path(known["home"])})
 def reporter(stage):
