@@ -77,7 +77,9 @@ def test_added_models_make_a_published_video(site: Site, tmp_path: Path) -> None
 
     run_id = site.client.submit(wish)
     assert site.finish(run_id) == "success", site.client.tasks(run_id)
-    assert set(site.client.tasks(run_id).values()) == {"success"}
+    states = site.client.tasks(run_id)
+    assert states.pop("face") in ("success", "skipped")  # another test may have looked at this portrait
+    assert set(states.values()) == {"success"}
     published = status.published(site.settings, site.status(run_id).render_id)
     assert published
     with av.open(io.BytesIO(objects(site.settings).read(*split_reference(published.video_uri)))) as video:
