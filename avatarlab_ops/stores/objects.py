@@ -10,13 +10,14 @@ import functools
 import hashlib
 import io
 import os
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.client import Config
@@ -309,10 +310,18 @@ class Objects:
                 for found in page.get("Contents", []):
                     yield Listed(found["Key"], found["Size"], found["LastModified"])
 
-    def link(self, bucket: str, key: str, *, expires_s: int = 3600, file_name: str | None = None) -> str:
-        """Presigned https address that anyone may read until it expires."""
-        named = {"ResponseContentDisposition": f'attachment; filename="{file_name}"'} if file_name else {}
-        parameters: dict[str, Any] = {"Bucket": bucket, "Key": key, **named}
+    def link(self, bucket: str, key: str, *, expires_s: int = 3600) -> str:
+        """Presigned address that anyone may read until it expires.
+
+        A browser shows the object under the type it was stored with, and saves it under its render's name.
+        S3 cannot be asked for `nosniff`: what is written to outputs has a type of its own (`TYPES`).
+        """
+        name = re.sub(r"[^\w.-]", "_", "-".join(key.split("/")[-2:]), flags=re.ASCII)
+        parameters = {
+            "Bucket": bucket,
+            "Key": key,
+            "ResponseContentDisposition": f'inline; filename="{name}"',
+        }
         return self.client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=expires_s)
 
 

@@ -55,10 +55,11 @@ def test_a_copy_keeps_bytes_and_digest(stores: Settings) -> None:
 def test_a_link_opens_without_credentials(stores: Settings) -> None:
     store = objects(stores)
     store.put_if_absent(stores.bucket_outputs, "l/video.mp4", b"film")
-    link = store.link(stores.bucket_outputs, "l/video.mp4", file_name="a.mp4")
+    link = store.link(stores.bucket_outputs, "l/video.mp4")
     with urllib.request.urlopen(link) as answer:  # noqa: S310 (our own server)
         assert answer.read() == b"film"
         assert answer.headers["Content-Type"] == "video/mp4"
+        assert answer.headers["Content-Disposition"] == 'inline; filename="l-video.mp4"'
 
 
 def test_too_large_replaced_and_missing_objects_are_refused(stores: Settings, tmp_path: Path) -> None:
