@@ -73,7 +73,8 @@ class FaceTrack:
     """The leading face of a clip, one row a frame, in pixels of the footage.
 
     landmarks: float32 [n, 478, 3], smoothed (MediaPipe mesh order; x right, y down, z from the camera);
-    present: bool [n], False where no face was seen (landmarks there repeat the nearest seen face).
+    present: bool [n], False where no face was seen (landmarks there repeat the nearest seen face), or its
+    mouth is covered.
     """
 
     landmarks: NDArray[np.float32]

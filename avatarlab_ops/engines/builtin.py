@@ -73,7 +73,7 @@ ENGINES: tuple[EngineInfo, ...] = (
     FaceInfo(
         name="landmarker",
         factory="avatarlab_ops.engines.face:FaceTracker",
-        version="1",
+        version="2",
         files=_files("face_landmarker_v2.task"),
         slots=0,
         notes="478 landmarks a frame on the CPU; Apache-2.0.",

@@ -22,7 +22,7 @@ from avatarlab_ops.stores.objects import Stored, objects
 from avatarlab_ops.trust import consent, inputs
 
 PICTURES: tuple[Kind, ...] = ("image", "video")
-LOOK_VERSION = "1"  # raised whenever `look` may judge otherwise: what it saw before counts no longer
+LOOK_VERSION = "2"  # raised whenever `look` may judge otherwise: what it saw before counts no longer
 MAX_SOUND_BYTES = 64 * 1024**2  # thirty seconds of the largest PCM
 
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from avatarlab_ops.engines.base import Frame
+from avatarlab_ops.engines.face.covering import mouth_covered
 from avatarlab_ops.engines.face.landmarker import Face, Landmarker, mesh_side
 from avatarlab_ops.engines.face.pose import Pose, pose
 from avatarlab_ops.engines.tflite import Array
@@ -56,6 +57,7 @@ def look_at(frame: Frame, landmarker: Landmarker, *, shrunk: float = 1.0) -> Fac
     if faces:
         refuse_rivals(faces, shrunk)
         refuse_small(faces[0].side * shrunk)
+        _refuse_covered(frame, faces[0].landmarks)
     _refuse_sideways(frame, faces, landmarker)
     if not faces:
         _refuse_cut_beyond_sight(frame, landmarker)
@@ -94,6 +96,14 @@ def note_on_others(faces: list[Face], shrunk: float = 1.0) -> str | None:
         f"{len(faces) - 1} smaller face(s) beside the leading one stay as they are "
         f"(largest: {faces[1].side * shrunk:.0f} px beside {faces[0].side * shrunk:.0f} px)."
     )
+
+
+def _refuse_covered(frame: Frame, landmarks: Array) -> None:
+    """Raise FaceRefused for a covered mouth; asked first: the detector is unsure how such a face stands."""
+    if mouth_covered(frame, landmarks):
+        raise FaceRefused(
+            "The mouth is covered by something, a mask or a microphone. Use a picture or clip that shows it."
+        )
 
 
 def _refuse_cut(landmarks: Array, shape: tuple[int, ...]) -> None:

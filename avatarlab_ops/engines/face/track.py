@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from avatarlab_ops.engines.base import FaceTrack, Frame
 from avatarlab_ops.engines.cuts import CutDetector
 from avatarlab_ops.engines.face.admission import EQUAL_SIZE, note_on_others, refuse_rivals, refuse_small
+from avatarlab_ops.engines.face.covering import mouth_covered
 from avatarlab_ops.engines.face.landmarker import Face, Landmarker, mesh_side
 from avatarlab_ops.engines.face.smooth import smooth
 from avatarlab_ops.engines.tflite import Array
@@ -42,11 +43,13 @@ def track_faces(
         )
     present = np.array([mesh is not None for mesh in follower.meshes])
     refuse_small(float(np.median([mesh_side(mesh) for mesh in follower.meshes if mesh is not None])))
-    notes = follower.notes() + _note_on_gaps(present, fps)
+    covered = _steady(np.array(follower.covered), round(BRIEF_S * fps))
+    notes = follower.notes() + _note_on_gaps(present, fps) + _note_on_covering(covered, fps)
     landmarks, present = _filled(follower.meshes, present, follower.cuts, round(BRIEF_S * fps))
     for start, end in _stretches(present, follower.cuts):
         landmarks[start:end] = smooth(landmarks[start:end], fps)
     _hold(landmarks, present)
+    present &= ~covered
     return FaceTrack(landmarks, present, width, height, fps, notes)
 
 
@@ -55,6 +58,7 @@ class _Follower:
 
     def __init__(self, every: int) -> None:
         self.meshes: list[Array | None] = []
+        self.covered: list[bool] = []
         self.cuts: set[int] = set()
         self._every = every
         self._landmarker = Landmarker()
@@ -74,12 +78,14 @@ class _Follower:
         """Add the mesh of the next frame, or None."""
         if self._frame is not None and np.array_equal(frame, self._frame):
             self.meshes.append(self.meshes[-1])  # a frozen picture stays still
+            self.covered.append(self.covered[-1])
             return
         cut = self._cut_detector.is_cut(frame)
         if cut:
             self.cuts.add(index)
         mesh = self._mesh(frame, fresh=cut or not self.seen_any, look=index % self._every == 0)
         self.meshes.append(mesh)
+        self.covered.append(mesh is not None and mouth_covered(frame, mesh))
         self._last_seen = self._last_seen if mesh is None else mesh
         self._frame = frame.copy()  # the source may reuse its buffer
 
@@ -135,6 +141,26 @@ def _note_on_gaps(present: NDArray[np.bool_], fps: float) -> tuple[str, ...]:
     return (
         f"No face in {missing} of {len(present)} frames ({missing / fps:.1f} s): the source stays as it is.",
     )
+
+
+def _note_on_covering(covered: NDArray[np.bool_], fps: float) -> tuple[str, ...]:
+    hidden = int(covered.sum())
+    if not hidden:
+        return ()
+    return (
+        f"The mouth is covered in {hidden} of {len(covered)} frames ({hidden / fps:.1f} s): the source stays "
+        "as it is.",
+    )
+
+
+def _steady(flags: NDArray[np.bool_], brief: int) -> NDArray[np.bool_]:
+    """Flags without runs, of either kind, that are `brief` or shorter and end within the clip."""
+    steady = flags.copy()
+    for value in (False, True):  # first short gaps are closed, then short coverings dropped
+        for start, end in _runs(steady == value):
+            if end - start <= brief and (start > 0 or value) and (end < len(flags) or value):
+                steady[start:end] = not value
+    return steady
 
 
 def _filled(

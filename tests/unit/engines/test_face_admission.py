@@ -95,3 +95,35 @@ def test_sizes_are_told_in_the_pictures_own_pixels(landmarker, astronaut):
     assert check_face(quarter, landmarker, shrunk=4.0).side_px == pytest.approx(110, abs=8)
     with pytest.raises(FaceRefused, match=r"is 2\d px high"):
         check_face(quarter, landmarker)
+
+
+CHEEKS_TO_CHIN = (117, 50, 132, 172, 150, 152, 379, 397, 361, 280, 346, 5)
+
+
+def masked(landmarker, picture, colour):
+    """The picture, its face behind a mask of this colour."""
+    mesh = landmarker.faces(picture)[0].landmarks
+    covered = picture.copy()
+    cv2.fillPoly(covered, [cv2.convexHull(mesh[list(CHEEKS_TO_CHIN), :2].astype(np.int32))], colour)
+    return covered
+
+
+@pytest.mark.parametrize("colour", [(120, 170, 210), (30, 30, 32), (235, 240, 245)])
+@pytest.mark.parametrize("name", ["0-f1-su-ph.jpg", "single_face.jpg", "0-f15-hao-ph.jpg"])
+def test_a_mask_is_refused(landmarker, still, name, colour):
+    check_face(still(name), landmarker)
+    with pytest.raises(FaceRefused, match=r"mouth is covered by something, a mask or a microphone\."):
+        check_face(masked(landmarker, still(name), colour), landmarker)
+
+
+def test_red_lips_in_a_dark_beard_are_no_covering(landmarker, still):
+    picture = still("single_face.jpg")
+    mesh = landmarker.faces(picture)[0].landmarks
+    hair = masked(landmarker, picture, (45, 38, 36))
+    bearded = cv2.addWeighted(picture, 0.3, hair, 0.7, 0)
+    bearded[picture == hair] = picture[picture == hair]
+    lips = [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146]
+    mouth = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillPoly(mouth, [mesh[lips, :2].astype(np.int32)], 1)
+    bearded[mouth == 1] = picture[mouth == 1]
+    check_face(bearded, landmarker)

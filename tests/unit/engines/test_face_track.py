@@ -246,3 +246,11 @@ def test_a_source_that_reuses_its_buffer_is_tracked_all_the_same(astronaut):
 
     track = track_faces(reused(), fps=25, width=512, height=512, report=silent)
     assert track.landmarks[2, 1, 0] - track.landmarks[0, 1, 0] == pytest.approx(20, abs=2)
+
+
+def test_a_mouth_covered_for_a_while_is_left_alone_and_counted(astronaut):
+    behind = astronaut.copy()
+    behind[118:175, 190:256] = (120, 170, 210)  # a mask from the nose down
+    track = tracked([astronaut] * 10 + [behind] * 15 + [astronaut] * 10)
+    assert np.flatnonzero(~track.present).tolist() == list(range(10, 25))
+    assert "mouth is covered in 15 of 35 frames (0.6 s)" in " ".join(track.notes)

@@ -1,0 +1,45 @@
+"""Is the mouth covered by something that is no skin: a mask, a microphone?
+
+The skin around the mouth has the colour of cheeks and forehead, in light and shadow alike: uncovered faces of
+the test packages differ by at most 9 units of CIELAB chroma, covered ones by 11 to 57. A beard differs too,
+but lips stand out red from it. A hand has the colour of the face and is not noticed here.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from avatarlab_ops.engines.base import Frame
+from avatarlab_ops.engines.tflite import Array
+
+MAX_CHROMA = 10.0  # difference of a and b in CIELAB between the mouth's surroundings and the rest of the face
+LIPS_RED = 3.0  # lips that are redder than what is around them by this are lips
+REACH = 0.02  # of the face's height: half the edge of the squares whose colours are taken
+
+_REST = (151, 108, 337, 9, 107, 336, 50, 280, 101, 330, 117, 346)  # forehead, cheeks
+_AROUND = (199, 200, 175, 18, 83, 313, 32, 262, 204, 424, 164, 167, 393, 165, 391)  # chin, upper lip's skin
+_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+
+
+def mouth_covered(frame: Frame, mesh: Array) -> bool:
+    """Whether something hides the mouth of a face in RGB uint8 [H, W, 3], given its mesh float32 [478, 3]."""
+    rest, around, lips = (_colours(frame, mesh, points) for points in (_REST, _AROUND, _LIPS))
+    if not (len(rest) and len(around) and len(lips)):
+        return False
+    about = np.median(around, axis=0)
+    chroma = float(np.hypot(*(about - np.median(rest, axis=0))[1:]))
+    return chroma > MAX_CHROMA and float(lips[:, 1].max() - about[1]) < LIPS_RED
+
+
+def _colours(frame: Frame, mesh: Array, points: tuple[int, ...]) -> Array:
+    """CIELAB colours, float32 [n, 3], of the face at some points of its mesh, those within the frame."""
+    reach = max(1, round(REACH * float(np.ptp(mesh[:, 1]))))
+    height, width = frame.shape[:2]
+    squares = []
+    for x, y in mesh[list(points), :2].round().astype(int):
+        if 0 <= x < width and 0 <= y < height:
+            square = frame[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
+            squares.append(np.median(square.reshape(-1, 3), axis=0))
+    colours = np.array(squares, np.float32).reshape(1, -1, 3) / np.float32(255)
+    return np.asarray(cv2.cvtColor(colours, cv2.COLOR_RGB2LAB)[0] if squares else colours[0], np.float32)
