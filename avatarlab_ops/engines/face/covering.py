@@ -13,7 +13,7 @@ import numpy as np
 from avatarlab_ops.engines.base import Frame
 from avatarlab_ops.engines.tflite import Array
 
-MAX_CHROMA = 10.0  # difference of a and b in CIELAB between the mouth's surroundings and the rest of the face
+MAX_CHROMA = 14.0  # difference of a and b in CIELAB between the mouth's surroundings and the rest of the face
 LIPS_RED = 3.0  # lips that are redder than what is around them by this are lips
 REACH = 0.02  # of the face's height: half the edge of the squares whose colours are taken
 
