@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
@@ -53,6 +54,16 @@ def _machine(home: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(place).free
     advice = f"free some space on the disk of {place}, or set AVATARLAB_HOME"
     yield Finding("machine", "disk", free > FREE_BYTES, f"{free / 2**30:.0f} GiB free", advice)
+    yield _confinement()
+
+
+def _confinement() -> Finding:
+    """What holds the process that decodes foreign files; see docs/security.md."""
+    from avatarlab_ops.media.foreign.confine import seccomp
+
+    account = "an account of its own" if os.geteuid() == 0 else "this account"
+    wall = "with seccomp" if seccomp() else "without seccomp: the system package libseccomp2 would add it"
+    return Finding("machine", "decoding", True, f"foreign files are decoded under {account}, {wall}")
 
 
 def _packages() -> Iterator[Finding]:
