@@ -3,6 +3,7 @@
 AvatarlabError
 ├── InputError              the request or its material is wrong: never retried (exit 2)
 │   ├── RequestInvalid      a field breaks the contract
+│   │   └── KeyReused       an idempotency key was used for another request
 │   ├── ScriptRefused       the script cannot be spoken
 │   ├── ReferenceRefused    a reference is malformed, forbidden or points at nothing
 │   ├── MediaRefused        the bytes are not what they claim, or break a limit
@@ -20,6 +21,7 @@ AvatarlabError
 └── InvariantBroken         a defect of Avatarlab itself: never retried (exit 70)
 """
 
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -45,6 +47,12 @@ class RequestInvalid(InputError):
     """A field of the request breaks the contract."""
 
     code = "request_invalid"
+
+
+class KeyReused(RequestInvalid):
+    """The caller used the idempotency key for another request."""
+
+    code = "idempotency_key_reused"
 
 
 class ScriptRefused(InputError):
@@ -137,10 +145,14 @@ class RenderCancelled(AvatarlabError):
 
 
 class BudgetExceeded(AvatarlabError):
-    """The caller's, or everybody's, GPU-seconds of the day are spent; the message says when it fits."""
+    """The caller's, or everybody's, GPU-seconds of the day are spent. `fits_at`: when it fits, if ever."""
 
     code = "budget_exceeded"
     exit_code = 7
+
+    def __init__(self, message: str, fits_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.fits_at = fits_at
 
 
 class InvariantBroken(AvatarlabError):

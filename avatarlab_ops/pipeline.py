@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from avatarlab_ops.errors import (
     AvatarlabError,
@@ -28,9 +28,6 @@ from avatarlab_ops.renders import status
 from avatarlab_ops.renders.status import Published, published
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
-
-if TYPE_CHECKING:
-    from avatarlab_ops.stores.catalog.tables import Artifact
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -182,6 +179,7 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
     """Plan the render; stages with nothing to do are settled at once."""
     from avatarlab_ops.lineage import openlineage
     from avatarlab_ops.renders import budget, prediction
+    from avatarlab_ops.renders.estimate import existing
     from avatarlab_ops.stages.admit import admit
     from avatarlab_ops.stores.catalog import consents, rates, records, spending, transaction
     from avatarlab_ops.trust import consent
@@ -189,7 +187,7 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
     started = time.monotonic()
     plan = admit(settings, request)
     inputs = {role: getattr(plan, role) for role in ROLES}
-    found = _existing(settings, plan)
+    found = existing(settings, plan)
     pending = tuple(
         stage.name
         for stage in GRAPH
@@ -215,19 +213,6 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
         records.end_stage(db, render_id, ADMIT.name, "done", compute_s=compute_s)
         openlineage.post(db, settings, render_id, "RUNNING")
     return StageResult(render_id, ADMIT.name, True, False, None, compute_s, (*pending, PUBLISH.name))
-
-
-def _existing(settings: Settings, plan: Plan) -> dict[str, Artifact]:
-    """The artifacts of this plan that exist already, as far along the graph as can be known."""
-    from avatarlab_ops.stages import runner
-
-    found: dict[str, Artifact] = {}
-    for stage in GRAPH:
-        wanted = recipe(stage, plan, found) if stage.wanted(plan) else None
-        artifact = runner.lookup(settings, wanted) if wanted else None
-        if artifact is not None:
-            found[stage.name] = artifact
-    return found
 
 
 def _make(

@@ -406,7 +406,11 @@ def nested(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def refusal(error: ValidationError) -> InputError:
     """What a person is told of a broken contract: every field that breaks it."""
-    details = error.errors(include_url=False)
+    return refused(error.errors(include_url=False))
+
+
+def refused(details: list[ErrorDetails]) -> InputError:
+    """The same of what pydantic found, by whoever asked it."""
     kinds: dict[str, type[InputError]] = {
         "script_refused": ScriptRefused,
         "reference_refused": ReferenceRefused,
@@ -414,6 +418,11 @@ def refusal(error: ValidationError) -> InputError:
     classes = {kinds.get(detail["type"], RequestInvalid) for detail in _meant(details)}
     chosen = classes.pop() if len(classes) == 1 else RequestInvalid
     return chosen("; ".join(_line(detail) for detail in _meant(details)))
+
+
+def faults(details: list[ErrorDetails]) -> list[dict[str, str]]:
+    """The same field by field: {"field": "output.fps", "detail": what is wrong with it}."""
+    return [{"field": _where(detail), "detail": _fault(detail)} for detail in _meant(details)]
 
 
 def _meant(details: list[ErrorDetails]) -> list[ErrorDetails]:
@@ -424,14 +433,22 @@ def _meant(details: list[ErrorDetails]) -> list[ErrorDetails]:
 
 
 def _line(detail: ErrorDetails) -> str:
-    names = [str(part) for part in detail["loc"] if not str(part).startswith(("function-", "list["))]
-    where = ".".join(names)
+    where = _where(detail)
+    return f"{where}: {_fault(detail)}" if where else _fault(detail)
+
+
+def _where(detail: ErrorDetails) -> str:
+    names = (str(part) for part in detail["loc"])
+    return ".".join(name for name in names if not name.startswith(("function-", "list[")))
+
+
+def _fault(detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
-        return f"{where}: no such field; docs/request.md lists the fields"
+        return "no such field; docs/request.md lists the fields"
     message = detail["msg"].removeprefix("Value error, ")
     given = detail["input"]
-    shown = f" (given: {given!r})" if isinstance(given, (str, int, float)) and len(repr(given)) <= 80 else ""
-    return f"{where}: {message}{shown}" if where else message
+    shown = isinstance(given, (str, int, float)) and len(repr(given)) <= 80 and _where(detail)
+    return f"{message} (given: {given!r})" if shown else message
 
 
 SECTIONS = {

@@ -83,7 +83,7 @@ def check(db: Session, caller: str, asked_gpu_s: float, *, besides: str | None =
         used = sum(seconds for _, seconds in spent) + promised
         if used + asked_gpu_s > limit:
             when = fits_after(spent, promised, asked_gpu_s, limit, instant)
-            raise BudgetExceeded(_message(whose, asked_gpu_s, used, limit, when))
+            raise BudgetExceeded(_message(whose, asked_gpu_s, used, limit, when), when)
 
 
 def fits_after(

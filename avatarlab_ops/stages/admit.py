@@ -10,7 +10,13 @@ from typing import Any
 from avatarlab_ops import engines, model_files
 from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.info import SAMPLED_VOICE, EngineInfo
-from avatarlab_ops.errors import EngineUnavailable, MediaRefused, ReferenceRefused, RequestInvalid
+from avatarlab_ops.errors import (
+    EngineUnavailable,
+    InputError,
+    MediaRefused,
+    ReferenceRefused,
+    RequestInvalid,
+)
 from avatarlab_ops.media.sniff import Kind
 from avatarlab_ops.plan import Look, Plan, Source, Spoken, footage_spec, picture
 from avatarlab_ops.request import MIN_PART_S, Avatar, AvatarRequest
@@ -28,17 +34,25 @@ MAX_SOUND_BYTES = 64 * 1024**2  # thirty seconds of the largest PCM
 
 @dataclass
 class Seen:
-    """What was found of objects a moment ago, for many requests that name the same ones."""
+    """What was found of objects a moment ago, for many requests that name the same ones.
 
+    `looking`: what nobody has looked at before is fetched and looked at; else it is NeverSeen.
+    """
+
+    looking: bool = True
     sources: dict[str, Source] = field(default_factory=dict)
     looks: dict[str, Look] = field(default_factory=dict)
     consents: set[str] = field(default_factory=set)
 
 
+class NeverSeen(Exception):
+    """An object that the catalog knows nothing of, met without `Seen.looking`."""
+
+
 def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) -> Plan:
     """Resolve a request to a plan; `seen` spares looking at an object again.
 
-    Raises the InputError that names what is wrong.
+    Raises the InputError that names what is wrong, or NeverSeen.
     """
     seen = seen or Seen()
     language, voice = _check_engines(settings, request)
@@ -70,6 +84,22 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
         seed=request.seed,
         warnings=(*script.warnings, *_notes(avatar, backdrop, sample), *seen_face.notes),
     )
+
+
+def inspect(settings: Settings, uri: str) -> tuple[Source, Look | None, str | None]:
+    """(what an input object is, its leading face, why it can be no avatar).
+
+    Raises ReferenceRefused or MediaRefused for an object that no request may use.
+    """
+    seen = Seen()
+    with workspace(settings, "inspect") as folder:
+        source = _resolve(settings, uri, folder / "object", seen, allow=(*PICTURES, "audio"))
+        if source.kind == "audio":
+            return source, None, "it is a sound"
+        try:
+            return source, _look_at_face(settings, Avatar(uri=uri), source, folder / "object", seen), None
+        except InputError as error:
+            return source, None, str(error)
 
 
 def _require_consent(
@@ -168,11 +198,11 @@ def _resolve(
 ) -> Source:
     """Digest and measurements of an input object."""
     if uri not in seen.sources or seen.sources[uri].kind not in allow:
-        seen.sources[uri] = _look(settings, uri, folder, allow)
+        seen.sources[uri] = _look(settings, uri, folder, allow, looking=seen.looking)
     return seen.sources[uri]
 
 
-def _look(settings: Settings, uri: str, folder: Path, allow: tuple[Kind, ...]) -> Source:
+def _look(settings: Settings, uri: str, folder: Path, allow: tuple[Kind, ...], *, looking: bool) -> Source:
     """The same from the catalog where this version was seen before, else from the object itself."""
     found = _find(settings, uri)
     with transaction(settings.pg_dsn) as db:
@@ -181,6 +211,8 @@ def _look(settings: Settings, uri: str, folder: Path, allow: tuple[Kind, ...]) -
         source = Source.model_validate(known.media)
         if source.kind in allow:
             return source
+    if not looking:
+        raise NeverSeen(uri)
     source = _measure(settings, found, _local(folder, found), allow)
     with transaction(settings.pg_dsn) as db:
         records.record_input(db, uri, found.etag, source.model_dump(mode="json"))
@@ -219,16 +251,20 @@ def _look_at_face(settings: Settings, asked: Avatar, avatar: Source, folder: Pat
     part = f"{LOOK_VERSION} {asked.start_s}-{asked.end_s}"
     key = f"{avatar.uri} {part}"
     if key not in seen.looks:
-        seen.looks[key] = _find_face(settings, asked, avatar, folder, part)
+        seen.looks[key] = _find_face(settings, asked, avatar, folder, part, looking=seen.looking)
     return seen.looks[key]
 
 
-def _find_face(settings: Settings, asked: Avatar, avatar: Source, folder: Path, part: str) -> Look:
+def _find_face(
+    settings: Settings, asked: Avatar, avatar: Source, folder: Path, part: str, *, looking: bool
+) -> Look:
     found = _find(settings, avatar.uri)
     with transaction(settings.pg_dsn) as db:
         known = records.find_input(db, avatar.uri, found.etag)
     if known is not None and part in known.looks and known.sha256 == avatar.sha256:
         return Look.model_validate(known.looks[part])
+    if not looking:
+        raise NeverSeen(avatar.uri)
     from avatarlab_ops.stages.look import look  # brings OpenCV and the networks
 
     path = _local(folder, found)

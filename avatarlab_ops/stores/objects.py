@@ -6,6 +6,7 @@ object carries the sha256 of its bytes as metadata; what is written is written w
 
 from __future__ import annotations
 
+import base64
 import functools
 import hashlib
 import io
@@ -310,8 +311,8 @@ class Objects:
                 for found in page.get("Contents", []):
                     yield Listed(found["Key"], found["Size"], found["LastModified"])
 
-    def link(self, bucket: str, key: str, *, expires_s: int = 3600) -> str:
-        """Presigned address that anyone may read until it expires.
+    def link(self, bucket: str, key: str, *, expires_s: int = 3600, save: bool = False) -> str:
+        """Presigned address that anyone may read until it expires; with `save` a browser only saves it.
 
         A browser shows the object under the type it was stored with, and saves it under its render's name.
         S3 cannot be asked for `nosniff`: what is written to outputs has a type of its own (`TYPES`).
@@ -320,9 +321,22 @@ class Objects:
         parameters = {
             "Bucket": bucket,
             "Key": key,
-            "ResponseContentDisposition": f'inline; filename="{name}"',
+            "ResponseContentDisposition": f'{"attachment" if save else "inline"}; filename="{name}"',
         }
         return self.client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=expires_s)
+
+    def put_link(
+        self, bucket: str, key: str, *, length: int, kind: str, sha256: str, expires_s: int
+    ) -> tuple[str, dict[str, str]]:
+        """(presigned address, headers) of one PUT; the store refuses bytes of another length or digest."""
+        checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
+        headers = {"Content-Type": kind, "x-amz-checksum-sha256": checksum, "x-amz-meta-sha256": sha256}
+        parameters = {
+            "Bucket": bucket, "Key": key, "ContentLength": length, "ContentType": kind,
+            "ChecksumSHA256": checksum, "Metadata": {"sha256": sha256},
+        }  # fmt: skip
+        address = self.client.generate_presigned_url("put_object", Params=parameters, ExpiresIn=expires_s)
+        return address, headers
 
 
 def split_or_refuse(reference: str) -> tuple[str, str]:

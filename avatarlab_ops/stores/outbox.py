@@ -67,14 +67,16 @@ def deliver(settings: Settings, *, render_id: str | None = None, limit: int = 10
     is raised for it. Several processes may deliver at once.
     """
     served = receivers(settings)
-    delivered = sum(_deliver(settings, receiver, render_id, limit) for receiver in served)
+    delivered = sum(deliver_to(settings, receiver, render_id, limit) for receiver in served)
     with transaction(settings.pg_dsn) as db:
         topics = tuple(topic for receiver in served for topic in receiver.topics)
         waiting = db.scalar(sa.select(sa.func.count()).where(*_waiting(Outbox, topics, render_id)))
     return delivered, int(waiting or 0)
 
 
-def _deliver(settings: Settings, receiver: Receiver, render_id: str | None, limit: int) -> int:
+def deliver_to(
+    settings: Settings, receiver: Receiver, render_id: str | None = None, limit: int = 1000
+) -> int:
     """Deliver to one receiver until nothing is due or it is away; one transaction for a few renders."""
     delivered = tried = 0
     there = True

@@ -1,9 +1,8 @@
-"""Leads a logged-in user from a render to its files, by an address of the object store that soon expires."""
+"""The web part: links from a run to its video, the HTTP API, and what watches over runs."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Literal
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
@@ -11,20 +10,21 @@ from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import RedirectResponse
 
-from avatarlab_web import runs
-
-EXPIRES_S = 900
+from avatarlab_web import files, runs, starting
+from avatarlab_web.api.app import api
+from avatarlab_web.stores import stores
 
 
 @asynccontextmanager
 async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """Watch the runs for as long as the server serves."""
-    watch = asyncio.create_task(runs.watch())
+    watches = [asyncio.create_task(task) for task in (runs.watch(), starting.watch())]
     yield
-    watch.cancel()
+    for watch in watches:
+        watch.cancel()
 
 
-app = FastAPI(title="Avatarlab files", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
+app = FastAPI(title="Avatarlab", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
 
 
 @app.get(
@@ -33,23 +33,18 @@ app = FastAPI(title="Avatarlab files", docs_url=None, redoc_url=None, openapi_ur
 )
 def published_file(render_id: str, file: Literal["video", "manifest"]) -> RedirectResponse:
     """Redirect to a presigned address of the render's video or manifest; 404 while it is not published."""
-    from avatarlab_ops import environment
-    from avatarlab_ops.errors import AvatarlabError
-    from avatarlab_ops.renders import status
-    from avatarlab_ops.request import split_reference
-    from avatarlab_ops.settings import Settings
-    from avatarlab_ops.stores.objects import objects
+    from avatarlab_ops.errors import ReferenceRefused
+    from avatarlab_ops.renders import listing
 
-    settings = Settings.from_env()
-    # Where browsers reach the object store, when that is not where the api-server reaches it.
-    endpoint = environment.read().s3_public_endpoint or settings.s3_endpoint
+    settings = stores()
     try:
-        result = status.published(settings, render_id)
-    except AvatarlabError as error:
+        names = listing.one(settings, render_id).files
+    except ReferenceRefused as error:
         raise HTTPException(404, str(error)) from error
-    if result is None:
+    name = next((name for name in names if name.startswith(f"{file}.")), None)
+    if name is None:
         raise HTTPException(404, f"render {render_id} is not published")
-    bucket, key = split_reference(result.video_uri if file == "video" else result.manifest_uri)
-    return RedirectResponse(
-        objects(replace(settings, s3_endpoint=endpoint)).link(bucket, key, expires_s=EXPIRES_S)
-    )
+    return RedirectResponse(files.link(settings, render_id, name))
+
+
+app.mount("/api/v1", api)

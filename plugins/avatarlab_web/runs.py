@@ -10,7 +10,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from avatarlab_ops.errors import AvatarlabError
-from avatarlab_ops.settings import Settings
+from avatarlab_web.stores import stores
 
 LOOK_S = 2.0
 GRACE = timedelta(seconds=4)  # a task ends its render, with a better reason, just after its own end
@@ -40,7 +40,7 @@ def end_renders() -> None:
     from avatarlab_ops import pipeline
     from avatarlab_ops.renders import status
 
-    where = Settings.from_env()
+    where = stores()
     open_renders = status.with_run(where)
     runs = _states(set(open_renders.values())) if open_renders else {}
     for render_id, run_id in open_renders.items():

@@ -10,6 +10,6 @@ from running_site import Site, running
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    users = {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,anna:user"}
+    users = {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,anna:user,vera:viewer"}
     with running(tmp_path_factory.mktemp("site") / ".avatarlab", **users) as found:
         yield found

@@ -43,7 +43,7 @@ def test_files_with_secrets_are_the_owners_alone(site: Site) -> None:
     config = (site.home / "airflow" / "airflow.cfg").read_text()
     logs = [path for path in (site.home / "logs").glob("*.log") if path.stat().st_size < 50_000_000]
     passwords = json.loads((site.home / "airflow" / "passwords.json").read_text())
-    assert set(passwords) == {"admin", "anna"}
+    assert set(passwords) == {"admin", "anna", "vera"}
     for secret in [*secrets, *passwords.values(), site.settings.s3_secret_key]:
         assert secret not in config
         assert not [path for path in logs if secret in path.read_text(errors="replace")]

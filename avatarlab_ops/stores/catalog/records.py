@@ -13,12 +13,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.canonical import digest
-from avatarlab_ops.errors import ReferenceRefused, RenderCancelled, RequestInvalid
+from avatarlab_ops.errors import KeyReused, ReferenceRefused, RenderCancelled
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.version import code_version
 
 Json = dict[str, Any]
+RUNS = "runs"  # topic of the outbox: DAG runs that are to begin
 
 
 def now() -> datetime:
@@ -26,20 +27,26 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def accept(db: Session, request: AvatarRequest, *, run_id: str | None, caller: str) -> str:
+def new_id() -> str:
+    """Id of a render to come."""
+    return f"{now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}"
+
+
+def accept(
+    db: Session, request: AvatarRequest, *, run_id: str | None, caller: str, render_id: str | None = None
+) -> str:
     """Return the render of a request, a new one unless the same run or key has one that is not over.
 
-    Raises RequestInvalid when the idempotency key was used for another request.
+    `render_id`: of a new one, from `new_id`. Raises KeyReused when the key was used for another request.
     """
     asked = _request(db, request, run_id=run_id, caller=caller)
-    if asked.sha256 != request.digest():
-        where = f"run {asked.run_id}" if asked.run_id else "without Airflow"
-        raise RequestInvalid(
-            f"idempotency_key {request.idempotency_key!r} was used for another request ({where}); choose a "
-            "new key, or send the same request"
-        )
-    fresh = f"{now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}"
-    values = {"id": fresh, "request_id": asked.id, "run_id": run_id, "code_version": code_version()}
+    check_same(asked, request)
+    values = {
+        "id": render_id or new_id(),
+        "request_id": asked.id,
+        "run_id": run_id,
+        "code_version": code_version(),
+    }
     live = sa.and_(m.Render.request_id == asked.id, m.Render.state.in_(m.LIVE))
     db.execute(
         insert(m.Render)
@@ -48,6 +55,28 @@ def accept(db: Session, request: AvatarRequest, *, run_id: str | None, caller: s
         .on_conflict_do_nothing(index_elements=["request_id"], index_where=sa.text(m.LIVE_STATES))
     )
     return db.scalars(sa.select(m.Render.id).where(live)).one()
+
+
+def check_same(asked: m.Request, request: AvatarRequest) -> None:
+    """Raise KeyReused when what was asked under this key before is another request."""
+    if asked.sha256 != request.digest():
+        where = f"run {asked.run_id}" if asked.run_id else "without Airflow"
+        raise KeyReused(
+            f"idempotency_key {request.idempotency_key!r} was used for another request ({where}); choose a "
+            "new key, or send the same request"
+        )
+
+
+def asked_before(db: Session, caller: str, key: str | None) -> m.Request | None:
+    """What a caller asked for under an idempotency key."""
+    mine = sa.and_(m.Request.caller == caller, m.Request.idempotency_key == key)
+    return db.scalars(sa.select(m.Request).where(mine)).first() if key else None
+
+
+def newest_render(db: Session, request_id: str) -> m.Render:
+    """The newest render of a request."""
+    mine = sa.select(m.Render).where(m.Render.request_id == request_id)
+    return db.scalars(mine.order_by(m.Render.created_at.desc())).first() or _missing(request_id)
 
 
 def _request(db: Session, request: AvatarRequest, *, run_id: str | None, caller: str) -> m.Request:
@@ -282,9 +311,12 @@ def published_files(db: Session, render_id: str) -> dict[str, m.PublishedFile]:
 
 
 def open_runs(db: Session) -> dict[str, str]:
-    """Render id to run id of the renders of DAG runs that have not ended."""
+    """Render id to run id of the renders of DAG runs that have begun and not ended."""
+    waiting = sa.and_(m.Outbox.delivered_at.is_(None), m.Outbox.dead_at.is_(None))
+    ordered = sa.and_(m.Outbox.render_id == m.Render.id, m.Outbox.topic == RUNS, waiting)
     mine = sa.and_(m.Render.state.in_(("accepted", "running")), m.Render.run_id.is_not(None))
-    return {render.id: str(render.run_id) for render in db.scalars(sa.select(m.Render).where(mine))}
+    query = sa.select(m.Render).where(mine, ~sa.exists().where(ordered))
+    return {render.id: str(render.run_id) for render in db.scalars(query)}
 
 
 def renders_of_run(db: Session, run_id: str) -> list[str]:

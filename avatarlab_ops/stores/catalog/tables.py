@@ -124,6 +124,7 @@ class Render(Base):
             postgresql_where=text(LIVE_STATES),
         ),
         Index("ix_render_published", "ended_at", "id", postgresql_where=text("state = 'published'")),
+        Index("ix_render_created", "created_at", "id"),  # the list, newest first
     )  # fmt: skip
     id: Mapped[str] = mapped_column(primary_key=True)
     request_id: Mapped[str] = mapped_column(ForeignKey("request.id"))
@@ -295,7 +296,7 @@ class Outbox(Base):
         Index("ix_outbox_dead", "id", postgresql_where=text("dead_at IS NOT NULL")),
     )
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    topic: Mapped[str]  # a collection of the document store, or webhook
+    topic: Mapped[str]  # a collection of the document store, openlineage, or runs (DAG runs to begin)
     key: Mapped[str]  # identity of the message at its receiver
     payload: Mapped[dict[str, Any]]
     render_id: Mapped[str | None] = mapped_column(ForeignKey("render.id"), index=True)

@@ -1,0 +1,53 @@
+"""The likenesses that may be used now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from avatarlab_ops.settings import Settings
+
+
+@dataclass(frozen=True)
+class Avatar:
+    """A likeness with a valid consent. `prepared`: results that depend on it alone are in the store."""
+
+    uri: str
+    sha256: str
+    kind: str  # image | video
+    width: int  # pixels
+    height: int
+    duration_s: float | None
+    subject: str
+    consent_id: str
+    prepared: bool
+
+
+def usable(settings: Settings) -> list[Avatar]:
+    """Every likeness with a consent that holds now, newest consent first; each once."""
+    import sqlalchemy as sa
+
+    from avatarlab_ops.stores.catalog import tables as m
+    from avatarlab_ops.stores.catalog import transaction
+    from avatarlab_ops.trust import consent
+
+    made = sa.and_(
+        m.ArtifactInput.artifact == m.Artifact.fingerprint, m.ArtifactInput.sha256 == m.InputObject.sha256
+    )
+    prepared = sa.exists().where(made, m.Artifact.evicted_at.is_(None))
+    query = (
+        sa.select(m.Consent, m.InputObject, prepared.label("prepared"))
+        .join(m.InputObject, m.InputObject.sha256 == m.Consent.material)
+        .where(m.Consent.kind == "likeness")
+        .order_by(m.Consent.created_at.desc(), m.InputObject.created_at.desc())
+    )
+    found: dict[str, Avatar] = {}
+    with transaction(settings.pg_dsn) as db:
+        for record, source, was_prepared in db.execute(query):
+            if source.sha256 in found or consent.state_of(record) != "valid":
+                continue
+            media = {name: source.media.get(name) for name in ("kind", "width", "height", "duration_s")}
+            found[source.sha256] = Avatar(
+                source.uri, source.sha256, **media,
+                subject=record.subject, consent_id=record.id, prepared=was_prepared,
+            )  # fmt: skip
+    return [one for one in found.values() if one.kind in ("image", "video")]

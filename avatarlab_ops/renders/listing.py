@@ -1,0 +1,117 @@
+"""Renders a page at a time, newest first."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.renders.withdrawal import KEPT
+from avatarlab_ops.settings import Settings
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from avatarlab_ops.stores.catalog.tables import Render, Request
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which renders: those that fit all that is given."""
+
+    states: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    avatar: str | None = None  # s3:// address
+    caller: str | None = None
+    since: datetime | None = None  # accepted at this time or later
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A render as a list shows it. `files`: names of what it published and still shows."""
+
+    render: Render
+    request: Request
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Renders, newest first. `cursor` asks for the next page, None on the last one."""
+
+    renders: tuple[Listed, ...]
+    cursor: str | None
+
+
+def page(settings: Settings, wanted: Wanted, *, cursor: str | None = None, limit: int = 50) -> Page:
+    """One page of the renders that are wanted. Raises RequestInvalid for a cursor that no page gave."""
+    import sqlalchemy as sa
+
+    from avatarlab_ops.stores.catalog import tables as m
+    from avatarlab_ops.stores.catalog import transaction
+
+    query = sa.select(m.Render, m.Request).join(m.Request, m.Request.id == m.Render.request_id)
+    query = query.where(*_conditions(wanted))
+    place = sa.tuple_(m.Render.created_at, m.Render.id)
+    if cursor is not None:
+        query = query.where(place < sa.tuple_(*_opened(cursor)))
+    query = query.order_by(m.Render.created_at.desc(), m.Render.id.desc()).limit(limit + 1)
+    with transaction(settings.pg_dsn) as db:
+        rows = db.execute(query).all()
+        shown = [row.Render.id for row in rows[:limit]]
+        files: dict[str, list[str]] = {}
+        for file in db.scalars(sa.select(m.PublishedFile).where(m.PublishedFile.render_id.in_(shown))):
+            files.setdefault(file.render_id, []).append(file.name)
+    listed = tuple(_listed(row.Render, row.Request, files.get(row.Render.id, ())) for row in rows[:limit])
+    return Page(listed, _closed(listed[-1].render) if len(rows) > limit else None)
+
+
+def _listed(render: Render, request: Request, files: Iterable[str]) -> Listed:
+    """Of a withdrawn video only the manifest is there."""
+    shown = files if render.withdrawn_at is None else {KEPT}.intersection(files)
+    return Listed(render, request, tuple(sorted(shown)))
+
+
+def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    from avatarlab_ops.stores.catalog import tables as m
+
+    found: list[sa.ColumnElement[bool]] = []
+    if wanted.states:
+        found.append(m.Render.state.in_(wanted.states))
+    if wanted.labels:
+        found.append(m.Request.body["labels"].contains(dict(wanted.labels)))
+    if wanted.avatar:
+        found.append(m.Request.body["avatar"]["uri"].astext == wanted.avatar)
+    if wanted.caller:
+        found.append(m.Request.caller == wanted.caller)
+    if wanted.since:
+        found.append(m.Render.created_at >= wanted.since)
+    return found
+
+
+def _closed(render: Render) -> str:
+    text = f"{render.created_at.isoformat()} {render.id}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _opened(cursor: str) -> tuple[datetime, str]:
+    try:
+        at, _, render_id = base64.b64decode(cursor, altchars=b"-_", validate=True).decode().partition(" ")
+        return datetime.fromisoformat(at), render_id
+    except (binascii.Error, ValueError) as error:
+        raise RequestInvalid("cursor: is not one that a page gave; begin again without it") from error
+
+
+def one(settings: Settings, render_id: str) -> Listed:
+    """One render as a list shows it. Raises ReferenceRefused when there is none."""
+    from avatarlab_ops.stores.catalog import records, transaction
+
+    with transaction(settings.pg_dsn) as db:
+        render = records.find(db, render_id)
+        return _listed(render, records.request_of(db, render), records.published_files(db, render_id))

@@ -1,0 +1,56 @@
+"""A render that is ordered: request, render and the order to begin its DAG run are one transaction.
+
+Whoever can begin runs takes the orders from the outbox (`plugins/avatarlab_web/starting.py`). The run's
+id follows from the render's, so an order that is carried out twice begins one run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.request import AvatarRequest
+from avatarlab_ops.settings import Settings
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """The render of an order. `replayed`: it was ordered before under the same idempotency key."""
+
+    render_id: str
+    replayed: bool
+
+
+def placed(settings: Settings, request: AvatarRequest, *, caller: str) -> Ordered | None:
+    """The render that the caller ordered before under this key. Raises KeyReused for another request."""
+    from avatarlab_ops.stores.catalog import records, transaction
+
+    with transaction(settings.pg_dsn) as db:
+        known = records.asked_before(db, caller, request.idempotency_key)
+        if known is None:
+            return None
+        records.check_same(known, request)
+        return Ordered(records.newest_render(db, known.id).id, replayed=True)
+
+
+def place(settings: Settings, request: AvatarRequest, *, caller: str) -> Ordered:
+    """Order a render under its idempotency key, which is required; of two at once one is `replayed`.
+
+    Raises KeyReused when the caller used the key for another request. What was ordered before is found by
+    `placed`, what can be refused at once is refused by `estimate`.
+    """
+    from avatarlab_ops.lineage import openlineage
+    from avatarlab_ops.stores import outbox
+    from avatarlab_ops.stores.catalog import records, transaction
+
+    if request.idempotency_key is None:
+        raise RequestInvalid("idempotency_key: is required to order a render")
+    with transaction(settings.pg_dsn) as db:
+        fresh = records.new_id()
+        run_id = f"render-{fresh}"
+        render_id = records.accept(db, request, run_id=run_id, caller=caller, render_id=fresh)
+        if render_id == fresh:
+            order = {"render_id": fresh, "conf": request.canonical(), "caller": caller}
+            outbox.post(db, records.RUNS, run_id, order, fresh)
+            openlineage.post(db, settings, fresh, "START")
+    return Ordered(render_id, replayed=render_id != fresh)

@@ -1,0 +1,39 @@
+"""The API as one application: its errors are problem documents, and nobody enters without a login."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from avatarlab_web.api import catalogue, problems, renders, uploads
+from avatarlab_web.api.access import Reader, same_origin
+
+TITLE = "Avatarlab"
+
+
+def build() -> FastAPI:
+    """The application, to be mounted at /api/v1."""
+    app = FastAPI(
+        title=TITLE,
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(same_origin)],
+        responses=problems.COMMON,
+    )
+    problems.install(app)
+    for router in (renders.router, catalogue.router, uploads.router):
+        app.include_router(router)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    def openapi(_who: Reader) -> dict[str, Any]:
+        """This API, described for those who are logged in."""
+        return get_openapi(title=TITLE, version="1", summary=__doc__, routes=app.routes)
+
+    return app
+
+
+api = build()

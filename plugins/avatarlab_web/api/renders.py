@@ -1,0 +1,235 @@
+"""Renders: order, look, list, cancel, make anew with changes, withdraw."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, BackgroundTasks, Body, Header, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.request import AvatarRequest
+from avatarlab_ops.settings import Settings
+from avatarlab_web import files, starting
+from avatarlab_web.api import views
+from avatarlab_web.api.access import Author, Caller, Reader
+from avatarlab_web.api.problems import MISSING, Refusal
+from avatarlab_web.stores import Stores
+
+Json = dict[str, Any]
+State = Literal["accepted", "running", "published", "failed", "cancelled"]
+MOST = 200  # renders a page
+router = APIRouter(tags=["renders"])
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Names this order among yours, for as long as its record is kept: the same key gives the "
+        "same render again, never a second one. 1 to 200 letters, digits, '_', '.', ':', '-'.",
+    ),
+]
+
+
+@router.post("/renders", status_code=202, response_model=views.Accepted)
+def create(
+    asked: AvatarRequest,
+    who: Author,
+    *,
+    stores: Stores,
+    request: Request,
+    response: Response,
+    background: BackgroundTasks,
+    key: Key = None,
+) -> views.Accepted:
+    """Order a render. Refused at once for all that is known without looking at a new object."""
+    return _order(stores, keyed(asked, key), who, request=request, response=response, background=background)
+
+
+@router.post("/renders/{render_id}/regenerate", status_code=202, responses=MISSING)
+def regenerate(
+    render_id: str,
+    who: Author,
+    *,
+    stores: Stores,
+    request: Request,
+    response: Response,
+    background: BackgroundTasks,
+    changes: Annotated[Json | None, Body(description="JSON merge patch (RFC 7396) of the request.")] = None,
+    key: Key = None,
+) -> views.Accepted:
+    """Order the same request again, with changes: null takes a field back to its default."""
+    _, listed = look_up(stores, render_id)
+    before = {name: value for name, value in listed.request.body.items() if name != "idempotency_key"}
+    asked = keyed(AvatarRequest.parse(merged(before, changes or {})), key)
+    return _order(stores, asked, who, request=request, response=response, background=background)
+
+
+def keyed(asked: AvatarRequest, key: str | None) -> AvatarRequest:
+    """The request under the key of the header, which may be a quoted string as RFC 8941 writes it."""
+    given = key.strip().removeprefix('"').removesuffix('"') if key is not None else None
+    if not (given or asked.idempotency_key):
+        raise Refusal(
+            400,
+            "idempotency_key_missing",
+            "send the header Idempotency-Key with a name of your own for this order",
+        )
+    if given and asked.idempotency_key and given != asked.idempotency_key:
+        raise RequestInvalid("idempotency_key: differs from the header Idempotency-Key; give one of them")
+    return AvatarRequest.parse(asked.canonical() | {"idempotency_key": given or asked.idempotency_key})
+
+
+def merged(before: Any, changes: Any) -> Any:
+    """JSON merge patch, RFC 7396.
+
+    >>> merged({"a": 1, "b": {"c": 2}}, {"a": None, "b": {"d": 3}})
+    {'b': {'c': 2, 'd': 3}}
+    """
+    if not isinstance(changes, dict):
+        return changes
+    result = dict(before) if isinstance(before, dict) else {}
+    for name, value in changes.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merged(result.get(name), value)
+    return result
+
+
+def _order(
+    stores: Settings,
+    asked: AvatarRequest,
+    who: Caller,
+    *,
+    request: Request,
+    response: Response,
+    background: BackgroundTasks,
+) -> views.Accepted:
+    from avatarlab_ops.renders import orders
+    from avatarlab_ops.renders.estimate import estimate
+
+    known = orders.placed(stores, asked, caller=who.name)
+    foreseen = None if known else estimate(stores, asked, caller=who.name, looking=False)
+    ordered = known or orders.place(stores, asked, caller=who.name)
+    # After the answer; should this process die first, another begins the run.
+    background.add_task(starting.start, stores, ordered.render_id)
+    shown = show(stores, request, ordered.render_id)
+    response.headers["Location"] = shown.links.self
+    if ordered.replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return views.Accepted(**shown.model_dump(), estimate=views.Estimate.of(foreseen) if foreseen else None)
+
+
+@router.get("/renders")
+def find(
+    _who: Reader,
+    stores: Stores,
+    *,
+    request: Request,
+    state: Annotated[list[State] | None, Query(description="One of these; repeatable.")] = None,
+    label: Annotated[list[str] | None, Query(description="NAME:VALUE; all that are given.")] = None,
+    avatar: Annotated[str | None, Query(description="s3:// address of the likeness.")] = None,
+    caller: Annotated[str | None, Query(description="Whose.")] = None,
+    since: Annotated[datetime | None, Query(description="Accepted at this time or later.")] = None,
+    cursor: Annotated[str | None, Query(description="Of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+) -> views.RenderPage:
+    """Renders that fit all that is given, newest first: whoever ordered them, through whichever door."""
+    from avatarlab_ops.renders import listing
+
+    labels = tuple(_label(text) for text in label or ())
+    wanted = listing.Wanted(tuple(state or ()), labels, avatar, caller, since)
+    page = listing.page(stores, wanted, cursor=cursor, limit=limit)
+    root = views.base(request)
+    return views.RenderPage(renders=[views.summary(root, one) for one in page.renders], cursor=page.cursor)
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise RequestInvalid(f"label: {text!r} is not of the form NAME:VALUE")
+    return name, value
+
+
+@router.get("/renders/{render_id}", responses=MISSING)
+def read(render_id: str, _who: Reader, stores: Stores, request: Request) -> views.Render:
+    """All that is known of a render, until its files can be fetched from its links."""
+    return show(stores, request, render_id)
+
+
+@router.post("/renders/{render_id}/cancel", responses=MISSING)
+def cancel(render_id: str, who: Author, stores: Stores, request: Request) -> views.Render:
+    """End a render that has not ended; running stages stop at their next report."""
+    from avatarlab_ops import pipeline
+
+    known, listed = look_up(stores, render_id)
+    who.require_own(listed.request.caller, f"render {render_id}")
+    if known.state in ("published", "failed"):
+        raise Refusal(409, "render_ended", f"render {render_id} had ended before: {known.state}")
+    reason = f"cancelled by {who.name}"
+    pipeline.cancel(stores, render_id, reason)
+    if known.run_id:
+        starting.stop(known.run_id)
+    return show(stores, request, render_id)
+
+
+@router.delete("/renders/{render_id}/output", responses=MISSING)
+def withdraw(
+    render_id: str,
+    who: Author,
+    stores: Stores,
+    request: Request,
+    reason: Annotated[str, Query(min_length=1, max_length=500)] = "withdrawn by its owner",
+) -> views.Render:
+    """Show a published video no longer, in any version; its manifest stays and says why."""
+    from avatarlab_ops.renders import withdrawal
+
+    known, listed = look_up(stores, render_id)
+    who.require_own(listed.request.caller, f"render {render_id}")
+    if known.state != "published":
+        raise Refusal(
+            409, "not_published", f"render {render_id} is {known.state}; there is no video to withdraw"
+        )
+    withdrawal.withdraw(stores, render_id, reason)
+    return show(stores, request, render_id)
+
+
+@router.get("/renders/{render_id}/lineage", responses=MISSING)
+def lineage(render_id: str, _who: Reader, stores: Stores) -> Json:
+    """What the video was made of: inputs, parameters, engines, weights, code, every artifact between."""
+    from avatarlab_ops.lineage import query
+
+    look_up(stores, render_id)
+    return query.trace(stores, render_id)
+
+
+@router.get("/renders/{render_id}/files/{name}", status_code=307, responses=MISSING)
+def file(
+    render_id: str,
+    name: str,
+    _who: Reader,
+    stores: Stores,
+    save: Annotated[bool, Query(description="A browser saves it rather than shows it.")] = False,
+) -> RedirectResponse:
+    """Lead to one file of a published video, by an address of the object store that soon expires."""
+    known, listed = look_up(stores, render_id)
+    if name not in listed.files:
+        raise Refusal(404, "not_found", f"render {render_id} ({known.state}) shows no file {name!r}")
+    return RedirectResponse(files.link(stores, render_id, name, save=save))
+
+
+def show(stores: Settings, request: Request, render_id: str) -> views.Render:
+    """A render as `GET /renders/{id}` shows it."""
+    known, listed = look_up(stores, render_id)
+    return views.whole(views.base(request), listed, known)
+
+
+def look_up(stores: Settings, render_id: str) -> Any:
+    """(status, record) of a render. Raises Refusal (404)."""
+    from avatarlab_ops.errors import ReferenceRefused
+    from avatarlab_ops.renders import listing, status
+
+    try:
+        return status.of(stores, render_id), listing.one(stores, render_id)
+    except ReferenceRefused as error:
+        raise Refusal(404, "not_found", f"there is no render {render_id!r}") from error

@@ -1,0 +1,135 @@
+"""Uploads: the caller says what will come, puts it into the store itself, and is told what it is.
+
+The address to put it under is signed for this length, type and SHA-256: the store itself refuses other bytes.
+Nothing is kept of an upload until it is complete, so one that never comes leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from avatarlab_ops.errors import MediaRefused, RequestInvalid
+from avatarlab_ops.settings import Settings
+from avatarlab_web import files
+from avatarlab_web.api.access import Author
+from avatarlab_web.api.problems import MISSING, Refusal
+from avatarlab_web.stores import Stores
+
+EXPIRES_S = 3600
+MAX_BYTES = 2 * 1024**3
+ROWS = (".csv", ".json", ".jsonl")  # of bulk runs
+ID = re.compile(r"([0-9a-f]{64})-(.+)")
+router = APIRouter(tags=["uploads"])
+
+
+class Upload(BaseModel):
+    """What will come."""
+
+    name: str = Field(min_length=1, max_length=100, examples=["anna.png"], description="Name of the file.")
+    bytes: int = Field(gt=0, le=MAX_BYTES)
+    type: str = Field(pattern=r"^[a-z]+/[A-Za-z0-9.+-]+$", examples=["image/png"])
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Digest of the bytes, in hex.")
+    purpose: Literal["input", "evidence"] = Field(
+        default="input", description="Evidence proves a consent; no request can name it."
+    )
+
+
+class Awaited(BaseModel):
+    """Where to put it: one PUT with exactly these headers and the bytes that were announced."""
+
+    id: str
+    url: str
+    headers: dict[str, str]
+    expires_at: datetime
+
+
+class Face(BaseModel):
+    """The leading face of a picture or clip."""
+
+    face_px: float = Field(description="Longer edge, in pixels of the file.")
+    from_s: float = Field(description="Second from which it is seen.")
+
+
+class Arrived(BaseModel):
+    """What it is."""
+
+    uri: str = Field(description="What a request names.")
+    sha256: str
+    kind: Literal["image", "video", "audio", "rows", "evidence"]
+    bytes: int
+    width: int = 0
+    height: int = 0
+    fps: float | None = None
+    frames: int | None = None
+    duration_s: float | None = None
+    notes: list[str] = Field(default_factory=list, description="What was noticed.")
+    face: Face | None = None
+    no_avatar: str | None = Field(default=None, description="Why it cannot be an avatar.")
+
+
+@router.post("/uploads", status_code=201)
+def begin(coming: Upload, _who: Author, stores: Stores) -> Awaited:
+    """Announce a file; the answer says where to put it."""
+    bucket, key = _place(stores, coming.purpose, coming.sha256, coming.name)
+    url, headers = files.upload(
+        stores, bucket, key, length=coming.bytes, kind=coming.type, sha256=coming.sha256, expires_s=EXPIRES_S
+    )
+    until = datetime.now(UTC) + timedelta(seconds=EXPIRES_S)
+    return Awaited(id=f"{coming.sha256}-{coming.name}", url=url, headers=headers, expires_at=until)
+
+
+@router.post("/uploads/{upload_id}/complete", responses=MISSING)
+def complete(
+    upload_id: str,
+    _who: Author,
+    stores: Stores,
+    purpose: Annotated[Literal["input", "evidence"], Field(description="As announced.")] = "input",
+) -> Arrived:
+    """Say what arrived: its size, frames, face, and what was noticed. What no request may use is removed."""
+    from avatarlab_ops.stores.objects import objects
+
+    taken = ID.fullmatch(upload_id)
+    if not taken:
+        raise Refusal(404, "not_found", f"there is no upload {upload_id!r}")
+    sha256, name = taken[1], taken[2]
+    bucket, key = _place(stores, purpose, sha256, name)
+    found = objects(stores).head(bucket, key)
+    if found is None:
+        raise Refusal(
+            404, "not_uploaded", f"{name} has not arrived; PUT it under the address of the upload first"
+        )
+    if purpose == "evidence" or PurePosixPath(name).suffix.lower() in ROWS:
+        kind: Literal["evidence", "rows"] = "evidence" if purpose == "evidence" else "rows"
+        return Arrived(uri=found.uri, sha256=sha256, kind=kind, bytes=found.bytes)
+    try:
+        return _seen(stores, found.uri)
+    except MediaRefused:
+        objects(stores).delete(bucket, key)
+        raise
+
+
+def _place(stores: Settings, purpose: str, sha256: str, name: str) -> tuple[str, str]:
+    """(bucket, key) of an upload: by what it is, so that two files never meet."""
+    from avatarlab_ops.trust import inputs
+
+    if "/" in name or name in (".", ".."):
+        raise RequestInvalid(f"name: {name!r} is no plain file name")
+    key = f"uploads/{sha256}/{name}"
+    place = inputs.place(stores, f"s3://{stores.bucket_inputs}/{key}", "name")
+    return (stores.bucket_evidence, key) if purpose == "evidence" else place
+
+
+def _seen(stores: Settings, uri: str) -> Arrived:
+    from avatarlab_ops.stages.admit import inspect
+
+    source, look, objection = inspect(stores, uri)
+    told = source.model_dump(exclude={"notes"})
+    notes = [*source.notes, *(look.notes if look else ())]
+    face = Face(face_px=look.face_px, from_s=look.from_s) if look else None
+    return Arrived(**told, notes=notes, face=face, no_avatar=objection)

@@ -1,0 +1,199 @@
+"""What the API shows of renders. Times are UTC, lengths in seconds; links are paths of this server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from fastapi import Request
+from pydantic import BaseModel, Field
+
+from avatarlab_ops import errors
+from avatarlab_ops.renders.estimate import Estimate as Foreseen
+from avatarlab_ops.renders.listing import Listed
+from avatarlab_ops.renders.status import RenderStatus
+from avatarlab_ops.stores.catalog import tables
+
+EXCERPT = 200  # characters of a script in a list
+RETRYABLE = {
+    kind.code: kind.retryable
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.AvatarlabError)
+}
+
+
+class Estimate(BaseModel):
+    """What a request would take."""
+
+    predicted_s: float = Field(description="Seconds of work, all stages together.")
+    predicted_gpu_s: float = Field(description="Of these, seconds in the pool `gpu`: what budgets count.")
+    stages: dict[str, float] = Field(description="Seconds of work for each stage that has some.")
+    cached: list[str] = Field(description="Stages whose result exists already.")
+    warnings: list[str] = Field(description="What was noticed about the script and the objects.")
+
+    @classmethod
+    def of(cls, found: Foreseen) -> Estimate:
+        """As the product tells it."""
+        return cls(**asdict(found))
+
+
+class Stage(BaseModel):
+    """One stage.
+
+    state: pending, running, waiting (for equal work elsewhere), done, cached, not_needed, failed.
+    """
+
+    stage: str
+    state: str
+    attempt: int
+    compute_s: float
+    done: int = Field(description="Units done, of `total`.")
+    total: int
+    unit: str
+    rate: float = Field(description="Units a second.")
+    expected_end: datetime | None
+    error: str | None
+
+
+class Reason(BaseModel):
+    """Why a render failed or was cancelled."""
+
+    code: str = Field(examples=["face_refused"])
+    stage: str | None
+    retryable: bool = Field(description="Whether the same request may succeed later.")
+    text: str
+
+
+class Links(BaseModel):
+    """Where to go on. Files lead to an address of the object store that soon expires."""
+
+    self: str
+    lineage: str
+    events: str
+    video: str | None = None
+    poster: str | None = None
+    captions: str | None = None
+    captions_srt: str | None = None
+    manifest: str | None = None
+
+
+class Summary(BaseModel):
+    """A render as a list shows it. state: accepted, running, published, failed, cancelled."""
+
+    id: str
+    state: str
+    run_id: str | None = Field(description="Airflow's DAG run; none where the command line rendered.")
+    caller: str
+    labels: dict[str, str]
+    script: str = Field(description=f"The first {EXCERPT} characters of what is said.")
+    avatar: str
+    created_at: datetime
+    ended_at: datetime | None
+    duration_s: float | None = Field(description="Length of the video.")
+    reason: Reason | None
+    withdrawn_at: datetime | None
+    withdrawn_reason: str | None
+    links: Links
+
+
+class Render(Summary):
+    """All that is known of a render."""
+
+    request: dict[str, Any] = Field(description="What was asked for, every default written out.")
+    stages: list[Stage]
+    predicted_s: float | None = Field(description="Seconds of work that were expected when it was admitted.")
+    predicted_gpu_s: float | None
+    expected_end: datetime | None = Field(description="While it runs, when nothing else is in the way.")
+    warnings: list[str]
+    measures: dict[str, Any] = Field(description="Figures of the published video, as in its manifest.")
+
+
+class Accepted(Render):
+    """A render that was just ordered."""
+
+    estimate: Estimate | None = Field(description="None where an object must be looked at first.")
+
+
+class RenderPage(BaseModel):
+    """Renders, newest first. `cursor` asks for the next page, None on the last one."""
+
+    renders: list[Summary]
+    cursor: str | None
+
+
+def base(request: Request) -> str:
+    """Path of this API as the caller reaches it."""
+    return str(request.scope.get("root_path", "")).rstrip("/")
+
+
+def summary(root: str, listed: Listed) -> Summary:
+    """A render as a list shows it."""
+    return Summary(**_common(root, listed.render, listed.request, listed.files))
+
+
+def whole(root: str, listed: Listed, known: RenderStatus) -> Render:
+    """All that is known of a render."""
+    return Render(
+        **_common(root, listed.render, listed.request, listed.files),
+        request=listed.request.body,
+        stages=[Stage(**asdict(stage)) for stage in known.stages],
+        predicted_s=known.predicted_s,
+        predicted_gpu_s=known.predicted_gpu_s,
+        expected_end=known.expected_end,
+        warnings=list(known.warnings),
+        measures=known.measures,
+    )
+
+
+def _common(
+    root: str, render: tables.Render, request: tables.Request, files: Iterable[str]
+) -> dict[str, Any]:
+    return {
+        "id": render.id,
+        "state": render.state,
+        "run_id": render.run_id,
+        "caller": request.caller,
+        "labels": request.body.get("labels", {}),
+        "script": said(request.body["script"])[:EXCERPT],
+        "avatar": request.body["avatar"]["uri"],
+        "created_at": render.created_at,
+        "ended_at": render.ended_at,
+        "duration_s": (render.measures or {}).get("duration_s"),
+        "reason": _reason(render),
+        "withdrawn_at": render.withdrawn_at,
+        "withdrawn_reason": render.withdrawn_reason,
+        "links": links(root, render.id, files),
+    }
+
+
+def said(script: str | list[dict[str, Any]]) -> str:
+    """A script as text."""
+    return script if isinstance(script, str) else "\n".join(line["text"] for line in script)
+
+
+def _reason(render: tables.Render) -> Reason | None:
+    if render.error is None:
+        return None
+    code = render.error_code or "error"
+    return Reason(
+        code=code, stage=render.error_stage, retryable=RETRYABLE.get(code, False), text=render.error
+    )
+
+
+def links(root: str, render_id: str, files: Iterable[str]) -> Links:
+    """Paths under this API."""
+    own = f"{root}/renders/{render_id}"
+    there = {name: f"{own}/files/{name}" for name in files}
+    video = next((path for name, path in there.items() if name.startswith("video.")), None)
+    return Links(
+        self=own,
+        lineage=f"{own}/lineage",
+        events=f"{own}/events",
+        video=video,
+        poster=there.get("poster.jpg"),
+        captions=there.get("captions.vtt"),
+        captions_srt=there.get("captions.srt"),
+        manifest=there.get("manifest.json"),
+    )

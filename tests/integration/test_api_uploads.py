@@ -1,0 +1,94 @@
+"""Uploads, and what there is to choose from, through the HTTP API and the real store."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from avatarlab_ops.settings import Settings
+
+from . import material
+from .api_server import Server, serving
+
+
+@pytest.fixture
+def api(stores: Settings) -> Iterator[Server]:
+    with serving(stores) as server:
+        yield server
+
+
+def announced(api: Server, content: bytes, name: str = "me.png", **other: Any) -> Any:
+    digest = hashlib.sha256(content).hexdigest()
+    coming = {"name": name, "bytes": len(content), "type": "image/png", "sha256": digest}
+    return api.client.post("/uploads", json=coming | other)
+
+
+def uploaded(api: Server, content: bytes, name: str = "me.png") -> Any:
+    awaited = announced(api, content, name).json()
+    put = httpx.put(awaited["url"], content=content, headers=awaited["headers"])
+    assert put.is_success, put.text
+    return api.client.post(f"/uploads/{awaited['id']}/complete")
+
+
+def test_a_portrait_arrives_and_is_told_what_it_is(api: Server) -> None:
+    told = uploaded(api, material.png(material.astronaut())).json()
+    assert (told["kind"], told["width"], told["height"]) == ("image", 512, 512)
+    assert told["face"]["face_px"] > 50
+    assert told["no_avatar"] is None
+
+
+def test_the_store_takes_no_other_bytes(api: Server) -> None:
+    content = b"x" * 1000
+    awaited = announced(api, content).json()
+    headers = awaited["headers"]
+    for other, sent in (
+        (b"y" * 1000, headers),
+        (content + b"more", headers),
+        (content, headers | {"Content-Type": "text/html"}),
+        (content, {"Content-Type": "image/png"}),
+    ):
+        assert httpx.put(awaited["url"], content=other, headers=sent).status_code in (400, 403)
+    missing = api.client.post(f"/uploads/{awaited['id']}/complete")
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_uploaded")
+
+
+def test_what_is_no_picture_is_refused_and_removed(api: Server) -> None:
+    refused = uploaded(api, b"this is no picture", "liar.png")
+    assert (refused.status_code, refused.json()["code"]) == (422, "media_refused")
+    again = api.client.post(f"/uploads/{hashlib.sha256(b'this is no picture').hexdigest()}-liar.png/complete")
+    assert again.json()["code"] == "not_uploaded"
+
+
+def test_names_with_tricks_and_sizes_beyond_the_limit_are_refused(api: Server) -> None:
+    for name in ("../up.png", "..", "a\u202epng", "a\nb.png", "a\\b.png"):
+        assert announced(api, b"x", name).status_code == 422, name
+    assert announced(api, b"x", bytes=3 * 1024**3).json()["errors"][0]["field"] == "bytes"
+
+
+def test_an_estimate_tells_what_a_request_takes_and_keeps_nothing(api: Server, portrait: str) -> None:
+    asked = {"script": "How long will it take?", "avatar": {"uri": portrait}}
+    before = api.client.get("/renders").json()
+    told = api.client.post("/estimates", json=asked).json()
+    assert told["predicted_s"] >= told["predicted_gpu_s"] > 0
+    assert set(told["stages"]) >= {"speech", "face", "lipsync", "composite"}
+    assert api.client.get("/renders").json() == before
+    faceless = uploaded(api, material.png(material.astronaut()[:, :, ::-1] * 0), "black.png").json()
+    assert faceless["no_avatar"]
+
+
+def test_voices_engines_and_avatars_are_listed(api: Server, portrait: str) -> None:
+    api.client.post("/estimates", json={"script": "Hello.", "avatar": {"uri": portrait}})
+    engines = {(one["kind"], one["name"]): one for one in api.client.get("/engines").json()}
+    assert engines["speech", "hibari"]["installed"]
+    assert {voice["engine"] for voice in api.client.get("/voices").json()} >= {"hibari"}
+    assert api.client.get("/voices", params={"language": "tlh"}).json() == []
+    avatars = [one for one in api.client.get("/avatars").json() if one["uri"] == portrait]
+    assert [(one["kind"], one["width"]) for one in avatars] == [("image", 512)]
+    picture = api.client.get(avatars[0]["picture"], follow_redirects=False)
+    assert httpx.get(picture.headers["location"]).content.startswith(b"\x89PNG")
+    unknown = api.client.get("/impact", params={"kind": "engine", "value": "nosuch"})
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "input")
