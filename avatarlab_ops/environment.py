@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -42,6 +42,19 @@ class Environment(BaseSettings):
     s3_region: str = Field(default="us-east-1", description="a region")
     s3_public_endpoint: str | None = Field(
         default=None, description="where browsers reach the object store, if elsewhere: http(s)://host:port"
+    )
+
+    content_credentials: Literal["always", "off"] = Field(
+        default="always", description="always, or off, which publishes unsigned videos"
+    )
+    signing_certificate: Path | None = Field(
+        default=None, description="a PEM file: the signer's certificate, then the certificates of its issuers"
+    )
+    signing_key: Path | None = Field(
+        default=None, description="a PEM file with the certificate's private key"
+    )
+    timestamp_url: str | None = Field(
+        default=None, pattern="^https?://", description="http(s)://... of an RFC 3161 time-stamp authority"
     )
 
     host: str = Field(default="127.0.0.1", description="the address on which Airflow listens")

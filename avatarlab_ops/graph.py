@@ -165,7 +165,7 @@ COMPOSITE = Stage(
     measures=_facts("duration_s", "frames", "fps", "width", "height", "lip_gap_r", "lip_lag_ms"),
 )  # fmt: skip
 # Shows the files of these artifacts, of equal names the later stage's; its own artifact is for one render.
-PUBLISH = Stage(name="publish", after=("composite",), group="finish")
+PUBLISH = Stage(name="publish", version="2", after=("composite",), group="finish")
 
 GRAPH = (SPEECH, FACE, MATTE, PREPARE, LIPSYNC, COMPOSITE)  # what makes artifacts by the plan, sources first
 EVERY = (ADMIT, *GRAPH, PUBLISH)

@@ -21,6 +21,8 @@ MODULES = (
     "avatarlab_ops.engines.lipsync.viseme_warp",
     "avatarlab_ops.engines.face",
     "avatarlab_ops.media.probe",
+    "c2pa",
+    "cryptography.x509",
     "ai_edge_litert.interpreter",
     "onnx",
 )

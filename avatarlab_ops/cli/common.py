@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 REQUEST = click.argument("request_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 FILE = click.Path(dir_okay=False, path_type=Path)
-BESIDE = (".json", ".srt", ".vtt", ".jpg")  # manifest, captions and poster, by the video's own name
+BESIDE = (".json", ".srt", ".vtt", ".jpg", ".c2pa")  # what goes beside the video, by its own name
 
 FORM = click.option("--format", "form", type=click.Choice(("text", "json")), default="text")
 
@@ -31,8 +31,7 @@ FORM = click.option("--format", "form", type=click.Choice(("text", "json")), def
 def _of_a_video(_context: click.Context, _option: click.Parameter, out: Path | None) -> Path | None:
     if out and out.suffix in BESIDE:
         raise click.BadParameter(
-            f"{', '.join(BESIDE)} are for the manifest, captions and poster beside the video; "
-            "give it another ending"
+            f"{', '.join(BESIDE)} are for what goes beside the video; give it another ending"
         )
     return out
 

@@ -82,6 +82,7 @@ ENGINES: tuple[EngineInfo, ...] = (
         name="viseme_warp",
         factory="avatarlab_ops.engines.lipsync.viseme_warp:VisemeWarp",
         version="2",
+        learned=False,
         notes="Layered mesh warp driven by visemes; CPU, no weights.",
     ),
     LipsyncInfo(

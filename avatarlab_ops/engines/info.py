@@ -26,7 +26,8 @@ class EngineInfo:
     the digests of `files` enter the fingerprint of all that the engine makes.
 
     `slots` is the memory class: how many slots of a device (`engines.device`) it holds while it works; 0: it
-    needs no lease. `cuda`: it runs on a GPU where there is one. `notes` is one line for people.
+    needs no lease. `cuda`: it runs on a GPU where there is one. `learned`: what it gives comes from a model
+    trained on recordings, which a video's content credentials tell. `notes` is one line for people.
     """
 
     kind: ClassVar[Kind]
@@ -36,6 +37,7 @@ class EngineInfo:
     files: tuple[ModelFile, ...] = ()
     slots: int = 1
     cuda: bool = False
+    learned: bool = True
     notes: str = ""
 
     @property

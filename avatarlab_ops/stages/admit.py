@@ -25,7 +25,7 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import workspace
 from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.objects import Stored, objects
-from avatarlab_ops.trust import consent, inputs
+from avatarlab_ops.trust import consent, inputs, signing
 
 PICTURES: tuple[Kind, ...] = ("image", "video")
 LOOK_VERSION = "2"  # raised whenever `look` may judge otherwise: what it saw before counts no longer
@@ -55,6 +55,7 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
     Raises the InputError that names what is wrong, or NeverSeen.
     """
     seen = seen or Seen()
+    signing.identity(settings.home)  # what could not be signed is not begun
     language, voice = _check_engines(settings, request)
     _check_cloning(request)
     script = _script(request)

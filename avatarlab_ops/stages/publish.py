@@ -1,7 +1,7 @@
 """The finished files to the outputs bucket, and one transaction that makes them the render's video.
 
-What is published is an artifact of its own, for this render alone: `run` may change the bytes on the way, and
-a lost file is brought back from there.
+What is published is an artifact of its own, for this render alone: `run` signs it, the last change to the
+bytes, and a lost file is brought back from there.
 
 Objects first, then the transaction: a process that dies in between leaves files that nobody refers to, and
 the next attempt finds them in place. The manifest is written once; a second attempt takes the first one's.
@@ -31,12 +31,15 @@ from avatarlab_ops.stages.context import Context, Product, stored
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import ancestry, consents, lock, records, tables, transaction
 from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
-from avatarlab_ops.trust import consent
+from avatarlab_ops.trust import consent, credentials, signing
 from avatarlab_ops.version import code_version, environment
 
 Json = dict[str, Any]
 WAIT_S = 600.0
 BUDGET_S = 1800.0  # for changing the bytes of what is published
+UNSIGNED = "no content credentials: AVATARLAB_CONTENT_CREDENTIALS is off"
+DEVELOPMENT = "signed with a development certificate: nobody outside can tell whose it is"
+UNSTAMPED = "no time stamp: AVATARLAB_TIMESTAMP_URL names no authority"
 
 
 def publish(settings: Settings, render_id: str) -> float:
@@ -59,7 +62,7 @@ def publish(settings: Settings, render_id: str) -> float:
             made = {stage: _provenance(db, artifact) for stage, artifact in behind.items()}
         files = _place(settings, render_id, own)
         manifest = _manifest(render, request, artifacts, files)
-        manifest |= {"artifacts": made, "consents": held}
+        manifest |= {"artifacts": made, "consents": held, "credentials": own.facts["credentials"]}
         manifest, files["manifest.json"] = _keep(settings, render_id, manifest)
         try:
             spent_s = time.monotonic() - started
@@ -95,15 +98,34 @@ def _make(
 
 def run(work: Context) -> Product:
     """What people will look at: the finished files, some with bytes of this render's own."""
-    shown = {name: file for stage in PUBLISH.after if stage in work.artifacts
-             for name, file in work.artifacts[stage].files.items()}  # fmt: skip
-    own = marked(work)
-    return Product(own, passed={name: file for name, file in shown.items() if name not in own})
+    made = {name: stage for stage in PUBLISH.after if stage in work.artifacts
+            for name in work.artifacts[stage].files}  # fmt: skip
+    own, facts = signed(work, made)
+    passed = {n: work.artifacts[stage].files[n] for n, stage in made.items() if n not in own}
+    return Product(own, facts={"credentials": facts}, passed=passed)
 
 
-def marked(work: Context) -> Mapping[str, Path]:  # noqa: ARG001
-    """Files by name that carry a mark or a signature of this render: none yet."""
-    return {}
+def signed(work: Context, made: Mapping[str, str]) -> tuple[Mapping[str, Path], Json]:
+    """Files with content credentials of this render, by name, and what the catalog keeps of their signature.
+
+    `made` names the stage that made each file. Raises InputError for a certificate that does not do.
+    """
+    signer = signing.identity(work.settings.home)
+    if signer is None:
+        return {}, {"signed": False, "notes": [UNSIGNED]}
+    name = next(name for name in made if name.startswith("video."))
+    video = work.artifact(made[name], name).rename(work.new(name))
+    started = time.monotonic()
+    claimed = credentials.claim(work.render_id, work.plan, signer.provider)
+    files, found = credentials.sign(video, work.workspace, claimed, signer)
+    kept = {"signed": True, "manifest": found.manifest, "issuer": found.issuer, "serial": found.serial}
+    kept |= {"anchor": signer.anchor, "time_stamp": found.signed_at, "notes": _notes(signer)}
+    return files, kept | {"sign_s": round(time.monotonic() - started, 3)}
+
+
+def _notes(signer: signing.Identity) -> list[str]:
+    told = {DEVELOPMENT: signer.development, UNSTAMPED: signer.timestamp_url is None}
+    return [note for note, holds in told.items() if holds]
 
 
 def published(artifacts: Mapping[str, tables.Artifact]) -> dict[str, tables.Artifact]:

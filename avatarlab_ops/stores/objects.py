@@ -44,6 +44,7 @@ MISSING = {"404", "NoSuchKey", "NoSuchBucket", "NotFound"}
 TAKEN = {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
 _making = threading.Lock()  # a session builds one client at a time
 TYPES = {
+    ".c2pa": "application/c2pa",
     ".json": "application/json",
     ".jpg": "image/jpeg",
     ".mkv": "video/x-matroska",

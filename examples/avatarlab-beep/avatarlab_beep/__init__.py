@@ -9,5 +9,6 @@ ENGINES = SpeechInfo(
     languages=("qbp",),  # for private use in ISO 639
     voices=(Voice("tone", subject="nobody: a sine wave of 440 Hz", terms="Public domain: any use."),),
     scripts=("Latin",),
+    learned=False,
     notes="One beep a word.",
 )

@@ -1,0 +1,241 @@
+"""Content credentials of published videos: what they say, what breaks them, one signed file or none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import av
+import c2pa
+import pytest
+
+from avatarlab_ops import pipeline
+from avatarlab_ops.errors import InputError, TransientError
+from avatarlab_ops.graph import STAGES
+from avatarlab_ops.media.credentials import read
+from avatarlab_ops.renders import status
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.objects import objects, split_or_refuse
+from avatarlab_ops.trust import signing
+
+Json = dict[str, Any]
+SCRIPT = "I am signed."  # one for all: everything but publish is done once
+SMALL: Json = {"resolution": "360p", "aspect": "1:1"}
+
+
+def _asked(portrait: str, script: str, **output: Any) -> Json:
+    background = {"kind": "transparent"} if output else {"kind": "original"}
+    return {"script": script, "avatar": {"uri": portrait}, "output": SMALL | output, "background": background}
+
+
+def _fetched(stores: Settings, made: status.Published, folder: Path) -> Path:
+    for name, uri in made.files.items():
+        content = objects(stores).read(*split_or_refuse(uri))
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mp4(stores: Settings, portrait: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a published MP4."""
+    made = pipeline.render(stores, _asked(portrait, SCRIPT))
+    return _fetched(stores, made, tmp_path_factory.mktemp("mp4"))
+
+
+@pytest.fixture(scope="module")
+def webm(stores: Settings, portrait: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = pipeline.render(stores, _asked(portrait, "I am, too.", container="webm"))
+    return _fetched(stores, made, tmp_path_factory.mktemp("webm"))
+
+
+@pytest.fixture(scope="module")
+def anchor(stores: Settings) -> str:
+    who = signing.identity(stores.home)
+    assert who is not None
+    return who.anchor
+
+
+def _told(path: Path) -> Json:
+    """All that the credentials say, as the C2PA library reads them."""
+    with path.open("rb") as file, c2pa.Reader("video/mp4", file) as reader:
+        return dict(json.loads(reader.json()))
+
+
+def test_an_mp4_says_what_it_is_and_which_render_made_it(mp4: Path, stores: Settings, anchor: str) -> None:
+    manifest, found = json.loads((mp4 / "manifest.json").read_text()), read(mp4 / "video.mp4", anchor=anchor)
+    assert found is not None
+    assert (found.signed, found.trusted, found.intact, found.failures) == (True, True, True, ())
+    assert found.render["render_id"] == manifest["render_id"]
+    assert {"provider", "system", "system_version", "created"} <= set(found.render)
+    assert manifest["credentials"]["manifest"] == found.manifest
+    assert any("development certificate" in note for note in manifest["credentials"]["notes"])
+    assert any("no time stamp" in note for note in manifest["credentials"]["notes"])
+
+
+def test_the_credentials_hold_no_face_no_name_and_no_word_of_the_script(mp4: Path) -> None:
+    store, manifest = _told(mp4 / "video.mp4"), json.loads((mp4 / "manifest.json").read_text())
+    [active] = store["manifests"].values()
+    avatar = manifest["inputs"]["avatar"]
+    [ingredient] = active["ingredients"]
+    assert ingredient["instance_id"] == f"urn:sha256:{avatar['sha256']}"
+    assert "thumbnail" not in json.dumps(store)
+    for private in (avatar["uri"], manifest["request"]["body"]["script"], manifest["caller"]):
+        assert private not in json.dumps(store)
+    [action] = next(a for a in active["assertions"] if a["label"] == "c2pa.actions.v2")["data"]["actions"]
+    assert action["action"] == "c2pa.created"
+    assert action["digitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia")
+
+
+def test_a_changed_file_is_told_and_a_remux_loses_its_credentials(mp4: Path, tmp_path: Path) -> None:
+    content = bytearray((mp4 / "video.mp4").read_bytes())
+    content[-len(content) // 3] ^= 1
+    (changed := tmp_path / "changed.mp4").write_bytes(content)
+    found = read(changed)
+    assert found is not None
+    assert (found.signed, found.intact) == (True, False)
+    assert "assertion.bmffHash.mismatch" in found.failures
+    assert read(_remux(mp4 / "video.mp4", tmp_path / "remux.mp4")) is None
+
+
+def _remux(source: Path, target: Path) -> Path:
+    with av.open(str(source)) as given, av.open(str(target), "w") as made:
+        streams = {one.index: made.add_stream_from_template(one) for one in given.streams}
+        for packet in given.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                made.mux(packet)
+    return target
+
+
+def test_a_webm_has_its_credentials_beside_it(webm: Path, anchor: str, tmp_path: Path) -> None:
+    sidecar = (webm / "credentials.c2pa").read_bytes()
+    found = read(webm / "video.webm", sidecar, anchor=anchor)
+    assert found is not None
+    assert (found.signed, found.trusted, found.intact) == (True, True, True)
+    content = bytearray((webm / "video.webm").read_bytes())
+    content[len(content) // 2] ^= 1
+    (changed := tmp_path / "changed.webm").write_bytes(content)
+    assert not read(changed, sidecar).intact  # type: ignore[union-attr]
+    assert read(webm / "video.webm") is None
+
+
+def test_the_private_key_is_nowhere_but_in_its_file(mp4: Path, stores: Settings) -> None:
+    folder = stores.home / signing.FOLDER
+    key = (folder / signing.KEY).read_text().splitlines()[1].encode()
+    assert (folder.stat().st_mode & 0o777, (folder / signing.KEY).stat().st_mode & 0o777) == (0o700, 0o600)
+    assert not any(key in path.read_bytes() for path in mp4.iterdir())
+    for bucket in stores.buckets:
+        for name in objects(stores).keys(bucket):
+            assert key not in objects(stores).read(bucket, name)
+
+
+# ── Whatever dies, one signed file or none ─────────────────────────────────────────────────
+
+DYING = """
+import importlib, json, os, signal, sys
+from pathlib import Path
+from avatarlab_ops import pipeline
+from avatarlab_ops.settings import Settings
+module, name, render_id = sys.argv[1:]
+module = importlib.import_module(module)
+real = getattr(module, name)
+def last(*given, **named):
+    real(*given, **named)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(module, name, last)
+told = json.loads(sys.stdin.read())
+pipeline.run_stage(Settings(**told | {"home": Path(told["home"])}), render_id, "publish")
+"""
+STEPS = (
+    ("avatarlab_ops.trust.credentials", "_write"),
+    ("avatarlab_ops.trust.credentials", "_check"),
+    ("avatarlab_ops.trust.credentials", "sign"),
+    ("avatarlab_ops.stages.context", "store"),
+    ("avatarlab_ops.stages.publish", "_place"),
+    ("avatarlab_ops.stages.publish", "_keep"),
+)
+
+
+def _composed(stores: Settings, asked: Json) -> str:
+    render_id = pipeline.submit(stores, asked)
+    for stage in STAGES[:-1]:
+        pipeline.run_stage(stores, render_id, stage)
+    return render_id
+
+
+def _shown(stores: Settings, render_id: str) -> bytes | None:
+    key = f"renders/{render_id}/video.mp4"
+    if objects(stores).head(stores.bucket_outputs, key) is None:
+        return None
+    return objects(stores).read(stores.bucket_outputs, key)
+
+
+def test_publish_killed_at_any_step_leaves_one_signed_file_or_none(
+    stores: Settings, portrait: str, anchor: str, tmp_path: Path
+) -> None:
+    render_id = _composed(stores, _asked(portrait, SCRIPT))
+    told, seen = json.dumps(asdict(stores) | {"home": str(stores.home)}), set[str]()
+    for module, step in STEPS:
+        command = [sys.executable, "-c", DYING, module, step, render_id]
+        ended = subprocess.run(command, input=told, text=True, capture_output=True, check=False)
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+        assert status.of(stores, render_id).state == "running"
+        if (shown := _shown(stores, render_id)) is not None:
+            seen.add(hashlib.sha256(shown).hexdigest())
+    pipeline.run_stage(stores, render_id, "publish")
+    video = _shown(stores, render_id)
+    assert video is not None
+    assert seen == {hashlib.sha256(video).hexdigest()}
+    (path := tmp_path / "video.mp4").write_bytes(video)
+    found = read(path, anchor=anchor)
+    assert found is not None
+    assert (found.trusted, found.intact) == (True, True)
+    with transaction(stores.pg_dsn) as db:
+        assert records.published_files(db, render_id)["video.mp4"].sha256 in seen
+
+
+# ── Who may not sign ───────────────────────────────────────────────────────────────────────
+
+
+def test_without_a_certificate_that_does_a_render_is_refused_before_it_begins(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATARLAB_SIGNING_CERTIFICATE", "/nowhere/chain.pem")
+    monkeypatch.setenv("AVATARLAB_SIGNING_KEY", "/nowhere/key.pem")
+    render_id = pipeline.submit(stores, _asked(portrait, "Who am I?"))
+    with pytest.raises(InputError, match=r"/nowhere/chain\.pem cannot be read"):
+        pipeline.run_stage(stores, render_id, "admit")
+    assert status.of(stores, render_id).state == "failed"
+
+
+def test_nothing_is_published_without_the_time_stamp_that_was_asked_for(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render_id = _composed(stores, _asked(portrait, SCRIPT))
+    monkeypatch.setenv("AVATARLAB_TIMESTAMP_URL", "http://127.0.0.1:9/")
+    with pytest.raises(TransientError, match=r"time-stamp authority http://127\.0\.0\.1:9/"):
+        pipeline.run_stage(stores, render_id, "publish")
+    assert list(objects(stores).keys(stores.bucket_outputs, f"renders/{render_id}/")) == []
+    monkeypatch.delenv("AVATARLAB_TIMESTAMP_URL")
+    pipeline.run_stage(stores, render_id, "publish")
+    assert status.of(stores, render_id).state == "published"
+
+
+def test_unsigned_only_where_the_policy_says_so_and_told(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AVATARLAB_CONTENT_CREDENTIALS", "off")
+    made = pipeline.render(stores, _asked(portrait, SCRIPT))
+    folder = _fetched(stores, made, tmp_path)
+    assert read(folder / "video.mp4") is None
+    assert (
+        "no content credentials"
+        in json.loads((folder / "manifest.json").read_text())["credentials"]["notes"][0]
+    )

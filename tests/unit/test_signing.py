@@ -1,0 +1,103 @@
+"""Which certificates and keys may sign, and what is said of those that may not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+from avatarlab_ops.errors import InputError
+from avatarlab_ops.trust import signing
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with chain.pem and key.pem that the environment names."""
+    folder = signing.development(tmp_path)
+    monkeypatch.setenv("AVATARLAB_SIGNING_CERTIFICATE", str(folder / "chain.pem"))
+    monkeypatch.setenv("AVATARLAB_SIGNING_KEY", str(folder / "key.pem"))
+    return folder
+
+
+def _expired() -> tuple[bytes, bytes]:
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Yesterday Ltd")])
+    built = x509.CertificateBuilder(name, name, key.public_key(), 7)
+    built = built.not_valid_before(now - timedelta(days=9)).not_valid_after(now - timedelta(days=1))
+    certificate = built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    return certificate, _pem(key)
+
+
+def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+    none = serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, none)
+
+
+def test_the_development_chain_is_made_once_and_says_what_it_is(tmp_path: Path) -> None:
+    first, second = signing.identity(tmp_path), signing.identity(tmp_path)
+    assert first == second
+    assert first is not None
+    assert first.development
+    assert "identifies nobody" in first.provider
+    assert b"PRIVATE" not in repr(first).encode()
+
+
+def test_ones_own_certificate_is_used(own: Path) -> None:
+    who = signing.identity(own / "another home")
+    assert who is not None
+    assert not who.development
+
+
+def test_a_certificate_without_its_key_is_half_a_signer(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AVATARLAB_SIGNING_KEY")
+    with pytest.raises(InputError, match="AVATARLAB_SIGNING_KEY is not: set both"):
+        signing.identity(own)
+
+
+def test_a_key_of_another_certificate_is_refused(own: Path) -> None:
+    (own / "key.pem").write_bytes(_pem(ec.generate_private_key(ec.SECP256R1())))
+    with pytest.raises(InputError, match="is not that of the first certificate"):
+        signing.identity(own)
+
+
+def test_an_expired_certificate_is_refused_by_name_and_date(own: Path) -> None:
+    certificate, key = _expired()
+    (own / "chain.pem").write_bytes(certificate)
+    (own / "key.pem").write_bytes(key)
+    with pytest.raises(
+        InputError, match=r"certificate of Yesterday Ltd is valid from .* not now: have it renewed"
+    ):
+        signing.identity(own)
+
+
+def test_a_chain_must_lead_to_an_issuer(own: Path, tmp_path: Path) -> None:
+    whole = (own / "chain.pem").read_bytes()
+    ends = whole.index(b"-----END CERTIFICATE-----") + len(b"-----END CERTIFICATE-----\n")
+    (own / "chain.pem").write_bytes(whole[:ends])
+    with pytest.raises(InputError, match="add those of its issuers"):
+        signing.identity(own)
+    other = (signing.development(tmp_path / "other") / "chain.pem").read_bytes()
+    (own / "chain.pem").write_bytes(whole[:ends] + other[ends:])
+    with pytest.raises(InputError, match="did not issue"):
+        signing.identity(own)
+
+
+@pytest.mark.parametrize("name", ["chain.pem", "key.pem"])
+@pytest.mark.parametrize("content", [b"", b"a secret that is no PEM", None])
+def test_what_is_no_pem_is_refused_without_a_word_of_it(own: Path, name: str, content: bytes | None) -> None:
+    (own / name).unlink()
+    if content is not None:
+        (own / name).write_bytes(content)
+    with pytest.raises(InputError, match=name) as refused:
+        signing.identity(own)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_weak_key_is_refused() -> None:
+    with pytest.raises(InputError, match="RSA of 2048 bits"):
+        signing._algorithm(rsa.generate_private_key(65537, 1024), Path("key.pem"))  # noqa: S505
