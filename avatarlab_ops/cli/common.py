@@ -31,7 +31,8 @@ FORM = click.option("--format", "form", type=click.Choice(("text", "json")), def
 def _of_a_video(_context: click.Context, _option: click.Parameter, out: Path | None) -> Path | None:
     if out and out.suffix in BESIDE:
         raise click.BadParameter(
-            f"{', '.join(BESIDE)} are for what goes beside the video; give it another ending"
+            f"{', '.join(BESIDE)} are for the manifest, captions, poster and credentials beside the video; "
+            "give it another ending"
         )
     return out
 
