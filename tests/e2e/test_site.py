@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from kit import anonymous
 from kit.eventually import eventually
 from running_site import Site
 
@@ -19,6 +21,14 @@ from avatarlab_ops.embedded import control
 from avatarlab_ops.embedded.supervisor import read_state
 from avatarlab_ops.errors import InputError
 
+# What Airflow's parts serve: data, tasks' own API, logs of workers and triggerer, our pages.
+AIRFLOW_PATHS = (
+    "/api/v2/dags", "/api/v2/dags/avatar_render/dagRuns", "/api/v2/connections", "/api/v2/pools",
+    "/api/v2/config", "/ui/dags", "/ui/structure/structure_data?dag_id=avatar_render",
+    "/execution/connections/avatarlab_s3", "/execution/variables/avatarlab_regenerate",
+    "/log/dag_id=avatar_render", "/metrics", "/avatarlab/renders/x/video", "/avatarlab/api/v1/renders",
+    "/avatarlab/openapi.json",
+)  # fmt: skip
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -34,6 +44,20 @@ def test_nobody_gets_in_without_the_password(site: Site) -> None:
     assert httpx.get(f"{site.address}/api/v2/dags").status_code == 401
     wrong = {"username": "admin", "password": "admin"}
     assert httpx.post(f"{site.address}/auth/token", json=wrong).status_code == 401
+
+
+def test_no_port_of_airflow_tells_a_stranger_anything(site: Site) -> None:
+    listening = anonymous.ports(read_state(site.home)["pid"])
+    assert {port.host for port in listening} == {"127.0.0.1"}
+    assert any(site.address.endswith(f":{port.number}") for port in listening)
+    got = {}
+    for port in listening:
+        for path in AIRFLOW_PATHS:
+            with contextlib.suppress(httpx.RemoteProtocolError):  # a store's port, which hangs up on HTTP
+                answer = httpx.get(f"http://127.0.0.1:{port.number}{path}", timeout=30)
+                if answer.is_success and "text/html" not in answer.headers["content-type"]:
+                    got[port.program, path] = answer.text[:100]
+    assert got == {}
 
 
 def test_files_with_secrets_are_the_owners_alone(site: Site) -> None:
