@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test chaos up down check bench bench-models bench-catalog
+.PHONY: setup demo test chaos fuzz up down check bench bench-models bench-catalog
 
 setup: ## make or repair .venv from uv.lock
 	@$(PYTHON) -m tools.setup
@@ -16,6 +16,9 @@ test: setup ## every test but the slow and the destructive ones
 
 chaos: setup ## kill one process after the other in the middle of renders
 	@$(BIN)/python -m pytest tests/chaos
+
+fuzz: setup ## damaged media for ten minutes (FUZZ_MINUTES, FUZZ_SEED)
+	@$(BIN)/python -m pytest -s tests/fuzz
 
 up: setup ## start the servers and Airflow
 	@$(BIN)/avatarlab up
