@@ -26,7 +26,7 @@ CONSENT_KINDS = ("likeness", "voice")
 ITEM_STATES = ("waiting", "published", "failed", "cancelled")
 STAGE_STATES = ("running", "waiting", "done", "cached", "not_needed", "failed")
 SOURCE_KINDS = ("reference", "input", "engine", "code")
-SETTLED = "state IN ('done', 'cached', 'waiting')"
+AT_REST = "state IN ('done', 'cached', 'waiting')"
 WAITING = "delivered_at IS NULL AND dead_at IS NULL"
 
 
@@ -225,7 +225,7 @@ class StageRun(Base):
     __table_args__ = (
         _one_of("state", STAGE_STATES),
         # What was spent and saved lately: a budget looks at the last day only, cache figures at a month.
-        Index("ix_stage_run_ended", "ended_at", postgresql_where=text(SETTLED)),
+        Index("ix_stage_run_ended", "ended_at", postgresql_where=text(AT_REST)),
         Index("ix_stage_run_open", "render_id", postgresql_where=text("state IN ('running', 'waiting')")),
     )
     render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), primary_key=True)
