@@ -22,6 +22,7 @@ from avatarlab_ops.cli import (
     relay,
     render,
     trace,
+    trust,
 )
 from avatarlab_ops.errors import AvatarlabError, RenderCancelled
 
@@ -58,6 +59,6 @@ def main() -> None:
     """
 
 
-for _module in (render, trace, bulk, feedback, cache, operate, relay, models, consent, housekeeping):
+for _module in (render, trace, bulk, feedback, cache, operate, relay, models, consent, housekeeping, trust):
     for _command in _module.COMMANDS:
         main.add_command(_command)

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from avatarlab_ops.media.audio import Samples
+from avatarlab_ops.media.credentials import Credentials
 from avatarlab_ops.media.footage import WHOLE, Footage, Part
 from avatarlab_ops.media.foreign.frames import ForeignFootage, shared_memory
 from avatarlab_ops.media.foreign.link import Link
@@ -19,6 +20,7 @@ from avatarlab_ops.media.sniff import Kind
 LOOK_WAIT_S = 120.0
 OPEN_WAIT_S = 1200.0  # footage whose key pictures lie far apart is copied once when it is opened
 _INFO = TypeAdapter(MediaInfo)
+_CREDENTIALS = TypeAdapter(Credentials)
 
 
 def probe(
@@ -42,6 +44,14 @@ def read_sound(path: Path, sample_rate: int, *, max_s: float) -> Samples:
             return np.frombuffer(file.read(4 * min(count, most)), np.float32).copy()
     finally:
         os.close(memory)
+
+
+def read_credentials(path: Path, sidecar: Path | None = None, *, anchor: str = "") -> Credentials | None:
+    """Like `media.credentials.read`. Raises MediaRefused."""
+    with Link(path) as link, (sidecar or path).open("rb") as beside:
+        asked = {"do": "credentials", "anchor": anchor, "sidecar": sidecar is not None}
+        found = link.begin(asked, wait_s=LOOK_WAIT_S, memory=[beside.fileno()])
+    return _CREDENTIALS.validate_python(found) if found else None
 
 
 def open_footage(path: Path, *, fps: float, max_short_side_px: int, part: Part = WHOLE) -> Footage:

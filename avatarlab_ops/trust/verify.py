@@ -1,0 +1,144 @@
+"""What a file is: a video of ours as it was published, a changed one, or a stranger's.
+
+The strongest layer that recognises it decides: the digest of a published file, then content credentials.
+Foreign bytes are hashed here and read nowhere but behind the gate of `media.foreign`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from avatarlab_ops.errors import InputError, MediaRefused
+from avatarlab_ops.graph import PUBLISH
+from avatarlab_ops.media import foreign
+from avatarlab_ops.media.credentials import Credentials
+from avatarlab_ops.media.probe import Limits
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import records, tables, transaction
+
+Verdict = Literal["published", "unchanged", "changed", "claimed", "foreign"]
+SENTENCES: dict[Verdict, str] = {
+    "published": "This is a file that was published, byte for byte",
+    "unchanged": "What was signed is unchanged, but the file is not the published one byte for byte",
+    "changed": "It was made here and changed after it was signed",
+    "claimed": "It names a video of ours, but our certificate did not sign it: do not believe it",
+    "foreign": "It is not known here",
+}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One way to recognise a file, and what it says."""
+
+    name: str  # digest | content credentials
+    says: str
+    recognised: bool
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a file is. Everything about a render is None where none is recognised.
+
+    `verdict`: published (byte for byte), unchanged (what was signed is), changed, claimed (names a render of
+    ours without our signature), foreign.
+    """
+
+    file: str
+    sha256: str
+    verdict: Verdict
+    says: str
+    layers: tuple[Layer, ...]
+    render_id: str | None = None
+    run_id: str | None = None
+    published_at: datetime | None = None
+    withdrawn_at: datetime | None = None
+    withdrawn_reason: str | None = None
+
+
+def verify(settings: Settings, path: Path) -> Finding:
+    """Say what a file is; a WebM's credentials are looked for beside it (`video.c2pa` for `video.webm`).
+
+    Raises InputError when it cannot be read, MediaRefused when it is too large or breaks its reader.
+    """
+    sha256 = _sha256(path)
+    with transaction(settings.pg_dsn) as db:
+        published = _published(db, sha256)
+    if published is not None:
+        layer = Layer("digest", f"{published.name} of {published.render_id}", recognised=True)
+        return _finding(settings, published.render_id, Finding(path.name, sha256, "published", "", (layer,)))
+    unknown = Layer("digest", "no published file has it", recognised=False)
+    verdict, render_id, layer = _by_credentials(settings, path)
+    return _finding(settings, render_id, Finding(path.name, sha256, verdict, "", (unknown, layer)))
+
+
+def _sha256(path: Path) -> str:
+    try:
+        size, most = path.stat().st_size, Limits().max_bytes
+        if size > most:
+            raise MediaRefused(f"{path.name} has {size:,} bytes; at most {most:,} are looked at")
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _published(db: Session, sha256: str) -> tables.PublishedFile | None:
+    """The published file of this digest; of several the newest that is still shown, if any is."""
+    mine = sa.select(tables.PublishedFile).join(tables.Render).where(tables.PublishedFile.sha256 == sha256)
+    newest = mine.order_by(tables.Render.withdrawn_at.is_not(None), tables.Render.ended_at.desc()).limit(1)
+    return db.scalars(newest).first()
+
+
+def _by_credentials(settings: Settings, path: Path) -> tuple[Verdict, str | None, Layer]:
+    found = _credentials(path)
+    if found is None:
+        none = Layer("content credentials", "none", recognised=False)
+        return "foreign", None, none
+    named = found.render.get("render_id", "")
+    with transaction(settings.pg_dsn) as db:
+        render = db.get(tables.Render, named)
+        signed = records.artifacts_of(db, named).get(PUBLISH.name)
+    if render is None:
+        made = f"signed by {found.issuer} with {found.generator or 'an unknown program'}"
+        return "foreign", None, Layer("content credentials", made, recognised=False)
+    kept = signed.facts.get("credentials", {}) if signed else {}
+    if kept.get("anchor"):
+        found = _credentials(path, kept["anchor"]) or found
+    ours = found.signed and found.trusted and found.serial == kept.get("serial")
+    if not ours:
+        claim = Layer("content credentials", f"signed by {found.issuer}, not by us", recognised=False)
+        return "claimed", named, claim
+    says = f"signed by {found.issuer}" + ("" if found.intact else f"; {', '.join(found.failures)}")
+    return (
+        "unchanged" if found.intact else "changed",
+        named,
+        Layer("content credentials", says, recognised=True),
+    )
+
+
+def _credentials(path: Path, anchor: str = "") -> Credentials | None:
+    beside = path.with_suffix(".c2pa")
+    sidecar = beside if path.suffix == ".webm" and beside.is_file() else None
+    return foreign.read_credentials(path, sidecar, anchor=anchor)
+
+
+def _finding(settings: Settings, render_id: str | None, found: Finding) -> Finding:
+    """With what the catalog knows of the render."""
+    says = SENTENCES[found.verdict]
+    if render_id is None:
+        return replace(found, says=says)
+    with transaction(settings.pg_dsn) as db:
+        render = records.find(db, render_id)
+    if render.withdrawn_at:
+        says += f". The video was withdrawn on {render.withdrawn_at:%Y-%m-%d}: {render.withdrawn_reason}"
+    return replace(
+        found, says=says, render_id=render_id, run_id=render.run_id, published_at=render.ended_at,
+        withdrawn_at=render.withdrawn_at, withdrawn_reason=render.withdrawn_reason,
+    )  # fmt: skip

@@ -1,0 +1,133 @@
+"""What `verify` says of published files, of changed ones and of strangers'."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from avatarlab_ops import cli, pipeline
+from avatarlab_ops.cli import common
+from avatarlab_ops.errors import InputError, MediaRefused
+from avatarlab_ops.media.probe import Limits
+from avatarlab_ops.plan import Plan
+from avatarlab_ops.renders import status, withdrawal
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.objects import objects, split_or_refuse
+from avatarlab_ops.trust import credentials, signing
+from avatarlab_ops.trust.verify import verify
+
+from . import material
+
+
+@pytest.fixture(scope="module")
+def made(stores: Settings, portrait: str) -> status.Published:
+    return pipeline.render(stores, _asked(portrait))
+
+
+def _asked(portrait: str, **output: Any) -> dict[str, Any]:
+    shape = {"resolution": "360p", "aspect": "1:1"} | output
+    background = {"kind": "transparent"} if output else {"kind": "original"}
+    asked = {"script": "Do you know me?", "avatar": {"uri": portrait}, "output": shape}
+    return asked | {"background": background}
+
+
+def _file(stores: Settings, made: status.Published, folder: Path, name: str = "video.mp4") -> Path:
+    path = folder / name
+    path.write_bytes(objects(stores).read(*split_or_refuse(made.files[name])))
+    return path
+
+
+def test_a_published_file_is_known_by_its_digest(
+    stores: Settings, made: status.Published, tmp_path: Path
+) -> None:
+    for name in made.files:
+        found = verify(stores, _file(stores, made, tmp_path, name))
+        assert (found.verdict, found.render_id) == ("published", made.render_id), name
+
+
+def test_a_changed_file_is_known_by_its_credentials(
+    stores: Settings, made: status.Published, tmp_path: Path
+) -> None:
+    path = _file(stores, made, tmp_path)
+    content = bytearray(path.read_bytes())
+    content[-1000] ^= 1
+    path.write_bytes(content)
+    found = verify(stores, path)
+    assert (found.verdict, found.render_id) == ("changed", made.render_id)
+    assert "assertion.bmffHash.mismatch" in found.layers[-1].says
+
+
+def test_a_box_that_is_not_signed_changes_no_word(
+    stores: Settings, made: status.Published, tmp_path: Path
+) -> None:
+    path = _file(stores, made, tmp_path)
+    path.write_bytes(path.read_bytes() + b"\x00\x00\x00\x0cfreexxxx")
+    found = verify(stores, path)
+    assert (found.verdict, found.render_id) == ("unchanged", made.render_id)
+
+
+def test_whoever_signs_in_our_name_is_told(
+    stores: Settings, made: status.Published, portrait: str, tmp_path: Path
+) -> None:
+    """Another development chain has the very same names in it."""
+    with transaction(stores.pg_dsn) as db:
+        plan = Plan.model_validate(records.find(db, made.render_id).plan)
+    other = signing.identity(tmp_path / "other")
+    assert other is not None
+    clip = material.clip(tmp_path / "video.mp4", [material.astronaut()] * 5)
+    signed, _ = credentials.sign(
+        clip, tmp_path, credentials.claim(made.render_id, plan, other.provider), other
+    )
+    found = verify(stores, signed["video.mp4"])
+    assert (found.verdict, found.render_id) == ("claimed", made.render_id)
+    assert "do not believe it" in found.says
+
+
+def test_strangers_are_told_as_such(stores: Settings, tmp_path: Path) -> None:
+    clip = material.clip(tmp_path / "stranger.mp4", [material.astronaut()] * 5)
+    (noise := tmp_path / "noise.mp4").write_bytes(clip.read_bytes()[:40] + b"\xff" * 5000)
+    (text := tmp_path / "empty.txt").write_bytes(b"")
+    for path in (clip, noise, text):
+        found = verify(stores, path)
+        assert (found.verdict, found.render_id) == ("foreign", None)
+
+
+def test_a_webm_is_known_by_what_lies_beside_it(stores: Settings, portrait: str, tmp_path: Path) -> None:
+    made = pipeline.render(stores, _asked(portrait, container="webm"))
+    path = _file(stores, made, tmp_path, "video.webm")
+    path.write_bytes(path.read_bytes() + b"\0")
+    assert verify(stores, path).verdict == "foreign"
+    _file(stores, made, tmp_path, "credentials.c2pa").rename(tmp_path / "video.c2pa")
+    assert (found := verify(stores, path)).verdict == "changed"
+    assert found.render_id == made.render_id
+
+
+def test_what_is_too_large_or_missing_is_refused(stores: Settings, tmp_path: Path) -> None:
+    with (huge := tmp_path / "huge.mp4").open("wb") as file:
+        file.truncate(Limits().max_bytes + 1)
+    with pytest.raises(MediaRefused, match="at most 2,147,483,648 are looked at"):
+        verify(stores, huge)
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        verify(stores, tmp_path / "nothing.mp4")
+
+
+def test_the_command_line_says_what_a_file_is(
+    stores: Settings, made: status.Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Last in this file: a withdrawn video is told, and why."""
+    monkeypatch.setattr(common, "known_stores", lambda: stores)
+    monkeypatch.setattr("avatarlab_ops.cli.trust.known_stores", lambda: stores)
+    path = str(_file(stores, made, tmp_path))
+    told = CliRunner().invoke(cli.main, ["verify", path]).output
+    assert told.startswith("published ")
+    assert made.render_id in told
+    withdrawal.withdraw(stores, made.render_id, "she changed her mind")
+    answer = CliRunner().invoke(cli.main, ["verify", path, "--format", "json"])
+    found = json.loads(answer.output)
+    assert (found["verdict"], found["withdrawn_reason"]) == ("published", "she changed her mind")
+    assert "was withdrawn on" in found["says"]
