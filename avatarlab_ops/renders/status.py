@@ -82,7 +82,7 @@ def of(settings: Settings, render_id: str) -> RenderStatus:
     shown = {} if found.withdrawn_at else files
     video = next((file.uri for name, file in shown.items() if name.startswith("video.")), None)
     manifest = files["manifest.json"].uri if "manifest.json" in files else None
-    stages = tuple(_stage_status(name, runs.get(name), rows.get(name)) for name in STAGES)
+    stages = tuple(stage_status(name, runs.get(name), rows.get(name)) for name in STAGES)
     return RenderStatus(
         render_id=render_id,
         run_id=found.run_id,
@@ -99,13 +99,14 @@ def of(settings: Settings, render_id: str) -> RenderStatus:
         ended_at=found.ended_at,
         withdrawn_at=found.withdrawn_at,
         withdrawn_reason=found.withdrawn_reason,
-        **_expected(found.predicted, found.ended_at, stages),
+        **expected(found.predicted, found.ended_at, stages),
     )
 
 
-def _expected(
+def expected(
     predicted: dict[str, float] | None, ended_at: datetime | None, stages: tuple[StageStatus, ...]
 ) -> Json:
+    """predicted_s, predicted_gpu_s and expected_end of a render with this prediction."""
     if predicted is None:
         return {"predicted_s": None, "predicted_gpu_s": None, "expected_end": None}
     instant = datetime.now(UTC)
@@ -119,7 +120,8 @@ def _expected(
     }
 
 
-def _stage_status(name: str, run: Any, row: Any) -> StageStatus:
+def stage_status(name: str, run: Any, row: Any) -> StageStatus:
+    """A stage from its `StageRun` and `Progress`, each None where there is none yet."""
     state, attempt = (run.state, run.attempt) if run else ("pending", 0)
     return StageStatus(
         stage=name,

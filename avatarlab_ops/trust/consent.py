@@ -76,6 +76,7 @@ def record(
     terms: str | None = None,
     valid_from: datetime | None = None,
     valid_until: datetime | None = None,
+    recorded_by: str | None = None,
 ) -> str:
     """Record a consent and return its id; an equal one that holds already is returned instead.
 
@@ -98,7 +99,9 @@ def record(
         if all(getattr(known, name) == value for name, value in values.items()) and _holds(known, at):
             return known.id
     consent_id = uuid.uuid4().hex[:12]
-    consents.add(db, consent_id, document_uri=uri, valid_from=valid_from or at, **values)
+    consents.add(
+        db, consent_id, document_uri=uri, valid_from=valid_from or at, recorded_by=recorded_by, **values
+    )
     return consent_id
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from avatarlab_ops.errors import AvatarlabError, TransientError
@@ -16,7 +18,7 @@ from avatarlab_ops.settings import Settings
 from avatarlab_web.stores import stores
 
 LOOK_S = 2.0
-DAG = "avatar_render"
+DAG, BULK_DAG = "avatar_render", "avatar_regenerate"
 log = logging.getLogger(__name__)
 
 
@@ -48,14 +50,17 @@ def _carry_out(where: Settings, _topic: str, run_id: str, order: dict[str, Any])
     render_id = order["render_id"]
     if status.of(where, render_id).state != "accepted":
         return
-    if refusal := _begin(run_id, order["conf"], order["caller"]):
+    if refusal := begin(DAG, run_id, order["conf"], order["caller"]):
         pipeline.fail(where, render_id, f"Airflow refused the run: {refusal}")
     elif status.of(where, render_id).state == "cancelled":  # meanwhile, by who saw no run to end
         stop(run_id)
 
 
-def _begin(run_id: str, conf: dict[str, Any], caller: str) -> str | None:
-    """Create the DAG run; return why Airflow refuses it. Raises TransientError when that may pass."""
+def begin(dag_id: str, run_id: str, conf: dict[str, Any], caller: str) -> str | None:
+    """Create a DAG run, unless there is one of this id; return why Airflow refuses it.
+
+    Raises TransientError when that may pass.
+    """
     from airflow.api.common.trigger_dag import trigger_dag
     from airflow.exceptions import DagNotFound, DagRunAlreadyExists, ParamValidationError
     from airflow.utils.types import DagRunTriggeredByType
@@ -63,7 +68,7 @@ def _begin(run_id: str, conf: dict[str, Any], caller: str) -> str | None:
 
     try:
         trigger_dag(
-            DAG, triggered_by=DagRunTriggeredByType.REST_API, triggering_user_name=caller,
+            dag_id, triggered_by=DagRunTriggeredByType.REST_API, triggering_user_name=caller,
             run_id=run_id, conf=conf,
         )  # fmt: skip
     except (DagRunAlreadyExists, IntegrityError):
@@ -75,7 +80,31 @@ def _begin(run_id: str, conf: dict[str, Any], caller: str) -> str | None:
     return None
 
 
-def stop(run_id: str) -> None:
+@dataclass(frozen=True)
+class Run:
+    """A DAG run as Airflow knows it."""
+
+    state: str
+    conf: dict[str, Any]
+    caller: str
+    note: str | None
+    queued_at: datetime
+
+
+def look(dag_id: str, run_id: str) -> Run | None:
+    """The run, if Airflow has one of this id."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    with create_session(scoped=False) as session:
+        run = DagRun.find_duplicate(dag_id=dag_id, run_id=run_id, session=session)
+        if run is None:
+            return None
+        caller = str(run.triggering_user_name or "airflow")
+        return Run(str(run.state), dict(run.conf or {}), caller, run.note, run.queued_at or run.run_after)
+
+
+def stop(run_id: str, dag_id: str = DAG) -> None:
     """End a DAG run and its tasks, if it exists and has not ended."""
     from airflow.api.common.mark_tasks import set_dag_run_state_to_failed
     from airflow.models.dagbag import DBDagBag
@@ -83,7 +112,7 @@ def stop(run_id: str) -> None:
     from airflow.utils.session import create_session
 
     with create_session(scoped=False) as session:
-        run = DagRun.find_duplicate(dag_id=DAG, run_id=run_id, session=session)
-        dag = DBDagBag().get_latest_version_of_dag(DAG, session=session) if run else None
+        run = DagRun.find_duplicate(dag_id=dag_id, run_id=run_id, session=session)
+        dag = DBDagBag().get_latest_version_of_dag(dag_id, session=session) if run else None
         if run and dag and run.state in ("queued", "running"):
             set_dag_run_state_to_failed(dag=dag, run_id=run_id, commit=True, session=session)

@@ -12,6 +12,7 @@ from kit.eventually import eventually
 from running_site import Site, request
 
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.stores.objects import objects
 
 FINAL = ("published", "failed", "cancelled")
 
@@ -47,6 +48,59 @@ def test_three_calls_lead_to_a_video(api: httpx.Client, site: Site) -> None:
     again = api.post("/renders", json=request(), headers=key)
     assert again.json()["id"] == told["id"]
     assert site.client.run(str(told["run_id"]))["triggering_user_name"] == "anna"
+
+
+def test_a_stream_tells_a_render_until_its_end_and_goes_on_where_it_was(
+    api: httpx.Client, site: Site
+) -> None:
+    asked = request(script="A stream tells this.")
+    ordered = api.post("/renders", json=asked, headers={"Idempotency-Key": "streamed"}).json()
+    with api.stream("GET", f"{site.address}{ordered['links']['events']}", timeout=300) as stream:
+        told = list(events(stream))
+    states = [data["state"] for _, data in told]
+    assert states[-1] == "published"
+    assert states == sorted(states, key=("accepted", "running", "published").index)
+    assert any(stage["state"] == "running" for _, data in told for stage in data["stages"])
+    before_the_end = {"Last-Event-ID": told[0][0]}
+    with api.stream("GET", "/events", headers=before_the_end, timeout=60) as stream:
+        found = next(data for _, data in events(stream) if data["id"] == ordered["id"])
+    assert found["state"] == "published"
+
+
+def events(stream: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
+    last = ""
+    for line in stream.iter_lines():
+        name, _, value = line.partition(": ")
+        if name == "id":
+            last = value
+        if name == "data":
+            yield last, json.loads(value)
+
+
+def test_a_bulk_run_is_begun_once_and_reported(api: httpx.Client, site: Site) -> None:
+    rows = "\n".join(json.dumps(request(seed=number)) for number in (1, 2)).encode()
+    objects(site.settings).put_if_absent("inputs", "e2e/api.jsonl", rows)
+    asked = {"file": "s3://inputs/e2e/api.jsonl"}
+    headers = {"Idempotency-Key": "bulk-1"}
+    begun = api.post("/bulk-runs", json=asked, headers=headers)
+    assert begun.status_code == 202, begun.text
+    address = f"{site.address}{begun.headers['location']}"
+    assert api.post("/bulk-runs", json=asked, headers=headers).json()["id"] == begun.json()["id"]
+    other = api.post("/bulk-runs", json=asked | {"partial": True}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+    def ended() -> dict[str, Any] | None:
+        told = dict(api.get(address).json())
+        return told if told["state"] in ("ended", "refused") else None
+
+    told = eventually(ended)
+    assert told["states"] == {"published": 2}, told
+    page = api.get(f"{address}/items", params={"limit": 1}).json()
+    rest = api.get(f"{address}/items", params={"cursor": page["cursor"]}).json()
+    assert [item["state"] for item in page["items"] + rest["items"]] == ["published"] * 2
+    table = api.get(f"{site.address}{told['links']['csv']}", follow_redirects=False)
+    assert httpx.get(table.headers["location"]).text.count("published") == 2
+    assert api.get("/bulk-runs/nosuch").status_code == 404
 
 
 def test_cancel_ends_the_render_and_its_run(api: httpx.Client, site: Site) -> None:

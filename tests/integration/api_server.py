@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from avatarlab_web.api.access import Caller
-from avatarlab_web.api.access import caller as who_calls
-from avatarlab_web.api.app import api
-from avatarlab_web.stores import stores as where_stores_are
 from starlette.testclient import TestClient
 
 from avatarlab_ops.settings import Settings
+
+# Airflow writes its configuration where it is first imported.
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-"))
 
 
 @dataclass
@@ -32,6 +33,11 @@ class Server:
 @contextmanager
 def serving(settings: Settings) -> Iterator[Server]:
     """The API on these stores."""
+    from avatarlab_web.api.access import Caller
+    from avatarlab_web.api.access import caller as who_calls
+    from avatarlab_web.api.app import api
+    from avatarlab_web.stores import stores as where_stores_are
+
     headers = {"Authorization": "Bearer stood-in-for"}
     server = Server(TestClient(api, raise_server_exceptions=False, headers=headers))
     api.dependency_overrides = {

@@ -182,3 +182,10 @@ def end(db: Session, bulk_id: str, counted: dict[str, int]) -> bool:
     return (
         db.scalars(sa.update(m.BulkRun).where(row).values(values).returning(m.BulkRun.id)).first() is not None
     )
+
+
+def items(db: Session, bulk_id: str, *, after: int, limit: int, state: str | None = None) -> list[m.BulkItem]:
+    """Items whose number is above `after`, in order, of one state where it is given."""
+    mine = sa.select(m.BulkItem).where(m.BulkItem.bulk_id == bulk_id, m.BulkItem.number > after)
+    mine = mine.where(m.BulkItem.state == state) if state else mine
+    return list(db.scalars(mine.order_by(m.BulkItem.number).limit(limit)))

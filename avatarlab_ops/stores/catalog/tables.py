@@ -76,6 +76,7 @@ class Consent(Base):
     valid_until: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     revoked_reason: Mapped[str | None]
+    recorded_by: Mapped[str | None]  # caller of the API; None: an operator, by the command line
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -125,6 +126,8 @@ class Render(Base):
         ),
         Index("ix_render_published", "ended_at", "id", postgresql_where=text("state = 'published'")),
         Index("ix_render_created", "created_at", "id"),  # the list, newest first
+        Index("ix_render_ended", "ended_at"),  # what streams of events look for
+        Index("ix_render_withdrawn", "withdrawn_at", postgresql_where=text("withdrawn_at IS NOT NULL")),
     )  # fmt: skip
     id: Mapped[str] = mapped_column(primary_key=True)
     request_id: Mapped[str] = mapped_column(ForeignKey("request.id"))

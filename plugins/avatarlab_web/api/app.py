@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from avatarlab_web.api import catalogue, problems, renders, uploads
+from avatarlab_web.api import bulk, catalogue, consents, events, opinions, problems, renders, uploads
 from avatarlab_web.api.access import Reader, same_origin
 
 TITLE = "Avatarlab"
@@ -25,8 +25,8 @@ def build() -> FastAPI:
         responses=problems.COMMON,
     )
     problems.install(app)
-    for router in (renders.router, catalogue.router, uploads.router):
-        app.include_router(router)
+    for part in (renders, events, catalogue, uploads, consents, opinions, bulk):
+        app.include_router(part.router)
 
     @app.get("/openapi.json", include_in_schema=False)
     def openapi(_who: Reader) -> dict[str, Any]:

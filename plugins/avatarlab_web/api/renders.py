@@ -67,16 +67,22 @@ def regenerate(
 
 def keyed(asked: AvatarRequest, key: str | None) -> AvatarRequest:
     """The request under the key of the header, which may be a quoted string as RFC 8941 writes it."""
-    given = key.strip().removeprefix('"').removesuffix('"') if key is not None else None
-    if not (given or asked.idempotency_key):
+    given = needed_key(key or asked.idempotency_key)
+    if given != (asked.idempotency_key or given):
+        raise RequestInvalid("idempotency_key: differs from the header Idempotency-Key; give one of them")
+    return AvatarRequest.parse(asked.canonical() | {"idempotency_key": given})
+
+
+def needed_key(key: str | None) -> str:
+    """The key without quotes. Raises Refusal (400) where there is none."""
+    given = (key or "").strip().removeprefix('"').removesuffix('"')
+    if not given:
         raise Refusal(
             400,
             "idempotency_key_missing",
             "send the header Idempotency-Key with a name of your own for this order",
         )
-    if given and asked.idempotency_key and given != asked.idempotency_key:
-        raise RequestInvalid("idempotency_key: differs from the header Idempotency-Key; give one of them")
-    return AvatarRequest.parse(asked.canonical() | {"idempotency_key": given or asked.idempotency_key})
+    return given
 
 
 def merged(before: Any, changes: Any) -> Any:

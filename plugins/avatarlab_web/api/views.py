@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from avatarlab_ops import errors
 from avatarlab_ops.renders.estimate import Estimate as Foreseen
 from avatarlab_ops.renders.listing import Listed
+from avatarlab_ops.renders.standing import Standing as Stood
 from avatarlab_ops.renders.status import RenderStatus
 from avatarlab_ops.stores.catalog import tables
 
@@ -110,6 +111,20 @@ class Render(Summary):
     measures: dict[str, Any] = Field(description="Figures of the published video, as in its manifest.")
 
 
+class Standing(BaseModel):
+    """How a render stands: what a stream of events tells whenever it has changed."""
+
+    id: str
+    state: str
+    run_id: str | None
+    stages: list[Stage]
+    expected_end: datetime | None
+    reason: Reason | None
+    ended_at: datetime | None
+    withdrawn_at: datetime | None
+    links: Links
+
+
 class Accepted(Render):
     """A render that was just ordered."""
 
@@ -166,6 +181,22 @@ def _common(
         "withdrawn_reason": render.withdrawn_reason,
         "links": links(root, render.id, files),
     }
+
+
+def standing(root: str, found: Stood) -> Standing:
+    """How a render stands."""
+    render = found.render
+    return Standing(
+        id=render.id,
+        state=render.state,
+        run_id=render.run_id,
+        stages=[Stage(**asdict(stage)) for stage in found.stages],
+        expected_end=found.expected_end,
+        reason=_reason(render),
+        ended_at=render.ended_at,
+        withdrawn_at=render.withdrawn_at,
+        links=links(root, render.id, ()),
+    )
 
 
 def said(script: str | list[dict[str, Any]]) -> str:

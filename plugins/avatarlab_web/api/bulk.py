@@ -1,0 +1,197 @@
+"""Bulk runs: many videos from a file or from what was published."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel, Field
+
+from avatarlab_ops.bulk.contract import BulkRequest
+from avatarlab_ops.bulk.report import Summary
+from avatarlab_ops.errors import KeyReused, ReferenceRefused
+from avatarlab_ops.settings import Settings
+from avatarlab_web import files, starting
+from avatarlab_web.api import views
+from avatarlab_web.api.access import BulkAuthor, Reader
+from avatarlab_web.api.problems import MISSING, Refusal
+from avatarlab_web.api.renders import Key, needed_key
+from avatarlab_web.stores import Stores
+
+router = APIRouter(tags=["bulk runs"])
+
+
+class Outline(BaseModel):
+    """What a bulk run would do."""
+
+    items: int
+    predicted_gpu_s: float
+    problems: int = Field(description="Rows that are wrong.")
+    told: list[str] = Field(description="The first of them, with their lines.")
+    over_budget: str | None = Field(description="Why it would be refused.")
+
+
+class BulkRun(BaseModel):
+    """A bulk run as it stands. state: planning, refused, running, ended."""
+
+    id: str
+    state: Literal["planning", "refused", "running", "ended"]
+    reason: str | None = Field(default=None, description="Why it was refused.")
+    caller: str
+    items: int = 0
+    states: dict[str, int] = Field(default_factory=dict, description="waiting, published, failed, cancelled.")
+    problems: int = Field(default=0, description="Rows left out.")
+    predicted_gpu_s: float = 0.0
+    predicted_gpu_s_left: float = 0.0
+    created_at: datetime
+    ended_at: datetime | None = None
+    links: dict[str, str]
+
+
+class Item(BaseModel):
+    """One request of a bulk run."""
+
+    number: int
+    line: int | None
+    key: str
+    state: str
+    render_id: str | None
+    error_code: str | None
+    error: str | None
+
+
+class ItemPage(BaseModel):
+    """Items in their order; `cursor` asks for the next page."""
+
+    items: list[Item]
+    cursor: int | None
+
+
+@router.post("/validations")
+def validate(asked: BulkRequest, who: BulkAuthor, stores: Stores) -> Outline:
+    """Check every row of a file, or choose among published videos, and predict; nothing is kept."""
+    from avatarlab_ops.bulk import planning
+
+    dry = asked.model_copy(update={"dry_run": True})
+    found = planning.plan(stores, dry, bulk_id="validation", caller=who.name)
+    return Outline(**{name: value for name, value in asdict(found).items() if name in Outline.model_fields})
+
+
+@router.post("/bulk-runs", status_code=202)
+def create(
+    asked: BulkRequest,
+    who: BulkAuthor,
+    stores: Stores,
+    *,
+    request: Request,
+    response: Response,
+    key: Key = None,
+) -> BulkRun:
+    """Begin a bulk run; the same Idempotency-Key, or name, continues it. Dry runs are /validations."""
+    from avatarlab_ops.bulk import planning
+
+    if asked.dry_run:
+        raise Refusal(
+            400, "bad_request", "dry_run: POST /validations checks and predicts, and starts nothing"
+        )
+    bulk_id = asked.name or planning.bulk_id_of(None, f"{who.name}.{needed_key(key)}")
+    conf = asked.model_copy(update={"name": bulk_id}).model_dump(mode="json", exclude_defaults=True)
+    refusal = starting.begin(starting.BULK_DAG, bulk_id, conf, who.name)
+    if refusal:
+        raise Refusal(422, "request_invalid", refusal)
+    run = starting.look(starting.BULK_DAG, bulk_id)
+    if run is None or run.conf != conf or run.caller != who.name:
+        raise KeyReused(f"{bulk_id!r} is another bulk run; choose a new key, or ask for the same")
+    shown = _show(stores, request, bulk_id)
+    response.headers["Location"] = shown.links["self"]
+    return shown
+
+
+@router.get("/bulk-runs/{bulk_id}", responses=MISSING)
+def read(bulk_id: str, _who: Reader, stores: Stores, request: Request) -> BulkRun:
+    """How far a bulk run is."""
+    return _show(stores, request, bulk_id)
+
+
+def _show(stores: Settings, request: Request, bulk_id: str) -> BulkRun:
+    from avatarlab_ops.bulk import report
+
+    own = f"{views.base(request)}/bulk-runs/{bulk_id}"
+    links = {"self": own, "items": f"{own}/items"}
+    try:
+        return _planned(report.status(stores, bulk_id), _caller(stores, bulk_id), links)
+    except ReferenceRefused as error:
+        run = starting.look(starting.BULK_DAG, bulk_id)
+        if run is None:
+            raise Refusal(404, "not_found", f"there is no bulk run {bulk_id!r}") from error
+    state: Literal["refused", "planning"] = "refused" if run.state == "failed" else "planning"
+    return BulkRun(
+        id=bulk_id, state=state, reason=run.note, caller=run.caller, created_at=run.queued_at, links=links
+    )
+
+
+def _planned(known: Summary, caller: str, links: dict[str, str]) -> BulkRun:
+    shared = {name: value for name, value in asdict(known).items() if name in BulkRun.model_fields}
+    if known.ended_at is not None:
+        links |= {name: f"{links['self']}/report.{name}" for name in ("csv", "json")}
+    state: Literal["ended", "running"] = "ended" if known.ended_at else "running"
+    return BulkRun(**shared, id=known.bulk_id, state=state, caller=caller, links=links)
+
+
+def _caller(stores: Settings, bulk_id: str) -> str:
+    from avatarlab_ops.stores.catalog import bulk, transaction
+
+    with transaction(stores.pg_dsn) as db:
+        return bulk.existing(db, bulk_id).caller
+
+
+@router.get("/bulk-runs/{bulk_id}/items", responses=MISSING)
+def items(
+    bulk_id: str,
+    _who: Reader,
+    stores: Stores,
+    *,
+    state: Annotated[str | None, Query(description="waiting, published, failed or cancelled.")] = None,
+    cursor: Annotated[int, Query(ge=-1)] = -1,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> ItemPage:
+    """The items of a bulk run, in the order of the file."""
+    from avatarlab_ops.stores.catalog import bulk, transaction
+
+    with transaction(stores.pg_dsn) as db:
+        rows = bulk.items(db, bulk_id, after=cursor, limit=limit + 1, state=state)
+    shown = [Item(**{name: getattr(row, name) for name in Item.model_fields}) for row in rows[:limit]]
+    return ItemPage(items=shown, cursor=shown[-1].number if len(rows) > limit else None)
+
+
+@router.get("/bulk-runs/{bulk_id}/report.{suffix}", status_code=307, responses=MISSING)
+def report(bulk_id: str, suffix: Literal["csv", "json"], _who: Reader, stores: Stores) -> RedirectResponse:
+    """Lead to the report of a bulk run whose items have all ended."""
+    from avatarlab_ops.bulk import report as reports
+
+    try:
+        known = reports.status(stores, bulk_id)
+    except ReferenceRefused as error:
+        raise Refusal(404, "not_found", f"there is no bulk run {bulk_id!r}") from error
+    uri = known.table if suffix == "csv" else known.report
+    if uri is None:
+        raise Refusal(
+            409, "not_ended", f"{known.states.get('waiting', 0)} items of {bulk_id} have not ended yet"
+        )
+    return RedirectResponse(files.address(stores, uri, save=True))
+
+
+@router.post("/bulk-runs/{bulk_id}/cancel", responses=MISSING)
+def cancel(bulk_id: str, who: BulkAuthor, stores: Stores, request: Request) -> BulkRun:
+    """End what a bulk run has not made yet; what it published stays."""
+    from avatarlab_ops.bulk import work
+
+    shown = _show(stores, request, bulk_id)
+    who.require_own(shown.caller, f"bulk run {bulk_id}")
+    starting.stop(bulk_id, starting.BULK_DAG)
+    if shown.state in ("running", "ended"):
+        work.cancel(stores, bulk_id)
+    return _show(stores, request, bulk_id)

@@ -1,0 +1,184 @@
+"""Consents: who agreed to the use of which likeness or voice, what proves it, and what was made on it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from avatarlab_ops.errors import ReferenceRefused, RequestInvalid
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import tables
+from avatarlab_web.api.access import Author, Reader
+from avatarlab_web.api.problems import MISSING, Refusal
+from avatarlab_web.stores import Stores
+
+router = APIRouter(tags=["consents"])
+
+
+class NewConsent(BaseModel):
+    """A consent to record. What proves it: a document that was uploaded as evidence, or a licence's text."""
+
+    material: str = Field(description="s3:// reference of an upload, or ENGINE/VOICE of a built-in voice.")
+    kind: Literal["likeness", "voice"] = "likeness"
+    subject: str = Field(min_length=1, max_length=200, description="Who agrees.")
+    evidence: str | None = Field(default=None, description="Reference of an upload for the purpose evidence.")
+    licence: str | None = Field(default=None, max_length=10_000)
+    languages: list[str] = Field(default_factory=list, description="Only for scripts in these languages.")
+    labels: dict[str, str] = Field(default_factory=dict, description="Only for requests with these labels.")
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+
+
+class Consent(BaseModel):
+    """A record of consent."""
+
+    id: str
+    kind: str
+    subject: str
+    material: str = Field(description="sha256 of the likeness or sample, or ENGINE/VOICE.")
+    scope: dict[str, object]
+    proof: Literal["document", "licence"]
+    valid_from: datetime
+    valid_until: datetime | None
+    state: str = Field(description="valid, or why it does not hold now.")
+    recorded_by: str | None
+    created_at: datetime
+
+
+class WholeConsent(Consent):
+    """A record, and the renders that rely on it."""
+
+    renders: dict[str, str] = Field(description="Render id to state.")
+
+
+class Revocation(BaseModel):
+    """What a revocation met. Render ids."""
+
+    stopped: list[str]
+    videos: list[str] = Field(description="Published on this consent and still shown.")
+    withdrawn: list[str]
+    still_held: list[str] = Field(description="Other consents under which the same material may be used.")
+
+
+@router.post("/consents", status_code=201)
+def create(asked: NewConsent, who: Author, stores: Stores) -> Consent:
+    """Record a consent; an equal one that holds already is given instead."""
+    from avatarlab_ops.stores.catalog import consents, transaction
+    from avatarlab_ops.trust import consent
+
+    material = _material(stores, asked)
+    document = _evidence(stores, asked.evidence) if asked.evidence else None
+    scope = consent.Scope(tuple(asked.languages), asked.labels)
+    with transaction(stores.pg_dsn) as db:
+        consent_id = consent.record(
+            db, material, subject=asked.subject, scope=scope, document=document, terms=asked.licence,
+            valid_from=asked.valid_from, valid_until=asked.valid_until, recorded_by=who.name,
+        )  # fmt: skip
+        return _shown(consents.find(db, consent_id))
+
+
+def _material(stores: Settings, asked: NewConsent) -> object:
+    from avatarlab_ops import engines
+    from avatarlab_ops.stages.admit import inspect
+    from avatarlab_ops.trust.consent import Material
+
+    if asked.material.startswith("s3://"):
+        source, _, _ = inspect(stores, asked.material)
+        if (source.kind == "audio") != (asked.kind == "voice"):
+            raise RequestInvalid(f"kind: {asked.material} is of kind {source.kind}; it is no {asked.kind}")
+        return Material(asked.kind, source.sha256, asked.material)
+    engine, _, name = asked.material.partition("/")
+    if asked.kind == "voice" and name in engines.info("speech", engine).voice_names:
+        return Material("voice", asked.material, asked.material)
+    raise RequestInvalid(f"material: {asked.material!r} is no s3:// reference and no built-in voice")
+
+
+def _evidence(stores: Settings, uri: str) -> tuple[str, str]:
+    from avatarlab_ops.stores.objects import objects, split_or_refuse
+
+    bucket, key = split_or_refuse(uri)
+    found = objects(stores).head(bucket, key) if bucket == stores.bucket_evidence else None
+    if found is None or found.sha256 is None:
+        raise ReferenceRefused(f"evidence: {uri} is no upload for the purpose evidence; upload it first")
+    return found.uri, found.sha256
+
+
+def _shown(record: tables.Consent) -> Consent:
+    from avatarlab_ops.trust import consent
+
+    names = (
+        "id",
+        "kind",
+        "subject",
+        "material",
+        "scope",
+        "valid_from",
+        "valid_until",
+        "recorded_by",
+        "created_at",
+    )
+    return Consent(
+        **{name: getattr(record, name) for name in names},
+        proof="document" if record.document_sha256 else "licence",
+        state=consent.state_of(record),
+    )
+
+
+@router.get("/consents")
+def find(_who: Reader, stores: Stores) -> list[Consent]:
+    """Every record, newest first."""
+    from avatarlab_ops.stores.catalog import consents, transaction
+
+    with transaction(stores.pg_dsn) as db:
+        return [_shown(one) for one in consents.listed(db)]
+
+
+@router.get("/consents/{consent_id}", responses=MISSING)
+def read(consent_id: str, _who: Reader, stores: Stores) -> WholeConsent:
+    """A record, and the renders that rely on it."""
+    from avatarlab_ops.stores.catalog import consents, transaction
+
+    with transaction(stores.pg_dsn) as db:
+        record = _shown(_existing(stores, consent_id))
+        renders = {name: state for name, state, _ in consents.renders_on(db, consent_id)}
+    return WholeConsent(**record.model_dump(), renders=renders)
+
+
+def _existing(stores: Settings, consent_id: str) -> tables.Consent:
+    from avatarlab_ops.stores.catalog import consents, transaction
+
+    try:
+        with transaction(stores.pg_dsn) as db:
+            return consents.find(db, consent_id)
+    except ReferenceRefused as error:
+        raise Refusal(404, "not_found", f"there is no consent {consent_id!r}") from error
+
+
+@router.post("/consents/{consent_id}/revoke", responses=MISSING)
+def revoke(
+    consent_id: str,
+    who: Author,
+    stores: Stores,
+    *,
+    reason: Annotated[str, Query(min_length=1, max_length=500)] = "the subject withdrew it",
+    withdraw: Annotated[bool, Query(description="Also withdraw what was published on it.")] = False,
+) -> Revocation:
+    """End a consent for good: renders that run on it fail. By who recorded it, or an operator."""
+    from avatarlab_ops.housekeeping import evict
+    from avatarlab_ops.renders import withdrawal
+
+    record = _existing(stores, consent_id)
+    who.require_own(record.recorded_by or "an operator", f"consent {consent_id}")
+    met = withdrawal.revoke(stores, consent_id, reason)
+    gone = met.videos if withdraw else ()
+    for render_id in gone:
+        withdrawal.withdraw(stores, render_id, f"consent {consent_id} was revoked: {reason}")
+    if withdraw:
+        evict.of_material(stores, met.material)
+    left = [] if withdraw else list(met.videos)
+    return Revocation(
+        stopped=list(met.stopped), videos=left, withdrawn=list(gone), still_held=list(met.still_held)
+    )

@@ -1,0 +1,99 @@
+"""Progress as server-sent events: what `GET /renders/{id}` tells, pushed whenever it has changed.
+
+An event's id is the time of the look at the catalog that found it, so that any api-server resumes a stream
+after a restart: with `Last-Event-ID` it begins with all that has ended since. Each event tells how a render
+stands, not what happened, so none is missed where several changes lie within one look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from avatarlab_ops.renders import standing
+from avatarlab_ops.renders.standing import Standing
+from avatarlab_ops.settings import Settings
+from avatarlab_web.api import views
+from avatarlab_web.api.access import Reader
+from avatarlab_web.api.problems import MISSING, Refusal
+from avatarlab_web.api.renders import look_up
+from avatarlab_web.hub import KEPT, hub
+from avatarlab_web.stores import Stores
+
+LONGEST = timedelta(minutes=10)  # then the browser comes again, and its login is checked anew
+SETTLING = timedelta(seconds=5)  # a transaction may become visible this long after the time it wrote
+RETRY_MS = 1000
+FINAL = ("published", "failed", "cancelled")
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Events `render` with a Standing as data.", "content": {"text/event-stream": {}}},
+}
+Last = Annotated[str | None, Header(alias="Last-Event-ID", description="Of the last event received.")]
+router = APIRouter(tags=["events"])
+
+
+@router.get("/events", response_class=EventSourceResponse, responses=STREAM)
+async def all_renders(_who: Reader, stores: Stores, request: Request, last: Last = None) -> Response:
+    """One stream of all renders: first those that are open, then each whenever it has changed."""
+    begun = _time(last)
+    missed: list[Standing] = []
+    if begun is not None and datetime.now(UTC) - begun > KEPT - SETTLING:
+        missed = await asyncio.to_thread(standing.since, stores, begun - SETTLING)
+    return _response(_events(stores, views.base(request), missed))
+
+
+@router.get("/renders/{render_id}/events", response_class=EventSourceResponse, responses=STREAM | MISSING)
+async def one_render(
+    render_id: str, _who: Reader, stores: Stores, request: Request, last: Last = None
+) -> Response:
+    """The stream of one render; it ends with the render. Asked again afterwards, there is nothing (204)."""
+    await asyncio.to_thread(look_up, stores, render_id)
+    now = await asyncio.to_thread(standing.of, stores, render_id)
+    if _time(last) is not None and now.render.state in FINAL and now.render.withdrawn_at is None:
+        told = _time(last)
+        if told and now.render.ended_at and told > now.render.ended_at + SETTLING:
+            return Response(status_code=204)
+    return _response(_events(stores, views.base(request), [now], only=render_id))
+
+
+def _time(last: str | None) -> datetime | None:
+    if last is None:
+        return None
+    try:
+        return datetime.fromisoformat(last).astimezone(UTC)
+    except ValueError as error:
+        raise Refusal(400, "bad_event_id", f"Last-Event-ID {last!r} was given by no event") from error
+
+
+def _response(events: AsyncIterator[ServerSentEvent]) -> EventSourceResponse:
+    return EventSourceResponse(events)
+
+
+async def _events(
+    stores: Settings, root: str, first: list[Standing], *, only: str | None = None
+) -> AsyncIterator[ServerSentEvent]:
+    """`first`, then whatever changes; until the only render has ended, or for the longest time."""
+    told: dict[str, Any] = {}
+    begun = datetime.now(UTC)
+    for one in first:
+        told[one.render.id] = one.mark
+        yield _event(root, begun, one)
+    if only and first[0].render.state in FINAL:
+        return
+    async for at, found in hub(stores).looks():
+        shown = [one for one in found if only in (None, one.render.id)]
+        for one in shown:
+            if told.get(one.render.id) != one.mark:
+                yield _event(root, at, one)
+        told = {one.render.id: one.mark for one in shown}
+        if at - begun > LONGEST or (only and any(one.render.state in FINAL for one in shown)):
+            return
+
+
+def _event(root: str, at: datetime, one: Standing) -> ServerSentEvent:
+    data = views.standing(root, one).model_dump_json()
+    return ServerSentEvent(data, event="render", id=at.isoformat(), retry=RETRY_MS)

@@ -1,0 +1,68 @@
+"""One look at the catalog a tick, for every stream of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from weakref import WeakKeyDictionary
+
+from avatarlab_ops.errors import AvatarlabError
+from avatarlab_ops.renders import standing
+from avatarlab_ops.renders.standing import Standing
+from avatarlab_ops.settings import Settings
+
+TICK_S = 0.5
+KEPT = timedelta(seconds=60)  # how long an ended render is shown: a slow reader still sees its end
+log = logging.getLogger(__name__)
+
+
+class Hub:
+    """Looks while somebody listens."""
+
+    def __init__(self, stores: Settings) -> None:
+        self.stores = stores
+        self._latest: tuple[datetime, list[Standing]] = (datetime.now(UTC), [])
+        self._tick = 0
+        self._looked = asyncio.Condition()
+        self._streams = 0
+        self._looking: asyncio.Task[None] | None = None
+
+    async def looks(self) -> AsyncIterator[tuple[datetime, list[Standing]]]:
+        """(time of the look, every render that is open or ended lately), again and again."""
+        self._streams += 1
+        try:
+            seen = 0
+            if self._looking is None or self._looking.done():
+                seen, self._looking = self._tick, asyncio.create_task(self._look())
+            while True:
+                async with self._looked:
+                    await self._looked.wait_for(lambda: self._tick != seen)  # noqa: B023 (waited for here)
+                    seen = self._tick
+                yield self._latest
+        finally:
+            self._streams -= 1
+
+    async def _look(self) -> None:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        while self._streams:
+            at = datetime.now(UTC)
+            try:
+                found = await asyncio.to_thread(standing.since, self.stores, at - KEPT)
+            except (AvatarlabError, SQLAlchemyError) as error:
+                log.warning("renders are looked at again in %.1f s: %s", TICK_S, error)
+            else:
+                async with self._looked:
+                    self._latest, self._tick = (at, found), self._tick + 1
+                    self._looked.notify_all()
+            await asyncio.sleep(TICK_S)
+
+
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
+
+
+def hub(stores: Settings) -> Hub:
+    """The one of this process's event loop."""
+    return _hubs.setdefault(asyncio.get_running_loop(), Hub(stores))

@@ -1,0 +1,110 @@
+"""Consents, feedback, validations and event streams through the HTTP API."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from avatarlab_ops import pipeline
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import tables as m
+from avatarlab_ops.stores.catalog import transaction
+from avatarlab_ops.stores.objects import objects
+
+from . import material
+from .api_server import Server, serving
+
+
+@pytest.fixture
+def api(stores: Settings) -> Iterator[Server]:
+    with serving(stores) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def published(stores: Settings, portrait: str) -> str:
+    small = {"resolution": "360p", "fps": 24}
+    asked = {"script": "Hello.", "avatar": {"uri": portrait}, "output": small}
+    return pipeline.render(stores, asked, caller="anna").render_id
+
+
+def put(api: Server, content: bytes, name: str, **other: Any) -> Any:
+    digest = hashlib.sha256(content).hexdigest()
+    coming = {"name": name, "bytes": len(content), "type": "application/pdf", "sha256": digest} | other
+    awaited = api.client.post("/uploads", json=coming).json()
+    assert httpx.put(awaited["url"], content=content, headers=awaited["headers"]).is_success
+    purpose = {"purpose": other.get("purpose", "input")}
+    return api.client.post(f"/uploads/{awaited['id']}/complete", params=purpose).json()
+
+
+def test_a_consent_with_evidence_lets_a_likeness_be_used_until_it_is_revoked(api: Server) -> None:
+    picture = put(api, material.png(material.astronaut()[:, ::-1]), "mirrored.png")
+    asked = {"script": "Hello.", "avatar": {"uri": picture["uri"]}}
+    refused = api.client.post("/estimates", json=asked)
+    assert (refused.status_code, refused.json()["code"]) == (422, "consent")
+
+    evidence = put(api, b"%PDF signed", "leave.pdf", purpose="evidence")
+    new = {"material": picture["uri"], "subject": "Eileen", "evidence": evidence["uri"]}
+    made = api.client.post("/consents", json=new)
+    assert made.status_code == 201, made.text
+    told = made.json()
+    assert (told["state"], told["proof"], told["recorded_by"]) == ("valid", "document", "anna")
+    assert api.client.post("/estimates", json=asked).status_code == 200
+    order = api.order(asked, "on-consent").json()
+    assert told["id"] in {one["id"] for one in api.client.get("/consents").json()}
+
+    api.name = "berta"
+    foreign = api.client.post(f"/consents/{told['id']}/revoke")
+    assert (foreign.status_code, foreign.json()["code"]) == (403, "not_yours")
+    api.name = "anna"
+    assert api.client.post(f"/consents/{told['id']}/revoke").json()["videos"] == []
+    refused = api.order(asked, "after")
+    assert (refused.status_code, refused.json()["code"]) == (422, "consent")
+    assert api.client.get(f"/renders/{order['id']}").json()["state"] == "accepted"  # admission will refuse it
+    named = api.client.post("/consents", json=new | {"evidence": picture["uri"]})
+    assert named.json()["code"] == "reference_refused"
+
+
+def test_feedback_replaces_what_was_said_before(api: Server, published: str) -> None:
+    path = f"/renders/{published}/feedback"
+    assert api.client.put(path, json={"ratings": {"lips": 3}}).status_code == 422
+    api.client.put(path, json={"ratings": {"video": 2}})
+    given = api.client.put(path, json={"ratings": {"video": 4, "lips": 5}})
+    assert given.status_code == 200, given.text
+    (said,) = api.client.get(path).json()
+    assert (said["caller"], said["ratings"]) == ("anna", {"video": 4, "lips": 5})
+    assert {one["aspect"] for one in api.client.get("/feedback").json()} >= {"video", "lips"}
+
+
+def test_a_file_is_checked_line_by_line_and_nothing_starts(
+    api: Server, stores: Settings, portrait: str
+) -> None:
+    rows = [{"script": "One.", "avatar.uri": portrait}, {"script": "", "avatar.uri": portrait}]
+    lines = "\n".join(json.dumps(row) for row in rows).encode()
+    objects(stores).put_if_absent(stores.bucket_inputs, "rows.jsonl", lines)
+    told = api.client.post("/validations", json={"file": f"s3://{stores.bucket_inputs}/rows.jsonl"})
+    assert told.status_code == 200, told.text
+    assert (told.json()["items"], told.json()["problems"]) == (1, 1)
+    assert told.json()["told"][0].startswith("line 2: script")
+    with transaction(stores.pg_dsn) as db:
+        assert not db.scalars(sa.select(m.BulkRun)).all()
+
+
+def test_the_stream_of_an_ended_render_tells_its_end_and_then_nothing(api: Server, published: str) -> None:
+    path = f"/renders/{published}/events"
+    stream = api.client.get(path)
+    assert stream.headers["content-type"].startswith("text/event-stream")
+    fields = dict(line.split(": ", 1) for line in stream.text.splitlines() if ": " in line)
+    assert fields["event"] == "render"
+    told = json.loads(fields["data"])
+    assert (told["id"], told["state"]) == (published, "published")
+    later = {"Last-Event-ID": "2999-01-01T00:00:00+00:00"}
+    assert api.client.get(path, headers=later).status_code == 204
+    assert api.client.get(path, headers={"Last-Event-ID": "7"}).status_code == 400
+    assert api.client.get("/renders/nosuch/events").status_code == 404
