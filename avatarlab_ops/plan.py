@@ -42,10 +42,11 @@ class Look(_Part):
 
 
 class Spoken(_Part):
-    """One sentence and the silence after it, in seconds."""
+    """One sentence, the silence after it in seconds, and how it is read aloud ("": as written)."""
 
     text: str
     pause_s: float
+    said: str = ""
 
 
 class Picture(_Part):

@@ -1,7 +1,7 @@
 """Script text to sentences: what is refused, what is dropped with a warning, where a breath is taken.
 
-Text that cannot be spoken is refused here, before any engine runs. What is left stays as written: numbers and
-abbreviations become speech inside the engine, so captions keep the writer's own spelling.
+Text that cannot be spoken is refused here, before any engine runs. What is left stays as written,
+for captions; beside it stands how it is read aloud (`avatarlab_ops.reading`), for the voice.
 """
 
 # ruff: noqa: RUF001  (typographic and full-width punctuation is what a splitter is about)
@@ -12,11 +12,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from avatarlab_ops import engines
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.errors import ScriptRefused
+from avatarlab_ops.reading import markup, read
 
 MAX_SCRIPT_CHARS = 50_000  # about an hour of speech
 MAX_PARTS = 1_000  # entries of a script given in parts
@@ -75,12 +76,15 @@ class Script:
     warnings: tuple[str, ...]
 
 
-def sentences(script: str | Sequence[tuple[str, float | None]], *, engine: str = "hibari") -> Script:
-    """Split a script into speakable sentences for one speech engine.
+def sentences(
+    script: str | Sequence[tuple[str, float | None]], *, engine: str = "hibari", language: str | None = None
+) -> Script:
+    """Split a script into sentences for one speech engine, each with how it is read aloud in `language`.
 
-    `script` is a text, or parts (text, seconds of silence after it; None: the default). Emoji are dropped
-    with a warning. Raises ScriptRefused for text that is empty, too long, holds control characters, or is
-    written in a script that the engine does not speak; EngineUnavailable for an unknown engine.
+    `script` is a text, or parts (text, seconds of silence after it; None: the default); `language` a BCP 47
+    tag, None: the engine's first. Emoji, markup and signs that cannot be said are dropped with a warning.
+    Raises ScriptRefused for text that is empty, too long, holds control characters, or is written in a script
+    that the engine does not speak; EngineUnavailable for an unknown engine.
     """
     parts = [(script, None)] if isinstance(script, str) else list(script)
     _check_size(parts)
@@ -89,13 +93,24 @@ def sentences(script: str | Sequence[tuple[str, float | None]], *, engine: str =
     for text, pause_s in parts:
         found = list(_part(_clean(text, warnings), engine))
         if found and pause_s is not None:
-            found[-1] = Sentence(found[-1].text, pause_s)
+            found[-1] = replace(found[-1], pause_s=pause_s)
         if not found and len(parts) > 1:
             warnings.append(f"a part without words was left out: {text[:40]!r}")
         spoken += found
     if not spoken:
         raise ScriptRefused("the script has no words to speak; give at least one word or number")
-    return Script(tuple(spoken), tuple(dict.fromkeys(warnings)))
+    language = language or engines.info("speech", engine).languages[0]
+    read = tuple(_read(sentence, language, warnings) for sentence in spoken)
+    return Script(read, tuple(dict.fromkeys(warnings)))
+
+
+def _read(sentence: Sentence, language: str, warnings: list[str]) -> Sentence:
+    """The sentence with how it is read aloud, where that is not as written."""
+    reading = read(sentence.text, language)
+    for sign in reading.unread:
+        warnings.append(f"{sign} of {sentence.text[:60]!r} cannot be said and is left out")
+    said = "" if reading.said == sentence.text else reading.said
+    return replace(sentence, said=said)
 
 
 def _check_size(parts: Sequence[tuple[str, float | None]]) -> None:
@@ -115,6 +130,7 @@ def _clean(text: str, warnings: list[str]) -> str:
     text = _drop_emoji(text.replace("\r\n", "\n"), warnings)
     text = unicodedata.normalize("NFC", text.translate(_LINES).translate(_INVISIBLE))
     _refuse_controls(text)
+    text = markup.plain(text, warnings)
     for word in text.split():
         if len(word) > MAX_WORD_CHARS:
             raise ScriptRefused(

@@ -21,6 +21,7 @@ from avatarlab_ops.cli import (
     operate,
     relay,
     render,
+    say,
     trace,
     trust,
 )
@@ -59,6 +60,8 @@ def main() -> None:
     """
 
 
-for _module in (render, trace, bulk, feedback, cache, operate, relay, models, consent, housekeeping, trust):
+for _module in (
+    render, say, trace, bulk, feedback, cache, operate, relay, models, consent, housekeeping, trust,
+):  # fmt: skip
     for _command in _module.COMMANDS:
         main.add_command(_command)

@@ -22,10 +22,16 @@ Preparation = Mapping[str, NDArray[Any]]  # arrays by name, kept as .npz: no obj
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence of the script and the silence after it."""
+    """One sentence of the script, the silence after it, and how it is read aloud ("": as written)."""
 
     text: str
     pause_s: float
+    said: str = ""
+
+    @property
+    def spoken(self) -> str:
+        """What a voice says; `text` is what captions show."""
+        return self.said or self.text
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
     signing.identity(settings.home)  # what could not be signed is not begun
     language, voice = _check_engines(settings, request)
     _check_cloning(request)
-    script = _script(request)
+    script = _script(request, language)
     with workspace(settings, "admit") as folder:
         avatar = _resolve(settings, request.avatar.uri, folder / "avatar", seen)
         sample = _voice_sample(settings, request, folder, seen)
@@ -69,7 +69,7 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
         backdrop = _backdrop(settings, request, folder, seen)
     shape = picture(request.output, request.background, avatar.width, avatar.height)
     return Plan(
-        script=tuple(Spoken(text=sentence.text, pause_s=sentence.pause_s) for sentence in script.sentences),
+        script=tuple(Spoken(text=one.text, pause_s=one.pause_s, said=one.said) for one in script.sentences),
         language=language,
         voice=voice,
         voice_sample=sample,
@@ -170,11 +170,11 @@ def _check_weights(settings: Settings, chosen: list[EngineInfo]) -> None:
         raise EngineUnavailable("; ".join(lacking))
 
 
-def _script(request: AvatarRequest) -> Script:
+def _script(request: AvatarRequest, language: str) -> Script:
     if isinstance(request.script, str):
-        return sentences(request.script, engine=request.engines.speech)
+        return sentences(request.script, engine=request.engines.speech, language=language)
     parts = [(line.text, line.pause_s) for line in request.script]
-    return sentences(parts, engine=request.engines.speech)
+    return sentences(parts, engine=request.engines.speech, language=language)
 
 
 def _backdrop(settings: Settings, request: AvatarRequest, folder: Path, seen: Seen) -> Source | None:

@@ -15,7 +15,7 @@ def run(work: Context) -> Product:
     """Speak the script and bring it to the target loudness."""
     plan = work.plan
     engine = engines.load("speech", plan.engines.speech)
-    sentences = [Sentence(line.text, line.pause_s) for line in plan.script]
+    sentences = [Sentence(line.text, line.pause_s, line.said) for line in plan.script]
     speech = engine.speak(
         sentences,
         language=plan.language,

@@ -162,4 +162,4 @@ def test_the_front_end_reads_anything_the_script_lets_through(text: str) -> None
     except ScriptRefused:
         return
     for sentence in found:
-        engine.words(sentence.text)
+        engine.words(sentence.spoken)

@@ -184,3 +184,15 @@ def test_feedback_has_an_option_for_each_aspect_that_is_judged() -> None:
     from avatarlab_ops.graph import ASPECTS
 
     assert ("video", *feedback.ASPECTS) == ASPECTS
+
+
+def test_say_prints_what_will_be_heard(tmp_path: Path) -> None:
+    text = tmp_path / "script.txt"
+    text.write_text("The PIN is 0042. It costs 12,50 €.", "utf-8")
+    done = CliRunner().invoke(main, ["say", "--text", str(text)])
+    assert done.output.splitlines() == [
+        "The PIN is zero zero four two.",
+        "It costs twelve euros and fifty cents.",
+    ]
+    text.write_bytes(b"\xff\xfe")
+    assert CliRunner().invoke(main, ["say", "--text", str(text)]).exit_code == 2

@@ -171,3 +171,15 @@ def test_any_text_is_spoken_or_refused(source: str) -> None:
     found, refusal = spoken_or_refused(source)
     assert bool(found) != bool(refusal)
     assert all(wordy(text) for text in found)
+
+
+def test_a_sentence_keeps_its_spelling_and_tells_how_it_is_said() -> None:
+    found = script.sentences("PIN **0042** ★ costs $5. Plain.")
+    assert [(s.text, s.said) for s in found.sentences] == [
+        ("PIN 0042 ★ costs $5.", "PIN zero zero four two costs five dollars."),
+        ("Plain.", ""),
+    ]
+    assert found.warnings == (
+        "markup is not spoken and was left out: ** … **",
+        "'★' (black star) at character 10 of 'PIN 0042 ★ costs $5.' cannot be said and is left out",
+    )

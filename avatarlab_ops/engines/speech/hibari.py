@@ -58,24 +58,26 @@ class Hibari:
             raise EngineUnavailable(
                 f"hibari speaks {LANGUAGE} with the voice {VOICE!r}; {language} with {voice!r} was asked for"
             )
-        assembly, warnings = Assembly(), []
+        assembly, warnings, heard = Assembly(), list[str](), False
         for number, sentence in enumerate(sentences):
-            words = self.words(sentence.text)
+            words = self.words(sentence.spoken)
             rng = np.random.default_rng([seed % 2**64, number])
+            warnings += [f"hibari cannot say {word!r}" for word in _mute(words)]
             if self._say(words, assembly, rng):
+                heard = True
                 assembly.close_sentence(sentence.text.split(), [word.text for word in words])
             else:
                 warnings.append(f"nothing to say in: {sentence.text!r}")
             assembly.rest(sentence.pause_s)
             report(number + 1, len(sentences), "sentence")
-        if len(warnings) == len(sentences):
+        if not heard:
             raise ScriptRefused(
                 "nothing in the script can be spoken by hibari; give at least one English word"
             )
         return assembly.speech(language, warnings)
 
     def words(self, text: str) -> list[SpokenWord]:
-        """Words of one sentence as they are read aloud ("$20" gives "twenty", "dollars")."""
+        """Words and sounds of what is said ("I'm" is one word)."""
         return spoken_words(text)
 
     def _say(self, words: list[SpokenWord], assembly: Assembly, rng: np.random.Generator) -> bool:
@@ -98,6 +100,11 @@ class Hibari:
         units = np.asarray(outputs[6], np.float64).ravel()
         edges_s = np.cumsum(units[:-1]) * UNIT / RATE - LATE_S
         return cut(samples, symbols, edges_s.tolist())
+
+
+def _mute(words: list[SpokenWord]) -> list[str]:
+    """Words with letters or digits that have no sound in the model's alphabet."""
+    return [word.text for word in words if not word.symbols and any(map(str.isalnum, word.text))]
 
 
 def _session(path: Path) -> Any:

@@ -11,8 +11,6 @@ from hibari.g2p import G2P
 from hibari.g2p.normalize import normalize
 from hibari.tts import ASSETS
 
-from avatarlab_ops.engines.speech.reading import read_aloud, spell_out
-
 
 @dataclass(frozen=True)
 class SpokenWord:
@@ -22,14 +20,9 @@ class SpokenWord:
     symbols: str
 
 
-def spoken_words(text: str, *, spelled: bool = False) -> list[SpokenWord]:
-    """Words of one sentence as they are read aloud ("$20" gives "twenty", "dollars").
-
-    `spelled`: also plain numbers and signs are written out ("1999" gives "nineteen", "ninety", "nine"), for
-    engines that read letters.
-    """
-    read = normalize(read_aloud(text))
-    tokens = lexicon().phonemize_tokens(lexicon().tokenize(spell_out(read) if spelled else read))
+def spoken_words(text: str) -> list[SpokenWord]:
+    """Words of one sentence as it is said: `text` is what `avatarlab_ops.reading` made of it."""
+    tokens = lexicon().phonemize_tokens(lexicon().tokenize(normalize(text)))
     known = alphabet()
     words: list[SpokenWord] = []
     letters = symbols = ""

@@ -28,6 +28,7 @@ from avatarlab_ops.engines.speech.small_e.voice import Voice, listened
 from avatarlab_ops.engines.speech.spoken import SpokenWord, spoken_words
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
 from avatarlab_ops.progress import Report
+from avatarlab_ops.reading import read
 
 LANGUAGE, DRAWN_VOICE = "en-US", "drawn"
 CANDIDATES = 4
@@ -84,7 +85,7 @@ class SmallE:
             tick=lambda: report(done, total, "sentence"),
         )  # fmt: skip
         for sentence in sentences:
-            words = spoken_words(sentence.text, spelled=True)
+            words = spoken_words(sentence.spoken)
             warnings += self._unknown(words)
             heard = False
             for clip in reader.read(words, done):
@@ -112,7 +113,7 @@ class SmallE:
     def _voice(self, sample: VoiceSample) -> Voice:
         if sample.sample_rate != SAMPLE_RATE:
             raise ValueError(f"a voice sample of {SAMPLE_RATE} Hz is needed, not {sample.sample_rate}")
-        words = [word.text for word in spoken_words(sample.transcript, spelled=True)]
+        words = [word.text for word in spoken_words(read(sample.transcript, LANGUAGE).said)]
         tokens = self._tokenizer.encode(words)
         if max(tokens.words) < 0:
             raise ScriptRefused(f"voice_sample.transcript: no English word in {sample.transcript!r}")

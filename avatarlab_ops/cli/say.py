@@ -1,0 +1,43 @@
+"""What will be said, before anything is rendered: say."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+MAX_BYTES = 1024**2
+
+
+@click.command()
+@click.option(
+    "--text", "source", required=True, metavar="FILE|-",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    help="A file with the script, - for standard input.",
+)  # fmt: skip
+@click.option("--engine", default="hibari", show_default=True, help="Speech engine that would speak it.")
+@click.option("--language", help="Language of the script; left out: the engine's first.")
+def say(source: Path, engine: str, language: str | None) -> None:
+    """Print a script as it will be read aloud, one sentence a line; what cannot be said is named."""
+    from avatarlab_ops.script import sentences
+
+    script = sentences(_text(source), engine=engine, language=language)
+    for sentence in script.sentences:
+        click.echo(sentence.spoken)
+    for warning in script.warnings:
+        click.echo(f"note: {warning}", err=True)
+
+
+def _text(source: Path) -> str:
+    """The script. Raises ScriptRefused for what is no text."""
+    from avatarlab_ops.errors import ScriptRefused
+
+    raw = sys.stdin.buffer.read(MAX_BYTES) if str(source) == "-" else source.read_bytes()[:MAX_BYTES]
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ScriptRefused(f"{source} is no UTF-8 text (byte {error.start}); save it as UTF-8") from error
+
+
+COMMANDS = (say,)

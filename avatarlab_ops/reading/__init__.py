@@ -1,0 +1,115 @@
+"""Written text to what is read aloud: one door for every engine and language.
+
+Each rule takes its part of the text and says it in words; what no rule takes stays as written. A digit or
+sign that neither a rule nor a voice can say is told, with its place, and left out.
+"""
+
+# ruff: noqa: RUF001  (typographic characters)
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from avatarlab_ops.reading.english import ENGLISH
+from avatarlab_ops.reading.language import Language
+from avatarlab_ops.reading.rules import rules
+
+__all__ = ["Reading", "Unread", "languages", "read"]
+
+_LANGUAGES = {"en": ENGLISH}
+_SILENT = "P"  # Unicode's punctuation tells how to speak and is not spoken itself
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A sign that cannot be said, and how many characters of the text come before it."""
+
+    sign: str
+    position: int
+
+    def __str__(self) -> str:
+        name = unicodedata.name(self.sign, f"U+{ord(self.sign):04X}").lower()
+        return f"{self.sign!r} ({name}) at character {self.position + 1}"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is said of a text, and what of it cannot be said."""
+
+    said: str
+    unread: tuple[Unread, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Taken:
+    start: int
+    end: int
+    words: str
+
+
+def languages() -> tuple[str, ...]:
+    """Languages with rules of their own, as BCP 47 primary tags."""
+    return tuple(_LANGUAGES)
+
+
+def read(text: str, language: str) -> Reading:
+    """How one sentence is read aloud; `language` is a BCP 47 tag, one without rules is read as written.
+
+    >>> read("PIN 0042 costs $20.", "en-US").said
+    'PIN zero zero four two costs twenty dollars.'
+    """
+    known = _LANGUAGES.get(language.partition("-")[0])
+    if known is None:
+        return Reading(text)
+    said: list[str] = []
+    unread: list[Unread] = []
+    at = 0
+    for taken in _taken(text, known):
+        said += [_unchanged(text, at, taken.start, unread), f" {taken.words} "]
+        at = taken.end
+    said.append(_unchanged(text, at, len(text), unread))
+    return Reading(_tidy("".join(said)), tuple(unread))
+
+
+def _taken(text: str, language: Language) -> list[_Taken]:
+    """The parts that rules take, in order, none over another."""
+    free = bytearray(b"\x01") * len(text)
+    found: list[_Taken] = []
+    for rule in rules(language):
+        for match in rule.pattern.finditer(text):
+            start, end = match.span()
+            if start == end or not all(free[start:end]):
+                continue
+            words = rule.say(match)
+            if words is not None:
+                free[start:end] = bytes(end - start)
+                found.append(_Taken(start, end, words))
+    return sorted(found, key=lambda taken: taken.start)
+
+
+def _unchanged(text: str, start: int, end: int, unread: list[Unread]) -> str:
+    kept = []
+    for position in range(start, end):
+        char = text[position]
+        if _sayable(char):
+            kept.append(char)
+        else:
+            unread.append(Unread(char, position))
+            kept.append(" ")
+    return "".join(kept)
+
+
+@functools.cache
+def _sayable(char: str) -> bool:
+    category = unicodedata.category(char)
+    return category[0] in "LMZC" or category[0] == _SILENT or char in "`´\u02bc"
+
+
+def _tidy(said: str) -> str:
+    said = " ".join(said.split())
+    said = re.sub(r" (?=['’](?:s|re|ll|ve|d|m|t)\b)", "", said)
+    said = re.sub(r"(?<=[(\[“‘«¿¡]) ", "", said)
+    return re.sub(r" (?=[,.;:!?)\]”…»](?:\W|$))", "", said)

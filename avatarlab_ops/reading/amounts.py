@@ -1,0 +1,93 @@
+"""Money, percentages and measures: a number, or two with a dash, and what is counted."""
+
+# ruff: noqa: RUF001  (typographic characters are what these rules are about)
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Mapping
+
+from avatarlab_ops.reading import numbers
+from avatarlab_ops.reading.language import Language, Money, Rule
+from avatarlab_ops.reading.numbers import NUMBER
+
+_SIGN = r"(?P<sign>(?:(?<![\w.,)])[-\u2212+])?)"
+_FIRST = rf"(?:(?P<first>{NUMBER})\s?[-–]\s?)?"
+_NUMBER = rf"(?P<number>{NUMBER})"
+
+
+def rules(language: Language) -> Iterable[Rule]:
+    """Money before measures: "$3.5m" is no length."""
+    unit, symbol = _any(language.units), _any(language.money)
+    first = rf"(?:(?P<first>{NUMBER})\s?[-–]\s?(?:{symbol})?)?"
+    big = rf"(?:\s?(?P<scale>{_any(language.scales)})(?![^\W_]))?"
+    per = rf"(?:\s?/\s?(?P<per>(?:{unit})(?![^\W_])|[^\W\d_]+))?"
+    before = rf"(?P<symbol>{symbol})\s?{first}{_NUMBER}{big}{per}(?!\d)"
+    after = rf"{_FIRST}{_NUMBER}{big}\s?(?P<symbol>{symbol})(?!\w){per}"
+    measure = rf"{_FIRST}{_NUMBER}\s?(?P<unit>{unit})(?:/(?P<per>{unit}))?(?![^\W_]|[-'’][^\W\d_])"
+    for kind, pattern, say in (
+        ("money", before, _money),
+        ("money", after, _money),
+        ("measure", measure, _measure),
+    ):
+        yield Rule(kind, re.compile(rf"(?<![\w.]){_SIGN}{pattern}"), functools.partial(say, language))
+
+
+def _any(words: Mapping[str, object]) -> str:
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+
+
+def _measure(language: Language, match: re.Match[str]) -> str | None:
+    said = _range(language, match, match["sign"])
+    if said is None:
+        return None
+    one, many = language.units[match["unit"]]
+    return f"{said} {one if _is_one(language, match) else many}{_per(language, match)}"
+
+
+def _money(language: Language, match: re.Match[str]) -> str | None:
+    said = _amount(language, match)
+    sign = {"": "", "+": f"{language.plus} "}.get(match["sign"], f"{language.minus} ")
+    return said and f"{sign}{said}{_per(language, match)}"
+
+
+def _amount(language: Language, match: re.Match[str]) -> str | None:
+    money, parts = language.money[match["symbol"]], numbers.split(match["number"], language.decimal)
+    if parts is None:
+        return None
+    if match["scale"]:
+        words = (_range(language, match), language.scales[match["scale"]], language.of, money.many)
+        return " ".join(word for word in words if word)
+    identifier = len(parts[0]) > 1 and parts[0][0] == "0"
+    if match["first"] or len(parts[1]) > 2 or not money.part or identifier:
+        return f"{_range(language, match)} {money.one if _is_one(language, match) else money.many}"
+    return _coins(language, money, int(parts[0]), int(parts[1].ljust(2, "0")))
+
+
+def _coins(language: Language, money: Money, whole: int, cents: int) -> str:
+    said = []
+    if whole or not cents:
+        said.append(f"{language.number(whole)} {money.one if whole == 1 else money.many}")
+    if cents:
+        said.append(f"{language.number(cents)} {money.part if cents == 1 else money.parts}")
+    return f" {language.and_} ".join(said)
+
+
+def _is_one(language: Language, match: re.Match[str]) -> bool:
+    return match["first"] is None and numbers.is_one(match["number"], language)
+
+
+def _range(language: Language, match: re.Match[str], sign: str = "") -> str | None:
+    """The number, or from the first to it."""
+    if match["first"] is None:
+        return numbers.say(sign + match["number"], language)
+    begin, end = numbers.say(sign + match["first"], language), numbers.say(match["number"], language)
+    return begin and end and f"{begin} {language.to} {end}"
+
+
+def _per(language: Language, match: re.Match[str]) -> str:
+    if not match["per"]:
+        return ""
+    one, _ = language.units.get(match["per"], (match["per"], ""))
+    return f" {language.per} {one}"

@@ -1,0 +1,320 @@
+"""American English."""
+
+# ruff: noqa: RUF001  (typographic characters are what these rules are about)
+
+from __future__ import annotations
+
+import re
+
+from avatarlab_ops.reading import numbers
+from avatarlab_ops.reading.language import Language, Money, Rule, Say, cardinal, ordinal, year
+from avatarlab_ops.reading.numbers import NUMBER
+from avatarlab_ops.reading.units import units
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+    "November",
+    "December",
+)  # fmt: skip
+_NAMED = {name: number for number, name in enumerate(_MONTHS, 1)}
+_MONTH_OF = _NAMED | {name[:3]: number for name, number in _NAMED.items()} | {"Sept": 9}
+_MONTH = "|".join(sorted(_MONTH_OF, key=len, reverse=True))
+
+
+def _say_date(day: int, month: int, when: int | None) -> str:
+    said = f"{_MONTHS[month - 1]} {ordinal('en', day)}"
+    return said if when is None else f"{said}, {year('en', when)}"
+
+
+def _say_time(hour: int, minute: int, second: int | None) -> str:
+    said = cardinal("en", hour)
+    if minute:
+        said += f" {'oh ' if minute < 10 else ''}{cardinal('en', minute)}"
+    elif second is None:
+        said += " o'clock" if hour <= 12 else " hundred"
+    if second is None:
+        return said
+    return f"{said} and {cardinal('en', second)} second{'' if second == 1 else 's'}"
+
+
+def _number(text: str) -> str | None:
+    return numbers.say(text, ENGLISH)
+
+
+def _half_day(match: re.Match[str]) -> str | None:
+    hour, minute = int(match[1]), int(match[2] or 0)
+    if not (1 <= hour <= 12 and minute < 60):
+        return None
+    said = cardinal("en", hour) + (f" {_say_time(hour, minute, None).split(' ', 1)[1]}" if minute else "")
+    return f"{said} {match[3].upper()} M"
+
+
+def _month_day(match: re.Match[str]) -> str | None:
+    if not 1 <= int(match[2]) <= 31:
+        return None
+    return _say_date(int(match[2]), _MONTH_OF[match[1]], int(match[3]) if match[3] else None)
+
+
+def _day_month(match: re.Match[str]) -> str | None:
+    day, month = int(match[1]), _MONTHS[_MONTH_OF[match[2]] - 1]
+    if not 1 <= day <= 31:
+        return None
+    when = f" {year('en', int(match[3]))}" if match[3] else ""
+    return f"the {ordinal('en', day)} of {month}{when}"
+
+
+def _decade(match: re.Match[str]) -> str:
+    said = year("en", int(match[1])) if len(match[1]) == 4 else cardinal("en", int(match[1]))
+    return f"{said[:-1]}ies" if said.endswith("y") else f"{said}s"
+
+
+def _year(match: re.Match[str]) -> str:
+    return year("en", int(match[1]))
+
+
+def _years(match: re.Match[str]) -> str:
+    last = int(match[2])
+    return f"{_year(match)} to {year('en', last) if len(match[2]) == 4 else cardinal('en', last)}"
+
+
+_PARTS = {2: "half", 4: "quarter"}
+
+
+def _fraction(match: re.Match[str]) -> str | None:
+    whole, above, below = match[1], int(match[2]), int(match[3])
+    if not (0 < above < below <= 100):
+        return f"{cardinal('en', above)} slash {cardinal('en', below)}" if not whole else None
+    part = _PARTS.get(below) or ordinal("en", below)
+    many = {"half": "halves"}.get(part, f"{part}s")
+    if not whole:
+        return f"{cardinal('en', above)} {part if above == 1 else many}"
+    said = ("a " + part) if above == 1 else f"{cardinal('en', above)} {many}"
+    return f"{_number(whole)} and {said}"
+
+
+_ORDERED = (
+    "Henry|Louis|Charles|George|Edward|William|James|Richard|Philip|Frederick|Elizabeth|Napoleon|Pope|"
+    "John|Paul|Pius|Benedict|Peter|Catherine|Nicholas|Alexander|Leo|Gregory|King|Queen|Ivan|Otto|"
+    "Wilhelm|Mary|Ferdinand|Francis|Clement|Innocent|Leopold|Ramesses|Ptolemy"
+)
+_COUNTED = (
+    "Chapter|Part|Volume|Vol|Section|Act|Scene|Book|Article|Appendix|Phase|Type|Class|Level|Stage|"
+    "Figure|Table|War|Episode|Title|Lesson|Round|Unit|Grade|Category|Rocky|Bowl|Mark|Tier|Generation|"
+    "Series|Season"
+)
+_ROMAN = r"(?!I [a-z])[IVXLCDM]+(?![\w-])"
+
+
+def _ordered(match: re.Match[str]) -> str | None:
+    value = numbers.roman(match[0])
+    return (value and f"the {ordinal('en', value)}") or None
+
+
+def _counted(match: re.Match[str]) -> str | None:
+    value = numbers.roman(match[0])
+    return (value and cardinal("en", value)) or None
+
+
+def _after(words: str) -> str:
+    """Look behind for any of the words and a space: each by itself, as the width of a look is fixed."""
+    return "(?:" + "|".join(f"(?<={re.escape(word)} )" for word in words.split("|")) + ")"
+
+
+_TITLES = {
+    "Mr": "mister", "Mrs": "missus", "Ms": "miz", "Dr": "doctor", "Prof": "professor", "St": "saint",
+    "Mt": "mount",
+    "Ft": "fort", "Gen": "general", "Gov": "governor", "Sen": "senator", "Rep": "representative",
+    "Capt": "captain",
+    "Lt": "lieutenant", "Col": "colonel", "Sgt": "sergeant", "Rev": "reverend", "Hon": "honorable",
+    "Pres": "president",
+    "Messrs": "messieurs",
+}  # fmt: skip
+_SHORT = {
+    "e.g.": "for example", "i.e.": "that is", "etc.": "et cetera", "vs.": "versus", "vs": "versus",
+    "approx.": "approximately",
+    "cf.": "compare", "ca.": "circa", "Jr.": "junior", "Sr.": "senior", "Ave.": "avenue",
+    "Blvd.": "boulevard", "Rd.": "road",
+    "Inc.": "incorporated", "Ltd.": "limited", "Corp.": "corporation", "Co.": "company",
+    "dept.": "department", "Dept.": "department",
+    "est.": "established", "min.": "minutes", "max.": "maximum", "hrs.": "hours", "mins": "minutes",
+    "a.k.a.": "also known as",
+    "w/o": "without", "w/": "with", "and/or": "and or", "N/A": "not applicable", "n/a": "not applicable",
+    "c/o": "care of",
+    "24/7": "twenty-four seven", "&c.": "et cetera", "Apt.": "apartment", "ext.": "extension",
+    "tel.": "telephone", "Tel.": "telephone",
+}  # fmt: skip
+_NUMBERED = {
+    "No.": "number", "Nos.": "numbers", "no.": "number", "p.": "page", "pp.": "pages", "Fig.": "figure",
+    "fig.": "figure",
+    "Ch.": "chapter", "ch.": "chapter", "Sec.": "section", "sec.": "section", "Vol.": "volume",
+    "vol.": "volume", "Eq.": "equation",
+    "Art.": "article",
+}  # fmt: skip
+_LARGE = {
+    "k": "thousand",
+    "K": "thousand",
+    "M": "million",
+    "B": "billion",
+    "bn": "billion",
+    "mn": "million",
+    "tn": "trillion",
+}
+
+
+def _words(table: dict[str, str]) -> str:
+    return "|".join(map(re.escape, sorted(table, key=len, reverse=True)))
+
+
+def _short(match: re.Match[str]) -> str:
+    """The full stop of an abbreviation at the end of a sentence is also the sentence's."""
+    last = match.end() == len(match.string) and match[0].endswith(".")
+    return _SHORT[match[0]] + ("." if last else "")
+
+
+def _feet(match: re.Match[str]) -> str:
+    feet, inches = match[1], match[2]
+    said = f"{cardinal('en', int(feet))} {'foot' if feet == '1' else 'feet'}"
+    return f"{said} {cardinal('en', int(inches))} {'inch' if inches == '1' else 'inches'}" if inches else said
+
+
+_YEAR = r"(?:1[1-9]\d\d|20\d\d)"
+_ALONE = r"(?<![\w.,])"  # no number goes on from the left
+_PATTERNS: tuple[tuple[str, str, Say], ...] = (
+    ("abbreviation", rf"(?<![\w.])(?:{_words(_SHORT)})(?!\w)", _short),
+    ("title", rf"\b({'|'.join(_TITLES)})\.(?= ?[A-Z]| and )", lambda m: _TITLES[m[1]]),
+    ("title", r"\b(Mr|Mrs|Ms|Dr|St)(?= [A-Z])", lambda m: _TITLES[m[1]]),
+    ("abbreviation", rf"(?<![\w.])({_words(_NUMBERED)})(?= ?\d)", lambda m: _NUMBERED[m[1]]),
+    (
+        "half day",
+        r"(?<![\w:.,])(\d{1,2})(?:[:.](\d{2}))?\s?([AaPp])\.?[Mm]\b(?:\.(?=\s+[a-z,]|,))?",
+        _half_day,
+    ),
+    ("date", rf"\b({_MONTH})\.? (\d{{1,2}})(?:st|nd|rd|th)?(?![\w:%]|\.\d)(?:,? (\d{{4}})\b)?", _month_day),
+    (
+        "date",
+        rf"{_ALONE}(?:[Tt]he )?(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({_MONTH})\b\.?(?:,? (\d{{4}})\b)?",
+        _day_month,
+    ),
+    ("inches", r"(?<![\w.])(\d+) ?ft\.? (\d{1,2}) ?in\b\.?", _feet),
+    ("feet", r"(?<![\w.])(\d+)['′](?:(\d{1,2})[\"″])?(?!\w)", _feet),
+    ("decade", rf"{_ALONE}['’]?(\d{{3}}0|\d0)['’]?s\b", _decade),
+    ("shares", r"(?<![\w./])(\d+)/\1(?![\w/])", lambda m: f"{_number(m[1])} {_number(m[1])}"),
+    ("fraction", r"(?<![\w./-])(?:(\d+) )?(\d{1,3})/(\d{1,3})(?![\w/]|[.]\d)", _fraction),
+    ("roman", rf"{_after(_ORDERED)}{_ROMAN}", _ordered),
+    ("roman", rf"{_after(_COUNTED)}{_ROMAN}", _counted),
+    (
+        "large",
+        rf"(?<![\w.,$£€])(?!\dK)({NUMBER})({'|'.join(_LARGE)})\b",  # 4K and 5K are names
+        lambda m: f"{_number(m[1])} {_LARGE[m[2]]}",
+    ),
+    ("times", rf"{_ALONE}({NUMBER})[x×](?!\w)", lambda m: f"{_number(m[1])} times"),
+    ("number sign", r"(?<![\w&])#(?=\d)", lambda _: "number"),
+    ("hashtag", r"(?<![\w&])#(?=[^\W\d_])", lambda _: "hashtag"),
+    ("about", r"[~≈](?=\s?[\d$£€])", lambda _: "about"),
+    ("times", r"(?<=[\w)]) \* (?=[\w(])", lambda _: "times"),
+    ("years", rf"(?<![\w.,$£€:/–-])({_YEAR})\s?[-–]\s?({_YEAR}|\d\d)(?![\w–-])", _years),
+    ("year", r"(?<=\b[Ii]n )(10\d\d)(?![\w%°]|[.,:/–-]\d)", _year),
+    (
+        "digits",
+        r"(?:(?<=PIN )|(?<=ZIP )|(?<=Zip )|(?<=zip )|(?<=code ))\d{3,}",
+        lambda m: ENGLISH.digits(m[0]),
+    ),
+    ("year", rf"(?<![\w.,$£€:/–-])({_YEAR})(?![\w%°]|[.,:/]\d|[–-]\d| ?[x×] ?\d)", _year),
+)
+_OWN = tuple(Rule(kind, re.compile(pattern), say) for kind, pattern, say in _PATTERNS)
+
+_UNITS = units({
+    "meter": "meters", "gram": "grams", "liter": "liters", "second": "seconds", "minute": "minutes",
+    "hour": "hours",
+    "watt": "watts", "volt": "volts", "ampere": "amperes", "hertz": "hertz", "byte": "bytes",
+    "bit": "bits", "pixel": "pixels",
+    "pascal": "pascals", "joule": "joules", "calorie": "calories", "bar": "bars", "ton": "tonnes",
+    "hectare": "hectares",
+    "decibel": "decibels", "degree": "degrees", "kilo": "kilo", "mega": "mega", "giga": "giga",
+    "tera": "tera", "peta": "peta",
+    "hecto": "hecto", "deci": "deci", "centi": "centi", "milli": "milli", "micro": "micro", "nano": "nano",
+    "square": "square {}", "cubic": "cubic {}", "Celsius": "{} Celsius", "Fahrenheit": "{} Fahrenheit",
+    "hours_after": "{} hours",
+    "per_second": "{} per second", "per_hour": "{} per hour", "percent": "percent",
+    "permille": "per mille", "ppm": "parts per million",
+    "day": "days",
+}) | {
+    "mph": ("mile per hour", "miles per hour"), "mi": ("mile", "miles"), "ft": ("foot", "feet"),
+    "yd": ("yard", "yards"),
+    "lb": ("pound", "pounds"), "lbs": ("pound", "pounds"), "oz": ("ounce", "ounces"), "gal": ("gallon",
+    "gallons"),
+    "sq ft": ("square foot", "square feet"), "fps": ("frame per second", "frames per second"),
+    "dpi": ("dot per inch", "dots per inch"),
+    "rpm": ("revolution per minute", "revolutions per minute"), "bpm": ("beat per minute",
+    "beats per minute"),
+    "hr": ("hour", "hours"), "hrs": ("hour", "hours"), "sec": ("second", "seconds"), "yr": ("year",
+    "years"), "yrs": ("year", "years"),
+    "mo": ("month", "months"), "wk": ("week", "weeks"), "in.": ("inch", "inches"), "¢": ("cent", "cents"),
+    "psi": ("pound per square inch", "pounds per square inch"),
+}  # fmt: skip
+_DOLLAR, _CENT = ("dollar", "dollars"), ("cent", "cents")
+_MONEY = {
+    "$": Money(*_DOLLAR, *_CENT), "USD": Money("U S dollar", "U S dollars", *_CENT),
+    "US$": Money("U S dollar", "U S dollars", *_CENT),
+    "C$": Money("Canadian dollar", "Canadian dollars", *_CENT), "CA$": Money("Canadian dollar",
+    "Canadian dollars", *_CENT),
+    "A$": Money("Australian dollar", "Australian dollars", *_CENT), "HK$": Money("Hong Kong dollar",
+    "Hong Kong dollars", *_CENT),
+    "NZ$": Money("New Zealand dollar", "New Zealand dollars", *_CENT),
+    "£": Money("pound", "pounds", "penny", "pence"), "GBP": Money("pound", "pounds", "penny", "pence"),
+    "€": Money("euro", "euros", *_CENT), "EUR": Money("euro", "euros", *_CENT),
+    "¥": Money("yen", "yen", "", ""), "JPY": Money("yen", "yen", "", ""), "₹": Money("rupee", "rupees",
+    "paisa", "paise"),
+    "₩": Money("won", "won", "", ""), "₽": Money("ruble", "rubles", "kopeck", "kopecks"),
+    "₺": Money("lira", "lira", "", ""),
+    "₿": Money("bitcoin", "bitcoins", "", ""), "CHF": Money("Swiss franc", "Swiss francs", "centime",
+    "centimes"),
+    "₴": Money("hryvnia", "hryvnias", "kopeck", "kopecks"), "R$": Money("real", "reais", "centavo",
+    "centavos"),
+}  # fmt: skip
+_SIGNS = {
+    "%": "percent", "‰": "per mille", "&": "and", "+": "plus", "=": "equals", "@": "at", "#": "hash",
+    "/": "slash", "\\": "backslash",
+    "*": "star", "_": "underscore", "~": "tilde", "^": "caret", "|": "bar", "<": "less than",
+    ">": "greater than",
+    "≤": "less than or equal to", "≥": "greater than or equal to", "<=": "less than or equal to",
+    ">=": "greater than or equal to",
+    "!=": "is not equal to", "==": "equals", "->": "to", "=>": "to", "→": "to", "←": "from",
+    "≠": "is not equal to", "≈": "about",
+    "±": "plus or minus", "×": "times", "÷": "divided by", "√": "the square root of", "∞": "infinity",
+    "°": "degrees", "§": "section",
+    "¶": "paragraph", "©": "copyright", "®": "registered", "™": "trademark", "€": "euro", "£": "pound",
+    "$": "dollar", "¥": "yen",
+    "¢": "cent", "²": "squared", "³": "cubed", "∑": "sum", "∫": "integral", "∂": "partial", "∆": "delta",
+    "µ": "micro", "№": "number",
+    "℃": "degrees Celsius", "℉": "degrees Fahrenheit", "ª": "a", "º": "o",
+}  # fmt: skip
+_GREEK = dict(zip(
+    "αβγδεζηθικλμνξοπρσςτυφχψω",
+    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu",
+    "nu", "xi", "omicron", "pi", "rho", "sigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"],
+    strict=True,
+))  # fmt: skip
+
+ENGLISH: Language = Language(
+    code="en", decimal=".", point="point", minus="minus", plus="plus", to="to", by="by",
+    power="to the power of", and_="and",
+    of="", digitwise=True, day_first=False, signs=_SIGNS,
+    web={".": "dot", "@": "at", "/": "slash", "-": "dash", "_": "underscore", ":": "colon",
+    "?": "question mark", "=": "equals",
+         "&": "and", "#": "hash", "+": "plus", "%": "percent", "~": "tilde", ",": "comma", ";": "semicolon"},
+    units=_UNITS, per="per", money=_MONEY,
+    scales={"k": "thousand", "K": "thousand", "m": "million", "M": "million", "mn": "million",
+    "b": "billion", "B": "billion",
+            "bn": "billion", "tn": "trillion", "hundred": "hundred", "thousand": "thousand",
+            "million": "million",
+            "billion": "billion", "trillion": "trillion"},
+    months=_MONTHS,
+    fractions={"½": "a half", "¼": "a quarter", "¾": "three quarters", "⅓": "a third", "⅔": "two thirds",
+    "⅕": "a fifth",
+               "⅖": "two fifths", "⅗": "three fifths", "⅘": "four fifths", "⅙": "a sixth",
+               "⅚": "five sixths", "⅛": "an eighth",
+               "⅜": "three eighths", "⅝": "five eighths", "⅞": "seven eighths", "⅐": "a seventh",
+               "⅑": "a ninth", "⅒": "a tenth"},
+    ordinal="(?:st|nd|rd|th)", greek=_GREEK, say_date=_say_date, say_time=_say_time, own=_OWN,
+)  # fmt: skip

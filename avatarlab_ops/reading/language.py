@@ -1,0 +1,102 @@
+"""What the rules of reading need to know of a language: its words for signs, units, money and times."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+Say = Callable[[re.Match[str]], str | None]
+
+
+class Rule(NamedTuple):
+    """One way of reading: what it takes, and the words for it (None: not this one after all)."""
+
+    kind: str
+    pattern: re.Pattern[str]
+    say: Say
+
+
+class Money(NamedTuple):
+    """Words for an amount: one dollar, two dollars, one cent, two cents."""
+
+    one: str
+    many: str
+    part: str
+    parts: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Language:
+    """One language as it is read aloud.
+
+    `code` is what num2words calls it; `decimal` the mark before decimals; `point`, `minus`, `to`, `by`,
+    `power` its words for them; `digitwise`: decimals are read digit by digit. `signs` are words for single
+    signs, `silent` for none; `units` and `money` give (one, many) after a number; `dates` and `times` say a
+    date (day, month 1-12, year or None) and a time (hour 0-24, minute, second or None). `own` are rules of
+    the language alone and come before the common ones.
+    """
+
+    code: str
+    decimal: str
+    point: str
+    minus: str
+    plus: str
+    to: str
+    by: str
+    power: str
+    and_: str
+    of: str  # between a scale and money: dos millones "de" euros
+    digitwise: bool
+    day_first: bool
+    signs: Mapping[str, str]
+    web: Mapping[str, str]  # signs of addresses
+    units: Mapping[str, tuple[str, str]]
+    per: str
+    money: Mapping[str, Money]
+    scales: Mapping[str, str]
+    months: tuple[str, ...]
+    fractions: Mapping[str, str]
+    ordinal: str  # pattern of what follows the digits of an ordinal
+    greek: Mapping[str, str]
+    say_date: Callable[[int, int, int | None], str]
+    say_time: Callable[[int, int, int | None], str]
+    own: tuple[Rule, ...] = ()
+
+    def number(self, value: int) -> str:
+        """A whole number in words; more digits than words exist for are read one by one."""
+        return cardinal(self.code, value)
+
+    def digits(self, text: str) -> str:
+        """The digits of `text` one by one."""
+        return " ".join(self.number(int(char)) for char in text if char.isdecimal())
+
+
+LONGEST = 15  # digits; a longer number is an identifier
+
+
+@functools.lru_cache(maxsize=4096)
+def cardinal(code: str, value: int) -> str:
+    """A whole number in words: 1234 is "one thousand two hundred thirty-four" in American English."""
+    return _plain(code, value, "cardinal")
+
+
+@functools.lru_cache(maxsize=4096)
+def ordinal(code: str, value: int) -> str:
+    """An ordinal number in words: 21 is "twenty-first"."""
+    return _plain(code, value, "ordinal")
+
+
+@functools.lru_cache(maxsize=1024)
+def year(code: str, value: int) -> str:
+    """A year in words: 1999 is "nineteen ninety-nine" in English."""
+    return _plain(code, value, "year")
+
+
+def _plain(code: str, value: int, to: str) -> str:
+    from num2words import num2words  # not wanted where DAG files are read
+
+    said: str = num2words(value, lang=code, to=to).replace(",", "")
+    return said.replace(" and ", " ") if code == "en" else said

@@ -1,0 +1,55 @@
+"""Markdown, HTML and SSML in a plain script: what only formats is left out, and told."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+
+_TAG = r"</?[A-Za-z][A-Za-z0-9:-]*(?:\s[^<>]*)?/?>"
+_BREAKING = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|table|h[1-6]|section|blockquote)\b[^<>]*>", re.I)
+_SSML = re.compile(r"</?(?:speak|break|say-as|phoneme|prosody|emphasis|sub)\b", re.I)
+_EMPHASIS = r"(?<![\w*_~])(\*\*\*|\*\*|\*|___|__|_|~~|`+)(?=\S)([^\n]*?\S)\1(?![\w*_~])"
+
+# What is left out, in this order, and what stays in its place.
+_RULES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.S | re.I), ""),
+    (_BREAKING, "\n"),
+    (re.compile(_TAG), ""),
+    (re.compile(r"^ {0,3}(?:```|~~~)[^\n]*$", re.M), ""),
+    (re.compile(r"^ {0,3}(?:[-*_][ \t]*){3,}$", re.M), "\n"),
+    (re.compile(r"^[ \t]*\|?(?:[ \t]*:?-{2,}:?[ \t]*\|)+[ \t]*(?::?-{2,}:?)?[ \t]*$", re.M), ""),
+    (re.compile(r"^ {0,3}#{1,6}[ \t]+|^[ \t]*[-*+•▪◦‣][ \t]+(?:\[[ xX]\][ \t]+)?|^ {0,3}>[ \t]?", re.M), ""),
+    (re.compile(r"!?\[([^\]\n]+)\]\([^)\n]*\)"), r"\1"),
+)
+_ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|[A-Za-z]+\d*);")
+
+
+def plain(text: str, warnings: list[str]) -> str:
+    """`text` without markup; what was left out is added to `warnings`.
+
+    >>> plain("## **Hello** <b>world</b>", [])
+    'Hello world'
+    """
+    left: dict[str, None] = {}
+    for pattern, kept in _RULES:
+        text = pattern.sub(_leaving(left, kept), text)
+    text = re.sub(_EMPHASIS, _leaving(left, r"\2"), text)
+    text = re.sub(_EMPHASIS, _leaving(left, r"\2"), text)  # **bold _and_ more**
+    text = re.sub(r"^[ \t]*\|(.+)\|[ \t]*$", lambda m: m[1].replace("|", ", "), text, flags=re.M)
+    text = _ENTITY.sub(lambda m: html.unescape(m[0]), text)
+    if left:
+        hint = "; for SSML set script_format to ssml" if any(map(_SSML.match, left)) else ""
+        warnings.append(f"markup is not spoken and was left out: {' '.join(list(left)[:10])}{hint}")
+    return text
+
+
+def _leaving(left: dict[str, None], kept: str) -> Callable[[re.Match[str]], str]:
+    def leave(match: re.Match[str]) -> str:
+        stays = match.expand(kept) if "\\" in kept else kept
+        gone = match[0].replace(stays, " … ") if stays.strip() else match[0]
+        if gone.strip():
+            left[" ".join(gone.split())[:40]] = None
+        return stays
+
+    return leave

@@ -1,0 +1,95 @@
+"""Numbers as they are written: which mark is the decimal one, and how the number is said."""
+
+from __future__ import annotations
+
+import re
+
+from avatarlab_ops.reading.language import LONGEST, Language
+
+_GROUP_SPACES = "\u00a0\u202f\u2009"
+# Digits in groups by spaces, or with commas, points and apostrophes between digits.
+NUMBER = rf"(?:[1-9]\d{{0,2}}(?:[ {_GROUP_SPACES}]\d{{3}})+(?![ ]?\d)(?:[.,]\d+)?|\d+(?:[.,'’]\d+)*)"  # noqa: RUF001
+SIGNED = rf"(?:(?<![\w.,)\d])[-\u2212+])?{NUMBER}"
+
+
+def split(text: str, decimal: str) -> tuple[str, str] | None:
+    """Digits before and after the decimal mark; None where the marks make no number (1.5.2).
+
+    Of both marks the last is the decimal one; a single mark before exactly three digits groups thousands
+    unless it is the language's decimal mark.
+
+    >>> split("1.299,99", "."), split("1,5", "."), split("1,500", "."), split("1.5.2", ".")
+    (('1299', '99'), ('1', '5'), ('1500', ''), None)
+    """
+    text = re.sub(rf"[ {_GROUP_SPACES}'’]", "", text)  # noqa: RUF001
+    marks = [char for char in text if char in ",."]
+    if not marks:
+        return text, ""
+    mark = marks[-1]
+    if len(set(marks)) == 2 and marks.count(mark) == 1:
+        whole, _, part = text.rpartition(mark)
+        return (whole.translate({0x2C: None, 0x2E: None}), part) if _grouped(whole) else None
+    if len(marks) > 1:
+        return (text.replace(mark, ""), "") if len(set(marks)) == 1 and _grouped(text) else None
+    whole, _, part = text.partition(mark)
+    if mark != decimal and _grouped(text):
+        return whole + part, ""
+    return whole, part
+
+
+def _grouped(text: str) -> bool:
+    return re.fullmatch(r"[1-9]\d{0,2}(?:[.,]\d{3})+", text) is not None
+
+
+def say(text: str, language: Language) -> str | None:
+    """A number with its sign in words: "-1,5" is "minus one point five". None where it is none.
+
+    Leading zeros and more than 15 digits make it an identifier, said digit by digit.
+    """
+    sign, bare = _signed(text)
+    parts = split(bare, language.decimal)
+    if parts is None:
+        return None
+    whole, part = parts
+    said = _whole(whole, language)
+    if part:
+        said += f" {language.point} {_part(part, language)}"
+    return " ".join(filter(None, ({"-": language.minus, "+": language.plus}.get(sign), said)))
+
+
+def _signed(text: str) -> tuple[str, str]:
+    if text[0] in "-\u2212":
+        return "-", text[1:]
+    return ("+", text[1:]) if text[0] == "+" else ("", text)
+
+
+def _whole(digits: str, language: Language) -> str:
+    if len(digits) > LONGEST or (len(digits) > 1 and digits[0] == "0"):
+        return language.digits(digits)
+    return language.number(int(digits))
+
+
+def _part(digits: str, language: Language) -> str:
+    if language.digitwise or len(digits) > 2:
+        return language.digits(digits)
+    zeros = len(digits) - len(digits.lstrip("0"))
+    rest = digits[zeros:]
+    return " ".join([language.digits("0" * zeros)] * bool(zeros) + [language.number(int(rest))] * bool(rest))
+
+
+def is_one(text: str, language: Language) -> bool:
+    """Whether what is counted stands in the singular."""
+    parts = split(_signed(text)[1], language.decimal)
+    return parts is not None and parts[0].lstrip("0") == "1" and not parts[1].strip("0")
+
+
+def roman(text: str) -> int | None:
+    """Value of a Roman numeral in capitals, None for what is none (IIII, VX)."""
+    pattern = r"M{0,3}(CM|CD|D?C{0,3})(XC|XL|L?X{0,3})(IX|IV|V?I{0,3})"
+    if not text or not re.fullmatch(pattern, text):
+        return None
+    values = [{"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}[char] for char in text]
+    return sum(
+        -value if value < following else value
+        for value, following in zip(values, [*values[1:], 0], strict=True)
+    )

@@ -1,0 +1,129 @@
+"""The rules that all languages share, in the order in which they take their part of a text."""
+
+# ruff: noqa: RUF001  (typographic characters are what these rules are about)
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from avatarlab_ops.reading import addresses, amounts, moments, numbers
+from avatarlab_ops.reading.language import Language, Rule, ordinal
+from avatarlab_ops.reading.numbers import NUMBER
+
+_SUPER = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_SUB = "₀₁₂₃₄₅₆₇₈₉"
+_PLAIN = str.maketrans(_SUPER + _SUB, "0123456789" * 2)
+_SPELLED = 3  # capitals beside digits: up to so many are spelled (MP3), more are a word (COVID-19)
+
+
+@functools.cache
+def rules(language: Language) -> tuple[Rule, ...]:
+    """Every rule of a language; an earlier one takes its part of a text before a later one sees it."""
+    return (
+        *addresses.rules(language),
+        *language.own,
+        *moments.rules(language),
+        *addresses.codes(language),
+        *amounts.rules(language),
+        *_numbers(language),
+        *_letters(language),
+        *_signs(language),
+    )
+
+
+def _numbers(language: Language) -> Iterable[Rule]:
+    def say(text: str) -> str | None:
+        return numbers.say(text, language)
+
+    def pair(m: re.Match[str]) -> str:
+        return f"{say(m[1])} {language.to} {say(m[2])}"
+
+    powers = rf"(?<![\w.,])({NUMBER})(?:\^([-\u2212]?\d+)|([{_SUPER}]+))"
+    yield Rule("power", re.compile(powers), lambda m: _power(m, language))
+    yield Rule("exponent", re.compile(rf"(?<=[^\W\d_])[{_SUPER}]+"), lambda m: _exponent(m, language))
+    yield Rule(
+        "ordinal", re.compile(rf"(?<![\w.,])(\d+){language.ordinal}(?!\w)", re.I),
+        lambda m: ordinal(language.code, int(m[1])),
+    )  # fmt: skip
+    yield Rule(
+        "by", re.compile(rf"(?<![\w.,])({NUMBER})(?:\s?x\s?|×)(?=\d)"), lambda m: f"{say(m[1])} {language.by}"
+    )
+    yield Rule("ratio", re.compile(r"(?<![\w:])(\d+):(\d+)(?![\w:])"), pair)
+    ranged = rf"(?<![\w.,–-])({NUMBER})(?:[-–]| – )({NUMBER})(?![\w–-])"
+    yield Rule("range", re.compile(ranged), pair)
+    yield Rule("range", re.compile(r"(?<=[\d%°])[-–](?=\d)|(?<=\d) – (?=\d)"), lambda _: language.to)
+    minus = re.compile(r"(?<=\d) [-–\u2212] (?=\d)|(?<![\w)])\u2212(?=\w)")
+    yield Rule("minus", minus, lambda _: language.minus)
+    yield Rule("fraction", re.compile(r"(\d*)\s?([¼-¾⅐-⅞])"), lambda m: _vulgar(m, language))
+    mixed = re.compile(r"(?=[\w-]*\d)(?=[\w-]*[^\W\d_])[^\W_]+(?:[-_][^\W_]+)*")
+    yield Rule("code", mixed, lambda m: code(m[0], language))
+    yield Rule("number", re.compile(rf"(?:(?<![\w.,)])[-\u2212+])?{NUMBER}"), lambda m: say(m[0]))
+    yield Rule("digits", re.compile(r"\d+"), lambda m: say(m[0]))
+    yield Rule("numeral", re.compile(rf"[{_SUPER}{_SUB}]+"), lambda m: say(m[0].translate(_PLAIN)))
+    yield Rule("numeral", re.compile(r"[^\W\d_]"), lambda m: _numeral(m[0], language))
+
+
+def _power(match: re.Match[str], language: Language) -> str | None:
+    exponent = match[2] or match[3].translate(_PLAIN)
+    base, power = numbers.say(match[1], language), numbers.say(exponent, language)
+    return f"{base} {language.power} {power}"
+
+
+def _exponent(match: re.Match[str], language: Language) -> str | None:
+    known = language.signs.get(match[0])  # squared, cubed
+    return known or f"{language.power} {numbers.say(match[0].translate(_PLAIN), language)}"
+
+
+def _vulgar(match: re.Match[str], language: Language) -> str | None:
+    said = language.fractions.get(match[2])
+    if said is None or not match[1]:
+        return said
+    return f"{numbers.say(match[1], language)} {language.and_} {said}"
+
+
+def _numeral(char: str, language: Language) -> str | None:
+    """A number that is one character: ½, ⑤, Ⅷ."""
+    if unicodedata.category(char)[0] != "N":
+        return None
+    return language.fractions.get(char) or language.number(int(unicodedata.numeric(char)))
+
+
+def code(text: str, language: Language) -> str:
+    """Letters and digits mixed: B2B, MP3, COVID-19, AB-0042-X. Long digit runs are said one by one."""
+    said = []
+    for part in re.findall(r"\d+|[^\W\d_]+", text):
+        if part.isdecimal():
+            said.append(language.number(int(part)) if _short(part) else language.digits(part))
+        elif part.isalpha():
+            said.append(" ".join(part) if part.isupper() and len(part) <= _SPELLED else part)
+        else:
+            said += [_numeral(char, language) or char for char in part]
+    return " ".join(said)
+
+
+def _short(digits: str) -> bool:
+    return len(digits) <= 2 and not (len(digits) > 1 and digits[0] == "0")
+
+
+def _letters(language: Language) -> Iterable[Rule]:
+    yield Rule(
+        "greek", re.compile(r"(?<![^\W\d_])[\u0370-\u03ff](?![^\W\d_])"),
+        lambda m: language.greek.get(_bare(m[0]).lower()),
+    )  # fmt: skip
+    rare = re.compile(r"\w*[\u0180-\u024f\u1e00-\u1eff\uff10-\uff5a\U0001d400-\U0001d7ff\ufb00-\ufb06]\w*")
+    yield Rule("letters", rare, lambda m: _bare(unicodedata.normalize("NFKC", m[0])))
+
+
+def _bare(letters: str) -> str:
+    """Letters without the accents that no voice of ours distinguishes."""
+    return "".join(char for char in unicodedata.normalize("NFD", letters) if not unicodedata.combining(char))
+
+
+def _signs(language: Language) -> Iterable[Rule]:
+    yield Rule("bracket", re.compile(r"[\[\]{}]"), lambda _: "")
+    longest = sorted(language.signs, key=len, reverse=True)
+    pattern = re.compile("|".join(map(re.escape, longest)))
+    yield Rule("sign", pattern, lambda m: language.signs[m[0]])
