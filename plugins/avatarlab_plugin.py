@@ -1,5 +1,5 @@
-"""What Avatarlab adds to Airflow's pages: links from the publish task to the video and its manifest, and the
-reason of a failure as its run's note.
+"""What Avatarlab adds to Airflow: the Studio, links from the publish task to the video and its manifest, and
+the reason of a failure as its run's note.
 
 Airflow imports this file in every component, so it stays light; the small web part behind the links is
 loaded by the api-server only (`plugins/avatarlab_web`, which `.airflowignore` hides from the plugin search).
@@ -7,6 +7,7 @@ loaded by the api-server only (`plugins/avatarlab_web`, which `.airflowignore` h
 
 import sys
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import avatarlab_notes
 from airflow.plugins_manager import AirflowPlugin
@@ -42,13 +43,29 @@ class ManifestLink(_PublishedFile):
     file = "manifest"
 
 
+def _views() -> list[dict[str, Any]]:
+    """The Studio in Airflow's navigation, and a run's video as a tab of its page.
+
+    By path, not by host: under another name of this host a browser would send no login.
+    """
+    studio = urlsplit(str(conf.get("api", "base_url"))).path.rstrip("/") + PREFIX
+    look = {"icon": f"{studio}/static/icon.svg"}
+    return [
+        {"name": "Avatarlab", "href": f"{studio}/", "destination": "nav", "url_route": "avatarlab",
+         "nav_top_level": True, **look},
+        {"name": "Video", "href": f"{studio}/runs/{{RUN_ID}}?dag={{DAG_ID}}", "destination": "dag_run",
+         "url_route": "video", **look},
+    ]  # fmt: skip
+
+
 class AvatarlabPlugin(AirflowPlugin):
-    """Registers the links, the listener and, in the api-server, the pages behind them."""
+    """Registers the links, the listener and, in the api-server, the Studio."""
 
     name = "avatarlab"
     operator_extra_links = [VideoLink(), ManifestLink()]  # noqa: RUF012
     fastapi_apps = []  # noqa: RUF012
     listeners = [avatarlab_notes]  # noqa: RUF012
+    external_views = _views()
 
     @classmethod
     def on_load(cls, *_: Any, **__: Any) -> None:
@@ -56,4 +73,4 @@ class AvatarlabPlugin(AirflowPlugin):
         if "airflow.api_fastapi.app" in sys.modules and not cls.fastapi_apps:
             from avatarlab_web.app import app
 
-            cls.fastapi_apps.append({"app": app, "url_prefix": PREFIX, "name": "Avatarlab files"})
+            cls.fastapi_apps.append({"app": app, "url_prefix": PREFIX, "name": "Avatarlab"})

@@ -71,23 +71,10 @@ def record(
     period: list[datetime | None] | None = None,
 ) -> str:
     """Store the evidence, write the record and return its id."""
-    from avatarlab_ops.stores.catalog import transaction
-    from avatarlab_ops.stores.objects import objects
-    from avatarlab_ops.trust import consent as rules
+    from avatarlab_ops.renders.intake import Leave, record_consent
 
-    begins, until = period or (None, None)
-    document = None
-    if evidence:
-        sha256 = sha256_of(evidence)
-        stored = objects(settings).put_if_absent(
-            settings.bucket_evidence, f"{sha256}/{evidence.name}", evidence
-        )
-        document = (stored.uri, sha256)
-    with transaction(settings.pg_dsn) as db:
-        return rules.record(
-            db, material, subject=subject, scope=scope, document=document, terms=licence,
-            valid_from=begins, valid_until=until,
-        )  # fmt: skip
+    leave = Leave(subject, evidence, licence)
+    return record_consent(settings, material, leave, scope=scope, period=period or (None, None))
 
 
 def _pair(label: str) -> tuple[str, str]:

@@ -130,20 +130,20 @@ def _facts(document: Json, artifact: Json) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class _Node:
+class Node:
     """A box of the picture."""
 
     id: str
     lines: tuple[str, ...]
 
 
-def _picture(document: Json) -> tuple[dict[str, _Node], list[tuple[str, str, str]]]:
+def picture(document: Json) -> tuple[dict[str, Node], list[tuple[str, str, str]]]:
     """Boxes by what they stand for, and arrows (from, to, role) in the direction the data went."""
-    boxes: dict[str, _Node] = {}
+    boxes: dict[str, Node] = {}
     arrows: list[tuple[str, str, str]] = []
 
     def box(key: str, *lines: str) -> str:
-        return boxes.setdefault(key, _Node(f"n{len(boxes)}", lines)).id
+        return boxes.setdefault(key, Node(f"n{len(boxes)}", lines)).id
 
     render, request = document["render"], document["request"]
     asked = box("request", "request", request["sha256"][:12], f"by {request['caller']}")
@@ -188,7 +188,7 @@ def _caption(artifact: Json) -> tuple[str, ...]:
 
 def as_mermaid(document: Json) -> str:
     """A flow chart for Mermaid, from the request and the inputs to the published files."""
-    boxes, arrows = _picture(document)
+    boxes, arrows = picture(document)
     lines = ["flowchart LR"]
     for node in boxes.values():
         text = "<br>".join(
@@ -202,7 +202,7 @@ def as_mermaid(document: Json) -> str:
 
 def as_dot(document: Json) -> str:
     """A graph for Graphviz (`dot -Tsvg`), with the same boxes and arrows."""
-    boxes, arrows = _picture(document)
+    boxes, arrows = picture(document)
     lines = ["digraph lineage {", "  rankdir=LR;", '  node [shape=box, fontname="sans-serif"];']
     for node in boxes.values():
         text = "\\n".join(line.replace("\\", "\\\\").replace('"', '\\"') for line in node.lines)

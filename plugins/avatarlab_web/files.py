@@ -44,3 +44,14 @@ def upload(
     return objects(public(settings)).put_link(
         bucket, key, length=length, kind=kind, sha256=sha256, expires_s=expires_s
     )
+
+
+def read(settings: Settings, render_id: str, name: str) -> bytes:
+    """A small file of a published video. Raises KeyError for a file that it does not have."""
+    from avatarlab_ops.request import split_reference
+    from avatarlab_ops.stores.catalog import records, transaction
+    from avatarlab_ops.stores.objects import objects
+
+    with transaction(settings.pg_dsn) as db:
+        uri = records.published_files(db, render_id)[name].uri
+    return objects(settings).read(*split_reference(uri))

@@ -63,3 +63,15 @@ def _states(run_ids: set[str]) -> dict[str, str]:
     with create_session(scoped=False) as session:
         rows = session.execute(query).all()
     return {run: "running" if end and end > settled else str(state) for run, state, end in rows}
+
+
+def note(run_id: str) -> str:
+    """What a run's note says, "" where it has none: why its first task refused the request."""
+    import sqlalchemy as sa
+    from airflow.models.dagrun import DagRun, DagRunNote
+    from airflow.utils.session import create_session
+
+    query = sa.select(DagRunNote.content).join(DagRun, DagRun.id == DagRunNote.dag_run_id)
+    query = query.where(DagRun.dag_id == DAG, DagRun.run_id == run_id)
+    with create_session(scoped=False) as session:
+        return str(session.scalars(query).first() or "")

@@ -1,0 +1,97 @@
+"""What people bring: a portrait or clip, together with the consent to use it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avatarlab_ops.errors import FaceRefused, RequestInvalid
+from avatarlab_ops.settings import Settings
+
+if TYPE_CHECKING:
+    from avatarlab_ops.trust.consent import Material, Scope
+
+NAME_CHARACTERS = 80  # of a file's name, kept in its key
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Who agrees, and what proves it: a document, or the text of a licence."""
+
+    subject: str
+    evidence: Path | None = None
+    licence: str | None = None
+
+
+def bring(settings: Settings, file: Path, leave: Leave) -> str:
+    """Keep a portrait or clip together with its consent, and return its s3:// reference.
+
+    It is looked at, so that admission has nothing left to look at. Raises MediaRefused or FaceRefused for
+    what no request could use, RequestInvalid for a consent without subject or proof; then nothing is kept.
+    """
+    from avatarlab_ops.media import foreign
+    from avatarlab_ops.stages.admit import inspect
+    from avatarlab_ops.stores.objects import objects, split_or_refuse
+    from avatarlab_ops.trust.consent import Material
+
+    if not leave.subject.strip() or not (leave.evidence or (leave.licence or "").strip()):
+        raise RequestInvalid("name the person who agrees, and give a signed release or the text of a licence")
+    foreign.probe(file)
+    sha256 = _sha256(file)
+    key = f"uploads/{sha256[:12]}/{safe_name(file.name)}"
+    stored = objects(settings).put_if_absent(settings.bucket_inputs, key, file)
+    _, _, objection = inspect(settings, stored.uri)
+    if objection:
+        if stored.created:
+            objects(settings).delete(*split_or_refuse(stored.uri))
+        raise FaceRefused(objection)
+    material = Material("likeness", sha256, stored.uri)
+    record_consent(settings, material, leave)
+    return stored.uri
+
+
+def safe_name(name: str) -> str:
+    """A file's name as an object may be called: letters, digits, `.`, `_` and `-`, its type kept.
+
+    >>> safe_name("Anna & Ben (final).PNG")
+    'Anna-Ben-final-.PNG'
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "file"
+    return plain[-NAME_CHARACTERS:].lstrip("-.")
+
+
+def record_consent(
+    settings: Settings,
+    material: Material,
+    leave: Leave,
+    *,
+    scope: Scope | None = None,
+    period: Sequence[datetime | None] = (None, None),
+) -> str:
+    """Store the evidence, write the record and return its id. `period`: when it begins and ends."""
+    from avatarlab_ops.stores.catalog import transaction
+    from avatarlab_ops.stores.objects import objects
+    from avatarlab_ops.trust import consent
+
+    document = None
+    if leave.evidence:
+        sha256 = _sha256(leave.evidence)
+        key = f"{sha256}/{safe_name(leave.evidence.name)}"
+        stored = objects(settings).put_if_absent(settings.bucket_evidence, key, leave.evidence)
+        document = (stored.uri, sha256)
+    begins, until = period
+    with transaction(settings.pg_dsn) as db:
+        return consent.record(
+            db, material, subject=leave.subject, scope=scope, document=document, terms=leave.licence,
+            valid_from=begins, valid_until=until,
+        )  # fmt: skip
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,52 @@
+"""Leads a logged-in user from a render to its files, by addresses that stay the same.
+
+The large ones are fetched from the object store, by an address that soon expires; captions and poster come
+through this server, as a browser takes captions from the page's own origin only.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import RedirectResponse, Response
+
+from avatarlab_web import files
+from avatarlab_web.stores import Stores
+from avatarlab_web.studio.access import Viewer
+
+NAMES = {
+    "video": ("video.mp4", "video.webm"),
+    "captions": ("captions.vtt",),
+    "subtitles": ("captions.srt",),
+    "poster": ("poster.jpg",),
+    "manifest": ("manifest.json",),
+}
+PASSED = {"captions.vtt": "text/vtt; charset=utf-8", "poster.jpg": "image/jpeg"}  # through this server
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/renders/{render_id}/{file}")
+def published_file(
+    render_id: str,
+    file: Literal["video", "captions", "subtitles", "poster", "manifest"],
+    _who: Viewer,
+    stores: Stores,
+    *,
+    download: bool = False,
+) -> Response:
+    """One file of a published render; 404 while there is none."""
+    from avatarlab_ops.errors import ReferenceRefused
+    from avatarlab_ops.renders import listing
+
+    try:
+        there = listing.one(stores, render_id).files
+    except ReferenceRefused as error:
+        raise HTTPException(404, str(error)) from error
+    name = next((name for name in NAMES[file] if name in there), None)
+    if name is None:
+        raise HTTPException(404, f"render {render_id} shows no {file}")
+    if name in PASSED and not download:
+        headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
+        return Response(files.read(stores, render_id, name), 200, headers, PASSED[name])
+    return RedirectResponse(files.link(stores, render_id, name, save=download))

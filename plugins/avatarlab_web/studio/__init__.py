@@ -1,0 +1,1 @@
+"""The Studio: pages under /avatarlab/ where people make, watch and manage videos."""

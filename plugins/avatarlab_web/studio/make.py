@@ -1,0 +1,88 @@
+"""The page on which a video is composed, and what it asks for while somebody writes."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, Response
+from starlette.datastructures import FormData, UploadFile
+
+from avatarlab_ops.errors import InputError, ReferenceRefused
+from avatarlab_ops.graph import STAGES
+from avatarlab_ops.media.probe import Limits
+from avatarlab_ops.renders import avatars, intake, listing
+from avatarlab_ops.request import MAX_SCRIPT_CHARACTERS, AvatarRequest
+from avatarlab_ops.settings import Settings
+from avatarlab_web.stores import Stores
+from avatarlab_web.studio import voices
+from avatarlab_web.studio.access import Author
+from avatarlab_web.studio.page import show, text, texts
+from avatarlab_web.studio.videos import spoken
+
+Json = dict[str, Any]
+FORM_BYTES = 64 * 1024  # of an upload besides its file
+router = APIRouter()
+
+
+@router.get("/make")
+def make(request: Request, _who: Author, stores: Stores, like: str = "") -> Response:
+    """The form; `like` fills it with what an earlier render was asked for."""
+    earlier = _earlier(stores, like)
+    chosen = earlier or AvatarRequest.parse({"script": "-", "avatar": {"uri": "s3://inputs/-"}}).canonical()
+    return show(
+        request, "make.html", here="make", avatars=avatars.usable(stores), voices=voices.voices(),
+        earlier=earlier, chosen=chosen, like=like, script=spoken(earlier) if earlier else "",
+        earlier_json=json.dumps(earlier) if earlier else "", most=MAX_SCRIPT_CHARACTERS,
+        stages=json.dumps({name: text(f"stage.{name}") for name in STAGES if f"stage.{name}" in texts()}),
+    )  # fmt: skip
+
+
+def _earlier(settings: Settings, render_id: str) -> Json | None:
+    if not render_id:
+        return None
+    try:
+        body = listing.one(settings, render_id).request.body
+    except ReferenceRefused:
+        return None
+    return {name: value for name, value in body.items() if name != "idempotency_key"}
+
+
+@router.post("/avatars")
+async def bring(request: Request, _who: Author, stores: Stores) -> Response:
+    """Keep an uploaded portrait or clip and the consent to use it; the form is read after the login."""
+    length = int(request.headers.get("content-length") or 0)
+    if not 0 < length <= Limits().max_bytes + FORM_BYTES:
+        return JSONResponse({"detail": text("upload.size", most=Limits().max_bytes >> 20)}, 413)
+    async with request.form(max_files=2, max_fields=4) as form:
+        try:
+            uri = await run_in_threadpool(_keep, stores, form)
+        except InputError as error:
+            return JSONResponse({"detail": str(error), "code": error.code}, 422)
+    return JSONResponse({"uri": uri}, 201)
+
+
+def _keep(settings: Settings, form: FormData) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        file, evidence = (_written(form.get(name), Path(folder) / name) for name in ("file", "evidence"))
+        if file is None:
+            raise InputError(text("upload.nothing"))
+        licence = str(form.get("licence") or "").strip() or None
+        return intake.bring(settings, file, intake.Leave(str(form.get("subject") or ""), evidence, licence))
+
+
+def _written(given: Any, folder: Path) -> Path | None:
+    """An uploaded file on disk, under a name that is safe; None where none was chosen."""
+    import shutil
+
+    if not isinstance(given, UploadFile) or not given.filename:
+        return None
+    folder.mkdir()
+    path = folder / intake.safe_name(given.filename)
+    with path.open("wb") as out:
+        shutil.copyfileobj(given.file, out)
+    return path

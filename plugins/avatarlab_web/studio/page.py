@@ -1,0 +1,78 @@
+"""How a page is made: its template, its texts, and the headers under which a browser shows it."""
+
+from __future__ import annotations
+
+import functools
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from avatarlab_web import files
+from avatarlab_web.stores import stores
+
+HERE = Path(__file__).parent
+PAGES = ("videos", "make")  # of the bar above every page
+_PAGES = Environment(
+    loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+
+
+@functools.cache
+def texts() -> dict[str, str]:
+    """Every text that a person reads, by its name; another language is another file like this."""
+    return dict(json.loads((HERE / "texts.json").read_text(encoding="utf-8")))
+
+
+def text(name: str, **values: Any) -> str:
+    """The text of that name, with its values filled in."""
+    return texts()[name].format(**values)
+
+
+def when(moment: datetime | None) -> str:
+    """A time as the page carries it; the browser shows it in the reader's own zone."""
+    return moment.strftime("%Y-%m-%d %H:%M") + " UTC" if moment else ""
+
+
+def seconds(value: float) -> str:
+    """A length as people say it: 8 s, 1:04 min.
+
+    >>> seconds(8.2), seconds(64)
+    ('8.2 s', '1:04 min')
+    """
+    if value < 60:
+        return f"{value:.1f} s".replace(".0 s", " s")
+    return f"{int(value // 60)}:{int(value % 60):02d} min"
+
+
+_PAGES.globals |= {"pages": PAGES, "t": text, "when": when, "seconds": seconds, "known": texts}
+
+
+def show(request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
+    """A page, under headers that let it load from this server and the object store only."""
+    base = request.scope["root_path"]
+    html = _PAGES.get_template(template).render(
+        base=base, api=f"{base}/api/v1", airflow=base.rpartition("/avatarlab")[0],
+        embedded=request.query_params.get("in") == "run", **values,
+    )  # fmt: skip
+    return HTMLResponse(html, status_code, headers())
+
+
+def headers() -> dict[str, str]:
+    """What every page is sent with; links that open a video would leak through a referrer."""
+    store = files.public(stores()).s3_endpoint
+    policy = (
+        f"default-src 'self'; img-src 'self' data: blob: {store}; media-src 'self' blob: {store}; "
+        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+    )
+    return {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+    }

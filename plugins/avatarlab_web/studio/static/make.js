@@ -1,0 +1,187 @@
+// The page on which a video is composed.
+"use strict";
+const form = $("#make");
+const earlier = form.dataset.earlier ? JSON.parse(form.dataset.earlier) : null;
+const firstScript = form.script.value;
+const PACE = 3.1; // words a second, as the voices speak
+
+function labels() {
+  const pairs = form.labels.value.split(",").map((one) => one.trim()).filter(Boolean);
+  return Object.fromEntries(pairs.map((one) => {
+    const [name, ...rest] = one.split("=");
+    if (!rest.length) throw new Error(form.dataset.badLabel);
+    return [name.trim(), rest.join("=").trim()];
+  }));
+}
+
+// The request as the form stands: what an earlier one said, changed by what is on the page.
+function request() {
+  const given = new FormData(form);
+  const [speech, voice] = given.get("voice").split("/");
+  const kind = given.get("background");
+  const background = { kind };
+  if (kind === "colour") background.colour = given.get("colour");
+  const kept = earlier ?? {};
+  const output = { ...kept.output, aspect: given.get("aspect"), resolution: given.get("resolution"), container: kind === "transparent" ? "webm" : "mp4" };
+  if (kind === "original" && output.fit === "person") delete output.fit;
+  return {
+    ...kept,
+    script: earlier && form.script.value === firstScript ? earlier.script : form.script.value,
+    avatar: kept.avatar?.uri === given.get("avatar") ? kept.avatar : { uri: given.get("avatar") },
+    engines: { ...kept.engines, speech },
+    voice: kept.voice_sample?.uri ? null : voice,
+    language: $("[name=voice]:checked", form).dataset.language,
+    background,
+    output,
+    captions: given.get("captions"),
+    labels: labels(),
+  };
+}
+
+function wrong(text, within = form) {
+  const box = $("[data-wrong]", within);
+  box.textContent = text;
+  box.hidden = !text;
+}
+
+function count() {
+  const text = form.script.value.trim();
+  const words = text ? text.split(/\s+/).length : 0;
+  const told = $("#script-count");
+  const length = words / PACE;
+  const spoken = length < 60 ? `${Math.ceil(length)} s` : `${Math.floor(length / 60)}:${String(Math.round(length % 60)).padStart(2, "0")} min`;
+  told.textContent = told.dataset.count.replace("%c", text.length) + (words ? ` · ${told.dataset.length.replace("%s", spoken)}` : "");
+}
+
+function preview() {
+  const frame = $("[data-frame]");
+  const chosen = $("[name=avatar]:checked", form);
+  const kind = $("[name=background]:checked", form).value;
+  form.colour.hidden = kind !== "colour";
+  frame.className = `frame shape-${$("[name=aspect]:checked", form).value.replace(":", "-")} ${kind}`;
+  frame.style.setProperty("--colour", form.colour.value);
+  const media = chosen && $("img, video", chosen.closest("label")).cloneNode();
+  frame.replaceChildren(...(media ? [media] : []));
+}
+
+let asking;
+async function estimate() {
+  asking?.abort();
+  asking = new AbortController();
+  wrong("");
+  if (!form.script.value.trim() || !$("[name=avatar]:checked", form)) return;
+  try {
+    const body = JSON.stringify(request());
+    const answer = await fetch(form.dataset.estimate, { method: "POST", headers: { "Content-Type": "application/json" }, body, signal: asking.signal });
+    const told = await answer.json();
+    if (!answer.ok) return wrong(refusal(told, answer));
+    tell(told);
+  } catch (error) {
+    if (error.name !== "AbortError") wrong(error.message);
+  }
+}
+
+function tell(found) {
+  const work = Math.max(1, Math.round(found.predicted_s));
+  const length = work < 60 ? `${work} s` : `${Math.floor(work / 60)}:${String(work % 60).padStart(2, "0")} min`;
+  $("#said").textContent = found.predicted_s ? form.dataset.work.replace("%s", length) : form.dataset.all;
+  const names = JSON.parse(form.dataset.stages);
+  const reused = found.cached.map((one) => names[one]).filter(Boolean).join(", ");
+  $("#reused").textContent = [reused && form.dataset.reused.replace("%s", reused), ...found.warnings].filter(Boolean).join(" ");
+}
+
+let pause;
+function changed() {
+  count();
+  preview();
+  clearTimeout(pause);
+  pause = setTimeout(estimate, 500);
+}
+
+let key = crypto.randomUUID();
+async function go(event) {
+  event.preventDefault();
+  const button = $("button.first", form);
+  if (!form.script.value.trim()) return wrong(form.dataset.noScript) ?? form.script.focus();
+  if (!$("[name=avatar]:checked", form)) return wrong(form.dataset.noAvatar) ?? $(".face", form).focus();
+  const before = button.textContent;
+  button.disabled = true;
+  button.textContent = form.dataset.going;
+  try {
+    const told = await call("POST", form.action, request(), key);
+    location.assign(form.dataset.videos + told.id);
+  } catch (error) {
+    key = crypto.randomUUID(); // what was refused is asked anew under a name of its own
+    wrong(error.message);
+    button.disabled = false;
+    button.textContent = before;
+  }
+}
+
+const heard = new Audio();
+function hear(button) {
+  for (const other of $$(".hear")) other.classList.toggle("playing", other === button);
+  heard.src = button.dataset.hear;
+  heard.onended = () => button.classList.remove("playing");
+  heard.play().catch((error) => trouble(document.body.dataset.failed + error.message));
+}
+
+// Adding a portrait: the file, who is shown, and what proves that they agree, in one step.
+const bring = $("#bring");
+function chose() {
+  const [file] = bring.file.files;
+  $("[data-chosen]", bring).textContent = file ? file.name : "";
+}
+async function send(event) {
+  event.preventDefault();
+  const button = $("button.first", bring);
+  const before = button.textContent;
+  button.disabled = true;
+  button.textContent = bring.dataset.sending;
+  wrong("", bring);
+  try {
+    const answer = await fetch(bring.action, { method: "POST", body: new FormData(bring) });
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(told.detail);
+    await choose(told.uri);
+    bring.closest("dialog").close();
+    bring.reset();
+    chose();
+  } catch (error) {
+    wrong(error.message, bring);
+  }
+  button.disabled = false;
+  button.textContent = before;
+}
+
+// The gallery as it is now, with the new avatar chosen; what was written stays.
+async function choose(uri) {
+  const fresh = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+  $(".gallery").replaceWith(fresh.querySelector(".gallery"));
+  const added = $$("[name=avatar]", form).find((one) => one.value === uri);
+  if (added) added.checked = true;
+  changed();
+  added?.focus();
+}
+
+for (const name of ["dragover", "drop"]) {
+  document.addEventListener(name, (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    if (name !== "drop") return;
+    const dialog = $("#upload");
+    if (!dialog.open) dialog.showModal();
+    bring.file.files = event.dataTransfer.files;
+    chose();
+  });
+}
+bring.file.addEventListener("change", chose);
+bring.addEventListener("submit", send);
+form.addEventListener("input", changed);
+form.addEventListener("submit", go);
+document.addEventListener("click", (event) => {
+  const target = event.target.closest("[data-hear], [data-close]");
+  if (target?.dataset.hear) hear(target);
+  if (target?.hasAttribute("data-close")) target.closest("dialog").close();
+});
+changed();

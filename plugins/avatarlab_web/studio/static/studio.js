@@ -1,0 +1,125 @@
+// What every page needs: times in the reader's zone, live parts, dialogs, calls of the API.
+"use strict";
+const $ = (selector, within = document) => within.querySelector(selector);
+const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+const shown = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+function localise(within = document) {
+  for (const time of $$("time[datetime]", within)) time.textContent = shown.format(new Date(time.dateTime));
+}
+
+function trouble(text) {
+  const box = $("#trouble");
+  box.textContent = text;
+  box.hidden = !text;
+}
+
+function say(text) {
+  if (text && $("#news").textContent !== text) $("#news").textContent = text;
+}
+
+// Calls the API and returns its answer; a refusal is thrown as the sentence that explains it.
+async function call(method, address, body, key = crypto.randomUUID()) {
+  const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+  if (method === "POST") headers["Idempotency-Key"] = key;
+  const answer = await fetch(address, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(refusal(told, answer));
+  return { ...told, location: answer.headers.get("Location") };
+}
+
+function refusal(told, answer) {
+  const fields = (told.errors ?? []).map((one) => one.detail ?? one.message ?? "").filter(Boolean);
+  const detail = typeof told.detail === "string" ? told.detail : told.title;
+  return [detail, ...fields.filter((one) => !detail?.includes(one))].filter(Boolean).join("; ") || `${answer.status}`;
+}
+
+// A part of the page that its server draws anew until what it shows is over; then the whole page is.
+function follow(part) {
+  const look = async () => {
+    try {
+      const answer = await fetch(part.dataset.live);
+      if (!answer.ok) throw new Error(answer.status);
+      part.innerHTML = await answer.text();
+      localise(part);
+      trouble("");
+      const news = $("[data-news]", part);
+      say(news?.dataset.news);
+      if (news?.hasAttribute("data-over")) return location.reload();
+    } catch {
+      trouble(document.body.dataset.lost);
+    }
+    setTimeout(look, 1000);
+  };
+  setTimeout(look, 1000);
+}
+
+// A list in which something still moves is drawn anew as a whole, unless somebody is at work in it.
+function refresh(list) {
+  setInterval(async () => {
+    if (document.hidden || list.contains(document.activeElement)) return;
+    const answer = await fetch(location.href).catch(() => null);
+    if (!answer?.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-refresh], .cards");
+    if (fresh) list.innerHTML = fresh.innerHTML;
+    localise(list);
+  }, Number(list.dataset.refresh));
+}
+
+async function act(button) {
+  const form = button.closest("form");
+  if (form && !form.reportValidity()) return;
+  const asked = new URLSearchParams(form ? new FormData(form) : undefined);
+  button.disabled = true;
+  try {
+    await call(button.dataset.call, asked.size ? `${button.dataset.to}?${asked}` : button.dataset.to);
+    location.assign(button.dataset.then ?? location.href);
+  } catch (error) {
+    button.disabled = false;
+    button.closest("dialog")?.close();
+    trouble(document.body.dataset.failed + error.message);
+  }
+}
+
+async function judge(form) {
+  const given = new FormData(form);
+  const ratings = {};
+  for (const [name, value] of given) if (name !== "comment") ratings[name] = Number(value);
+  const comment = given.get("comment").trim();
+  try {
+    await call("POST", form.action, { ratings, comments: comment ? { video: comment } : {} });
+    form.replaceChildren(Object.assign(document.createElement("p"), { textContent: form.dataset.thanks, role: "status" }));
+  } catch (error) {
+    trouble(document.body.dataset.failed + error.message);
+  }
+}
+
+// A frame of Airflow's page may not navigate it; a link that its own document follows may.
+function leave(event) {
+  if (window.parent === window) return;
+  event.preventDefault();
+  const link = window.parent.document.createElement("a");
+  link.href = event.target.href;
+  window.parent.document.body.append(link);
+  link.click();
+  link.remove();
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button?.dataset.dialog) document.getElementById(button.dataset.dialog).showModal();
+  if (button?.dataset.call) {
+    event.preventDefault();
+    act(button);
+  }
+  if (event.target.closest("a[data-outside]")) leave(event);
+});
+document.addEventListener("submit", (event) => {
+  if (event.target.matches("[data-feedback]")) {
+    event.preventDefault();
+    judge(event.target);
+  }
+});
+localise();
+$$("[data-live]").forEach(follow);
+$$("[data-refresh]").forEach(refresh);

@@ -1,0 +1,169 @@
+"""The list of videos, and the page of one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+
+from avatarlab_ops.errors import AvatarlabError, InputError, ReferenceRefused
+from avatarlab_ops.renders import listing, status
+from avatarlab_ops.settings import Settings
+from avatarlab_web import runs
+from avatarlab_web.published import NAMES
+from avatarlab_web.stores import Stores
+from avatarlab_web.studio import words
+from avatarlab_web.studio.access import Author, Viewer
+from avatarlab_web.studio.page import seconds, show, text
+
+Json = dict[str, Any]
+FINAL = ("published", "failed", "cancelled")
+SHOWN = {  # the filters above the list
+    "running": ("accepted", "running"),
+    "published": ("published",),
+    "failed": ("failed", "cancelled"),
+}
+router = APIRouter()
+
+
+@router.get("/videos")
+def videos(
+    request: Request,
+    who: Viewer,
+    stores: Stores,
+    *,
+    state: str = "",
+    label: str = "",
+    mine: bool = False,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:
+    """Cards of the newest videos."""
+    name, _, value = label.partition("=")
+    wanted = listing.Wanted(
+        states=SHOWN.get(state, ()),
+        labels=((name, value),) if name else (),
+        caller=who.name if mine else None,
+    )
+    page = listing.page(stores, wanted, cursor=cursor, limit=24)
+    return show(
+        request, "videos.html", here="videos", cards=[card(one) for one in page.renders],
+        cursor=page.cursor, state=state, label=label, mine=mine, author=who.may("author"),
+        moving=any(one.render.state not in FINAL for one in page.renders),
+    )  # fmt: skip
+
+
+def card(one: listing.Listed) -> Json:
+    """What a card shows of a render."""
+    render, asked = one.render, one.request.body
+    length = (render.measures or {}).get("duration_s")
+    return {
+        "id": render.id, "title": title(asked), "caller": one.request.caller,
+        "state": "withdrawn" if render.withdrawn_at else render.state, "labels": asked.get("labels", {}),
+        "created_at": render.created_at, "poster": "poster.jpg" in one.files,
+        "length": seconds(length) if length else "",
+        "reason": render.error if render.state == "failed" else "",
+    }  # fmt: skip
+
+
+def title(request: Json) -> str:
+    """The first words of a script."""
+    said = spoken(request)
+    return said if len(said) <= 90 else f"{said[:88].rsplit(' ', 1)[0]} …"
+
+
+def spoken(request: Json) -> str:
+    """The whole script as one text."""
+    script = request["script"]
+    return script if isinstance(script, str) else " ".join(line["text"] for line in script)
+
+
+@router.get("/videos/{render_id}")
+def video(request: Request, who: Viewer, stores: Stores, render_id: str) -> Response:
+    """One video: player, progress, figures, reason of failure, files, lineage."""
+    try:
+        found = status.of(stores, render_id)
+    except ReferenceRefused as error:
+        return show(request, "nothing.html", here="videos", reason=str(error), status_code=404)
+    asked = listing.one(stores, render_id)
+    return show(
+        request, "video.html", here="videos", author=who.may("author"), asked=asked.request.body,
+        caller=asked.request.caller, title=title(asked.request.body), script=spoken(asked.request.body),
+        files=[file for file, names in NAMES.items() if set(names) & set(asked.files)],
+        opinions=_opinions(stores, found), lineage=_lineage(stores, found), **_seen(found),
+    )  # fmt: skip
+
+
+@router.get("/videos/{render_id}/live")
+def live(request: Request, _who: Viewer, stores: Stores, render_id: str) -> Response:
+    """The part of a video's page that moves while it is made."""
+    try:
+        found = status.of(stores, render_id)
+    except ReferenceRefused:
+        return Response(status_code=404)
+    return show(request, "_progress.html", **_seen(found))
+
+
+def _seen(found: status.RenderStatus) -> Json:
+    over = found.state in FINAL
+    return {
+        "seen": found, "over": over, "news": words.news(found), "left": _left(found),
+        "steps": [words.step(stage, over=over) for stage in found.stages],
+        "measures": words.measures(found.measures), "advice": words.advice(found.error_code),
+        "playable": found.state == "published" and found.withdrawn_at is None,
+    }  # fmt: skip
+
+
+def _left(found: status.RenderStatus) -> str:
+    """How long it still takes, or took."""
+    if found.ended_at:
+        took = seconds((found.ended_at - found.created_at).total_seconds())
+        return text("progress.over", state=text(f"state.{found.state}"), took=took)
+    if not found.expected_end:
+        return ""
+    left_s = (found.expected_end - datetime.now(UTC)).total_seconds()
+    return text("progress.left", left=seconds(round(left_s))) if left_s > 1 else text("progress.soon")
+
+
+def _opinions(settings: Settings, found: status.RenderStatus) -> list[Any]:
+    from avatarlab_ops.renders import feedback
+
+    return feedback.of_video(settings, found.render_id) if found.state == "published" else []
+
+
+def _lineage(settings: Settings, found: status.RenderStatus) -> str:
+    from avatarlab_ops.lineage import query, svg
+
+    return svg.drawn(query.trace(settings, found.render_id)) if found.state == "published" else ""
+
+
+@router.post("/videos/{render_id}/feedback")
+def judge(render_id: str, opinion: Json, who: Author, stores: Stores) -> Response:
+    """Keep what somebody thinks of a video, in place of what they thought before."""
+    from avatarlab_ops.renders import feedback
+
+    try:
+        feedback.give(stores, render_id, feedback.Opinion.parse(opinion), caller=who.name)
+    except InputError as error:
+        return JSONResponse({"detail": str(error), "code": error.code}, 422)
+    return JSONResponse({}, 201)
+
+
+@router.get("/runs/{run_id:path}")
+def run(request: Request, _who: Viewer, stores: Stores, run_id: str, dag: str = runs.DAG) -> Response:
+    """The video of an Airflow run, as a tab of its page."""
+    try:
+        renders = status.renders_of_run(stores, run_id)
+    except AvatarlabError as error:
+        return show(request, "nothing.html", here="", reason=str(error), status_code=503)
+    if not renders:
+        return show(request, "nothing.html", here="", reason=_without_render(dag, run_id))
+    return RedirectResponse(f"{request.scope['root_path']}/videos/{renders[0]}?in=run")
+
+
+def _without_render(dag: str, run_id: str) -> str:
+    """Why a run has no video: another DAG's, refused with the reason that its note gives, or not begun."""
+    if dag != runs.DAG:
+        return text("run.other")
+    return runs.note(run_id) or text("run.none.how")

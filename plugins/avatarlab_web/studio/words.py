@@ -1,0 +1,94 @@
+"""Figures and reasons as sentences for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from avatarlab_ops.errors import AvatarlabError
+from avatarlab_ops.renders.status import RenderStatus, StageStatus
+from avatarlab_web.studio.page import seconds, text, texts
+
+GOOD_R, FAIR_R = 0.8, 0.6  # correlation of the lips with the sound; 0.6 is where a warning begins
+Json = Mapping[str, Any]
+
+
+def measures(found: Json) -> list[str]:
+    """What was measured of a published video, the most telling first."""
+    return [*_shape(found), *_lips(found), *_speech(found), *_picture(found)]
+
+
+def _shape(found: Json) -> Iterator[str]:
+    if {"duration_s", "width", "height", "fps"} <= found.keys():
+        size = {name: found[name] for name in ("width", "height", "fps")}
+        yield text("measure.shape", length=seconds(found["duration_s"]), **size)
+
+
+def _lips(found: Json) -> Iterator[str]:
+    if "lip_gap_r" not in found:
+        return
+    if found["lip_gap_r"] < FAIR_R:
+        yield text("measure.lips.bad")
+        return
+    ms = round(found.get("lip_lag_ms", 0))
+    side = "none" if ms == 0 else "late" if ms > 0 else "early"
+    how = "good" if found["lip_gap_r"] >= GOOD_R else "fair"
+    yield text(f"measure.lips.{how}", lag=text(f"measure.lag.{side}", ms=abs(ms)))
+
+
+def _speech(found: Json) -> Iterator[str]:
+    if found.get("words") and found.get("speech_s"):
+        pace = round(found["words"] / found["speech_s"] * 60)
+        yield text("measure.speech", words=found["words"], length=seconds(found["speech_s"]), pace=pace)
+    if "loudness_lufs" in found:
+        yield text("measure.loudness", lufs=f"{found['loudness_lufs']:.0f}".replace("-", "\u2212"))
+
+
+def _picture(found: Json) -> Iterator[str]:
+    if "alpha_coverage" in found:
+        yield text("measure.coverage", share=round(found["alpha_coverage"] * 100))
+    lacking = found.get("frames_without_face")
+    if lacking:
+        yield text("measure.faces.lacking", frames=lacking, all=found.get("frames", "?"))
+    elif lacking == 0:
+        yield text("measure.faces")
+
+
+def advice(code: str | None) -> str:
+    """What to do about a failure of that code."""
+    return text(f"advice.{code}" if f"advice.{code}" in texts() else "advice.other")
+
+
+def codes(error: type[AvatarlabError] = AvatarlabError) -> Iterator[str]:
+    """Every code with which a render can fail."""
+    for child in error.__subclasses__():
+        yield child.code
+        yield from codes(child)
+
+
+def step(stage: StageStatus, *, over: bool) -> dict[str, Any]:
+    """One stage as a line of the page: its name, a sentence, and how far it is from 0 to 1."""
+    state = "stopped" if over and stage.state in ("pending", "running", "waiting") else stage.state
+    done = state in ("done", "cached", "not_needed")
+    share = 1.0 if done else stage.done / stage.total if stage.total else 0.0
+    said = text(f"stage.state.{state}")
+    if state == "done" and stage.compute_s >= 0.05:  # below, seconds show as 0
+        said = seconds(stage.compute_s)
+    if state == "running" and stage.total:
+        said = text("stage.amount", done=stage.done, total=stage.total, unit=stage.unit)
+    rate = f"{stage.rate:.0f}" if state == "running" and stage.rate >= 1 else ""
+    return {
+        "stage": stage.stage, "name": text(f"stage.{stage.stage}"), "state": state, "said": said,
+        "share": round(share, 3), "rate": text("stage.rate", rate=rate, unit=stage.unit) if rate else "",
+    }  # fmt: skip
+
+
+def news(found: RenderStatus) -> str:
+    """The one sentence that a screen reader is told when it changes."""
+    running = [stage for stage in found.stages if stage.state in ("running", "waiting")]
+    if found.state in ("accepted", "running") and not running:
+        return text("progress.queued") if found.state == "accepted" else text("state.running")
+    if found.state == "running":
+        state = text(f"stage.state.{running[-1].state}")
+        return text("progress.said", stage=text(f"stage.{running[-1].stage}"), state=state)
+    return text(f"state.{found.state}")

@@ -1,0 +1,168 @@
+"""The Studio's pages over real stores; Airflow's login and a real browser are tried in tests/e2e."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from avatarlab_web.api.access import Caller
+from avatarlab_web.app import app
+from avatarlab_web.stores import stores as where_stores_are
+from avatarlab_web.studio import page, words
+from avatarlab_web.studio.access import viewer
+from starlette.testclient import TestClient
+
+from avatarlab_ops import graph, pipeline
+from avatarlab_ops.errors import FaceRefused
+from avatarlab_ops.renders import avatars
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.objects import objects
+
+from .material import astronaut, located, png
+
+OWN = {"sec-fetch-site": "same-origin"}
+FOREIGN = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
+
+
+@pytest.fixture
+def roles() -> set[str]:
+    return {"reader", "author"}
+
+
+@pytest.fixture
+def studio(stores: Settings, roles: set[str]) -> Iterator[TestClient]:
+    app.dependency_overrides = {
+        viewer: lambda: Caller("anna", lambda role: role in roles),
+        where_stores_are: lambda: stores,
+    }
+    page.stores, before = (lambda: stores), page.stores
+    yield TestClient(app, headers=OWN)
+    page.stores = before
+    app.dependency_overrides = {}
+
+
+@pytest.fixture(scope="module")
+def failed(stores: Settings, portrait: str) -> str:
+    asked = {"script": "It <b>fails</b>.", "avatar": {"uri": portrait}, "labels": {"campaign": "spring"}}
+    render_id = pipeline.submit(stores, asked, caller="anna")
+    reason = FaceRefused("no face was found <script>alert(1)</script>")
+    pipeline.fail(stores, render_id, reason, stage="admit")
+    return render_id
+
+
+def test_a_failed_video_says_why_at_which_step_and_what_to_do(studio: TestClient, failed: str) -> None:
+    shown = studio.get(f"/videos/{failed}").text
+    assert "no face was found &lt;script&gt;" in shown
+    assert "<script>alert" not in shown
+    assert page.text("stage.admit") in shown
+    assert page.text("advice.face_refused") in shown
+    assert f"/make?like={failed}" in shown
+
+
+def test_the_list_shows_cards_and_chooses_by_state_label_and_caller(studio: TestClient, failed: str) -> None:
+    for query in ("", "?state=failed", "?label=campaign%3Dspring", "?mine=1"):
+        assert f"/videos/{failed}" in studio.get(f"/videos{query}").text, query
+    for query in ("?state=published", "?label=campaign%3Dautumn"):
+        assert f"/videos/{failed}" not in studio.get(f"/videos{query}").text, query
+
+
+def test_pages_load_from_this_server_and_the_store_only(studio: TestClient, stores: Settings) -> None:
+    sent = studio.get("/videos").headers
+    policy = dict(part.strip().partition(" ")[::2] for part in sent["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'self'"
+    assert policy["frame-ancestors"] == "'self'"
+    assert stores.s3_endpoint in policy["media-src"]
+    assert sent["x-content-type-options"] == "nosniff"
+    assert sent["referrer-policy"] == "no-referrer"
+
+
+def test_who_is_not_logged_in_is_led_to_the_login_and_a_file_is_no_exception() -> None:
+    nobody = TestClient(app, follow_redirects=False)
+    for path in (
+        "/videos",
+        "/make",
+        "/static/studio.css",
+        "/renders/x/poster",
+        "/voices/hibari/heart/sample",
+    ):
+        answer = nobody.get(path)
+        assert answer.status_code == 303, path
+        assert answer.headers["location"].startswith("/auth/login/?next="), path
+    assert nobody.post("/avatars", files={"file": b"x"}).status_code == 401
+
+
+def test_a_viewer_sees_videos_and_no_button_that_changes_them(
+    studio: TestClient, roles: set[str], failed: str
+) -> None:
+    roles.remove("author")
+    assert "/make" not in studio.get(f"/videos/{failed}").text.partition("</header>")[2]
+    assert studio.get("/make").status_code == 403
+    assert studio.post("/avatars", files={"file": ("a.png", b"x")}).status_code == 403
+
+
+def test_a_portrait_is_kept_with_its_consent_and_can_be_chosen(studio: TestClient, stores: Settings) -> None:
+    other = astronaut()[:, ::-1]  # bytes that nobody brought before
+    files = {"file": ("Anna & co.png", png(other)), "evidence": ("release.pdf", b"I agree.")}
+    answer = studio.post("/avatars", files=files, data={"subject": "Anna <A.>"})
+    assert answer.status_code == 201, answer.text
+    (mine,) = [one for one in avatars.usable(stores) if one.uri == answer.json()["uri"]]
+    assert mine.subject == "Anna <A.>"
+    assert "Anna &lt;A.&gt;" in studio.get("/make").text
+
+
+def test_what_cannot_be_an_avatar_is_refused_by_name_and_not_kept(
+    studio: TestClient, stores: Settings, tmp_path: Path
+) -> None:
+    before = list(objects(stores).keys(stores.bucket_inputs))
+    faceless = located("scikit-image", "coffee.png").read_bytes()
+    proof = {"subject": "A cup", "licence": "CC0"}
+    refused = studio.post("/avatars", files={"file": ("cup.png", faceless)}, data=proof)
+    assert (refused.status_code, refused.json()["code"]) == (422, "face_refused")
+    text = studio.post("/avatars", files={"file": ("cup.png", b"no picture")}, data=proof)
+    assert (text.status_code, text.json()["code"]) == (422, "media_refused")
+    alone = studio.post("/avatars", files={"file": ("a.png", png(astronaut()))}, data={"subject": "A"})
+    assert "release" in alone.json()["detail"]
+    assert list(objects(stores).keys(stores.bucket_inputs)) == before
+
+
+def test_a_page_of_another_server_can_add_nothing(studio: TestClient) -> None:
+    answer = studio.post("/avatars", files={"file": ("a.png", b"x")}, headers=FOREIGN)
+    assert answer.status_code == 403
+
+
+def test_the_form_can_begin_with_what_an_earlier_video_was_asked_for(studio: TestClient, failed: str) -> None:
+    shown = studio.get(f"/make?like={failed}").text
+    assert "It &lt;b&gt;fails&lt;/b&gt;." in shown
+    assert "campaign=spring" in shown
+
+
+def test_a_voice_can_be_heard(studio: TestClient) -> None:
+    answer = studio.get("/voices/hibari/heart/sample")
+    assert answer.headers["content-type"] == "audio/wav"
+    assert answer.content[:4] == b"RIFF"
+    assert len(answer.content) > 24_000  # more than half a second
+    assert studio.get("/voices/hibari/nobody/sample").status_code == 404
+
+
+def test_every_stage_state_reason_and_name_in_a_page_has_its_text() -> None:
+    known = page.texts()
+    assert {f"stage.{name}" for name in graph.STAGES} <= known.keys()
+    assert {f"advice.{code}" for code in words.codes()} <= known.keys()
+    pages = "".join(path.read_text() for path in (page.HERE / "templates").glob("*.html"))
+    named = re.findall(r"""\bt\(["']([a-z0-9_.]+)["']\s*[,)]""", pages)
+    assert named
+    assert set(named) <= known.keys()
+
+
+def test_measures_are_told_in_words() -> None:
+    told = words.measures({
+        "duration_s": 8.0, "width": 1280, "height": 720, "fps": 25, "frames": 200, "lip_gap_r": 0.93,
+        "lip_lag_ms": -11.6, "words": 20, "speech_s": 8.0, "loudness_lufs": -16.1, "frames_without_face": 3,
+    })  # fmt: skip
+    assert told[0].startswith("8 s, 1280")
+    assert told[1] == "The lips follow the sound closely, 12 ms early"
+    assert "150 a minute" in told[2]
+    assert "3 of 200 frames" in told[-1]
+    assert "badly" in words.measures({"lip_gap_r": 0.41, "lip_lag_ms": 0})[0]
