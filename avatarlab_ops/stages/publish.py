@@ -20,16 +20,18 @@ from sqlalchemy.orm import Session
 
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.errors import ConsentError, InvariantBroken, RenderCancelled
-from avatarlab_ops.graph import DOCUMENTS, GRAPH, PUBLISH, recipe
+from avatarlab_ops.graph import DOCUMENTS, GRAPH, PUBLISH, SPEECH, recipe
 from avatarlab_ops.lineage import openlineage as events
+from avatarlab_ops.media import soundprint
+from avatarlab_ops.media.sound import read_sound
 from avatarlab_ops.plan import ROLES, Plan
 from avatarlab_ops.progress import silent
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import runner
-from avatarlab_ops.stages.context import Context, Product, stored
+from avatarlab_ops.stages.context import Context, Product, stored, workspace
 from avatarlab_ops.stores import outbox
-from avatarlab_ops.stores.catalog import ancestry, consents, lock, records, tables, transaction
+from avatarlab_ops.stores.catalog import ancestry, consents, lock, prints, records, tables, transaction
 from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
 from avatarlab_ops.trust import consent, credentials, signing
 from avatarlab_ops.version import code_version, environment
@@ -37,6 +39,7 @@ from avatarlab_ops.version import code_version, environment
 Json = dict[str, Any]
 WAIT_S = 600.0
 BUDGET_S = 1800.0  # for changing the bytes of what is published
+LONGEST_S = 4 * 3600.0  # of speech: far beyond what a script may hold
 UNSIGNED = "no content credentials: AVATARLAB_CONTENT_CREDENTIALS is off"
 DEVELOPMENT = "signed with a development certificate: nobody outside can tell whose it is"
 UNSTAMPED = "no time stamp: AVATARLAB_TIMESTAMP_URL names no authority"
@@ -56,6 +59,7 @@ def publish(settings: Settings, render_id: str) -> float:
             request = records.request_of(db, render)
             held = [consent.provenance(one) for one in _consents(db, render, request)]
         own = _make(settings, render, artifacts)
+        _listen(settings, artifacts[SPEECH.name])
         artifacts[PUBLISH.name] = own
         with transaction(settings.pg_dsn) as db:
             behind = {made.stage: made for made in ancestry.ancestry(db, render_id)} | artifacts
@@ -94,6 +98,19 @@ def _make(
         artifacts=artifacts, report=silent, wait=True, budget_s=BUDGET_S,
     )  # fmt: skip
     return made
+
+
+def _listen(settings: Settings, speech: tables.Artifact) -> None:
+    """Keep the print of what is said, once for all videos that say it."""
+    with transaction(settings.pg_dsn) as db:
+        if prints.known(db, speech.fingerprint):
+            return
+    with workspace(settings, PUBLISH.name) as folder:
+        sound, file = folder / "speech.wav", stored(settings, speech, "speech.wav")
+        objects(settings).download(file.bucket, file.key, sound, sha256=file.sha256, max_bytes=file.bytes)
+        heard = soundprint.kept(soundprint.words(read_sound(sound, soundprint.HZ, max_s=LONGEST_S)))
+    with transaction(settings.pg_dsn) as db:
+        prints.keep(db, speech.fingerprint, heard.tolist())
 
 
 def run(work: Context) -> Product:

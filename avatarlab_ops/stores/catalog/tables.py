@@ -11,12 +11,13 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
+    Integer,
     Text,
     UniqueConstraint,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 LIVE = ("accepted", "running", "published")
@@ -219,6 +220,15 @@ class ArtifactInput(Base):
     role: Mapped[str] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(index=True)
     source: Mapped[str | None] = mapped_column(ForeignKey("artifact.fingerprint"), index=True)
+
+
+class SoundPrint(Base):
+    """What a published video says, as words of 32 bits (media.soundprint); the artifact is its speech."""
+
+    __tablename__ = "sound_print"
+    __table_args__ = (Index("ix_sound_print_words", "words", postgresql_using="gin"),)
+    artifact: Mapped[str] = mapped_column(ForeignKey("artifact.fingerprint"), primary_key=True)
+    words: Mapped[list[int]] = mapped_column(ARRAY(Integer))
 
 
 class StageRun(Base):
