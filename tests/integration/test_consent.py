@@ -224,9 +224,9 @@ def test_a_withdrawn_video_is_gone_and_can_be_explained(stores: Settings, portra
         own, others = (records.artifacts_of(db, render_id) for render_id in (made.render_id, likeness))
         kept = objects(stores)
         sha256 = consents.find(db, consent_id).material
-    assert evict.of_material(stores, sha256) == (3, 0)
+    assert evict.of_material(stores, sha256) == (4, 0)
     left = {stage: kept.head(stores.bucket_artifacts, one.key) is not None for stage, one in own.items()}
-    assert left == {"speech": True, "face": False, "lipsync": False, "composite": False}
+    assert left == {"speech": True, "face": False, "lipsync": False, "composite": False, "publish": False}
     assert all(kept.head(stores.bucket_artifacts, one.key) for one in others.values())
     seen = status.of(stores, made.render_id)
     assert (seen.state, seen.withdrawn_reason, seen.video_uri) == ("published", "no more", None)

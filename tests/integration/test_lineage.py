@@ -271,7 +271,8 @@ def test_the_lineage_of_a_real_video_names_everything(
     manifest = documents(stores).find("manifests", second.render_id)
     assert manifest is not None
     made = {artifact["stage"]: artifact for artifact in document["artifacts"].values()}
-    assert set(made) == set(manifest["artifacts"]) == {"speech", "face", "matte", "lipsync", "composite"}
+    stages = {"speech", "face", "matte", "lipsync", "composite", "publish"}
+    assert set(made) == set(manifest["artifacts"]) == stages
     for stage, artifact in made.items():
         for name in ("fingerprint", "sha256", "engine", "params", "inputs", "code_version", "made_by"):
             assert artifact[name] == manifest["artifacts"][stage][name], (stage, name)

@@ -87,7 +87,7 @@ def test_the_manifest_holds_the_whole_provenance(
     kept = documents(stores).find("manifests", first.render_id)
     assert kept == manifest | {"_id": first.render_id}
     assert manifest["request"]["body"]["labels"] == {"who": "test"}
-    assert set(manifest["artifacts"]) == {"speech", "face", "matte", "lipsync", "composite"}
+    assert set(manifest["artifacts"]) == {"speech", "face", "matte", "lipsync", "composite", "publish"}
     speech = manifest["artifacts"]["speech"]
     assert list(speech["engine"]["weights"]) == ["hibari.onnx"]
     assert manifest["artifacts"]["lipsync"]["inputs"]["speech"]["fingerprint"] == speech["fingerprint"]

@@ -376,7 +376,7 @@ def test_the_manifest_names_all_that_made_the_video(portrait: Film) -> None:
     assert manifest["request"]["body"]["script"] == SCRIPT
     assert manifest["inputs"]["avatar"]["sha256"] == sha256(ASTRONAUT)
     assert manifest["code_version"] == code_version()
-    assert set(manifest["artifacts"]) == {"speech", "face", "matte", "lipsync", "composite"}
+    assert set(manifest["artifacts"]) == {"speech", "face", "matte", "lipsync", "composite", "publish"}
     for name, file in manifest["outputs"].items():
         assert file["sha256"] == sha256(portrait.folder / name), name
     for stage, made in manifest["artifacts"].items():
