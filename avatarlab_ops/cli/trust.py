@@ -1,17 +1,15 @@
-"""Whether a file is what it seems: verify."""
+"""Whether a file is what it seems, and the proof of it: verify, evidence."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
 from avatarlab_ops.cli.common import FILE, FORM, known_stores
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from avatarlab_ops.errors import InputError
 
 
 @click.command()
@@ -32,4 +30,21 @@ def verify(file: Path, form: str) -> None:
         click.echo(f"{'yes' if layer.recognised else 'no':<10}{layer.name}: {layer.says}")
 
 
-COMMANDS = (verify,)
+@click.command()
+@click.argument("video")
+@click.option("--out", type=FILE, help="Where to write it; VIDEO-evidence.zip if left out.")
+def evidence(video: str, out: Path | None) -> None:
+    """Write all that proves where VIDEO came from (a render's or DAG run's id, an address) to one ZIP."""
+    from avatarlab_ops.lineage.evidence import write
+
+    target = out or Path(f"{video.rstrip('/').rpartition('/')[2]}-evidence.zip")
+    try:
+        write(known_stores(), video, target)
+    except OSError as error:
+        raise InputError(
+            f"{target} cannot be written ({error.strerror}); choose another with --out"
+        ) from error
+    click.echo(f"evidence  {target}")
+
+
+COMMANDS = (verify, evidence)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +156,29 @@ def test_what_is_too_large_or_missing_is_refused(stores: Settings, tmp_path: Pat
         verify(stores, huge)
     with pytest.raises(InputError, match="cannot be read: No such file"):
         verify(stores, tmp_path / "nothing.mp4")
+
+
+def test_the_evidence_is_one_zip_that_proves_itself(
+    stores: Settings, made: status.Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("avatarlab_ops.cli.trust.known_stores", lambda: stores)
+    arguments = ["evidence", made.render_id, "--out", str(tmp_path / "pack.zip")]
+    assert CliRunner().invoke(cli.main, arguments).exit_code == 0
+    with zipfile.ZipFile(tmp_path / "pack.zip") as pack:
+        files = {name: pack.read(name) for name in pack.namelist()}
+    for line in files.pop("SHA256SUMS").decode().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256(files[name]).hexdigest() == digest
+    assert files["manifest.json"] == objects(stores).read(*split_or_refuse(made.manifest_uri))
+    models = {model["name"]: model for model in json.loads(files["models.json"])}
+    assert models["hibari.onnx"]["licence"] == "Apache-2.0"
+    assert json.loads(files["publish-hints.json"])["youtube"]["status"]["containsSyntheticMedia"] is True
+    assert {"likeness", "voice"} == {one["kind"] for one in json.loads(files["consents.json"]).values()}
+    page = files["index.html"].decode()
+    for told in (made.render_id, "test material", models["hibari.onnx"]["sha256"], "signed by Avatarlab"):
+        assert told in page
+    again = CliRunner().invoke(cli.main, arguments)
+    assert "cannot be written (File exists)" in str(again.output)
 
 
 def test_the_command_line_says_what_a_file_is(
