@@ -13,19 +13,23 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from running_site import AVATAR, ROOT, Site
 
 from avatarlab_ops.cli.client import BULK_DAG
 from avatarlab_ops.embedded import servers
+from avatarlab_ops.stores.catalog import tables as m
+from avatarlab_ops.stores.catalog import transaction
 
 README = (ROOT / "README.md").read_text()
+API_PAGE = (ROOT / "docs" / "api.md").read_text()
 BLOCKS = re.findall(r"^```\w*\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 TEMPLATE = {
     "script": "Hi {{name}}.",
     "avatar": {"uri": AVATAR},
     "output": {"resolution": "360p", "aspect": "1:1"},
 }
-ORDER = "order-1042"  # the run id that README's REST call chooses
+ORDER = "order-1042"  # the key under which README's REST call orders
 
 
 def block(beginning: str) -> str:
@@ -70,12 +74,21 @@ def shell(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Shell:
 
 @pytest.fixture(scope="module")
 def order(shell: Shell, site: Site) -> str:
-    """The run that README's REST call triggers."""
+    """The run that README's REST call begins."""
     if not shutil.which("curl"):
         pytest.skip("no curl here")
-    assert json.loads(shell.run(block("field()")))["dag_run_id"] == ORDER
-    assert site.finish(ORDER) == "success", site.client.tasks(ORDER)
-    return ORDER
+    shell.run(block("field()"))
+    assert (shell.folder / "hello.mp4").read_bytes()[4:8] == b"ftyp"
+    (run_id,) = runs_of(site, ORDER)
+    assert site.finish(run_id) == "success", site.client.tasks(run_id)
+    return run_id
+
+
+def runs_of(site: Site, key: str) -> list[str]:
+    """Runs of the renders that were ordered under this key."""
+    with transaction(site.settings.pg_dsn) as db:
+        asked = sa.select(m.Render.run_id).join(m.Request, m.Request.id == m.Render.request_id)
+        return [str(run) for run in db.scalars(asked.where(m.Request.idempotency_key == key))]
 
 
 def test_make_targets_named_in_readme_exist() -> None:
@@ -98,13 +111,24 @@ def test_the_request_of_the_page_is_rendered_without_airflow(shell: Shell) -> No
     assert (shell.folder / "video.mp4").read_bytes()[4:8] == b"ftyp"
 
 
-def test_rest_triggers_a_run_and_the_same_id_again_starts_nothing(
+def test_three_rest_calls_lead_to_a_video_and_the_same_key_again_starts_nothing(
     shell: Shell, site: Site, order: str
 ) -> None:
     before = site.client.run(order)
-    again = json.loads(shell.run(block("field()")))
-    assert again["detail"]["reason"] == "Unique constraint violation"
+    shell.run(block("field()"))
+    assert runs_of(site, ORDER) == [order]
     assert site.client.run(order) == before
+
+
+def test_the_python_example_of_the_api_page_fetches_a_video(shell: Shell, site: Site) -> None:
+    (example,) = re.findall(r"^```python\n(.*?)^```", API_PAGE, re.DOTALL | re.MULTILINE)
+    (shell.folder / "example.py").write_text(example)
+    password = json.loads((site.home / "airflow" / "passwords.json").read_text())["admin"]
+    login = {"AIRFLOW": site.address, "AIRFLOW_USER": "admin", "AIRFLOW_PASSWORD": password}
+    shell.env |= login
+    (shell.folder / "hello.mp4").unlink(missing_ok=True)
+    shell.run(f"{sys.executable} example.py")
+    assert (shell.folder / "hello.mp4").read_bytes()[4:8] == b"ftyp"
 
 
 def test_bulk_line_by_line(shell: Shell, site: Site) -> None:
