@@ -75,6 +75,9 @@ class Environment(BaseSettings):
     bulk_gpu_tasks: Tasks = 1
     bulk_cpu_tasks: Tasks = 1
     regenerate_cron: str | None = Field(default=None, description="a cron expression, as '0 3 * * *'")
+    webhook_networks: str = Field(
+        default="", description="private networks that webhooks may reach, as 10.1.0.0/16,127.0.0.0/8"
+    )
 
 
 def read() -> Environment:

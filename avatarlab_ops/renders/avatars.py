@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from avatarlab_ops.settings import Settings
 
@@ -45,7 +46,9 @@ def usable(settings: Settings) -> list[Avatar]:
         for record, source, was_prepared in db.execute(query):
             if source.sha256 in found or consent.state_of(record) != "valid":
                 continue
-            media = {name: source.media.get(name) for name in ("kind", "width", "height", "duration_s")}
+            media: dict[str, Any] = {
+                name: source.media.get(name) for name in ("kind", "width", "height", "duration_s")
+            }
             found[source.sha256] = Avatar(
                 source.uri, source.sha256, **media,
                 subject=record.subject, consent_id=record.id, prepared=was_prepared,

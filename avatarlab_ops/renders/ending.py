@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from avatarlab_ops.lineage.openlineage import EVENTS, post
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores import webhooks
 from avatarlab_ops.stores.catalog import records
 
 
@@ -23,4 +24,5 @@ def end(
     ended = records.end_render(db, render_id, state, error=error, stage=stage)
     if ended:
         post(db, settings, render_id, EVENTS[state])
+        webhooks.tell(db, render_id, state)
     return ended

@@ -14,7 +14,7 @@ from avatarlab_ops.errors import ConsentError
 from avatarlab_ops.lineage import openlineage
 from avatarlab_ops.renders.ending import end
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores import outbox
+from avatarlab_ops.stores import outbox, webhooks
 from avatarlab_ops.stores.catalog import consents, records, transaction
 from avatarlab_ops.stores.catalog.ancestry import forget_sources
 from avatarlab_ops.stores.catalog.tables import Render
@@ -71,6 +71,7 @@ def withdraw(settings: Settings, render_id: str, reason: str) -> bool:
             event = openlineage.run_event(db, records.find(db, render_id), "OTHER", files)
             event |= {"withdrawn": {"reason": reason}}
             openlineage.send(db, settings, f"{render_id}:WITHDRAWN", event, render_id)
+            webhooks.tell(db, render_id, "withdrawn")
     clear(settings, render_id)
     if done:
         outbox.deliver(settings, render_id=render_id)

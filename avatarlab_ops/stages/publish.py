@@ -30,7 +30,7 @@ from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import runner
 from avatarlab_ops.stages.context import Context, Product, stored, workspace
-from avatarlab_ops.stores import outbox
+from avatarlab_ops.stores import outbox, webhooks
 from avatarlab_ops.stores.catalog import ancestry, consents, lock, prints, records, tables, transaction
 from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
 from avatarlab_ops.trust import consent, credentials, signing
@@ -256,6 +256,7 @@ def _commit(
         ancestry.record_sources(db, render_id)
         outbox.post(db, "manifests", render_id, manifest, render_id)
         events.post(db, settings, render_id, "COMPLETE", files)
+        webhooks.tell(db, render_id, "published")
 
 
 def _remove(settings: Settings, files: dict[str, Json]) -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from avatarlab_web import published, runs, starting
+from avatarlab_web import published, runs, sending, starting
 from avatarlab_web.api.app import api
 from avatarlab_web.studio import routes as studio
 
@@ -14,7 +14,7 @@ from avatarlab_web.studio import routes as studio
 @asynccontextmanager
 async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """Watch the runs for as long as the server serves."""
-    watches = [asyncio.create_task(task) for task in (runs.watch(), starting.watch())]
+    watches = [asyncio.create_task(task) for task in (runs.watch(), starting.watch(), sending.watch())]
     yield
     for watch in watches:
         watch.cancel()

@@ -321,6 +321,46 @@ class Outbox(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class WebhookEndpoint(Base):
+    """An address that is told what became of renders: its caller's, or everybody's."""
+
+    __tablename__ = "webhook_endpoint"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    url: Mapped[str]
+    caller: Mapped[str]
+    everybody: Mapped[bool]
+    secret: Mapped[str]  # whsec_...
+    former_secret: Mapped[str | None]  # signs beside it for a day
+    rotated_at: Mapped[datetime | None]
+    disabled_at: Mapped[datetime | None]
+    disabled_reason: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class WebhookDelivery(Base):
+    """One message to one endpoint: waiting, delivered, or given up."""
+
+    __tablename__ = "webhook_delivery"
+    __table_args__ = (
+        Index(
+            "ix_webhook_delivery_due", "next_at",
+            postgresql_where=text("delivered_at IS NULL AND given_up_at IS NULL"),
+        ),
+    )  # fmt: skip
+    id: Mapped[str] = mapped_column(primary_key=True)  # the same over all attempts
+    endpoint_id: Mapped[str] = mapped_column(
+        ForeignKey("webhook_endpoint.id", ondelete="CASCADE"), index=True
+    )
+    payload: Mapped[dict[str, Any]]
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    next_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_status: Mapped[int | None]
+    last_error: Mapped[str | None]
+    delivered_at: Mapped[datetime | None]
+    given_up_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Rate(Base):
     """What one stage with one engine has cost lately: sums for a straight line of seconds over work.
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from avatarlab_web.api import bulk, catalogue, consents, events, opinions, problems, renders, uploads
+from avatarlab_web.api import bulk, catalogue, consents, events, hooks, opinions, problems, renders, uploads
 from avatarlab_web.api.access import Reader, same_origin
 
 TITLE = "Avatarlab"
@@ -25,7 +25,7 @@ def build() -> FastAPI:
         responses=problems.COMMON,
     )
     problems.install(app)
-    for part in (renders, events, catalogue, uploads, consents, opinions, bulk):
+    for part in (renders, events, catalogue, uploads, consents, opinions, bulk, hooks):
         app.include_router(part.router)
 
     @app.get("/openapi.json", include_in_schema=False)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from avatarlab_ops.errors import ReferenceRefused, RequestInvalid
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import tables
+from avatarlab_ops.trust.consent import Material
 from avatarlab_web.api.access import Author, Reader
 from avatarlab_web.api.problems import MISSING, Refusal
 from avatarlab_web.stores import Stores
@@ -80,10 +81,9 @@ def create(asked: NewConsent, who: Author, stores: Stores) -> Consent:
         return _shown(consents.find(db, consent_id))
 
 
-def _material(stores: Settings, asked: NewConsent) -> object:
+def _material(stores: Settings, asked: NewConsent) -> Material:
     from avatarlab_ops import engines
     from avatarlab_ops.stages.admit import inspect
-    from avatarlab_ops.trust.consent import Material
 
     if asked.material.startswith("s3://"):
         source, _, _ = inspect(stores, asked.material)

@@ -1,0 +1,181 @@
+"""Webhooks by Standard Webhooks (https://www.standardwebhooks.com): who is told, and what is still untold.
+
+What ends a render writes one delivery for each endpoint in its own transaction, so nothing that happened goes
+untold. A delivery is tried over three days. Whoever sends claims it for a minute, so that a killed sender's
+is sent again; receivers tell a repetition by its id.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from avatarlab_ops.errors import ReferenceRefused
+from avatarlab_ops.stores.catalog import records
+from avatarlab_ops.stores.catalog import tables as m
+
+Json = dict[str, Any]
+# Seconds after the event, then after each failure: 75.6 hours, as the specification proposes.
+DELAYS_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+CLAIM = timedelta(seconds=60)  # longer than any attempt
+KEPT_S = 24 * 3600.0  # an old secret signs beside the new one
+GONE = 410
+SECRET_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One delivery that is due, claimed by this process."""
+
+    id: str
+    url: str
+    secrets: tuple[str, ...]
+    body: bytes
+    number: int  # of the attempt, from 1
+
+
+def add(db: Session, url: str, caller: str, *, everybody: bool) -> m.WebhookEndpoint:
+    """A new endpoint, told of its caller's renders, or of everybody's."""
+    made = m.WebhookEndpoint(
+        id=uuid.uuid4().hex[:12], url=url, caller=caller, everybody=everybody, secret=_secret()
+    )
+    db.add(made)
+    db.flush()
+    return made
+
+
+def rotate(endpoint: m.WebhookEndpoint) -> str:
+    """Give an endpoint a new secret; the one before signs beside it for a day."""
+    endpoint.former_secret, endpoint.rotated_at = endpoint.secret, records.now()
+    endpoint.secret = _secret()
+    return endpoint.secret
+
+
+def _secret() -> str:
+    return "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def find(db: Session, endpoint_id: str) -> m.WebhookEndpoint:
+    """The endpoint. Raises ReferenceRefused when there is none."""
+    found = db.get(m.WebhookEndpoint, endpoint_id)
+    if found is None:
+        raise ReferenceRefused(f"there is no webhook {endpoint_id!r}")
+    return found
+
+
+def tell(db: Session, render_id: str, event: str) -> None:
+    """Write what each endpoint is to be told: `render.EVENT`. In the transaction that makes it so."""
+    db.expire_all()  # the row may have been changed by a statement since it was read
+    render = records.find(db, render_id)
+    request = records.request_of(db, render)
+    heard = sa.or_(m.WebhookEndpoint.everybody, m.WebhookEndpoint.caller == request.caller)
+    for endpoint in db.scalars(
+        sa.select(m.WebhookEndpoint).where(heard, m.WebhookEndpoint.disabled_at.is_(None))
+    ):
+        message = _message(render, request, event)
+        db.add(m.WebhookDelivery(id=f"msg_{uuid.uuid4().hex}", endpoint_id=endpoint.id, payload=message))
+
+
+def _message(render: m.Render, request: m.Request, event: str) -> Json:
+    at = render.withdrawn_at or render.ended_at or records.now()
+    return {
+        "type": f"render.{event}",
+        "timestamp": at.isoformat(),
+        "data": {
+            "id": render.id,
+            "state": render.state,
+            "caller": request.caller,
+            "labels": request.body.get("labels", {}),
+            "reason": {"code": render.error_code, "stage": render.error_stage, "text": render.error}
+            if render.error
+            else None,
+            "withdrawn_reason": render.withdrawn_reason,
+        },
+    }
+
+
+def claim(db: Session, limit: int) -> list[Attempt]:
+    """Deliveries that are due, each given to one process."""
+    due = sa.and_(m.WebhookDelivery.delivered_at.is_(None), m.WebhookDelivery.given_up_at.is_(None))
+    query = (
+        sa.select(m.WebhookDelivery, m.WebhookEndpoint)
+        .join(m.WebhookEndpoint, m.WebhookEndpoint.id == m.WebhookDelivery.endpoint_id)
+        .where(due, m.WebhookDelivery.next_at <= records.now(), m.WebhookEndpoint.disabled_at.is_(None))
+        .order_by(m.WebhookDelivery.next_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=m.WebhookDelivery)
+    )
+    claimed = []
+    for delivery, endpoint in db.execute(query):
+        delivery.attempts, delivery.next_at = delivery.attempts + 1, records.now() + CLAIM
+        body = json.dumps(delivery.payload, separators=(",", ":")).encode()
+        claimed.append(Attempt(delivery.id, endpoint.url, _signing(endpoint), body, delivery.attempts))
+    return claimed
+
+
+def _signing(endpoint: m.WebhookEndpoint) -> tuple[str, ...]:
+    since = endpoint.rotated_at
+    if endpoint.former_secret and since and (records.now() - since).total_seconds() < KEPT_S:
+        return endpoint.secret, endpoint.former_secret
+    return (endpoint.secret,)
+
+
+def headers(attempt: Attempt, at: datetime) -> dict[str, str]:
+    """Headers of one attempt, signed with HMAC-SHA256 by every secret that holds."""
+    seconds = str(int(at.timestamp()))
+    signed = f"{attempt.id}.{seconds}.".encode() + attempt.body
+    signatures = []
+    for secret in attempt.secrets:
+        key = base64.b64decode(secret.removeprefix("whsec_"))
+        signatures.append("v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode())
+    return {
+        "Content-Type": "application/json",
+        "webhook-id": attempt.id,
+        "webhook-timestamp": seconds,
+        "webhook-signature": " ".join(signatures),
+    }
+
+
+def settle(db: Session, attempt: Attempt, status: int | None, told: str, *, later_s: float = 0.0) -> None:
+    """Keep what became of an attempt. `status`: of the answer, if there was one; `later_s`: as it asked."""
+    delivery = db.get(m.WebhookDelivery, attempt.id)
+    if delivery is None:
+        return
+    delivery.last_status, delivery.last_error = status, None if _taken(status) else told
+    if _taken(status):
+        delivery.delivered_at = records.now()
+    elif status == GONE or attempt.number > len(DELAYS_S):
+        delivery.given_up_at = records.now()
+    else:
+        wait_s = max(DELAYS_S[attempt.number - 1], later_s)
+        delivery.next_at = records.now() + timedelta(seconds=wait_s * (1 + secrets.randbelow(100) / 1000))
+    if status == GONE:
+        endpoint = find(db, delivery.endpoint_id)
+        endpoint.disabled_at, endpoint.disabled_reason = records.now(), "it answered 410 Gone"
+
+
+def _taken(status: int | None) -> bool:
+    return status is not None and 200 <= status < 300
+
+
+def replay(db: Session, endpoint_id: str, delivery_id: str) -> bool:
+    """Send a delivery again, under its id; False when the endpoint has no such delivery."""
+    fresh = {"delivered_at": None, "given_up_at": None, "attempts": 0, "next_at": records.now()}
+    mine = sa.and_(m.WebhookDelivery.id == delivery_id, m.WebhookDelivery.endpoint_id == endpoint_id)
+    change = sa.update(m.WebhookDelivery).where(mine).values(fresh).returning(m.WebhookDelivery.id)
+    return db.scalars(change).first() is not None
+
+
+def deliveries(db: Session, endpoint_id: str, limit: int) -> list[m.WebhookDelivery]:
+    """The newest deliveries of an endpoint."""
+    mine = sa.select(m.WebhookDelivery).where(m.WebhookDelivery.endpoint_id == endpoint_id)
+    return list(db.scalars(mine.order_by(m.WebhookDelivery.created_at.desc()).limit(limit)))

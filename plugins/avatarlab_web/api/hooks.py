@@ -1,0 +1,129 @@
+"""Webhooks: an address of yours is told when a render is published, fails, is cancelled or withdrawn."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field, HttpUrl
+from sqlalchemy.orm import Session
+
+from avatarlab_ops.errors import ReferenceRefused
+from avatarlab_ops.stores import webhooks
+from avatarlab_ops.stores.catalog import tables, transaction
+from avatarlab_web.api.access import Author, Caller
+from avatarlab_web.api.problems import MISSING, Refusal
+from avatarlab_web.stores import Stores
+
+router = APIRouter(tags=["webhooks"])
+
+
+class NewWebhook(BaseModel):
+    """An address to tell."""
+
+    url: HttpUrl = Field(description="Public; an operator may allow private networks.")
+    everybody: bool = Field(default=False, description="Renders of every caller; for operators.")
+
+
+class Webhook(BaseModel):
+    """An address that is told."""
+
+    id: str
+    url: str
+    caller: str
+    everybody: bool
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    created_at: datetime
+
+
+class Secret(Webhook):
+    """The same with its secret, which is shown this once."""
+
+    secret: str = Field(description="Signs every message; https://www.standardwebhooks.com says how.")
+
+
+class Delivery(BaseModel):
+    """A message to one address."""
+
+    id: str
+    payload: dict[str, Any]
+    attempts: int
+    next_at: datetime
+    last_status: int | None
+    last_error: str | None
+    delivered_at: datetime | None
+    given_up_at: datetime | None
+    created_at: datetime
+
+
+@router.post("/webhooks", status_code=201)
+def create(asked: NewWebhook, who: Author, stores: Stores) -> Secret:
+    """Have an address told, beginning now; the answer alone holds its secret."""
+    if asked.everybody:
+        who.require("operator")
+    with transaction(stores.pg_dsn) as db:
+        made = webhooks.add(db, str(asked.url), who.name, everybody=asked.everybody)
+        db.refresh(made)
+        return Secret(**_columns(Secret, made))
+
+
+@router.get("/webhooks")
+def find(who: Author, stores: Stores) -> list[Webhook]:
+    """Your addresses; for operators, everybody's."""
+    import sqlalchemy as sa
+
+    with transaction(stores.pg_dsn) as db:
+        rows = db.scalars(sa.select(tables.WebhookEndpoint).order_by(tables.WebhookEndpoint.created_at))
+        mine = [row for row in rows if row.caller == who.name or who.may("operator")]
+        return [Webhook(**_columns(Webhook, row)) for row in mine]
+
+
+@router.post("/webhooks/{webhook_id}/rotate", responses=MISSING)
+def rotate(webhook_id: str, who: Author, stores: Stores) -> Secret:
+    """Give it a new secret, and a new chance if it was disabled; the old one signs beside it for a day."""
+    with transaction(stores.pg_dsn) as db:
+        found = _own(db, webhook_id, who)
+        webhooks.rotate(found)
+        found.disabled_at = found.disabled_reason = None
+        return Secret(**_columns(Secret, found))
+
+
+@router.delete("/webhooks/{webhook_id}", status_code=204, responses=MISSING)
+def remove(webhook_id: str, who: Author, stores: Stores) -> None:
+    """Tell it nothing more."""
+    with transaction(stores.pg_dsn) as db:
+        db.delete(_own(db, webhook_id, who))
+
+
+@router.get("/webhooks/{webhook_id}/deliveries", responses=MISSING)
+def log(
+    webhook_id: str, who: Author, stores: Stores, limit: Annotated[int, Query(ge=1, le=500)] = 50
+) -> list[Delivery]:
+    """What it was told, newest first."""
+    with transaction(stores.pg_dsn) as db:
+        _own(db, webhook_id, who)
+        return [Delivery(**_columns(Delivery, row)) for row in webhooks.deliveries(db, webhook_id, limit)]
+
+
+@router.post("/webhooks/{webhook_id}/deliveries/{delivery_id}/replay", status_code=202, responses=MISSING)
+def replay(webhook_id: str, delivery_id: str, who: Author, stores: Stores) -> None:
+    """Send a message again, under its id."""
+    with transaction(stores.pg_dsn) as db:
+        _own(db, webhook_id, who)
+        if not webhooks.replay(db, webhook_id, delivery_id):
+            raise Refusal(404, "not_found", f"there is no delivery {delivery_id!r}")
+
+
+def _own(db: Session, webhook_id: str, who: Caller) -> tables.WebhookEndpoint:
+    try:
+        found = webhooks.find(db, webhook_id)
+    except ReferenceRefused as error:
+        raise Refusal(404, "not_found", str(error)) from error
+    who.require_own(found.caller, f"webhook {webhook_id}")
+    return found
+
+
+def _columns(model: type[BaseModel], row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in model.model_fields}

@@ -1,0 +1,186 @@
+"""Webhooks: signed, tried again, ended by 410, and never sent into a private network."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from avatarlab_ops import pipeline
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import tables as m
+from avatarlab_ops.stores.catalog import transaction
+
+from .api_server import Server, serving
+
+
+class Receiver(ThreadingHTTPServer):
+    """Keeps what it is sent, and answers as it is told to; 0: not at all."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.status = 200
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        self.let_go = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append((dict(self.headers.items()), body))
+        if self.server.status == 0:
+            self.server.let_go.wait(60)
+            return
+        self.send_response(self.server.status)
+        if self.server.status == 302:
+            self.send_header("Location", self.server.url)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.let_go.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def api(stores: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("AVATARLAB_WEBHOOK_NETWORKS", "127.0.0.0/8")
+    with serving(stores) as server:
+        yield server
+    with transaction(stores.pg_dsn) as db:
+        db.execute(sa.delete(m.WebhookEndpoint))
+
+
+def cancelled(api: Server, stores: Settings, portrait: str, key: str) -> str:
+    asked = {"script": "Hello.", "avatar": {"uri": portrait}, "labels": {"key": key}}
+    render_id = str(api.order(asked, key).json()["id"])
+    pipeline.cancel(stores, render_id, "enough")
+    return render_id
+
+
+def send(stores: Settings) -> int:
+    from avatarlab_web import sending
+
+    return asyncio.run(sending.send(stores))
+
+
+def due_again(stores: Settings) -> None:
+    with transaction(stores.pg_dsn) as db:
+        db.execute(sa.update(m.WebhookDelivery).values(next_at=datetime.now(UTC)))
+
+
+def test_a_message_is_signed_so_that_others_verify_it_and_forgeries_fail(
+    api: Server, stores: Settings, portrait: str, receiver: Receiver
+) -> None:
+    hook = api.client.post("/webhooks", json={"url": receiver.url}).json()
+    render_id = cancelled(api, stores, portrait, "signed")
+    assert send(stores) == 1
+    assert send(stores) == 0
+    ((headers, body),) = receiver.got
+    told = Webhook(hook["secret"]).verify(body, headers)
+    assert (told["type"], told["data"]["id"]) == ("render.cancelled", render_id)
+    assert told["data"]["reason"]["text"] == "enough"
+    with pytest.raises(WebhookVerificationError):
+        Webhook(hook["secret"]).verify(body.replace(b"enough", b"plenty"), headers)
+    assert "secret" not in api.client.get("/webhooks").json()[0]
+
+    fresh = api.client.post(f"/webhooks/{hook['id']}/rotate").json()["secret"]
+    cancelled(api, stores, portrait, "rotated")
+    send(stores)
+    headers, body = receiver.got[1]
+    for secret in (hook["secret"], fresh):
+        assert Webhook(secret).verify(body, headers)
+
+
+@pytest.mark.parametrize("status", [500, 302, 0])
+def test_a_receiver_that_fails_redirects_or_hangs_is_tried_again_under_the_same_id(
+    api: Server,
+    stores: Settings,
+    portrait: str,
+    receiver: Receiver,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+) -> None:
+    from avatarlab_web import sending
+
+    hook = api.client.post("/webhooks", json={"url": receiver.url}).json()
+    receiver.status = status
+    cancelled(api, stores, portrait, f"fails-{status}")
+    with monkeypatch.context() as patch:
+        patch.setattr(sending, "WHOLE_S", 0.5)
+        send(stores)
+    (delivery,) = api.client.get(f"/webhooks/{hook['id']}/deliveries").json()
+    assert (delivery["delivered_at"], delivery["attempts"]) == (None, 1)
+    assert datetime.fromisoformat(delivery["next_at"]) > datetime.now(UTC) + timedelta(seconds=2)
+    receiver.status = 204
+    due_again(stores)
+    send(stores)
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
+    (delivery,) = api.client.get(f"/webhooks/{hook['id']}/deliveries").json()
+    assert delivery["delivered_at"]
+    path = f"/webhooks/{hook['id']}/deliveries/{delivery['id']}/replay"
+    assert api.client.post(path).status_code == 202
+    assert send(stores) == 1
+
+
+def test_410_disables_the_endpoint(api: Server, stores: Settings, portrait: str, receiver: Receiver) -> None:
+    api.client.post("/webhooks", json={"url": receiver.url})
+    receiver.status = 410
+    cancelled(api, stores, portrait, "gone")
+    send(stores)
+    (hook,) = api.client.get("/webhooks").json()
+    assert hook["disabled_reason"] == "it answered 410 Gone"
+    cancelled(api, stores, portrait, "gone-too")
+    assert send(stores) == 0
+
+
+def test_a_private_network_is_not_reached_by_whatever_name(
+    api: Server, stores: Settings, portrait: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AVATARLAB_WEBHOOK_NETWORKS")
+    for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "169.254.169.254"):
+        api.client.post("/webhooks", json={"url": f"http://{host}:{receiver.server_port}/"})
+    cancelled(api, stores, portrait, "private")
+    assert send(stores) == 5
+    assert receiver.got == []
+    with transaction(stores.pg_dsn) as db:
+        errors = db.scalars(sa.select(m.WebhookDelivery.last_error)).all()
+    assert all("private network" in str(error) for error in errors), errors
+
+
+def test_only_an_operator_hears_of_everybodys_renders(
+    api: Server, stores: Settings, portrait: str, receiver: Receiver
+) -> None:
+    assert api.client.post("/webhooks", json={"url": receiver.url, "everybody": True}).status_code == 403
+    hook = api.client.post("/webhooks", json={"url": receiver.url}).json()
+    api.name = "berta"
+    cancelled(api, stores, portrait, "bertas")
+    assert send(stores) == 0
+    assert api.client.delete(f"/webhooks/{hook['id']}").json()["code"] == "not_yours"
+    api.roles |= {"operator"}
+    assert api.client.post("/webhooks", json={"url": receiver.url, "everybody": True}).status_code == 201
+    assert api.client.delete(f"/webhooks/{hook['id']}").status_code == 204
