@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +14,10 @@ import pytest
 from kit.eventually import eventually
 from running_site import Site, request
 
+from avatarlab_ops.embedded.supervisor import read_state
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.renders import orders
+from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.stores.objects import objects
 
 FINAL = ("published", "failed", "cancelled")
@@ -75,6 +81,19 @@ def events(stream: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
             last = value
         if name == "data":
             yield last, json.loads(value)
+
+
+def test_an_order_whose_writer_died_before_the_run_began_is_carried_out_once(
+    api: httpx.Client, site: Site
+) -> None:
+    asked = AvatarRequest.parse(request(idempotency_key="left-behind"))
+    left = orders.place(site.settings, asked, caller="anna")  # and nobody is told to begin the run
+    address = f"/renders/{left.render_id}"
+    told = eventually(lambda: one if (one := api.get(address).json())["state"] in FINAL else None)
+    assert told["state"] == "published", told
+    assert site.client.run(told["run_id"])["state"] in ("running", "success")
+    again = api.post("/renders", json=request(), headers={"Idempotency-Key": "left-behind"})
+    assert again.json()["id"] == left.render_id
 
 
 def test_a_bulk_run_is_begun_once_and_reported(api: httpx.Client, site: Site) -> None:
@@ -150,3 +169,24 @@ def test_a_viewer_reads_and_changes_nothing(api: httpx.Client, site: Site) -> No
                 refused = viewer.request(method, path)
                 told = (refused.status_code, refused.json()["code"])
                 assert told == (403, "forbidden"), f"{method} {path}"
+
+
+def test_a_server_that_is_told_to_stop_ends_its_streams_first(api: httpx.Client, site: Site) -> None:
+    before = read_state(site.home)["sessions"]["api-server"]
+    api.post("/renders", json=request(), headers={"Idempotency-Key": "three-calls"})
+    begun: float | None = None
+    with api.stream("GET", "/events", timeout=60) as stream:
+        for _ in stream.iter_lines():
+            if begun is None:
+                os.kill(before, signal.SIGTERM)
+                begun = time.monotonic()
+    assert begun is not None
+    assert time.monotonic() - begun < 30  # seconds; Airflow itself would wait for two minutes
+    print(f"the stream ended {time.monotonic() - begun:.1f} s after SIGTERM")
+
+    def back() -> bool:
+        state = read_state(site.home)
+        again = state["sessions"].get("api-server", before) != before
+        return again and state["phase"] == "healthy"
+
+    eventually(back)

@@ -200,3 +200,23 @@ def test_a_viewer_looks_and_changes_nothing(api: Server, portrait: str) -> None:
         api.client.delete(f"{mine['links']['self']}/output"),
     ):
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+def test_a_body_over_a_megabyte_is_refused_before_it_is_read(api: Server, portrait: str) -> None:
+    def endless() -> Iterator[bytes]:
+        yield b'{"script": "'
+        for _ in range(100):
+            yield b"a" * 65_536
+
+    for body in (b"x" * 1_100_000, endless()):
+        refused = api.client.post("/renders", content=body, headers={"Content-Type": "application/json"})
+        assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    "path", ["/renders/a%00b", "/renders?avatar=a%00b", "/renders?label=a:b%00", "/consents/%00", "/nosuch"]
+)
+def test_odd_addresses_are_told_and_break_nothing(api: Server, path: str) -> None:
+    refused = api.client.get(path)
+    assert refused.status_code in (404, 422), refused.text
+    assert refused.headers["content-type"] == "application/problem+json"

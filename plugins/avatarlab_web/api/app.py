@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from avatarlab_web.api import bulk, catalogue, consents, events, hooks, opinions, problems, renders, uploads
 from avatarlab_web.api.access import Reader, same_origin
+from avatarlab_web.api.bodies import SmallBodies
 
 TITLE = "Avatarlab"
 
@@ -25,6 +26,7 @@ def build() -> FastAPI:
         responses=problems.COMMON,
     )
     problems.install(app)
+    app.add_middleware(SmallBodies)
     for part in (renders, events, catalogue, uploads, consents, opinions, bulk, hooks):
         app.include_router(part.router)
 

@@ -17,7 +17,7 @@ from avatarlab_ops.settings import Settings
 from avatarlab_web import files, starting
 from avatarlab_web.api import views
 from avatarlab_web.api.access import BulkAuthor, Reader
-from avatarlab_web.api.problems import MISSING, Refusal
+from avatarlab_web.api.problems import ENDED, MISSING, ORDERING, Refusal
 from avatarlab_web.api.renders import Key, needed_key
 from avatarlab_web.stores import Stores
 
@@ -80,7 +80,7 @@ def validate(asked: BulkRequest, who: BulkAuthor, stores: Stores) -> Outline:
     return Outline(**{name: value for name, value in asdict(found).items() if name in Outline.model_fields})
 
 
-@router.post("/bulk-runs", status_code=202)
+@router.post("/bulk-runs", status_code=202, responses=ORDERING)
 def create(
     asked: BulkRequest,
     who: BulkAuthor,
@@ -167,7 +167,7 @@ def items(
     return ItemPage(items=shown, cursor=shown[-1].number if len(rows) > limit else None)
 
 
-@router.get("/bulk-runs/{bulk_id}/report.{suffix}", status_code=307, responses=MISSING)
+@router.get("/bulk-runs/{bulk_id}/report.{suffix}", status_code=307, responses=MISSING | ENDED)
 def report(bulk_id: str, suffix: Literal["csv", "json"], _who: Reader, stores: Stores) -> RedirectResponse:
     """Lead to the report of a bulk run whose items have all ended."""
     from avatarlab_ops.bulk import report as reports

@@ -15,7 +15,7 @@ from avatarlab_ops.request import AvatarRequest
 from avatarlab_web import files
 from avatarlab_web.api import views
 from avatarlab_web.api.access import Author, Reader
-from avatarlab_web.api.problems import MISSING, Refusal
+from avatarlab_web.api.problems import MISSING, ORDERING, Refusal
 from avatarlab_web.stores import Stores
 
 router = APIRouter(tags=["catalogue"])
@@ -76,7 +76,7 @@ class TouchedPage(BaseModel):
     cursor: str | None
 
 
-@router.post("/estimates")
+@router.post("/estimates", responses={429: ORDERING[429]})
 def estimate(asked: AvatarRequest, who: Author, stores: Stores) -> views.Estimate | None:
     """What a request would take, or why it would be refused; nothing of it is kept."""
     from avatarlab_ops.renders.estimate import estimate as foresee

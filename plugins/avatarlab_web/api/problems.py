@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from avatarlab_ops import errors
@@ -35,6 +36,7 @@ CODES = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    413: "too_large",
 }
 log = logging.getLogger(__name__)
 
@@ -120,6 +122,12 @@ def _malformed(_request: Request, error: Exception) -> JSONResponse:
     return _answer(422, found.code, str(found), errors=faults(details))
 
 
+def _unkept(_request: Request, _error: Exception) -> JSONResponse:
+    """A text with NUL, or a number beyond 64 bits, that PostgreSQL takes for no value."""
+    told = "a parameter or field holds the character NUL, or a number beyond 64 bits; correct it"
+    return _answer(422, errors.RequestInvalid.code, told)
+
+
 def _defect(_request: Request, error: Exception) -> JSONResponse:
     log.error("the API failed", exc_info=error)
     return _answer(500, "unexpected", "Avatarlab failed here; the api-server's log says why")
@@ -131,6 +139,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(DataError, _unkept)
     app.add_exception_handler(Exception, _defect)
 
 
@@ -147,4 +156,10 @@ COMMON: dict[int | str, dict[str, Any]] = {
     422: _declared("What was asked breaks the contract, field by field."),
     503: _declared("A store is away; Retry-After says when to try again."),
 }
+ORDERING: dict[int | str, dict[str, Any]] = {
+    400: _declared("The header Idempotency-Key is missing."),
+    413: _declared("The body is larger than a megabyte."),
+    429: _declared("The GPU-seconds of the day are spent; Retry-After says when it fits."),
+}
+ENDED: dict[int | str, dict[str, Any]] = {409: _declared("It is not in a state that allows this.")}
 MISSING: dict[int | str, dict[str, Any]] = {404: _declared("There is no such thing.")}

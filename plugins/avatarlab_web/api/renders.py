@@ -14,7 +14,7 @@ from avatarlab_ops.settings import Settings
 from avatarlab_web import files, starting
 from avatarlab_web.api import views
 from avatarlab_web.api.access import Author, Caller, Reader
-from avatarlab_web.api.problems import MISSING, Refusal
+from avatarlab_web.api.problems import ENDED, MISSING, ORDERING, Refusal
 from avatarlab_web.stores import Stores
 
 Json = dict[str, Any]
@@ -31,7 +31,7 @@ Key = Annotated[
 ]
 
 
-@router.post("/renders", status_code=202, response_model=views.Accepted)
+@router.post("/renders", status_code=202, responses=ORDERING)
 def create(
     asked: AvatarRequest,
     who: Author,
@@ -46,7 +46,7 @@ def create(
     return _order(stores, keyed(asked, key), who, request=request, response=response, background=background)
 
 
-@router.post("/renders/{render_id}/regenerate", status_code=202, responses=MISSING)
+@router.post("/renders/{render_id}/regenerate", status_code=202, responses=ORDERING | MISSING)
 def regenerate(
     render_id: str,
     who: Author,
@@ -163,7 +163,7 @@ def read(render_id: str, _who: Reader, stores: Stores, request: Request) -> view
     return show(stores, request, render_id)
 
 
-@router.post("/renders/{render_id}/cancel", responses=MISSING)
+@router.post("/renders/{render_id}/cancel", responses=MISSING | ENDED)
 def cancel(render_id: str, who: Author, stores: Stores, request: Request) -> views.Render:
     """End a render that has not ended; running stages stop at their next report."""
     from avatarlab_ops import pipeline
@@ -179,7 +179,7 @@ def cancel(render_id: str, who: Author, stores: Stores, request: Request) -> vie
     return show(stores, request, render_id)
 
 
-@router.delete("/renders/{render_id}/output", responses=MISSING)
+@router.delete("/renders/{render_id}/output", responses=MISSING | ENDED)
 def withdraw(
     render_id: str,
     who: Author,
