@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "e2e"))
-from running_site import Site, running
+from running_site import Site, running, surrounded_by
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +17,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     home = tmp_path_factory.mktemp("chaos") / ".avatarlab"
     with running(home, AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT="30") as found:
         yield found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _here(site: Site) -> Iterator[None]:
+    """The command line finds the site of its module, and only while the module's tests run."""
+    with surrounded_by(site.environment):
+        yield

@@ -32,6 +32,7 @@ class Site:
     address: str
     client: AirflowClient
     settings: Settings
+    environment: dict[str, str]  # under which the command line finds it
 
     def finish(self, run_id: str, dag: str = DAG) -> str:
         """Wait for a run's end and return its state."""
@@ -64,14 +65,22 @@ def avatarlab(*words: str) -> subprocess.CompletedProcess[str]:
 @contextmanager
 def running(home: Path, **environment: str) -> Iterator[Site]:
     """Start everything under `home` with these environment variables; stopped at the end."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"AVATARLAB_HOME": str(home), "AVATARLAB_PORT": "0", **environment}.items():
-            patch.setenv(name, value)
-        try:
+    variables = {"AVATARLAB_HOME": str(home), "AVATARLAB_PORT": "0", **environment}
+    try:
+        with surrounded_by(variables):
             state = control.up(home, print)
             settings = Settings.from_env()
-            objects(settings).put_if_absent("inputs", "e2e/astronaut.png", ROOT / "demo" / "astronaut.png")
-            with AirflowClient.from_home(home) as client:
-                yield Site(home, state.address, client, settings)
-        finally:
-            control.down(home)
+        objects(settings).put_if_absent("inputs", "e2e/astronaut.png", ROOT / "demo" / "astronaut.png")
+        with AirflowClient.from_home(home) as client:
+            yield Site(home, state.address, client, settings, variables)
+    finally:
+        control.down(home)
+
+
+@contextmanager
+def surrounded_by(variables: dict[str, str]) -> Iterator[None]:
+    """These environment variables are set, and are as they were before at the end."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield
