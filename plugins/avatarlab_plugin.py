@@ -48,7 +48,7 @@ def _views() -> list[dict[str, Any]]:
 
     By path, not by host: under another name of this host a browser would send no login.
     """
-    studio = urlsplit(str(conf.get("api", "base_url"))).path.rstrip("/") + PREFIX
+    studio = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/") + PREFIX
     look = {"icon": f"{studio}/static/icon.svg"}
     return [
         {"name": "Avatarlab", "href": f"{studio}/", "destination": "nav", "url_route": "avatarlab",

@@ -26,6 +26,7 @@ class Leave:
     subject: str
     evidence: Path | None = None
     licence: str | None = None
+    recorded_by: str | None = None  # who may revoke it, beside operators
 
 
 def bring(settings: Settings, file: Path, leave: Leave) -> str:
@@ -88,7 +89,7 @@ def record_consent(
     with transaction(settings.pg_dsn) as db:
         return consent.record(
             db, material, subject=leave.subject, scope=scope, document=document, terms=leave.licence,
-            valid_from=begins, valid_until=until,
+            valid_from=begins, valid_until=until, recorded_by=leave.recorded_by,
         )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from avatarlab_ops import graph, pipeline
 from avatarlab_ops.errors import FaceRefused
 from avatarlab_ops.renders import avatars
+from avatarlab_ops.request import split_reference
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
 
@@ -136,6 +137,39 @@ def test_the_form_can_begin_with_what_an_earlier_video_was_asked_for(studio: Tes
     shown = studio.get(f"/make?like={failed}").text
     assert "It &lt;b&gt;fails&lt;/b&gt;." in shown
     assert "campaign=spring" in shown
+
+
+def test_a_person_page_shows_what_was_made_and_who_recorded_it_may_revoke(
+    studio: TestClient, stores: Settings
+) -> None:
+    brought = {"file": ("ben.png", png(astronaut()[:500, ::-1]))}
+    studio.post("/avatars", files=brought, data={"subject": "Ben B.", "licence": "CC0"})
+    (mine,) = [one for one in avatars.usable(stores) if one.subject == "Ben B."]
+    render_id = pipeline.submit(stores, {"script": "Hi.", "avatar": {"uri": mine.uri}}, caller="anna")
+    pipeline.run_stage(stores, render_id, "admit")
+    shown = studio.get(f"/people/{mine.consent_id}").text
+    assert f"/videos/{render_id}" in shown
+    assert f"/consents/{mine.consent_id}/revoke" in shown
+    assert f"/people/{mine.consent_id}" in studio.get("/people").text
+    pipeline.cancel(stores, render_id)
+    app.dependency_overrides[viewer] = lambda: Caller("eve", lambda role: role in ("reader", "author"))
+    assert "/revoke" not in studio.get(f"/people/{mine.consent_id}").text
+
+
+def test_a_pasted_table_is_kept_where_a_bulk_run_reads_it(
+    studio: TestClient, stores: Settings, roles: set[str]
+) -> None:
+    pasted = {"text": "name\nAnna\n", "kind": "csv"}
+    assert studio.post("/bulk/files", json=pasted).status_code == 403
+    roles.add("bulk author")
+    uri = studio.post("/bulk/files", json=pasted).json()["uri"]
+    assert objects(stores).read(*split_reference(uri)) == b"name\nAnna\n"
+    assert "{{name}}" in studio.get("/bulk").text
+
+
+def test_impact_names_what_is_known_when_nothing_is_found(studio: TestClient) -> None:
+    shown = studio.get("/impact?kind=engine&value=no_such_engine").text
+    assert "nothing was ever made with" in shown
 
 
 def test_a_voice_can_be_heard(studio: TestClient) -> None:

@@ -189,3 +189,9 @@ def items(db: Session, bulk_id: str, *, after: int, limit: int, state: str | Non
     mine = sa.select(m.BulkItem).where(m.BulkItem.bulk_id == bulk_id, m.BulkItem.number > after)
     mine = mine.where(m.BulkItem.state == state) if state else mine
     return list(db.scalars(mine.order_by(m.BulkItem.number).limit(limit)))
+
+
+def newest(db: Session, limit: int) -> list[m.BulkRun]:
+    """The newest bulk runs, the newest first."""
+    query = sa.select(m.BulkRun).order_by(m.BulkRun.created_at.desc(), m.BulkRun.id)
+    return list(db.scalars(query.limit(limit)))

@@ -53,26 +53,27 @@ def _earlier(settings: Settings, render_id: str) -> Json | None:
 
 
 @router.post("/avatars")
-async def bring(request: Request, _who: Author, stores: Stores) -> Response:
+async def bring(request: Request, who: Author, stores: Stores) -> Response:
     """Keep an uploaded portrait or clip and the consent to use it; the form is read after the login."""
     length = int(request.headers.get("content-length") or 0)
     if not 0 < length <= Limits().max_bytes + FORM_BYTES:
         return JSONResponse({"detail": text("upload.size", most=Limits().max_bytes >> 20)}, 413)
     async with request.form(max_files=2, max_fields=4) as form:
         try:
-            uri = await run_in_threadpool(_keep, stores, form)
+            uri = await run_in_threadpool(_keep, stores, form, who.name)
         except InputError as error:
             return JSONResponse({"detail": str(error), "code": error.code}, 422)
     return JSONResponse({"uri": uri}, 201)
 
 
-def _keep(settings: Settings, form: FormData) -> str:
+def _keep(settings: Settings, form: FormData, caller: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         file, evidence = (_written(form.get(name), Path(folder) / name) for name in ("file", "evidence"))
         if file is None:
             raise InputError(text("upload.nothing"))
         licence = str(form.get("licence") or "").strip() or None
-        return intake.bring(settings, file, intake.Leave(str(form.get("subject") or ""), evidence, licence))
+        leave = intake.Leave(str(form.get("subject") or ""), evidence, licence, recorded_by=caller)
+        return intake.bring(settings, file, leave)
 
 
 def _written(given: Any, folder: Path) -> Path | None:

@@ -6,22 +6,23 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
-from avatarlab_ops.errors import AvatarlabError, InputError, ReferenceRefused
+from avatarlab_ops.errors import AvatarlabError, ReferenceRefused
 from avatarlab_ops.renders import listing, status
 from avatarlab_ops.settings import Settings
 from avatarlab_web import runs
 from avatarlab_web.published import NAMES
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio import words
-from avatarlab_web.studio.access import Author, Viewer
+from avatarlab_web.studio.access import Viewer
 from avatarlab_web.studio.page import seconds, show, text
 
 Json = dict[str, Any]
 FINAL = ("published", "failed", "cancelled")
+OPEN = ("accepted", "running")
 SHOWN = {  # the filters above the list
-    "running": ("accepted", "running"),
+    "running": OPEN,
     "published": ("published",),
     "failed": ("failed", "cancelled"),
 }
@@ -136,18 +137,6 @@ def _lineage(settings: Settings, found: status.RenderStatus) -> str:
     from avatarlab_ops.lineage import query, svg
 
     return svg.drawn(query.trace(settings, found.render_id)) if found.state == "published" else ""
-
-
-@router.post("/videos/{render_id}/feedback")
-def judge(render_id: str, opinion: Json, who: Author, stores: Stores) -> Response:
-    """Keep what somebody thinks of a video, in place of what they thought before."""
-    from avatarlab_ops.renders import feedback
-
-    try:
-        feedback.give(stores, render_id, feedback.Opinion.parse(opinion), caller=who.name)
-    except InputError as error:
-        return JSONResponse({"detail": str(error), "code": error.code}, 422)
-    return JSONResponse({}, 201)
 
 
 @router.get("/runs/{run_id:path}")

@@ -184,4 +184,5 @@ document.addEventListener("click", (event) => {
   if (target?.dataset.hear) hear(target);
   if (target?.hasAttribute("data-close")) target.closest("dialog").close();
 });
+if (location.hash === "#upload") $("#upload").showModal();
 changed();

@@ -87,7 +87,7 @@ async function judge(form) {
   for (const [name, value] of given) if (name !== "comment") ratings[name] = Number(value);
   const comment = given.get("comment").trim();
   try {
-    await call("POST", form.action, { ratings, comments: comment ? { video: comment } : {} });
+    await call("PUT", form.action, { ratings, comments: comment ? { video: comment } : {} });
     form.replaceChildren(Object.assign(document.createElement("p"), { textContent: form.dataset.thanks, role: "status" }));
   } catch (error) {
     trouble(document.body.dataset.failed + error.message);

@@ -1,0 +1,70 @@
+"""Whose likeness and voice may be used, what was made of it, and taking it back; what a change touches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from avatarlab_ops.errors import InputError, ReferenceRefused
+from avatarlab_ops.lineage import query
+from avatarlab_ops.renders import avatars
+from avatarlab_ops.stores.catalog import consents, tables, transaction
+from avatarlab_ops.trust import consent
+from avatarlab_web.stores import Stores
+from avatarlab_web.studio.access import Viewer
+from avatarlab_web.studio.page import show
+
+Json = dict[str, Any]
+router = APIRouter()
+
+
+@router.get("/people")
+def people(request: Request, who: Viewer, stores: Stores) -> Response:
+    """Every record of consent, the newest first."""
+    with transaction(stores.pg_dsn) as db:
+        records = [_record(one) for one in consents.listed(db)]
+    faces = {one.sha256 for one in avatars.usable(stores) if one.kind == "image"}
+    return show(request, "people.html", here="people", records=records, faces=faces, author=who.may("author"))
+
+
+def _record(one: tables.Consent) -> Json:
+    state = consent.state_of(one)
+    return {
+        "id": one.id, "subject": one.subject, "kind": one.kind, "material": one.material,
+        "valid": state == "valid", "state": state, "proof": "document" if one.document_sha256 else "licence",
+        "terms": one.terms or "", "until": one.valid_until, "at": one.created_at, "by": one.recorded_by,
+    }  # fmt: skip
+
+
+@router.get("/people/{consent_id}")
+def person(request: Request, who: Viewer, stores: Stores, consent_id: str) -> Response:
+    """One record, and all that was made on it."""
+    try:
+        with transaction(stores.pg_dsn) as db:
+            record = _record(consents.find(db, consent_id))
+            made = list(consents.renders_on(db, consent_id))
+    except ReferenceRefused as error:
+        return show(request, "nothing.html", here="people", reason=str(error), status_code=404)
+    renders = [{"id": name, "state": "withdrawn" if gone else state} for name, state, gone in reversed(made)]
+    mine = record["by"] == who.name or who.may("operator")
+    return show(
+        request, "person.html", here="people", record=record, renders=renders,
+        shown=sum(one["state"] == "published" for one in renders),
+        may_revoke=record["valid"] and who.may("author") and mine,
+    )  # fmt: skip
+
+
+@router.get("/impact")
+def impact(
+    request: Request, _who: Viewer, stores: Stores, *, kind: str = "engine", value: str = "", after: str = ""
+) -> Response:
+    """The published videos that an input, engine, weights file or code version touches."""
+    page, wrong = None, ""
+    if value:
+        try:
+            page = query.impact(stores, kind, value.strip(), after=after)
+        except InputError as error:
+            wrong = str(error)
+    return show(request, "impact.html", here="impact", kind=kind, value=value, page=page, wrong=wrong)

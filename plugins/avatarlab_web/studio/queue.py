@@ -1,0 +1,58 @@
+"""Who works and who waits: the pools, and the renders that have not ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from avatarlab_ops.renders import listing, status
+from avatarlab_ops.settings import Settings
+from avatarlab_web.stores import Stores
+from avatarlab_web.studio import words
+from avatarlab_web.studio.access import Viewer
+from avatarlab_web.studio.page import show
+from avatarlab_web.studio.videos import OPEN, card
+
+Json = dict[str, Any]
+POOLS = ("gpu", "cpu")
+SHOWN = 50  # renders
+router = APIRouter()
+
+
+@router.get("/queue")
+def queue(request: Request, _who: Viewer, stores: Stores) -> Response:
+    """The whole page."""
+    return show(request, "queue.html", here="queue", **_now(stores))
+
+
+@router.get("/queue/live")
+def live(request: Request, _who: Viewer, stores: Stores) -> Response:
+    """The part that moves."""
+    return show(request, "_queue.html", **_now(stores))
+
+
+def _now(settings: Settings) -> Json:
+    page = listing.page(settings, listing.Wanted(states=OPEN), limit=SHOWN)
+    waiting = [_line(settings, one) for one in reversed(page.renders)]  # who came first is served first
+    return {"waiting": waiting, "more": page.cursor is not None, "pools": _pools()}
+
+
+def _line(settings: Settings, one: listing.Listed) -> Json:
+    found = status.of(settings, one.render.id)
+    return card(one) | {"news": words.news(found), "expected_end": found.expected_end}
+
+
+def _pools() -> list[Json]:
+    from airflow.models.pool import Pool
+
+    stats = Pool.slots_stats()
+    return [
+        {
+            "name": name, "total": int(stats[name]["total"]), "running": stats[name]["running"],
+            "queued": stats[name]["queued"] + stats[name]["scheduled"],
+        }
+        for name in POOLS
+        if name in stats
+    ]  # fmt: skip

@@ -1,0 +1,47 @@
+// Many videos from a pasted table.
+"use strict";
+const form = $("#bulk");
+
+async function kept(text, kind) {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await fetch(form.dataset.files, { method: "POST", headers, body: JSON.stringify({ text, kind }) });
+  const told = await answer.json();
+  if (!answer.ok) throw new Error(refusal(told, answer));
+  return told.uri;
+}
+
+async function asked() {
+  const rows = form.rows.value.trim();
+  const file = await kept(`${rows}\n`, rows.startsWith("{") ? "jsonl" : "csv");
+  const template = form.template.value.trim();
+  return template ? { file, template: await kept(template, "json") } : { file };
+}
+
+function show(found) {
+  const good = form.dataset.good.replace("%n", found.items).replace("%s", `${Math.round(found.predicted_gpu_s)} s`);
+  $("#checked").textContent = found.problems ? form.dataset.bad.replace("%p", found.problems) : good;
+  const lines = [...found.told, found.over_budget].filter(Boolean);
+  $("#problems").replaceChildren(...lines.map((one) => Object.assign(document.createElement("li"), { textContent: one })));
+}
+
+async function attempt(work) {
+  const box = $("[data-wrong]", form);
+  box.hidden = true;
+  const buttons = $$("button", form);
+  for (const button of buttons) button.disabled = true;
+  try {
+    await work(await asked());
+  } catch (error) {
+    box.textContent = error.message;
+    box.hidden = false;
+  }
+  for (const button of buttons) button.disabled = false;
+}
+
+const check = async (body) => show(await call("POST", form.dataset.check, body));
+const begin = async (body) => location.assign(form.dataset.runs + (await call("POST", form.dataset.begin, body)).id);
+form?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(begin);
+});
+$("#check")?.addEventListener("click", () => form.reportValidity() && attempt(check));

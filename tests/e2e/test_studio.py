@@ -1,0 +1,142 @@
+"""The Studio in a real browser, inside the running Airflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from running_site import AVATAR, Site
+from test_site import FLAGS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import FrameLocator, Page
+
+SAID = "Hello from the Studio."
+PLAYED = "video => video.currentTime > 0.3 && video.getVideoPlaybackQuality().totalVideoFrames > 3"
+
+
+@pytest.fixture(scope="module")
+def page(site: Site) -> Iterator[Page]:
+    browser = shutil.which("chromium")
+    if not browser:
+        pytest.skip("no Chromium here; `make test` installs it where it may")
+    from playwright.sync_api import sync_playwright
+
+    password = json.loads((site.home / "airflow" / "passwords.json").read_text())["anna"]
+    with sync_playwright() as play, play.chromium.launch(executable_path=browser, args=FLAGS) as chromium:
+        page = chromium.new_page(viewport={"width": 1280, "height": 900}, color_scheme="dark")
+        page.set_default_timeout(120_000)  # a busy machine
+        page.goto(f"{site.address}/auth/login/?next={site.address}/")
+        page.get_by_label("Username").fill("anna")
+        page.locator("input[type=password]").fill(password)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("link", name="Avatarlab").wait_for()
+        yield page
+
+
+@pytest.fixture(scope="module")
+def studio(page: Page) -> FrameLocator:
+    """What Airflow's frame shows after one click on its navigation."""
+    page.get_by_role("link", name="Avatarlab").click()
+    return page.frame_locator("iframe")
+
+
+@pytest.fixture(scope="module")
+def portrait(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Bytes that nobody brought before."""
+    from PIL import Image, ImageOps
+
+    root = Path(__file__).parents[2]
+    path = tmp_path_factory.mktemp("portrait") / "anna.png"
+    ImageOps.mirror(Image.open(root / "demo" / "astronaut.png")).save(path)
+    return path
+
+
+def keep(page: Page, name: str) -> None:
+    """A picture for people, where somebody asked for some."""
+    if folder := os.environ.get("AVATARLAB_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/{name}.png")
+
+
+def test_the_pages_follow_airflows_theme(page: Page, studio: FrameLocator) -> None:
+    studio.get_by_role("heading", name="Videos").wait_for()
+    dark = "html => html.classList.contains('dark')"
+    assert studio.locator("html").evaluate(dark) == page.locator("html").first.evaluate(dark)
+
+
+def test_a_portrait_is_added_with_its_consent_and_speaks(
+    page: Page, studio: FrameLocator, portrait: Path
+) -> None:
+    studio.get_by_role("link", name="Make a video").first.click()
+    studio.get_by_role("button", name="Add a portrait or clip").click()
+    studio.get_by_label("Portrait or clip", exact=True).set_input_files(portrait)
+    studio.get_by_label("Who is shown?").fill("Anna A.")
+    studio.get_by_label("Or the licence").fill("Public domain.")
+    studio.get_by_role("button", name="Add", exact=True).click()
+    studio.locator("[name=avatar]:checked").and_(studio.get_by_role("radio", name="Anna A.")).wait_for()
+    studio.get_by_label("What should be said?").fill(SAID)
+    studio.get_by_label("Quality").select_option("360p")
+    studio.get_by_text("of work").wait_for()
+    keep(page, "make")
+    studio.get_by_role("button", name="Make the video").click()
+    studio.get_by_role("heading", name="Progress").wait_for()
+    studio.locator(".steps .done").first.wait_for()
+    keep(page, "progress")
+    video = studio.locator("video")
+    video.wait_for(timeout=300_000)
+    video.evaluate("video => { video.muted = true; return video.play(); }")
+    page.wait_for_function(PLAYED, arg=video.element_handle())
+    assert video.evaluate("video => video.textTracks[0].cues.length") > 0
+    keep(page, "video")
+    assert "/avatarlab/videos/" in page.url  # an address that can be sent to somebody
+
+
+def test_feedback_is_kept(studio: FrameLocator) -> None:
+    studio.get_by_role("group", name="The video as a whole").get_by_role("radio", name="4").check(force=True)
+    studio.get_by_role("button", name="Send feedback").click()
+    studio.get_by_text("Thank you").wait_for()
+
+
+def test_a_pasted_table_is_checked_line_by_line(page: Page, studio: FrameLocator) -> None:
+    studio.get_by_role("link", name="Bulk").click()
+    template = {"script": "Hello {{name}}.", "avatar": {"uri": AVATAR}, "output": {"aspect": "{{shape}}"}}
+    studio.get_by_label("Template").fill(json.dumps(template))
+    studio.get_by_label("Table").fill("name,shape\nAnna,1:1\nBen,7:7\n")
+    studio.get_by_role("button", name="Check").click()
+    studio.get_by_text("line 3").wait_for()
+    studio.get_by_label("Table").fill("name,shape\nAnna,1:1\nBen,9:16\n")
+    studio.get_by_role("button", name="Check").click()
+    studio.get_by_text("2 videos, about").wait_for()
+    studio.get_by_role("link", name="Queue").click()
+    studio.get_by_text("places busy").first.wait_for()
+
+
+def test_a_revoked_consent_takes_its_videos_down(studio: FrameLocator) -> None:
+    studio.get_by_role("link", name="People").click()
+    studio.get_by_role("link", name="Anna A.").click()
+    studio.get_by_role("button", name="Revoke the consent").click()
+    dialog = studio.get_by_role("dialog")
+    dialog.get_by_text("1 videos").wait_for()
+    dialog.get_by_label("Why").fill("Anna asked for it")
+    dialog.get_by_role("button", name="Revoke the consent").click()
+    studio.get_by_text("Withdrawn", exact=True).wait_for()
+    studio.get_by_text("Anna asked for it").wait_for()
+
+
+def test_a_failed_video_says_why_within_two_clicks(page: Page, studio: FrameLocator, site: Site) -> None:
+    run_id = site.client.submit({
+        "script": "Nobody says this.", "avatar": {"uri": "s3://inputs/e2e/nobody.png"},
+    })  # fmt: skip
+    assert site.finish(run_id) == "failed"
+    page.goto(f"{site.address}/plugin/avatarlab")
+    studio.get_by_role("link", name="Failed", exact=True).click()
+    studio.get_by_role("link", name="Nobody says this.").click()
+    studio.get_by_text("nobody.png does not exist").wait_for()
+    studio.get_by_text("Choose another avatar").wait_for()
+    page.goto(f"{site.address}/dags/avatar_render/runs/{run_id}/plugin/video")
+    studio.get_by_text("nobody.png does not exist").wait_for()
