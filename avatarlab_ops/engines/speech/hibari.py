@@ -6,7 +6,6 @@ when the engine is loaded, so the file on disk stays the pinned one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from avatarlab_ops.engines import device, weights
 from avatarlab_ops.engines.base import Sentence, Speech, VoiceSample
 from avatarlab_ops.engines.speech.assemble import Assembly
 from avatarlab_ops.engines.speech.clip import RATE, Clip, Symbol, cut
+from avatarlab_ops.engines.speech.pieces import PIECE_PAUSE_S, mute, pieces
 from avatarlab_ops.engines.speech.spoken import SpokenWord, alphabet, spoken_words
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
 from avatarlab_ops.progress import Report
@@ -28,9 +28,6 @@ LANGUAGE, VOICE = "en-US", "heart"
 _DURATIONS = "/Clip_output_0"  # float [n]: one number per id, pads at both ends included
 UNIT = 600  # samples per unit of the model's durations: 25 ms
 LATE_S = 0.075  # the model's durations run this late against forced alignment
-_MAX_SYMBOLS = 400  # the model was trained on pieces up to this length
-_CLAUSE_ENDS = frozenset(",;:—.!?…")
-_PIECE_PAUSE_S = 0.15  # between two pieces of one long sentence
 
 
 class Hibari:
@@ -62,7 +59,7 @@ class Hibari:
         for number, sentence in enumerate(sentences):
             words = self.words(sentence.spoken)
             rng = np.random.default_rng([seed % 2**64, number])
-            warnings += [f"hibari cannot say {word!r}" for word in _mute(words)]
+            warnings += [f"hibari cannot say {word!r}" for word in mute(words)]
             if self._say(words, assembly, rng):
                 heard = True
                 assembly.close_sentence(sentence.text.split(), [word.text for word in words])
@@ -83,10 +80,10 @@ class Hibari:
     def _say(self, words: list[SpokenWord], assembly: Assembly, rng: np.random.Generator) -> bool:
         """Add the words to the assembly; whether anything was heard."""
         heard = False
-        for piece in _pieces(words):
+        for piece in pieces(words):
             clip = self._clip(piece, rng)
             if clip.sounds:
-                assembly.rest(_PIECE_PAUSE_S if heard else 0.0)
+                assembly.rest(PIECE_PAUSE_S if heard else 0.0)
                 assembly.add(clip)
                 heard = True
         return heard
@@ -102,11 +99,6 @@ class Hibari:
         return cut(samples, symbols, edges_s.tolist())
 
 
-def _mute(words: list[SpokenWord]) -> list[str]:
-    """Words with letters or digits that have no sound in the model's alphabet."""
-    return [word.text for word in words if not word.symbols and any(map(str.isalnum, word.text))]
-
-
 def _session(path: Path) -> Any:
     model = onnx.load(str(path))
     model.graph.output.append(onnx.helper.make_empty_tensor_value_info(_DURATIONS))
@@ -117,21 +109,3 @@ def _session(path: Path) -> Any:
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-
-
-def _pieces(words: list[SpokenWord]) -> Iterator[list[Symbol]]:
-    """Symbols for one run of the model each: at most 400 where words allow it, cut after a clause if any."""
-    piece: list[Symbol] = []
-    clause_end = 0  # symbols up to the last clause end in the piece
-    for index, word in enumerate(words):
-        if not word.symbols:
-            continue
-        fresh = [Symbol(char, index) for char in word.symbols]
-        if piece and len(piece) + 1 + len(fresh) > _MAX_SYMBOLS:
-            stop = clause_end or len(piece)
-            yield piece[:stop]
-            piece, clause_end = piece[stop + 1 :], 0
-        piece += [Symbol(" ", -1), *fresh] if piece else fresh
-        clause_end = len(piece) if word.symbols[-1] in _CLAUSE_ENDS else clause_end
-    if piece:
-        yield piece

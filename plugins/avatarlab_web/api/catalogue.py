@@ -126,12 +126,11 @@ def voices(
     """The voices that are built into speech engines."""
     from avatarlab_ops import engines as known
 
-    found = [known.info("speech", name) for name in known.names("speech")]
-    able = [engine for engine in found if language is None or language in engine.languages]
     return [
-        Voice(engine=engine.name, languages=list(engine.languages), **asdict(voice))
-        for engine in able
+        Voice(engine=engine.name, **asdict(voice) | {"languages": list(voice.languages or engine.languages)})
+        for engine in (known.info("speech", name) for name in known.names("speech"))
         for voice in engine.voices
+        if language is None or voice.name in engine.voices_of(engine.language(language) or "")
     ]
 
 

