@@ -17,8 +17,8 @@ from avatarlab_ops.settings import Settings
 
 FREE_BYTES = 5 << 30
 PACKAGES = (
-    "apache-airflow", "ai-edge-litert", "av", "boto3", "hibari-tts", "onnxruntime", "opencv-python-headless",
-    "psycopg", "pydantic", "pymongo", "sqlalchemy", "torch", "torchaudio",
+    "apache-airflow", "ai-edge-litert", "av", "boto3", "c2pa-python", "hibari-tts", "onnxruntime",
+    "opencv-python-headless", "psycopg", "pydantic", "pymongo", "sqlalchemy", "torch", "torchaudio",
 )  # fmt: skip
 
 
@@ -55,6 +55,21 @@ def _machine(home: Path) -> Iterator[Finding]:
     advice = f"free some space on the disk of {place}, or set AVATARLAB_HOME"
     yield Finding("machine", "disk", free > FREE_BYTES, f"{free / 2**30:.0f} GiB free", advice)
     yield _confinement()
+    yield _try("machine", "signing", lambda: _signer(home), "see docs/trust.md, The signer")
+
+
+def _signer(home: Path) -> str:
+    """Whose certificate signs what is published. Raises InputError where it does not do; makes nothing."""
+    from avatarlab_ops import environment
+    from avatarlab_ops.trust import signing
+
+    known = environment.read()
+    if known.signing_certificate is known.signing_key is None and not (home / signing.FOLDER).exists():
+        return "a development certificate, made at the first render"
+    who = signing.identity(home)
+    if who is None:
+        return "off: videos are published unsigned"
+    return who.provider + ("" if who.timestamp_url else ", without a time stamp")
 
 
 def _confinement() -> Finding:

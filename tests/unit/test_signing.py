@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from avatarlab_ops.cli import doctor
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.trust import signing
 
@@ -73,6 +74,18 @@ def test_an_expired_certificate_is_refused_by_name_and_date(own: Path) -> None:
         InputError, match=r"certificate of Yesterday Ltd is valid from .* not now: have it renewed"
     ):
         signing.identity(own)
+
+
+def test_doctor_tells_whose_certificate_signs_and_what_is_wrong_with_it(own: Path, tmp_path: Path) -> None:
+    def told() -> doctor.Finding:
+        return next(one for one in doctor._machine(tmp_path) if one.name == "signing")
+
+    assert (told().right, told().detail) == (True, f"{signing.DEVELOPMENT}, without a time stamp")
+    certificate, key = _expired()
+    (own / "chain.pem").write_bytes(certificate)
+    (own / "key.pem").write_bytes(key)
+    assert not told().right
+    assert "have it renewed" in told().detail
 
 
 def test_a_chain_must_lead_to_an_issuer(own: Path, tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def like(db: Session, words: list[int]) -> list[Print]:
         )
     )
     query = sa.select(m.SoundPrint).where(m.SoundPrint.words.overlap(asked))
+    db.execute(sa.text("SET LOCAL enable_seqscan = off"))  # the planner takes arrays for much alike
     rows = db.scalars(query.order_by(shared.desc()).limit(CANDIDATES))
     return [Print(row.artifact, row.words) for row in rows]
 

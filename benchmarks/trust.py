@@ -1,0 +1,227 @@
+"""`python -m benchmarks trust`: what verify recognises after what was done to a video, and what trust costs.
+
+Published videos and clips that speak other sentences with the same voice and were never published go through
+the same treatments; each line says how many of either were told as ours, and as the right render.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from avatarlab_ops import engines, pipeline
+from avatarlab_ops.embedded import servers
+from avatarlab_ops.engines.base import Sentence
+from avatarlab_ops.media.audio import Samples, resample, write_speech
+from avatarlab_ops.media.sound import read_sound
+from avatarlab_ops.progress import silent
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.objects import objects, split_or_refuse
+from avatarlab_ops.trust.verify import verify
+
+OURS = (
+    "Good morning, and thank you for watching this short film about our work in the harbour.",
+    "The river rose during the night, and the bridge was closed before anybody could cross it.",
+    "Please bring the blue paper map before Monday, so that we can plan the trip together.",
+    "Our new office opens in September, with room for forty people and a small garden.",
+    "She sells tickets at the harbour, and knows every captain and every ship by name.",
+    "Nobody expected the small team to finish first, but they did it twice in a row.",
+)
+FOREIGN = (
+    "Good morning, and thank you for watching this short report about the price of bread.",
+    "To reset your password, open the settings and choose security from the long list.",
+    "The museum keeps a thousand letters, most of them written long before the war.",
+    "In the evening the market fills with music, smoke and the smell of warm bread.",
+    "Prices rose by four percent last year, while wages have hardly moved at all.",
+    "The train to the coast leaves at nine, and there is coffee in the last carriage.",
+)
+HZ = 48_000
+Picture = Callable[[np.ndarray], np.ndarray]
+Sound = Callable[[Samples], Samples]
+
+
+def _same(given: Any) -> Any:
+    return given
+
+
+def _noisy(given: np.ndarray) -> np.ndarray:
+    """Noise at 20 dB below a sound, or of 6 levels in a picture."""
+    noise = np.random.default_rng(1).normal(0, 1, given.shape)
+    if given.dtype == np.uint8:
+        return np.clip(given + 6 * noise, 0, 255).astype(np.uint8)
+    return (given + noise * given.std() / 10).astype(np.float32)
+
+
+def _cropped(picture: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(picture[9:-9, 9:-9])
+
+
+def _again(
+    source: Path, target: Path, picture: Picture | None, sound: Sound, *, codec: str, rate: int
+) -> Path:
+    """Encoded once more: x264 at CRF 28, or without a picture, and the sound at `rate` bits a second."""
+    heard = sound(read_sound(source, HZ, max_s=60))
+    with av.open(str(target), "w") as made:
+        spoken = made.add_stream(codec, rate=HZ, bit_rate=rate)
+        spoken.layout = "mono"
+        if picture:
+            _show(source, made, picture)
+        block = av.AudioFrame.from_ndarray(heard[None].astype(np.float32), "fltp", "mono")
+        block.sample_rate = HZ
+        shaper = av.AudioResampler(spoken.format, "mono", HZ, frame_size=spoken.frame_size or 1024)
+        for frame in (*shaper.resample(block), *shaper.resample(None)):
+            made.mux(spoken.encode(frame))
+        made.mux(spoken.encode(None))
+    return target
+
+
+def _show(source: Path, made: av.container.OutputContainer, picture: Picture) -> None:
+    shown = made.add_stream("libx264", rate=25, options={"crf": "28", "preset": "veryfast"})
+    shown.pix_fmt = "yuv420p"
+    with av.open(str(source)) as given:
+        for number, frame in enumerate(given.decode(video=0)):
+            pixels = picture(frame.to_ndarray(format="rgb24"))
+            if number == 0:
+                shown.height, shown.width = pixels.shape[:2]
+            changed = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            changed.pts, changed.time_base = number, Fraction(1, 25)
+            made.mux(shown.encode(changed))
+    made.mux(shown.encode(None))
+
+
+def _remuxed(source: Path, target: Path) -> Path:
+    with av.open(str(source)) as given, av.open(str(target), "w") as made:
+        streams = {one.index: made.add_stream_from_template(one) for one in given.streams}
+        for packet in given.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                made.mux(packet)
+    return target
+
+
+def _flipped(source: Path, target: Path) -> Path:
+    content = bytearray(source.read_bytes())
+    content[len(content) // 2] ^= 1
+    target.write_bytes(content)
+    return target
+
+
+def _encoded(
+    name: str, picture: Picture | None, sound: Sound = _same, codec: str = "aac", rate: int = 128_000
+) -> Any:
+    return lambda source, folder: _again(source, folder / name, picture, sound, codec=codec, rate=rate)
+
+
+ATTACKS: dict[str, Callable[[Path, Path], Path]] = {
+    "nothing": lambda source, _: source,
+    "one bit flipped": lambda source, folder: _flipped(source, folder / "flipped.mp4"),
+    "remux": lambda source, folder: _remuxed(source, folder / "remux.mp4"),
+    "AAC 64k, CRF 28": _encoded("aac.mp4", _same, rate=64_000),
+    "half the size": _encoded("half.mp4", lambda picture: np.ascontiguousarray(picture[::2, ::2])),
+    "5 % crop": _encoded("crop.mp4", _cropped),
+    "mirrored": _encoded("mirror.mp4", lambda picture: np.ascontiguousarray(picture[:, ::-1])),
+    "2.5 s excerpt": _encoded("excerpt.mp4", _same, lambda sound: sound[HZ : 7 * HZ // 2]),
+    "sound alone, MP3 48k": _encoded("sound.mp3", None, codec="libmp3lame", rate=48_000),
+    "noise on both, AAC 64k": _encoded("noise.mp4", _noisy, _noisy, rate=64_000),
+    "speed 1.02": _encoded("fast.mp4", _same, lambda sound: resample(sound, 102, 100)),
+    "speed 1.05": _encoded("faster.mp4", _same, lambda sound: resample(sound, 105, 100)),
+    "other sound": _encoded("dubbed.mp4", _same, lambda sound: sound[::-1].copy()),
+}
+
+
+@contextmanager
+def _stores() -> Iterator[Settings]:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / ".avatarlab"
+        try:
+            settings = servers.ensure(home)
+            pipeline.prepare(settings)
+            yield settings
+        finally:
+            servers.stop(home)
+
+
+def _published(settings: Settings, folder: Path) -> tuple[list[tuple[str, Path]], list[dict[str, Any]]]:
+    """Render id and file of each video of ours, and the manifests."""
+    store, found, manifests = objects(settings), [], []
+    portrait = Path(__file__).parents[1] / "demo" / "astronaut.png"
+    avatar = {"uri": store.put_if_absent(settings.bucket_inputs, "portrait.png", portrait).uri}
+    for number, script in enumerate(OURS):
+        shape = {"resolution": "360p", "aspect": "1:1"}
+        made = pipeline.render(settings, {"script": script, "avatar": avatar, "output": shape})
+        path = folder / f"ours{number}.mp4"
+        path.write_bytes(store.read(*split_or_refuse(made.video_uri)))
+        found.append((made.render_id, path))
+        manifests.append(json.loads(store.read(*split_or_refuse(made.manifest_uri))))
+    return found, manifests
+
+
+def _strangers(folder: Path, like: Path) -> list[tuple[str, Path]]:
+    """Clips with a picture of ours and other speech."""
+    found, speaker = [], engines.load("speech", "hibari")
+    for number, script in enumerate(FOREIGN):
+        said = speaker.speak([Sentence(script, 0.2)], language="en-US", voice="heart", seed=0, report=silent)
+        write_speech(folder / "said.wav", said.samples, said.sample_rate)
+        other = read_sound(folder / "said.wav", HZ, max_s=60)
+        path = folder / f"foreign{number}.mp4"
+        _again(like, path, _same, lambda _, other=other: other, codec="aac", rate=128_000)  # type: ignore[misc]
+        found.append(("", path))
+    return found
+
+
+def _table(
+    settings: Settings, ours: list[tuple[str, Path]], foreign: list[tuple[str, Path]], folder: Path
+) -> None:
+    print(f"{'treatment':<24}{'verdicts of ours':<34}right render   strangers taken for ours")
+    for name, attack in ATTACKS.items():
+        told: Counter[str] = Counter()
+        right = false = 0
+        for render_id, path in ours:
+            found = verify(settings, attack(path, folder))
+            told[found.verdict] += 1
+            right += found.render_id == render_id
+        for _, path in foreign:
+            false += verify(settings, attack(path, folder)).render_id is not None
+        said = ", ".join(f"{verdict} {count}" for verdict, count in told.items())
+        print(f"{name:<24}{said:<34}{right} of {len(ours)}         {false} of {len(foreign)}", flush=True)
+
+
+def _costs(settings: Settings, ours: list[tuple[str, Path]], manifests: list[dict[str, Any]]) -> None:
+    signing = [one["credentials"]["sign_s"] for one in manifests]
+    work = [sum(made["compute_s"] for made in one["artifacts"].values()) for one in manifests]
+    length = [one["measures"]["duration_s"] for one in manifests]
+    middle, share = 1000 * statistics.median(signing), 100 * sum(signing[1:]) / sum(work[1:])
+    print(f"signing and reading back: {middle:.0f} ms a video, {share:.1f} % of its render's work")
+    print(
+        f"the first, which loads the library: {signing[0]:.2f} s; videos of {statistics.mean(length):.1f} s"
+    )
+    times = []
+    for _, path in ours:
+        started = time.perf_counter()
+        verify(settings, _flipped(path, path.with_name("cost.mp4")))
+        times.append(time.perf_counter() - started)
+    print(f"verify of a changed video: {1000 * statistics.median(times):.0f} ms")
+
+
+def main() -> None:
+    """Print the table and the costs."""
+    with _stores() as settings, tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        ours, manifests = _published(settings, folder)
+        _costs(settings, ours, manifests)
+        _table(settings, ours, _strangers(folder, ours[0][1]), folder)
+
+
+if __name__ == "__main__":
+    main()
