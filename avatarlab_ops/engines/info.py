@@ -97,8 +97,9 @@ class SpeechInfo(EngineInfo):
         return asked if asked in self.languages else next(iter(close), None)
 
     def voices_of(self, language: str) -> tuple[str, ...]:
-        """Names of the voices that speak one of its languages."""
-        return tuple(voice.name for voice in self.voices if voice.speaks(language))
+        """Names of the voices that speak one of its languages; none for another language."""
+        able = self.voices if language in self.languages else ()
+        return tuple(voice.name for voice in able if voice.speaks(language))
 
 
 @dataclass(frozen=True, kw_only=True)

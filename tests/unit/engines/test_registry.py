@@ -132,3 +132,4 @@ def test_a_language_is_found_as_people_name_it_and_a_voice_by_its_language() -> 
     assert engine.language("en-GB") is None
     assert engine.language("de") is None
     assert (engine.voices_of("en-US"), engine.voices_of("es")) == (("ann",), ("eva",))
+    assert engines.info("speech", "hibari").voices_of("es") == ()
