@@ -85,7 +85,10 @@ def test_a_portrait_is_added_with_its_consent_and_speaks(
     keep(page, "make")
     studio.get_by_role("button", name="Make the video").click()
     studio.get_by_role("heading", name="Progress").wait_for()
-    studio.locator(".steps .done").first.wait_for()
+    moving = studio.locator("[data-live] .steps")
+    moving.locator(".done").nth(2).wait_for(
+        timeout=300_000
+    )  # the page told of three steps, one after another
     keep(page, "progress")
     video = studio.locator("video")
     video.wait_for(timeout=300_000)

@@ -34,24 +34,26 @@ function refusal(told, answer) {
   return [detail, ...fields.filter((one) => !detail?.includes(one))].filter(Boolean).join("; ") || `${answer.status}`;
 }
 
-// A part of the page that its server draws anew until what it shows is over; then the whole page is.
+// A part of the page that its server draws anew, at each event or else each second, until what it shows is
+// over; then the whole page is.
 function follow(part) {
+  let looking = null;
   const look = async () => {
-    try {
-      const answer = await fetch(part.dataset.live);
-      if (!answer.ok) throw new Error(answer.status);
-      part.innerHTML = await answer.text();
-      localise(part);
-      trouble("");
-      const news = $("[data-news]", part);
-      say(news?.dataset.news);
-      if (news?.hasAttribute("data-over")) return location.reload();
-    } catch {
-      trouble(document.body.dataset.lost);
-    }
-    setTimeout(look, 1000);
+    const answer = await fetch(part.dataset.live);
+    if (!answer.ok) throw new Error(answer.status);
+    part.innerHTML = await answer.text();
+    localise(part);
+    trouble("");
+    const news = $("[data-news]", part);
+    say(news?.dataset.news);
+    if (news?.hasAttribute("data-over")) location.reload();
   };
-  setTimeout(look, 1000);
+  const again = () => (looking = (looking ?? Promise.resolve()).then(look).catch(() => trouble(document.body.dataset.lost)));
+  const ask = () => again().then(() => setTimeout(ask, 1000));
+  if (!part.dataset.events) return ask();
+  const events = new EventSource(part.dataset.events);
+  events.addEventListener("render", again);
+  events.addEventListener("error", () => events.readyState === EventSource.CLOSED && ask());
 }
 
 // A list in which something still moves is drawn anew as a whole, unless somebody is at work in it.
