@@ -12,9 +12,10 @@ from fastapi.responses import Response
 
 from avatarlab_ops import engines
 from avatarlab_ops.engines import weights
+from avatarlab_ops.engines.info import SpeechInfo
 from avatarlab_ops.errors import EngineUnavailable
 from avatarlab_web.studio.access import Viewer
-from avatarlab_web.studio.page import text
+from avatarlab_web.studio.page import text, texts
 
 KEPT = 40  # samples in memory, some 100 kB each
 router = APIRouter()
@@ -34,11 +35,16 @@ def voices() -> list[Voice]:
     """Every voice of the speech engines whose weights are there."""
     able = [engines.info("speech", name) for name in engines.names("speech")]
     return [
-        Voice(engine.name, name, engine.languages, not engine.cuda)
+        Voice(engine.name, voice.name, spoken, _is_heard(engine, spoken[0]))
         for engine in able
         if all(_is_there(file) for file in engine.file_names)
-        for name in engine.voice_names
+        for voice in engine.voices
+        for spoken in [voice.languages or engine.languages]
     ]
+
+
+def _is_heard(engine: SpeechInfo, language: str) -> bool:
+    return not engine.cuda and f"sample.{language.partition('-')[0]}" in texts()
 
 
 def _is_there(file: str) -> bool:
@@ -65,7 +71,8 @@ def spoken(engine: str, name: str) -> bytes:
     from avatarlab_ops.progress import silent
     from avatarlab_ops.stages.speech import TARGET_LUFS
 
-    language = engines.info("speech", engine).languages[0]
+    known = engines.info("speech", engine)
+    language = known.language(None, name) or known.languages[0]
     said = [Sentence(text(f"sample.{language.partition('-')[0]}"), 0.0)]
     speech = engines.load("speech", engine).speak(said, language=language, voice=name, seed=0, report=silent)
     with tempfile.TemporaryDirectory() as folder:
