@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 _TAG = r"</?[A-Za-z][A-Za-z0-9:-]*(?:\s[^<>]*)?/?>"
 _BREAKING = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|table|h[1-6]|section|blockquote)\b[^<>]*>", re.I)
-_SSML = re.compile(r"</?(?:speak|break|say-as|phoneme|prosody|emphasis|sub)\b", re.I)
 _EMPHASIS = r"(?<![\w*_~])(\*\*\*|\*\*|\*|___|__|_|~~|`+)(?=\S)([^\n]*?\S)\1(?![\w*_~])"
 
 # What is left out, in this order, and what stays in its place.
@@ -39,8 +38,7 @@ def plain(text: str, warnings: list[str]) -> str:
     text = re.sub(r"^[ \t]*\|(.+)\|[ \t]*$", lambda m: m[1].replace("|", ", "), text, flags=re.M)
     text = _ENTITY.sub(lambda m: html.unescape(m[0]), text)
     if left:
-        hint = "; for SSML set script_format to ssml" if any(map(_SSML.match, left)) else ""
-        warnings.append(f"markup is not spoken and was left out: {' '.join(list(left)[:10])}{hint}")
+        warnings.append(f"markup is not spoken and was left out: {' '.join(list(left)[:10])}")
     return text
 
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from avatarlab_ops.stores.catalog.tables import Render
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Standing:
-    """A render and its stages as they are now."""
+    """A render and its stages as one look found them; no two looks are equal."""
 
     render: Render
     stages: tuple[StageStatus, ...]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
@@ -95,5 +96,9 @@ async def _events(
 
 
 def _event(root: str, at: datetime, one: Standing) -> ServerSentEvent:
-    data = views.standing(root, one).model_dump_json()
-    return ServerSentEvent(data, event="render", id=at.isoformat(), retry=RETRY_MS)
+    return ServerSentEvent(_data(root, one), event="render", id=at.isoformat(), retry=RETRY_MS)
+
+
+@lru_cache(maxsize=1024)  # every stream tells the same: written out once a look, not once a stream
+def _data(root: str, one: Standing) -> str:
+    return views.standing(root, one).model_dump_json()

@@ -46,10 +46,10 @@ def test_what_was_left_out_is_told() -> None:
     assert told == ["markup is not spoken and was left out: <b> </b> # ** … **"]
 
 
-def test_ssml_in_a_plain_script_is_told_how_to_be_understood() -> None:
+def test_ssml_is_left_out_and_told() -> None:
     told: list[str] = []
-    plain("<speak>Hello</speak>", told)
-    assert "set script_format to ssml" in told[0]
+    assert plain('<speak>Hello<break time="1s"/> there</speak>', told).split() == ["Hello", "there"]
+    assert "<speak>" in told[0]
 
 
 def test_plain_text_is_told_nothing() -> None:
