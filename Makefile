@@ -15,7 +15,7 @@ demo: setup ## render the demo request through Airflow into out/
 
 test: setup ## every test but the slow and the destructive ones
 	@$(PYTHON) -m tools.setup --browser
-	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadgroup
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 chaos: setup ## kill one process after the other in the middle of renders
 	@$(BIN)/python -m pytest tests/chaos

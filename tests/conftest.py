@@ -12,16 +12,6 @@ from avatarlab_ops.embedded import servers as embedded
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import documents
 
-SITE = "the running Airflow"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of several workers one takes a file whole, and one all files that share the running Airflow."""
-    for item in items:
-        if isinstance(item, pytest.Function):
-            shares = "site" in item.fixturenames and not hasattr(item.module, "site")
-            item.add_marker(pytest.mark.xdist_group(SITE if shares else item.path.name))
-
 
 @pytest.fixture(scope="session", autouse=True)
 def _let_go() -> Iterator[None]:

@@ -25,6 +25,7 @@ from avatarlab_ops.trust import credentials, signing
 from avatarlab_ops.trust.verify import verify
 
 from . import material
+from .api_server import serving
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,25 @@ def test_a_changed_file_is_known_by_its_credentials(
     found = verify(stores, path)
     assert (found.verdict, found.render_id) == ("changed", made.render_id)
     assert "assertion.bmffHash.mismatch" in found.layers[-1].says
+
+
+def test_the_api_tells_it_of_an_uploaded_file(
+    stores: Settings, made: status.Published, tmp_path: Path
+) -> None:
+    content = bytearray(_file(stores, made, tmp_path).read_bytes())
+    content[-1000] ^= 1
+    objects(stores).put_if_absent(stores.bucket_inputs, "uploads/held/video.mp4", bytes(content))
+    with serving(stores) as api:
+
+        def asked(uri: str) -> Any:
+            return api.client.post("/verifications", json={"uri": uri})
+
+        told = asked(f"s3://{stores.bucket_inputs}/uploads/held/video.mp4").json()
+        assert (told["verdict"], told["render_id"]) == ("changed", made.render_id)
+        assert told["says"] == "It was made here and changed after it was signed"
+        for elsewhere in (made.video_uri, f"s3://{stores.bucket_inputs}/uploads/held/none.mp4"):
+            refused = asked(elsewhere)
+            assert (refused.status_code, refused.json()["code"]) == (422, "reference_refused")
 
 
 def test_a_box_that_is_not_signed_changes_no_word(

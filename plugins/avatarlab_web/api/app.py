@@ -7,7 +7,18 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from avatarlab_web.api import bulk, catalogue, consents, events, hooks, opinions, problems, renders, uploads
+from avatarlab_web.api import (
+    bulk,
+    catalogue,
+    consents,
+    events,
+    hooks,
+    opinions,
+    problems,
+    renders,
+    uploads,
+    verifications,
+)
 from avatarlab_web.api.access import Reader, same_origin
 from avatarlab_web.api.bodies import SmallBodies
 
@@ -27,7 +38,7 @@ def build() -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(SmallBodies)
-    for part in (renders, events, catalogue, uploads, consents, opinions, bulk, hooks):
+    for part in (renders, events, catalogue, uploads, consents, opinions, bulk, hooks, verifications):
         app.include_router(part.router)
 
     @app.get("/openapi.json", include_in_schema=False)

@@ -1,0 +1,61 @@
+"""Verifications: what a file is that somebody holds, and which render made it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from avatarlab_ops.trust.verify import Verdict
+from avatarlab_web.api.access import Author
+from avatarlab_web.stores import Stores
+
+router = APIRouter(tags=["verifications"])
+
+
+class Held(BaseModel):
+    """The file in question."""
+
+    uri: str = Field(description="s3:// address that its upload was given.")
+
+
+class Layer(BaseModel):
+    """One way to recognise a file, and what it says."""
+
+    name: str = Field(description="digest, content credentials or sound.")
+    says: str
+    recognised: bool
+
+
+class Verification(BaseModel):
+    """What the file is. What is said of a render is null where none is recognised."""
+
+    file: str
+    sha256: str
+    verdict: Verdict
+    says: str
+    layers: list[Layer]
+    render_id: str | None
+    run_id: str | None
+    published_at: datetime | None
+    withdrawn_at: datetime | None
+    withdrawn_reason: str | None
+
+
+@router.post("/verifications")
+def verify(held: Held, _who: Author, stores: Stores) -> Verification:
+    """Say what an uploaded file is: published here, changed since, known by its sound, or a stranger's."""
+    from avatarlab_ops.media.probe import Limits
+    from avatarlab_ops.stores.objects import objects
+    from avatarlab_ops.trust import inputs
+    from avatarlab_ops.trust.verify import verify as look
+
+    bucket, key = inputs.place(stores, held.uri, "uri")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / PurePosixPath(key).name
+        objects(stores).download(bucket, key, path, sha256=None, max_bytes=Limits().max_bytes)
+        return Verification(**asdict(look(stores, path)))
