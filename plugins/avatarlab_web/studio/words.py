@@ -60,10 +60,11 @@ def advice(code: str | None) -> str:
 
 
 def codes(error: type[AvatarlabError] = AvatarlabError) -> Iterator[str]:
-    """Every code with which a render can fail."""
+    """Every code with which a render can fail: those of errors.py, whatever else a process has loaded."""
     for child in error.__subclasses__():
-        yield child.code
-        yield from codes(child)
+        if child.__module__ == AvatarlabError.__module__:
+            yield child.code
+            yield from codes(child)
 
 
 def step(stage: StageStatus, *, over: bool) -> dict[str, Any]:
