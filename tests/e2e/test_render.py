@@ -52,7 +52,9 @@ def test_the_links_lead_a_logged_in_user_to_video_and_manifest(site: Site, first
     password = json.loads((site.home / "airflow" / "passwords.json").read_text())["admin"]
     login = {"username": "admin", "password": password}
     token = httpx.post(f"{site.address}/auth/token", json=login).json()["access_token"]
-    assert httpx.get(addresses["Video"]).status_code == 401
+    stranger = httpx.get(addresses["Video"])
+    assert stranger.is_redirect
+    assert "/auth/login" in stranger.headers["location"]
     opened = httpx.get(addresses["Video"], headers={"Authorization": f"Bearer {token}"})
     assert opened.is_redirect, opened.text
     video = httpx.get(opened.headers["location"])
