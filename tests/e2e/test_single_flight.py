@@ -93,11 +93,12 @@ def test_videos_that_share_an_avatar_and_a_script_share_the_work(site: Site) -> 
 
 
 def _check_one_artifact_each(site: Site, ids: list[str]) -> None:
-    """Two videos' worth of artifacts for three renders, each with one artifact.json in the store."""
+    """Two videos' worth of artifacts and three publications, each with one artifact.json in the store."""
     with transaction(site.settings.pg_dsn) as db:
         used = [run for run in db.query(m.StageRun).filter(m.StageRun.render_id.in_(ids)) if run.artifact]
     prints = {run.artifact: run.stage for run in used}
-    assert sorted(prints.values()) == sorted(["face", "matte", *("speech", "lipsync", "composite") * 2])
+    shared = ["face", "matte", *("speech", "lipsync", "composite") * 2, *["publish"] * 3]
+    assert sorted(prints.values()) == sorted(shared)
     store = objects(site.settings)
     for fingerprint, stage in prints.items():
         keys = list(store.keys("artifacts", f"{stage}/{fingerprint[:2]}/{fingerprint}"))

@@ -133,13 +133,13 @@ def test_a_revoked_consent_takes_its_videos_down(studio: FrameLocator) -> None:
 
 def test_a_failed_video_says_why_within_two_clicks(page: Page, studio: FrameLocator, site: Site) -> None:
     run_id = site.client.submit({
-        "script": "Nobody says this.", "avatar": {"uri": "s3://inputs/e2e/nobody.png"},
+        "script": "Nobody says this.", "avatar": {"uri": "s3://inputs/e2e/nobody-at-all.png"},
     })  # fmt: skip
     assert site.finish(run_id) == "failed"
     page.goto(f"{site.address}/plugin/avatarlab")
     studio.get_by_role("link", name="Failed", exact=True).click()
     studio.get_by_role("link", name="Nobody says this.").click()
-    studio.get_by_text("nobody.png does not exist").wait_for()
+    studio.get_by_text("nobody-at-all.png does not exist").wait_for()
     studio.get_by_text("Choose another avatar").wait_for()
     page.goto(f"{site.address}/dags/avatar_render/runs/{run_id}/plugin/video")
-    studio.get_by_text("nobody.png does not exist").wait_for()
+    studio.get_by_text("nobody-at-all.png does not exist").wait_for()
