@@ -28,6 +28,7 @@ from avatarlab_ops.renders import status
 from avatarlab_ops.renders.status import Published, published
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import Event, RenderState, StageState
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def submit(
     Raises RequestInvalid, ScriptRefused or ReferenceRefused; then nothing was accepted. A render that failed
     or was cancelled is over: the same request then gets a new one.
     """
-    from avatarlab_ops.lineage import openlineage
+    from avatarlab_ops import events
     from avatarlab_ops.stores import catalog
     from avatarlab_ops.stores.catalog import records
 
@@ -83,7 +84,7 @@ def submit(
     with catalog.transaction(settings.pg_dsn) as db:
         render_id = records.accept(db, asked, run_id=run_id, caller=caller)
         if records.find(db, render_id).state == "accepted":
-            openlineage.post(db, settings, render_id, "START")
+            events.tell(db, settings, render_id, Event.ACCEPTED)
     return render_id
 
 
@@ -161,13 +162,13 @@ def _noted(settings: Settings, render_id: str, stage: str) -> Iterator[None]:
         raise
     except WorkInFlight:
         with transaction(settings.pg_dsn) as db:
-            records.end_stage(db, render_id, stage, "waiting")
+            records.end_stage(db, render_id, stage, StageState.WAITING)
         raise
     except Exception as error:
         try:
             with transaction(settings.pg_dsn) as db:
                 if records.exists(db, render_id):
-                    records.end_stage(db, render_id, stage, "failed", error=error)
+                    records.end_stage(db, render_id, stage, StageState.FAILED, error=error)
             if isinstance(error, AvatarlabError) and not error.retryable:
                 fail(settings, render_id, error, stage=stage)
         except TransientError as second:  # the catalog is away: the first reason matters more
@@ -177,7 +178,7 @@ def _noted(settings: Settings, render_id: str, stage: str) -> Iterator[None]:
 
 def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageResult:
     """Plan the render; stages with nothing to do are settled at once."""
-    from avatarlab_ops.lineage import openlineage
+    from avatarlab_ops import events
     from avatarlab_ops.renders import budget, prediction
     from avatarlab_ops.renders.estimate import existing
     from avatarlab_ops.stages.admit import admit
@@ -206,12 +207,12 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
         consents.rely(db, render_id, [one.id for one in held])
         for stage in GRAPH:
             if not stage.wanted(plan):
-                records.end_stage(db, render_id, stage.name, "not_needed")
+                records.end_stage(db, render_id, stage.name, StageState.NOT_NEEDED)
             elif stage.name in found:
                 fingerprint = found[stage.name].fingerprint
-                records.end_stage(db, render_id, stage.name, "cached", artifact=fingerprint)
-        records.end_stage(db, render_id, ADMIT.name, "done", compute_s=compute_s)
-        openlineage.post(db, settings, render_id, "RUNNING")
+                records.end_stage(db, render_id, stage.name, StageState.CACHED, artifact=fingerprint)
+        records.end_stage(db, render_id, ADMIT.name, StageState.DONE, compute_s=compute_s)
+        events.tell(db, settings, render_id, Event.RUNNING)
     return StageResult(render_id, ADMIT.name, True, False, None, compute_s, (*pending, PUBLISH.name))
 
 
@@ -232,7 +233,7 @@ def _make(
 
     if not stage.wanted(plan):
         with transaction(settings.pg_dsn) as db:
-            records.end_stage(db, render_id, stage.name, "not_needed")
+            records.end_stage(db, render_id, stage.name, StageState.NOT_NEEDED)
         return StageResult(render_id, stage.name, False, False)
     with transaction(settings.pg_dsn) as db:
         artifacts = records.artifacts_of(db, render_id)
@@ -245,7 +246,7 @@ def _make(
         settings, render_id, plan, wanted,
         artifacts=artifacts, report=report, wait=wait, budget_s=budget_s,
     )  # fmt: skip
-    state = "cached" if cached else "done"
+    state = StageState.CACHED if cached else StageState.DONE
     with transaction(settings.pg_dsn) as db:
         records.end_stage(db, render_id, stage.name, state, artifact=made.fingerprint, compute_s=compute_s)
         if not cached:
@@ -299,12 +300,12 @@ def _patiently(settings: Settings, render_id: str, stage: str, report: Report) -
 
 def fail(settings: Settings, render_id: str, error: BaseException | str, *, stage: str | None = None) -> bool:
     """End a render as failed with the reason; False if it had ended already."""
-    return _end(settings, render_id, "failed", error=error, stage=stage)
+    return _end(settings, render_id, RenderState.FAILED, error=error, stage=stage)
 
 
 def cancel(settings: Settings, render_id: str, reason: str | None = None) -> bool:
     """End a render as cancelled; running stages stop at their next report. False if it had ended already."""
-    return _end(settings, render_id, "cancelled", error=RenderCancelled(reason) if reason else None)
+    return _end(settings, render_id, RenderState.CANCELLED, error=RenderCancelled(reason) if reason else None)
 
 
 def _end(

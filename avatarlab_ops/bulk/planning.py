@@ -19,6 +19,7 @@ from avatarlab_ops.plan import Plan
 from avatarlab_ops.renders import budget, prediction
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import ItemState
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -124,7 +125,7 @@ def _again(db: Session, known: BulkRun, asked: BulkRequest, run_id: str | None) 
         bulk_id=known.id,
         dry_run=False,
         items=sum(counts.values()),
-        waiting=counts.get("waiting", 0),
+        waiting=counts.get(ItemState.WAITING, 0),
         predicted_gpu_s=bulk.predicted(db, known.id, waiting=True),
         problems=known.problems["count"],
         told=tuple(known.problems["first"]),

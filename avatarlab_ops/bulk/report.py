@@ -14,6 +14,7 @@ from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.graph import GPU_STAGES
 from avatarlab_ops.lineage import openlineage
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import ItemState
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import bulk, records, tables, transaction
 from avatarlab_ops.stores.objects import objects
@@ -72,7 +73,7 @@ def finish(settings: Settings, bulk_id: str, *, address: str | None = None) -> S
     with transaction(settings.pg_dsn) as db:
         bulk.settle(db, bulk_id)
         known = bulk.existing(db, bulk_id)
-        if known.ended_at is not None or bulk.counts(db, bulk_id).get("waiting"):
+        if known.ended_at is not None or bulk.counts(db, bulk_id).get(ItemState.WAITING):
             return _summary(db, settings, known)
         items = [_linked(item, address) for item in bulk.results(db, bulk_id, GPU_STAGES)]
         report = _report(known, items)
@@ -90,7 +91,7 @@ def finish(settings: Settings, bulk_id: str, *, address: str | None = None) -> S
 
 
 def _linked(item: Json, address: str | None) -> Json:
-    shown = address if item["state"] == "published" else None
+    shown = address if item["state"] == ItemState.PUBLISHED else None
     return item | {"link": f"{shown}/avatarlab/renders/{item['render_id']}/video" if shown else None}
 
 

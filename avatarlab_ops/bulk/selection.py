@@ -17,6 +17,7 @@ from avatarlab_ops.errors import EngineUnavailable, RequestInvalid
 from avatarlab_ops.graph import GRAPH, PUBLISH
 from avatarlab_ops.renders import feedback
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import ItemState, RenderState
 from avatarlab_ops.stores.catalog import records
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.objects import objects, split_or_refuse
@@ -51,7 +52,7 @@ def choose(db: Session, settings: Settings, asked: BulkRequest) -> Iterator[Chos
     query = (
         sa.select(m.Render.id, m.Request.body)
         .join(m.Request, m.Request.id == m.Render.request_id)
-        .where(m.Render.state == "published", m.Render.withdrawn_at.is_(None), *conditions)
+        .where(m.Render.state == RenderState.PUBLISHED, m.Render.withdrawn_at.is_(None), *conditions)
         .order_by(m.Render.ended_at, m.Render.id)
     )
     for row in db.execute(query.execution_options(yield_per=PAGE)):
@@ -60,7 +61,7 @@ def choose(db: Session, settings: Settings, asked: BulkRequest) -> Iterator[Chos
 
 def _filters(asked: BulkRequest) -> list[Condition]:
     anew = sa.select(m.BulkItem.number).where(
-        m.BulkItem.source == m.Render.id, m.BulkItem.state.in_(("waiting", "published"))
+        m.BulkItem.source == m.Render.id, m.BulkItem.state.in_((ItemState.WAITING, ItemState.PUBLISHED))
     )
     found: list[Condition] = [~anew.exists()]
     if asked.labels:

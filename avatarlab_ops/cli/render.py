@@ -29,6 +29,7 @@ from avatarlab_ops.cli.common import (
 from avatarlab_ops.cli.consent import EVIDENCE, LICENCE
 from avatarlab_ops.cli.consent import record as record_consent
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.states import RenderState
 
 BULK_FILES = (".csv", ".json", ".jsonl")  # rows and templates
 
@@ -118,7 +119,7 @@ def cancel(run: str) -> None:
     if run_id:
         with airflow() as client:
             ended = client.cancel(run_id, reason) or ended
-    state = status.of(settings, render_id).state if render_id else "failed"
+    state = status.of(settings, render_id).state if render_id else RenderState.FAILED
     click.echo(f"{run} cancelled" if ended else f"{run} had ended before: {state}")
 
 

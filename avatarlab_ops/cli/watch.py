@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from avatarlab_ops.errors import AvatarlabError, TransientError
+from avatarlab_ops.states import FINAL, SETTLED, StageState
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,16 +18,15 @@ if TYPE_CHECKING:
     from avatarlab_ops.renders.status import RenderStatus, StageStatus
     from avatarlab_ops.settings import Settings
 
-FINAL = ("published", "failed", "cancelled")
 POLL_S = 0.4  # progress rows change at most twice a second
 AWAY_S = 120.0  # how long a server may be away before a watch ends
 WAITING = "waiting for equal work"
 _MARK = {
-    "done": "[green]done",
+    StageState.DONE: "[green]done",
     "waiting": f"[yellow]{WAITING}",
-    "cached": "[cyan]reused",
-    "not_needed": "[dim]not needed",
-    "failed": "[red]failed",
+    StageState.CACHED: "[cyan]reused",
+    StageState.NOT_NEEDED: "[dim]not needed",
+    StageState.FAILED: "[red]failed",
 }
 
 
@@ -80,7 +80,7 @@ class Board:
             )
         for stage in status.stages:
             if self.said.get(stage.stage) != stage.state and not self.console.is_terminal:
-                said = WAITING if stage.state == "waiting" else stage.state
+                said = WAITING if stage.state == StageState.WAITING else stage.state
                 self.console.print(f"{stage.stage}: {said}", highlight=False)
             self.said[stage.stage] = stage.state
             if stage.stage not in self.lines:
@@ -91,13 +91,17 @@ class Board:
 
     def _line(self, stage: StageStatus) -> None:
         line = self.lines[stage.stage]
-        if stage.state == "running" and not self.progress.tasks[line].started:
+        if stage.state == StageState.RUNNING and not self.progress.tasks[line].started:
             self.progress.start_task(line)
-        if stage.state in _MARK and stage.state != "waiting" and not self.progress.tasks[line].stop_time:
+        if (
+            stage.state in _MARK
+            and stage.state != StageState.WAITING
+            and not self.progress.tasks[line].stop_time
+        ):
             self.progress.start_task(line)
             self.progress.stop_task(line)  # once: each call would set its clock to the present
         speed = f"{stage.rate:.0f} {stage.unit}/s" if stage.rate else ""
-        done = stage.state in ("done", "cached", "not_needed")
+        done = stage.state in SETTLED
         total = stage.total or (1 if done else None)
         self.progress.update(
             line, completed=total if done else stage.done, total=total, note=_MARK.get(stage.state, speed)

@@ -9,6 +9,7 @@ from avatarlab_ops.housekeeping.chore import Chore, Job
 from avatarlab_ops.renders import withdrawal
 from avatarlab_ops.renders.ending import end
 from avatarlab_ops.retention import retention_of
+from avatarlab_ops.states import RenderState
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import lock_number, transaction, upkeep
 from avatarlab_ops.stores.catalog.tables import BulkRun, Render
@@ -63,7 +64,7 @@ def _close(job: Job, render_id: str, reason: str) -> bool:
         if render_id not in {one.id for one in upkeep.idle_renders(db, job.settled)}:
             return False
         error = TransientError(f"{reason}; submit the request again")
-        closed = end(job.settings, db, render_id, "failed", error=error)
+        closed = end(job.settings, db, render_id, RenderState.FAILED, error=error)
     outbox.deliver(job.settings, render_id=render_id)
     return closed
 

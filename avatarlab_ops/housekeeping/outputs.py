@@ -14,6 +14,7 @@ from avatarlab_ops.renders.withdrawal import KEPT
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import stored
 from avatarlab_ops.stages.publish import published
+from avatarlab_ops.states import OPEN
 from avatarlab_ops.stores.catalog import consents, lock, records, transaction, upkeep
 from avatarlab_ops.stores.catalog.tables import PublishedFile, Render
 from avatarlab_ops.stores.documents import documents
@@ -33,7 +34,7 @@ class Verdict:
 def judge(names: Iterable[str], render: Render, files: Iterable[str]) -> Verdict:
     """Compare what the store shows of a render with what the catalog says was published."""
     present, promised = frozenset(names), frozenset(files)
-    if render.state in ("accepted", "running"):  # it may be publishing
+    if render.state in OPEN:  # it may be publishing
         return Verdict()
     if render.state != "published":
         return Verdict(stray=present)

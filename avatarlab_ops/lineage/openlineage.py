@@ -1,8 +1,8 @@
 """OpenLineage events of renders (https://openlineage.io/spec/2-0-2/OpenLineage.json).
 
 A render is one run: START when it is accepted, RUNNING when its inputs are known by their digests, then
-COMPLETE, FAIL or ABORT. Every event is kept in MongoDB and, where a transport is configured, also sent
-through it.
+COMPLETE, FAIL or ABORT; OTHER when a published video is withdrawn. Every event is kept in MongoDB and, where
+a transport is configured, also sent through it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import Event
 from avatarlab_ops.stores import openlineage, outbox
 from avatarlab_ops.stores.catalog import records
 from avatarlab_ops.stores.catalog.tables import Render
@@ -21,22 +22,27 @@ from avatarlab_ops.stores.catalog.tables import Render
 Json = dict[str, Any]
 NAMESPACE = "avatarlab"
 PRODUCER = "https://pypi.org/project/avatarlab/"
-EVENTS = {"published": "COMPLETE", "failed": "FAIL", "cancelled": "ABORT"}
+TYPES = {
+    Event.ACCEPTED: "START",
+    Event.RUNNING: "RUNNING",
+    Event.PUBLISHED: "COMPLETE",
+    Event.FAILED: "FAIL",
+    Event.CANCELLED: "ABORT",
+    Event.WITHDRAWN: "OTHER",
+}
 SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs"
 FACETS = "https://openlineage.io/spec/facets"
 
 
-def post(
-    db: Session, settings: Settings, render_id: str, event: str, files: Mapping[str, Json] | None = None
+def hear(
+    db: Session, settings: Settings, render: Render, event: Event, files: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Put an event of a render into the outbox, in the caller's transaction; the same event twice is one.
-
-    `event`: START, RUNNING, COMPLETE, FAIL or ABORT; `files` are name to {uri, sha256, ...} of what was
-    published.
-    """
-    db.expire_all()  # the row may have been changed by a statement since it was read
-    message = run_event(db, records.find(db, render_id), event, files or {})
-    send(db, settings, f"{render_id}:{event}", message, render_id)
+    """Put an event of a render into the outbox; the same event twice is one."""
+    message = run_event(db, render, TYPES[event], files)
+    if event is Event.WITHDRAWN:
+        message["withdrawn"] = {"reason": render.withdrawn_reason}
+    name = "WITHDRAWN" if event is Event.WITHDRAWN else TYPES[event]
+    send(db, settings, f"{render.id}:{name}", message, render.id)
 
 
 def send(db: Session, settings: Settings, key: str, message: Json, render_id: str | None) -> None:
@@ -46,7 +52,7 @@ def send(db: Session, settings: Settings, key: str, message: Json, render_id: st
         outbox.post(db, topic, key, message, render_id)
 
 
-def run_event(db: Session, render: Render, event: str, files: Mapping[str, Json]) -> Json:
+def run_event(db: Session, render: Render, event: str, files: Mapping[str, Mapping[str, Any]]) -> Json:
     """One event of a render's run, with its inputs and what it published by address and digest."""
     return {
         "eventType": event,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from avatarlab_ops.lineage.openlineage import EVENTS, post
+from avatarlab_ops import events
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores import webhooks
+from avatarlab_ops.states import Event
 from avatarlab_ops.stores.catalog import records
 
 
@@ -23,6 +23,5 @@ def end(
     records.find(db, render_id)
     ended = records.end_render(db, render_id, state, error=error, stage=stage)
     if ended:
-        post(db, settings, render_id, EVENTS[state])
-        webhooks.tell(db, render_id, state)
+        events.tell(db, settings, render_id, Event(state))
     return ended

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import Event
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def place(settings: Settings, request: AvatarRequest, *, caller: str) -> Ordered
     Raises KeyReused when the caller used the key for another request. What was ordered before is found by
     `placed`, what can be refused at once is refused by `estimate`.
     """
-    from avatarlab_ops.lineage import openlineage
+    from avatarlab_ops import events
     from avatarlab_ops.stores import outbox
     from avatarlab_ops.stores.catalog import records, transaction
 
@@ -52,5 +53,5 @@ def place(settings: Settings, request: AvatarRequest, *, caller: str) -> Ordered
         if render_id == fresh:
             order = {"render_id": fresh, "conf": request.canonical(), "caller": caller}
             outbox.post(db, records.RUNS, run_id, order, fresh)
-            openlineage.post(db, settings, fresh, "START")
+            events.tell(db, settings, fresh, Event.ACCEPTED)
     return Ordered(render_id, replayed=render_id != fresh)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.renders.status import StageStatus, expected, stage_status
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import OPEN
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -37,9 +38,7 @@ def since(settings: Settings, at: datetime) -> list[Standing]:
     from avatarlab_ops.stores.catalog import tables as m
     from avatarlab_ops.stores.catalog import transaction
 
-    moved = sa.or_(
-        m.Render.state.in_(("accepted", "running")), m.Render.ended_at >= at, m.Render.withdrawn_at >= at
-    )
+    moved = sa.or_(m.Render.state.in_(OPEN), m.Render.ended_at >= at, m.Render.withdrawn_at >= at)
     with transaction(settings.pg_dsn) as db:
         found = list(db.scalars(sa.select(m.Render).where(moved).order_by(m.Render.created_at)))
         return _standings(db, found)

@@ -9,6 +9,7 @@ from typing import Any
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.renders.prediction import gpu_s, remaining_s
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import SETTLED, RenderState, StageState
 
 Json = dict[str, Any]
 
@@ -110,7 +111,7 @@ def expected(
     if predicted is None:
         return {"predicted_s": None, "predicted_gpu_s": None, "expected_end": None}
     instant = datetime.now(UTC)
-    ended = [stage.stage for stage in stages if stage.state in ("done", "cached", "not_needed")]
+    ended = [stage.stage for stage in stages if stage.state in SETTLED]
     left = {s.stage: (s.expected_end - instant).total_seconds() for s in stages if s.expected_end}
     rest_s = remaining_s(predicted, ended, {stage: max(0.0, value) for stage, value in left.items()})
     return {
@@ -132,7 +133,7 @@ def stage_status(name: str, run: Any, row: Any) -> StageStatus:
         total=row.total if row else 0,
         unit=row.unit if row else "",
         rate=row.rate if row else 0.0,
-        expected_end=row.expected_end if row and state == "running" else None,
+        expected_end=row.expected_end if row and state == StageState.RUNNING else None,
         error=run.error if run else None,
     )
 
@@ -140,7 +141,7 @@ def stage_status(name: str, run: Any, row: Any) -> StageStatus:
 def published(settings: Settings, render_id: str) -> Published | None:
     """The published video of a render, None while there is none or after it was withdrawn."""
     found = of(settings, render_id)
-    if found.state != "published" or found.video_uri is None or found.manifest_uri is None:
+    if found.state != RenderState.PUBLISHED or found.video_uri is None or found.manifest_uri is None:
         return None
     from avatarlab_ops.stores.catalog import records, transaction
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from avatarlab_ops import events
 from avatarlab_ops.errors import ConsentError
-from avatarlab_ops.lineage import openlineage
 from avatarlab_ops.renders.ending import end
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores import outbox, webhooks
+from avatarlab_ops.states import OPEN, Event, RenderState
+from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import consents, records, transaction
 from avatarlab_ops.stores.catalog.ancestry import forget_sources
 from avatarlab_ops.stores.catalog.tables import Render
@@ -44,9 +45,9 @@ def revoke(settings: Settings, consent_id: str, reason: str) -> Revoked:
         consents.revoke(db, consent_id, records.now(), reason)  # from here on, no publication on it commits
         error = ConsentError(f"the consent {consent_id} of {found.subject} was revoked: {reason}")
         relying = list(consents.renders_on(db, consent_id))
-        running = [name for name, state, _ in relying if state in ("accepted", "running")]
-        stopped = tuple(name for name in running if end(settings, db, name, "failed", error=error))
-        videos = tuple(name for name, state, gone in relying if state == "published" and not gone)
+        running = [name for name, state, _ in relying if state in OPEN]
+        stopped = tuple(name for name in running if end(settings, db, name, RenderState.FAILED, error=error))
+        videos = tuple(name for name, state, gone in relying if state == RenderState.PUBLISHED and not gone)
         others = consents.of_material(db, found.kind, found.material)
         material = found.material
         held = tuple(one.id for one in others if one.id != consent_id and consent.state_of(one) == "valid")
@@ -61,17 +62,16 @@ def withdraw(settings: Settings, render_id: str, reason: str) -> bool:
     The record first, then the objects: after a crash in between, `clear` removes the rest.
     """
     with transaction(settings.pg_dsn) as db:
-        shown = sa.and_(Render.id == render_id, Render.state == "published", Render.withdrawn_at.is_(None))
+        shown = sa.and_(
+            Render.id == render_id, Render.state == RenderState.PUBLISHED, Render.withdrawn_at.is_(None)
+        )
         change = sa.update(Render).where(shown).values(withdrawn_at=records.now(), withdrawn_reason=reason)
         done = db.scalars(change.returning(Render.id)).first() is not None
         if done:
             forget_sources(db, render_id)
             published = records.published_files(db, render_id).items()
             files = {name: {"uri": file.uri, "sha256": file.sha256} for name, file in published}
-            event = openlineage.run_event(db, records.find(db, render_id), "OTHER", files)
-            event |= {"withdrawn": {"reason": reason}}
-            openlineage.send(db, settings, f"{render_id}:WITHDRAWN", event, render_id)
-            webhooks.tell(db, render_id, "withdrawn")
+            events.tell(db, settings, render_id, Event.WITHDRAWN, files)
     clear(settings, render_id)
     if done:
         outbox.deliver(settings, render_id=render_id)

@@ -18,10 +18,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from avatarlab_ops import events
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.errors import ConsentError, InvariantBroken, RenderCancelled
 from avatarlab_ops.graph import DOCUMENTS, GRAPH, PUBLISH, SPEECH, recipe
-from avatarlab_ops.lineage import openlineage as events
 from avatarlab_ops.media import soundprint
 from avatarlab_ops.media.sound import read_sound
 from avatarlab_ops.plan import ROLES, Plan
@@ -30,7 +30,8 @@ from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import runner
 from avatarlab_ops.stages.context import Context, Product, stored, workspace
-from avatarlab_ops.stores import outbox, webhooks
+from avatarlab_ops.states import Event, RenderState, StageState
+from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import ancestry, consents, lock, prints, records, tables, transaction
 from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
 from avatarlab_ops.trust import consent, credentials, signing
@@ -246,17 +247,16 @@ def _commit(
     with transaction(settings.pg_dsn) as db:
         render = records.check_open(db, render_id)
         held = _consents(db, render, records.request_of(db, render))  # a revocation waits, or has ended it
-        if not records.end_render(db, render_id, "published", measures=manifest["measures"]):
+        if not records.end_render(db, render_id, RenderState.PUBLISHED, measures=manifest["measures"]):
             db.expire_all()
             records.check_open(db, render_id)  # cancelled or failed meanwhile: says so
             return
         consents.rely(db, render_id, [one.id for one in held])
         records.record_files(db, render_id, files)
-        records.end_stage(db, render_id, PUBLISH.name, "done", artifact=artifact, compute_s=spent_s)
+        records.end_stage(db, render_id, PUBLISH.name, StageState.DONE, artifact=artifact, compute_s=spent_s)
         ancestry.record_sources(db, render_id)
         outbox.post(db, "manifests", render_id, manifest, render_id)
-        events.post(db, settings, render_id, "COMPLETE", files)
-        webhooks.tell(db, render_id, "published")
+        events.tell(db, settings, render_id, Event.PUBLISHED, files)
 
 
 def _remove(settings: Settings, files: dict[str, Json]) -> None:

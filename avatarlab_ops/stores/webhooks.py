@@ -20,6 +20,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import ReferenceRefused
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import Event
 from avatarlab_ops.stores.catalog import records
 from avatarlab_ops.stores.catalog import tables as m
 
@@ -29,6 +31,7 @@ DELAYS_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 CLAIM = timedelta(seconds=60)  # longer than any attempt
 KEPT_S = 24 * 3600.0  # an old secret signs beside the new one
 GONE = 410
+TOLD = (Event.PUBLISHED, Event.FAILED, Event.CANCELLED, Event.WITHDRAWN)
 SECRET_BYTES = 32
 
 
@@ -72,10 +75,10 @@ def find(db: Session, endpoint_id: str) -> m.WebhookEndpoint:
     return found
 
 
-def tell(db: Session, render_id: str, event: str) -> None:
-    """Write what each endpoint is to be told: `render.EVENT`. In the transaction that makes it so."""
-    db.expire_all()  # the row may have been changed by a statement since it was read
-    render = records.find(db, render_id)
+def hear(db: Session, _settings: Settings, render: m.Render, event: Event, _files: object) -> None:
+    """Write what each endpoint is to be told: `render.EVENT`, of what ends a render and after it."""
+    if event not in TOLD:
+        return
     request = records.request_of(db, render)
     heard = sa.or_(m.WebhookEndpoint.everybody, m.WebhookEndpoint.caller == request.caller)
     for endpoint in db.scalars(
@@ -85,7 +88,7 @@ def tell(db: Session, render_id: str, event: str) -> None:
         db.add(m.WebhookDelivery(id=f"msg_{uuid.uuid4().hex}", endpoint_id=endpoint.id, payload=message))
 
 
-def _message(render: m.Render, request: m.Request, event: str) -> Json:
+def _message(render: m.Render, request: m.Request, event: Event) -> Json:
     at = render.withdrawn_at or render.ended_at or records.now()
     return {
         "type": f"render.{event}",

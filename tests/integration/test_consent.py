@@ -171,15 +171,15 @@ def test_revocation_and_publication_never_both_win(
     revoking = threading.Thread(
         target=lambda: found.append(withdrawal.revoke(stores, consent_id, "too late"))
     )
-    post = publish.events.post
+    tell = publish.events.tell
 
-    def post_meanwhile(*arguments: Any) -> None:
+    def tell_meanwhile(*arguments: Any) -> None:
         revoking.start()
         revoking.join(0.5)
         assert revoking.is_alive()
-        post(*arguments)
+        tell(*arguments)
 
-    monkeypatch.setattr(publish.events, "post", post_meanwhile)
+    monkeypatch.setattr(publish.events, "tell", tell_meanwhile)
     pipeline.run_stage(stores, render_id, "publish")
     revoking.join()
     assert found[0].videos == (render_id,)

@@ -10,12 +10,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import ReferenceRefused
+from avatarlab_ops.states import FINAL, SETTLED, ItemState
 from avatarlab_ops.stores.catalog import lock_number, records
 from avatarlab_ops.stores.catalog import tables as m
-from avatarlab_ops.stores.catalog.spending import SETTLED
 
 Json = dict[str, Any]
-FINAL = ("published", "failed", "cancelled")
 PAGE = 500  # rows that are read or written at once
 
 
@@ -60,7 +59,7 @@ def fold_batches(db: Session, bulk_id: str, batches: int) -> None:
 
 def open_batches(db: Session, bulk_id: str) -> list[int]:
     """Batches with items that have not ended."""
-    mine = sa.and_(m.BulkItem.bulk_id == bulk_id, m.BulkItem.state == "waiting")
+    mine = sa.and_(m.BulkItem.bulk_id == bulk_id, m.BulkItem.state == ItemState.WAITING)
     return list(db.scalars(sa.select(m.BulkItem.batch).where(mine).distinct().order_by(m.BulkItem.batch)))
 
 
@@ -70,7 +69,9 @@ def open_items(db: Session, bulk_id: str, batch: int, stage: str) -> list[m.Bulk
     query = (
         sa.select(m.BulkItem)
         .outerjoin(m.StageRun, run)
-        .where(m.BulkItem.bulk_id == bulk_id, m.BulkItem.batch == batch, m.BulkItem.state == "waiting")
+        .where(
+            m.BulkItem.bulk_id == bulk_id, m.BulkItem.batch == batch, m.BulkItem.state == ItemState.WAITING
+        )
         .where(sa.or_(m.StageRun.state.is_(None), m.StageRun.state.not_in(SETTLED)))
     )
     return list(db.scalars(query.order_by(m.BulkItem.number)))
@@ -79,15 +80,17 @@ def open_items(db: Session, bulk_id: str, batch: int, stage: str) -> list[m.Bulk
 def assign(db: Session, item: m.BulkItem, render_id: str) -> bool:
     """Note which render makes an item; False when the item has ended meanwhile."""
     row = sa.and_(m.BulkItem.bulk_id == item.bulk_id, m.BulkItem.number == item.number)
-    noted = sa.update(m.BulkItem).where(row, m.BulkItem.state == "waiting").values(render_id=render_id)
+    noted = (
+        sa.update(m.BulkItem).where(row, m.BulkItem.state == ItemState.WAITING).values(render_id=render_id)
+    )
     return db.scalars(noted.returning(m.BulkItem.number)).first() is not None
 
 
 def cancel(db: Session, bulk_id: str) -> list[str]:
     """End the items that have no render yet; return the renders of those that have one."""
-    mine = sa.and_(m.BulkItem.bulk_id == bulk_id, m.BulkItem.state == "waiting")
+    mine = sa.and_(m.BulkItem.bulk_id == bulk_id, m.BulkItem.state == ItemState.WAITING)
     ended = sa.update(m.BulkItem).where(mine, m.BulkItem.render_id.is_(None))
-    db.execute(ended.values(state="cancelled", ended_at=records.now()))
+    db.execute(ended.values(state=ItemState.CANCELLED, ended_at=records.now()))
     return [name for name in db.scalars(sa.select(m.BulkItem.render_id).where(mine)) if name]
 
 
@@ -95,13 +98,13 @@ def refuse(db: Session, item: m.BulkItem, error: BaseException) -> None:
     """End an item that got no render."""
     row = sa.and_(m.BulkItem.bulk_id == item.bulk_id, m.BulkItem.number == item.number)
     values = {"error": records.describe(error), "error_code": records.code_of(error)}
-    ended = sa.update(m.BulkItem).where(row, m.BulkItem.state == "waiting")
-    db.execute(ended.values(state="failed", ended_at=records.now(), **values))
+    ended = sa.update(m.BulkItem).where(row, m.BulkItem.state == ItemState.WAITING)
+    db.execute(ended.values(state=ItemState.FAILED, ended_at=records.now(), **values))
 
 
 def settle(db: Session, bulk_id: str, batch: int | None = None) -> None:
     """End the items whose renders have ended."""
-    mine = sa.and_(m.BulkItem.bulk_id == bulk_id, m.BulkItem.state == "waiting")
+    mine = sa.and_(m.BulkItem.bulk_id == bulk_id, m.BulkItem.state == ItemState.WAITING)
     over = sa.and_(m.Render.id == m.BulkItem.render_id, m.Render.state.in_(FINAL))
     ended = sa.update(m.BulkItem).where(mine, over).values(
         state=m.Render.state, error=m.Render.error, error_code=m.Render.error_code, ended_at=m.Render.ended_at
@@ -131,7 +134,7 @@ def counts_of(db: Session, bulk_ids: list[str]) -> dict[str, dict[str, int]]:
 def predicted(db: Session, bulk_id: str, *, waiting: bool = False) -> float:
     """GPU-seconds that the items, or those that have not ended, were predicted to need."""
     query = sa.select(sa.func.sum(m.BulkItem.predicted_gpu_s)).where(m.BulkItem.bulk_id == bulk_id)
-    return float(db.scalar(query.where(m.BulkItem.state == "waiting") if waiting else query) or 0.0)
+    return float(db.scalar(query.where(m.BulkItem.state == ItemState.WAITING) if waiting else query) or 0.0)
 
 
 def results(db: Session, bulk_id: str, gpu_stages: tuple[str, ...]) -> Iterator[Json]:
@@ -169,7 +172,7 @@ def _result(row: Any) -> Json:
 
 
 def _files(db: Session, item: m.BulkItem) -> Json:
-    made = item.render_id if item.state == "published" else None
+    made = item.render_id if item.state == ItemState.PUBLISHED else None
     files = records.published_files(db, made) if made else {}
     video = next((file.uri for name, file in files.items() if name.startswith("video.")), None)
     return {"video": video, "manifest": files["manifest.json"].uri if "manifest.json" in files else None}

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from avatarlab_ops.states import RenderState
 from avatarlab_ops.stores.catalog import tables as m
 
 CANDIDATES = 20
@@ -51,5 +52,5 @@ def like(db: Session, words: list[int]) -> list[Print]:
 def videos(db: Session, artifact: str) -> list[str]:
     """Ids of the published renders that speak with an artifact: those still shown first, then the newest."""
     speaks = sa.and_(m.StageRun.render_id == m.Render.id, m.StageRun.artifact == artifact)
-    shown = sa.select(m.Render.id).join(m.StageRun, speaks).where(m.Render.state == "published")
+    shown = sa.select(m.Render.id).join(m.StageRun, speaks).where(m.Render.state == RenderState.PUBLISHED)
     return list(db.scalars(shown.order_by(m.Render.withdrawn_at.is_not(None), m.Render.ended_at.desc())))

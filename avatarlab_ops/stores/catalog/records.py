@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from avatarlab_ops.canonical import digest
 from avatarlab_ops.errors import KeyReused, ReferenceRefused, RenderCancelled
 from avatarlab_ops.request import AvatarRequest
+from avatarlab_ops.states import LIVE, OPEN, RenderState, StageState
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.version import code_version
 
@@ -47,10 +48,10 @@ def accept(
         "run_id": run_id,
         "code_version": code_version(),
     }
-    live = sa.and_(m.Render.request_id == asked.id, m.Render.state.in_(m.LIVE))
+    live = sa.and_(m.Render.request_id == asked.id, m.Render.state.in_(LIVE))
     db.execute(
         insert(m.Render)
-        .values(state="accepted", **values)
+        .values(state=RenderState.ACCEPTED, **values)
         # Spelt out: a prepared statement's parameters match no index predicate.
         .on_conflict_do_nothing(index_elements=["request_id"], index_where=sa.text(m.LIVE_STATES))
     )
@@ -125,18 +126,20 @@ def begin_stage(db: Session, render_id: str, stage: str) -> m.Render:
     """Note that a stage starts (again). Raises RenderCancelled like `check_open`."""
     render = check_open(db, render_id)
     if render.state == "accepted":
-        guard = sa.and_(m.Render.id == render_id, m.Render.state == "accepted")
-        db.execute(sa.update(m.Render).where(guard).values(state="running"))
+        guard = sa.and_(m.Render.id == render_id, m.Render.state == RenderState.ACCEPTED)
+        db.execute(sa.update(m.Render).where(guard).values(state=RenderState.RUNNING))
     if render.state != "published":
         fresh: Json = {
-            "state": "running",
+            "state": StageState.RUNNING,
             "error": None,
             "error_code": None,
             "started_at": now(),
             "ended_at": None,
         }
         values = fresh | {"render_id": render_id, "stage": stage, "attempt": 1, "host": socket.gethostname()}
-        tried = sa.case((m.StageRun.state == "waiting", m.StageRun.attempt), else_=m.StageRun.attempt + 1)
+        tried = sa.case(
+            (m.StageRun.state == StageState.WAITING, m.StageRun.attempt), else_=m.StageRun.attempt + 1
+        )
         again = fresh | {"attempt": tried, "host": values["host"]}
         statement = insert(m.StageRun).values(values)
         db.execute(statement.on_conflict_do_update(index_elements=["render_id", "stage"], set_=again))
@@ -293,7 +296,7 @@ def end_render(
     values: Json = {"state": state, "ended_at": now(), "measures": measures}
     if error is not None:
         values |= {"error": describe(error), "error_code": code_of(error), "error_stage": stage}
-    guard = sa.and_(m.Render.id == render_id, m.Render.state.in_(("accepted", "running")))
+    guard = sa.and_(m.Render.id == render_id, m.Render.state.in_(OPEN))
     ended = db.scalars(sa.update(m.Render).where(guard).values(values).returning(m.Render.id)).first()
     return ended is not None
 
@@ -314,7 +317,7 @@ def open_runs(db: Session) -> dict[str, str]:
     """Render id to run id of the renders of DAG runs that have begun and not ended."""
     waiting = sa.and_(m.Outbox.delivered_at.is_(None), m.Outbox.dead_at.is_(None))
     ordered = sa.and_(m.Outbox.render_id == m.Render.id, m.Outbox.topic == RUNS, waiting)
-    mine = sa.and_(m.Render.state.in_(("accepted", "running")), m.Render.run_id.is_not(None))
+    mine = sa.and_(m.Render.state.in_(OPEN), m.Render.run_id.is_not(None))
     query = sa.select(m.Render).where(mine, ~sa.exists().where(ordered))
     return {render.id: str(render.run_id) for render in db.scalars(query)}
 

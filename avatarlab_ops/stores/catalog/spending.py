@@ -9,11 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from avatarlab_ops.states import OPEN, SETTLED, ItemState, StageState
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog.records import now
 
 __all__ = ["in_bulk_run", "now", "one_at_a_time", "open_renders", "spent", "waiting_items_gpu_s"]
-SETTLED = ("done", "cached", "not_needed")
 
 
 def one_at_a_time(db: Session) -> None:
@@ -29,7 +29,11 @@ def spent(
         sa.select(m.StageRun.ended_at, m.StageRun.compute_s)
         .join(m.Render, m.Render.id == m.StageRun.render_id)
         .join(m.Request, m.Request.id == m.Render.request_id)
-        .where(m.StageRun.state == "done", m.StageRun.ended_at > since, m.StageRun.stage.in_(tuple(stages)))
+        .where(
+            m.StageRun.state == StageState.DONE,
+            m.StageRun.ended_at > since,
+            m.StageRun.stage.in_(tuple(stages)),
+        )
     )
     rows = db.execute(query.where(m.Request.caller == caller) if caller is not None else query)
     return [(row.ended_at, row.compute_s) for row in rows]
@@ -45,7 +49,7 @@ def open_renders(db: Session, caller: str | None) -> Iterator[tuple[dict[str, An
     query = (
         sa.select(m.Render.predicted, ended.label("ended"))
         .join(m.Request, m.Request.id == m.Render.request_id)
-        .where(m.Render.state.in_(("accepted", "running")), m.Render.predicted.is_not(None))
+        .where(m.Render.state.in_(OPEN), m.Render.predicted.is_not(None))
     )
     rows = db.execute(query.where(m.Request.caller == caller) if caller is not None else query)
     return ((row.predicted, row.ended or []) for row in rows)
@@ -56,7 +60,7 @@ def waiting_items_gpu_s(db: Session, caller: str | None, besides: str | None) ->
     query = (
         sa.select(sa.func.sum(m.BulkItem.predicted_gpu_s))
         .join(m.BulkRun, m.BulkRun.id == m.BulkItem.bulk_id)
-        .where(m.BulkItem.state == "waiting", m.BulkItem.render_id.is_(None))
+        .where(m.BulkItem.state == ItemState.WAITING, m.BulkItem.render_id.is_(None))
         .where(m.BulkRun.id.is_distinct_from(besides))
     )
     return float(db.scalar(query.where(m.BulkRun.caller == caller) if caller is not None else query) or 0.0)

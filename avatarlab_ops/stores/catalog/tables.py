@@ -20,12 +20,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-LIVE = ("accepted", "running", "published")
-RENDER_STATES = (*LIVE, "failed", "cancelled")
-LIVE_STATES = "state IN ('accepted', 'running', 'published')"
+from avatarlab_ops.states import LIVE, ItemState, RenderState, StageState
+
+LIVE_STATES = f"state IN ({', '.join(repr(str(state)) for state in LIVE)})"
 CONSENT_KINDS = ("likeness", "voice")
-ITEM_STATES = ("waiting", "published", "failed", "cancelled")
-STAGE_STATES = ("running", "waiting", "done", "cached", "not_needed", "failed")
 SOURCE_KINDS = ("reference", "input", "engine", "code")
 AT_REST = "state IN ('done', 'cached', 'waiting')"
 WAITING = "delivered_at IS NULL AND dead_at IS NULL"
@@ -119,7 +117,7 @@ class Render(Base):
 
     __tablename__ = "render"
     __table_args__ = (
-        _one_of("state", RENDER_STATES),
+        _one_of("state", tuple(RenderState)),
         # The guard behind "never two": a request has at most one render that is alive or published.
         Index(
             "uq_render_live", "request_id", unique=True,
@@ -236,7 +234,7 @@ class StageRun(Base):
 
     __tablename__ = "stage_run"
     __table_args__ = (
-        _one_of("state", STAGE_STATES),
+        _one_of("state", tuple(StageState)),
         # What was spent and saved lately: a budget looks at the last day only, cache figures at a month.
         Index("ix_stage_run_ended", "ended_at", postgresql_where=text(AT_REST)),
         Index("ix_stage_run_open", "render_id", postgresql_where=text("state IN ('running', 'waiting')")),
@@ -400,7 +398,7 @@ class BulkItem(Base):
 
     __tablename__ = "bulk_item"
     __table_args__ = (
-        _one_of("state", ITEM_STATES),
+        _one_of("state", tuple(ItemState)),
         UniqueConstraint("bulk_id", "key"),
         UniqueConstraint("bulk_id", "render_id"),
         Index("ix_bulk_item_batch", "bulk_id", "batch"),

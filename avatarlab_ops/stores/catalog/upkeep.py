@@ -9,10 +9,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from avatarlab_ops.states import OPEN, ItemState, RenderState, StageState
 from avatarlab_ops.stores.catalog import tables as m
 
-_RUNNING = m.Render.state.in_(("accepted", "running"))
-_KEPT = sa.and_(m.Render.state == "published", m.Render.withdrawn_at.is_(None))
+_RUNNING = m.Render.state.in_(OPEN)
+_KEPT = sa.and_(m.Render.state == RenderState.PUBLISHED, m.Render.withdrawn_at.is_(None))
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def idle_renders(db: Session, before: datetime) -> list[m.Render]:
 
 def bulk_runs_of(db: Session, render_id: str) -> list[m.BulkRun]:
     """The bulk runs that wait for a render."""
-    mine = sa.and_(m.BulkItem.render_id == render_id, m.BulkItem.state == "waiting")
+    mine = sa.and_(m.BulkItem.render_id == render_id, m.BulkItem.state == ItemState.WAITING)
     return list(db.scalars(sa.select(m.BulkRun).join(m.BulkItem).where(mine)))
 
 
@@ -142,7 +143,7 @@ def files_of(db: Session, render_ids: Iterable[str]) -> dict[str, dict[str, m.Pu
 
 def published_ids(db: Session, before: datetime) -> list[str]:
     """Renders published before that moment, withdrawn ones too."""
-    done = sa.and_(m.Render.state == "published", m.Render.ended_at < before)
+    done = sa.and_(m.Render.state == RenderState.PUBLISHED, m.Render.ended_at < before)
     return list(db.scalars(sa.select(m.Render.id).where(done).order_by(m.Render.id)))
 
 
@@ -155,7 +156,9 @@ def stale_progress(before: datetime) -> sa.ColumnElement[bool]:
 def left_stages(before: datetime) -> sa.ColumnElement[bool]:
     """Which stage rows still say running though their render ended before that moment."""
     ended = sa.select(m.Render.id).where(m.Render.ended_at < before)
-    return sa.and_(m.StageRun.state.in_(("running", "waiting")), m.StageRun.render_id.in_(ended))
+    return sa.and_(
+        m.StageRun.state.in_((StageState.RUNNING, StageState.WAITING)), m.StageRun.render_id.in_(ended)
+    )
 
 
 def counted(db: Session, table: type[m.Base], rows: sa.ColumnElement[bool] | sa.TextClause) -> int:

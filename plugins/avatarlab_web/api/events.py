@@ -19,6 +19,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from avatarlab_ops.renders import standing
 from avatarlab_ops.renders.standing import Standing
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import FINAL
 from avatarlab_web.api import views
 from avatarlab_web.api.access import Reader
 from avatarlab_web.api.problems import MISSING, Refusal
@@ -29,7 +30,6 @@ from avatarlab_web.stores import Stores
 LONGEST = timedelta(minutes=10)  # then the browser comes again, and its login is checked anew
 SETTLING = timedelta(seconds=5)  # a transaction may become visible this long after the time it wrote
 RETRY_MS = 1000
-FINAL = ("published", "failed", "cancelled")
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "Events `render` with a Standing as data.", "content": {"text/event-stream": {}}},
 }

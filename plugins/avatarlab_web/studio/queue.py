@@ -9,11 +9,12 @@ from fastapi.responses import Response
 
 from avatarlab_ops.renders import listing, status
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import OPEN
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio import words
 from avatarlab_web.studio.access import Viewer
 from avatarlab_web.studio.page import show
-from avatarlab_web.studio.videos import OPEN, card
+from avatarlab_web.studio.videos import card
 
 Json = dict[str, Any]
 POOLS = ("gpu", "cpu")

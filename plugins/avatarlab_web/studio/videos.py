@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from avatarlab_ops.errors import AvatarlabError, ReferenceRefused
 from avatarlab_ops.renders import listing, status
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import FINAL, OPEN
 from avatarlab_web import runs
 from avatarlab_web.published import NAMES
 from avatarlab_web.stores import Stores
@@ -19,8 +20,6 @@ from avatarlab_web.studio.access import Viewer
 from avatarlab_web.studio.page import seconds, show, text
 
 Json = dict[str, Any]
-FINAL = ("published", "failed", "cancelled")
-OPEN = ("accepted", "running")
 SHOWN = {  # the filters above the list
     "running": OPEN,
     "published": ("published",),

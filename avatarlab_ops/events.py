@@ -1,0 +1,30 @@
+"""What happened to a render, told once, in the transaction that makes it so.
+
+Each listener writes what its receiver is to be told (a row of the outbox, a delivery) into that transaction
+and sends nothing. A new listener is a function of its own module and a line of LISTENERS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from avatarlab_ops.lineage import openlineage
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import Event
+from avatarlab_ops.stores import webhooks
+from avatarlab_ops.stores.catalog import records, tables
+
+Files = Mapping[str, Mapping[str, Any]]  # name -> {uri, sha256, ...} of what was published
+Listener = Callable[[Session, Settings, tables.Render, Event, Files], None]
+LISTENERS: tuple[Listener, ...] = (openlineage.hear, webhooks.hear)
+
+
+def tell(db: Session, settings: Settings, render_id: str, event: Event, files: Files | None = None) -> None:
+    """Tell every listener what just became of a render. Raises ReferenceRefused when there is none."""
+    db.expire_all()  # the row may have been changed by a statement since it was read
+    render = records.find(db, render_id)
+    for listener in LISTENERS:
+        listener(db, settings, render, event, files or {})
