@@ -4,13 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from avatarlab_ops.embedded import control, process
 from avatarlab_ops.embedded import servers as embedded
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import documents
+
+SITE = "tests/e2e/"  # its files share one running Airflow
+OWN_SITE = "tests/e2e/test_clock.py"
+
+
+class OneSiteScheduling(LoadFileScheduling):
+    """Whole files to each worker; those that share an Airflow to one, or every worker would start its own."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        shares = nodeid.startswith(SITE) and not nodeid.startswith(OWN_SITE)
+        return SITE if shares else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneSiteScheduling:
+    """Take the longest part first, then files in their order."""
+    config.option.loadscopereorder = False
+    return OneSiteScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares the Airflow comes first: it is the longest part, and mostly waits."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SITE) or item.nodeid.startswith(OWN_SITE))
 
 
 @pytest.fixture(scope="session", autouse=True)
