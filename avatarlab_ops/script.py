@@ -18,8 +18,8 @@ from avatarlab_ops import engines
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.errors import ScriptRefused
 from avatarlab_ops.reading import markup, read
+from avatarlab_ops.request import MAX_SCRIPT_CHARACTERS
 
-MAX_SCRIPT_CHARS = 50_000  # about an hour of speech
 MAX_PARTS = 1_000  # entries of a script given in parts
 MAX_SENTENCE_CHARS = 300  # a longer sentence is spoken clause by clause
 MAX_WORD_CHARS = 100
@@ -117,9 +117,10 @@ def _check_size(parts: Sequence[tuple[str, float | None]]) -> None:
     if len(parts) > MAX_PARTS:
         raise ScriptRefused(f"the script has {len(parts)} parts; at most {MAX_PARTS} are allowed")
     chars = sum(len(text) for text, _ in parts)
-    if chars > MAX_SCRIPT_CHARS:
+    if chars > MAX_SCRIPT_CHARACTERS:
         raise ScriptRefused(
-            f"the script has {chars} characters; at most {MAX_SCRIPT_CHARS} are allowed: make several videos"
+            f"the script has {chars} characters; at most {MAX_SCRIPT_CHARACTERS} are allowed: "
+            "make several videos"
         )
     for _, pause_s in parts:
         if pause_s is not None and not 0 <= pause_s <= MAX_PAUSE_S:

@@ -17,7 +17,7 @@ from avatarlab_plugin import ManifestLink, VideoLink
 
 from avatarlab_ops import graph
 from avatarlab_ops.errors import AvatarlabError, OutOfMemory, StageTimeout, WorkInFlight
-from avatarlab_ops.request import form_schema
+from avatarlab_ops.forms import form_schema
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

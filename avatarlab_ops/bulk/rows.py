@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from avatarlab_ops import strict_json
 from avatarlab_ops.bulk.template import check
 from avatarlab_ops.errors import RequestInvalid
-from avatarlab_ops.request import form_schema
+from avatarlab_ops.forms import form_schema
 
 Json = dict[str, Any]
 MAX_BYTES = 64 << 20

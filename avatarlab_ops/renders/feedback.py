@@ -17,7 +17,8 @@ from pydantic import Field, ValidationError, model_validator
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.graph import ASPECTS, GRAPH, Aspect
 from avatarlab_ops.lineage import query
-from avatarlab_ops.request import Part, PlainLines, refusal
+from avatarlab_ops.refusal import refusal
+from avatarlab_ops.request import Part, PlainLines
 from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from avatarlab_ops import errors
-from avatarlab_ops.request import form_schema
+from avatarlab_ops.forms import form_schema
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"av", "boto3", "botocore", "cv2", "numpy", "onnxruntime", "psycopg", "pymongo", "scipy", "torch"}

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from avatarlab_ops import request
+from avatarlab_ops import forms
 from avatarlab_ops.bulk.contract import form_schema as bulk_form
 from avatarlab_ops.errors import InputError, ReferenceRefused, RequestInvalid, ScriptRefused
-from avatarlab_ops.request import AvatarRequest, form_schema, split_reference
+from avatarlab_ops.forms import form_schema
+from avatarlab_ops.request import AvatarRequest, split_reference
 
 LEAST: dict[str, Any] = {"script": "Hello.", "avatar": {"uri": "s3://inputs/a.png"}}
 
@@ -166,8 +167,8 @@ def test_every_field_of_the_form_is_explained_and_self_contained() -> None:
 
 def test_docs_are_current() -> None:
     path = Path(__file__).parents[2] / "docs" / "request.md"
-    assert path.read_text() == request.markdown() + "\n", (
-        "run: python -m avatarlab_ops.request > docs/request.md"
+    assert path.read_text() == forms.markdown() + "\n", (
+        "run: python -m avatarlab_ops.forms > docs/request.md"
     )
 
 

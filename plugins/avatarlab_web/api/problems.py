@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from avatarlab_ops import errors
-from avatarlab_ops.request import faults, refused
+from avatarlab_ops.refusal import faults, refused
 
 MEDIA_TYPE = "application/problem+json"
 AGAIN_S = 5  # when a store is away
