@@ -160,8 +160,9 @@ LIPSYNC = Stage(
     work=_frames, usual_s=0.04, measures=_facts("frames", "frames_without_face"), judged=("lips", "timing"),
 )  # fmt: skip
 COMPOSITE = Stage(
-    name="composite", version="5", params=_composite, after=("speech", "face", "matte", "lipsync"),
-    sources=("avatar", "backdrop"), group="finish", work=_encoded, usual_s=0.04,
+    name="composite", version="6", params=_composite, after=("speech", "face", "matte", "lipsync"),
+    sources=("avatar", "backdrop"), engine=lambda _: ("watermark", "perth"), group="finish",
+    work=_encoded, usual_s=0.04,
     measures=_facts("duration_s", "frames", "fps", "width", "height", "lip_gap_r", "lip_lag_ms"),
 )  # fmt: skip
 # Shows the files of these artifacts, of equal names the later stage's; its own artifact is for one render.

@@ -12,12 +12,25 @@ import threading
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from avatarlab_ops.engines import device, weights
-from avatarlab_ops.engines.info import EngineInfo, FaceInfo, LipsyncInfo, MattingInfo, SpeechInfo
+from avatarlab_ops.engines.info import (
+    EngineInfo,
+    FaceInfo,
+    LipsyncInfo,
+    MattingInfo,
+    SpeechInfo,
+    WatermarkInfo,
+)
 from avatarlab_ops.engines.registry import KINDS, known
 from avatarlab_ops.errors import EngineUnavailable
 
 if TYPE_CHECKING:
-    from avatarlab_ops.engines.base import FaceEngine, LipsyncEngine, MattingEngine, SpeechEngine
+    from avatarlab_ops.engines.base import (
+        FaceEngine,
+        LipsyncEngine,
+        MattingEngine,
+        SpeechEngine,
+        WatermarkEngine,
+    )
 
 __all__ = ["KINDS", "identity", "info", "known", "load", "names"]
 
@@ -47,6 +60,8 @@ def info(kind: Literal["face"], name: str) -> FaceInfo: ...
 def info(kind: Literal["matting"], name: str) -> MattingInfo: ...
 @overload
 def info(kind: Literal["lipsync"], name: str) -> LipsyncInfo: ...
+@overload
+def info(kind: Literal["watermark"], name: str) -> WatermarkInfo: ...
 @overload
 def info(kind: str, name: str) -> EngineInfo: ...
 def info(kind: str, name: str) -> EngineInfo:
@@ -79,6 +94,8 @@ def load(kind: Literal["face"], name: str) -> FaceEngine: ...
 def load(kind: Literal["matting"], name: str) -> MattingEngine: ...
 @overload
 def load(kind: Literal["lipsync"], name: str) -> LipsyncEngine: ...
+@overload
+def load(kind: Literal["watermark"], name: str) -> WatermarkEngine: ...
 @overload
 def load(kind: str, name: str) -> object: ...
 def load(kind: str, name: str) -> object:

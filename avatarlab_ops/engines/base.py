@@ -172,11 +172,25 @@ class MattingEngine(Protocol):
         """Yield one alpha per frame. `still`: the clip is one picture. State resets at cuts."""
 
 
+@runtime_checkable
+class WatermarkEngine(Protocol):
+    """An imperceptible mark in speech."""
+
+    def marked(
+        self, blocks: Iterable[NDArray[np.float32]], sample_rate: int
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield the speech of these blocks with the mark, as many samples, streaming."""
+
+    def confidence(self, samples: NDArray[np.float32]) -> list[float]:
+        """How sure it is, from 0 to 1, that the mark is in each part of samples at 8 kHz that holds sound."""
+
+
 PROTOCOLS: dict[str, type] = {
     "speech": SpeechEngine,
     "face": FaceEngine,
     "matting": MattingEngine,
     "lipsync": LipsyncEngine,
+    "watermark": WatermarkEngine,
 }
 
 

@@ -10,6 +10,7 @@ from avatarlab_ops.engines.info import (
     ModelFile,
     SpeechInfo,
     Voice,
+    WatermarkInfo,
 )
 from avatarlab_ops.engines.pinned import PINNED
 from avatarlab_ops.engines.published import PUBLISHED
@@ -132,5 +133,13 @@ ENGINES: tuple[EngineInfo, ...] = (
         version="1",
         files=_files("selfie_segmentation.tflite"),
         notes="Fast, no hair detail; weights Apache-2.0.",
+    ),
+    WatermarkInfo(
+        name="perth",
+        factory="avatarlab_ops.engines.watermark.perth:Perth",
+        version="1",
+        files=_files("perth_net_250000.pth.tar"),
+        slots=0,
+        notes="Marks speech as synthetic, inaudibly, in every video; MIT.",
     ),
 )

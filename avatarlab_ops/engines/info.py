@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from avatarlab_ops.engines.pinned import PinnedFile
 from avatarlab_ops.engines.published import PublishedFile
 
-Kind = Literal["speech", "face", "matting", "lipsync"]
+Kind = Literal["speech", "face", "matting", "lipsync", "watermark"]
 ModelFile = PinnedFile | PublishedFile
 SAMPLED_VOICE = "sample"  # what the voice is called where a sample is given
 
@@ -114,6 +114,13 @@ class MattingInfo(EngineInfo):
     """Entry of an engine that cuts the person out."""
 
     kind = "matting"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatermarkInfo(EngineInfo):
+    """Entry of an engine that marks speech as synthetic."""
+
+    kind = "watermark"
 
 
 @dataclass(frozen=True, kw_only=True)

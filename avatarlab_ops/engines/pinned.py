@@ -73,5 +73,15 @@ _FILES = (
         licence="Apache-2.0",
         consequence=_APACHE,
     ),
+    PinnedFile(
+        name="perth_net_250000.pth.tar",
+        package="resemble-perth",
+        version="1.0.1",
+        relative="perth/perth_net/pretrained/implicit/perth_net_250000.pth.tar",
+        size=37_429_684,
+        sha256="a15bce457ebc53ce5e6c9c3f11df78cf7ee2bf9cdab0a798902135b4c4027670",
+        licence="MIT",
+        consequence=_APACHE,
+    ),
 )
 PINNED: dict[str, PinnedFile] = {file.name: file for file in _FILES}

@@ -28,7 +28,7 @@ _PEAK_MARGIN = 256  # samples; longer than the oversampling filter
 
 def write_wav(path: Path, samples: Samples, sample_rate: int) -> None:
     """Write mono 16-bit PCM (what every reader knows); samples outside [-1, 1] are clipped."""
-    _write(path, _slices(samples, sample_rate), sample_rate)
+    write_wav_blocks(path, _slices(samples, sample_rate), sample_rate)
 
 
 def write_speech(path: Path, samples: Samples, sample_rate: int, target_lufs: float = -16.0) -> float:
@@ -45,7 +45,7 @@ def write_speech(path: Path, samples: Samples, sample_rate: int, target_lufs: fl
     cost_db = target_lufs - _loudness(limited(samples, sample_rate, gain_db=gain_db), sample_rate)
     gain_db = _within_reason(gain_db + _within_reason(cost_db))
     meter = _Meter(sample_rate)
-    _write(path, meter.through(limited(samples, sample_rate, gain_db=gain_db)), sample_rate)
+    write_wav_blocks(path, meter.through(limited(samples, sample_rate, gain_db=gain_db)), sample_rate)
     return meter.lufs()
 
 
@@ -57,7 +57,8 @@ def _slices(samples: Samples, length: int) -> Iterator[Samples]:
     return (samples[start : start + length] for start in range(0, len(samples), length))
 
 
-def _write(path: Path, blocks: Iterable[Samples], sample_rate: int) -> None:
+def write_wav_blocks(path: Path, blocks: Iterable[Samples], sample_rate: int) -> None:
+    """Like `write_wav`, for samples that come in parts."""
     with soundfile.SoundFile(path, "w", sample_rate, channels=1, subtype="PCM_16", format="WAV") as file:
         for block in blocks:
             file.write(np.clip(block, -1.0, 1.0))

@@ -1,4 +1,4 @@
-"""Everything to one video: footage, patches, matte, background, captions and speech, encoded once."""
+"""Everything to one video: footage, patches, matte, background, captions and marked speech, encoded once."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from avatarlab_ops import engines
 from avatarlab_ops.engines.base import FaceTrack
 from avatarlab_ops.engines.face import load_track
 from avatarlab_ops.media import framing
+from avatarlab_ops.media.audio import read_wav_blocks, wav_length, write_wav_blocks
 from avatarlab_ops.media.background import Background, parse_colour
 from avatarlab_ops.media.captions import Caption, captions, line_chars_for, to_srt, to_vtt
 from avatarlab_ops.media.compose import OutputSpec, compose, frame_count
@@ -41,7 +43,7 @@ def run(work: Context) -> Product:
         matte = None
         if background.needs_matte:
             matte = stack.enter_context(read_alpha(work.artifact("matte", "alpha.mkv")))
-        speech = work.artifact("speech", "speech.wav")
+        speech = _marked(work)
         fit = _fit(work.plan, track, matte, frame_count(speech, shape.fps))
         made = compose(
             footage, patches, matte=matte, background=background, speech=speech,
@@ -53,6 +55,14 @@ def run(work: Context) -> Product:
     lips = lip_sync(video, timeline, fps=shape.fps)
     warnings = [*_note_on_size(work.plan, track, fit), *lips.pop("warnings", [])]
     return Product(files, facts | lips | {"warnings": warnings})
+
+
+def _marked(work: Context) -> Path:
+    """The speech with its watermark."""
+    speech, marked = work.artifact("speech", "speech.wav"), work.new("marked.wav")
+    blocks, (_, rate) = read_wav_blocks(speech), wav_length(speech)
+    write_wav_blocks(marked, engines.load("watermark", "perth").marked(blocks, rate), rate)
+    return marked
 
 
 def _container(name: str) -> Any:

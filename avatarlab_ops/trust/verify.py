@@ -1,7 +1,7 @@
 """What a file is: a video of ours as it was published, a changed one, or a stranger's.
 
 The strongest layer that recognises it decides: the digest of a published file, then content credentials, then
-its sound.
+its sound, then the mark in its speech.
 Foreign bytes are hashed here and read nowhere but behind the gate of `media.foreign`.
 """
 
@@ -17,15 +17,18 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from avatarlab_ops import engines
+from avatarlab_ops.engines.watermark import perth
 from avatarlab_ops.errors import InputError, MediaRefused
 from avatarlab_ops.graph import PUBLISH
 from avatarlab_ops.media import foreign, soundprint
+from avatarlab_ops.media.audio import Samples
 from avatarlab_ops.media.credentials import Credentials
 from avatarlab_ops.media.probe import Limits
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import prints, records, tables, transaction
 
-Verdict = Literal["published", "unchanged", "changed", "claimed", "recognised", "foreign"]
+Verdict = Literal["published", "unchanged", "changed", "claimed", "recognised", "marked", "foreign"]
 SAME = 0.2  # of a print's bits: codecs change up to 0.1, noise at 10 dB 0.19; other speech differs in 0.26
 MOST_WORDS = 8000  # that are looked up
 SENTENCES: dict[Verdict, str] = {
@@ -34,6 +37,7 @@ SENTENCES: dict[Verdict, str] = {
     "changed": "It was made here and changed after it was signed",
     "claimed": "It names a video of ours, but our certificate did not sign it: do not believe it",
     "recognised": "Its sound is that of a video of ours; what else it shows, nothing vouches for",
+    "marked": "Its speech carries the mark that this system sets, but is that of no video known here",
     "foreign": "It is not known here",
 }
 
@@ -42,7 +46,7 @@ SENTENCES: dict[Verdict, str] = {
 class Layer:
     """One way to recognise a file, and what it says."""
 
-    name: str  # digest | content credentials | sound
+    name: str  # digest | content credentials | sound | watermark
     says: str
     recognised: bool
 
@@ -52,7 +56,8 @@ class Finding:
     """What a file is. Everything about a render is None where none is recognised.
 
     `verdict`: published (byte for byte), unchanged (what was signed is), changed, claimed (names a render of
-    ours without our signature), recognised (by its sound alone), foreign.
+    ours without our signature), recognised (by its sound alone), marked (as
+    synthetic speech is here, of which render is not known), foreign.
     """
 
     file: str
@@ -82,10 +87,12 @@ def verify(settings: Settings, path: Path) -> Finding:
     verdict, render_id, layer = _by_credentials(settings, path)
     layers: tuple[Layer, ...] = (unknown, layer)
     if not layer.recognised:
-        heard, layer = _by_sound(settings, path)
-        layers += (layer,)
-        if heard and verdict == "foreign":
+        heard, others = _by_sound(settings, path)
+        layers += others
+        if verdict == "foreign" and heard:
             verdict, render_id = "recognised", heard
+        elif verdict == "foreign" and others[-1].recognised:
+            verdict = "marked"
     return _finding(settings, render_id, Finding(path.name, sha256, verdict, "", layers))
 
 
@@ -134,11 +141,24 @@ def _by_credentials(settings: Settings, path: Path) -> tuple[Verdict, str | None
     )
 
 
-def _by_sound(settings: Settings, path: Path) -> tuple[str | None, Layer]:
+def _by_sound(settings: Settings, path: Path) -> tuple[str | None, tuple[Layer, ...]]:
+    """The render that it sounds like, if there is one, and what its sound and the mark in it say."""
     try:
         samples = foreign.read_sound(path, soundprint.HZ, max_s=Limits().max_duration_s)
     except MediaRefused as error:
-        return None, Layer("sound", str(error), recognised=False)
+        return None, (Layer("sound", str(error), recognised=False),)
+    render_id, layer = _by_print(settings, samples)
+    return render_id, (layer, _by_watermark(samples))
+
+
+def _by_watermark(samples: Samples) -> Layer:
+    sure = engines.load("watermark", "perth").confidence(samples)
+    marked = sum(one > perth.SURE for one in sure)
+    told = f"in {marked} of {len(sure)} parts of 10 s" if marked else "none"
+    return Layer("watermark", told, recognised=marked > 0)
+
+
+def _by_print(settings: Settings, samples: Samples) -> tuple[str | None, Layer]:
     every = soundprint.words(samples)
     heard = np.unique(every[every != 0])
     with transaction(settings.pg_dsn) as db:

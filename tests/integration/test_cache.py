@@ -61,7 +61,7 @@ def test_what_is_found_again_is_a_hit_and_what_is_made_a_miss(
     assert found["lipsync"].spent_s > 0
     assert found["face"].engine is not None
     assert found["face"].engine.startswith("landmarker@")
-    assert found["composite"].engine is None
+    assert found["publish"].engine is None
     with transaction(stores.pg_dsn) as db:
         artifacts = [
             db.get_one(m.Artifact, run.artifact)

@@ -12,11 +12,14 @@ import av
 import pytest
 from click.testing import CliRunner
 
-from avatarlab_ops import cli, pipeline
+from avatarlab_ops import cli, engines, pipeline
 from avatarlab_ops.cli import common
+from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.errors import InputError, MediaRefused
+from avatarlab_ops.media.audio import write_wav, write_wav_blocks
 from avatarlab_ops.media.probe import Limits
 from avatarlab_ops.plan import Plan
+from avatarlab_ops.progress import silent
 from avatarlab_ops.renders import status, withdrawal
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import records, transaction
@@ -130,7 +133,24 @@ def test_what_was_encoded_again_is_known_by_its_sound(
 ) -> None:
     found = verify(stores, _again(_file(stores, made, tmp_path), tmp_path / name, **how))
     assert (found.verdict, found.render_id) == ("recognised", made.render_id), found
-    assert [layer.recognised for layer in found.layers] == [False, False, True]
+    assert {layer.name: layer.recognised for layer in found.layers} == {
+        "digest": False, "content credentials": False, "sound": True, "watermark": True,
+    }  # fmt: skip
+
+
+def test_synthetic_speech_that_is_not_known_is_told_by_its_mark(stores: Settings, tmp_path: Path) -> None:
+    said = [Sentence("The museum keeps a thousand letters, most of them written long before the war.", 0.2)]
+    spoken = engines.load("speech", "hibari").speak(
+        said, language="en-US", voice="heart", seed=0, report=silent
+    )
+    plain, marked = tmp_path / "plain.wav", tmp_path / "marked.wav"
+    write_wav(plain, spoken.samples, spoken.sample_rate)
+    mark = engines.load("watermark", "perth").marked([spoken.samples], spoken.sample_rate)
+    write_wav_blocks(marked, mark, spoken.sample_rate)
+    assert verify(stores, plain).verdict == "foreign"
+    found = verify(stores, marked)
+    assert (found.verdict, found.render_id) == ("marked", None)
+    assert found.layers[-1].says == "in 1 of 1 parts of 10 s"
 
 
 def test_whoever_signs_in_our_name_is_told(

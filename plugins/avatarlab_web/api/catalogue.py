@@ -19,7 +19,7 @@ from avatarlab_web.api.problems import MISSING, ORDERING, Refusal
 from avatarlab_web.stores import Stores
 
 router = APIRouter(tags=["catalogue"])
-KINDS = ("speech", "face", "matting", "lipsync")
+KINDS = ("speech", "face", "matting", "lipsync", "watermark")
 
 
 class Engine(BaseModel):

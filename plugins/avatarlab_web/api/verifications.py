@@ -26,7 +26,7 @@ class Held(BaseModel):
 class Layer(BaseModel):
     """One way to recognise a file, and what it says."""
 
-    name: str = Field(description="digest, content credentials or sound.")
+    name: str = Field(description="digest, content credentials, sound or watermark.")
     says: str
     recognised: bool
 
@@ -48,7 +48,7 @@ class Verification(BaseModel):
 
 @router.post("/verifications")
 def verify(held: Held, _who: Author, stores: Stores) -> Verification:
-    """Say what an uploaded file is: published here, changed since, known by its sound, or a stranger's."""
+    """Say what an uploaded file is: published here, changed since, known by its sound or mark, or foreign."""
     from avatarlab_ops.media.probe import Limits
     from avatarlab_ops.stores.objects import objects
     from avatarlab_ops.trust import inputs

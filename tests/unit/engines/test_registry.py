@@ -18,6 +18,7 @@ def test_defaults_of_the_contract_are_registered() -> None:
     assert engines.names("speech")[:3] == ("hibari", "small_e", "lina")
     assert engines.names("lipsync") == ("viseme_warp", "diffdub")
     assert engines.names("face") == ("landmarker",)
+    assert engines.names("watermark") == ("perth",)
     assert engines.names("matting") == ("rvm_onnx", "rvm", "rvm_mobilenetv3", "rvm_resnet50", "selfie")
 
 

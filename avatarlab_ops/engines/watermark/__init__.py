@@ -1,0 +1,1 @@
+"""An imperceptible mark in speech."""
