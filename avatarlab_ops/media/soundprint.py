@@ -1,4 +1,4 @@
-"""A print of a sound that outlives codecs, noise, level and cutting, but no change of speed.
+"""A print of a sound that outlives codecs, noise, level, cutting and, looked up at several speeds, those too.
 
 After Haitsma and Kalker, "A Highly Robust Audio Fingerprinting System" (ISMIR 2002): a word of 32 bits every
 12 ms, each the sign of a difference between neighbouring bands (33 from 300 to 2000 Hz, windows of 0.375 s)

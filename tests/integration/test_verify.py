@@ -16,8 +16,9 @@ from avatarlab_ops import cli, engines, pipeline
 from avatarlab_ops.cli import common
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.errors import InputError, MediaRefused
-from avatarlab_ops.media.audio import write_wav, write_wav_blocks
+from avatarlab_ops.media.audio import resample, write_wav, write_wav_blocks
 from avatarlab_ops.media.probe import Limits
+from avatarlab_ops.media.sound import read_sound
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.progress import silent
 from avatarlab_ops.renders import status, withdrawal
@@ -136,6 +137,16 @@ def test_what_was_encoded_again_is_known_by_its_sound(
     assert {layer.name: layer.recognised for layer in found.layers} == {
         "digest": False, "content credentials": False, "sound": True, "watermark": True,
     }  # fmt: skip
+
+
+def test_what_was_sped_up_is_known_by_its_sound(
+    stores: Settings, made: status.Published, tmp_path: Path
+) -> None:
+    sound = read_sound(_file(stores, made, tmp_path), 48_000, max_s=60)
+    write_wav(tmp_path / "fast.wav", resample(sound, 105, 100), 48_000)
+    found = verify(stores, tmp_path / "fast.wav")
+    assert (found.verdict, found.render_id) == ("recognised", made.render_id)
+    assert "104.5% of its speed" in found.layers[2].says
 
 
 def test_synthetic_speech_that_is_not_known_is_told_by_its_mark(stores: Settings, tmp_path: Path) -> None:
