@@ -167,9 +167,7 @@ def test_every_field_of_the_form_is_explained_and_self_contained() -> None:
 
 def test_docs_are_current() -> None:
     path = Path(__file__).parents[2] / "docs" / "request.md"
-    assert path.read_text() == forms.markdown() + "\n", (
-        "run: python -m avatarlab_ops.forms > docs/request.md"
-    )
+    assert path.read_text() == forms.markdown() + "\n", "run: python -m avatarlab_ops.forms > docs/request.md"
 
 
 def test_the_contract_and_the_pipeline_load_nothing_heavy() -> None:
