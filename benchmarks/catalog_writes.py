@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from avatarlab_ops import pipeline
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import runner
-from avatarlab_ops.stages.context import Context, Product
+from avatarlab_ops.stages.context import Context
+from avatarlab_ops.stores.artifacts import Product
 from avatarlab_ops.stores.catalog import engine
 from avatarlab_ops.stores.objects import objects
 

@@ -12,9 +12,9 @@ from avatarlab_ops.errors import WorkInFlight
 from avatarlab_ops.housekeeping.chore import Chore, Job, pages
 from avatarlab_ops.renders.withdrawal import KEPT
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages.context import stored
 from avatarlab_ops.stages.publish import published
 from avatarlab_ops.states import OPEN
+from avatarlab_ops.stores import artifacts
 from avatarlab_ops.stores.catalog import consents, lock, records, transaction, upkeep
 from avatarlab_ops.stores.catalog.tables import PublishedFile, Render
 from avatarlab_ops.stores.documents import documents
@@ -126,7 +126,7 @@ def _bring_back(job: Job, render_id: str, file: PublishedFile) -> bool:
         holder = published(records.artifacts_of(db, render_id)).get(file.name)
     if holder is None or holder.files[file.name]["sha256"] != file.sha256:
         return False
-    source = stored(settings, holder, file.name)
+    source = artifacts.file(settings, holder, file.name)
     if objects(settings).head(source.bucket, source.key) is None:
         return False
     return not job.apply or bool(objects(settings).copy(source, *place))

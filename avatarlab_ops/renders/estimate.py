@@ -71,12 +71,12 @@ def check_objects(settings: Settings, request: AvatarRequest) -> None:
 
 def existing(settings: Settings, plan: Plan) -> dict[str, Artifact]:
     """The artifacts of this plan that exist already, as far along the graph as can be known."""
-    from avatarlab_ops.stages import runner
+    from avatarlab_ops.stores import artifacts
 
     found: dict[str, Artifact] = {}
     for stage in GRAPH:
         wanted = recipe(stage, plan, found) if stage.wanted(plan) else None
-        artifact = runner.lookup(settings, wanted) if wanted else None
+        artifact = artifacts.find(settings, wanted) if wanted else None
         if artifact is not None:
             found[stage.name] = artifact
     return found

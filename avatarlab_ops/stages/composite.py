@@ -20,9 +20,10 @@ from avatarlab_ops.media.compose import OutputSpec, compose, frame_count
 from avatarlab_ops.media.geometry import Matrix, contain, cover
 from avatarlab_ops.media.streams import AlphaClip, read_alpha, read_patches
 from avatarlab_ops.plan import Plan
-from avatarlab_ops.stages.context import Context, Product
+from avatarlab_ops.stages.context import Context
 from avatarlab_ops.stages.face import open_avatar
 from avatarlab_ops.stages.measure import lip_sync
+from avatarlab_ops.stores.artifacts import Product
 from avatarlab_ops.timeline import Timeline
 
 LOOKS = 32  # frames of a clip by which the person is placed

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import json
 import logging
 import os
 import shutil
@@ -13,39 +11,25 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from avatarlab_ops.canonical import canonical_json, digest
 from avatarlab_ops.errors import RenderCancelled, TransientError
 from avatarlab_ops.plan import Plan, Source
 from avatarlab_ops.progress import Report
-from avatarlab_ops.recipe import Recipe
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.deadline import Deadline
+from avatarlab_ops.stores import artifacts
 from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog.tables import Artifact
-from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
-from avatarlab_ops.version import code_version, environment
+from avatarlab_ops.stores.objects import objects, split_or_refuse
 
 Json = dict[str, Any]
 MAX_BYTES = 64 << 30  # of an artifact's file; a guard, not a promise
 REPORT_EVERY_S = 0.5
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Product:
-    """What a stage made: files by name, and the figures worth keeping.
-
-    `passed` are files of earlier artifacts that it passes on as they are: name to {key, sha256, bytes}.
-    """
-
-    files: Mapping[str, Path]
-    facts: Json = field(default_factory=dict)
-    passed: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,13 +54,11 @@ class Context:
 
     def artifact(self, stage: str, name: str) -> Path:
         """A file of an earlier stage's artifact."""
-        file = self.artifacts[stage].files[name]
+        file = artifacts.file(self.settings, self.artifacts[stage], name)
         path = self.workspace / f"{stage}-{name}"
         if not path.exists():
-            bucket = self.settings.bucket_artifacts
-            objects(self.settings).download(
-                bucket, file["key"], path, sha256=file["sha256"], max_bytes=MAX_BYTES
-            )
+            store = objects(self.settings)
+            store.download(file.bucket, file.key, path, sha256=file.sha256, max_bytes=MAX_BYTES)
         return path
 
     def new(self, name: str) -> Path:
@@ -126,59 +108,6 @@ def sweep(settings: Settings, *, older_than_s: float = 60.0) -> int:
     for path in left:
         shutil.rmtree(path, ignore_errors=True)
     return len(left)
-
-
-def store(settings: Settings, recipe: Recipe, product: Product, *, render_id: str, compute_s: float) -> Json:
-    """Put an artifact's files, then artifact.json, and return the latter's content.
-
-    File keys hold their content's digest, so two processes that make the same artifact never mix their files;
-    the conditional PUT of artifact.json decides whose it is.
-    """
-    made = {name: _put(settings, recipe, path) for name, path in sorted(product.files.items())}
-    files = {**product.passed, **made}
-    document: Json = {
-        "fingerprint": recipe.fingerprint,
-        "stage": recipe.stage,
-        "stage_version": recipe.stage_version,
-        "engine": recipe.engine,
-        "params": recipe.params,
-        "inputs": dict(recipe.inputs),
-        "files": files,
-        "sha256": digest({name: file["sha256"] for name, file in files.items()}),
-        "bytes": sum(file["bytes"] for file in made.values()),
-        "facts": product.facts,
-        "compute_s": round(compute_s, 3),
-        "render_id": render_id,
-        "code_version": code_version(),
-        "environment": environment(),
-        "created_at": records.now().isoformat(),
-    }
-    bucket = settings.bucket_artifacts
-    written = objects(settings).put_if_absent(bucket, recipe.key, canonical_json(document))
-    return document if written.created else load(settings, recipe) or document
-
-
-def _put(settings: Settings, recipe: Recipe, path: Path) -> Json:
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    key = f"{recipe.prefix}/{sha256[:16]}/{path.name}"
-    stored = objects(settings).put_if_absent(settings.bucket_artifacts, key, path)
-    return {"key": stored.key, "sha256": sha256, "bytes": stored.bytes}
-
-
-def load(settings: Settings, recipe: Recipe) -> Json | None:
-    """artifact.json, None while the artifact does not exist."""
-    store_ = objects(settings)
-    if store_.head(settings.bucket_artifacts, recipe.key) is None:
-        return None
-    found: Json = json.loads(store_.read(settings.bucket_artifacts, recipe.key))
-    return found
-
-
-def stored(settings: Settings, artifact: Artifact, name: str) -> Stored:
-    """The object behind a file of an artifact."""
-    file = artifact.files[name]
-    return Stored(settings.bucket_artifacts, file["key"], file["bytes"], "", file["sha256"])
 
 
 class ProgressRows:

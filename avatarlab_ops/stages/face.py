@@ -6,7 +6,8 @@ from avatarlab_ops import engines
 from avatarlab_ops.engines.face import save_track
 from avatarlab_ops.media import foreign
 from avatarlab_ops.media.footage import Footage
-from avatarlab_ops.stages.context import Context, Product
+from avatarlab_ops.stages.context import Context
+from avatarlab_ops.stores.artifacts import Product
 
 
 def open_avatar(work: Context) -> Footage:

@@ -12,8 +12,9 @@ from avatarlab_ops.engines.face import load_track
 from avatarlab_ops.errors import FaceRefused
 from avatarlab_ops.media.streams import write_patches
 from avatarlab_ops.stages import prepare, speech
-from avatarlab_ops.stages.context import Context, Product
+from avatarlab_ops.stages.context import Context
 from avatarlab_ops.stages.face import open_avatar
+from avatarlab_ops.stores.artifacts import Product
 
 MOST = 0.5  # of a video may be without a face
 

@@ -13,8 +13,9 @@ from avatarlab_ops.media.footage import Footage
 from avatarlab_ops.media.streams import write_alpha
 from avatarlab_ops.media.threads import prefetch
 from avatarlab_ops.progress import Report
-from avatarlab_ops.stages.context import Context, Product
+from avatarlab_ops.stages.context import Context
 from avatarlab_ops.stages.face import open_avatar, open_own_matte
+from avatarlab_ops.stores.artifacts import Product
 
 
 class _Coverage:

@@ -10,8 +10,9 @@ from avatarlab_ops import engines
 from avatarlab_ops.engines.base import Preparation, PreparingEngine
 from avatarlab_ops.engines.face import load_track
 from avatarlab_ops.errors import EngineUnavailable
-from avatarlab_ops.stages.context import Context, Product
+from avatarlab_ops.stages.context import Context
 from avatarlab_ops.stages.face import open_avatar
+from avatarlab_ops.stores.artifacts import Product
 
 FILE = "preparation.npz"
 

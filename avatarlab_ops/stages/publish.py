@@ -29,9 +29,11 @@ from avatarlab_ops.progress import silent
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import runner
-from avatarlab_ops.stages.context import Context, Product, stored, workspace
+from avatarlab_ops.stages.context import Context, workspace
 from avatarlab_ops.states import Event, RenderState, StageState
+from avatarlab_ops.stores import artifacts as store
 from avatarlab_ops.stores import outbox
+from avatarlab_ops.stores.artifacts import Product
 from avatarlab_ops.stores.catalog import ancestry, consents, lock, prints, records, tables, transaction
 from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
 from avatarlab_ops.trust import consent, credentials, signing
@@ -107,7 +109,7 @@ def _listen(settings: Settings, speech: tables.Artifact) -> None:
         if prints.known(db, speech.fingerprint):
             return
     with workspace(settings, PUBLISH.name) as folder:
-        sound, file = folder / "speech.wav", stored(settings, speech, "speech.wav")
+        sound, file = folder / "speech.wav", store.file(settings, speech, "speech.wav")
         objects(settings).download(file.bucket, file.key, sound, sha256=file.sha256, max_bytes=file.bytes)
         heard = soundprint.kept(soundprint.words(read_sound(sound, soundprint.HZ, max_s=LONGEST_S)))
     with transaction(settings.pg_dsn) as db:
@@ -160,7 +162,7 @@ def _place(settings: Settings, render_id: str, artifact: tables.Artifact) -> dic
     """Copy what people look at to its lasting place."""
     placed: dict[str, Json] = {}
     for name in sorted(artifact.files):
-        source = stored(settings, artifact, name)
+        source = store.file(settings, artifact, name)
         copy = objects(settings).copy(source, settings.bucket_outputs, f"renders/{render_id}/{name}")
         placed[name] = {"uri": copy.uri, "sha256": source.sha256, "bytes": copy.bytes}
     return placed

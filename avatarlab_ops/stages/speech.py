@@ -5,7 +5,8 @@ from __future__ import annotations
 from avatarlab_ops import engines
 from avatarlab_ops.engines.base import Sentence, Speech, VoiceSample
 from avatarlab_ops.media.audio import write_speech
-from avatarlab_ops.stages.context import Context, Product
+from avatarlab_ops.stages.context import Context
+from avatarlab_ops.stores.artifacts import Product
 
 SAMPLE_HZ = 24_000  # of voice samples as engines get them
 TARGET_LUFS = -16.0  # the level of spoken video on the web

@@ -157,7 +157,8 @@ STEPS = (
     ("avatarlab_ops.trust.credentials", "_write"),
     ("avatarlab_ops.trust.credentials", "_check"),
     ("avatarlab_ops.trust.credentials", "sign"),
-    ("avatarlab_ops.stages.context", "store"),
+    ("avatarlab_ops.stores.artifacts", "_put"),
+    ("avatarlab_ops.stores.artifacts", "_decide"),
     ("avatarlab_ops.stages.publish", "_place"),
     ("avatarlab_ops.stages.publish", "_keep"),
 )
