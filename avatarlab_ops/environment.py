@@ -57,6 +57,10 @@ class Environment(BaseSettings):
         default=None, pattern="^https?://", description="http(s)://... of an RFC 3161 time-stamp authority"
     )
 
+    ai_label: Literal["none", "icon", "end_card"] = Field(
+        default="none", description="none, icon or end_card, for requests that leave output.ai_label out"
+    )
+
     host: str = Field(default="127.0.0.1", description="the address on which Airflow listens")
     port: int | None = Field(
         default=None, ge=0, le=65535, description="a port number from 0 (any free port) to 65535"

@@ -6,7 +6,8 @@ import math
 
 from pydantic import BaseModel, ConfigDict
 
-from avatarlab_ops.request import Background, Engines, Motion, Output
+from avatarlab_ops import environment
+from avatarlab_ops.request import AiLabel, Background, Engines, Motion, Output
 
 ASPECTS = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:5": (4, 5)}
 PERSON_READ = 1.25
@@ -57,6 +58,7 @@ class Picture(_Part):
     fps: int
     container: str
     fit: str  # person | cover | contain
+    ai_label: AiLabel = "none"
 
 
 class FootageSpec(_Part):
@@ -109,8 +111,9 @@ def picture(output: Output, background: Background, source_width: int, source_he
     replaced = background.kind not in ("original", "blur")
     fit = output.fit or ("person" if replaced else "cover")
     return Picture(
-        width=_even(width), height=_even(height), fps=output.fps, container=output.container, fit=fit
-    )
+        width=_even(width), height=_even(height), fps=output.fps, container=output.container, fit=fit,
+        ai_label=output.ai_label or environment.read().ai_label,
+    )  # fmt: skip
 
 
 def footage_spec(output: Picture, avatar: Source, look: Look, *, end_s: float | None = None) -> FootageSpec:

@@ -119,6 +119,10 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
+AiLabel = Literal["none", "icon", "end_card"]
+AI_LABEL = "This video was made with AI."  # to be shown with it
+
+
 class Part(BaseModel):
     """What every part of a contract has in common: unknown fields are refused, nothing changes."""
 
@@ -250,6 +254,13 @@ class Output(Part):
         default="mp4",
         title="Container",
         description="mp4: H.264 and AAC; webm: VP9 and Opus, may be transparent.",
+    )
+    ai_label: AiLabel | None = Field(
+        default=None,
+        title="Visible AI label",
+        description="icon says so in a corner for 5 s at the start and every 30 s; end_card adds 3 s at the "
+        "end. Left out: what the operator's AVATARLAB_AI_LABEL says.",
+        examples=[None],
     )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 
 from avatarlab_ops import engines, pipeline
@@ -30,22 +31,22 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust.verify import verify
 
-OURS = (
-    "Good morning, and thank you for watching this short film about our work in the harbour.",
-    "The river rose during the night, and the bridge was closed before anybody could cross it.",
-    "Please bring the blue paper map before Monday, so that we can plan the trip together.",
-    "Our new office opens in September, with room for forty people and a small garden.",
-    "She sells tickets at the harbour, and knows every captain and every ship by name.",
-    "Nobody expected the small team to finish first, but they did it twice in a row.",
+EACH = 30  # videos of ours, and clips of strangers
+_WHO = ("The captain", "Our teacher", "A young doctor", "The old baker", "My neighbour", "Nobody")
+_DID = (
+    "opened the small office before the rain began",
+    "carried forty letters across the frozen river",
+    "sold every ticket for the concert on Monday",
+    "painted the garden wall with bright blue colour",
+    "finished the long report about the price of bread",
+    "found the paper map under a heavy wooden table",
+    "closed the bridge until the water had gone down",
+    "asked the museum for a picture of the harbour",
+    "counted the ships that came home in September",
+    "repaired the broken engine of the last bus",
 )
-FOREIGN = (
-    "Good morning, and thank you for watching this short report about the price of bread.",
-    "To reset your password, open the settings and choose security from the long list.",
-    "The museum keeps a thousand letters, most of them written long before the war.",
-    "In the evening the market fills with music, smoke and the smell of warm bread.",
-    "Prices rose by four percent last year, while wages have hardly moved at all.",
-    "The train to the coast leaves at nine, and there is coffee in the last carriage.",
-)
+SENTENCES = tuple(f"{who} {did}." for did in _DID for who in _WHO)  # 60, neighbours alike but for their start
+OURS, FOREIGN = SENTENCES[: 2 * EACH : 2], SENTENCES[1 : 2 * EACH : 2]
 HZ = 48_000
 Picture = Callable[[np.ndarray], np.ndarray]
 Sound = Callable[[Samples], Samples]
@@ -87,7 +88,7 @@ def _again(
 
 
 def _show(source: Path, made: av.container.OutputContainer, picture: Picture) -> None:
-    shown = made.add_stream("libx264", rate=25, options={"crf": "28", "preset": "veryfast"})
+    shown = made.add_stream("libx264", rate=25, options={"crf": "28", "preset": "ultrafast"})
     shown.pix_fmt = "yuv420p"
     with av.open(str(source)) as given:
         for number, frame in enumerate(given.decode(video=0)):
@@ -123,18 +124,24 @@ def _encoded(
     return lambda source, folder: _again(source, folder / name, picture, sound, codec=codec, rate=rate)
 
 
+def _small(picture: np.ndarray) -> np.ndarray:
+    """Two thirds of the size, as 480p is of 720p."""
+    height, width = (2 * (side // 3) for side in picture.shape[:2])
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+
+
 ATTACKS: dict[str, Callable[[Path, Path], Path]] = {
     "nothing": lambda source, _: source,
     "one bit flipped": lambda source, folder: _flipped(source, folder / "flipped.mp4"),
     "remux": lambda source, folder: _remuxed(source, folder / "remux.mp4"),
-    "AAC 64k, CRF 28": _encoded("aac.mp4", _same, rate=64_000),
-    "half the size": _encoded("half.mp4", lambda picture: np.ascontiguousarray(picture[::2, ::2])),
+    "CRF 28, AAC 64k": _encoded("aac.mp4", _same, rate=64_000),
+    "MP3 48k": _encoded("mp3.mp4", _same, codec="libmp3lame", rate=48_000),
+    "720p to 480p": _encoded("small.mp4", _small),
     "5 % crop": _encoded("crop.mp4", _cropped),
     "mirrored": _encoded("mirror.mp4", lambda picture: np.ascontiguousarray(picture[:, ::-1])),
-    "2.5 s excerpt": _encoded("excerpt.mp4", _same, lambda sound: sound[HZ : 7 * HZ // 2]),
-    "sound alone, MP3 48k": _encoded("sound.mp3", None, codec="libmp3lame", rate=48_000),
-    "noise on both, AAC 64k": _encoded("noise.mp4", _noisy, _noisy, rate=64_000),
-    "speed 1.02": _encoded("fast.mp4", _same, lambda sound: resample(sound, 102, 100)),
+    "2.5 s excerpt": _encoded("excerpt.mp4", _same, lambda sound: sound[HZ // 4 : 11 * HZ // 4]),
+    "sound alone, Opus 32k": _encoded("sound.mkv", None, codec="libopus", rate=32_000),
+    "smaller, noise on both": _encoded("noise.mp4", lambda p: _noisy(_small(p)), _noisy, rate=64_000),
     "speed 1.05": _encoded("faster.mp4", _same, lambda sound: resample(sound, 105, 100)),
     "other sound": _encoded("dubbed.mp4", _same, lambda sound: sound[::-1].copy()),
 }
@@ -183,18 +190,32 @@ def _strangers(folder: Path, like: Path) -> list[tuple[str, Path]]:
 def _table(
     settings: Settings, ours: list[tuple[str, Path]], foreign: list[tuple[str, Path]], folder: Path
 ) -> None:
-    print(f"{'treatment':<24}{'verdicts of ours':<34}right render   strangers taken for ours")
+    print("| treatment | told as | layers | right render | foreign: taken for ours, marked |")
+    print("|---|---|---|---|---|")
     for name, attack in ATTACKS.items():
         told: Counter[str] = Counter()
-        right = false = 0
+        layers: Counter[str] = Counter()
+        right = 0
         for render_id, path in ours:
             found = verify(settings, attack(path, folder))
             told[found.verdict] += 1
+            layers.update(layer.name for layer in found.layers if layer.recognised)
             right += found.render_id == render_id
-        for _, path in foreign:
-            false += verify(settings, attack(path, folder)).render_id is not None
-        said = ", ".join(f"{verdict} {count}" for verdict, count in told.items())
-        print(f"{name:<24}{said:<34}{right} of {len(ours)}         {false} of {len(foreign)}", flush=True)
+        others = [verify(settings, attack(path, folder)) for _, path in foreign]
+        false = sum(one.render_id is not None for one in others)
+        marked = sum(one.verdict == "marked" for one in others)
+        columns = (
+            name,
+            _counts(told),
+            _counts(layers),
+            f"{right} of {len(ours)}",
+            f"{false}, {marked} of {len(others)}",
+        )
+        print(f"| {' | '.join(columns)} |", flush=True)
+
+
+def _counts(found: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in found.most_common()) or "none"
 
 
 def _costs(settings: Settings, ours: list[tuple[str, Path]], manifests: list[dict[str, Any]]) -> None:

@@ -20,10 +20,10 @@ from avatarlab_ops.engines.published import PUBLISHED, PublishedFile
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.lineage import drawing
 from avatarlab_ops.lineage.query import trace
+from avatarlab_ops.request import AI_LABEL
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 
-LABEL = "This video was made with AI."
 Json = dict[str, Any]
 
 
@@ -67,7 +67,7 @@ def _json(value: Any) -> bytes:
 def hints() -> Json:
     """What platforms ask about synthetic media, as their interfaces spell it."""
     return {
-        "label": LABEL,
+        "label": AI_LABEL,
         "youtube": {"status": {"containsSyntheticMedia": True}},  # videos.insert, videos.update
         "tiktok": {"post_info": {"is_aigc": True}},  # Content Posting API
     }

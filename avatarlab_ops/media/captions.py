@@ -147,7 +147,7 @@ class CaptionPainter:
     def __init__(self, items: Sequence[Caption], width: int, height: int) -> None:
         self._items, self._size = items, (width, height)
         self._starts = [item.start_s for item in items]
-        self._drawn: tuple[int, _Overlay] | None = None
+        self._drawn: tuple[int, Overlay] | None = None
 
     def burn(self, frame: np.ndarray, time_s: float) -> None:
         """Draw what shows at `time_s` into uint8 [h, w, 3 or 4]; alpha grows where text lies."""
@@ -160,7 +160,7 @@ class CaptionPainter:
 
 
 @dataclass(frozen=True)
-class _Overlay:
+class Overlay:
     """Text and outline with their top edge at row `y`: rgb uint8 [h, w, 3], alpha uint8 [h, w]."""
 
     y: int
@@ -168,6 +168,7 @@ class _Overlay:
     alpha: Alpha
 
     def blend(self, frame: np.ndarray) -> None:
+        """Draw it into uint8 [h, w, 3 or 4] of the same width."""
         part = frame[self.y : self.y + self.alpha.shape[0]]
         weight = (self.alpha.astype(np.float32) / 255)[..., None]
         mixed = part[..., :3] + weight * (self.rgb.astype(np.float32) - part[..., :3])
@@ -176,28 +177,29 @@ class _Overlay:
             part[..., 3] = np.maximum(part[..., 3], self.alpha)
 
 
-def draw_caption(lines: Sequence[str], width: int, height: int) -> _Overlay:
+def draw_caption(lines: Sequence[str], width: int, height: int) -> Overlay:
     """White text with a dark outline, centred in the lower safe area, smaller where the picture is narrow.
 
     Rubik, the font inside OpenCV, knows Latin, Cyrillic, Greek and (by its fallback) Chinese and Japanese.
     """
     font = cv2.FontFace("sans")
     size = max(8, round(_FONT_HEIGHT * min(height, width * 1.2)))
-    widest = max(_text_width(line, font, size) for line in lines)
+    widest = max(text_width(line, font, size, _WEIGHT) for line in lines)
     size = max(6, min(size, int(size * (1 - 2 * _SAFE) * width / max(widest, 1))))
     step, outline = round(size * 1.3), max(1, round(size * 0.09))
     tall = step * len(lines) + 2 * outline
     mask = np.zeros((tall, width, 3), np.uint8)
     for n, line in enumerate(lines):
-        x = (width - _text_width(line, font, size)) // 2
+        x = (width - text_width(line, font, size, _WEIGHT)) // 2
         cv2.putText(mask, line, (x, outline + n * step + size), (255, 255, 255), font, size, _WEIGHT)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * outline + 1, 2 * outline + 1))
     edge = cv2.GaussianBlur(cv2.dilate(mask[..., 0], kernel), (0, 0), max(0.5, outline / 3))
     top = max(0, round(height * (1 - _SAFE)) - tall)
     shown = min(tall, height - top)
-    return _Overlay(top, mask[:shown], np.maximum(edge, mask[..., 0])[:shown])
+    return Overlay(top, mask[:shown], np.maximum(edge, mask[..., 0])[:shown])
 
 
-def _text_width(text: str, font: cv2.FontFace, size: int) -> int:
-    _, _, width, _ = cv2.getTextSize((1, 1), text, (0, 0), font, size, _WEIGHT)
+def text_width(text: str, font: cv2.FontFace, size: int, weight: int) -> int:
+    """Pixels from the left to the right end of a line of text."""
+    _, _, width, _ = cv2.getTextSize((1, 1), text, (0, 0), font, size, weight)
     return int(width)

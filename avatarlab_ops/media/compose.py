@@ -16,6 +16,7 @@ import numpy as np
 
 from avatarlab_ops.engines.base import Alpha, Patch
 from avatarlab_ops.errors import InvariantBroken, RequestInvalid
+from avatarlab_ops.media import label
 from avatarlab_ops.media.audio import read_wav_blocks, wav_length
 from avatarlab_ops.media.background import Background, Plates
 from avatarlab_ops.media.captions import Caption
@@ -25,6 +26,7 @@ from avatarlab_ops.media.painter import Painter, Picture, Shot
 from avatarlab_ops.media.threads import prefetch
 from avatarlab_ops.media.video import Container, VideoWriter, write_poster
 from avatarlab_ops.progress import Report, silent
+from avatarlab_ops.request import AiLabel
 
 
 class AlphaSource(Protocol):
@@ -42,6 +44,7 @@ class OutputSpec:
     height: int
     fps: int = 25
     container: Container = "mp4"
+    ai_label: AiLabel = "none"
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def compose(
     total = frame_count(speech, output.fps)
     part = out_path.with_name(f".{out_path.name}.part")
     transparent = background.kind == "transparent"
-    clock = _Clock()
+    clock, sign = _Clock(), label.icon(*size) if output.ai_label == "icon" else None
     with ExitStack() as stack:
         plates = stack.enter_context(closing(Plates(background, size, output.fps, fit if fills else filled)))
         painter = Painter(
@@ -101,17 +104,33 @@ def compose(
             audio=read_wav_blocks(speech), sample_rate=wav_length(speech)[1],
         ))  # fmt: skip
         for index, frame in enumerate(frames):
+            if sign and label.icon_shows(index / output.fps):
+                sign.blend(frame)
             if poster_path and index == min(total - 1, output.fps):
                 write_poster(poster_path, frame)
             with clock.running("encode"):
                 writer.write(frame)
             report(index + 1, total, "frames")
+        total += _end(writer, output, alpha=transparent)
     part.replace(out_path)
     wall = time.perf_counter() - began
     return ComposeReport(
         total, total / output.fps, painter.coverage, wall,
         clock.busy["read"], clock.busy["paint"], clock.busy["encode"],
     )  # fmt: skip
+
+
+def _end(writer: VideoWriter, output: OutputSpec, *, alpha: bool) -> int:
+    """Add the end card where it is asked for; return its frames."""
+    if output.ai_label != "end_card":
+        return 0
+    card = label.end_card(output.width, output.height)
+    if alpha:
+        card = np.dstack([card, np.full(card.shape[:2], 255, np.uint8)])
+    frames = round(label.CARD_S * output.fps)
+    for _ in range(frames):
+        writer.write(card)
+    return frames
 
 
 class _Whole:

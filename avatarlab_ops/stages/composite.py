@@ -32,7 +32,10 @@ LOOKS = 32  # frames of a clip by which the person is placed
 def run(work: Context) -> Product:
     """Compose, write captions beside it, and measure how well the lips follow."""
     shape = work.plan.picture
-    output = OutputSpec(shape.width, shape.height, shape.fps, container=_container(shape.container))
+    output = OutputSpec(
+        shape.width, shape.height, shape.fps,
+        container=_container(shape.container), ai_label=shape.ai_label,
+    )  # fmt: skip
     video, poster = work.new(f"video.{shape.container}"), work.new("poster.jpg")
     timeline = Timeline.model_validate_json(work.artifact("speech", "timeline.json").read_text())
     shown = captions(timeline, line_chars=line_chars_for(shape.width, shape.height))
