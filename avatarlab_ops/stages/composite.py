@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -10,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from avatarlab_ops import engines
-from avatarlab_ops.engines.base import FaceTrack
+from avatarlab_ops.engines.base import FaceTrack, Patch
 from avatarlab_ops.engines.face import load_track
 from avatarlab_ops.media import framing
 from avatarlab_ops.media.audio import read_wav_blocks, wav_length, write_wav_blocks
 from avatarlab_ops.media.background import Background, parse_colour
 from avatarlab_ops.media.captions import Caption, captions, line_chars_for, to_srt, to_vtt
-from avatarlab_ops.media.compose import OutputSpec, compose, frame_count
+from avatarlab_ops.media.compose import ComposeReport, OutputSpec, compose, frame_count
 from avatarlab_ops.media.geometry import Matrix, contain, cover
 from avatarlab_ops.media.streams import AlphaClip, read_alpha, read_patches
 from avatarlab_ops.plan import Plan
@@ -32,41 +33,49 @@ LOOKS = 32  # frames of a clip by which the person is placed
 def run(work: Context) -> Product:
     """Compose, write captions beside it, and measure how well the lips follow."""
     shape = work.plan.picture
+    video, poster = work.new(f"video.{shape.container}"), work.new("poster.jpg")
+    timeline = Timeline.model_validate_json(work.artifact("speech", "timeline.json").read_text())
+    shown = captions(timeline, line_chars=line_chars_for(shape.width, shape.height))
+    patches = read_patches(work.artifact("lipsync", "patches.zip"))
+    burned = shown if work.plan.captions == "burned" else ()
+    made, warnings = lay(work, patches, marked(work), video=video, poster=poster, captions=burned)
+    files = {video.name: video, "poster.jpg": poster, **_captions(work, shown)}
+    facts: dict[str, Any] = {"width": shape.width, "height": shape.height, "fps": shape.fps, **asdict(made)}
+    lips = lip_sync(video, timeline, fps=shape.fps)
+    return Product(files, facts | lips | {"warnings": [*warnings, *lips.pop("warnings", [])]})
+
+
+def lay(
+    work: Context, patches: Iterable[Patch], speech: Path, *, video: Path, poster: Path,
+    captions: Sequence[Caption],
+) -> tuple[ComposeReport, list[str]]:  # fmt: skip
+    """Lay footage, patches, matte, background and speech together; what was made, and what was noticed."""
+    shape = work.plan.picture
     output = OutputSpec(
         shape.width, shape.height, shape.fps,
         container=_container(shape.container), ai_label=shape.ai_label,
     )  # fmt: skip
-    video, poster = work.new(f"video.{shape.container}"), work.new("poster.jpg")
-    timeline = Timeline.model_validate_json(work.artifact("speech", "timeline.json").read_text())
-    shown = captions(timeline, line_chars=line_chars_for(shape.width, shape.height))
     track = load_track(work.artifact("face", "track.npz"))
     with ExitStack() as stack:
         footage = stack.enter_context(open_avatar(work))
-        patches = read_patches(work.artifact("lipsync", "patches.zip"))
         background = _background(work)
         matte = None
         if background.needs_matte:
             matte = stack.enter_context(read_alpha(work.artifact("matte", "alpha.mkv")))
-        speech = _marked(work)
         fit = _fit(work.plan, track, matte, frame_count(speech, shape.fps))
         made = compose(
-            footage, patches, matte=matte, background=background, speech=speech,
-            output=output, out_path=video, captions=shown if work.plan.captions == "burned" else (),
-            fit=fit, poster_path=poster, report=work.report,
+            footage, patches, matte=matte, background=background, speech=speech, output=output,
+            out_path=video, captions=captions, fit=fit, poster_path=poster, report=work.report,
         )  # fmt: skip
-    files = {video.name: video, "poster.jpg": poster, **_captions(work, shown)}
-    facts: dict[str, Any] = {"width": shape.width, "height": shape.height, "fps": shape.fps, **asdict(made)}
-    lips = lip_sync(video, timeline, fps=shape.fps)
-    warnings = [*_note_on_size(work.plan, track, fit), *lips.pop("warnings", [])]
-    return Product(files, facts | lips | {"warnings": warnings})
+    return made, _note_on_size(work.plan, track, fit)
 
 
-def _marked(work: Context) -> Path:
+def marked(work: Context) -> Path:
     """The speech with its watermark."""
-    speech, marked = work.artifact("speech", "speech.wav"), work.new("marked.wav")
+    speech, path = work.artifact("speech", "speech.wav"), work.new("marked.wav")
     blocks, (_, rate) = read_wav_blocks(speech), wav_length(speech)
-    write_wav_blocks(marked, engines.load("watermark", "perth").marked(blocks, rate), rate)
-    return marked
+    write_wav_blocks(path, engines.load("watermark", "perth").marked(blocks, rate), rate)
+    return path
 
 
 def _container(name: str) -> Any:

@@ -14,6 +14,7 @@ from avatarlab_web.api import (
     events,
     hooks,
     opinions,
+    previews,
     problems,
     renders,
     uploads,
@@ -38,7 +39,8 @@ def build() -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(SmallBodies)
-    for part in (renders, events, catalogue, uploads, consents, opinions, bulk, hooks, verifications):
+    asking, acting = (catalogue, previews, verifications), (uploads, consents, opinions, bulk, hooks)
+    for part in (renders, events, *asking, *acting):
         app.include_router(part.router)
 
     @app.get("/openapi.json", include_in_schema=False)

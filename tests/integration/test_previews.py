@@ -1,0 +1,103 @@
+"""Previews: what is seen and heard before anything is rendered, made by a real process over real stores."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import av
+import pytest
+import sqlalchemy as sa
+from avatarlab_web.api import previews
+from PIL import Image
+
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import tables as m
+from avatarlab_ops.stores.catalog import transaction
+from avatarlab_ops.stores.objects import objects
+
+from .api_server import Server, serving
+from .material import astronaut, png
+
+
+@pytest.fixture(scope="module")
+def api(stores: Settings) -> Iterator[Server]:
+    with serving(stores) as server:
+        yield server
+    previews.desk.close()
+
+
+def look(api: Server, kind: str, avatar: str, **changes: Any) -> Any:
+    asked = {"script": "Hello there. This comes later.", "avatar": {"uri": avatar}} | changes
+    return api.client.post("/previews", params={"kind": kind}, json=asked)
+
+
+def left(stores: Settings) -> tuple[int, int, int]:
+    """Renders, artifacts and folders that are there."""
+    with transaction(stores.pg_dsn) as db:
+        rows = [db.scalar(sa.select(sa.func.count()).select_from(table)) for table in (m.Render, m.Artifact)]
+    return int(rows[0] or 0), int(rows[1] or 0), len(list((stores.home / "work").glob("*")))
+
+
+def test_the_first_frame_is_shown_as_it_will_be_composed_and_nothing_is_kept(
+    api: Server, stores: Settings, portrait: str
+) -> None:
+    before = left(stores)
+    answer = look(
+        api, "still", portrait, background={"kind": "colour", "colour": "#ff0000"}, output={"aspect": "9:16"}
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    picture = Image.open(io.BytesIO(answer.content)).convert("RGB")
+    assert picture.width * 16 == pytest.approx(picture.height * 9, abs=32)
+    red, green, blue = picture.getpixel((4, 4))  # type: ignore[misc]
+    assert red > 200  # the background, behind the person
+    assert max(green, blue) < 60
+    assert left(stores) == before
+
+
+def test_a_draft_speaks_the_first_sentence_small_and_is_marked(
+    api: Server, stores: Settings, portrait: str
+) -> None:
+    before = left(stores)
+    answer = look(api, "draft", portrait)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "video/mp4")
+    with av.open(io.BytesIO(answer.content)) as film:
+        assert film.streams.audio
+        assert 0.5 < float(film.duration or 0) / av.time_base < 2  # of two sentences the first
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert min(frames[0].shape[:2]) == 360
+    below = frames[0][-80:]
+    assert below.max(axis=2)[below.min(axis=2) > 230].size > 200  # white letters in the picture
+    assert left(stores) == before
+
+
+def test_a_preview_is_refused_as_the_order_would_be(api: Server, stores: Settings, portrait: str) -> None:
+    objects(stores).put_if_absent(stores.bucket_inputs, "nobody.png", png(astronaut()[::2, ::2]))
+    unagreed = look(api, "still", f"s3://{stores.bucket_inputs}/nobody.png")
+    assert (unagreed.status_code, unagreed.json()["code"]) == (422, "consent")
+    missing = look(api, "draft", f"s3://{stores.bucket_inputs}/none.png")
+    assert (missing.status_code, missing.json()["code"]) == (422, "reference_refused")
+    api.roles.remove("author")
+    assert look(api, "still", portrait).status_code == 403
+    api.roles.add("author")
+
+
+def test_of_many_at_once_the_last_are_asked_to_come_again(api: Server, portrait: str) -> None:
+    with ThreadPoolExecutor(8) as crowd:
+        answers = list(crowd.map(lambda _: look(api, "draft", portrait), range(8)))
+    states = [answer.status_code for answer in answers]
+    assert states.count(200) >= 3
+    assert set(states) == {200, 503}
+    refused = next(answer for answer in answers if answer.status_code == 503)
+    assert "try again" in refused.json()["detail"]
+    assert refused.headers["retry-after"]
+
+
+def test_a_process_that_was_killed_is_replaced(api: Server, portrait: str) -> None:
+    assert previews.desk._worker
+    previews.desk._worker.kill()
+    previews.desk._worker.wait()
+    assert look(api, "still", portrait).status_code == 200
