@@ -194,10 +194,13 @@ class VoiceSample(Part):
         return self
 
 
+BackgroundKind = Literal["original", "colour", "image", "video", "blur", "transparent"]
+
+
 class Background(Part):
     """What is behind the person."""
 
-    kind: Literal["original", "colour", "image", "video", "blur", "transparent"] = Field(
+    kind: BackgroundKind = Field(
         default="original",
         title="Background",
         description="original keeps the footage's own; transparent needs the container webm.",

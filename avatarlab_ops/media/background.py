@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,15 +14,14 @@ from avatarlab_ops.media import foreign
 from avatarlab_ops.media.footage import Footage
 from avatarlab_ops.media.geometry import Matrix, Rect, after, cover, warp
 from avatarlab_ops.media.keying import local_mean
-
-Kind = Literal["original", "colour", "image", "video", "blur", "transparent"]
+from avatarlab_ops.request import BackgroundKind
 
 
 @dataclass(frozen=True)
 class Background:
     """`colour` for kind colour, `path` (a probed local file) for image and video, `blur_strength` 0 to 1."""
 
-    kind: Kind = "original"
+    kind: BackgroundKind = "original"
     colour: tuple[int, int, int] = (0, 0, 0)
     path: Path | None = None
     blur_strength: float = 0.5
