@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.graph import GRAPH, recipe
-from avatarlab_ops.plan import Plan
+from avatarlab_ops.plan import Plan, Spoken
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 
@@ -26,6 +26,7 @@ class Estimate:
     predicted_s: float  # seconds of work, all stages
     predicted_gpu_s: float
     warnings: tuple[str, ...]
+    script: tuple[Spoken, ...]
 
 
 def estimate(
@@ -55,6 +56,7 @@ def estimate(
         predicted_s=round(sum(predicted.values()), 3),
         predicted_gpu_s=round(prediction.gpu_s(predicted), 3),
         warnings=plan.warnings,
+        script=plan.script,
     )
 
 

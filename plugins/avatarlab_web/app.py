@@ -7,17 +7,19 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from avatarlab_web import published, runs, sending, starting
+from avatarlab_web.api import previews
 from avatarlab_web.api.app import api
 from avatarlab_web.studio import routes as studio
 
 
 @asynccontextmanager
 async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    """Watch the runs for as long as the server serves."""
+    """Watch the runs, and make previews, for as long as the server serves."""
     watches = [asyncio.create_task(task) for task in (runs.watch(), starting.watch(), sending.watch())]
     yield
     for watch in watches:
         watch.cancel()
+    previews.desk.close()
 
 
 app = FastAPI(title="Avatarlab", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from avatarlab_web.api import previews
 from avatarlab_web.api.access import Caller
 from avatarlab_web.app import app
 from avatarlab_web.stores import stores as where_stores_are
 from avatarlab_web.studio import page, words
+from avatarlab_web.studio import verify as studio_verify
 from avatarlab_web.studio.access import viewer
 from starlette.testclient import TestClient
 
@@ -20,6 +23,7 @@ from avatarlab_ops.renders import avatars
 from avatarlab_ops.request import split_reference
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
+from avatarlab_ops.trust import verify
 
 from .material import astronaut, located, png
 
@@ -42,6 +46,13 @@ def studio(stores: Settings, roles: set[str]) -> Iterator[TestClient]:
     yield TestClient(app, headers=OWN)
     page.stores = before
     app.dependency_overrides = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_previews() -> Iterator[None]:
+    """The process that the page Make starts ends with these tests."""
+    yield
+    previews.desk.close()
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +176,28 @@ def test_a_pasted_table_is_kept_where_a_bulk_run_reads_it(
     uri = studio.post("/bulk/files", json=pasted).json()["uri"]
     assert objects(stores).read(*split_reference(uri)) == b"name\nAnna\n"
     assert "{{name}}" in studio.get("/bulk").text
+
+
+def test_a_file_that_somebody_holds_is_looked_at_and_not_kept(
+    studio: TestClient, stores: Settings, roles: set[str]
+) -> None:
+    before = list(objects(stores).keys(stores.bucket_inputs))
+    shown = studio.post("/verify", files={"file": ("<b>cup.png", png(astronaut()))})
+    assert shown.status_code == 200
+    assert page.text("verify.is.foreign") in shown.text
+    assert page.text("verify.layer.digest") in shown.text
+    assert "<b>cup" not in shown.text
+    assert page.text("upload.nothing") in studio.post("/verify", files={"other": ("a", b"x")}).text
+    assert studio.post("/verify", files={"file": ("a", b"x")}, headers=FOREIGN).status_code == 403
+    assert list(objects(stores).keys(stores.bucket_inputs)) == before
+    roles.remove("author")
+    assert "<form" not in studio.get("/verify").text
+
+
+def test_every_verdict_and_layer_has_its_words() -> None:
+    verdicts = set(get_args(verify.Verdict))
+    assert verdicts == studio_verify.TONES.keys()
+    assert {f"verify.is.{one}" for one in verdicts} <= page.texts().keys()
 
 
 def test_impact_names_what_is_known_when_nothing_is_found(studio: TestClient) -> None:

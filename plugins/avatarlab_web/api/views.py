@@ -25,6 +25,13 @@ RETRYABLE = {
 }
 
 
+class Said(BaseModel):
+    """A sentence of the script, and how it is read aloud."""
+
+    text: str
+    said: str
+
+
 class Estimate(BaseModel):
     """What a request would take."""
 
@@ -33,11 +40,13 @@ class Estimate(BaseModel):
     stages: dict[str, float] = Field(description="Seconds of work for each stage that has some.")
     cached: list[str] = Field(description="Stages whose result exists already.")
     warnings: list[str] = Field(description="What was noticed about the script and the objects.")
+    script: list[Said] = Field(description="Sentence by sentence, as it will be spoken.")
 
     @classmethod
     def of(cls, found: Foreseen) -> Estimate:
         """As the product tells it."""
-        return cls(**asdict(found))
+        script = [Said(text=one.text, said=one.said or one.text) for one in found.script]
+        return cls(**asdict(found) | {"script": script})
 
 
 class Stage(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from avatarlab_ops.media.probe import Limits
 from avatarlab_ops.renders import avatars, intake, listing
 from avatarlab_ops.request import MAX_SCRIPT_CHARACTERS, AvatarRequest
 from avatarlab_ops.settings import Settings
+from avatarlab_web.api import previews
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio import voices
 from avatarlab_web.studio.access import Author
@@ -32,10 +34,12 @@ router = APIRouter()
 @router.get("/make")
 def make(request: Request, _who: Author, stores: Stores, like: str = "") -> Response:
     """The form; `like` fills it with what an earlier render was asked for."""
-    earlier = _earlier(stores, like)
+    threading.Thread(target=previews.desk.warm, daemon=True).start()  # ready when the first is asked for
+    earlier, able = _earlier(stores, like), voices.voices()
     chosen = earlier or AvatarRequest.parse({"script": "-", "avatar": {"uri": "s3://inputs/-"}}).canonical()
     return show(
-        request, "make.html", here="make", avatars=avatars.usable(stores), voices=voices.voices(),
+        request, "make.html", here="make", avatars=avatars.usable(stores), voices=able,
+        languages=list(dict.fromkeys(one for voice in able for one in voice.languages)),
         earlier=earlier, chosen=chosen, like=like, script=spoken(earlier) if earlier else "",
         earlier_json=json.dumps(earlier) if earlier else "", most=MAX_SCRIPT_CHARACTERS,
         stages=json.dumps({name: text(f"stage.{name}") for name in STAGES if f"stage.{name}" in texts()}),

@@ -16,7 +16,7 @@ from avatarlab_web import files
 from avatarlab_web.stores import stores
 
 HERE = Path(__file__).parent
-PAGES = ("videos", "make", "bulk", "queue", "people", "impact")  # of the bar above every page
+PAGES = ("videos", "make", "bulk", "queue", "people", "impact", "verify")  # of the bar above every page
 _PAGES = Environment(
     loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,

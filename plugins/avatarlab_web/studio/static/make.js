@@ -23,14 +23,15 @@ function request() {
   if (kind === "colour") background.colour = given.get("colour");
   const kept = earlier ?? {};
   const output = { ...kept.output, aspect: given.get("aspect"), resolution: given.get("resolution"), container: kind === "transparent" ? "webm" : "mp4" };
-  if (kind === "original" && output.fit === "person") delete output.fit;
+  if (given.get("fit") === "auto") delete output.fit;
+  else output.fit = given.get("fit");
   return {
     ...kept,
     script: earlier && form.script.value === firstScript ? earlier.script : form.script.value,
     avatar: kept.avatar?.uri === given.get("avatar") ? kept.avatar : { uri: given.get("avatar") },
     engines: { ...kept.engines, speech },
     voice: kept.voice_sample?.uri ? null : voice,
-    language: $("[name=voice]:checked", form).dataset.language,
+    language: form.language?.value ?? $("[name=voice]:checked", form).dataset.languages.split(" ")[0],
     background,
     output,
     captions: given.get("captions"),
@@ -53,15 +54,75 @@ function count() {
   told.textContent = told.dataset.count.replace("%c", text.length) + (words ? ` · ${told.dataset.length.replace("%s", spoken)}` : "");
 }
 
-function preview() {
-  const frame = $("[data-frame]");
-  const chosen = $("[name=avatar]:checked", form);
+function shape() {
   const kind = $("[name=background]:checked", form).value;
   form.colour.hidden = kind !== "colour";
-  frame.className = `frame shape-${$("[name=aspect]:checked", form).value.replace(":", "-")} ${kind}`;
-  frame.style.setProperty("--colour", form.colour.value);
-  const media = chosen && $("img, video", chosen.closest("label")).cloneNode();
-  frame.replaceChildren(...(media ? [media] : []));
+  const person = $("[name=fit][value=person]", form); // somebody is placed before another background only
+  person.disabled = kind === "original";
+  if (person.disabled && person.checked) $("[name=fit][value=auto]", form).checked = true;
+  const spoken = form.language?.value;
+  for (const voice of $$(".voice")) {
+    const { languages } = $("[name=voice]", voice).dataset;
+    voice.hidden = Boolean(spoken) && !languages.split(" ").includes(spoken);
+  }
+  if ($("[name=voice]:checked", form)?.closest(".voice").hidden) $(".voice:not([hidden]) [name=voice]", form).checked = true;
+}
+
+// What the first frame depends on; the script and the voice are not among it.
+function look({ avatar, background, output, engines }) {
+  return JSON.stringify([avatar, background, output.aspect, output.fit, engines.matting]);
+}
+
+const canvas = $("[data-canvas]");
+let seen = ""; // the look that is shown or on its way
+let painting;
+async function still() {
+  if (!$("[name=avatar]:checked", form)) return;
+  const asked = request();
+  if (look(asked) === seen) return;
+  seen = look(asked);
+  if (!asked.script.length) asked.script = form.dataset.example;
+  const picture = await made("still", asked);
+  if (picture) lay(Object.assign(new Image(), { src: picture, alt: form.dataset.alt }));
+}
+
+async function draft() {
+  if (!form.script.value.trim()) return wrong(form.dataset.noScript) ?? form.script.focus();
+  if (!$("[name=avatar]:checked", form)) return wrong(form.dataset.noAvatar) ?? $(".face", form).focus();
+  const button = $("#draft");
+  button.disabled = true;
+  wrong("");
+  const film = await made("draft", request());
+  button.disabled = false;
+  if (!film) return;
+  const video = Object.assign(document.createElement("video"), { src: film, controls: true, playsInline: true, autoplay: true });
+  video.setAttribute("aria-label", button.textContent);
+  lay(video);
+}
+
+// Asks for a preview and returns its address within this page; null when another was asked for meanwhile.
+async function made(kind, body) {
+  painting?.abort();
+  painting = new AbortController();
+  const { signal } = painting;
+  canvas.dataset.busy = form.dataset[kind];
+  try {
+    const headers = { "Content-Type": "application/json" };
+    const answer = await fetch(form.dataset.preview + kind, { method: "POST", headers, body: JSON.stringify(body), signal });
+    if (!answer.ok) throw new Error(refusal(await answer.json(), answer));
+    return URL.createObjectURL(await answer.blob());
+  } catch (error) {
+    if (!signal.aborted) wrong(error.message);
+    return null;
+  } finally {
+    if (!signal.aborted) delete canvas.dataset.busy;
+  }
+}
+
+function lay(media) {
+  const before = $("img, video", canvas);
+  if (before) URL.revokeObjectURL(before.src);
+  canvas.replaceChildren(media);
 }
 
 let asking;
@@ -87,15 +148,22 @@ function tell(found) {
   $("#said").textContent = found.predicted_s ? form.dataset.work.replace("%s", length) : form.dataset.all;
   const names = JSON.parse(form.dataset.stages);
   const reused = found.cached.map((one) => names[one]).filter(Boolean).join(", ");
-  $("#reused").textContent = [reused && form.dataset.reused.replace("%s", reused), ...found.warnings].filter(Boolean).join(" ");
+  const gpu = found.predicted_gpu_s >= 1 && form.dataset.gpu.replace("%g", `${Math.round(found.predicted_gpu_s)} s`);
+  $("#reused").textContent = [gpu, reused && form.dataset.reused.replace("%s", reused)].filter(Boolean).join(" ");
+  list($("#notes"), found.warnings);
+  list($("#reading"), found.script.map((one) => one.said));
+}
+
+function list(where, lines) {
+  where.replaceChildren(...lines.map((one) => Object.assign(document.createElement("li"), { textContent: one })));
 }
 
 let pause;
 function changed() {
   count();
-  preview();
+  shape();
   clearTimeout(pause);
-  pause = setTimeout(estimate, 500);
+  pause = setTimeout(() => Promise.all([estimate(), still()]), 500);
 }
 
 let key = crypto.randomUUID();
@@ -184,5 +252,8 @@ document.addEventListener("click", (event) => {
   if (target?.dataset.hear) hear(target);
   if (target?.hasAttribute("data-close")) target.closest("dialog").close();
 });
+$("#draft").addEventListener("click", draft);
+const tongues = new Intl.DisplayNames([document.documentElement.lang], { type: "language" });
+for (const one of form.language?.options ?? []) one.textContent = tongues.of(one.value);
 if (location.hash === "#upload") $("#upload").showModal();
 changed();
