@@ -43,11 +43,14 @@ class Look(_Part):
 
 
 class Spoken(_Part):
-    """One sentence, the silence after it in seconds, and how it is read aloud ("": as written)."""
+    """One sentence as `engines.base.Sentence` tells it."""
 
     text: str
     pause_s: float
     said: str = ""
+    sounds: tuple[tuple[int, str], ...] = ()
+    rate: float = 1.0
+    language: str = ""
 
 
 class Picture(_Part):

@@ -292,6 +292,11 @@ class AvatarRequest(Part):
         "with the pause after each.",
         examples=["Hello and welcome. This is my first video.", [{"text": "Hello.", "pause_s": 0.8}]],
     )
+    script_format: Literal["plain", "ssml"] = Field(
+        default="plain",
+        description="plain: as a person writes, Markdown and HTML are left out; ssml: with the elements of "
+        "SSML 1.1 that docs/voices.md lists.",
+    )
     avatar: Avatar = Field(description="The likeness.")
     language: str | None = Field(
         default=None,

@@ -16,8 +16,10 @@ from dataclasses import dataclass, replace
 
 from avatarlab_ops import engines
 from avatarlab_ops.engines.base import Sentence
+from avatarlab_ops.engines.speech import ipa
 from avatarlab_ops.errors import ScriptRefused
-from avatarlab_ops.reading import markup, read
+from avatarlab_ops.reading import markup, read, ssml
+from avatarlab_ops.reading.marked import Piece, Run
 from avatarlab_ops.request import MAX_SCRIPT_CHARACTERS
 
 MAX_PARTS = 1_000  # entries of a script given in parts
@@ -34,6 +36,11 @@ _LINES = {0x0D: 0x0A, 0x0B: 0x0A, 0x0C: 0x0A, 0x85: 0x0A, 0x2028: 0x0A, 0x2029: 
 _REFUSED_CATEGORIES = {"Cc": "control", "Cs": "surrogate", "Co": "private-use", "Cn": "unassigned"}
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _SIGNS = frozenset("©®™")  # emoji by the Unicode tables, words to a reader
+
+# A piece with marks, while sentences are found: private characters, which no script may hold.
+_FIRST_MARK = 0xF0000
+_MARKS = "\U000f0000-\U000ffffd"
+_MARK_END, _FOLDED_SPACE = "\ue000", "\ue001"
 
 _LETTER = r"[^\W\d_]"
 _END = re.compile(r"(?<=[.!?…])[\"”’'»)\]]*\s+(?=\S)|(?<=[。！？])[”’」』）]*\s*(?=\S)")
@@ -77,21 +84,31 @@ class Script:
 
 
 def sentences(
-    script: str | Sequence[tuple[str, float | None]], *, engine: str = "hibari", language: str | None = None
+    script: str | Sequence[tuple[str, float | None]],
+    *,
+    engine: str = "hibari",
+    language: str | None = None,
+    script_format: str = "plain",
 ) -> Script:
     """Split a script into sentences for one speech engine, each with how it is read aloud in `language`.
 
     `script` is a text, or parts (text, seconds of silence after it; None: the default); `language` a BCP 47
-    tag, None: the engine's first. Emoji, markup and signs that cannot be said are dropped with a warning.
-    Raises ScriptRefused for text that is empty, too long, holds control characters, or is written in a script
-    that the engine does not speak; EngineUnavailable for an unknown engine.
+    tag, None: the engine's first; `script_format` plain or ssml. Emoji, markup and signs that cannot be said
+    are dropped with a warning. Raises ScriptRefused for text that is empty, too long, holds control
+    characters, is malformed, or is written in a script that the engine does not speak; EngineUnavailable for
+    an unknown engine.
     """
     parts = [(script, None)] if isinstance(script, str) else list(script)
     _check_size(parts)
+    language = language or engines.info("speech", engine).languages[0]
     warnings: list[str] = []
     spoken: list[Sentence] = []
     for text, pause_s in parts:
-        found = list(_part(_clean(text, warnings), engine))
+        found = [
+            sentence
+            for run in _runs(text, script_format, engine, language, warnings)
+            for sentence in _run(run, engine, language, warnings)
+        ]
         if found and pause_s is not None:
             found[-1] = replace(found[-1], pause_s=pause_s)
         if not found and len(parts) > 1:
@@ -99,18 +116,80 @@ def sentences(
         spoken += found
     if not spoken:
         raise ScriptRefused("the script has no words to speak; give at least one word or number")
-    language = language or engines.info("speech", engine).languages[0]
-    read = tuple(_read(sentence, language, warnings) for sentence in spoken)
-    return Script(read, tuple(dict.fromkeys(warnings)))
+    return Script(tuple(spoken), tuple(dict.fromkeys(warnings)))
 
 
-def _read(sentence: Sentence, language: str, warnings: list[str]) -> Sentence:
-    """The sentence with how it is read aloud, where that is not as written."""
-    reading = read(sentence.text, language)
+def _runs(text: str, script_format: str, engine: str, language: str, warnings: list[str]) -> list[Run]:
+    """The text of one part, and what its marks ask of the voice."""
+    if script_format == "ssml":
+        voice = ssml.Abilities(engines.info("speech", engine).marks, ipa.symbols)
+        return ssml.parse(text, language, voice, warnings)
+    return [Run((Piece(markup.plain(_clean(text, warnings), warnings)),))]
+
+
+def _run(run: Run, engine: str, language: str, warnings: list[str]) -> Iterator[Sentence]:
+    """The sentences of one run, its own pause after the last."""
+    pieces = [replace(piece, text=_clean(piece.text, warnings)) for piece in run.pieces]
+    found = list(_part(_folded(pieces), engine))
+    if found and run.pause_s is not None:
+        found[-1] = replace(found[-1], pause_s=run.pause_s)
+    for sentence in found:
+        said = _read(sentence, pieces, _spoken_in(run, engine, language), warnings)
+        yield replace(said, rate=run.rate, language=run.language and _spoken_in(run, engine, language))
+
+
+def _spoken_in(run: Run, engine: str, language: str) -> str:
+    """The run's language as the engine calls it. Raises ScriptRefused for one that it does not speak."""
+    if not run.language:
+        return language
+    info = engines.info("speech", engine)
+    if (found := info.language(run.language)) is None:
+        raise ScriptRefused(
+            f"<lang> asks for {run.language!r}, and {engine} speaks {', '.join(info.languages)}; leave it out"
+        )
+    return found
+
+
+def _folded(pieces: Sequence[Piece]) -> str:
+    """One text in which each marked piece is one word between two private characters: its number, an end."""
+    return "".join(
+        f"{chr(_FIRST_MARK + number)}{piece.text.replace(' ', _FOLDED_SPACE)}{_MARK_END}"
+        if piece.said or piece.sounds
+        else piece.text
+        for number, piece in enumerate(pieces)
+    )
+
+
+def _read(sentence: Sentence, pieces: Sequence[Piece], language: str, warnings: list[str]) -> Sentence:
+    """The sentence with how it is read aloud, where that is not as written, and the sounds it was given."""
+    text = _unfolded(sentence.text)
+    said, sounds = "", list[tuple[int, str]]()
+    for part in re.split(f"([{_MARKS}][^{_MARK_END}]*{_MARK_END})", sentence.text):
+        if part and ord(part[0]) >= _FIRST_MARK:
+            piece = pieces[ord(part[0]) - _FIRST_MARK]
+            first = len(f"{said}x".split()) - 1
+            sounds += [(first + n, one) for n, one in enumerate(piece.sounds)]
+            said += piece.said or piece.text
+        else:
+            said += _spaced(part, _said(part, language, text, warnings))
+    said = " ".join(said.split())
+    return replace(sentence, text=text, said="" if said == text else said, sounds=tuple(sounds))
+
+
+def _said(part: str, language: str, sentence: str, warnings: list[str]) -> str:
+    reading = read(part, language)
     for sign in reading.unread:
-        warnings.append(f"{sign} of {sentence.text[:60]!r} cannot be said and is left out")
-    said = "" if reading.said == sentence.text else reading.said
-    return replace(sentence, said=said)
+        warnings.append(f"{sign} of {sentence[:60]!r} cannot be said and is left out")
+    return reading.said
+
+
+def _spaced(written: str, said: str) -> str:
+    """What is said, with a space before and after where one was written."""
+    return f"{written[:1].isspace() * ' '}{said.strip()}{written[-1:].isspace() * ' '}"
+
+
+def _unfolded(text: str) -> str:
+    return re.sub(f"[{_MARKS}{_MARK_END}]", "", text).replace(_FOLDED_SPACE, " ")
 
 
 def _check_size(parts: Sequence[tuple[str, float | None]]) -> None:
@@ -131,12 +210,6 @@ def _clean(text: str, warnings: list[str]) -> str:
     text = _drop_emoji(text.replace("\r\n", "\n"), warnings)
     text = unicodedata.normalize("NFC", text.translate(_LINES).translate(_INVISIBLE))
     _refuse_controls(text)
-    text = markup.plain(text, warnings)
-    for word in text.split():
-        if len(word) > MAX_WORD_CHARS:
-            raise ScriptRefused(
-                f"the word {word[:30]!r}... has {len(word)} characters; at most {MAX_WORD_CHARS} are allowed"
-            )
     return text
 
 
@@ -175,7 +248,16 @@ def _refuse_controls(text: str) -> None:
             )
 
 
+def _check_words(text: str) -> None:
+    for word in text.split():
+        if len(word) > MAX_WORD_CHARS:
+            raise ScriptRefused(
+                f"the word {word[:30]!r}... has {len(word)} characters; at most {MAX_WORD_CHARS} are allowed"
+            )
+
+
 def _part(text: str, engine: str) -> Iterator[Sentence]:
+    _check_words(_unfolded(text))
     _check_writing(text, engine)
     for paragraph in re.split(r"\n\s*\n", text):
         found = [
@@ -247,7 +329,7 @@ def _cut(text: str) -> int:
 
 
 def _speakable(text: str) -> bool:
-    return any(char.isalnum() for char in text)
+    return any(char.isalnum() or ord(char) >= _FIRST_MARK for char in text)
 
 
 def writing_systems(text: str) -> tuple[str, ...]:

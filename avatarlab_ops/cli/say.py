@@ -18,13 +18,20 @@ MAX_BYTES = 1024**2
 )  # fmt: skip
 @click.option("--engine", default="hibari", show_default=True, help="Speech engine that would speak it.")
 @click.option("--language", help="Language of the script; left out: the engine's first.")
-def say(source: Path, engine: str, language: str | None) -> None:
+@click.option(
+    "--format", "script_format", type=click.Choice(["plain", "ssml"]), default="plain", show_default=True,
+    help="How the script is written.",
+)  # fmt: skip
+def say(source: Path, engine: str, language: str | None, script_format: str) -> None:
     """Print a script as it will be read aloud, one sentence a line; what cannot be said is named."""
     from avatarlab_ops.script import sentences
 
-    script = sentences(_text(source), engine=engine, language=language)
+    script = sentences(_text(source), engine=engine, language=language, script_format=script_format)
     for sentence in script.sentences:
-        click.echo(sentence.spoken)
+        words = sentence.spoken.split()
+        for index, sounds in sentence.sounds:
+            words[index] += f" /{sounds}/"
+        click.echo(" ".join(words))
     for warning in script.warnings:
         click.echo(f"note: {warning}", err=True)
 

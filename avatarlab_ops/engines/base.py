@@ -22,11 +22,19 @@ Preparation = Mapping[str, NDArray[Any]]  # arrays by name, kept as .npz: no obj
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence of the script, the silence after it, and how it is read aloud ("": as written)."""
+    """One sentence of the script, the silence after it, and how it is read aloud ("": as written).
+
+    Only an engine whose entry names the mark is given more: `sounds` (phoneme) are those of some words of
+    `spoken`, by their index, in hibari's alphabet; `rate` (prosody) is the speed, 0.5 to 2, 1 the voice's
+    own; `language` (lang) is another one than the script's, "" the same.
+    """
 
     text: str
     pause_s: float
     said: str = ""
+    sounds: tuple[tuple[int, str], ...] = ()
+    rate: float = 1.0
+    language: str = ""
 
     @property
     def spoken(self) -> str:

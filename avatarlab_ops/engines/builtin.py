@@ -35,11 +35,12 @@ ENGINES: tuple[EngineInfo, ...] = (
     SpeechInfo(
         name="hibari",
         factory="avatarlab_ops.engines.speech.hibari:Hibari",
-        version="2+hibari-tts-0.2.1",
+        version="3+hibari-tts-0.2.1",
         files=_files("hibari.onnx"),
         languages=("en-US",),
         voices=(_HEART,),
         scripts=("Latin",),
+        marks=("phoneme", "prosody"),
         notes="7.9 MB, many times faster than real time on one CPU core; Apache-2.0.",
     ),
     SpeechInfo(

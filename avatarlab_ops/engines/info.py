@@ -70,6 +70,7 @@ class SpeechInfo(EngineInfo):
 
     `languages` are BCP 47 tags, `scripts` what Unicode calls the writing systems it reads ("Latin"); a
     request that names no language or voice gets the first. `clones`: it can speak in the voice of a sample.
+    `marks`: which of phoneme, prosody and lang (`engines.base.Sentence`) it can do.
     """
 
     kind = "speech"
@@ -77,6 +78,7 @@ class SpeechInfo(EngineInfo):
     voices: tuple[Voice, ...]
     scripts: tuple[str, ...]
     clones: bool = False
+    marks: tuple[str, ...] = ()
 
     @property
     def voice_names(self) -> tuple[str, ...]:

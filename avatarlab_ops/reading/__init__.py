@@ -17,7 +17,7 @@ from avatarlab_ops.reading.english import ENGLISH
 from avatarlab_ops.reading.language import Language
 from avatarlab_ops.reading.rules import rules
 
-__all__ = ["Reading", "Unread", "languages", "read"]
+__all__ = ["Reading", "Unread", "known", "languages", "read"]
 
 _LANGUAGES = {"en": ENGLISH}
 _SILENT = "P"  # Unicode's punctuation tells how to speak and is not spoken itself
@@ -55,19 +55,24 @@ def languages() -> tuple[str, ...]:
     return tuple(_LANGUAGES)
 
 
+def known(language: str) -> Language | None:
+    """The rules of a language, by its BCP 47 tag; None: it has none of its own."""
+    return _LANGUAGES.get(language.partition("-")[0])
+
+
 def read(text: str, language: str) -> Reading:
     """How one sentence is read aloud; `language` is a BCP 47 tag, one without rules is read as written.
 
     >>> read("PIN 0042 costs $20.", "en-US").said
     'PIN zero zero four two costs twenty dollars.'
     """
-    known = _LANGUAGES.get(language.partition("-")[0])
-    if known is None:
+    spoken = known(language)
+    if spoken is None:
         return Reading(text)
     said: list[str] = []
     unread: list[Unread] = []
     at = 0
-    for taken in _taken(text, known):
+    for taken in _taken(text, spoken):
         said += [_unchanged(text, at, taken.start, unread), f" {taken.words} "]
         at = taken.end
     said.append(_unchanged(text, at, len(text), unread))

@@ -69,7 +69,7 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
         backdrop = _backdrop(settings, request, folder, seen)
     shape = picture(request.output, request.background, avatar.width, avatar.height)
     return Plan(
-        script=tuple(Spoken(text=one.text, pause_s=one.pause_s, said=one.said) for one in script.sentences),
+        script=tuple(Spoken(**vars(one)) for one in script.sentences),
         language=language,
         voice=voice,
         voice_sample=sample,
@@ -172,10 +172,13 @@ def _check_weights(settings: Settings, chosen: list[EngineInfo]) -> None:
 
 
 def _script(request: AvatarRequest, language: str) -> Script:
-    if isinstance(request.script, str):
-        return sentences(request.script, engine=request.engines.speech, language=language)
-    parts = [(line.text, line.pause_s) for line in request.script]
-    return sentences(parts, engine=request.engines.speech, language=language)
+    script = request.script
+    return sentences(
+        script if isinstance(script, str) else [(line.text, line.pause_s) for line in script],
+        engine=request.engines.speech,
+        language=language,
+        script_format=request.script_format,
+    )
 
 
 def _backdrop(settings: Settings, request: AvatarRequest, folder: Path, seen: Seen) -> Source | None:

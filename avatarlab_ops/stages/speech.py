@@ -16,7 +16,7 @@ def run(work: Context) -> Product:
     """Speak the script and bring it to the target loudness."""
     plan = work.plan
     engine = engines.load("speech", plan.engines.speech)
-    sentences = [Sentence(line.text, line.pause_s, line.said) for line in plan.script]
+    sentences = [Sentence(**dict(line)) for line in plan.script]
     speech = engine.speak(
         sentences,
         language=plan.language,

@@ -163,3 +163,16 @@ def test_the_front_end_reads_anything_the_script_lets_through(text: str) -> None
         return
     for sentence in found:
         engine.words(sentence.spoken)
+
+
+def test_marks_are_heard() -> None:
+    def marked(source: str) -> Speech:
+        found = script.sentences(source, script_format="ssml").sentences
+        engine = engines.load("speech", "hibari")
+        return engine.speak(list(found), language="en-US", voice="heart", seed=1, report=silent)
+
+    plain = marked("We read it.")
+    slow = marked("<prosody rate='70%'>We <phoneme ph='ˈɹʌd'>read</phoneme> it.</prosody>")
+    assert 1.25 < slow.timeline.words[-1].end_s / plain.timeline.words[-1].end_s < 1.6
+    assert [phone.ipa for phone in slow.timeline.phones if phone.ipa][2:5] == ["ɹ", "ʌ", "d"]
+    assert [word.text for word in slow.timeline.words] == ["We", "read", "it."]

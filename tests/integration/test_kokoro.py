@@ -81,3 +81,18 @@ def test_each_language_has_voices_and_each_voice_a_language() -> None:
     assert all(kokoro.voices_of(language) for language in kokoro.languages)
     assert kokoro.language(None, "im_nicola") == "it"
     assert kokoro.voices_of("fr") == ("ff_siwis",)
+
+
+def test_a_word_of_another_language_and_given_sounds_are_said_in_the_same_voice() -> None:
+    from avatarlab_kokoro.words import spoken_sentences
+
+    source = (
+        "<phoneme ph='bɛd'>Hola</phoneme>, <lang xml:lang='fr'>beaucoup</lang> "
+        "<prosody rate='slow'>sol.</prosody>"
+    )
+    found = script.sentences(source, engine="kokoro", language="es", script_format="ssml").sentences
+    assert [one.rate for one in found] == [1.0, 1.0, 0.8]
+    first, french, _ = spoken_sentences(found, "es")
+    assert first[0].symbols == "bɛd,"
+    assert "o" in french[0].symbols
+    assert "p" not in french[0].symbols, "French leaves the p of beaucoup silent"

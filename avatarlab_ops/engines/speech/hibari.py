@@ -6,6 +6,7 @@ when the engine is loaded, so the file on disk stays the pinned one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from avatarlab_ops.engines.base import Sentence, Speech, VoiceSample
 from avatarlab_ops.engines.speech.assemble import Assembly
 from avatarlab_ops.engines.speech.clip import RATE, Clip, Symbol, cut
 from avatarlab_ops.engines.speech.pieces import PIECE_PAUSE_S, mute, pieces
-from avatarlab_ops.engines.speech.spoken import SpokenWord, alphabet, spoken_words
+from avatarlab_ops.engines.speech.spoken import SpokenWord, alphabet, spoken_with
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
 from avatarlab_ops.progress import Report
 
@@ -57,10 +58,10 @@ class Hibari:
             )
         assembly, warnings, heard = Assembly(), list[str](), False
         for number, sentence in enumerate(sentences):
-            words = self.words(sentence.spoken)
+            words = self.words(sentence.spoken, sentence.sounds)
             rng = np.random.default_rng([seed % 2**64, number])
             warnings += [f"hibari cannot say {word!r}" for word in mute(words)]
-            if self._say(words, assembly, rng):
+            if self._say(words, sentence.rate, assembly, rng):
                 heard = True
                 assembly.close_sentence(sentence.text.split(), [word.text for word in words])
             else:
@@ -73,25 +74,27 @@ class Hibari:
             )
         return assembly.speech(language, warnings)
 
-    def words(self, text: str) -> list[SpokenWord]:
-        """Words and sounds of what is said ("I'm" is one word)."""
-        return spoken_words(text)
+    def words(self, text: str, sounds: Sequence[tuple[int, str]] = ()) -> list[SpokenWord]:
+        """Words and sounds of what is said ("I'm" is one word); `sounds` as `Sentence` gives them."""
+        return spoken_with(text, sounds)
 
-    def _say(self, words: list[SpokenWord], assembly: Assembly, rng: np.random.Generator) -> bool:
+    def _say(
+        self, words: list[SpokenWord], rate: float, assembly: Assembly, rng: np.random.Generator
+    ) -> bool:
         """Add the words to the assembly; whether anything was heard."""
         heard = False
         for piece in pieces(words):
-            clip = self._clip(piece, rng)
+            clip = self._clip(piece, rate, rng)
             if clip.sounds:
                 assembly.rest(PIECE_PAUSE_S if heard else 0.0)
                 assembly.add(clip)
                 heard = True
         return heard
 
-    def _clip(self, symbols: list[Symbol], rng: np.random.Generator) -> Clip:
+    def _clip(self, symbols: list[Symbol], rate: float, rng: np.random.Generator) -> Clip:
         ids = [0, *(self._ids[symbol.char] for symbol in symbols), 0]
         outputs = self._session.run(
-            None, {"ids": np.asarray([ids], np.int64), "speed": np.ones(1, np.float32)}
+            None, {"ids": np.asarray([ids], np.int64), "speed": np.full(1, rate, np.float32)}
         )
         samples: NDArray[np.float32] = dsp.synth(*(output[0] for output in outputs[:6]), rng)
         units = np.asarray(outputs[6], np.float64).ravel()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +36,25 @@ def spoken_words(text: str) -> list[SpokenWord]:
             letters = symbols = ""
     words.append(SpokenWord(letters, symbols))
     return words
+
+
+def spoken_with(text: str, sounds: Sequence[tuple[int, str]]) -> list[SpokenWord]:
+    """The same, with the sounds of some words given: (index among the words of `text`, symbols)."""
+    written, words, at = text.split(), list[SpokenWord](), 0
+    for index, symbols in sounds:
+        words += spoken_words(" ".join(written[at:index])) if index > at else []
+        words.append(given(written[index], symbols))
+        at = index + 1
+    return words + (spoken_words(" ".join(written[at:])) if at < len(written) else [])
+
+
+def given(word: str, symbols: str) -> SpokenWord:
+    """A word with these sounds; punctuation after it, and an English possessive, are said with it."""
+    _, ending, after = re.fullmatch(r"(.*?)(['\u2019]s)?(\W*)", word, re.S).groups()  # type: ignore[union-attr]
+    if ending:
+        last = symbols.rstrip("ˈˌː")[-1:]
+        symbols += "ᵻz" if last in "szʃʒʧʤʦʣ" else "s" if last in "ptkfθ" else "z"
+    return SpokenWord(word, symbols + "".join(char for char in after if char in alphabet()))
 
 
 @functools.cache

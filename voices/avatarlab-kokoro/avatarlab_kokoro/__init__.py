@@ -54,7 +54,7 @@ VOICES = PinnedFile(
 ENGINE = SpeechInfo(
     name="kokoro",
     factory="avatarlab_kokoro.engine:Kokoro",
-    version="1+kokoro-82m-1.0",
+    version="2+kokoro-82m-1.0",
     files=(*PARTS, VOICES),
     languages=tuple(_VOICES),
     voices=tuple(
@@ -63,5 +63,6 @@ ENGINE = SpeechInfo(
         for name in names.split()
     ),
     scripts=("Latin", "Devanagari"),
+    marks=("phoneme", "prosody", "lang"),
     notes="Neural, on the CPU about as fast as it is heard; Apache-2.0, its front end espeak-ng GPL-3.0.",
 )

@@ -15,7 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from avatarlab_kokoro import PARTS, VOICES
-from avatarlab_kokoro.words import ESPEAK, spoken_words
+from avatarlab_kokoro.words import ESPEAK, spoken_sentences
 from avatarlab_ops.engines import device, weights
 from avatarlab_ops.engines.base import Sentence, Speech, VoiceSample
 from avatarlab_ops.engines.speech.assemble import Assembly
@@ -58,10 +58,10 @@ class Kokoro:
                 f"kokoro speaks {', '.join(ESPEAK)} with its own voices; {language} was asked for"
             )
         style, assembly, warnings, heard = self._style(voice), Assembly(), list[str](), False
-        said = spoken_words([sentence.spoken for sentence in sentences], language)
+        said = spoken_sentences(sentences, language)
         for number, (sentence, words) in enumerate(zip(sentences, said, strict=True)):
             warnings += [f"kokoro cannot say {word!r}" for word in mute(words)]
-            if self._say(words, style, assembly):
+            if self._say(words, style, sentence.rate, assembly):
                 heard = True
                 assembly.close_sentence(sentence.text.split(), [word.text for word in words])
             assembly.rest(sentence.pause_s)
@@ -70,25 +70,27 @@ class Kokoro:
             raise ScriptRefused("nothing in the script can be spoken by kokoro; give at least one word")
         return assembly.speech(language, warnings)
 
-    def _say(self, words: list[SpokenWord], style: NDArray[np.float32], assembly: Assembly) -> bool:
+    def _say(
+        self, words: list[SpokenWord], style: NDArray[np.float32], rate: float, assembly: Assembly
+    ) -> bool:
         """Add the words to the assembly; whether anything was heard."""
         heard = False
         for piece in pieces(words):
-            clip = self._clip(piece, style)
+            clip = self._clip(piece, style, rate)
             if clip.sounds:
                 assembly.rest(PIECE_PAUSE_S if heard else 0.0)
                 assembly.add(clip)
                 heard = True
         return heard
 
-    def _clip(self, symbols: list[Symbol], style: NDArray[np.float32]) -> Clip:
+    def _clip(self, symbols: list[Symbol], style: NDArray[np.float32], rate: float) -> Clip:
         ids = [0, *(self._ids[symbol.char] for symbol in symbols), 0]
         samples, units = self._session.run(
             None,
             {
                 "tokens": np.asarray([ids], np.int64),
                 "style": style[len(symbols) - 1][None],
-                "speed": np.ones(1, np.float32),
+                "speed": np.full(1, rate, np.float32),
             },
         )
         edges_s = np.cumsum(np.asarray(units, np.float64).ravel()[:-1]) * UNIT / RATE - LATE_S

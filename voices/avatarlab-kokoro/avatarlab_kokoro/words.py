@@ -11,7 +11,8 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 
-from avatarlab_ops.engines.speech.spoken import SpokenWord, alphabet
+from avatarlab_ops.engines.base import Sentence
+from avatarlab_ops.engines.speech.spoken import SpokenWord, alphabet, given
 
 ESPEAK = {  # by espeak-ng's own names of its voices
     "en-US": "gmw/en-US", "en-GB": "gmw/en", "es": "roa/es", "fr": "roa/fr", "it": "roa/it",
@@ -25,6 +26,19 @@ _ONE_LETTER = {
     "«": "“", "»": "”", "^": "", "-": "",
 }  # fmt: skip
 _CLAUSE_END = re.compile(r"[,;:.!?…—।]")
+
+
+def spoken_sentences(sentences: Sequence[Sentence], language: str) -> list[list[SpokenWord]]:
+    """Words of each sentence with their sounds: its own language's, and those that were given."""
+    found: dict[int, list[SpokenWord]] = {}
+    for spoken in dict.fromkeys(sentence.language or language for sentence in sentences):
+        numbers = [n for n, one in enumerate(sentences) if (one.language or language) == spoken]
+        words = spoken_words([sentences[n].spoken for n in numbers], spoken)
+        found |= dict(zip(numbers, words, strict=True))
+    for number, sentence in enumerate(sentences):
+        for index, sounds in sentence.sounds:
+            found[number][index] = given(found[number][index].text, sounds)
+    return [found[number] for number in range(len(sentences))]
 
 
 def spoken_words(sentences: Sequence[str], language: str) -> list[list[SpokenWord]]:

@@ -1,0 +1,32 @@
+"""A script whose words may carry how they are said: what SSML and pronunciation lexicons make of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some text as written; `said`: words said instead; `sounds`: those of each of its words."""
+
+    text: str
+    said: str = ""
+    sounds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """Text spoken in one way, and the silence after it in seconds (None: a natural one).
+
+    `rate`: speed, 1 the voice's own; `language`: BCP 47 tag, "" the script's.
+    """
+
+    pieces: tuple[Piece, ...]
+    pause_s: float | None = None
+    rate: float = 1.0
+    language: str = ""
+
+    @property
+    def text(self) -> str:
+        """As written."""
+        return "".join(piece.text for piece in self.pieces)

@@ -1,0 +1,268 @@
+"""The subset of SSML 1.1 (https://www.w3.org/TR/speech-synthesis11/) that docs/voices.md lists.
+
+Parsed by expat with every document type refused, so that no entity can be declared. What of a well-formed
+document cannot be done is a warning with its line; only what is malformed is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from xml.parsers import expat
+
+from avatarlab_ops.errors import ScriptRefused
+from avatarlab_ops.reading import say_as
+from avatarlab_ops.reading.marked import Piece, Run
+
+MAX_DEPTH = 20
+MAX_PAUSE_S = 10.0
+SLOWEST, FASTEST = 0.5, 2.0
+_STRENGTHS = {"none": 0.0, "x-weak": 0.1, "weak": 0.15, "medium": 0.35, "strong": 0.7, "x-strong": 1.2}
+_RATES = {"x-slow": 0.6, "slow": 0.8, "medium": 1.0, "default": 1.0, "fast": 1.25, "x-fast": 1.5}
+_PARAGRAPH_S = 0.7
+_SENTENCE_S = 0.35
+_SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f\u0964]\W*$")  # with full-width signs and the danda
+_CLOSING = re.compile(r"[^\w\s]+(?=\s|$)")  # belongs to the words before it
+_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-[A-Za-z]{2})?")
+_KNOWN = ("speak", "p", "s", "break", "sub", "say-as", "phoneme", "lang", "prosody")
+_WORDS = ("sub", "say-as", "phoneme")  # elements around words, which hold no other element
+
+Attributes = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a voice can do of phoneme, prosody and lang, and how IPA in a language becomes its own symbols.
+
+    `sounds` raises ValueError for letters that are no sounds.
+    """
+
+    marks: Collection[str]
+    sounds: Callable[[str, str], str]
+
+
+def parse(text: str, language: str, voice: Abilities, warnings: list[str]) -> list[Run]:
+    """The runs of an SSML document, or of a part of one without its `speak`.
+
+    What `voice` cannot do is told in `warnings`.
+    Raises ScriptRefused with the line for what is malformed.
+    """
+    whole = text if re.match(r"\s*(<\?xml|<speak\b)", text) else f"<speak>{text}</speak>"
+    reader = _Reader(language, voice, warnings)
+    try:
+        reader.parser.Parse(whole.strip(), True)
+    except expat.ExpatError as error:
+        reason = expat.ErrorString(error.code)
+        raise ScriptRefused(
+            f"the script is no well-formed SSML: line {error.lineno}: {reason}; correct it, or set "
+            "script_format to plain (& and < are written &amp; and &lt;)"
+        ) from error
+    return reader.runs
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How the text of an element is spoken."""
+
+    rate: float
+    language: str
+
+
+class _Reader:
+    """Collects runs while expat reads."""
+
+    def __init__(self, language: str, voice: Abilities, warnings: list[str]) -> None:
+        self.runs: list[Run] = []
+        self.parser = expat.ParserCreate()
+        self.parser.buffer_text = True
+        self.parser.StartDoctypeDeclHandler = self._doctype
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._text
+        self._language, self._voice, self._warnings = language, voice, warnings
+        self._ways = [_Way(1.0, "")]
+        self._open: list[tuple[str, Attributes]] = []
+        self._pieces: list[Piece] = []
+        self._inner: str | None = None  # text of the element around words that is open
+        self._starts: dict[str, Callable[[Attributes], None]] = {
+            "break": self._break, "prosody": self._prosody, "lang": self._lang,
+            "p": self._block, "s": self._block,
+        }  # fmt: skip
+
+    def _doctype(self, *_: object) -> None:
+        raise self._refusal("a document type is not allowed; leave <!DOCTYPE ...> out")
+
+    def _refusal(self, reason: str) -> ScriptRefused:
+        return ScriptRefused(f"the script's SSML, line {self.parser.CurrentLineNumber}: {reason}")
+
+    def _warn(self, what: str) -> None:
+        self._warnings.append(f"SSML, line {self.parser.CurrentLineNumber}: {what}")
+
+    def _start(self, name: str, given: Attributes) -> None:
+        if name == "speak" and self._open:
+            raise self._refusal("<speak> stands inside another element; it is the outermost one")
+        if not self._open and name != "speak":
+            raise self._refusal(f"the outermost element is <{name}>; it must be <speak>")
+        if self._inner is not None:
+            raise self._refusal(f"<{self._open[-1][0]}> holds <{name}>; it may hold words only")
+        if len(self._open) == MAX_DEPTH:
+            raise self._refusal(f"elements are nested deeper than {MAX_DEPTH}; simplify them")
+        self._open.append((name, given))
+        self._ways.append(self._ways[-1])
+        if name in _WORDS:
+            self._inner = ""
+        elif name in self._starts:
+            self._starts[name](given)
+        elif name not in _KNOWN:
+            self._warn(f"<{name}> is not done; its words are spoken as they stand")
+
+    def _end(self, name: str) -> None:
+        _, given = self._open.pop()
+        left, self._inner = self._inner or "", None
+        if name in _WORDS and left.strip():
+            self._pieces.append(self._words(name, given, left))
+        elif name in ("p", "s", "speak"):
+            self._block(given, name)
+        way = self._ways.pop()
+        if name == "speak":
+            self._close(way, None)
+        elif way != self._ways[-1]:
+            self._close(way, self._natural_s())
+
+    def _text(self, text: str) -> None:
+        if self._inner is not None:
+            self._inner += text
+        else:
+            self._pieces.append(Piece(text))
+
+    def _words(self, name: str, given: Attributes, text: str) -> Piece:
+        text = " ".join(text.split())
+        if name == "sub":
+            return Piece(text, said=self._needed(name, given, "alias"))
+        if name == "phoneme":
+            return self._phoneme(text, given)
+        kind = self._needed(name, given, "interpret-as")
+        said = say_as.said(kind, text, self._ways[-1].language or self._language)
+        if said is None and not say_as.usual(kind):
+            self._warn(
+                f"<say-as> cannot read {text[:40]!r} as {kind!r} in this language; it is read as usual"
+            )
+        return Piece(text, said=said or "")
+
+    def _phoneme(self, text: str, given: Attributes) -> Piece:
+        ipa = self._needed("phoneme", given, "ph")
+        if (alphabet := given.get("alphabet", "ipa")) != "ipa":
+            self._warn(
+                f"<phoneme> in the alphabet {alphabet!r} is not done, only ipa; {text!r} is read as usual"
+            )
+        elif "phoneme" not in self._voice.marks:
+            self._warn(f"<phoneme> is nothing that this voice can do; {text!r} is read as usual")
+        elif len(ipa.split()) != len(text.split()):
+            raise self._refusal(
+                f"<phoneme> gives {len(ipa.split())} words of IPA for the {len(text.split())} of {text!r}"
+            )
+        else:
+            return Piece(text, sounds=self._sounds(ipa))
+        return Piece(text)
+
+    def _sounds(self, ipa: str) -> tuple[str, ...]:
+        try:
+            return tuple(self._voice.sounds(word, self._language) for word in ipa.split())
+        except ValueError as error:
+            raise self._refusal(f"<phoneme ph={ipa!r}>: {error}") from error
+
+    def _needed(self, name: str, given: Attributes, attribute: str) -> str:
+        value = given.get(attribute, "").strip()
+        if not value:
+            raise self._refusal(f'<{name}> needs the attribute {attribute}="..."')
+        return value
+
+    def _break(self, given: Attributes) -> None:
+        time, strength = given.get("time"), given.get("strength", "medium")
+        found = re.fullmatch(r"\+?(\d*\.?\d+)(ms|s)", time.strip()) if time else None
+        if not found if time else strength not in _STRENGTHS:
+            raise self._refusal(
+                f"<break> takes time as 500ms or 1.5s, or one of the strengths {', '.join(_STRENGTHS)}; "
+                f"{time or strength!r} was given"
+            )
+        pause_s = float(found[1]) / (1000 if found[2] == "ms" else 1) if found else _STRENGTHS[strength]
+        self._close(self._ways[-1], pause_s)
+
+    def _prosody(self, given: Attributes) -> None:
+        for name in sorted(given.keys() - {"rate"}):
+            self._warn(f"<prosody {name}> is not done, only rate")
+        if "rate" not in given:
+            return
+        if "prosody" not in self._voice.marks:
+            self._warn("<prosody rate> is nothing that this voice can do; it speaks at its own rate")
+            return
+        rate = self._rate(given["rate"].strip()) * self._ways[-1].rate
+        if not SLOWEST <= rate <= FASTEST:
+            raise self._refusal(
+                f"<prosody> gives a rate of {rate:.0%}; {SLOWEST:.0%} to {FASTEST:.0%} are allowed"
+            )
+        self._enter(replace(self._ways[-1], rate=round(rate, 3)))
+
+    def _rate(self, given: str) -> float:
+        if given in _RATES:
+            return _RATES[given]
+        if not re.fullmatch(r"\d{1,3}(\.\d+)?%", given):
+            raise self._refusal(
+                f"<prosody rate> is a percentage such as 80%, or {', '.join(_RATES)}; not {given!r}"
+            )
+        return float(given[:-1]) / 100
+
+    def _lang(self, given: Attributes) -> None:
+        language = self._needed("lang", given, "xml:lang")
+        if not _TAG.fullmatch(language):
+            raise self._refusal(f"<lang> names {language!r}; a BCP 47 tag such as fr or en-GB is wanted")
+        if "lang" not in self._voice.marks:
+            self._warn(
+                "<lang> is nothing that this voice can do; its words are read in the script's language"
+            )
+            return
+        self._enter(replace(self._ways[-1], language=language))
+
+    def _enter(self, way: _Way) -> None:
+        self._close(self._ways[-1], self._natural_s())
+        self._ways[-1] = way
+
+    def _block(self, _: Attributes, name: str = "p") -> None:
+        self._pieces.append(Piece("\n" if name == "s" else "\n\n"))
+
+    def _natural_s(self) -> float:
+        """The silence where one run ends and another way of speaking begins."""
+        return _after("".join(piece.text for piece in self._pieces))
+
+    def _close(self, way: _Way, pause_s: float | None) -> None:
+        """End the run in progress; what has no words of its own belongs to the run before it."""
+        self._give_back()
+        run = Run(tuple(self._pieces), pause_s, way.rate, way.language)
+        self._pieces = []
+        if any(map(str.isalnum, run.text)):
+            self.runs.append(run)
+        elif self.runs and pause_s is not None:
+            last = self.runs[-1]
+            self.runs[-1] = replace(last, pause_s=round((last.pause_s or 0.0) + pause_s, 3))
+        elif pause_s and not self.runs:
+            self._warn("a <break> before the first word is left out")
+        if self.runs and (longest := self.runs[-1].pause_s or 0.0) > MAX_PAUSE_S:
+            raise self._refusal(f"a pause of {longest:g} s; at most {MAX_PAUSE_S:g} s are allowed")
+
+    def _give_back(self) -> None:
+        """Punctuation that directly follows a run ends that run's last sentence."""
+        first = self._pieces[0] if self._pieces else Piece("")
+        found = None if first.said or first.sounds else _CLOSING.match(first.text)
+        if not found or not self.runs:
+            return
+        last = self.runs[-1]
+        ended = replace(last, pieces=(*last.pieces, Piece(found[0])))
+        self.runs[-1] = replace(ended, pause_s=max(last.pause_s or 0.0, _after(ended.text)))
+        self._pieces[0] = Piece(first.text[found.end() :])
+
+
+def _after(text: str) -> float:
+    if text.endswith("\n\n"):
+        return _PARAGRAPH_S
+    return _SENTENCE_S if _SENTENCE_END.search(text) else 0.0

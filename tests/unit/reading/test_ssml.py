@@ -1,0 +1,135 @@
+"""Marks in a script: what each asks of the voice, what is told, what is refused."""
+
+# ruff: noqa: RUF001  (IPA letters)
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avatarlab_ops import script
+from avatarlab_ops.engines.base import Sentence
+from avatarlab_ops.errors import ScriptRefused
+
+
+def sentences(source: str) -> tuple[Sentence, ...]:
+    return script.sentences(source, script_format="ssml").sentences
+
+
+def warnings(source: str, engine: str = "hibari") -> str:
+    return "\n".join(script.sentences(source, script_format="ssml", engine=engine).warnings)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("Ask the <sub alias='World Wide Web'>WWW</sub>.", "Ask the World Wide Web."),
+        ("(<sub alias='Doctor'>Dr.</sub> No) paid $20.", "(Doctor No) paid twenty dollars."),
+        ("PIN <say-as interpret-as='digits'>2026</say-as>!", "PIN two zero two six!"),
+        ("Type <say-as interpret-as='characters'>a1-b</say-as>.", "Type A one dash B."),
+        ("The <say-as interpret-as='ordinal'>3</say-as> of <say-as interpret-as='cardinal'>1,200</say-as>.",
+         "The third of one thousand two hundred."),
+        ("Call <say-as interpret-as='telephone'>+1 555</say-as> now.", "Call plus one five five five now."),
+        ("Since <say-as interpret-as='date'>2026-05-03</say-as>.", "Since May third, twenty twenty-six."),
+        ("Q&amp;A &lt; five", "Q and A less than five"),
+        ("Not **bold** here: <emphasis>now</emphasis>.", None),
+    ],
+)  # fmt: skip
+def test_words_are_said_as_the_marks_ask(source: str, said: str | None) -> None:
+    (sentence,) = sentences(source)
+    assert said is None or sentence.spoken == said
+
+
+def test_captions_keep_what_is_written() -> None:
+    (sentence,) = sentences("<speak>The <sub alias='World Wide Web'>W W W</sub>’s rules.</speak>")
+    assert (sentence.text, sentence.spoken) == ("The W W W’s rules.", "The World Wide Web’s rules.")
+
+
+def test_a_phoneme_gives_the_sounds_of_its_word_alone() -> None:
+    (sentence,) = sentences(
+        "For $20 I (<phoneme ph='ɹɛd'>read</phoneme>) it, you <phoneme ph='riːd'>read</phoneme>."
+    )
+    words = sentence.spoken.split()
+    assert [(words[at], sounds) for at, sounds in sentence.sounds] == [
+        ("(read)", "ɹɛd"),
+        ("read.", "ɹiːd"),
+    ]
+
+
+def test_breaks_and_paragraphs_are_silences() -> None:
+    found = sentences(
+        "One<break time='1.5s'/> two <break strength='weak'/><break time='250ms'/>three. <p>Four.</p>"
+    )
+    assert [(one.text, one.pause_s) for one in found] == [
+        ("One", 1.5), ("two", 0.4), ("three.", script.PAUSE_PARAGRAPH_S), ("Four.", script.PAUSE_PARAGRAPH_S),
+    ]  # fmt: skip
+
+
+def test_a_rate_holds_for_its_words_and_multiplies() -> None:
+    found = sentences(
+        "Before. <prosody rate='90%'>Slow <prosody rate='x-slow'>slower</prosody>.</prosody> After."
+    )
+    assert [(one.text, one.rate) for one in found] == [
+        ("Before.", 1.0), ("Slow", 0.9), ("slower.", 0.54), ("After.", 1.0)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("One.\n<emphasis>Two</emphasis>.", "line 2: <emphasis> is not done"),
+        ("<audio src='x'>One.</audio>", "line 1: <audio>"),
+        ("<prosody pitch='high' rate='fast'>One.</prosody>", "<prosody pitch> is not done"),
+        ("\n\nA <lang xml:lang='fr'>mot</lang>.", "line 3: <lang>"),
+        ("A <phoneme alphabet='x-sampa' ph='mo'>mot</phoneme>.", "'x-sampa'"),
+        ("A <say-as interpret-as='music'>mot</say-as>.", "cannot read 'mot' as 'music'"),
+        ("<break/>One.", "<break> before the first word"),
+    ],
+)
+def test_what_is_not_done_is_told_with_its_place(source: str, told: str) -> None:
+    assert told in warnings(source)
+
+
+def test_an_engine_that_lacks_a_mark_says_so() -> None:
+    source = "<prosody rate='slow'>A <phoneme ph='moʊ'>mot</phoneme>.</prosody>"
+    assert "nothing that this voice can do" not in warnings(source)
+    assert warnings(source, "small_e").count("nothing that this voice can do") == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("One.\n<p>Two.", "line 2"),
+        ("This & that", "line 1"),
+        ("<speak>One.\n<speak>Two.</speak></speak>", "line 2: <speak>"),
+        ('<?xml version="1.0"?><other>One.</other>', "outermost element is <other>"),
+        ('<!DOCTYPE s [<!ENTITY a "aaaa">]><speak>&a;</speak>', "line 1"),
+        ('<?xml version="1.0"?><!DOCTYPE s [<!ENTITY a "aaaa">]><speak>&a;</speak>', "document type"),
+        ("<break time='soon'/>One.", "'soon' was given"),
+        ("One.<break time='11s'/>", "at most 10 s"),
+        ("<prosody rate='500%'>One.</prosody>", "50% to 200%"),
+        ("<phoneme ph='b%d'>bed</phoneme>", "'%' is no sound"),
+        ("<phoneme ph='bɛd tʌb'>bed</phoneme>", "2 words of IPA for the 1"),
+        ("<phoneme>bed</phoneme>", "needs the attribute ph"),
+        ("<sub alias='x'>a <p>b</p></sub>", "may hold words only"),
+        ("<p>" * 25 + "One." + "</p>" * 25, "nested deeper"),
+        ("&#xE000; One.", "private-use"),
+        ("<speak></speak>", "no words"),
+    ],
+)
+def test_what_is_malformed_is_refused_with_its_line(source: str, reason: str) -> None:
+    with pytest.raises(ScriptRefused, match=reason):
+        sentences(source)
+
+
+_PARTS = {
+    "word ": "word", "ends. ": "ends", "<sub alias='said'>sub</sub> ": "sub", "<break/>": "",
+    "<p>para</p>": "para", "<s>one</s>": "one", "<prosody rate='fast'>quick</prosody>. ": "quick",
+    "<phoneme ph='bɛd'>bed</phoneme>, ": "bed",
+}  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(list(_PARTS)), min_size=1))
+def test_no_word_is_lost(parts: list[str]) -> None:
+    found = sentences("First " + "".join(parts))
+    written = " ".join(one.text for one in found).replace(".", "").replace(",", "").split()
+    assert written == ["First", *filter(None, (_PARTS[part] for part in parts))]
