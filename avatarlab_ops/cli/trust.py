@@ -33,10 +33,15 @@ def verify(file: Path, form: str) -> None:
 @click.command()
 @click.argument("video")
 @click.option("--out", type=FILE, help="Where to write it; VIDEO-evidence.zip if left out.")
-def evidence(video: str, out: Path | None) -> None:
+@click.option("--check", is_flag=True, help="VIDEO is such a ZIP: say whether it is whole and who signed it.")
+def evidence(video: str, out: Path | None, check: bool) -> None:
     """Write all that proves where VIDEO came from (a render's or DAG run's id, an address) to one ZIP."""
+    from avatarlab_ops.lineage.evidence import check as examine
     from avatarlab_ops.lineage.evidence import write
 
+    if check:
+        click.echo(f"evidence  {examine(Path(video))}")
+        return
     target = out or Path(f"{video.rstrip('/').rpartition('/')[2]}-evidence.zip")
     try:
         write(known_stores(), video, target)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from avatarlab_ops.housekeeping.artifacts import artifacts
 from avatarlab_ops.housekeeping.chore import Alive, Chore, Job, Rules
 from avatarlab_ops.housekeeping.clean import CHORES as _CLEAN
+from avatarlab_ops.housekeeping.consents import ending
 from avatarlab_ops.housekeeping.ended import CHORES as _ENDED
 from avatarlab_ops.housekeeping.evict import CHORES as _EVICT
 from avatarlab_ops.housekeeping.outputs import CHORES as _OUTPUTS
@@ -17,7 +18,7 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import lock
 
 # First what ends renders and videos: that decides what the rest may remove.
-CHORES = (*_ENDED, artifacts, *_OUTPUTS, weights, *_EVICT, *_CLEAN)
+CHORES = (*_ENDED, artifacts, *_OUTPUTS, weights, *_EVICT, *_CLEAN, ending)
 
 __all__ = ["CHORES", "Alive", "Chore", "Rules", "keep_house"]
 

@@ -2,7 +2,8 @@
 
 manifest.json as it was published, lineage as data, text and drawing (Mermaid), the consents with the digests
 of what proves them (the proofs themselves stay where they are), the model files with digest and licence,
-hints for platforms, a page for people, and the digest of each file.
+hints for platforms, a page for people, the digest of each file, and a signature over those digests by the key
+that signs content credentials, with its certificates beside it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
@@ -23,7 +25,10 @@ from avatarlab_ops.lineage.query import trace
 from avatarlab_ops.request import AI_LABEL
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects, split_or_refuse
+from avatarlab_ops.trust import seal, signing
 
+SUMS, SIGNATURE, CHAIN = "SHA256SUMS", "SHA256SUMS.sig", "signer.pem"
+MOST_BYTES = 256 << 20
 Json = dict[str, Any]
 
 
@@ -41,11 +46,35 @@ def write(settings: Settings, video: str, target: Path) -> list[str]:
     manifest = objects(settings).read(*split_or_refuse(kept["uri"]))
     contents = dict(_contents(document, manifest))
     sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in contents.items())
-    contents["SHA256SUMS"] = sums.encode()
+    contents[SUMS] = sums.encode()
+    if signer := signing.identity(settings.home):
+        contents |= {SIGNATURE: seal.sign(contents[SUMS], signer), CHAIN: signer.chain}
     with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED) as pack:
         for name, data in contents.items():
             pack.writestr(name, data)
     return list(contents)
+
+
+def check(pack: Path) -> str:
+    """Say who signed a pack that is whole. Raises InputError for one that is not, or that nobody signed."""
+    try:
+        with zipfile.ZipFile(pack) as opened:
+            if (size := sum(one.file_size for one in opened.infolist())) > MOST_BYTES:
+                raise InputError(f"{pack} unpacks to {size:,} bytes; a pack has at most {MOST_BYTES:,}")
+            held = {name: opened.read(name) for name in opened.namelist()}
+    except (OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{pack} is no whole ZIP: {error}") from error
+    sums, signature, chain = (held.pop(name, b"") for name in (SUMS, SIGNATURE, CHAIN))
+    lines = (line.partition("  ") for line in sums.decode(errors="replace").splitlines())
+    told = {name: digest for digest, _, name in lines}
+    wrong = {name for name in held.keys() | told.keys()
+             if name not in held or hashlib.sha256(held[name]).hexdigest() != told.get(name)}  # fmt: skip
+    if wrong:
+        raise InputError(f"{pack} was changed: {', '.join(sorted(wrong))}; ask for another copy")
+    if not signature:
+        raise InputError(f"{pack} is whole, but nobody signed it: who made it is not known")
+    who, serial = seal.check(sums, signature, chain)
+    return f"whole, signed by {who} (certificate {serial})"
 
 
 def _contents(document: Json, manifest: bytes) -> Iterator[tuple[str, bytes]]:

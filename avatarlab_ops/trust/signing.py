@@ -78,7 +78,7 @@ def _load(certificate: Path, key: Path, *, development: bool, timestamp_url: str
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ),
         algorithm=_algorithm(private, key),
-        provider=_named(own),
+        provider=named(own),
         serial=str(own.serial_number),
         anchor=pem[-1].decode(),
         development=development,
@@ -124,7 +124,7 @@ def _check_chain(chain: list[Certificate], path: Path) -> None:
     for one in chain:
         if not one.not_valid_before_utc <= now < one.not_valid_after_utc:
             raise InputError(
-                f"{path}: the certificate of {_named(one)} is valid from {one.not_valid_before_utc:%Y-%m-%d} "
+                f"{path}: the certificate of {named(one)} is valid from {one.not_valid_before_utc:%Y-%m-%d} "
                 f"to {one.not_valid_after_utc:%Y-%m-%d}, not now: have it renewed"
             )
     if len(chain) == 1:
@@ -134,12 +134,13 @@ def _check_chain(chain: list[Certificate], path: Path) -> None:
             one.verify_directly_issued_by(issuer)
         except (ValueError, TypeError, InvalidSignature) as error:
             raise InputError(
-                f"{path}: the certificate of {_named(issuer)} did not issue that of {_named(one)} before it; "
+                f"{path}: the certificate of {named(issuer)} did not issue that of {named(one)} before it; "
                 "put each certificate before its issuer's"
             ) from error
 
 
-def _named(certificate: Certificate) -> str:
+def named(certificate: Certificate) -> str:
+    """Whose it is: the organisation, else the common name."""
     from cryptography.x509.oid import NameOID
 
     for name in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME):

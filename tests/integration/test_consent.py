@@ -19,7 +19,9 @@ from avatarlab_ops import cli, engines, graph, pipeline
 from avatarlab_ops.bulk import contract, planning
 from avatarlab_ops.cli import common
 from avatarlab_ops.errors import ConsentError, ReferenceRefused, RenderCancelled, RequestInvalid
-from avatarlab_ops.housekeeping import evict
+from avatarlab_ops.housekeeping import Rules, evict
+from avatarlab_ops.housekeeping.chore import Job
+from avatarlab_ops.housekeeping.consents import ending
 from avatarlab_ops.renders import status, withdrawal
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import publish
@@ -117,13 +119,22 @@ def test_a_scope_lets_through_what_it_covers(stores: Settings, portraits: dict[i
     assert pipeline.run_stage(stores, pipeline.submit(stores, asked), "admit").pending
 
 
+def _ending(stores: Settings) -> list[str]:
+    """What housekeeping says of consents that soon end."""
+    return ending(Job(stores, Rules(), apply=False, alive=lambda _: None)).notes
+
+
 def test_a_consent_that_expires_in_mid_run_publishes_nothing(
     stores: Settings, portraits: dict[int, str]
 ) -> None:
     consent_id = _consent(stores, portraits[3], valid_until=records.now() + timedelta(days=1))
     render_id = _composed(stores, portraits[3])
+    [soon] = _ending(stores)
+    assert soon.startswith(f"{consent_id}, likeness of ")
+    assert soon.endswith("; 0 videos are shown by it")
     with transaction(stores.pg_dsn) as db:
         consents.find(db, consent_id).valid_until = records.now()
+    assert _ending(stores) == [], "what has ended is no warning"
     with pytest.raises(ConsentError, match="expired on"):
         pipeline.run_stage(stores, render_id, "publish")
     assert _shown(stores, render_id) == []

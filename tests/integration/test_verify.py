@@ -16,6 +16,7 @@ from avatarlab_ops import cli, engines, pipeline
 from avatarlab_ops.cli import common
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.errors import InputError, MediaRefused
+from avatarlab_ops.lineage import evidence
 from avatarlab_ops.media.audio import resample, write_wav, write_wav_blocks
 from avatarlab_ops.media.probe import Limits
 from avatarlab_ops.media.sound import read_sound
@@ -217,6 +218,8 @@ def test_the_evidence_is_one_zip_that_proves_itself(
     assert CliRunner().invoke(cli.main, arguments).exit_code == 0
     with zipfile.ZipFile(tmp_path / "pack.zip") as pack:
         files = {name: pack.read(name) for name in pack.namelist()}
+    assert _checked(tmp_path / "pack.zip") == (0, f"evidence  whole, signed by {signing.DEVELOPMENT}")
+    del files["SHA256SUMS.sig"], files["signer.pem"]
     for line in files.pop("SHA256SUMS").decode().splitlines():
         digest, name = line.split("  ")
         assert hashlib.sha256(files[name]).hexdigest() == digest
@@ -230,6 +233,38 @@ def test_the_evidence_is_one_zip_that_proves_itself(
         assert told in page
     again = CliRunner().invoke(cli.main, arguments)
     assert "cannot be written (File exists)" in str(again.output)
+
+
+def _checked(pack: Path) -> tuple[int, str]:
+    told = CliRunner().invoke(cli.main, ["evidence", str(pack), "--check"])
+    return told.exit_code, (str(told.exception) if told.exit_code else told.output).partition(
+        " (certificate"
+    )[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"manifest.json": b"{}"}, "was changed: manifest.json;"),
+        ({"more.txt": b"more"}, "was changed: more.txt;"),
+        ({"consents.json": None}, "was changed: consents.json;"),
+        ({"SHA256SUMS.sig": None}, "nobody signed it"),
+        ({"SHA256SUMS.sig": b"another"}, "the signature is not that of the certificate"),
+        ({"signer.pem": b"another"}, "the signature is not that of the certificate"),
+    ],
+)
+def test_a_pack_that_was_changed_or_not_signed_is_told(
+    stores: Settings, made: status.Published, tmp_path: Path, change: dict[str, bytes | None], told: str
+) -> None:
+    evidence.write(stores, made.render_id, tmp_path / "pack.zip")
+    with zipfile.ZipFile(tmp_path / "pack.zip") as pack:
+        files = {one: pack.read(one) for one in pack.namelist()}
+    with zipfile.ZipFile(tmp_path / "changed.zip", "w") as pack:
+        for one, data in (files | change).items():
+            if data is not None:
+                pack.writestr(one, data)
+    with pytest.raises(InputError, match=told):
+        evidence.check(tmp_path / "changed.zip")
 
 
 def test_the_command_line_says_what_a_file_is(
