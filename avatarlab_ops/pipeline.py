@@ -76,12 +76,15 @@ def submit(
     from avatarlab_ops import events
     from avatarlab_ops.stores import catalog
     from avatarlab_ops.stores.catalog import records
+    from avatarlab_ops.trust import inputs
 
     asked = request if isinstance(request, AvatarRequest) else AvatarRequest.parse(request)
     check_references(settings, asked)
     if not catalog.is_current(settings.pg_dsn):
         prepare(settings)
     with catalog.transaction(settings.pg_dsn) as db:
+        if run_id is not None:  # what a bulk run makes was checked when it was planned
+            inputs.check_use(db, asked, caller)
         render_id = records.accept(db, asked, run_id=run_id, caller=caller)
         if records.find(db, render_id).state == "accepted":
             events.tell(db, settings, render_id, Event.ACCEPTED)
@@ -92,7 +95,7 @@ def check_references(settings: Settings, request: AvatarRequest) -> None:
     """Raise ReferenceRefused for an object that no request may name."""
     from avatarlab_ops.trust import inputs
 
-    for where in ("avatar", "background", "voice_sample"):
+    for where in inputs.NAMING:
         uri = getattr(request, where).uri
         if uri is not None:
             inputs.place(settings, uri, f"{where}.uri")

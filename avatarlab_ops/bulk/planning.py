@@ -286,10 +286,13 @@ class _Planner:
     def _item(self, draft: Draft) -> Json | None:
         """The item's row, None when something is wrong with it."""
         from avatarlab_ops.stages.admit import admit
+        from avatarlab_ops.trust import inputs
 
         try:
             self._claim(draft)
             pipeline.check_references(self.settings, draft.request)
+            if draft.source is None:  # a video made anew uses what it was made of
+                inputs.check_use(self.db, draft.request, self.caller)
             found = admit(self.settings, draft.request, self.seen)
         except InputError as error:
             self.problems.add(f"{draft.where}: {error}")

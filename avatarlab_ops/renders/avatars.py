@@ -23,13 +23,13 @@ class Avatar:
     prepared: bool
 
 
-def usable(settings: Settings) -> list[Avatar]:
-    """Every likeness with a consent that holds now, newest consent first; each once."""
+def usable(settings: Settings, caller: str) -> list[Avatar]:
+    """Every likeness that the caller may use, with a consent that holds now, newest first; each once."""
     import sqlalchemy as sa
 
     from avatarlab_ops.stores.catalog import tables as m
     from avatarlab_ops.stores.catalog import transaction
-    from avatarlab_ops.trust import consent
+    from avatarlab_ops.trust import consent, inputs
 
     made = sa.and_(
         m.ArtifactInput.artifact == m.Artifact.fingerprint, m.ArtifactInput.sha256 == m.InputObject.sha256
@@ -53,4 +53,6 @@ def usable(settings: Settings) -> list[Avatar]:
                 source.uri, source.sha256, **media,
                 subject=record.subject, consent_id=record.id, prepared=was_prepared,
             )  # fmt: skip
-    return [one for one in found.values() if one.kind in ("image", "video")]
+        others = inputs.closed(db, (one.uri for one in found.values()), caller)
+    mine = (one for one in found.values() if one.uri not in others)
+    return [one for one in mine if one.kind in ("image", "video")]

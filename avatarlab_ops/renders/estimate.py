@@ -14,8 +14,6 @@ from avatarlab_ops.settings import Settings
 if TYPE_CHECKING:
     from avatarlab_ops.stores.catalog.tables import Artifact
 
-NAMING = ("avatar", "background", "voice_sample")  # fields of a request that name an object
-
 
 @dataclass(frozen=True)
 class Estimate:
@@ -40,8 +38,11 @@ def estimate(
     from avatarlab_ops.renders import budget, prediction
     from avatarlab_ops.stages.admit import NeverSeen, Seen, admit
     from avatarlab_ops.stores.catalog import rates, transaction
+    from avatarlab_ops.trust import inputs
 
     check_objects(settings, request)
+    with transaction(settings.pg_dsn) as db:
+        inputs.check_use(db, request, caller)
     try:
         plan = admit(settings, request, Seen(looking=looking))
     except NeverSeen:
@@ -65,7 +66,7 @@ def check_objects(settings: Settings, request: AvatarRequest) -> None:
     from avatarlab_ops.stores.objects import objects
     from avatarlab_ops.trust import inputs
 
-    for where in NAMING:
+    for where in inputs.NAMING:
         uri = getattr(request, where).uri
         if uri and objects(settings).head(*inputs.place(settings, uri, f"{where}.uri")) is None:
             raise ReferenceRefused(f"{where}.uri: {uri} does not exist; upload it or correct the reference")

@@ -26,7 +26,8 @@ class Leave:
     subject: str
     evidence: Path | None = None
     licence: str | None = None
-    recorded_by: str | None = None  # who may revoke it, beside operators
+    recorded_by: str | None = None  # who may revoke it and use the file, beside operators; None: an operator
+    shared: bool = False  # everybody with a login may use the file
 
 
 def bring(settings: Settings, file: Path, leave: Leave) -> str:
@@ -37,7 +38,9 @@ def bring(settings: Settings, file: Path, leave: Leave) -> str:
     """
     from avatarlab_ops.media import foreign
     from avatarlab_ops.stages.admit import inspect
+    from avatarlab_ops.stores.catalog import transaction
     from avatarlab_ops.stores.objects import objects, split_or_refuse
+    from avatarlab_ops.trust import inputs
     from avatarlab_ops.trust.consent import Material
 
     if not leave.subject.strip() or not (leave.evidence or (leave.licence or "").strip()):
@@ -53,6 +56,9 @@ def bring(settings: Settings, file: Path, leave: Leave) -> str:
         raise FaceRefused(objection)
     material = Material("likeness", sha256, stored.uri)
     record_consent(settings, material, leave)
+    if leave.recorded_by:
+        with transaction(settings.pg_dsn) as db:
+            inputs.own(db, stored.uri, leave.recorded_by, shared=leave.shared)
     return stored.uri
 
 

@@ -1,11 +1,25 @@
-"""Which objects a request may name: those of the bucket of inputs, and no proof of a consent."""
+"""Which objects a request may name: those of the bucket of inputs, no proof of a consent, none of others'.
+
+What a caller uploads is their own until they share it. What lies in the bucket otherwise, put there by an
+operator or another system, is everybody's.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
 from avatarlab_ops.errors import ReferenceRefused
+from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog.tables import InputOwner
 from avatarlab_ops.stores.objects import split_or_refuse
 
+NAMING = ("avatar", "background", "voice_sample")  # fields of a request that name an object
+OPERATORS = ("cli", "airflow", "clock")  # callers that have the machine: its command lines, its schedule
 FORMER_EVIDENCE = "consent/"  # where proofs lay before they had a bucket of their own
 
 
@@ -23,3 +37,30 @@ def place(settings: Settings, uri: str, where: str = "") -> tuple[str, str]:
     if key.startswith(FORMER_EVIDENCE):
         raise ReferenceRefused(f"{said} is kept for proofs of consent; upload the file under another key")
     return bucket, key
+
+
+def own(db: Session, uri: str, caller: str, *, shared: bool) -> None:
+    """Note that a caller brought an object, and whether others may use it; again, to change that."""
+    row = insert(InputOwner).values(uri=uri, caller=caller, shared=shared)
+    db.execute(row.on_conflict_do_update(index_elements=["uri", "caller"], set_={"shared": shared}))
+
+
+def closed(db: Session, uris: Iterable[str], caller: str) -> set[str]:
+    """Those of the objects that others brought and did not share with this caller."""
+    if caller in OPERATORS:
+        return set()
+    theirs = sa.func.bool_or(sa.or_(InputOwner.shared, InputOwner.caller == caller))
+    rows = sa.select(InputOwner.uri).where(InputOwner.uri.in_(tuple(uris))).group_by(InputOwner.uri)
+    return set(db.scalars(rows.having(sa.not_(theirs))))
+
+
+def check_use(db: Session, request: AvatarRequest, caller: str) -> None:
+    """Raise ReferenceRefused, naming field and object, for one that others brought and did not share."""
+    named = {f"{where}.uri": uri for where in NAMING if (uri := getattr(request, where).uri)}
+    refused = closed(db, named.values(), caller)
+    for where, uri in named.items():
+        if uri in refused:
+            raise ReferenceRefused(
+                f"{where}: {uri} was uploaded by somebody else, who has not shared it; "
+                "ask for that, or upload the file yourself"
+            )

@@ -8,7 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
+from kit.consented import consented
 
+from avatarlab_ops import pipeline
+from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.settings import Settings
 
 from . import material
@@ -92,3 +95,25 @@ def test_voices_engines_and_avatars_are_listed(api: Server, portrait: str) -> No
     assert httpx.get(picture.headers["location"]).content.startswith(b"\x89PNG")
     unknown = api.client.get("/impact", params={"kind": "engine", "value": "nosuch"})
     assert (unknown.status_code, unknown.json()["code"]) == (422, "input")
+
+
+def test_what_somebody_uploads_is_theirs_until_they_share_it(api: Server, stores: Settings) -> None:
+    picture = material.png(material.astronaut()[4:])
+    consented(stores, picture)
+    own = uploaded(api, picture, "mine.png").json()["uri"]
+    asked = {"script": "Whose face is this?", "avatar": {"uri": own}}
+    assert api.client.post("/estimates", json=asked).is_success
+    api.name = "ben"
+    refused = api.order(asked, "ben-1")
+    assert (refused.status_code, refused.json()["code"]) == (422, "reference_refused")
+    assert "somebody else, who has not shared it" in refused.text
+    assert api.client.post("/previews?kind=still", json=asked).json()["code"] == "reference_refused"
+    assert own not in [one["uri"] for one in api.client.get("/avatars").json()]
+    with pytest.raises(ReferenceRefused, match=r"avatar\.uri: .* not shared it"):
+        pipeline.submit(stores, asked, run_id="by-airflow", caller="ben")
+    api.name = "anna"
+    upload_id = "-".join(own.rsplit("/", 2)[1:])
+    assert api.client.post(f"/uploads/{upload_id}/complete?shared=true").is_success
+    api.name = "ben"
+    assert own in [one["uri"] for one in api.client.get("/avatars").json()]
+    assert api.order(asked, "ben-2").status_code == 202

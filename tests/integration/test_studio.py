@@ -119,7 +119,7 @@ def test_a_portrait_is_kept_with_its_consent_and_can_be_chosen(studio: TestClien
     files = {"file": ("Anna & co.png", png(other)), "evidence": ("release.pdf", b"I agree.")}
     answer = studio.post("/avatars", files=files, data={"subject": "Anna <A.>"})
     assert answer.status_code == 201, answer.text
-    (mine,) = [one for one in avatars.usable(stores) if one.uri == answer.json()["uri"]]
+    (mine,) = [one for one in avatars.usable(stores, "anna") if one.uri == answer.json()["uri"]]
     assert mine.subject == "Anna <A.>"
     assert "Anna &lt;A.&gt;" in studio.get("/make").text
 
@@ -155,7 +155,7 @@ def test_a_person_page_shows_what_was_made_and_who_recorded_it_may_revoke(
 ) -> None:
     brought = {"file": ("ben.png", png(astronaut()[:500, ::-1]))}
     studio.post("/avatars", files=brought, data={"subject": "Ben B.", "licence": "CC0"})
-    (mine,) = [one for one in avatars.usable(stores) if one.subject == "Ben B."]
+    (mine,) = [one for one in avatars.usable(stores, "anna") if one.subject == "Ben B."]
     render_id = pipeline.submit(stores, {"script": "Hi.", "avatar": {"uri": mine.uri}}, caller="anna")
     pipeline.run_stage(stores, render_id, "admit")
     shown = studio.get(f"/people/{mine.consent_id}").text

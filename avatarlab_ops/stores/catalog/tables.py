@@ -92,6 +92,15 @@ class InputObject(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class InputOwner(Base):
+    """Who brought an input object; one that nobody brought through a door with a login is everybody's."""
+
+    __tablename__ = "input_owner"
+    uri: Mapped[str] = mapped_column(primary_key=True)
+    caller: Mapped[str] = mapped_column(primary_key=True)  # the same bytes may be brought by several
+    shared: Mapped[bool]  # everybody with a login may use it
+
+
 class Request(Base):
     """What was asked for, and by whom."""
 

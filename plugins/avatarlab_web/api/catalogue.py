@@ -135,22 +135,23 @@ def voices(
 
 
 @router.get("/avatars")
-def avatars(_who: Reader, stores: Stores, request: Request) -> list[Avatar]:
+def avatars(who: Reader, stores: Stores, request: Request) -> list[Avatar]:
     """The likenesses that may be used now, newest first."""
     from avatarlab_ops.renders import avatars as known
 
     root = views.base(request)
     return [
-        Avatar(**asdict(one), picture=f"{root}/avatars/{one.sha256}/picture") for one in known.usable(stores)
+        Avatar(**asdict(one), picture=f"{root}/avatars/{one.sha256}/picture")
+        for one in known.usable(stores, who.name)
     ]
 
 
 @router.get("/avatars/{sha256}/picture", status_code=307, responses=MISSING)
-def picture(sha256: str, _who: Reader, stores: Stores) -> RedirectResponse:
+def picture(sha256: str, who: Reader, stores: Stores) -> RedirectResponse:
     """Lead to the object of a likeness, by an address that soon expires."""
     from avatarlab_ops.renders import avatars as known
 
-    uri = next((one.uri for one in known.usable(stores) if one.sha256 == sha256), None)
+    uri = next((one.uri for one in known.usable(stores, who.name) if one.sha256 == sha256), None)
     if uri is None:
         raise Refusal(404, "not_found", f"there is no avatar {sha256!r}")
     return RedirectResponse(files.address(stores, uri))

@@ -20,10 +20,15 @@ SHOWN = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in TY
 @router.post("/previews", response_class=Response, responses={200: {"content": SHOWN}})
 def preview(
     asked: AvatarRequest,
-    _who: Author,
+    who: Author,
     stores: Stores,
     kind: Annotated[Kind, Query(description="still: the first frame; draft: the first sentence, 360p.")],
 ) -> Response:
     """Show how a request would look, or sound and move; checked as an order is, and no record is kept."""
+    from avatarlab_ops.stores.catalog import transaction
+    from avatarlab_ops.trust import inputs
+
+    with transaction(stores.pg_dsn) as db:
+        inputs.check_use(db, asked, who.name)
     made = desk.ask(stores, kind, asked)
     return Response(made.content, headers={"Cache-Control": "no-store"}, media_type=made.kind)

@@ -87,12 +87,16 @@ def begin(coming: Upload, _who: Author, stores: Stores) -> Awaited:
 @router.post("/uploads/{upload_id}/complete", responses=MISSING)
 def complete(
     upload_id: str,
-    _who: Author,
+    who: Author,
     stores: Stores,
     purpose: Annotated[Literal["input", "evidence"], Field(description="As announced.")] = "input",
+    *,
+    shared: Annotated[bool, Field(description="Others may use it; without, it is the caller's own.")] = False,
 ) -> Arrived:
     """Say what arrived: its size, frames, face, and what was noticed. What no request may use is removed."""
+    from avatarlab_ops.stores.catalog import transaction
     from avatarlab_ops.stores.objects import objects
+    from avatarlab_ops.trust import inputs
 
     taken = ID.fullmatch(upload_id)
     if not taken:
@@ -108,10 +112,13 @@ def complete(
         kind: Literal["evidence", "rows"] = "evidence" if purpose == "evidence" else "rows"
         return Arrived(uri=found.uri, sha256=sha256, kind=kind, bytes=found.bytes)
     try:
-        return _seen(stores, found.uri)
+        arrived = _seen(stores, found.uri)
     except MediaRefused:
         objects(stores).delete(bucket, key)
         raise
+    with transaction(stores.pg_dsn) as db:
+        inputs.own(db, found.uri, who.name, shared=shared)
+    return arrived
 
 
 def _place(stores: Settings, purpose: str, sha256: str, name: str) -> tuple[str, str]:

@@ -32,13 +32,13 @@ router = APIRouter()
 
 
 @router.get("/make")
-def make(request: Request, _who: Author, stores: Stores, like: str = "") -> Response:
+def make(request: Request, who: Author, stores: Stores, like: str = "") -> Response:
     """The form; `like` fills it with what an earlier render was asked for."""
     threading.Thread(target=previews.desk.warm, daemon=True).start()  # ready when the first is asked for
     earlier, able = _earlier(stores, like), voices.voices()
     chosen = earlier or AvatarRequest.parse({"script": "-", "avatar": {"uri": "s3://inputs/-"}}).canonical()
     return show(
-        request, "make.html", here="make", avatars=avatars.usable(stores), voices=able,
+        request, "make.html", here="make", avatars=avatars.usable(stores, who.name), voices=able,
         languages=list(dict.fromkeys(one for voice in able for one in voice.languages)),
         earlier=earlier, chosen=chosen, like=like, script=spoken(earlier) if earlier else "",
         earlier_json=json.dumps(earlier) if earlier else "", most=MAX_SCRIPT_CHARACTERS,
@@ -62,7 +62,7 @@ async def bring(request: Request, who: Author, stores: Stores) -> Response:
     length = int(request.headers.get("content-length") or 0)
     if not 0 < length <= Limits().max_bytes + FORM_BYTES:
         return JSONResponse({"detail": text("upload.size", most=Limits().max_bytes >> 20)}, 413)
-    async with request.form(max_files=2, max_fields=4) as form:
+    async with request.form(max_files=2, max_fields=5) as form:
         try:
             uri = await run_in_threadpool(_keep, stores, form, who.name)
         except InputError as error:
@@ -76,7 +76,13 @@ def _keep(settings: Settings, form: FormData, caller: str) -> str:
         if file is None:
             raise InputError(text("upload.nothing"))
         licence = str(form.get("licence") or "").strip() or None
-        leave = intake.Leave(str(form.get("subject") or ""), evidence, licence, recorded_by=caller)
+        leave = intake.Leave(
+            str(form.get("subject") or ""),
+            evidence,
+            licence,
+            recorded_by=caller,
+            shared=bool(form.get("shared")),
+        )
         return intake.bring(settings, file, leave)
 
 

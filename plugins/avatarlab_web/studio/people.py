@@ -25,7 +25,7 @@ def people(request: Request, who: Viewer, stores: Stores) -> Response:
     """Every record of consent, the newest first."""
     with transaction(stores.pg_dsn) as db:
         records = [_record(one) for one in consents.listed(db)]
-    faces = {one.sha256 for one in avatars.usable(stores) if one.kind == "image"}
+    faces = {one.sha256 for one in avatars.usable(stores, who.name) if one.kind == "image"}
     return show(request, "people.html", here="people", records=records, faces=faces, author=who.may("author"))
 
 
