@@ -11,7 +11,6 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import sqlalchemy as sa
@@ -27,22 +26,13 @@ from avatarlab_ops.media.credentials import Credentials
 from avatarlab_ops.media.probe import Limits
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import prints, records, tables, transaction
+from avatarlab_ops.trust.verdicts import SENTENCES, Verdict
 
-Verdict = Literal["published", "unchanged", "changed", "claimed", "recognised", "marked", "foreign"]
 SAME = 0.2  # of a print's bits: codecs change up to 0.1, noise at 10 dB 0.19; other speech differs in 0.26
 # A print bears 1.2 % of another speed; what is found at none of these and not at its own is not found.
 SPEEDS = (1.015, 0.985, 1.03, 0.97, 1.045, 0.955, 1.06, 0.94)
 EXCERPT_S = 20.0  # that is tried at other speeds
 MOST_WORDS = 8000  # that are looked up
-SENTENCES: dict[Verdict, str] = {
-    "published": "This is a file that was published, byte for byte",
-    "unchanged": "What was signed is unchanged, but the file is not the published one byte for byte",
-    "changed": "It was made here and changed after it was signed",
-    "claimed": "It names a video of ours, but our certificate did not sign it: do not believe it",
-    "recognised": "Its sound is that of a video of ours; what else it shows, nothing vouches for",
-    "marked": "Its speech carries the mark that this system sets, but is that of no video known here",
-    "foreign": "It is not known here",
-}
 
 
 @dataclass(frozen=True)

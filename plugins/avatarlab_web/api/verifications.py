@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from avatarlab_ops.trust.verify import Verdict
+from avatarlab_ops.trust.verdicts import Verdict
 from avatarlab_web.api.access import Author
 from avatarlab_web.stores import Stores
 

@@ -15,7 +15,6 @@ from starlette.datastructures import FormData, UploadFile
 
 from avatarlab_ops.errors import InputError, ReferenceRefused
 from avatarlab_ops.graph import STAGES
-from avatarlab_ops.media.probe import Limits
 from avatarlab_ops.renders import avatars, intake, listing
 from avatarlab_ops.request import MAX_SCRIPT_CHARACTERS, AvatarRequest
 from avatarlab_ops.settings import Settings
@@ -59,6 +58,8 @@ def _earlier(settings: Settings, render_id: str) -> Json | None:
 @router.post("/avatars")
 async def bring(request: Request, who: Author, stores: Stores) -> Response:
     """Keep an uploaded portrait or clip and the consent to use it; the form is read after the login."""
+    from avatarlab_ops.media.probe import Limits  # here: an api-server starts in half the time without media
+
     length = int(request.headers.get("content-length") or 0)
     if not 0 < length <= Limits().max_bytes + FORM_BYTES:
         return JSONResponse({"detail": text("upload.size", most=Limits().max_bytes >> 20)}, 413)
