@@ -7,11 +7,15 @@ id follows from the render's, so an order that is carried out twice begins one r
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import Event
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 @dataclass(frozen=True)
@@ -24,14 +28,20 @@ class Ordered:
 
 def placed(settings: Settings, request: AvatarRequest, *, caller: str) -> Ordered | None:
     """The render that the caller ordered before under this key. Raises KeyReused for another request."""
-    from avatarlab_ops.stores.catalog import records, transaction
+    from avatarlab_ops.stores.catalog import transaction
 
     with transaction(settings.pg_dsn) as db:
-        known = records.asked_before(db, caller, request.idempotency_key)
-        if known is None:
-            return None
-        records.check_same(known, request)
-        return Ordered(records.newest_render(db, known.id).id, replayed=True)
+        return _known(db, request, caller)
+
+
+def _known(db: Session, request: AvatarRequest, caller: str) -> Ordered | None:
+    from avatarlab_ops.stores.catalog import records
+
+    known = records.asked_before(db, caller, request.idempotency_key)
+    if known is None:
+        return None
+    records.check_same(known, request)
+    return Ordered(records.newest_render(db, known.id).id, replayed=True)
 
 
 def place(settings: Settings, request: AvatarRequest, *, caller: str) -> Ordered:
@@ -47,6 +57,8 @@ def place(settings: Settings, request: AvatarRequest, *, caller: str) -> Ordered
     if request.idempotency_key is None:
         raise RequestInvalid("idempotency_key: is required to order a render")
     with transaction(settings.pg_dsn) as db:
+        if known := _known(db, request, caller):  # ordered since `placed` was asked; it may even have ended
+            return known
         fresh = records.new_id()
         run_id = f"render-{fresh}"
         render_id = records.accept(db, request, run_id=run_id, caller=caller, render_id=fresh)
