@@ -21,7 +21,7 @@ from avatarlab_web.api import (
     verifications,
 )
 from avatarlab_web.api.access import Reader, same_origin
-from avatarlab_web.api.bodies import SmallBodies
+from avatarlab_web.api.bodies import StrictBodies
 
 TITLE = "Avatarlab"
 
@@ -38,7 +38,7 @@ def build() -> FastAPI:
         responses=problems.COMMON,
     )
     problems.install(app)
-    app.add_middleware(SmallBodies)
+    app.add_middleware(StrictBodies)
     asking, acting = (catalogue, previews, verifications), (uploads, consents, opinions, bulk, hooks)
     for part in (renders, events, *asking, *acting):
         app.include_router(part.router)

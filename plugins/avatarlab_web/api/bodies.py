@@ -1,29 +1,42 @@
-"""The limit of a body, held while it comes in and before anything is parsed."""
+"""What no body may be, held while it comes in and before anything is made of it."""
 
 from __future__ import annotations
 
 from fastapi import HTTPException
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from avatarlab_ops.strict_json import MAX_BYTES
+from avatarlab_ops import strict_json
+from avatarlab_ops.errors import RequestInvalid
 
 
-class SmallBodies:
-    """Refuses a body over a megabyte (413), whether it says its length or not."""
+class StrictBodies:
+    """Refuses a body over a megabyte (413), whatever length it says, and a key given twice (422)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI calls it."""
-        length = 0
+        body = bytearray()
+        told = scope["type"] == "http" and "json" in Headers(scope=scope).get("content-type", "")
 
-        async def counted() -> Message:
-            nonlocal length
+        async def checked() -> Message:
             message = await receive()
-            length += len(message.get("body", b""))
-            if length > MAX_BYTES:
-                raise HTTPException(413, f"a body has at most {MAX_BYTES:,} bytes; files go by POST /uploads")
+            body.extend(message.get("body", b""))
+            if len(body) > strict_json.MAX_BYTES:
+                most = f"{strict_json.MAX_BYTES:,}"
+                raise HTTPException(413, f"a body has at most {most} bytes; files go by POST /uploads")
+            if told and body and message["type"] == "http.request" and not message.get("more_body"):
+                _read(bytes(body))
             return message
 
-        await self.app(scope, counted, send)
+        await self.app(scope, checked, send)
+
+
+def _read(body: bytes) -> None:
+    """Raise HTTPException (422) for what every other door refuses, too."""
+    try:
+        strict_json.loads(body, "the body")
+    except RequestInvalid as error:
+        raise HTTPException(422, str(error)) from error

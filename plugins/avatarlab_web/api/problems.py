@@ -37,6 +37,7 @@ CODES = {
     404: "not_found",
     405: "method_not_allowed",
     413: "too_large",
+    422: errors.RequestInvalid.code,
 }
 log = logging.getLogger(__name__)
 
