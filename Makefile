@@ -23,8 +23,8 @@ chaos: setup ## kill one process after the other in the middle of renders
 fuzz: setup ## damaged media for ten minutes (FUZZ_MINUTES, FUZZ_SEED)
 	@$(BIN)/python -m pytest -s tests/fuzz
 
-up: setup ## start the servers and Airflow
-	@$(BIN)/avatarlab up
+up: setup ## start the servers and Airflow; WORKERS=2: with Celery workers over Redis
+	@$(BIN)/avatarlab up $(if $(WORKERS),--workers $(WORKERS))
 
 down: ## stop them, data kept
 	@$(BIN)/avatarlab down

@@ -66,6 +66,9 @@ class Environment(BaseSettings):
         default=None, ge=0, le=65535, description="a port number from 0 (any free port) to 65535"
     )
     airflow_dsn: SecretStr | None = Field(default=None, description="postgresql://..., Airflow's own")
+    broker_url: SecretStr | None = Field(
+        default=None, description="redis://:password@host:port/0, the broker of Celery workers"
+    )
     airflow_url: str | None = Field(default=None, description="http(s)://host:port of an Airflow to talk to")
     airflow_user: str = Field(default="admin", description="a login name there")
     airflow_password: SecretStr = Field(default=SecretStr(""), description="its password")

@@ -15,12 +15,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
 
 from avatarlab_ops import engines
+from avatarlab_ops.engines.info import Kind
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.recipe import Recipe
 
 Json = dict[str, Any]
 Pool = Literal["cpu", "gpu"]
+Queue = Literal["cpu", "gpu", "gpu_large"]  # of workers with no device, with one slot of a device, with more
 Aspect = Literal["video", "voice", "lips", "matte", "timing"]
+QUEUES: tuple[Queue, ...] = get_args(Queue)
+FACE_ENGINE = "landmarker"  # the only one; a request names none
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)  # what people may judge of a video
 
 
@@ -49,7 +53,7 @@ class Stage:
     """One stage: what it reads, all that its result depends on, where it runs and what is told of it.
 
     `version` is raised whenever the stage's own code may change its output; `after` names the stages whose
-    artifacts it reads, `sources` the input objects; `engine` gives (kind, name) from the plan.
+    artifacts it reads, `sources` the input objects; `kind` is that of its engine, which the plan names.
     """
 
     name: str  # and that of its module in stages/
@@ -57,7 +61,7 @@ class Stage:
     params: Callable[[Plan], Json] = lambda _: {}
     after: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
-    engine: Callable[[Plan], tuple[str, str]] | None = None
+    kind: Kind | None = None  # of the engine that it runs
     when: Callable[[Plan], bool] | None = None  # which renders have use for it; None: every one
     pool: Pool = "cpu"
     within: str | None = None  # the stage in whose task it runs; None: in a task of its own
@@ -69,6 +73,12 @@ class Stage:
     measures: Mapping[str, str] = field(default_factory=dict)  # figure of a published video -> its fact
     documents: Mapping[str, str] = field(default_factory=dict)  # fact -> the collection that keeps it
     judged: tuple[Aspect, ...] = ()  # what people judge its engine by
+
+    def engine(self, plan: Plan) -> tuple[Kind, str] | None:
+        """(kind, name) of the engine that it runs for this plan, None: it needs none."""
+        if self.kind is None:
+            return None
+        return self.kind, FACE_ENGINE if self.kind == "face" else str(getattr(plan.engines, self.kind))
 
     def wanted(self, plan: Plan) -> bool:
         """Whether a render of this plan has use for the stage."""
@@ -134,29 +144,29 @@ def _facts(*names: str, **renamed: str) -> dict[str, str]:
 ADMIT = Stage(name="admit", group="prepare")
 SPEECH = Stage(
     name="speech", version="5", params=_speech, sources=("voice_sample",),
-    engine=lambda plan: ("speech", plan.engines.speech), pool="gpu", group="perform",
+    kind="speech", pool="gpu", group="perform",
     work=_characters, usual_s=0.02, measures=_facts("loudness_lufs", "words", speech_s="duration_s"),
     documents={"timeline": "timelines"}, judged=("voice", "timing"),
 )  # fmt: skip
 FACE = Stage(
-    name="face", version="2", params=_footage, sources=("avatar",), engine=lambda _: ("face", "landmarker"),
+    name="face", version="2", params=_footage, sources=("avatar",), kind="face",
     group="prepare", work=_pictures, usual_s=0.05,
 )  # fmt: skip
 MATTE = Stage(
     name="matte", version="3", params=_footage, sources=("avatar",),
-    engine=lambda plan: ("matting", plan.engines.matting),
+    kind="matting",
     when=lambda plan: plan.background.kind != "original", pool="gpu", group="perform",
     work=_pictures, usual_s=0.2, measures=_facts("alpha_coverage"), judged=("matte",),
 )  # fmt: skip
 PREPARE = Stage(
     name="prepare", version="2", params=_footage, after=("face",), sources=("avatar",),
-    engine=lambda plan: ("lipsync", plan.engines.lipsync),
+    kind="lipsync",
     when=lambda plan: engines.info("lipsync", plan.engines.lipsync).prepares,
     pool="gpu", within="lipsync", group="perform", work=_pictures,
 )  # fmt: skip
 LIPSYNC = Stage(
     name="lipsync", version="2", params=_lipsync, after=("speech", "face", "prepare"), sources=("avatar",),
-    engine=lambda plan: ("lipsync", plan.engines.lipsync), pool="gpu", group="perform",
+    kind="lipsync", pool="gpu", group="perform",
     work=_frames, usual_s=0.04, measures=_facts("frames", "frames_without_face"), judged=("lips", "timing"),
 )  # fmt: skip
 COMPOSITE = Stage(
@@ -187,6 +197,23 @@ DOCUMENTS = {fact: collection for stage in GRAPH for fact, collection in stage.d
 def parts(stage: Stage) -> tuple[Stage, ...]:
     """What a stage's task does: the stages within it, then the stage itself."""
     return (*(one for one in GRAPH if one.within == stage.name), stage)
+
+
+def queue(stage: Stage) -> Queue:
+    """The workers that can do the stage's task, whichever engine a request names.
+
+    Its largest memory class (`EngineInfo.slots`) decides: of `lipsync` that of DiffDub.
+    """
+    if stage.pool == "cpu":
+        return "cpu"
+    kinds = {part.kind for part in parts(stage)}
+    slots = [info.slots for (kind, _), info in engines.known().engines.items() if kind in kinds]
+    return "gpu_large" if max(slots) > 1 else "gpu"
+
+
+def group_queue(group: str) -> Queue:
+    """The workers that can do every stage of a bulk run's task."""
+    return max((queue(BY_NAME[name]) for name in GROUPS[group]), key=QUEUES.index)
 
 
 def before(name: str) -> tuple[str, ...]:
@@ -220,10 +247,12 @@ def recipe(stage: Stage, plan: Plan, artifacts: Mapping[str, Identified]) -> Rec
         if name not in artifacts:
             return None
         inputs[name] = {"sha256": artifacts[name].sha256, "fingerprint": artifacts[name].fingerprint}
-    engine = engines.identity(*stage.engine(plan)) if stage.engine else None
+    named = stage.engine(plan)
+    engine = engines.identity(*named) if named else None
     return Recipe(stage.name, stage.version, engine, stage.params(plan), inputs)
 
 
 def files(stage: Stage, plan: Plan) -> tuple[str, ...]:
     """Names of the model files that the stage's engine needs."""
-    return engines.info(*stage.engine(plan)).file_names if stage.engine else ()
+    named = stage.engine(plan)
+    return engines.info(*named).file_names if named else ()

@@ -1,6 +1,6 @@
-"""Loads what every task needs once in the scheduler, before it forks its workers.
+"""Loads what every task needs once in the scheduler or a Celery worker, before it forks.
 
-Airflow imports this module in every component; only the scheduler's workers run tasks. A task child that
+Airflow imports this module in every component; only what these two fork runs tasks. A task child that
 finds its modules loaded starts in some 20 ms instead of two to four seconds. `avatarlab_ops.preload` says
 what is loaded, and why nothing with a thread. Code that changes is seen after `avatarlab down` and `up`.
 """
@@ -28,7 +28,7 @@ def preload() -> None:
             print(f"avatarlab: {name} is not preloaded: {error}", file=sys.stderr)
 
 
-if sys.argv[1:2] == ["scheduler"]:
+if sys.argv[1:2] == ["scheduler"] or sys.argv[1:3] == ["celery", "worker"]:
     preload()
 
 __all__: list[str] = []

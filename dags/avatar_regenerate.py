@@ -50,7 +50,10 @@ with DAG(
     def batch(number: int) -> None:
         """One batch of items."""
         chain(*(
-            BatchOperator(group=group, batch=number, pool=pool, max_active_tis_per_dag=SHARES[pool])
+            BatchOperator(
+                group=group, batch=number, pool=pool, queue=graph.group_queue(group),
+                max_active_tis_per_dag=SHARES[pool],
+            )
             for group, pool in graph.GROUP_POOLS.items()
         ))  # fmt: skip
 

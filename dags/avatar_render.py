@@ -29,8 +29,10 @@ with DAG(
     },
 ) as dag:
     tasks = {
-        name: OPERATORS.get(name, StageOperator)(stage=name, pool=graph.BY_NAME[name].pool)
-        for name in graph.STAGES
+        stage.name: OPERATORS.get(stage.name, StageOperator)(
+            stage=stage.name, pool=stage.pool, queue=graph.queue(stage)
+        )
+        for stage in map(graph.BY_NAME.__getitem__, graph.STAGES)
     }
     for name, task in tasks.items():
         task << [tasks[before] for before in graph.before(name)]

@@ -21,7 +21,11 @@ from avatarlab_ops.home import root_folder
 
 
 @click.command()
-def up() -> None:
+@click.option(
+    "--workers", type=click.IntRange(min=0, max=64),
+    help="Celery workers that run the tasks, over Redis; 0: the scheduler runs them. Kept until named anew.",
+)  # fmt: skip
+def up(workers: int | None = None) -> None:
     """Start the stores and Airflow, and print the address and the login once everything is healthy.
 
     The demo's picture is put into the bucket of inputs: it stands in the README's and the form's examples.
@@ -29,7 +33,7 @@ def up() -> None:
     from avatarlab_ops.embedded import control
 
     folder = home()
-    state = control.up(folder, lambda line: click.echo(f"  {line}"))
+    state = control.up(folder, lambda line: click.echo(f"  {line}"), workers)
     upload_file(known_stores(), root_folder() / "demo" / "astronaut.png", "demo/astronaut.png")
     click.echo(login(folder, state.address))
 

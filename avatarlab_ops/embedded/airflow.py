@@ -18,6 +18,7 @@ from string import Template
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from avatarlab_ops import environment as variables
+from avatarlab_ops.embedded import servers
 from avatarlab_ops.embedded.server import private_folder, write_private
 from avatarlab_ops.errors import InvariantBroken, TransientError
 from avatarlab_ops.home import root_folder
@@ -45,6 +46,7 @@ class Site:
     state: Path
     host: str
     port: int
+    workers: int = 0  # Celery workers; 0: the scheduler runs the tasks itself
     root: Path = field(default_factory=project_root)
 
     @property
@@ -73,6 +75,7 @@ def render_config(site: Site) -> str:
         host=site.host,
         port=site.port,
         address=site.address,
+        executor="CeleryExecutor" if site.workers else "LocalExecutor",
     )
 
 
@@ -144,17 +147,24 @@ def _connection(conn_type: str, url: str) -> str:
     return json.dumps({key: value for key, value in fields.items() if value})
 
 
+def _celery(broker_url: str, metadata: str) -> dict[str, str]:
+    """Where Celery's messages and results are: results in Airflow's own database, to survive the broker."""
+    return {"AIRFLOW__CELERY__BROKER_URL": broker_url, "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{metadata}"}
+
+
 def environment(site: Site, settings: Settings) -> dict[str, str]:
     """Environment of every Airflow part: the same keys for all, the stores' connections, our settings."""
     bin_folder = str(Path(sys.executable).parent)
-    metadata = urlsplit(metadata_dsn(settings))._replace(scheme="postgresql+psycopg2")
+    metadata = urlunsplit(urlsplit(metadata_dsn(settings))._replace(scheme="postgresql+psycopg2"))
+    celery = _celery(servers.broker_url(site.state), metadata) if site.workers else {}
     return {
         **os.environ,
+        **celery,
         **_keys(site),
         **connections(settings),
         "AIRFLOW_HOME": str(site.home),
         "AIRFLOW_CONFIG": str(site.home / "airflow.cfg"),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": urlunsplit(metadata),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata,
         "AVATARLAB_HOME": str(site.state),
         "AVATARLAB_ROOT": str(site.root),
         "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}",

@@ -85,23 +85,28 @@ def _any_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def up(home: Path, say: Callable[[str], None]) -> State:
+def up(home: Path, say: Callable[[str], None], workers: int | None = None) -> State:
     """Start the supervisor unless it runs, and return when every part is healthy.
 
-    `say` gets one line for each part that changes. Raises TransientError when a part does not come up.
+    `workers`: how many Celery workers run the tasks; 0: the scheduler does; None: as at the last start.
+    `say` gets one line for each part that changes. Raises TransientError when a part does not come up,
+    InputError when another number of workers runs.
     """
     home = home.resolve()
-    process = _start(home) if running(home) is None else None
-    return _until_healthy(home, process, say)
+    now = running(home)
+    if now and now.pid and workers not in (None, now.workers):
+        raise InputError(f"{now.workers} workers run, not {workers}: `avatarlab down` first")
+    count = read_state(home).get("workers", 0) if workers is None else workers
+    return _until_healthy(home, None if now else _start(home, count), say)
 
 
-def _start(home: Path) -> subprocess.Popen[bytes]:
+def _start(home: Path, workers: int) -> subprocess.Popen[bytes]:
     site, note = choose_site(home)
     private_folder(home)
     private_folder(site.logs)
     with (site.logs / "supervisor.log").open("ab") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", SUPERVISOR, str(home), site.host, str(site.port), note],
+            [sys.executable, "-m", SUPERVISOR, str(home), site.host, str(site.port), str(workers), note],
             start_new_session=True, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
         )  # fmt: skip
     _started[:] = [known for known in _started if known.poll() is None] + [process]

@@ -1,4 +1,4 @@
-"""One process that keeps the stores and Airflow's four parts running, from `avatarlab up` to `down`.
+"""One process that keeps the stores, Airflow's parts and its workers running, from `avatarlab up` to `down`.
 
 It holds a lock for life (two supervisors on one state folder are impossible), writes what it knows to
 `supervisor.json`, and wakes for signals, for exited children and every few seconds for a look at the health.
@@ -26,7 +26,7 @@ from typing import Any
 
 import psutil
 
-from avatarlab_ops.embedded import airflow, servers
+from avatarlab_ops.embedded import airflow, servers, workers
 from avatarlab_ops.embedded.server import private_folder, write_private
 from avatarlab_ops.embedded.sessions import (
     cpu_seconds,
@@ -68,6 +68,7 @@ class Part:
     """One Airflow process and its history."""
 
     name: str
+    words: list[str]  # of its `airflow` command
     env: dict[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
@@ -82,7 +83,7 @@ class Part:
         """Start the process in a session of its own, so that everything it forks can be found again."""
         with self.log.open("ab") as stream:
             self.process = subprocess.Popen(
-                airflow.command(self.name, *_EXTRA_WORDS.get(self.name, [])),
+                airflow.command(*self.words),
                 env=self.env, cwd=self.env["AIRFLOW_HOME"], start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
             )  # fmt: skip
@@ -118,6 +119,7 @@ class State:
 
     pid: int
     address: str
+    workers: int = 0
     phase: str = "starting"
     parts: dict[str, str] = field(default_factory=dict)
     sessions: dict[str, int] = field(default_factory=dict)  # part -> its session id, to sweep after a kill
@@ -149,7 +151,8 @@ class Supervisor:
 
     def __init__(self, site: airflow.Site, note: str = "") -> None:
         self.site = site
-        self.state = State(os.getpid(), site.address, note=note)
+        self.state = State(os.getpid(), site.address, site.workers, note=note)
+        self.workers = workers.names(site.workers)
         self.parts: list[Part] = []
         self.orphaned: set[int] = set()  # sessions whose leader died
         self.wakeups = Wakeups()
@@ -170,15 +173,17 @@ class Supervisor:
             self._stop()
 
     def _start(self) -> None:
-        settings = servers.ensure(self.site.state)
+        settings = servers.ensure(self.site.state, broker=bool(self.workers))
         objects(settings).ensure_buckets()
         objects(settings).check_writes()
         self.state.parts["stores"] = "healthy"
         self._publish()
         env = airflow.prepare(self.site, settings)
         self.state.parts["database"] = "healthy"
-        for name in PARTS:
-            self.parts.append(Part(name, env, self.site.logs / f"{name}.log"))
+        commands = {name: [name, *_EXTRA_WORDS.get(name, [])] for name in PARTS}
+        commands |= {name: workers.words(name, env["AIRFLOW_HOME"]) for name in self.workers}
+        for name, words in commands.items():
+            self.parts.append(Part(name, words, env, self.site.logs / f"{name}.log"))
             self.parts[-1].start()
         self._publish()
 
@@ -194,8 +199,11 @@ class Supervisor:
             if part.process is None and time.monotonic() >= part.not_before:
                 part.start()
         self._reap()
-        self._judge(_health(self.site.address))
+        self._judge(_health(self.site.address) | self._workers_health())
         self._publish()
+
+    def _workers_health(self) -> dict[str, Any]:
+        return workers.health(servers.broker_url(self.site.state), self.workers) if self.workers else {}
 
     def _has_space(self) -> bool:
         """Whether the disk takes writes; while it does not, nothing is started anew: that would only kill."""
@@ -208,7 +216,7 @@ class Supervisor:
 
     def _mend_stores(self) -> None:
         try:
-            servers.ensure(self.site.state)
+            servers.ensure(self.site.state, broker=bool(self.workers))
         except (AvatarlabError, OSError) as error:
             self.state.parts["stores"] = "unhealthy"
             log.error("stores: %s", error)
@@ -231,7 +239,7 @@ class Supervisor:
                 if part.hangs(known):
                     log.error("%s hangs: not healthy for %.0f s; killed", part.name, now - part.healthy_at)
                     signal_session(part.process.pid, signal.SIGKILL)
-        values = {name: self.state.parts.get(name) for name in ("stores", *PARTS)}.values()
+        values = {name: self.state.parts.get(name) for name in ("stores", *PARTS, *self.workers)}.values()
         if all(value == "healthy" for value in values) and "disk" not in self.state.parts:
             self.state.phase = "healthy"
         elif self.state.phase == "healthy":
@@ -284,7 +292,7 @@ def _write_state(path: Path, content: str) -> None:
 
 
 def _is_healthy(report: Mapping[str, Any], part: str) -> bool:
-    return (report.get(PARTS[part]) or {}).get("status") == "healthy"
+    return (report.get(PARTS.get(part, part)) or {}).get("status") == "healthy"
 
 
 def _health(address: str) -> dict[str, Any]:
@@ -341,8 +349,8 @@ def held(home: Path, patience_s: float = 0.0) -> Iterator[bool]:
 
 
 def main() -> int:
-    """`python -m avatarlab_ops.embedded.supervisor HOME HOST PORT NOTE`."""
-    home, host, port, note = sys.argv[1:]
+    """`python -m avatarlab_ops.embedded.supervisor HOME HOST PORT WORKERS NOTE`."""
+    home, host, port, count, note = sys.argv[1:]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     # `running()` takes this lock for a moment to see whether it is free: that is no reason to give up.
@@ -350,7 +358,7 @@ def main() -> int:
         if not free:
             log.info("another supervisor runs on %s", home)
             return 0
-        supervisor = Supervisor(airflow.Site(Path(home), host, int(port)), note)
+        supervisor = Supervisor(airflow.Site(Path(home), host, int(port), int(count)), note)
         supervisor.run()
         return 1 if supervisor.state.error else 0
 

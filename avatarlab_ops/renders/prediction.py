@@ -39,7 +39,8 @@ class Work:
 
 def work(stage: Stage, plan: Plan, speech_s: float) -> Work:
     """The work of a stage for a video of `speech_s` seconds."""
-    engine = stage.engine(plan)[1] if stage.engine else ""
+    named = stage.engine(plan)
+    engine = named[1] if named else ""
     amount = stage.work(plan, speech_s)
     return Work(stage.name, engine, amount.side_px, amount.units, stage.usual_s)
 

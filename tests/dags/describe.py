@@ -19,6 +19,7 @@ def main() -> None:
     tasks = {
         task.task_id: {
             "pool": task.pool,
+            "queue": task.queue,
             "pool_slots": task.pool_slots,
             "trigger_rule": str(task.trigger_rule.value),
             "retries": task.retries,

@@ -88,6 +88,8 @@ def test_model_stages_queue_for_the_gpu_and_others_for_the_cpu(dag: Json) -> Non
     pools = {name: task["pool"] for name, task in dag["tasks"].items()}
     gpu = {"speech", "matte", "lipsync"}
     assert pools == {name: "gpu" if name in gpu else "cpu" for name in GRAPH}
+    queues = {name: task["queue"] for name, task in dag["tasks"].items() if name in gpu}
+    assert queues == {"speech": "gpu", "matte": "gpu", "lipsync": "gpu_large"}  # DiffDub holds two slots
     assert {task["pool_slots"] for task in dag["tasks"].values()} == {1}  # memory is the lease's business
 
 

@@ -87,6 +87,7 @@ def test_dockerfile_runs_as_an_ordinary_user_and_copies_no_secret() -> None:
 
 
 def test_template_renders_to_a_configuration_without_secrets(tmp_path: Path) -> None:
+    assert "executor = CeleryExecutor" in render_config(Site(tmp_path, "127.0.0.1", 8123, workers=2))
     text = render_config(Site(tmp_path, "127.0.0.1", 8123))
     config = configparser.RawConfigParser()
     config.read_string(text)

@@ -12,6 +12,7 @@ import httpx
 import psutil
 import psycopg
 import pymongo
+import redis
 from pymongo.errors import PyMongoError
 
 # Data, assignments and administration, as SeaweedFS's parts and S3 serve them; {object} is an existing one.
@@ -59,6 +60,8 @@ def obtained(port: Port, an_object: str) -> list[str]:
         return list(_from_mongo(port))
     if port.program.startswith("postgres"):
         return list(_from_postgres(port))
+    if port.program.startswith("valkey"):
+        return list(_from_redis(port))
     return [*_from_http(port, an_object), *_from_grpc(port)]
 
 
@@ -97,6 +100,13 @@ def _channels(port: Port, target: str) -> Iterator[tuple[str, grpc.Channel]]:
         certificate = ssl.get_server_certificate((port.host, port.number), timeout=WAIT_S)
         trusting = grpc.ssl_channel_credentials(root_certificates=certificate.encode())
         yield "gRPC over TLS", grpc.secure_channel(target, trusting)
+
+
+def _from_redis(port: Port) -> Iterator[str]:
+    with redis.Redis(host=port.host, port=port.number, socket_timeout=WAIT_S) as client:
+        for words in (("PING",), ("INFO",), ("KEYS", "*"), ("SET", "mine", "1"), ("CONFIG", "GET", "*")):
+            with contextlib.suppress(redis.RedisError):
+                yield f"Redis {port.number}: {words} {client.execute_command(*words)}"
 
 
 def _from_mongo(port: Port) -> Iterator[str]:
