@@ -24,7 +24,7 @@ Pool = Literal["cpu", "gpu"]
 Queue = Literal["cpu", "gpu", "gpu_large"]  # of workers with no device, with one slot of a device, with more
 Aspect = Literal["video", "voice", "lips", "matte", "timing"]
 QUEUES: tuple[Queue, ...] = get_args(Queue)
-FACE_ENGINE = "landmarker"  # the only one; a request names none
+ONLY: dict[Kind, str] = {"face": "landmarker", "watermark": "perth"}  # a request names none of these
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)  # what people may judge of a video
 
 
@@ -78,7 +78,7 @@ class Stage:
         """(kind, name) of the engine that it runs for this plan, None: it needs none."""
         if self.kind is None:
             return None
-        return self.kind, FACE_ENGINE if self.kind == "face" else str(getattr(plan.engines, self.kind))
+        return self.kind, ONLY.get(self.kind) or str(getattr(plan.engines, self.kind))
 
     def wanted(self, plan: Plan) -> bool:
         """Whether a render of this plan has use for the stage."""
@@ -171,7 +171,7 @@ LIPSYNC = Stage(
 )  # fmt: skip
 COMPOSITE = Stage(
     name="composite", version="6", params=_composite, after=("speech", "face", "matte", "lipsync"),
-    sources=("avatar", "backdrop"), engine=lambda _: ("watermark", "perth"), group="finish",
+    sources=("avatar", "backdrop"), kind="watermark", group="finish",
     work=_encoded, usual_s=0.04,
     measures=_facts("duration_s", "frames", "fps", "width", "height", "lip_gap_r", "lip_lag_ms"),
 )  # fmt: skip

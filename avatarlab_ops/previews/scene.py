@@ -72,9 +72,10 @@ def _beginning(plan: Plan, most_s: float) -> FootageSpec:
 def _refuse_slow(kind: Kind, plan: Plan) -> None:
     for name in STAGES[kind]:
         stage = BY_NAME[name]
-        if stage.engine is None or not stage.wanted(plan):
+        named = stage.engine(plan)
+        if named is None or not stage.wanted(plan):
             continue
-        engine = engines.info(*stage.engine(plan))
+        engine = engines.info(*named)
         if engine.cuda:
             raise EngineUnavailable(
                 f"engines.{engine.kind}: there is no {kind} with {engine.name}, which needs a GPU and its "
