@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from avatarlab_ops.engines import weights
 
 HZ = 8000
-SURE = 0.55  # from here on the mark is there; unmarked speech reaches 0.31
+SURE = 0.55  # from here on the mark is there; of 16 unmarked clips one reached 0.64, sped up, the others 0.44
 FILE = "perth_net_250000.pth.tar"
 Array = NDArray[np.float32]
 _FFT, _HOP, _BANDS = 512, 80, 128  # 64 ms, 10 ms, 2 kHz
 _AS_AT_32_KHZ = 4.0  # a spectrum's magnitudes grow with the samples in its window
 _FLOOR_DB, _RANGE_DB = -180.0, 195.0
-_STRENGTH = np.float32(0.6)  # of the published residual, which costs 0.15 of DNSMOS; this costs 0.05
+_STRENGTH = np.float32(0.6)  # of the published residual: DNSMOS fell by 0.15 at 1, 0.07 at 0.7, 0.04 at 0.5
 _SOUND = 0.05  # mean level of a frame that is more than digital silence
 _SLOPE = np.float32(0.01)  # of the leaky ReLU
 _WIDTH = 256
