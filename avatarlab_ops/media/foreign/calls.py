@@ -17,7 +17,7 @@ from avatarlab_ops.media.foreign.link import Link
 from avatarlab_ops.media.probe import Limits, MediaInfo
 from avatarlab_ops.media.sniff import Kind
 
-LOOK_WAIT_S = 120.0
+LOOK_WAIT_S = 600.0  # a busy machine is no fault of the file: CPU_S bounds the work, this ends what sleeps
 OPEN_WAIT_S = 1200.0  # footage whose key pictures lie far apart is copied once when it is opened
 _INFO = TypeAdapter(MediaInfo)
 _CREDENTIALS = TypeAdapter(Credentials)
