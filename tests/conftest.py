@@ -33,8 +33,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneSiteSched
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares the Airflow comes first: it is the longest part, and mostly waits."""
-    items.sort(key=lambda item: not item.nodeid.startswith(SITE) or item.nodeid.startswith(OWN_SITE))
+    """What runs through an Airflow comes first: it takes longest, and mostly waits."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SITE))
 
 
 @pytest.fixture(scope="session", autouse=True)

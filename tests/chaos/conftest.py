@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "e2e"))
-from running_site import Site, running, surrounded_by
+from kit.running_site import Site, running, surrounded_by
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from running_site import AVATAR, Site, request
+from kit.running_site import AVATAR, Site, request
 from test_kill import check_artifacts, tasks, wait
 
 from avatarlab_ops import pipeline

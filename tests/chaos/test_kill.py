@@ -12,7 +12,7 @@ import av
 import psutil
 import pytest
 from kit.eventually import eventually
-from running_site import Site, request
+from kit.running_site import Site, request
 
 from avatarlab_ops.embedded import control, servers
 from avatarlab_ops.embedded.sessions import members

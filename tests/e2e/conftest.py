@@ -1,14 +1,14 @@
-"""One running Airflow for the session."""
+"""One running Airflow for all tests here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from running_site import Site, running, surrounded_by
+from kit.running_site import Site, running, surrounded_by
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     users = {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,anna:user,vera:viewer"}
     with running(tmp_path_factory.mktemp("site") / ".avatarlab", **users) as found:

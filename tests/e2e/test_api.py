@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from kit.eventually import eventually
-from running_site import Site, request
+from kit.running_site import Site, request
 
 from avatarlab_ops.embedded.supervisor import read_state
 from avatarlab_ops.errors import InputError

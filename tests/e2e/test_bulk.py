@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from running_site import AVATAR, Site, avatarlab
+from kit.running_site import AVATAR, Site, avatarlab
 
 from avatarlab_ops.cli.client import BULK_DAG
 from avatarlab_ops.request import split_reference

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from kit.consented import consented
 from kit.eventually import eventually
-from running_site import AVATAR, ROOT, Site, avatarlab, request, running
+from kit.running_site import AVATAR, ROOT, Site, avatarlab, request, running
 
 from avatarlab_ops.cli.client import BULK_DAG
 from avatarlab_ops.request import split_reference

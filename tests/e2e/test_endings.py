@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from kit.eventually import eventually
-from running_site import Site, avatarlab, request
+from kit.running_site import Site, avatarlab, request
 
 from avatarlab_ops.renders.status import RenderStatus
 

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from kit.eventually import eventually
-from running_site import Site, request
+from kit.running_site import Site, request
 
 from avatarlab_ops import pipeline
 from avatarlab_ops.renders import status

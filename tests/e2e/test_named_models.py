@@ -16,7 +16,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from kit import small_e_models
-from running_site import Site, request
+from kit.running_site import Site, request
 from unit.lipsync import tiny_diffdub
 
 from avatarlab_ops.cli import main

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 import sqlalchemy as sa
-from running_site import AVATAR, ROOT, Site
+from kit.running_site import AVATAR, ROOT, Site
 
 from avatarlab_ops.cli.client import BULK_DAG
 from avatarlab_ops.embedded import servers

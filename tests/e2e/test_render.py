@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import httpx
 import pytest
-from running_site import Site, avatarlab, request
+from kit.running_site import Site, avatarlab, request
 
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.renders import status
@@ -18,7 +18,7 @@ from avatarlab_ops.request import split_reference
 from avatarlab_ops.stores.objects import objects
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def first(site: Site) -> str:
     """Run id of the session's first published render."""
     run_id = site.client.submit(request(idempotency_key="first"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kit.eventually import eventually
-from running_site import Site, request
+from kit.running_site import Site, request
 
 from avatarlab_ops.renders import status
 from avatarlab_ops.stores.catalog import tables as m

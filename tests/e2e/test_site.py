@@ -14,7 +14,7 @@ import httpx
 import pytest
 from kit import anonymous
 from kit.eventually import eventually
-from running_site import Site
+from kit.running_site import Site
 
 from avatarlab_ops.embedded import control
 from avatarlab_ops.embedded.supervisor import read_state

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from running_site import AVATAR, Site
-from test_site import FLAGS
+from kit.running_site import AVATAR, Site
+
+from .test_site import FLAGS
 
 if TYPE_CHECKING:
     from playwright.sync_api import FrameLocator, Page
