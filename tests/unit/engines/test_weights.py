@@ -31,7 +31,7 @@ def test_every_file_is_installed_and_verifies(name: str) -> None:
 
 @pytest.mark.parametrize("name", [file.name for file in weights.all_pinned()])
 def test_every_file_records_its_licence_and_what_follows(name: str) -> None:
-    assert weights.pinned(name).licence in {"Apache-2.0", "GPL-3.0"}
+    assert weights.pinned(name).licence in {"Apache-2.0", "GPL-3.0", "MIT"}
     assert weights.pinned(name).consequence
 
 
