@@ -162,7 +162,10 @@ class _Planner:
     def run(self) -> Outline:
         """Check everything, then keep it unless the run is a dry one."""
         from avatarlab_ops.stores.catalog import bulk
+        from avatarlab_ops.trust import inputs
 
+        files = {"file": self.asked.file, "template": self.asked.template}
+        inputs.check_open(self.db, files, self.caller)
         text = self._template_text()
         if self.asked.file is None and not self.asked.dry_run:
             bulk.choose_alone(self.db)

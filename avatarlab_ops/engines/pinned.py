@@ -27,7 +27,7 @@ class PinnedFile:
     consequence: str
 
 
-_APACHE = "free to use, change and redistribute with the licence text and notices"
+_PERMISSIVE = "free to use, change and redistribute with the licence text and notices"
 
 _FILES = (
     PinnedFile(
@@ -51,7 +51,7 @@ _FILES = (
         size=3_758_596,
         sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
         licence="Apache-2.0",
-        consequence=_APACHE,
+        consequence=_PERMISSIVE,
     ),
     PinnedFile(
         name="hibari.onnx",
@@ -61,7 +61,7 @@ _FILES = (
         size=7_936_868,
         sha256="5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8",
         licence="Apache-2.0",
-        consequence=_APACHE,
+        consequence=_PERMISSIVE,
     ),
     PinnedFile(
         name="selfie_segmentation.tflite",
@@ -71,7 +71,7 @@ _FILES = (
         size=249_505,
         sha256="9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
         licence="Apache-2.0",
-        consequence=_APACHE,
+        consequence=_PERMISSIVE,
     ),
     PinnedFile(
         name="perth_net_250000.pth.tar",
@@ -81,7 +81,7 @@ _FILES = (
         size=37_429_684,
         sha256="a15bce457ebc53ce5e6c9c3f11df78cf7ee2bf9cdab0a798902135b4c4027670",
         licence="MIT",
-        consequence=_APACHE,
+        consequence=_PERMISSIVE,
     ),
 )
 PINNED: dict[str, PinnedFile] = {file.name: file for file in _FILES}

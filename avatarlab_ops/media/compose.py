@@ -191,6 +191,7 @@ class _Clock:
 
     @contextmanager
     def running(self, kind: str) -> Iterator[None]:
+        """Count the seconds of this work."""
         began = time.perf_counter()
         try:
             yield

@@ -6,7 +6,7 @@ operator or another system, is everybody's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -56,9 +56,14 @@ def closed(db: Session, uris: Iterable[str], caller: str) -> set[str]:
 
 def check_use(db: Session, request: AvatarRequest, caller: str) -> None:
     """Raise ReferenceRefused, naming field and object, for one that others brought and did not share."""
-    named = {f"{where}.uri": uri for where in NAMING if (uri := getattr(request, where).uri)}
-    refused = closed(db, named.values(), caller)
-    for where, uri in named.items():
+    check_open(db, {f"{where}.uri": getattr(request, where).uri for where in NAMING}, caller)
+
+
+def check_open(db: Session, named: Mapping[str, str | None], caller: str) -> None:
+    """The same of any fields (field to reference); one that names nothing is right."""
+    given = {where: uri for where, uri in named.items() if uri}
+    refused = closed(db, given.values(), caller)
+    for where, uri in given.items():
         if uri in refused:
             raise ReferenceRefused(
                 f"{where}: {uri} was uploaded by somebody else, who has not shared it; "

@@ -11,6 +11,8 @@ import pytest
 from kit.consented import consented
 
 from avatarlab_ops import pipeline
+from avatarlab_ops.bulk.contract import BulkRequest
+from avatarlab_ops.bulk.planning import plan
 from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.settings import Settings
 
@@ -111,9 +113,23 @@ def test_what_somebody_uploads_is_theirs_until_they_share_it(api: Server, stores
     assert own not in [one["uri"] for one in api.client.get("/avatars").json()]
     with pytest.raises(ReferenceRefused, match=r"avatar\.uri: .* not shared it"):
         pipeline.submit(stores, asked, run_id="by-airflow", caller="ben")
-    api.name = "anna"
     upload_id = "-".join(own.rsplit("/", 2)[1:])
+    # Who knows the digest has not the file.
+    claimed = api.client.post(
+        f"/uploads/{upload_id}/complete?shared=true"
+    )  # knowing the digest is not enough
+    assert claimed.json()["code"] == "not_uploaded"
+    assert api.client.post("/verifications", json={"uri": own}).json()["code"] == "reference_refused"
+    api.name = "anna"
     assert api.client.post(f"/uploads/{upload_id}/complete?shared=true").is_success
     api.name = "ben"
     assert own in [one["uri"] for one in api.client.get("/avatars").json()]
     assert api.order(asked, "ben-2").status_code == 202
+
+
+def test_rows_that_somebody_uploads_are_theirs_too(api: Server, stores: Settings) -> None:
+    rows = uploaded(api, b"script,avatar.uri\nHi.,s3://inputs/a.png\n", "rows.csv").json()["uri"]
+    asked = BulkRequest(file=rows, dry_run=True)
+    with pytest.raises(ReferenceRefused, match=r"file: .*/rows\.csv was uploaded by somebody else"):
+        plan(stores, asked, bulk_id="bens", caller="ben")
+    assert plan(stores, asked, bulk_id="annas", caller="anna").problems == 1

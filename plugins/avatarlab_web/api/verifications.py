@@ -47,14 +47,17 @@ class Verification(BaseModel):
 
 
 @router.post("/verifications")
-def verify(held: Held, _who: Author, stores: Stores) -> Verification:
+def verify(held: Held, who: Author, stores: Stores) -> Verification:
     """Say what an uploaded file is: published here, changed since, known by its sound or mark, or foreign."""
     from avatarlab_ops.media.probe import Limits
+    from avatarlab_ops.stores.catalog import transaction
     from avatarlab_ops.stores.objects import objects
     from avatarlab_ops.trust import inputs
     from avatarlab_ops.trust.verify import verify as look
 
     bucket, key = inputs.place(stores, held.uri, "uri")
+    with transaction(stores.pg_dsn) as db:
+        inputs.check_open(db, {"uri": held.uri}, who.name)
     with TemporaryDirectory() as folder:
         path = Path(folder) / PurePosixPath(key).name
         objects(stores).download(bucket, key, path, sha256=None, max_bytes=Limits().max_bytes)

@@ -55,12 +55,17 @@ def bulk(request: Request, who: Viewer, stores: Stores) -> Response:
 @router.post("/bulk/files")
 def keep(pasted: Pasted, who: Author, stores: Stores) -> Response:
     """Keep what was pasted where a bulk run reads it."""
+    from avatarlab_ops.stores.catalog import transaction
     from avatarlab_ops.stores.objects import objects
+    from avatarlab_ops.trust import inputs
 
     who.require("bulk author")
     content = pasted.text.encode()
     key = f"uploads/{hashlib.sha256(content).hexdigest()[:12]}/pasted.{pasted.kind}"
-    return JSONResponse({"uri": objects(stores).put_if_absent(stores.bucket_inputs, key, content).uri}, 201)
+    uri = objects(stores).put_if_absent(stores.bucket_inputs, key, content).uri
+    with transaction(stores.pg_dsn) as db:
+        inputs.own(db, uri, who.name, shared=False)
+    return JSONResponse({"uri": uri}, 201)
 
 
 @router.get("/bulk/{bulk_id}")
