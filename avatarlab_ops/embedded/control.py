@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -93,11 +94,13 @@ def up(home: Path, say: Callable[[str], None], workers: int | None = None) -> St
     InputError when another number of workers runs.
     """
     home = home.resolve()
+    before = read_state(home)
     now = running(home)
     if now and now.pid and workers not in (None, now.workers):
         raise InputError(f"{now.workers} workers run, not {workers}: `avatarlab down` first")
-    count = read_state(home).get("workers", 0) if workers is None else workers
-    return _until_healthy(home, None if now else _start(home, count), say)
+    count = before.get("workers", 0) if workers is None else workers
+    ending = now is not None and now.phase == "failed"  # its lock is free in a moment
+    return _until_healthy(home, _start(home, count) if now is None or ending else None, say, before)
 
 
 def _start(home: Path, workers: int) -> subprocess.Popen[bytes]:
@@ -113,15 +116,18 @@ def _start(home: Path, workers: int) -> subprocess.Popen[bytes]:
     return process
 
 
-def _until_healthy(home: Path, process: subprocess.Popen[bytes] | None, say: Callable[[str], None]) -> State:
+def _until_healthy(
+    home: Path, process: subprocess.Popen[bytes] | None, say: Callable[[str], None], before: dict[str, Any]
+) -> State:
+    """Follow `process`, or whichever supervisor runs; `before`: the state that an earlier one had left."""
     said: dict[str, str] = {}
     deadline = time.monotonic() + START_S
-    started = process is not None
     while time.monotonic() < deadline:
         if process and process.poll() is not None:
             process = None  # it failed and said so, or another `up` was faster: its supervisor is followed
-        state = State(**known) if (known := read_state(home)) else None
-        failed = state is not None and state.phase == "failed" and started
+        known = read_state(home)
+        state = State(**known) if known else None
+        failed = state is not None and state.phase == "failed" and known != before
         if state and (failed or (state.pid == process.pid if process else psutil.pid_exists(state.pid))):
             if state.note and "note" not in said:
                 say(state.note)
