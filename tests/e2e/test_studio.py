@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from kit.running_site import AVATAR, Site
@@ -83,7 +83,15 @@ def test_a_portrait_is_added_with_its_consent_and_speaks(
     studio.get_by_label("What should be said?").fill(SAID)
     studio.get_by_label("Quality").select_option("360p")
     studio.get_by_text("of work").wait_for()
+    first_frame = studio.get_by_alt_text("The first frame of the video")
+    assert first_frame.evaluate("picture => picture.decode().then(() => picture.naturalHeight)") == 480
+    studio.get_by_text("What will be said").click()
+    assert studio.locator("#reading").inner_text() == SAID
     keep(page, "make")
+    studio.get_by_role("button", name="Hear the first sentence").click()
+    draft = studio.locator("[data-canvas] video")
+    draft.wait_for()
+    page.wait_for_function("video => video.videoHeight === 360", arg=draft.element_handle())
     studio.get_by_role("button", name="Make the video").click()
     studio.get_by_role("heading", name="Progress").wait_for()
     moving = studio.locator("[data-live] .steps")
@@ -98,6 +106,22 @@ def test_a_portrait_is_added_with_its_consent_and_speaks(
     assert video.evaluate("video => video.textTracks[0].cues.length") > 0
     keep(page, "video")
     assert "/avatarlab/videos/" in page.url  # an address that can be sent to somebody
+
+
+def test_a_file_is_recognised_by_its_bytes(
+    page: Page, studio: FrameLocator, site: Site, tmp_path: Path
+) -> None:
+    file = tmp_path / "found.mp4"
+    with page.expect_download() as coming:
+        studio.get_by_role("link", name="Video", exact=True).click()
+    coming.value.save_as(file)
+    back = page.url
+    studio.get_by_role("link", name="Verify").click()
+    studio.get_by_label("Video, poster or captions").set_input_files(file)
+    studio.get_by_role("button", name="Look at it").click()
+    studio.get_by_role("heading", name="Published here").wait_for()
+    studio.get_by_text("It is not withdrawn.").wait_for()
+    page.goto(back)
 
 
 def test_feedback_is_kept(studio: FrameLocator) -> None:
@@ -144,3 +168,23 @@ def test_a_failed_video_says_why_within_two_clicks(page: Page, studio: FrameLoca
     studio.get_by_text("Choose another avatar").wait_for()
     page.goto(f"{site.address}/dags/avatar_render/runs/{run_id}/plugin/video")
     studio.get_by_text("nobody-at-all.png does not exist").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(page: Page, site: Site, scheme: Literal["light", "dark"]) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.emulate_media(color_scheme=scheme)
+    for name in (
+        "videos",
+        "make",
+        "bulk",
+        "queue",
+        "people",
+        "impact?kind=engine&value=viseme_warp",
+        "verify",
+    ):
+        page.goto(f"{site.address}/avatarlab/{name}")
+        found = Axe().run(page).response["violations"]
+        serious = [one["help"] for one in found if one["impact"] in ("serious", "critical")]
+        assert not serious, f"{name}: {serious}"
