@@ -17,7 +17,7 @@ from kit.running_site import AVATAR, Site
 from .test_site import FLAGS
 
 if TYPE_CHECKING:
-    from playwright.sync_api import FrameLocator, Page
+    from playwright.sync_api import FrameLocator, Page, Route
 
 SAID = "Hello from the Studio."
 PLAYED = "video => video.currentTime > 0.3 && video.getVideoPlaybackQuality().totalVideoFrames > 3"
@@ -71,6 +71,21 @@ def test_the_pages_follow_airflows_theme(page: Page, studio: FrameLocator) -> No
     studio.get_by_role("heading", name="Videos").wait_for()
     dark = "html => html.classList.contains('dark')"
     assert studio.locator("html").evaluate(dark) == page.locator("html").first.evaluate(dark)
+
+
+def test_a_form_waits_for_its_script(page: Page, studio: FrameLocator) -> None:
+    """A click that nobody answers yet would be lost, and the page seem broken."""
+    held: list[Route] = []
+    page.route("**/static/make.js", held.append)
+    with page.expect_request("**/static/make.js"):
+        studio.get_by_role("link", name="Make a video").first.click()
+    form = studio.locator("#make")
+    form.wait_for()
+    assert form.evaluate("form => form.inert")
+    page.unroute("**/static/make.js")
+    held.pop().continue_()
+    studio.get_by_role("button", name="Add a portrait or clip").click()
+    studio.get_by_role("button", name="Close", exact=True).click()
 
 
 def test_a_portrait_is_added_with_its_consent_and_speaks(

@@ -45,3 +45,4 @@ form?.addEventListener("submit", (event) => {
   attempt(begin);
 });
 $("#check")?.addEventListener("click", () => form.reportValidity() && attempt(check));
+if (form) form.inert = false; // until here nobody would have answered a click

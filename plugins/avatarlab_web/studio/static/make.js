@@ -255,5 +255,7 @@ document.addEventListener("click", (event) => {
 $("#draft").addEventListener("click", draft);
 const tongues = new Intl.DisplayNames([document.documentElement.lang], { type: "language" });
 for (const one of form.language?.options ?? []) one.textContent = tongues.of(one.value);
+form.inert = false; // until here nobody would have answered a click
+form.script.focus({ preventScroll: true });
 if (location.hash === "#upload") $("#upload").showModal();
 changed();

@@ -1,4 +1,5 @@
 // What every page needs: times in the reader's zone, live parts, dialogs, calls of the API.
+// It is loaded before the page's body, so that no click comes before who answers it.
 "use strict";
 const $ = (selector, within = document) => within.querySelector(selector);
 const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -122,6 +123,8 @@ document.addEventListener("submit", (event) => {
     judge(event.target);
   }
 });
-localise();
-$$("[data-live]").forEach(follow);
-$$("[data-refresh]").forEach(refresh);
+document.addEventListener("DOMContentLoaded", () => {
+  localise();
+  $$("[data-live]").forEach(follow);
+  $$("[data-refresh]").forEach(refresh);
+});
