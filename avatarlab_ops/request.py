@@ -237,10 +237,11 @@ class Output(Part):
         title="Aspect",
         description="source keeps the avatar's own; fit says how the others are filled.",
     )
-    resolution: Literal["360p", "480p", "720p", "1080p"] = Field(
+    resolution: Literal["360p", "480p", "720p", "1080p", "1440p", "2160p"] = Field(
         default="720p",
         title="Resolution",
-        description="Pixels of the shorter side: 720p is 1280 x 720 at 16:9 and 720 x 1280 at 9:16.",
+        description="Pixels of the shorter side: 720p is 1280 x 720 at 16:9 and 720 x 1280 at 9:16; 2160p is "
+        "4K.",
     )
     fit: Literal["person", "cover", "contain"] | None = Field(
         default=None,

@@ -10,7 +10,7 @@ from avatarlab_ops.plan import Look, Source, footage_spec, picture
 from avatarlab_ops.request import Background, Output
 
 ASPECTS = st.sampled_from(["16:9", "9:16", "1:1", "4:5", "source"])
-RESOLUTIONS = st.sampled_from(["360p", "480p", "720p", "1080p"])
+RESOLUTIONS = st.sampled_from(["360p", "480p", "720p", "1080p", "1440p", "2160p"])
 KEPT = Background()
 SIDES = st.integers(64, 8000)
 
@@ -23,6 +23,8 @@ SIDES = st.integers(64, 8000)
         ("1:1", "360p", (360, 360)),
         ("4:5", "1080p", (1080, 1350)),
         ("16:9", "480p", (854, 480)),
+        ("16:9", "1440p", (2560, 1440)),
+        ("9:16", "2160p", (2160, 3840)),
         ("source", "720p", (512, 512)),
     ],
 )
