@@ -9,8 +9,10 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
+from wcwidth import iter_graphemes, wcswidth
 
 from avatarlab_ops.engines.base import Alpha, Frame
+from avatarlab_ops.media import lettering
 from avatarlab_ops.timeline import Timeline, Word
 
 # BBC and Netflix subtitle guidelines agree on these within a little.
@@ -41,7 +43,9 @@ class Caption:
 
 
 def captions(timeline: Timeline, *, line_chars: int = LINE_CHARS) -> list[Caption]:
-    """Cut the words into captions of at most two lines of 42 characters, 1 to 6 s where the speech allows.
+    """Cut the words into captions of at most two lines of 42 cells, 1 to 6 s where the speech allows.
+
+    A letter takes a cell, a Chinese or Japanese one two, a mark above or below another none (UAX 11).
 
     Among all ways to cut, the one of least cost: few captions, breaks at the ends of sentences and clauses,
     none hurried. A word longer than a line is broken. For narrow pictures see `line_chars_for`.
@@ -63,11 +67,23 @@ def _broken(word: Word, line_chars: int) -> Iterator[Word]:
 
     Two neighbours are together longer than a line, so that no line ever joins them with a space.
     """
-    count = -(-len(word.text) // line_chars) or 1
-    for n in range(count):
-        start, end = (len(word.text) * i // count for i in (n, n + 1))
+    letters = list(iter_graphemes(word.text))
+    count = -(-_cells(word.text) // line_chars) or 1
+    while any(_cells(piece) > line_chars for piece in _parts(letters, count)):
+        count += 1
+    for n, piece in enumerate(_parts(letters, count)):
         began, ended = (word.start_s + (word.end_s - word.start_s) * i / count for i in (n, n + 1))
-        yield word.model_copy(update={"text": word.text[start:end], "start_s": began, "end_s": ended})
+        yield word.model_copy(update={"text": piece, "start_s": began, "end_s": ended})
+
+
+def _parts(letters: Sequence[str], count: int) -> list[str]:
+    edges = [len(letters) * n // count for n in range(count + 1)]
+    return ["".join(letters[start:end]) for start, end in pairwise(edges)]
+
+
+def _cells(text: str) -> int:
+    """How wide a text is, in Latin letters."""
+    return max(wcswidth(text), 0)
 
 
 def line_chars_for(width: int, height: int) -> int:
@@ -97,7 +113,7 @@ def _fits(group: Sequence[Word], joiner: str, line_chars: int) -> bool:
     if group[-1].end_s - group[0].start_s > MAX_S or group[1].start_s - group[0].end_s > _PAUSE_S:
         return False
     lines = _lines([word.text for word in group], joiner, line_chars)
-    return len(lines) <= 2 and max(map(len, lines)) <= line_chars
+    return len(lines) <= 2 and max(map(_cells, lines)) <= line_chars
 
 
 def _cost(group: Sequence[Word]) -> float:
@@ -110,10 +126,10 @@ def _cost(group: Sequence[Word]) -> float:
 
 def _lines(texts: list[str], joiner: str, line_chars: int) -> tuple[str, ...]:
     whole = joiner.join(texts)
-    if len(whole) <= line_chars or len(texts) == 1:
+    if _cells(whole) <= line_chars or len(texts) == 1:
         return (whole,)
     splits = [(joiner.join(texts[:i]), joiner.join(texts[i:])) for i in range(1, len(texts))]
-    return min(splits, key=lambda pair: max(len(pair[0]), len(pair[1])))
+    return min(splits, key=lambda pair: max(map(_cells, pair)))
 
 
 def to_srt(items: Sequence[Caption]) -> str:
@@ -178,28 +194,19 @@ class Overlay:
 
 
 def draw_caption(lines: Sequence[str], width: int, height: int) -> Overlay:
-    """White text with a dark outline, centred in the lower safe area, smaller where the picture is narrow.
-
-    Rubik, the font inside OpenCV, knows Latin, Cyrillic, Greek and (by its fallback) Chinese and Japanese.
-    """
-    font = cv2.FontFace("sans")
+    """White text with a dark outline, centred in the lower safe area, smaller where the picture is narrow."""
     size = max(8, round(_FONT_HEIGHT * min(height, width * 1.2)))
-    widest = max(text_width(line, font, size, _WEIGHT) for line in lines)
+    widest = max(lettering.width(line, size, _WEIGHT) for line in lines)
     size = max(6, min(size, int(size * (1 - 2 * _SAFE) * width / max(widest, 1))))
     step, outline = round(size * 1.3), max(1, round(size * 0.09))
     tall = step * len(lines) + 2 * outline
-    mask = np.zeros((tall, width, 3), np.uint8)
+    mask = np.zeros((tall, width), np.uint8)
     for n, line in enumerate(lines):
-        x = (width - text_width(line, font, size, _WEIGHT)) // 2
-        cv2.putText(mask, line, (x, outline + n * step + size), (255, 255, 255), font, size, _WEIGHT)
+        x = (width - lettering.width(line, size, _WEIGHT)) // 2
+        lettering.draw(mask, line, (x, outline + n * step + size), size, _WEIGHT)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * outline + 1, 2 * outline + 1))
-    edge = cv2.GaussianBlur(cv2.dilate(mask[..., 0], kernel), (0, 0), max(0.5, outline / 3))
+    edge = cv2.GaussianBlur(cv2.dilate(mask, kernel), (0, 0), max(0.5, outline / 3))
     top = max(0, round(height * (1 - _SAFE)) - tall)
     shown = min(tall, height - top)
-    return Overlay(top, mask[:shown], np.maximum(edge, mask[..., 0])[:shown])
-
-
-def text_width(text: str, font: cv2.FontFace, size: int, weight: int) -> int:
-    """Pixels from the left to the right end of a line of text."""
-    _, _, width, _ = cv2.getTextSize((1, 1), text, (0, 0), font, size, weight)
-    return int(width)
+    white = np.repeat(mask[:shown, :, None], 3, axis=2)
+    return Overlay(top, white, np.maximum(edge, mask)[:shown])

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from avatarlab_ops.engines.base import Frame
-from avatarlab_ops.media.captions import Overlay, text_width
+from avatarlab_ops.media import lettering
+from avatarlab_ops.media.captions import Overlay
 from avatarlab_ops.request import AI_LABEL
 
 SHOWN_S, EVERY_S = 5.0, 30.0  # the icon shows at the start of each half minute
@@ -26,41 +27,41 @@ def icon_shows(time_s: float) -> bool:
 def icon(width: int, height: int) -> Overlay:
     """The sign and its words on a dark plate in the upper left corner of a picture of this size."""
     tall = max(16, round(_ICON_HEIGHT * min(width, height)))
-    edge, font, size = tall // 2, cv2.FontFace("sans"), round(tall * 0.5)
+    edge, size = tall // 2, round(tall * 0.5)
     sign = _sign(tall)
-    wide = sign.shape[1] + text_width(_WORDS, font, size, _WEIGHT) + tall // 2
+    wide = sign.shape[1] + lettering.width(_WORDS, size, _WEIGHT) + tall // 2
     drawn = np.zeros((tall, width, 3), np.uint8)
     alpha = np.zeros((tall, width), np.uint8)
     _plate(alpha[:, edge : edge + wide], round(255 * _DARKNESS), tall // 4)
     drawn[alpha > 0] = _DARK
     drawn[:, edge : edge + sign.shape[1]] = np.maximum(drawn[:, edge : edge + sign.shape[1]], sign)
     left = edge + sign.shape[1] + tall // 8
-    cv2.putText(drawn, _WORDS, (left, round(tall * 0.68)), (_WHITE,) * 3, font, size, _WEIGHT)
+    lettering.draw(drawn, _WORDS, (left, round(tall * 0.68)), size, _WEIGHT)
     return Overlay(edge, drawn, np.maximum(alpha, np.where(drawn[..., 0] > _DARK, drawn[..., 0], 0)))
 
 
 def end_card(width: int, height: int) -> Frame:
     """RGB uint8 [height, width, 3]: the sign above `AI_LABEL`, white on dark."""
     card = np.full((height, width, 3), _DARK, np.uint8)
-    sign, font = _sign(round(_CARD_HEIGHT * min(width, height))), cv2.FontFace("sans")
+    sign = _sign(round(_CARD_HEIGHT * min(width, height)))
     top, left = height // 2 - sign.shape[0], (width - sign.shape[1]) // 2
     card[top : top + sign.shape[0], left : left + sign.shape[1]] = sign
     size = round(0.06 * min(width, height))
-    size = min(size, int(size * 0.9 * width / text_width(AI_LABEL, font, size, _WEIGHT)))
-    left = (width - text_width(AI_LABEL, font, size, _WEIGHT)) // 2
-    cv2.putText(card, AI_LABEL, (left, height // 2 + 2 * size), (_WHITE,) * 3, font, size, _WEIGHT)
+    size = min(size, int(size * 0.9 * width / lettering.width(AI_LABEL, size, _WEIGHT)))
+    left = (width - lettering.width(AI_LABEL, size, _WEIGHT)) // 2
+    lettering.draw(card, AI_LABEL, (left, height // 2 + 2 * size), size, _WEIGHT)
     return card
 
 
 def _sign(tall: int) -> Frame:
     """The letters in a frame, white on dark, as tall as is asked and as wide as they need."""
-    font, size = cv2.FontFace("sans"), round(tall * 0.5)
-    letters, margin, line = text_width(_SIGN, font, size, _WEIGHT), round(tall * 0.18), max(1, tall // 18)
+    size = round(tall * 0.5)
+    letters, margin, line = lettering.width(_SIGN, size, _WEIGHT), round(tall * 0.18), max(1, tall // 18)
     wide = letters + 4 * margin
     drawn = np.full((tall, wide, 3), _DARK, np.uint8)
     corners = (margin, margin), (wide - margin, tall - margin)
     cv2.rectangle(drawn, *corners, (_WHITE,) * 3, line, cv2.LINE_AA)
-    cv2.putText(drawn, _SIGN, (2 * margin, round(tall * 0.68)), (_WHITE,) * 3, font, size, _WEIGHT)
+    lettering.draw(drawn, _SIGN, (2 * margin, round(tall * 0.68)), size, _WEIGHT)
     return drawn
 
 

@@ -173,12 +173,25 @@ def _check_weights(settings: Settings, chosen: list[EngineInfo]) -> None:
 
 def _script(request: AvatarRequest, language: str) -> Script:
     script = request.script
-    return sentences(
+    spoken = sentences(
         script if isinstance(script, str) else [(line.text, line.pause_s) for line in script],
         engine=request.engines.speech,
         language=language,
         script_format=request.script_format,
     )
+    if request.captions == "burned":
+        _check_letters(" ".join(one.text for one in spoken.sentences))
+    return spoken
+
+
+def _check_letters(text: str) -> None:
+    from avatarlab_ops.media import lettering
+
+    if unknown := lettering.unknown(text):
+        raise RequestInvalid(
+            f"captions: no font for burned captions has the letters {unknown[:20]!r}; "
+            "choose sidecar, whose reader brings its own"
+        )
 
 
 def _backdrop(settings: Settings, request: AvatarRequest, folder: Path, seen: Seen) -> Source | None:

@@ -1,0 +1,91 @@
+"""Text as pixels: by OpenCV where its font knows the letters, by HarfBuzz where a script joins them.
+
+Rubik, the font inside OpenCV, knows Latin, Cyrillic, Greek and (by its fallback) Chinese, Japanese. Arabic,
+Hebrew, Devanagari, Thai and Georgian are set in FiraGO by Pillow, which follows the bidirectional algorithm
+(Unicode Standard Annex 9).
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import unicodedata
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from avatarlab_ops.engines.base import Alpha
+
+_SHAPED = {"ARABIC", "HEBREW", "DEVANAGARI", "THAI", "GEORGIAN"}
+_SMALLER = 0.88  # FiraGO's letters are taller than Rubik's of the same size
+_RTL = ("R", "AL")  # classes of the Unicode bidirectional algorithm
+
+
+def width(text: str, size: int, weight: int) -> int:
+    """Pixels from the left to the right end of a line, `size` pixels high, as bold as `weight` (100-900)."""
+    text = _shown(text)
+    if _is_shaped(text):
+        return round(_firago(size).getlength(text, direction=_direction(text)))
+    _, _, wide, _ = cv2.getTextSize((1, 1), text, (0, 0), cv2.FontFace("sans"), size, weight)
+    return int(wide)
+
+
+def draw(picture: NDArray[np.uint8], text: str, at: tuple[int, int], size: int, weight: int) -> None:
+    """Draw a white line into uint8 [h, w] or [h, w, 3], its baseline starting `at` (x, y). FiraGO is bold."""
+    text = _shown(text)
+    if not _is_shaped(text):
+        cv2.putText(picture, text, at, (255, 255, 255), cv2.FontFace("sans"), size, weight)
+        return
+    drawn = Image.fromarray(picture)
+    ImageDraw.Draw(drawn).text(at, text, "white", _firago(size), anchor="ls", direction=_direction(text))
+    picture[:] = np.asarray(drawn)
+
+
+def unknown(text: str) -> str:
+    """The letters of a text that no font here has, each once."""
+    letters = (one for one in dict.fromkeys(text) if unicodedata.category(one).startswith("L"))
+    return "".join(one for one in letters if _unknown(one))
+
+
+def _shown(text: str) -> str:
+    """Without signs that no font here has, such as emoji: a question mark in their place would be read."""
+    return "".join(one for one in text if not _unknown(one))
+
+
+@functools.lru_cache(maxsize=4096)
+def _script(letter: str) -> str:
+    return unicodedata.name(letter, "").split(" ")[0]
+
+
+def _is_shaped(text: str) -> bool:
+    return any(_script(one) in _SHAPED for one in text)
+
+
+def _direction(text: str) -> str:
+    """Of the paragraph: that of its first strong letter (rules P2 and P3)."""
+    kinds = (unicodedata.bidirectional(one) for one in text)
+    return "rtl" if next((kind for kind in kinds if kind in (*_RTL, "L")), "L") in _RTL else "ltr"
+
+
+@functools.lru_cache(maxsize=8)
+def _firago(size: int) -> ImageFont.FreeTypeFont:
+    from pymupdf_fonts import FiraGO_Bold
+
+    file = io.BytesIO(FiraGO_Bold.fontbuffer)
+    return ImageFont.truetype(file, max(1, round(size * _SMALLER)), layout_engine=ImageFont.Layout.RAQM)
+
+
+@functools.lru_cache(maxsize=4096)
+def _unknown(letter: str) -> bool:
+    """Whether OpenCV would draw its question mark for what is none, and FiraGO is not asked."""
+    if letter == "?" or letter.isspace() or letter.isascii() or _script(letter) in _SHAPED:
+        return False
+    return bool(np.array_equal(_pixels(letter), _pixels("?")))
+
+
+def _pixels(letter: str) -> Alpha:
+    mask = np.zeros((48, 96), np.uint8)
+    cv2.putText(mask, letter, (8, 36), (255, 255, 255), cv2.FontFace("sans"), 32, 400)
+    return mask

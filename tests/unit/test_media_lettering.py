@@ -1,0 +1,69 @@
+"""Burned letters are those of the script, joined and ordered as it asks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wcwidth import wcswidth
+
+from avatarlab_ops.media import lettering
+from avatarlab_ops.media.captions import captions
+from avatarlab_ops.timeline import Timeline, Word
+
+BOLD = 550
+HELLO = {
+    "hi": "नमस्ते दुनिया", "ar": "مرحبا بالعالم", "he": "שלום עולם", "th": "สวัสดีชาวโลก", "ka": "გამარჯობა",
+    "zh": "你好世界", "ja": "こんにちは世界", "ru": "Привет, мир", "el": "Γειά", "de": "Größe",
+}  # fmt: skip
+
+
+def drawn(text: str) -> np.ndarray:
+    mask = np.zeros((160, 900), np.uint8)
+    lettering.draw(mask, text, (20, 110), 80, BOLD)
+    return mask
+
+
+@pytest.mark.parametrize("language", HELLO)
+def test_letters_of_each_script_are_drawn_within_their_width(language: str) -> None:
+    text = HELLO[language]
+    columns = np.flatnonzero(drawn(text).any(axis=0))
+    assert abs(columns.max() - columns.min() - lettering.width(text, 80, BOLD)) <= 20
+    assert not np.array_equal(drawn(text), drawn("?" * len(text)))
+    assert lettering.unknown(text) == ""
+
+
+def test_arabic_letters_are_joined_from_right_to_left() -> None:
+    assert lettering.width("ببب", 80, BOLD) < 0.8 * 3 * lettering.width("ب", 80, BOLD)
+    tall = drawn("لا ب").any(axis=1).argmax()  # the alef, which is said first, is the taller
+    columns = np.flatnonzero(drawn("لا ب")[tall])
+    assert columns.min() > 20 + lettering.width("لا ب", 80, BOLD) / 2
+
+
+def test_devanagari_marks_stand_where_they_are_read() -> None:
+    assert lettering.width("क्ष", 80, BOLD) < 0.8 * (2 * lettering.width("क", 80, BOLD))  # one conjunct
+    whole, bare = drawn("कि"), drawn("क")  # the vowel stands before its consonant
+    assert not np.array_equal(whole[:, : 20 + 30], bare[:, : 20 + 30])
+
+
+def test_a_sign_without_a_glyph_is_no_question_mark() -> None:
+    assert np.array_equal(drawn("so \U000133e4"), drawn("so "))
+    assert lettering.unknown("Wann? தமிழ் \U000133e4") == "தமழ\U000133e4"
+
+
+@given(
+    st.lists(
+        st.sampled_from(["你好世界", "これはとても長い文です" * 3, "नमस्ते", "ok"]), min_size=1, max_size=12
+    )
+)
+def test_wide_letters_take_two_cells_and_marks_none(texts: list[str]) -> None:
+    words = tuple(
+        Word(start_s=n * 0.5, end_s=n * 0.5 + 0.4, text=text, sentence=0) for n, text in enumerate(texts)
+    )
+    spoken = Timeline(
+        duration_s=len(texts) * 0.5, sample_rate=24_000, language="ja-JP", words=words, phones=(), visemes=()
+    )
+    lines = [line for caption in captions(spoken, line_chars=20) for line in caption.lines]
+    assert max(wcswidth(line) for line in lines) <= 20
+    assert "".join(lines) == "".join(texts)
