@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup voices demo test chaos fuzz up down check bench bench-models bench-catalog
+.PHONY: setup voices demo test chaos fuzz up down check bench bench-models bench-catalog bench-api
 
 setup: ## make or repair .venv from uv.lock
 	@$(PYTHON) -m tools.setup
@@ -43,3 +43,6 @@ bench-models: setup ## the named models: frames a second and error beside their 
 
 bench-catalog: setup ## the records at 1e3 to 1e6 published videos: lineage, impact, the write path, housekeeping
 	@$(BIN)/python -m benchmarks.catalog
+
+bench-api: setup ## create and list beside Airflow's own dagRuns; the list at 1e6 renders
+	@$(BIN)/python -m benchmarks.api
