@@ -44,14 +44,15 @@ def _known(db: Session, request: AvatarRequest, caller: str) -> Ordered | None:
     return Ordered(records.newest_render(db, known.id).id, replayed=True)
 
 
-def place(settings: Settings, request: AvatarRequest, *, caller: str) -> Ordered:
+def place(settings: Settings, request: AvatarRequest, *, caller: str, callback: str | None = None) -> Ordered:
     """Order a render under its idempotency key, which is required; of two at once one is `replayed`.
 
-    Raises KeyReused when the caller used the key for another request. What was ordered before is found by
+    `callback`: an address that is told of its end. Raises KeyReused when the caller used the key for another
+    request, RequestInvalid where nothing signs what the callback is sent. What was ordered before is found by
     `placed`, what can be refused at once is refused by `estimate`.
     """
     from avatarlab_ops import events
-    from avatarlab_ops.stores import outbox
+    from avatarlab_ops.stores import outbox, webhooks
     from avatarlab_ops.stores.catalog import records, transaction
 
     if request.idempotency_key is None:
@@ -65,5 +66,7 @@ def place(settings: Settings, request: AvatarRequest, *, caller: str) -> Ordered
         if render_id == fresh:
             order = {"render_id": fresh, "conf": request.canonical(), "caller": caller}
             outbox.post(db, records.RUNS, run_id, order, fresh)
+            if callback is not None:
+                webhooks.call_back(db, fresh, caller, callback)
             events.tell(db, settings, fresh, Event.ACCEPTED)
     return Ordered(render_id, replayed=render_id != fresh)

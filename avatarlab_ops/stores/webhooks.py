@@ -19,7 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from avatarlab_ops.errors import ReferenceRefused
+from avatarlab_ops.errors import ReferenceRefused, RequestInvalid
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import Event
 from avatarlab_ops.stores.catalog import records
@@ -46,8 +46,8 @@ class Attempt:
     number: int  # of the attempt, from 1
 
 
-def add(db: Session, url: str, caller: str, *, everybody: bool) -> m.WebhookEndpoint:
-    """A new endpoint, told of its caller's renders, or of everybody's."""
+def add(db: Session, url: str | None, caller: str, *, everybody: bool) -> m.WebhookEndpoint:
+    """A new endpoint, told of its caller's renders, or of everybody's; without `url`: see `call_back`."""
     made = m.WebhookEndpoint(
         id=uuid.uuid4().hex[:12], url=url, caller=caller, everybody=everybody, secret=_secret()
     )
@@ -75,17 +75,42 @@ def find(db: Session, endpoint_id: str) -> m.WebhookEndpoint:
     return found
 
 
+def callbacks_of(db: Session, caller: str) -> m.WebhookEndpoint | None:
+    """The endpoint that signs what is sent to the `callback_url` of a caller's orders."""
+    mine = sa.and_(m.WebhookEndpoint.caller == caller, m.WebhookEndpoint.url.is_(None))
+    return db.scalars(sa.select(m.WebhookEndpoint).where(mine)).first()
+
+
+def call_back(db: Session, render_id: str, caller: str, url: str) -> None:
+    """Have one address told of one render. Raises RequestInvalid where nothing would sign the message."""
+    signer = callbacks_of(db, caller)
+    if signer is None:
+        raise RequestInvalid(
+            "callback_url: nothing signs messages to it yet; POST /webhooks without a url, once, and keep "
+            "the secret of the answer"
+        )
+    db.add(m.WebhookCallback(render_id=render_id, endpoint_id=signer.id, url=url))
+
+
 def hear(db: Session, _settings: Settings, render: m.Render, event: Event, _files: object) -> None:
-    """Write what each endpoint is to be told: `render.EVENT`, of what ends a render and after it."""
+    """Write what each address is to be told: `render.EVENT`, of what ends a render and after it."""
     if event not in TOLD:
         return
     request = records.request_of(db, render)
-    heard = sa.or_(m.WebhookEndpoint.everybody, m.WebhookEndpoint.caller == request.caller)
-    for endpoint in db.scalars(
-        sa.select(m.WebhookEndpoint).where(heard, m.WebhookEndpoint.disabled_at.is_(None))
-    ):
+    for endpoint_id, url in _listening(db, render, request):
         message = _message(render, request, event)
-        db.add(m.WebhookDelivery(id=f"msg_{uuid.uuid4().hex}", endpoint_id=endpoint.id, payload=message))
+        db.add(
+            m.WebhookDelivery(id=f"msg_{uuid.uuid4().hex}", endpoint_id=endpoint_id, url=url, payload=message)
+        )
+
+
+def _listening(db: Session, render: m.Render, request: m.Request) -> list[tuple[str, str]]:
+    """(endpoint, address) of everybody who is to hear of a render."""
+    heard = sa.or_(m.WebhookEndpoint.everybody, m.WebhookEndpoint.caller == request.caller)
+    able = db.scalars(sa.select(m.WebhookEndpoint).where(heard, m.WebhookEndpoint.disabled_at.is_(None)))
+    listening = [(endpoint.id, endpoint.url) for endpoint in able if endpoint.url is not None]
+    callback = db.get(m.WebhookCallback, render.id)
+    return [*listening, (callback.endpoint_id, callback.url)] if callback else listening
 
 
 def _message(render: m.Render, request: m.Request, event: Event) -> Json:
@@ -121,7 +146,7 @@ def claim(db: Session, limit: int) -> list[Attempt]:
     for delivery, endpoint in db.execute(query):
         delivery.attempts, delivery.next_at = delivery.attempts + 1, records.now() + CLAIM
         body = json.dumps(delivery.payload, separators=(",", ":")).encode()
-        claimed.append(Attempt(delivery.id, endpoint.url, _signing(endpoint), body, delivery.attempts))
+        claimed.append(Attempt(delivery.id, delivery.url, _signing(endpoint), body, delivery.attempts))
     return claimed
 
 
@@ -161,8 +186,8 @@ def settle(db: Session, attempt: Attempt, status: int | None, told: str, *, late
     else:
         wait_s = max(DELAYS_S[attempt.number - 1], later_s)
         delivery.next_at = records.now() + timedelta(seconds=wait_s * (1 + secrets.randbelow(100) / 1000))
-    if status == GONE:
-        endpoint = find(db, delivery.endpoint_id)
+    endpoint = find(db, delivery.endpoint_id)
+    if status == GONE and endpoint.url is not None:  # a callback is for one render; others are still heard
         endpoint.disabled_at, endpoint.disabled_reason = records.now(), "it answered 410 Gone"
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -24,8 +26,8 @@ from .api_server import Server, serving
 class Receiver(ThreadingHTTPServer):
     """Keeps what it is sent, and answers as it is told to; 0: not at all."""
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__((address, port), _Handler)
         self.status = 200
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.let_go = threading.Event()
@@ -56,13 +58,21 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
+    with listening("127.0.0.1") as server:
+        yield server
+
+
+@contextmanager
+def listening(address: str, port: int = 0) -> Iterator[Receiver]:
+    with Receiver(address, port) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield server
-        server.let_go.set()
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.let_go.set()
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture
@@ -170,6 +180,88 @@ def test_a_private_network_is_not_reached_by_whatever_name(
     with transaction(stores.pg_dsn) as db:
         errors = db.scalars(sa.select(m.WebhookDelivery.last_error)).all()
     assert all("private network" in str(error) for error in errors), errors
+
+
+def test_an_order_may_name_an_address_of_its_own_that_is_told_signed_like_any_other(
+    api: Server, stores: Settings, portrait: str, receiver: Receiver
+) -> None:
+    asked = {"script": "Call me.", "avatar": {"uri": portrait}, "callback_url": receiver.url}
+    unsigned = api.order(asked, "unsigned")
+    assert (unsigned.status_code, unsigned.json()["code"]) == (422, "request_invalid")
+    assert "POST /webhooks without a url" in unsigned.json()["detail"]
+
+    hook = api.client.post("/webhooks", json={}).json()
+    assert api.client.post("/webhooks", json={}).json()["code"] == "webhook_exists"
+    told = api.order(asked, "called-back").json()
+    assert "callback_url" not in told["request"]
+    cancelled(api, stores, portrait, "without-a-callback")
+    pipeline.cancel(stores, told["id"], "enough")
+    receiver.status = 410
+    assert send(stores) == 1
+    ((headers, body),) = receiver.got
+    assert Webhook(hook["secret"]).verify(body, headers)["data"]["id"] == told["id"]
+    (delivery,) = api.client.get(f"/webhooks/{hook['id']}/deliveries").json()
+    assert (delivery["url"], delivery["last_status"]) == (receiver.url, 410)
+    assert delivery["given_up_at"]
+    assert api.client.get("/webhooks").json()[0]["disabled_at"] is None  # one address is gone, not all
+
+
+def test_a_callback_into_a_private_network_is_not_made(
+    api: Server, stores: Settings, portrait: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AVATARLAB_WEBHOOK_NETWORKS")
+    hook = api.client.post("/webhooks", json={}).json()
+    asked = {"script": "Call me.", "avatar": {"uri": portrait}, "callback_url": receiver.url}
+    pipeline.cancel(stores, api.order(asked, "called-inside").json()["id"], "enough")
+    assert send(stores) == 1
+    (delivery,) = api.client.get(f"/webhooks/{hook['id']}/deliveries").json()
+    assert (receiver.got, delivery["attempts"]) == ([], 1)
+    assert "private network" in delivery["last_error"]
+
+
+class Resolver:
+    """A name server under an attacker: each look-up of `trap.example` is answered by the next answer."""
+
+    def __init__(self, *answers: tuple[str, ...]) -> None:
+        self.answers, self.asked, self.real = list(answers), 0, socket.getaddrinfo
+
+    def __call__(self, host: Any, port: Any, *rest: Any, **named: Any) -> Any:
+        if host not in ("trap.example", b"trap.example"):
+            return self.real(host, port, *rest, **named)
+        answer = self.answers[min(self.asked, len(self.answers) - 1)]
+        self.asked += 1
+        return [entry for address in answer for entry in self.real(address, port, *rest, **named)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "reached"),
+    [
+        ([("127.0.0.2",), ("127.0.0.1",)], ["127.0.0.2"]),
+        ([("127.0.0.1",), ("127.0.0.2",)], []),
+        ([("127.0.0.2", "127.0.0.1")], []),
+    ],
+)
+def test_a_name_that_resolves_otherwise_the_next_moment_reaches_no_private_network(
+    api: Server,
+    stores: Settings,
+    portrait: str,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: list[tuple[str, ...]],
+    reached: list[str],
+) -> None:
+    monkeypatch.setenv("AVATARLAB_WEBHOOK_NETWORKS", "127.0.0.2/32")  # the public address of this test
+    resolver = Resolver(*answers)
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    with listening("127.0.0.2") as public, listening("127.0.0.1", public.server_port) as private:
+        hook = api.client.post("/webhooks", json={"url": f"http://trap.example:{public.server_port}/"}).json()
+        cancelled(api, stores, portrait, f"rebound-{len(answers)}-{answers[0][0]}")
+        assert send(stores) == 1
+        assert private.got == []
+        assert ["127.0.0.2"] * len(public.got) == reached
+    assert resolver.asked == 1  # what is judged is what is connected to
+    (delivery,) = api.client.get(f"/webhooks/{hook['id']}/deliveries").json()
+    assert bool(delivery["delivered_at"]) is bool(reached), delivery
 
 
 def test_only_an_operator_hears_of_everybodys_renders(

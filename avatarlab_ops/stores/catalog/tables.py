@@ -329,11 +329,17 @@ class Outbox(Base):
 
 
 class WebhookEndpoint(Base):
-    """An address that is told what became of renders: its caller's, or everybody's."""
+    """An address that is told what became of renders: its caller's, or everybody's.
+
+    One without an address signs what its caller's orders have sent to their `callback_url`.
+    """
 
     __tablename__ = "webhook_endpoint"
+    __table_args__ = (
+        Index("uq_webhook_endpoint_callbacks", "caller", unique=True, postgresql_where=text("url IS NULL")),
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
-    url: Mapped[str]
+    url: Mapped[str | None]
     caller: Mapped[str]
     everybody: Mapped[bool]
     secret: Mapped[str]  # whsec_...
@@ -342,6 +348,17 @@ class WebhookEndpoint(Base):
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class WebhookCallback(Base):
+    """The address that one order wants told, and the endpoint that signs what is sent there."""
+
+    __tablename__ = "webhook_callback"
+    render_id: Mapped[str] = mapped_column(ForeignKey("render.id", ondelete="CASCADE"), primary_key=True)
+    endpoint_id: Mapped[str] = mapped_column(
+        ForeignKey("webhook_endpoint.id", ondelete="CASCADE"), index=True
+    )
+    url: Mapped[str]
 
 
 class WebhookDelivery(Base):
@@ -358,6 +375,7 @@ class WebhookDelivery(Base):
     endpoint_id: Mapped[str] = mapped_column(
         ForeignKey("webhook_endpoint.id", ondelete="CASCADE"), index=True
     )
+    url: Mapped[str]
     payload: Mapped[dict[str, Any]]
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     next_at: Mapped[datetime] = mapped_column(server_default=func.now())

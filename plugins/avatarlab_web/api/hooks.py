@@ -1,4 +1,8 @@
-"""Webhooks: an address of yours is told when a render is published, fails, is cancelled or withdrawn."""
+"""Webhooks: an address of yours is told when a render is published, fails, is cancelled or withdrawn.
+
+One without an address signs what is sent to the `callback_url` of its caller's orders: its secret is known
+before the first order, and nobody else's messages carry it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.stores import webhooks
 from avatarlab_ops.stores.catalog import tables, transaction
 from avatarlab_web.api.access import Author, Caller
-from avatarlab_web.api.problems import MISSING, Refusal
+from avatarlab_web.api.problems import ENDED, MISSING, Refusal
 from avatarlab_web.stores import Stores
 
 router = APIRouter(tags=["webhooks"])
@@ -22,7 +26,11 @@ router = APIRouter(tags=["webhooks"])
 class NewWebhook(BaseModel):
     """An address to tell."""
 
-    url: HttpUrl = Field(description="Public; an operator may allow private networks.")
+    url: HttpUrl | None = Field(
+        default=None,
+        description="Public; an operator may allow private networks. Left out: the secret signs what is sent "
+        "to the `callback_url` of your orders, one such webhook for each caller.",
+    )
     everybody: bool = Field(default=False, description="Renders of every caller; for operators.")
 
 
@@ -30,7 +38,7 @@ class Webhook(BaseModel):
     """An address that is told."""
 
     id: str
-    url: str
+    url: str | None = Field(description="None: for the `callback_url` of orders.")
     caller: str
     everybody: bool
     disabled_at: datetime | None
@@ -48,6 +56,7 @@ class Delivery(BaseModel):
     """A message to one address."""
 
     id: str
+    url: str
     payload: dict[str, Any]
     attempts: int
     next_at: datetime
@@ -58,13 +67,18 @@ class Delivery(BaseModel):
     created_at: datetime
 
 
-@router.post("/webhooks", status_code=201)
+@router.post("/webhooks", status_code=201, responses=ENDED)
 def create(asked: NewWebhook, who: Author, stores: Stores) -> Secret:
     """Have an address told, beginning now; the answer alone holds its secret."""
     if asked.everybody:
         who.require("operator")
     with transaction(stores.pg_dsn) as db:
-        made = webhooks.add(db, str(asked.url), who.name, everybody=asked.everybody)
+        if asked.url is None and (known := webhooks.callbacks_of(db, who.name)):
+            raise Refusal(
+                409, "webhook_exists", f"webhook {known.id} signs your callbacks; rotate its secret"
+            )
+        url = None if asked.url is None else str(asked.url)
+        made = webhooks.add(db, url, who.name, everybody=asked.everybody and url is not None)
         db.refresh(made)
         return Secret(**_columns(Secret, made))
 

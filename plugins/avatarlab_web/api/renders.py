@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, BackgroundTasks, Body, Header, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import Field, HttpUrl
 
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.request import AvatarRequest
@@ -31,9 +32,24 @@ Key = Annotated[
 ]
 
 
+class Order(AvatarRequest):
+    """A request, and who is to be told of its end."""
+
+    callback_url: HttpUrl | None = Field(
+        default=None,
+        description="Told once this render is published, has failed, is cancelled or withdrawn, as a webhook "
+        "is; signed with the secret of your webhook without a url.",
+    )
+
+    def request(self, key: str) -> AvatarRequest:
+        """What is to be made, under a key; whom to tell is no part of it."""
+        asked = self.model_dump(mode="json", exclude={"callback_url"})
+        return AvatarRequest.parse(asked | {"idempotency_key": key})
+
+
 @router.post("/renders", status_code=202, responses=ORDERING)
 def create(
-    asked: AvatarRequest,
+    asked: Order,
     who: Author,
     *,
     stores: Stores,
@@ -43,7 +59,7 @@ def create(
     key: Key = None,
 ) -> views.Accepted:
     """Order a render. Refused at once for all that is known without looking at a new object."""
-    return _order(stores, keyed(asked, key), who, request=request, response=response, background=background)
+    return _order(stores, asked, key, who, request=request, response=response, background=background)
 
 
 @router.post("/renders/{render_id}/regenerate", status_code=202, responses=ORDERING | MISSING)
@@ -61,16 +77,16 @@ def regenerate(
     """Order the same request again, with changes: null takes a field back to its default."""
     _, listed = look_up(stores, render_id)
     before = {name: value for name, value in listed.request.body.items() if name != "idempotency_key"}
-    asked = keyed(AvatarRequest.parse(merged(before, changes or {})), key)
-    return _order(stores, asked, who, request=request, response=response, background=background)
+    asked = Order.parse(merged(before, changes or {}))
+    return _order(stores, asked, key, who, request=request, response=response, background=background)
 
 
-def keyed(asked: AvatarRequest, key: str | None) -> AvatarRequest:
+def keyed(asked: Order, key: str | None) -> AvatarRequest:
     """The request under the key of the header, which may be a quoted string as RFC 8941 writes it."""
     given = needed_key(key or asked.idempotency_key)
     if given != (asked.idempotency_key or given):
         raise RequestInvalid("idempotency_key: differs from the header Idempotency-Key; give one of them")
-    return AvatarRequest.parse(asked.canonical() | {"idempotency_key": given})
+    return asked.request(given)
 
 
 def needed_key(key: str | None) -> str:
@@ -104,7 +120,8 @@ def merged(before: Any, changes: Any) -> Any:
 
 def _order(
     stores: Settings,
-    asked: AvatarRequest,
+    order: Order,
+    key: str | None,
     who: Caller,
     *,
     request: Request,
@@ -114,9 +131,10 @@ def _order(
     from avatarlab_ops.renders import orders
     from avatarlab_ops.renders.estimate import estimate
 
+    asked, callback = keyed(order, key), str(order.callback_url) if order.callback_url else None
     known = orders.placed(stores, asked, caller=who.name)
     foreseen = None if known else estimate(stores, asked, caller=who.name, looking=False)
-    ordered = known or orders.place(stores, asked, caller=who.name)
+    ordered = known or orders.place(stores, asked, caller=who.name, callback=callback)
     # After the answer; should this process die first, another begins the run.
     background.add_task(starting.start, stores, ordered.render_id)
     shown = show(stores, request, ordered.render_id)
