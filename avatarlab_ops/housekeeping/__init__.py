@@ -12,13 +12,14 @@ from avatarlab_ops.housekeeping.clean import CHORES as _CLEAN
 from avatarlab_ops.housekeeping.consents import ending
 from avatarlab_ops.housekeeping.ended import CHORES as _ENDED
 from avatarlab_ops.housekeeping.evict import CHORES as _EVICT
+from avatarlab_ops.housekeeping.inputs import CHORES as _INPUTS
 from avatarlab_ops.housekeeping.outputs import CHORES as _OUTPUTS
 from avatarlab_ops.housekeeping.weights import weights
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import lock
 
 # First what ends renders and videos: that decides what the rest may remove.
-CHORES = (*_ENDED, artifacts, *_OUTPUTS, weights, *_EVICT, *_CLEAN, ending)
+CHORES = (*_ENDED, artifacts, *_OUTPUTS, *_INPUTS, weights, *_EVICT, *_CLEAN, ending)
 
 __all__ = ["CHORES", "Alive", "Chore", "Rules", "keep_house"]
 

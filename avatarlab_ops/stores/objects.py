@@ -84,6 +84,16 @@ class Listed:
     modified_at: datetime
 
 
+@dataclass(frozen=True)
+class Begun:
+    """An upload in parts that is neither complete nor aborted."""
+
+    bucket: str
+    key: str
+    id: str
+    at: datetime
+
+
 @contextmanager
 def _mapped(bucket: str, key: str) -> Iterator[None]:
     where = f"s3://{bucket}/{key}"
@@ -311,6 +321,18 @@ class Objects:
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 for found in page.get("Contents", []):
                     yield Listed(found["Key"], found["Size"], found["LastModified"])
+
+    def begun(self, bucket: str) -> Iterator[Begun]:
+        """Every upload in parts that somebody began there and has not ended."""
+        with _mapped(bucket, ""):
+            for page in self.client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+                for found in page.get("Uploads", []):
+                    yield Begun(bucket, found["Key"], found["UploadId"], found["Initiated"])
+
+    def abort(self, begun: Begun) -> None:
+        """Drop an upload in parts, and the parts that have arrived."""
+        with _mapped(begun.bucket, begun.key):
+            self.client.abort_multipart_upload(Bucket=begun.bucket, Key=begun.key, UploadId=begun.id)
 
     def link(self, bucket: str, key: str, *, expires_s: int = 3600, save: bool = False) -> str:
         """Presigned address that anyone may read until it expires; with `save` a browser only saves it.

@@ -1,11 +1,12 @@
 """Which objects a request may name: those of the bucket of inputs, no proof of a consent, none of others'.
 
-What a caller uploads is their own until they share it. What lies in the bucket otherwise, put there by an
-operator or another system, is everybody's.
+What a caller uploads is their own until they share it, and nobody's until they complete it. What lies in the
+bucket otherwise, put there by an operator or another system, is everybody's.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
@@ -20,6 +21,8 @@ from avatarlab_ops.stores.objects import split_or_refuse
 
 NAMING = ("avatar", "background", "voice_sample")  # fields of a request that name an object
 OPERATORS = ("cli", "airflow", "clock")  # callers that have the machine: its command lines, its schedule
+UPLOADS = "uploads/"  # beneath it: whose (12 hex digits), what (64), and the file's name
+_UPLOADED = re.compile(rf"s3://[^/]+/{UPLOADS}[0-9a-f]{{12}}/[0-9a-f]{{64}}/[^/]+")
 FORMER_EVIDENCE = "consent/"  # where proofs lay before they had a bucket of their own
 
 
@@ -54,6 +57,12 @@ def closed(db: Session, uris: Iterable[str], caller: str) -> set[str]:
     return set(db.scalars(rows.having(sa.not_(theirs))))
 
 
+def incomplete(db: Session, uris: Iterable[str]) -> set[str]:
+    """Those of the objects that arrived by an upload which nobody has completed."""
+    arrived = {uri for uri in uris if _UPLOADED.fullmatch(uri)}
+    return arrived - set(db.scalars(sa.select(InputOwner.uri).where(InputOwner.uri.in_(arrived))))
+
+
 def check_use(db: Session, request: AvatarRequest, caller: str) -> None:
     """Raise ReferenceRefused, naming field and object, for one that others brought and did not share."""
     check_open(db, {f"{where}.uri": getattr(request, where).uri for where in NAMING}, caller)
@@ -62,8 +71,12 @@ def check_use(db: Session, request: AvatarRequest, caller: str) -> None:
 def check_open(db: Session, named: Mapping[str, str | None], caller: str) -> None:
     """The same of any fields (field to reference); one that names nothing is right."""
     given = {where: uri for where, uri in named.items() if uri}
-    refused = closed(db, given.values(), caller)
+    refused, left = closed(db, given.values(), caller), incomplete(db, given.values())
     for where, uri in given.items():
+        if uri in left:
+            raise ReferenceRefused(
+                f"{where}: {uri} is an upload that nobody completed; POST /uploads/{{id}}/complete first"
+            )
         if uri in refused:
             raise ReferenceRefused(
                 f"{where}: {uri} was uploaded by somebody else, who has not shared it; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -14,7 +15,9 @@ from avatarlab_ops import pipeline
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.planning import plan
 from avatarlab_ops.errors import ReferenceRefused
+from avatarlab_ops.housekeeping import Rules, keep_house
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.objects import objects, split_or_refuse
 
 from . import material
 from .api_server import Server, serving
@@ -68,9 +71,69 @@ def test_what_is_no_picture_is_refused_and_removed(api: Server) -> None:
     assert again.json()["code"] == "not_uploaded"
 
 
+def test_an_upload_that_nobody_completed_is_nobodys_and_is_swept(api: Server, stores: Settings) -> None:
+    picture = material.png(material.astronaut()[8:])
+    consented(stores, picture)
+    awaited = announced(api, picture, "left.png").json()
+    assert httpx.put(awaited["url"], content=picture, headers=awaited["headers"]).is_success
+    (key,) = [one for one in objects(stores).keys(stores.bucket_inputs) if one.endswith("/left.png")]
+    asked = {"script": "Whose is it?", "avatar": {"uri": f"s3://{stores.bucket_inputs}/{key}"}}
+    refused = api.client.post("/estimates", json=asked)
+    assert (refused.status_code, refused.json()["code"]) == (422, "reference_refused")
+    assert "nobody completed" in refused.text
+
+    whole = uploaded(api, material.png(material.astronaut()[12:]), "whole.png").json()["uri"]
+    client: Any = objects(stores).client
+    place = {"Bucket": stores.bucket_inputs, "Key": "uploads/in-parts.mov"}
+    part = client.create_multipart_upload(**place)["UploadId"]
+    client.upload_part(**place, UploadId=part, PartNumber=1, Body=b"x" * 1000)
+    keep_house(stores, apply=True)
+    assert objects(stores).head(stores.bucket_inputs, key), "it may still be completed"
+    done = {one.name: one.done for one in keep_house(stores, Rules(uploads=timedelta(0)), apply=True)}
+    assert done["uploads that were never completed"] == 1
+    assert done["uploads in parts that were left unfinished"] == 1
+    assert objects(stores).head(stores.bucket_inputs, key) is None
+    assert objects(stores).head(*split_or_refuse(whole))
+    assert not client.list_multipart_uploads(Bucket=stores.bucket_inputs).get("Uploads")
+
+
+@pytest.mark.parametrize(
+    "content", [b"GIF89a" + bytes(40), b"\x89PNG\r\n\x1a\n" + bytes(40), b"<svg/>", b"MZ"]
+)
+def test_a_wrong_type_under_a_right_name_is_refused_and_removed(
+    api: Server, stores: Settings, content: bytes
+) -> None:
+    refused = uploaded(api, content, "portrait.png")
+    assert (refused.status_code, refused.json()["code"]) == (422, "media_refused")
+    digest = hashlib.sha256(content).hexdigest()
+    assert not [one for one in objects(stores).keys(stores.bucket_inputs) if digest in one]
+
+
+def test_more_bytes_than_were_announced_do_not_arrive(api: Server, stores: Settings) -> None:
+    """Whatever length the sender says, the store keeps nothing of it."""
+    content = b"z" * 1000
+    awaited = announced(api, content, "long.png").json()
+    parts = iter([content, b"and more"])
+    sent = httpx.put(awaited["url"], content=parts, headers=awaited["headers"])  # chunked: says no length
+    assert sent.status_code >= 400
+    assert not [one for one in objects(stores).keys(stores.bucket_inputs) if one.endswith("/long.png")]
+
+
 def test_names_with_tricks_and_sizes_beyond_the_limit_are_refused(api: Server) -> None:
-    for name in ("../up.png", "..", "a\u202epng", "a\nb.png", "a\\b.png"):
+    tricks = (
+        "../up.png",
+        "..",
+        "a\u202epng",
+        "a\nb.png",
+        "a\\b.png",
+        "a/../../consent/b.png",
+        "a\x00.png",
+        "x" * 101,
+    )
+    for name in tricks:
         assert announced(api, b"x", name).status_code == 422, name
+    for upload_id in (f"{'a' * 64}-../up.png", f"{'a' * 64}-..%2F..%2Fup.png", f"{'a' * 63}-up.png"):
+        assert api.client.post(f"/uploads/{upload_id}/complete").status_code in (404, 422), upload_id
     assert announced(api, b"x", bytes=3 * 1024**3).json()["errors"][0]["field"] == "bytes"
 
 
