@@ -9,7 +9,8 @@ import numpy as np
 
 from avatarlab_ops.engines.base import Frame
 from avatarlab_ops.engines.face.covering import mouth_covered
-from avatarlab_ops.engines.face.landmarker import Face, Landmarker, mesh_side
+from avatarlab_ops.engines.face.crop import mesh_side
+from avatarlab_ops.engines.face.landmarker import Face, Landmarker
 from avatarlab_ops.engines.face.pose import Pose, pose
 from avatarlab_ops.engines.tflite import Array
 from avatarlab_ops.errors import FaceRefused
@@ -57,7 +58,7 @@ def look_at(frame: Frame, landmarker: Landmarker, *, shrunk: float = 1.0) -> Fac
     if faces:
         refuse_rivals(faces, shrunk)
         refuse_small(faces[0].side * shrunk)
-        _refuse_covered(frame, faces[0].landmarks)
+        _refuse_covered(frame, faces[0].landmarks, landmarker)
     _refuse_sideways(frame, faces, landmarker)
     if not faces:
         _refuse_cut_beyond_sight(frame, landmarker)
@@ -98,12 +99,11 @@ def note_on_others(faces: list[Face], shrunk: float = 1.0) -> str | None:
     )
 
 
-def _refuse_covered(frame: Frame, landmarks: Array) -> None:
+def _refuse_covered(frame: Frame, landmarks: Array, landmarker: Landmarker) -> None:
     """Raise FaceRefused for a covered mouth; asked first: the detector is unsure how such a face stands."""
-    if mouth_covered(frame, landmarks):
-        raise FaceRefused(
-            "The mouth is covered by something, a mask or a microphone. Use a picture or clip that shows it."
-        )
+    what = "something, a mask or a microphone" if mouth_covered(frame, landmarks) else None
+    if what or landmarker.hands.before_mouth(frame, landmarks):
+        raise FaceRefused(f"The mouth is covered by {what or 'a hand'}. Use a picture or clip that shows it.")
 
 
 def _refuse_cut(landmarks: Array, shape: tuple[int, ...]) -> None:

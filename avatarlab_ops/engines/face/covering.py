@@ -2,7 +2,7 @@
 
 The skin around the mouth has the colour of cheeks and forehead, in light and shadow alike: uncovered faces of
 the test packages differ by at most 12 units of CIELAB chroma, masks by 35 and more. A beard differs too,
-but lips stand out red from it. A hand has the colour of the face and is not noticed here.
+but lips stand out red from it. A hand has the colour of the face: `hands.py` looks for it.
 """
 
 from __future__ import annotations

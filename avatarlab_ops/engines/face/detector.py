@@ -41,14 +41,14 @@ class Detection:
         return float(max(self.box[2] - self.box[0], self.box[3] - self.box[1]))
 
 
-def _anchors() -> Array:
-    """Cell centres float32 [896, 2] in 0..1: 16x16 cells with 2 anchors each, then 8x8 with 6."""
-    grids = []
-    for cells, copies in ((16, 2), (8, 6)):
+def anchors(*grids: tuple[int, int]) -> Array:
+    """Centres float32 [n, 2] in 0..1 of the cells of square grids, each (cells a side, anchors a cell)."""
+    places = []
+    for cells, copies in grids:
         row, column = np.mgrid[0:cells, 0:cells]
         centres = np.stack([column.ravel(), row.ravel()], axis=1)
-        grids.append(np.repeat((centres + 0.5) / cells, copies, axis=0))
-    return np.concatenate(grids).astype(np.float32)
+        places.append(np.repeat((centres + 0.5) / cells, copies, axis=0))
+    return np.concatenate(places).astype(np.float32)
 
 
 def _area(boxes: Array) -> Array:
@@ -81,7 +81,7 @@ class FaceDetector:
 
     def __init__(self, content: bytes) -> None:
         self._net = TfLite(content)
-        self._anchors = _anchors()
+        self._anchors = anchors((16, 2), (8, 6))
 
     def search(self, frame: Frame) -> Iterator[list[Detection]]:
         """Candidates in an RGB uint8 [H, W, 3] frame: in the whole of it, then in ever smaller tiles.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import zipfile
 from dataclasses import dataclass
+from functools import cached_property
 
-import cv2
 import numpy as np
 
 from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.base import Frame
+from avatarlab_ops.engines.face.crop import cropped, mesh_side, rotation
 from avatarlab_ops.engines.face.detector import Detection, FaceDetector, distinct
+from avatarlab_ops.engines.face.hands import HandFinder
 from avatarlab_ops.engines.tflite import Array, TfLite, sigmoid
 
 TASK_FILE = "face_landmarker_v2.task"
@@ -37,11 +39,6 @@ class Face:
         return mesh_side(self.landmarks)
 
 
-def mesh_side(landmarks: Array) -> float:
-    """Longer edge in pixels of the bounding box of a mesh float32 [478, 3]."""
-    return float(np.ptp(landmarks[:, :2], axis=0).max())
-
-
 class Landmarker:
     """Detects faces and fits the 478-point mesh; one instance per thread."""
 
@@ -49,6 +46,11 @@ class Landmarker:
         with zipfile.ZipFile(weights.path(TASK_FILE)) as task:
             self._detector = FaceDetector(task.read("face_detector.tflite"))
             self._mesh = TfLite(task.read("face_landmarks_detector.tflite"))
+
+    @cached_property
+    def hands(self) -> HandFinder:
+        """What looks for hands, loaded when first asked for (about 30 ms)."""
+        return HandFinder()
 
     def detect(self, frame: Frame, *, thorough: bool = False) -> list[Detection]:
         """Where the faces of `frame` are; arguments and order as in `faces`."""
@@ -111,19 +113,16 @@ class Landmarker:
     def _crop_of_mesh(self, frame: Frame, mesh: Array) -> tuple[Array, float]:
         points = mesh[:, :2]
         axis = points[EYE_CORNERS[1]] - points[EYE_CORNERS[0]]
-        turn = _rotation(axis)
+        turn = rotation(axis)
         upright = points @ turn  # coordinates along and across the eye axis
         low, high = upright.min(axis=0), upright.max(axis=0)
         return self._run(frame, turn @ ((low + high) / 2), float((high - low).max()) * CROP_SCALE, axis)
 
     def _run(self, frame: Frame, centre: Array, side: float, eye_axis: Array) -> tuple[Array, float]:
         """Mesh and presence from the square crop around `centre` whose rows run along `eye_axis`."""
-        size = self._mesh.size[0]
-        scale = max(side, 1.0) / size
-        to_frame = np.empty((2, 3), np.float32)  # crop position -> frame position
-        to_frame[:, :2] = _rotation(eye_axis) * scale
-        to_frame[:, 2] = centre - to_frame[:, :2] @ np.full(2, size / 2 - 0.5, np.float32)
-        out = self._mesh(_sample(frame, to_frame, size, scale).astype(np.float32) / np.float32(255))
+        picture, to_frame = cropped(frame, centre, side, eye_axis, self._mesh.size[0])
+        out = self._mesh(picture)
+        scale = float(np.hypot(*to_frame[:, 0]))
         mesh = out["Identity"].reshape(478, 3) - np.array(
             [0.5, 0.5, 0], np.float32
         )  # centres at whole numbers
@@ -137,41 +136,3 @@ def _distinct(faces: list[Face]) -> list[Face]:
     """One entry per face, largest first."""
     kept = {id(detection) for detection in distinct([face.detection for face in faces])}
     return sorted((face for face in faces if id(face.detection) in kept), key=lambda face: -face.side)
-
-
-def _rotation(axis: Array) -> Array:
-    """Rotation float32 [2, 2] that carries (1, 0) to the direction of `axis`."""
-    x, y = axis / max(float(np.hypot(*axis)), 1e-6)
-    return np.array([[x, -y], [y, x]], np.float32)
-
-
-def _sample(frame: Frame, to_frame: Array, size: int, scale: float) -> Frame:
-    """Square crop; a face much larger than the crop is shrunk by area first, or its pixels would alias."""
-    shrink = int(scale)
-    if shrink >= 2:
-        frame, to_frame = _shrunk(frame, to_frame, size, shrink)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    crop = cv2.warpAffine(frame, to_frame, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(crop, np.uint8)
-
-
-def _shrunk(frame: Frame, to_frame: Array, size: int, shrink: int) -> tuple[Frame, Array]:
-    """The part of the frame under the crop, `shrink` times smaller, and the crop's map into it."""
-    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float32)
-    reach = corners @ to_frame[:, :2].T + to_frame[:, 2]
-    limit = np.array([frame.shape[1], frame.shape[0]])
-    low = np.clip(np.floor(reach.min(axis=0)).astype(int), 0, limit - 1)
-    high = np.clip(np.ceil(reach.max(axis=0)).astype(int) + shrink, low + 1, limit)
-    count = np.maximum((high - low) // shrink, 1)
-    part = frame[low[1] : low[1] + count[1] * shrink, low[0] : low[0] + count[0] * shrink]
-    small = cv2.resize(part, (int(count[0]), int(count[1])), interpolation=cv2.INTER_AREA)
-    moved = to_frame.copy()
-    moved[:, 2] -= low
-    return np.asarray(small, np.uint8), _to_shrunk(moved, shrink)
-
-
-def _to_shrunk(to_frame: Array, shrink: int) -> Array:
-    """Pixel i of the small picture covers pixels i*shrink ... i*shrink + shrink - 1 of the large one."""
-    small = to_frame / np.float32(shrink)
-    small[:, 2] += 0.5 / shrink - 0.5
-    return small

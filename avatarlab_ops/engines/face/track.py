@@ -13,13 +13,15 @@ from avatarlab_ops.engines.base import FaceTrack, Frame
 from avatarlab_ops.engines.cuts import CutDetector
 from avatarlab_ops.engines.face.admission import EQUAL_SIZE, note_on_others, refuse_rivals, refuse_small
 from avatarlab_ops.engines.face.covering import mouth_covered
-from avatarlab_ops.engines.face.landmarker import Face, Landmarker, mesh_side
+from avatarlab_ops.engines.face.crop import mesh_side
+from avatarlab_ops.engines.face.landmarker import Face, Landmarker
 from avatarlab_ops.engines.face.smooth import smooth
 from avatarlab_ops.engines.tflite import Array
 from avatarlab_ops.errors import FaceRefused
 from avatarlab_ops.progress import Report, silent
 
 LOOK_AROUND_S = 1.0  # between two thorough searches of the whole frame
+HANDS_S = 0.4  # between two looks for a hand before the mouth: one costs as much as one for the face
 BRIEF_S = 0.25  # a face unseen for less is taken to have stayed: a hand, a blur
 
 
@@ -32,7 +34,7 @@ def track_faces(
     large in the first frame that shows any or in most of the frames looked at, or when the face is too small.
     """
     total = length_hint(frames)
-    follower = _Follower(every=max(1, round(LOOK_AROUND_S * fps)))
+    follower = _Follower(fps)
     for index, frame in enumerate(frames):
         follower.step(index, frame)
         report(index + 1, max(total, index + 1), "frames")
@@ -43,7 +45,7 @@ def track_faces(
         )
     present = np.array([mesh is not None for mesh in follower.meshes])
     refuse_small(float(np.median([mesh_side(mesh) for mesh in follower.meshes if mesh is not None])))
-    covered = _steady(np.array(follower.covered), round(BRIEF_S * fps))
+    covered = _steady(follower.hidden(), round(BRIEF_S * fps))
     notes = follower.notes() + _note_on_gaps(present, fps) + _note_on_covering(covered, fps)
     landmarks, present = _filled(follower.meshes, present, follower.cuts, round(BRIEF_S * fps))
     for start, end in _stretches(present, follower.cuts):
@@ -56,11 +58,13 @@ def track_faces(
 class _Follower:
     """State of the walk through the frames."""
 
-    def __init__(self, every: int) -> None:
+    def __init__(self, fps: float) -> None:
         self.meshes: list[Array | None] = []
-        self.covered: list[bool] = []
+        self._covered: list[bool] = []
+        self._behind_hand: list[bool] = []
         self.cuts: set[int] = set()
-        self._every = every
+        self._every = max(1, round(LOOK_AROUND_S * fps))
+        self._hands_every = max(1, round(HANDS_S * fps))
         self._landmarker = Landmarker()
         self._cut_detector = CutDetector()
         self._frame: Frame | None = None
@@ -78,14 +82,16 @@ class _Follower:
         """Add the mesh of the next frame, or None."""
         if self._frame is not None and np.array_equal(frame, self._frame):
             self.meshes.append(self.meshes[-1])  # a frozen picture stays still
-            self.covered.append(self.covered[-1])
+            self._covered.append(self._covered[-1])
+            self._behind_hand.append(self._behind_hand[-1])
             return
         cut = self._cut_detector.is_cut(frame)
         if cut:
             self.cuts.add(index)
         mesh = self._mesh(frame, fresh=cut or not self.seen_any, look=index % self._every == 0)
         self.meshes.append(mesh)
-        self.covered.append(mesh is not None and mouth_covered(frame, mesh))
+        self._covered.append(mesh is not None and mouth_covered(frame, mesh))
+        self._behind_hand.append(mesh is not None and self._is_behind_hand(index, frame, mesh))
         self._last_seen = self._last_seen if mesh is None else mesh
         self._frame = frame.copy()  # the source may reuse its buffer
 
@@ -100,6 +106,21 @@ class _Follower:
         assert self._last_seen is not None  # noqa: S101  not fresh
         found = self._landmarker.recover(frame, self._last_seen)
         return None if found is None else found.landmarks
+
+    def _is_behind_hand(self, index: int, frame: Frame, mesh: Array) -> bool:
+        """What was seen at the last look holds until the next."""
+        if index % self._hands_every and index not in self.cuts:
+            return self._behind_hand[-1]
+        return self._landmarker.hands.before_mouth(frame, mesh)
+
+    def hidden(self) -> NDArray[np.bool_]:
+        """Frames [n] whose mouth is covered; a hand may have come at any frame since the look before."""
+        behind = np.array(self._behind_hand)
+        hidden: NDArray[np.bool_] = behind | self._covered
+        for start, _ in _runs(behind):
+            came = start if start in self.cuts else max(0, start - self._hands_every + 1)
+            hidden[came:start] = True
+        return hidden
 
     def _leading(self, faces: list[Face]) -> Array | None:
         """The largest face; of those about as large, the one nearest to where the face was before."""

