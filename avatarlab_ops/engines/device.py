@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import torch
 
 SLOT_BYTES = 6 << 30  # of GPU memory: one memory class (EngineInfo.slots)
+FOLDER = "devices"  # of the state folder: the slots of this machine
 CPU_SLOTS = 2  # two tasks at once where there is no GPU
 WAIT_S = 900.0
 _DEVICE = re.compile(r"(?P<name>(?:cpu|sim|cuda)\d*):(?P<slots>[1-9]\d*)")
@@ -135,6 +136,12 @@ def lease(
             yield grant
         finally:
             _granted.reset(token)
+
+
+def holders(folder: Path) -> dict[str, str]:
+    """Each slot of this machine that is held now (DEVICE.NUMBER), and by whom."""
+    notes = {file.name: holder(file) for file in sorted(folder.glob("*.[0-9]*"))}
+    return {slot: note for slot, note in notes.items() if note is not None}
 
 
 def _slots(folder: Path, among: Sequence[Device]) -> dict[Path, Device]:

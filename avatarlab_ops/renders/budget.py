@@ -77,13 +77,43 @@ def check(db: Session, caller: str, asked_gpu_s: float, *, besides: str | None =
     spending.one_at_a_time(db)
     instant = spending.now()
     for whose, limit in limits:
-        spent = spending.spent(db, GPU_STAGES, since=instant - DAY, caller=whose)
-        promised = sum(gpu_left_s(*render) for render in spending.open_renders(db, whose))
-        promised += spending.waiting_items_gpu_s(db, whose, besides)
+        spent, promised = _taken(db, whose, instant, besides)
         used = sum(seconds for _, seconds in spent) + promised
         if used + asked_gpu_s > limit:
             when = fits_after(spent, promised, asked_gpu_s, limit, instant)
             raise BudgetExceeded(_message(whose, asked_gpu_s, used, limit, when), when)
+
+
+def _taken(
+    db: Session, whose: str | None, instant: datetime, besides: str | None = None
+) -> tuple[list[tuple[datetime, float]], float]:
+    """(end and seconds of what was spent in the last day, seconds promised to what was admitted)."""
+    from avatarlab_ops.stores.catalog import spending
+
+    spent = spending.spent(db, GPU_STAGES, since=instant - DAY, caller=whose)
+    promised = sum(gpu_left_s(*render) for render in spending.open_renders(db, whose))
+    return spent, promised + spending.waiting_items_gpu_s(db, whose, besides)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How much of a budget is spent or promised. GPU-seconds; `limit` None: unlimited."""
+
+    whose: str | None  # None: everybody's together
+    limit: float | None
+    used: float
+
+
+def standing(db: Session, caller: str) -> list[Standing]:
+    """The caller's own budget and everybody's."""
+    from avatarlab_ops.stores.catalog import spending
+
+    limits, instant = dict(Budget.from_env().limits(caller)), spending.now()
+    found = []
+    for whose in (caller, None):
+        spent, promised = _taken(db, whose, instant)
+        found.append(Standing(whose, limits.get(whose), sum(seconds for _, seconds in spent) + promised))
+    return found
 
 
 def fits_after(

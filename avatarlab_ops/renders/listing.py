@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+    from sqlalchemy.orm import Session
 
     from avatarlab_ops.stores.catalog.tables import Render, Request
 
@@ -64,12 +65,34 @@ def page(settings: Settings, wanted: Wanted, *, cursor: str | None = None, limit
     query = query.order_by(m.Render.created_at.desc(), m.Render.id.desc()).limit(limit + 1)
     with transaction(settings.pg_dsn) as db:
         rows = db.execute(query).all()
-        shown = [row.Render.id for row in rows[:limit]]
-        files: dict[str, list[str]] = {}
-        for file in db.scalars(sa.select(m.PublishedFile).where(m.PublishedFile.render_id.in_(shown))):
-            files.setdefault(file.render_id, []).append(file.name)
-    listed = tuple(_listed(row.Render, row.Request, files.get(row.Render.id, ())) for row in rows[:limit])
+        listed = tuple(_with_files(db, rows[:limit]))
     return Page(listed, _closed(listed[-1].render) if len(rows) > limit else None)
+
+
+def some(settings: Settings, render_ids: Sequence[str]) -> list[Listed]:
+    """These renders, newest first; those that nobody knows are left out."""
+    import sqlalchemy as sa
+
+    from avatarlab_ops.stores.catalog import tables as m
+    from avatarlab_ops.stores.catalog import transaction
+
+    query = sa.select(m.Render, m.Request).join(m.Request, m.Request.id == m.Render.request_id)
+    query = query.where(m.Render.id.in_(render_ids))
+    with transaction(settings.pg_dsn) as db:
+        rows = db.execute(query.order_by(m.Render.created_at.desc(), m.Render.id.desc())).all()
+        return list(_with_files(db, rows))
+
+
+def _with_files(db: Session, rows: Sequence[Any]) -> Iterator[Listed]:
+    import sqlalchemy as sa
+
+    from avatarlab_ops.stores.catalog import tables as m
+
+    published = m.PublishedFile.render_id.in_([row.Render.id for row in rows])
+    files: dict[str, list[str]] = {}
+    for file in db.scalars(sa.select(m.PublishedFile).where(published)):
+        files.setdefault(file.render_id, []).append(file.name)
+    return (_listed(row.Render, row.Request, files.get(row.Render.id, ())) for row in rows)
 
 
 def _listed(render: Render, request: Request, files: Iterable[str]) -> Listed:

@@ -70,7 +70,7 @@ def _leased(settings: Settings, recipe: Recipe, check: Callable[[], None]) -> Ab
     if not info.slots:
         return nullcontext()
     return device.lease(
-        settings.home / "devices", device.devices(cuda=info.cuda), slots=info.slots,
+        settings.home / device.FOLDER, device.devices(cuda=info.cuda), slots=info.slots,
         purpose=f"{recipe.stage} with {info.name}", check=check,
     )  # fmt: skip
 

@@ -6,6 +6,8 @@ through this server, as a browser takes captions from the page's own origin only
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from fastapi import APIRouter, HTTPException
@@ -24,6 +26,22 @@ NAMES = {
 }
 PASSED = {"captions.vtt": "text/vtt; charset=utf-8", "poster.jpg": "image/jpeg"}  # through this server
 router = APIRouter(include_in_schema=False)
+
+
+@router.get("/renders/{render_id}/evidence")
+def evidence_pack(render_id: str, _who: Viewer, stores: Stores) -> Response:
+    """All that an auditor asks for, as one ZIP made now; 404 where nothing was published."""
+    from avatarlab_ops.errors import InputError
+    from avatarlab_ops.lineage import evidence
+
+    with TemporaryDirectory() as folder:
+        pack = Path(folder) / "evidence.zip"
+        try:
+            evidence.write(stores, render_id, pack)
+        except InputError as error:
+            raise HTTPException(404, str(error)) from error
+        named = {"Content-Disposition": f'attachment; filename="{render_id}-evidence.zip"'}
+        return Response(pack.read_bytes(), 200, named, "application/zip")
 
 
 @router.get("/renders/{render_id}/{file}")

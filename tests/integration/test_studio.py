@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -13,11 +17,13 @@ from avatarlab_web.api.access import Caller
 from avatarlab_web.app import app
 from avatarlab_web.stores import stores as where_stores_are
 from avatarlab_web.studio import page, words
+from avatarlab_web.studio import queue as studio_queue
 from avatarlab_web.studio import verify as studio_verify
 from avatarlab_web.studio.access import viewer
 from starlette.testclient import TestClient
 
 from avatarlab_ops import graph, pipeline
+from avatarlab_ops.engines import device
 from avatarlab_ops.errors import FaceRefused
 from avatarlab_ops.renders import avatars
 from avatarlab_ops.request import split_reference
@@ -62,6 +68,65 @@ def failed(stores: Settings, portrait: str) -> str:
     reason = FaceRefused("no face was found <script>alert(1)</script>")
     pipeline.fail(stores, render_id, reason, stage="admit")
     return render_id
+
+
+@pytest.fixture(scope="module")
+def published(stores: Settings, portrait: str) -> str:
+    asked = {"script": "Hi.", "avatar": {"uri": portrait}, "output": {"resolution": "360p", "fps": 24}}
+    return pipeline.render(stores, asked, caller="anna").render_id
+
+
+def test_a_video_stands_beside_what_it_was_made_from(studio: TestClient, published: str) -> None:
+    shown = studio.get(f"/videos/{published}").text
+    (source,) = re.findall(r'<img src="([^"]+)"', shown.partition("panel source")[2])
+    sha256 = hashlib.sha256(png(astronaut())).hexdigest()
+    assert source.endswith(f"/avatars/{sha256}/picture")
+    (consent,) = re.findall(r'href="(/people/[^"]+)"', shown)
+    assert f"/videos/{published}" in studio.get(consent).text
+
+
+def test_the_evidence_of_a_video_is_one_file(studio: TestClient, published: str, failed: str) -> None:
+    assert f'href="/renders/{published}/evidence"' in studio.get(f"/videos/{published}").text
+    answer = studio.get(f"/renders/{published}/evidence")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{published}-evidence.zip"'
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as pack:
+        assert {"manifest.json", "lineage.json", "SHA256SUMS.sig"} <= set(pack.namelist())
+    assert studio.get(f"/renders/{failed}/evidence").status_code == 404
+
+
+def test_what_a_change_touches_can_be_made_anew_or_taken_back(
+    studio: TestClient, stores: Settings, roles: set[str], published: str
+) -> None:
+    address = "/impact?kind=engine&value=viseme_warp"
+    assert page.text("impact.anew.sure", count=1) not in studio.get(address).text
+    assert studio.post("/bulk/anew", json={"renders": [published]}).status_code == 403
+    roles.add("bulk author")
+    shown = studio.get(address).text
+    assert page.text("impact.anew.sure", count=1) in shown
+    assert page.text("impact.back.sure", count=1) in shown
+    assert shown.count(f'data-renders="{published}"') == 2
+    uri = studio.post("/bulk/anew", json={"renders": [published]}).json()["uri"]
+    (row,) = objects(stores).read(*split_reference(uri)).splitlines()
+    assert json.loads(row)["script"] == "Hi."
+    app.dependency_overrides[viewer] = lambda: Caller("eve", lambda role: role in ("reader", "author"))
+    theirs = studio.get(address).text
+    assert f"/videos/{published}" in theirs
+    assert "data-renders" not in theirs
+
+
+def test_the_queue_tells_of_devices_and_budgets(
+    studio: TestClient, stores: Settings, published: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studio_queue, "_pools", list)  # Airflow's database is not here
+    monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY", "7200")
+    assert published
+    cpu = device.devices(cuda=False)
+    with device.lease(stores.home / device.FOLDER, cpu, slots=1, purpose="lipsync with viseme_warp"):
+        shown = studio.get("/queue").text
+    assert "lipsync with viseme_warp, since" in shown
+    assert re.search(r"Everybody together: [1-9]\d* of 7,200 used", shown)
+    assert re.search(r"Yours: [1-9]\d* used, no limit is set", shown)
+    assert "viseme_warp" not in studio.get("/queue/live").text
 
 
 def test_a_failed_video_says_why_at_which_step_and_what_to_do(studio: TestClient, failed: str) -> None:

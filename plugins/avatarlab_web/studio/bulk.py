@@ -12,6 +12,8 @@ from pydantic import BaseModel, Field
 
 from avatarlab_ops.bulk import report
 from avatarlab_ops.errors import ReferenceRefused
+from avatarlab_ops.lineage import query
+from avatarlab_ops.renders import listing
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import bulk as records
 from avatarlab_ops.stores.catalog import transaction
@@ -41,6 +43,12 @@ class Pasted(BaseModel):
     kind: Literal["csv", "jsonl", "json"]
 
 
+class Anew(BaseModel):
+    """Videos to be made again, by their renders' ids."""
+
+    renders: list[str] = Field(min_length=1, max_length=query.PAGE)
+
+
 @router.get("/bulk")
 def bulk(request: Request, who: Viewer, stores: Stores) -> Response:
     """The form, and the newest bulk runs."""
@@ -55,13 +63,23 @@ def bulk(request: Request, who: Viewer, stores: Stores) -> Response:
 @router.post("/bulk/files")
 def keep(pasted: Pasted, who: Author, stores: Stores) -> Response:
     """Keep what was pasted where a bulk run reads it."""
-    from avatarlab_ops.stores.catalog import transaction
+    return _kept(stores, who, f"pasted.{pasted.kind}", pasted.text.encode())
+
+
+@router.post("/bulk/anew")
+def anew(asked: Anew, who: Author, stores: Stores) -> Response:
+    """Keep what these videos were asked for where a bulk run reads it, a request a line."""
+    bodies = (one.request.body for one in listing.some(stores, asked.renders))
+    rows = [{name: value for name, value in body.items() if name != "idempotency_key"} for body in bodies]
+    return _kept(stores, who, "anew.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows).encode())
+
+
+def _kept(stores: Settings, who: Caller, name: str, content: bytes) -> Response:
     from avatarlab_ops.stores.objects import objects
     from avatarlab_ops.trust import inputs
 
     who.require("bulk author")
-    content = pasted.text.encode()
-    key = f"uploads/{hashlib.sha256(content).hexdigest()[:12]}/pasted.{pasted.kind}"
+    key = f"uploads/{hashlib.sha256(content).hexdigest()[:12]}/{name}"
     uri = objects(stores).put_if_absent(stores.bucket_inputs, key, content).uri
     with transaction(stores.pg_dsn) as db:
         inputs.own(db, uri, who.name, shared=False)

@@ -1,4 +1,4 @@
-"""Whose likeness and voice may be used, what was made of it, and taking it back; what a change touches."""
+"""Whose likeness and voice may be used, what was made of it, and taking it back."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from avatarlab_ops.errors import InputError, ReferenceRefused
-from avatarlab_ops.lineage import query
-from avatarlab_ops.renders import avatars
+from avatarlab_ops.errors import ReferenceRefused
+from avatarlab_ops.renders import avatars, listing
 from avatarlab_ops.stores.catalog import consents, tables, transaction
 from avatarlab_ops.trust import consent
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio.access import Viewer
 from avatarlab_web.studio.page import show
+from avatarlab_web.studio.videos import card
 
 Json = dict[str, Any]
 router = APIRouter()
@@ -44,27 +44,13 @@ def person(request: Request, who: Viewer, stores: Stores, consent_id: str) -> Re
     try:
         with transaction(stores.pg_dsn) as db:
             record = _record(consents.find(db, consent_id))
-            made = list(consents.renders_on(db, consent_id))
+            made = [render_id for render_id, _, _ in consents.renders_on(db, consent_id)]
     except ReferenceRefused as error:
         return show(request, "nothing.html", here="people", reason=str(error), status_code=404)
-    renders = [{"id": name, "state": "withdrawn" if gone else state} for name, state, gone in reversed(made)]
+    cards = [card(one) for one in listing.some(stores, made)]
     mine = record["by"] == who.name or who.may("operator")
     return show(
-        request, "person.html", here="people", record=record, renders=renders,
-        shown=sum(one["state"] == "published" for one in renders),
+        request, "person.html", here="people", record=record, cards=cards,
+        shown=[one for one in cards if one["state"] == "published"],
         may_revoke=record["valid"] and who.may("author") and mine,
     )  # fmt: skip
-
-
-@router.get("/impact")
-def impact(
-    request: Request, _who: Viewer, stores: Stores, *, kind: str = "engine", value: str = "", after: str = ""
-) -> Response:
-    """The published videos that an input, engine, weights file or code version touches."""
-    page, wrong = None, ""
-    if value:
-        try:
-            page = query.impact(stores, kind, value.strip(), after=after)
-        except InputError as error:
-            wrong = str(error)
-    return show(request, "impact.html", here="impact", kind=kind, value=value, page=page, wrong=wrong)

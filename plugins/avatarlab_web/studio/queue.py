@@ -7,9 +7,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from avatarlab_ops.renders import listing, status
+from avatarlab_ops.engines import device
+from avatarlab_ops.renders import budget, listing, status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import OPEN
+from avatarlab_ops.stores.catalog import transaction
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio import words
 from avatarlab_web.studio.access import Viewer
@@ -23,9 +25,11 @@ router = APIRouter()
 
 
 @router.get("/queue")
-def queue(request: Request, _who: Viewer, stores: Stores) -> Response:
+def queue(request: Request, who: Viewer, stores: Stores) -> Response:
     """The whole page."""
-    return show(request, "queue.html", here="queue", **_now(stores))
+    with transaction(stores.pg_dsn) as db:
+        budgets = budget.standing(db, who.name)
+    return show(request, "queue.html", here="queue", budgets=budgets, **_now(stores))
 
 
 @router.get("/queue/live")
@@ -37,7 +41,12 @@ def live(request: Request, _who: Viewer, stores: Stores) -> Response:
 def _now(settings: Settings) -> Json:
     page = listing.page(settings, listing.Wanted(states=OPEN), limit=SHOWN)
     waiting = [_line(settings, one) for one in reversed(page.renders)]  # who came first is served first
-    return {"waiting": waiting, "more": page.cursor is not None, "pools": _pools()}
+    return {
+        "waiting": waiting,
+        "more": page.cursor is not None,
+        "pools": _pools(),
+        "leases": device.holders(settings.home / device.FOLDER),
+    }
 
 
 def _line(settings: Settings, one: listing.Listed) -> Json:

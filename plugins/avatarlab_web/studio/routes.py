@@ -9,13 +9,13 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from avatarlab_web.api.problems import Refusal
-from avatarlab_web.studio import bulk, make, people, queue, verify, videos, voices
+from avatarlab_web.studio import bulk, impact, make, people, queue, verify, videos, voices
 from avatarlab_web.studio.access import page_user
 from avatarlab_web.studio.page import HERE, show
 
 _FILES = StaticFiles(directory=HERE / "static")
 router = APIRouter(include_in_schema=False)
-for part in (videos, make, voices, bulk, queue, people, verify):
+for part in (videos, make, voices, bulk, queue, people, impact, verify):
     router.include_router(part.router)
 
 

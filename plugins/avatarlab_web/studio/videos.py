@@ -9,10 +9,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from avatarlab_ops.errors import AvatarlabError, ReferenceRefused
-from avatarlab_ops.renders import listing, status
+from avatarlab_ops.lineage import query, svg
+from avatarlab_ops.renders import avatars, listing, status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import FINAL, OPEN
 from avatarlab_web import runs
+from avatarlab_web.api.access import Caller
 from avatarlab_web.published import NAMES
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio import words
@@ -87,11 +89,13 @@ def video(request: Request, who: Viewer, stores: Stores, render_id: str) -> Resp
     except ReferenceRefused as error:
         return show(request, "nothing.html", here="videos", reason=str(error), status_code=404)
     asked = listing.one(stores, render_id)
+    traced = query.trace(stores, render_id) if found.state == "published" else None
     return show(
         request, "video.html", here="videos", author=who.may("author"), asked=asked.request.body,
         caller=asked.request.caller, title=title(asked.request.body), script=spoken(asked.request.body),
         files=[file for file, names in NAMES.items() if set(names) & set(asked.files)],
-        opinions=_opinions(stores, found), lineage=_lineage(stores, found), **_seen(found),
+        opinions=_opinions(stores, found), lineage=svg.drawn(traced) if traced else "",
+        source=_source(stores, who, traced), **_seen(found),
     )  # fmt: skip
 
 
@@ -132,10 +136,12 @@ def _opinions(settings: Settings, found: status.RenderStatus) -> list[Any]:
     return feedback.of_video(settings, found.render_id) if found.state == "published" else []
 
 
-def _lineage(settings: Settings, found: status.RenderStatus) -> str:
-    from avatarlab_ops.lineage import query, svg
-
-    return svg.drawn(query.trace(settings, found.render_id)) if found.state == "published" else ""
+def _source(settings: Settings, who: Caller, traced: Json | None) -> avatars.Avatar | None:
+    """The footage or portrait that a video was made from, where this viewer may use it now."""
+    used = traced["inputs"].get("avatar") if traced else None
+    if used is None:
+        return None
+    return next((one for one in avatars.usable(settings, who.name) if one.sha256 == used["sha256"]), None)
 
 
 @router.get("/runs/{run_id:path}")
