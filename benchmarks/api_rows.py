@@ -37,6 +37,12 @@ INSERT INTO render (id, request_id, run_id, state, plan, code_version, measures,
         CASE WHEN old AND i % 25 = 0 THEN 'cancelled' WHEN i % 100 = 1 THEN 'failed' ELSE 'published' END,
         m.plan, 'code', m.measures, m.predicted, at, at
     FROM made, model AS m ORDER BY i DESC;
+INSERT INTO render_tag (kind, value, created_at, render_id)
+    SELECT kind, value, at, render.id
+    FROM made JOIN render USING (id) JOIN request ON request.id = request_id,
+        LATERAL (SELECT 'caller', caller UNION ALL SELECT 'avatar', body -> 'avatar' ->> 'uri'
+            UNION ALL SELECT 'label', key || ':' || one.value FROM jsonb_each_text(body -> 'labels') AS one
+        ) AS tag (kind, value) ORDER BY 1, 2, 3, 4;
 INSERT INTO published_file (render_id, name, uri, sha256, bytes)
     SELECT id, name, 's3://outputs/renders/' || id || '/' || name, md5(name || i), 500000
     FROM made, unnest(ARRAY['captions.vtt', 'manifest.json', 'poster.jpg', 'video.mp4']) AS name
@@ -54,5 +60,5 @@ def grow(settings: Settings, model: str, count: int) -> None:
             connection.execute(sa.text(statement), values)
         connection.commit()
         connection.execution_options(isolation_level="AUTOCOMMIT")
-        connection.execute(sa.text("VACUUM (ANALYZE) request, render, published_file"))
+        connection.execute(sa.text("VACUUM (ANALYZE) request, render, render_tag, published_file"))
         connection.invalidate()

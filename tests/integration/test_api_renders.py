@@ -166,6 +166,16 @@ def test_the_list_is_filtered_and_paged_without_gap_or_repetition(api: Server, p
         query["cursor"] = page["cursor"]
     assert seen == made[::-1]
     assert api.client.get("/renders", params={"caller": "nobody"}).json()["renders"] == []
+    everything = {
+        "caller": "anna",
+        "avatar": portrait,
+        "label": ["list:yes", "also:yes"],
+        "state": "accepted",
+    }
+    api.order(asked(portrait, labels={"list": "yes", "also": "yes"}), "list-both")
+    (both,) = api.client.get("/renders", params=everything).json()["renders"]
+    assert both["labels"] == {"list": "yes", "also": "yes"}
+    assert api.client.get("/renders", params=everything | {"caller": "ben"}).json()["renders"] == []
     assert api.client.get("/renders", params={"cursor": "x"}).json()["code"] == "request_invalid"
 
 

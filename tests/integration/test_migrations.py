@@ -14,7 +14,9 @@ from avatarlab_ops.stores.documents import INDEXES, VALIDATORS, documents
 # One published and one failed render as release 0001 wrote them; the film was made from a face track.
 FIRST_RELEASE = """
 INSERT INTO request (id, sha256, body, caller, run_id) VALUES
-    ('q1', 'aa', '{"script": "Hi."}', 'airflow', 'run-1'), ('q2', 'bb', '{}', 'cli', NULL);
+    ('q1', 'aa', '{"script": "Hi.", "avatar": {"uri": "s3://inputs/a.png"}, "labels": {"for": "all"}}',
+        'airflow', 'run-1'),
+    ('q2', 'bb', '{}', 'cli', NULL);
 INSERT INTO render (id, request_id, run_id, state, code_version, measures) VALUES
     ('r1', 'q1', 'run-1', 'published', 'code-r', '{"duration_s": 1}'),
     ('r2', 'q2', NULL, 'failed', 'code-r', NULL);
@@ -42,6 +44,10 @@ KEPT = ("request", "render", "render_input", "artifact", "artifact_input", "stag
 DEPENDS_ON = {
     ("reference", "s3://inputs/a.png"), ("input", "in-a"), ("input", "face-sha"), ("engine", "e1"),
     ("code", "code-r"), ("code", "code-f"), ("code", "code-c"),
+}  # fmt: skip
+TAGS = {
+    ("caller", "airflow", "r1"), ("avatar", "s3://inputs/a.png", "r1"), ("label", "for:all", "r1"),
+    ("caller", "cli", "r2"),
 }  # fmt: skip
 DEFINITIONS = """
 SELECT 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
@@ -91,7 +97,9 @@ def test_the_first_release_with_data_in_it_becomes_this_one(fresh: Settings) -> 
         assert [row["render_id"] for row in ancestry.touched(db, "engine", ["e1"], after="", size=9)] == [
             "r1"
         ]
+        tags = {tuple(row) for row in db.execute(sa.text("SELECT kind, value, render_id FROM render_tag"))}
         states = db.execute(sa.text("SELECT key, delivered_at IS NULL, dead_at FROM outbox")).all()
+    assert tags == TAGS
     assert {tuple(row) for row in states} == {("r1", False, None), ("t", True, None)}
 
 

@@ -49,13 +49,24 @@ def accept(
         "code_version": code_version(),
     }
     live = sa.and_(m.Render.request_id == asked.id, m.Render.state.in_(LIVE))
-    db.execute(
+    made = db.execute(
         insert(m.Render)
         .values(state=RenderState.ACCEPTED, **values)
         # Spelt out: a prepared statement's parameters match no index predicate.
         .on_conflict_do_nothing(index_elements=["request_id"], index_where=sa.text(m.LIVE_STATES))
-    )
+        .returning(m.Render.id, m.Render.created_at)
+    ).first()
+    if made:
+        of_it = {"render_id": made.id, "created_at": made.created_at}
+        rows = [of_it | {"kind": kind, "value": value} for kind, value in _tags(asked)]
+        db.execute(insert(m.RenderTag).values(rows))
     return db.scalars(sa.select(m.Render.id).where(live)).one()
+
+
+def _tags(asked: m.Request) -> list[tuple[str, str]]:
+    """(kind, value) of all that the list finds a request's renders by."""
+    labels = [("label", f"{name}:{value}") for name, value in asked.body.get("labels", {}).items()]
+    return [("caller", asked.caller), ("avatar", asked.body["avatar"]["uri"]), *labels]
 
 
 def check_same(asked: m.Request, request: AvatarRequest) -> None:

@@ -134,13 +134,14 @@ class Render(Base):
         ),
         Index("ix_render_published", "ended_at", "id", postgresql_where=text("state = 'published'")),
         Index("ix_render_created", "created_at", "id"),  # the list, newest first
+        Index("ix_render_state_created", "state", "created_at", "id"),
         Index("ix_render_ended", "ended_at"),  # what streams of events look for
         Index("ix_render_withdrawn", "withdrawn_at", postgresql_where=text("withdrawn_at IS NOT NULL")),
     )  # fmt: skip
     id: Mapped[str] = mapped_column(primary_key=True)
     request_id: Mapped[str] = mapped_column(ForeignKey("request.id"))
     run_id: Mapped[str | None] = mapped_column(index=True)
-    state: Mapped[str] = mapped_column(index=True)
+    state: Mapped[str]
     plan: Mapped[dict[str, Any] | None]
     code_version: Mapped[str]
     error_code: Mapped[str | None]
@@ -152,6 +153,16 @@ class Render(Base):
     ended_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]  # published once, no longer shown; the state stays published
     withdrawn_reason: Mapped[str | None]
+
+
+class RenderTag(Base):
+    """What the list finds a render by, in the list's order: a page is one walk along the primary key."""
+
+    __tablename__ = "render_tag"
+    kind: Mapped[str] = mapped_column(primary_key=True)  # caller, avatar or label
+    value: Mapped[str] = mapped_column(primary_key=True)  # a name, an s3:// address, NAME:VALUE
+    created_at: Mapped[datetime] = mapped_column(primary_key=True)  # the render's
+    render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), primary_key=True, index=True)
 
 
 class RenderConsent(Base):
