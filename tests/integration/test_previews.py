@@ -11,6 +11,7 @@ import av
 import pytest
 import sqlalchemy as sa
 from avatarlab_web.api import previews
+from avatarlab_web.pace import Pace
 from PIL import Image
 
 from avatarlab_ops.settings import Settings
@@ -94,6 +95,23 @@ def test_of_many_at_once_the_last_are_asked_to_come_again(api: Server, portrait:
     refused = next(answer for answer in answers if answer.status_code == 503)
     assert "try again" in refused.json()["detail"]
     assert refused.headers["retry-after"]
+
+
+def test_who_asks_too_often_is_told_when_to_come_again(
+    api: Server, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(previews, "pace", Pace(1, 60.0))
+    assert look(api, "still", portrait).status_code == 200
+    refused = look(api, "still", portrait)
+    assert (refused.status_code, refused.json()["code"], refused.json()["retryable"]) == (
+        429,
+        "too_many",
+        True,
+    )
+    assert 0 < int(refused.headers["retry-after"]) <= 60
+    api.name = "ben"
+    assert look(api, "still", portrait).status_code == 200
+    api.name = "anna"
 
 
 def test_a_process_that_was_killed_is_replaced(api: Server, portrait: str) -> None:

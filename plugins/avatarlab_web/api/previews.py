@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, HTTPException, Query, Response
 
 from avatarlab_ops.previews.desk import TYPES, Desk
 from avatarlab_ops.previews.scene import Kind
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_web.api.access import Author
+from avatarlab_web.api.problems import PACED
+from avatarlab_web.pace import Pace
 from avatarlab_web.stores import Stores
 
 desk = Desk()  # of this process
+pace = Pace(most=20, within_s=60.0)  # nothing is kept that a budget could count
 router = APIRouter(tags=["catalogue"])
-SHOWN = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in TYPES.values()}
+SHOWN: dict[str, Any] = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in TYPES.values()}
 
 
-@router.post("/previews", response_class=Response, responses={200: {"content": SHOWN}})
+@router.post("/previews", response_class=Response, responses=PACED | {200: {"content": SHOWN}})
 def preview(
     asked: AvatarRequest,
     who: Author,
     stores: Stores,
     kind: Annotated[Kind, Query(description="still: the first frame; draft: the first sentence, 360p.")],
 ) -> Response:
-    """Show how a request would look, or sound and move; checked as an order is, and no record is kept."""
+    """Show how a request would look, or sound and move; checked as an order is, and no record is kept.
+
+    At most twenty a minute for each caller: it costs a few seconds that no budget counts.
+    """
     from avatarlab_ops.stores.catalog import transaction
     from avatarlab_ops.trust import inputs
 
+    if wait_s := pace.take(who.name):
+        raise HTTPException(
+            429,
+            f"{who.name} has asked for {pace.most} previews within {pace.within_s:.0f} s; wait a little",
+            headers={"Retry-After": str(math.ceil(wait_s))},
+        )
     with transaction(stores.pg_dsn) as db:
         inputs.check_use(db, asked, who.name)
     made = desk.ask(stores, kind, asked)

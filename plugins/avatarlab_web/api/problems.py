@@ -38,6 +38,7 @@ CODES = {
     405: "method_not_allowed",
     413: "too_large",
     422: errors.RequestInvalid.code,
+    429: "too_many",
 }
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,8 @@ def _http(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
     status = error.status_code
     code = CODES.get(status, "http")
-    return _answer(status, code, str(error.detail), headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    return _answer(status, code, str(error.detail), retryable=status == 429, headers=headers)
 
 
 def _malformed(_request: Request, error: Exception) -> JSONResponse:
@@ -161,6 +163,9 @@ ORDERING: dict[int | str, dict[str, Any]] = {
     400: _declared("The header Idempotency-Key is missing."),
     413: _declared("The body is larger than a megabyte."),
     429: _declared("The GPU-seconds of the day are spent; Retry-After says when it fits."),
+}
+PACED: dict[int | str, dict[str, Any]] = {
+    429: _declared("The caller has asked too often; Retry-After says when to ask again."),
 }
 ENDED: dict[int | str, dict[str, Any]] = {409: _declared("It is not in a state that allows this.")}
 MISSING: dict[int | str, dict[str, Any]] = {404: _declared("There is no such thing.")}

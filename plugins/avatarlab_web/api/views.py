@@ -87,6 +87,7 @@ class Links(BaseModel):
     captions: str | None = None
     captions_srt: str | None = None
     manifest: str | None = None
+    credentials: str | None = Field(default=None, description="Of a WebM, which carries none inside.")
 
 
 class Summary(BaseModel):
@@ -236,4 +237,5 @@ def links(root: str, render_id: str, files: Iterable[str]) -> Links:
         captions=there.get("captions.vtt"),
         captions_srt=there.get("captions.srt"),
         manifest=there.get("manifest.json"),
+        credentials=there.get("credentials.c2pa"),
     )
