@@ -72,6 +72,7 @@ class Environment(BaseSettings):
     airflow_url: str | None = Field(default=None, description="http(s)://host:port of an Airflow to talk to")
     airflow_user: str = Field(default="admin", description="a login name there")
     airflow_password: SecretStr = Field(default=SecretStr(""), description="its password")
+    airflow_token: SecretStr | None = Field(default=None, description="a token there, in place of both")
 
     devices: str = Field(default="", description="NAME:SLOTS,..., for example cuda0:1,cuda1:1")
     cpu_threads: int | None = Field(default=None, ge=1, description="threads of one engine, from 1")

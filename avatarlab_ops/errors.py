@@ -160,3 +160,18 @@ class InvariantBroken(AvatarlabError):
 
     code = "invariant_broken"
     exit_code = 70
+
+
+def of_code(code: str) -> type[AvatarlabError]:
+    """The error that is called so; for a name that none has, what no retry can help.
+
+    >>> of_code("consent").__name__
+    'ConsentError'
+    """
+    pending: list[type[AvatarlabError]] = [AvatarlabError]
+    while pending:
+        kind = pending.pop()
+        if kind.code == code:
+            return kind
+        pending += kind.__subclasses__()
+    return InputError

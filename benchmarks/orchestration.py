@@ -45,10 +45,16 @@ def seconds(run: dict[str, str]) -> float:
     ).total_seconds()
 
 
+def _begun(client: AirflowClient, url: str) -> dict[str, str]:
+    """Airflow's record of a run, nothing while it has not begun: an order is answered before."""
+    answer = client._call("GET", url, accept=(404,))
+    return dict(answer.json()) if answer.is_success else {}
+
+
 def ended(client: AirflowClient, dag: str, run_id: str) -> dict[str, str]:
     """Airflow's record of a run once it has succeeded."""
     url = f"/api/v2/dags/{dag}/dagRuns/{run_id}"
-    while (run := client.get(url))["state"] not in ("success", "failed"):
+    while (run := _begun(client, url)).get("state") not in ("success", "failed"):
         time.sleep(0.2)
     assert run["state"] == "success", f"{dag} {run_id} failed"
     return dict(run)
@@ -64,7 +70,7 @@ def empty_chain(client: AirflowClient) -> float:
 def render(client: AirflowClient, settings: Settings) -> tuple[float, float]:
     """(wall clock, sum of the stages' compute) in seconds of one uncached 360p render of one sentence."""
     data = request(settings, 1, time.time_ns() % 2**32, output={"resolution": "360p"})
-    run_id = client.submit(data)
+    run_id = client.order(data)["run_id"]
     wall_s = seconds(ended(client, "avatar_render", run_id))
     render_id = client.xcom(run_id, "admit", "render_id")
     return wall_s, sum(stage.compute_s for stage in status.of(settings, render_id).stages)

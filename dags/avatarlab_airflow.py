@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, Param
+from airflow.sdk import Asset, BaseOperator, Param
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 from avatarlab_connections import settings
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from avatarlab_ops.settings import Settings
 
+VIDEOS = Asset("avatarlab_videos")  # an event of it is a published video; other DAGs follow it
 RENDER_ID = "render_id"  # XCom key under which `admit` leaves the render's id
 # Waits that differ from the tasks' exponential backoff: an emptier device soon, a spent budget later.
 _DELAYS = {OutOfMemory: timedelta(seconds=5), StageTimeout: timedelta(seconds=30)}
@@ -184,9 +185,33 @@ class AdmitOperator(EndOperator):
 
 
 class PublishOperator(EndOperator):
-    """The last stage, with links to what it published."""
+    """The last stage, with links to what it published, and an event of the asset `avatarlab_videos`."""
 
     operator_extra_links = (VideoLink(), ManifestLink())
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"outlets": [VIDEOS], **kwargs})
+
+    def execute(self, context: Context, event: str | None = None) -> dict[str, Any]:
+        """Publish; the event tells which video, and the labels of its request."""
+        record = super().execute(context, event)
+        context["outlet_events"][VIDEOS].extra = told_of_video(settings(), record["render_id"])
+        return record
+
+
+def told_of_video(where: Settings, render_id: str) -> dict[str, Any]:
+    """What an event of the asset says of a published video."""
+    from avatarlab_ops.renders import listing, status
+
+    known, asked = status.of(where, render_id), listing.one(where, render_id).request
+    return {
+        "render_id": render_id,
+        "caller": asked.caller,
+        "labels": asked.body["labels"],
+        "video": known.video_uri,
+        "manifest": known.manifest_uri,
+        "duration_s": known.measures.get("duration_s"),
+    }
 
 
 def deliver(context: Context) -> None:

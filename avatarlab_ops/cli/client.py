@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -13,46 +13,35 @@ from typing import Any, Self
 import httpx
 
 from avatarlab_ops import environment
-from avatarlab_ops.errors import InputError, RequestInvalid, TransientError
+from avatarlab_ops.errors import InputError, RequestInvalid, TransientError, of_code
 from avatarlab_ops.request import AvatarRequest
 
+API = "/avatarlab/api/v1"
 DAG = "avatar_render"
 BULK_DAG = "avatar_regenerate"
 FINAL = ("success", "failed")
 
 
-def run_id_of(request: AvatarRequest) -> str:
-    """Airflow's run id: equal requests, and requests under one idempotency key, have the same one."""
-    if request.idempotency_key:
-        return f"key-{hashlib.sha256(request.idempotency_key.encode()).hexdigest()[:32]}"
-    return f"request-{request.digest()[:32]}"
-
-
-def flat(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A request as the form writes it: `{"output": {"fps": 25}}` becomes `{"output.fps": 25}`."""
-    parts = {name for name, field in AvatarRequest.json_schema()["properties"].items() if "$ref" in field}
-    result: dict[str, Any] = {}
-    for name, value in data.items():
-        if name in parts and isinstance(value, Mapping):
-            result |= {f"{name}.{child}": inner for child, inner in value.items()}
-        else:
-            result[name] = value
-    return result
-
-
 class AirflowClient:
     """One logged-in connection. Raises TransientError when Airflow does not answer."""
 
-    def __init__(self, address: str, username: str, password: str) -> None:
+    def __init__(self, address: str, username: str, password: str, token: str | None = None) -> None:
         self._http = httpx.Client(base_url=address, timeout=60, trust_env=False)
         self._login = {"username": username, "password": password}
+        if token:
+            self._http.headers["Authorization"] = f"Bearer {token}"
 
     @classmethod
     def from_home(cls, home: Path) -> Self:
-        """Use $AVATARLAB_AIRFLOW_URL, _USER and _PASSWORD, else the Airflow that `avatarlab up` started."""
+        """Use $AVATARLAB_AIRFLOW_URL with _TOKEN, or with _USER and _PASSWORD.
+
+        Without them, the Airflow that `avatarlab up` started.
+        """
         known = environment.read()
         if known.airflow_url:
-            return cls(known.airflow_url, known.airflow_user, known.airflow_password.get_secret_value())
+            token = known.airflow_token.get_secret_value() if known.airflow_token else None
+            password = known.airflow_password.get_secret_value()
+            return cls(known.airflow_url, known.airflow_user, password, token)
         try:
             address = json.loads((home / "supervisor.json").read_text())["address"]
             password = json.loads((home / "airflow" / "passwords.json").read_text())["admin"]
@@ -66,19 +55,51 @@ class AirflowClient:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def submit(self, data: Mapping[str, Any]) -> str:
-        """Trigger a render and return its run id; an equal one that runs or has succeeded is not repeated.
+    @property
+    def address(self) -> str:
+        """Where Airflow is, without a trailing slash."""
+        return str(self._http.base_url).rstrip("/")
 
-        Raises RequestInvalid (or its siblings) when the contract or Airflow refuses the request.
+    def order(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Order a render and return it as `GET /renders/{id}` tells it.
+
+        A key of the request's own names the order. Without one an equal request that is at work or published
+        is not ordered again. Raises the error of errors.py that refuses the request.
         """
         asked = AvatarRequest.parse(data)
-        run_id = self._begin(run_id_of(asked), flat(data), DAG)
-        if AvatarRequest.parse(self.run(run_id)["conf"]).digest() != asked.digest():
-            raise RequestInvalid(
-                f"idempotency_key {asked.idempotency_key!r} was used for another request (run {run_id}); "
-                "choose a new key, or send the same request"
+        body = asked.canonical() | {"idempotency_key": None}
+        for attempt in count(1):
+            key = asked.idempotency_key or f"request-{asked.digest()[:32]}.{attempt}"
+            answer = self._call(
+                "POST", f"{API}/renders", json=body, headers={"Idempotency-Key": key}, accept=range(400, 500)
             )
-        return run_id
+            told = dict(_accepted(answer).json())
+            if asked.idempotency_key or told["state"] not in ("failed", "cancelled"):
+                break
+        return told
+
+    def render(self, render_id: str) -> dict[str, Any]:
+        """All that is known of a render."""
+        return dict(self.get(f"{API}/renders/{render_id}"))
+
+    def save(self, link: str, path: Path) -> None:
+        """Copy a file that a render links to, whole or not at all; its bytes come from the object store."""
+        address = self._call("GET", link, accept=(307,)).headers["location"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with (
+                httpx.stream("GET", address, timeout=60, trust_env=False) as answer,
+                draft.open("wb") as file,
+            ):
+                answer.raise_for_status()
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
+            draft.replace(path)
+        except httpx.HTTPError as error:
+            raise TransientError(f"the object store did not answer for {path.name}: {error}") from error
+        finally:
+            draft.unlink(missing_ok=True)
 
     def regenerate(self, data: Mapping[str, Any], name: str) -> str:
         """Trigger a bulk run and return its run id; one of this name that failed is continued."""
@@ -152,7 +173,7 @@ class AirflowClient:
             raise TransientError(f"Airflow's login answers {answer.status_code}")
         self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
-    def _call(self, method: str, path: str, accept: tuple[int, ...] = (), **fields: Any) -> httpx.Response:
+    def _call(self, method: str, path: str, accept: Collection[int] = (), **fields: Any) -> httpx.Response:
         self._authorise()
         try:
             answer = self._http.request(method, path, **fields)
@@ -168,6 +189,14 @@ class AirflowClient:
         return TransientError(
             f"Airflow at {self._http.base_url} does not answer ({error}); run `avatarlab up`"
         )
+
+
+def _accepted(answer: httpx.Response) -> httpx.Response:
+    """The answer, unless it is a refusal: then the error of that code is raised."""
+    if answer.is_success:
+        return answer
+    problem = answer.json()
+    raise of_code(problem["code"])(problem["detail"])
 
 
 def _detail(answer: httpx.Response) -> str:

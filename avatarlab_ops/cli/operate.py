@@ -75,8 +75,8 @@ def demo(context: click.Context, folder: Path) -> None:
     context.invoke(up)
     request = read_request(root_folder() / "demo" / "request.json")
     with airflow() as client:
-        run_id = client.submit(request)
-    context.invoke(watch, run=run_id, out=folder / "demo.mp4")
+        told = client.order(request)
+    context.invoke(watch, run=told["id"], out=folder / "demo.mp4")
     address = json.loads((home() / "supervisor.json").read_text())["address"]
     click.echo(login(home(), address))
 

@@ -54,16 +54,20 @@ def render(request_file: Path, out: Path | None) -> None:
 @REQUEST
 @click.option("--wait/--no-wait", default=False, help="Watch the render until it is final.")
 @OUT
-@click.pass_context
-def submit(context: click.Context, request_file: Path, wait: bool, out: Path | None) -> None:
-    """Send REQUEST_FILE to Airflow and print the run's id; an equal request is not rendered twice."""
+def submit(request_file: Path, wait: bool, out: Path | None) -> None:
+    """Order REQUEST_FILE and print the run's id; an equal request is not rendered twice.
+
+    From any machine: AVATARLAB_AIRFLOW_URL and AVATARLAB_AIRFLOW_TOKEN say where and who.
+    """
+    from avatarlab_ops.cli.remote import finish
+
     request = read_request(request_file)
     check_out(out, request_file)
     with airflow() as client:
-        run_id = client.submit(request)
-    click.echo(run_id)
-    if wait or out:
-        context.invoke(watch, run=run_id, out=out)
+        told = client.order(request)
+        click.echo(told["run_id"])
+        if wait or out:
+            finish(client, told["id"], console(), out)
 
 
 @click.command()
@@ -88,18 +92,13 @@ def status(run: str, form: str) -> None:
 @OUT
 def watch(run: str, out: Path | None) -> None:
     """Show the progress of RUN (a run's or a render's id) until it is final."""
-    from avatarlab_ops.cli.watch import RenderFailedError, follow
+    from avatarlab_ops.cli.watch import check_published, follow
     from avatarlab_ops.renders import status
 
     check_out(out)
     settings = known_stores()
     render_id = render_id_of(run)
-    final = follow(settings, console(), render_id, alive=still_running(run))
-    if final.state != "published":
-        told = final.error or f"the render ended as {final.state}"
-        raise RenderFailedError(final.error_code or final.state, told)
-    if final.withdrawn_at:
-        raise RenderFailedError("withdrawn", f"the video was withdrawn: {final.withdrawn_reason}")
+    check_published(follow(lambda: status.of(settings, render_id), console(), alive=still_running(run)))
     if published := status.published(settings, render_id):
         tell(settings, published, out)
 

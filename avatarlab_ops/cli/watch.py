@@ -1,4 +1,4 @@
-"""Live progress of one render on a terminal, read from the catalog's progress rows."""
+"""Live progress of one render on a terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from avatarlab_ops.errors import AvatarlabError, TransientError
+from avatarlab_ops.errors import AvatarlabError, TransientError, of_code
 from avatarlab_ops.states import FINAL, SETTLED, StageState
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from avatarlab_ops.cli.client import AirflowClient
     from avatarlab_ops.progress import Report
     from avatarlab_ops.renders.status import RenderStatus, StageStatus
-    from avatarlab_ops.settings import Settings
 
 POLL_S = 0.4  # progress rows change at most twice a second
 AWAY_S = 120.0  # how long a server may be away before a watch ends
@@ -36,17 +35,7 @@ class RenderFailedError(AvatarlabError):
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
         self.code = code  # type: ignore[misc]
-        self.exit_code = _exit_code(code)  # type: ignore[misc]
-
-
-def _exit_code(code: str) -> int:
-    pending = [AvatarlabError]
-    while pending:
-        error = pending.pop()
-        if error.code == code:
-            return error.exit_code
-        pending += error.__subclasses__()
-    return AvatarlabError.exit_code
+        self.exit_code = of_code(code).exit_code  # type: ignore[misc]
 
 
 def bars(console: Console) -> Progress:
@@ -139,21 +128,23 @@ class Stages:
 
 
 def follow(
-    settings: Settings, console: Console, render_id: str, *, alive: Callable[[], Any] = lambda: None
+    look: Callable[[], RenderStatus],
+    console: Console,
+    *,
+    alive: Callable[[], Any] = lambda: None,
+    every_s: float = POLL_S,
 ) -> RenderStatus:
-    """Show a render until it is final and return its last status.
+    """Show the render that `look` tells of until it is final, and return its last status.
 
     `alive` is called every two seconds and may raise to end the watch, e.g. when nobody works on the render.
     A server that is away ends it after two minutes only: the render goes on without being watched.
     """
-    from avatarlab_ops.renders import status
-
     board = Board(console)
     looked, lost = 0.0, None
     with board.progress:
         while True:
             try:
-                seen = status.of(settings, render_id)
+                seen = look()
                 board.show(seen)
                 if seen.state in FINAL:
                     return seen
@@ -165,7 +156,16 @@ def follow(
                 lost = lost or _lost(console, error)
                 if time.monotonic() - lost > AWAY_S:
                     raise
-            time.sleep(POLL_S)
+            time.sleep(every_s)
+
+
+def check_published(final: RenderStatus) -> None:
+    """Raise RenderFailedError for a render that ended without a video, or whose video was withdrawn."""
+    if final.state != "published":
+        told = final.error or f"the render ended as {final.state}"
+        raise RenderFailedError(final.error_code or final.state, told)
+    if final.withdrawn_at:
+        raise RenderFailedError("withdrawn", f"the video was withdrawn: {final.withdrawn_reason}")
 
 
 def _lost(console: Console, error: TransientError) -> float:

@@ -42,7 +42,7 @@ def test_a_killed_bulk_run_ends_with_a_result_for_each_item(site: Site) -> None:
     for pid in wait(lambda: tasks(site)):
         os.kill(pid, signal.SIGKILL)
     wait(lambda: published(site) >= ITEMS // 4, END_S)
-    single = site.client.submit(request(script="Me first, please.", labels={"who": "single"}))
+    single = site.submit(request(script="Me first, please.", labels={"who": "single"}))
     assert site.finish(single) == "success"
     assert published(site) < ITEMS, "the bulk run was over before the single request"
     os.kill(read_state(site.home)["sessions"]["scheduler"], signal.SIGKILL)

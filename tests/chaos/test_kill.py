@@ -69,7 +69,7 @@ VICTIMS: dict[str, Callable[[Site], list[int]]] = {
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_one_video_or_one_reason(site: Site, victim: str) -> None:
     wish = request(script=SCRIPT.format(victim), idempotency_key=f"chaos-{victim}")
-    run_id = site.client.submit(wish)
+    run_id = site.submit(wish)
     render_id = wait(lambda: site.client.xcom(run_id, "admit", "render_id"))
     wait(lambda: running_stage(site, render_id) in ("lipsync", "composite"))
     doomed = wait(lambda: VICTIMS[victim](site))
@@ -82,7 +82,7 @@ def test_one_video_or_one_reason(site: Site, victim: str) -> None:
     assert len([key for key in outputs if key.endswith((".mp4", ".webm"))]) == (final.state == "published")
     check_artifacts(site)
     # The site is whole again: the next render needs no help.
-    after = site.client.submit(request(script=f"After {victim}.", idempotency_key=f"after-{victim}"))
+    after = site.submit(request(script=f"After {victim}.", idempotency_key=f"after-{victim}"))
     assert site.finish(after) == "success"
 
 

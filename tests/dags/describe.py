@@ -26,6 +26,7 @@ def main() -> None:
             "priority": (str(task.weight_rule), task.priority_weight),
             "share": task.max_active_tis_per_dag,
             "downstream": sorted(task.downstream_task_ids),
+            "outlets": [asset.name for asset in task.outlets],
             "links": [link.name for link in task.operator_extra_links],
         }
         for task in dag.tasks

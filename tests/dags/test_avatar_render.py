@@ -71,6 +71,12 @@ def test_graph_is_the_pipelines(dag: Json) -> None:
     assert {name: task["downstream"] for name, task in dag["tasks"].items()} == GRAPH
 
 
+def test_what_is_published_is_an_event_that_other_dags_can_follow(dag: Json) -> None:
+    assert {name: task["outlets"] for name, task in dag["tasks"].items() if task["outlets"]} == {
+        "publish": ["avatarlab_videos"]
+    }
+
+
 def test_graph_gives_every_stage_what_it_reads() -> None:
     from avatarlab_ops import graph
 

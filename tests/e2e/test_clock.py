@@ -70,7 +70,7 @@ def slots(site: Site, pool: str, number: int) -> int:
 def published(site: Site, key: str, avatar: str) -> str:
     """Publish a video labelled with its key; return its render."""
     asked = request(avatar={"uri": avatar}, labels={"which": key}, idempotency_key=key)
-    run_id = site.client.submit(asked)
+    run_id = site.submit(asked)
     assert site.finish(run_id) == "success", site.client.tasks(run_id)
     return site.status(run_id).render_id
 

@@ -17,7 +17,7 @@ URL = "/api/v2/dags/avatar_render/dagRuns/{}"
 
 def begun(site: Site, name: str) -> str:
     """Run id of a render at work on a stage that takes a while."""
-    run_id = site.client.submit(request(script=f"{name}. {LONG}", background={"kind": "blur"}))
+    run_id = site.submit(request(script=f"{name}. {LONG}", background={"kind": "blur"}))
     eventually(
         lambda: "running" in {site.client.tasks(run_id)[stage] for stage in ("speech", "matte", "face")}
     )

@@ -60,7 +60,7 @@ def another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 @pytest.mark.usefixtures("another_machine")
 def test_added_models_make_a_published_video(site: Site, tmp_path: Path) -> None:
     wish = request(engines=ENGINES, background=BACKGROUND)
-    early = site.client.submit(wish)
+    early = site.submit(wish)
     assert site.finish(early) == "failed"
     refusal = site.client.xcom(early, "admit", "refusal")
     assert refusal["code"] == "engine_unavailable"
@@ -75,7 +75,7 @@ def test_added_models_make_a_published_video(site: Site, tmp_path: Path) -> None
         added = CliRunner().invoke(main, ["models", "add", str(file), "--as", name, *accept])
         assert added.exit_code == 0, added.output
 
-    run_id = site.client.submit(wish)
+    run_id = site.submit(wish)
     assert site.finish(run_id) == "success", site.client.tasks(run_id)
     states = site.client.tasks(run_id)
     assert states.pop("face") in ("success", "skipped")  # another test may have looked at this portrait

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import playwright
 import pytest
 import sqlalchemy as sa
 from kit.running_site import AVATAR, ROOT, Site
@@ -128,6 +129,17 @@ def test_the_python_example_of_the_api_page_fetches_a_video(shell: Shell, site: 
     shell.env |= login
     (shell.folder / "hello.mp4").unlink(missing_ok=True)
     shell.run(f"{sys.executable} example.py")
+    assert (shell.folder / "hello.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_the_javascript_example_of_the_api_page_fetches_a_video(shell: Shell, site: Site) -> None:
+    (example,) = re.findall(r"^```js\n(.*?)^```", API_PAGE, re.DOTALL | re.MULTILINE)
+    (shell.folder / "example.mjs").write_text(example)
+    token = site.client._http.headers["Authorization"].removeprefix("Bearer ")
+    shell.env |= {"AIRFLOW": site.address, "TOKEN": token}
+    (shell.folder / "hello.mp4").unlink(missing_ok=True)
+    node = Path(playwright.__file__).parent / "driver" / "node"  # the browser's driver runs on it
+    shell.run(f"{node} example.mjs")
     assert (shell.folder / "hello.mp4").read_bytes()[4:8] == b"ftyp"
 
 

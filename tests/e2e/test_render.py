@@ -21,7 +21,7 @@ from avatarlab_ops.stores.objects import objects
 @pytest.fixture(scope="package")
 def first(site: Site) -> str:
     """Run id of the session's first published render."""
-    run_id = site.client.submit(request(idempotency_key="first"))
+    run_id = site.submit(request(idempotency_key="first", labels={"campaign": "first"}))
     assert site.finish(run_id) == "success", site.client.tasks(run_id)
     return run_id
 
@@ -49,8 +49,7 @@ def test_the_links_lead_a_logged_in_user_to_video_and_manifest(site: Site, first
     links = site.client.get(f"/api/v2/dags/avatar_render/dagRuns/{first}/taskInstances/publish/links")
     addresses = links["extra_links"]
     assert set(addresses) == {"Video", "Manifest"}
-    password = json.loads((site.home / "airflow" / "passwords.json").read_text())["admin"]
-    login = {"username": "admin", "password": password}
+    login = {"username": "admin", "password": site.password("admin")}
     token = httpx.post(f"{site.address}/auth/token", json=login).json()["access_token"]
     stranger = httpx.get(addresses["Video"])
     assert stranger.is_redirect
@@ -65,16 +64,23 @@ def test_the_links_lead_a_logged_in_user_to_video_and_manifest(site: Site, first
 
 
 def test_the_same_key_gives_the_same_run_and_no_second_video(site: Site, first: str) -> None:
-    assert site.client.submit(request(idempotency_key="first")) == first
+    assert site.submit(request(idempotency_key="first", labels={"campaign": "first"})) == first
     with pytest.raises(RequestInvalid, match="was used for another request"):
-        site.client.submit(request(idempotency_key="first", script="Other words."))
+        site.submit(request(idempotency_key="first", script="Other words."))
     before = list(objects(site.settings).keys("outputs"))
     assert site.finish(first) == "success"
     assert list(objects(site.settings).keys("outputs")) == before
 
 
+def test_a_published_video_is_an_event_with_its_labels_for_other_dags(site: Site, first: str) -> None:
+    found = site.client.get(f"/api/v2/assets/events?source_dag_id=avatar_render&source_run_id={first}")
+    (event,) = found["asset_events"]
+    assert (event["name"], event["extra"]["labels"]) == ("avatarlab_videos", {"campaign": "first"})
+    assert event["extra"]["video"] == site.status(first).video_uri
+
+
 def test_what_exists_is_skipped_in_the_grid_and_published_anew(site: Site, first: str) -> None:
-    run_id = site.client.submit(request(idempotency_key="second", labels={"try": "second"}))
+    run_id = site.submit(request(idempotency_key="second", labels={"try": "second"}))
     assert site.finish(run_id) == "success"
     states = site.client.tasks(run_id)
     assert {states[name] for name in ("speech", "face", "matte", "lipsync", "composite")} == {"skipped"}
@@ -122,18 +128,32 @@ def test_what_the_form_would_refuse_is_refused_at_the_trigger(site: Site) -> Non
     assert answer.status_code == 400
     assert "1000" in answer.text
     with pytest.raises(RequestInvalid, match=r"output\.fps"):
-        site.client.submit(conf)
+        site.submit(conf)
 
 
-def test_command_line_submits_watches_and_fetches(site: Site, first: str, tmp_path: Path) -> None:
+def test_another_machine_submits_watches_and_fetches_with_an_address_and_a_token(
+    site: Site, first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wish = tmp_path / "request.json"
-    wish.write_text(json.dumps(request(idempotency_key="first")))
+    wish.write_text(json.dumps(request(idempotency_key="first", labels={"campaign": "first"})))
     out = tmp_path / "video.mp4"
-    done = avatarlab("submit", str(wish), "--wait", "--out", str(out))
-    assert done.returncode == 0, done.stderr
+    login = {"username": "admin", "password": site.password("admin")}
+    token = httpx.post(f"{site.address}/auth/token", json=login).json()["access_token"]
+    with monkeypatch.context() as laptop:
+        laptop.setenv("AVATARLAB_HOME", str(tmp_path / "nothing here"))
+        laptop.setenv("AVATARLAB_AIRFLOW_URL", site.address)
+        laptop.setenv("AVATARLAB_AIRFLOW_TOKEN", token)
+        done = avatarlab("submit", str(wish), "--wait", "--out", str(out))
+        assert done.returncode == 0, done.stderr
+        assert not (tmp_path / "nothing here").exists()
     assert done.stdout.splitlines()[0] == first
     assert out.read_bytes()[4:8] == b"ftyp"
     assert json.loads(out.with_suffix(".json").read_text())
+    assert "-->" in out.with_suffix(".srt").read_text()
+    assert out.with_suffix(".jpg").read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_command_line_tells_how_a_run_stands(site: Site, first: str) -> None:
     told = json.loads(avatarlab("status", first, "--format", "json").stdout)
     assert told["state"] == "published"
 
@@ -141,7 +161,7 @@ def test_command_line_submits_watches_and_fetches(site: Site, first: str, tmp_pa
 def test_command_line_says_why_without_a_traceback(site: Site, tmp_path: Path) -> None:
     wish = tmp_path / "request.json"
     wish.write_text(json.dumps(request(avatar={"uri": "s3://inputs/e2e/missing.png"})))
-    done = avatarlab("submit", str(wish), "--wait")
+    done = avatarlab("submit", str(wish))
     assert done.returncode == 2
     assert "missing.png" in done.stderr
     assert "Traceback" not in done.stderr

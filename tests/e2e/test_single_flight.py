@@ -22,7 +22,7 @@ T = TypeVar("T")
 def test_a_killed_task_is_replaced_by_the_one_that_was_deferred_for_it(site: Site) -> None:
     script = "Two of us were asked to say these very words, and only one of us may work at any time. " * 4
     asked = request(script=script, background={"kind": "blur"})
-    runs = [site.client.submit(asked | {"labels": {"who": who}}) for who in ("one", "two")]
+    runs = [site.submit(asked | {"labels": {"who": who}}) for who in ("one", "two")]
     worker, waiter = eventually(lambda: _with_one_behind(site, runs))
     killed = worker["task_id"]
     _check_gave_way(site, waiter)
@@ -36,14 +36,14 @@ def test_a_killed_task_is_replaced_by_the_one_that_was_deferred_for_it(site: Sit
     heir = {stage.stage: stage for stage in site.status(waiter["dag_run_id"]).stages}
     assert heir[killed].state == "done"
     assert heir[killed].attempt == 1
-    again = site.client.submit(asked | {"labels": {"who": "ended"}})
+    again = site.submit(asked | {"labels": {"who": "ended"}})
     assert site.finish(again) == "success"
     assert {site.client.tasks(again)[stage] for stage in ("speech", "lipsync", "composite")} == {"skipped"}
 
 
 def test_a_killed_task_does_nothing_twice(site: Site) -> None:
     asked = request(script="Whoever is first takes the work up again. " * 6, background={"kind": "blur"})
-    runs = [site.client.submit(asked | {"labels": {"who": who}}) for who in ("three", "four")]
+    runs = [site.submit(asked | {"labels": {"who": who}}) for who in ("three", "four")]
     worker, _ = eventually(lambda: _with_one_behind(site, runs))
     os.kill(worker["pid"], signal.SIGKILL)
     assert [site.finish(run) for run in runs] == ["success", "success"]
@@ -81,7 +81,7 @@ def test_videos_that_share_an_avatar_and_a_script_share_the_work(site: Site) -> 
     )
     runs, seconds = [], []
     for number, script in enumerate((long, "Other words, the same face.", long)):
-        runs.append(site.client.submit(request(script=script, labels={"take": str(number)}, **asked)))
+        runs.append(site.submit(request(script=script, labels={"take": str(number)}, **asked)))
         assert site.finish(runs[-1]) == "success"
         seconds.append(_seconds(site.client.run(runs[-1])))
     skipped = [{name for name, state in site.client.tasks(run).items() if state == "skipped"} for run in runs]
@@ -114,7 +114,7 @@ def _seconds(run: dict[str, Any]) -> float:
 def test_a_published_video_is_in_the_document_store_although_its_task_did_not_wait(site: Site) -> None:
     from avatarlab_ops.stores.documents import documents
 
-    run = site.client.submit(request(script="Delivered."))
+    run = site.submit(request(script="Delivered."))
     assert site.finish(run) == "success"
     render_id = site.status(run).render_id
     assert status.of(site.settings, render_id).state == "published"

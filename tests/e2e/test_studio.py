@@ -163,7 +163,7 @@ def test_a_pasted_table_is_checked_line_by_line(page: Page, studio: FrameLocator
 
 
 def test_a_failed_video_says_why_within_two_clicks(page: Page, studio: FrameLocator, site: Site) -> None:
-    run_id = site.client.submit({
+    run_id = site.submit({
         "script": "Nobody says this.", "avatar": {"uri": "s3://inputs/e2e/nobody-at-all.png"},
     })  # fmt: skip
     assert site.finish(run_id) == "failed"

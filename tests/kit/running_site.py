@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kit.eventually import eventually
 
 from avatarlab_ops.cli.client import DAG, FINAL, AirflowClient
 from avatarlab_ops.embedded import control
+from avatarlab_ops.errors import InputError
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
@@ -33,6 +36,16 @@ class Site:
     client: AirflowClient
     settings: Settings
     environment: dict[str, str]  # under which the command line finds it
+
+    def password(self, name: str) -> str:
+        """Of one of its users."""
+        return str(json.loads((self.home / "airflow" / "passwords.json").read_text())[name])
+
+    def submit(self, data: dict[str, Any]) -> str:
+        """Order a render, and return its run's id once Airflow has begun it."""
+        run_id = str(self.client.order(data)["run_id"])
+        eventually(lambda: self.client.run(run_id), InputError)
+        return run_id
 
     def finish(self, run_id: str, dag: str = DAG) -> str:
         """Wait for a run's end and return its state."""

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from rich.console import Console
 from avatarlab_ops.cli import bulk, common, main, render, watch
 from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.renders import status
-from avatarlab_ops.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -91,29 +91,26 @@ def test_a_dry_run_with_wrong_rows_says_that_nothing_would_start(capsys: pytest.
     assert "left out: line 3: x" in capsys.readouterr().err
 
 
-def test_a_watch_outlasts_a_server_that_is_away_for_a_moment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers = iter([TransientError("PostgreSQL did not answer"), TransientError("again"), "published"])
+def test_a_watch_outlasts_a_server_that_is_away_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = TransientError("PostgreSQL did not answer")
+    answers: Iterator[TransientError | str] = iter([away, away, "published"])
 
-    def of(_settings: object, render_id: str) -> status.RenderStatus:
+    def look() -> status.RenderStatus:
         answer = next(answers)
         if isinstance(answer, TransientError):
             raise answer
         return status.RenderStatus(
-            render_id, None, answer, (), None, None, None, (), None, None, {}, datetime.now(UTC), None, 1.0,
-            1.0, None,
+            "20261123-121233-6d55ac4d", None, answer, (), None, None, None, (), None, None, {},
+            datetime.now(UTC), None, 1.0, 1.0, None,
         )  # fmt: skip
 
-    monkeypatch.setattr(status, "of", of)
     said = io.StringIO()
-    where = Settings("", "", "", "", "", tmp_path)
-    assert watch.follow(where, Console(file=said), "20261123-121233-6d55ac4d").state == "published"
+    assert watch.follow(look, Console(file=said)).state == "published"
     assert said.getvalue().count("the render goes on") == 1
     monkeypatch.setattr(watch, "AWAY_S", -1.0)
     answers = iter([TransientError("gone for good")])
     with pytest.raises(TransientError, match="gone for good"):
-        watch.follow(where, Console(file=said), "20261123-121233-6d55ac4d")
+        watch.follow(look, Console(file=said))
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
