@@ -25,6 +25,7 @@ MODULES = (
     "cryptography.x509",
     "ai_edge_litert.interpreter",
     "onnx",
+    "openlineage.client.facet_v2",
 )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +15,7 @@ from avatarlab_ops.lineage import openlineage
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import ItemState
 from avatarlab_ops.stores import outbox
-from avatarlab_ops.stores.catalog import bulk, records, tables, transaction
+from avatarlab_ops.stores.catalog import bulk, tables, transaction
 from avatarlab_ops.stores.objects import objects
 
 Json = dict[str, Any]
@@ -145,22 +144,15 @@ def neutral(value: Any) -> Any:
 def _event(settings: Settings, report: Json, files: dict[str, bytes]) -> Json:
     """The one summary event, an OpenLineage run event of the job avatar_regenerate."""
     bulk_id = report["bulk_run"]
-    known = {"bulkRun": bulk_id, "states": report["states"], "gpu_s": report["gpu_s"]}
-    return {
-        "eventType": "COMPLETE",
-        "eventTime": records.now().isoformat(),
-        "producer": openlineage.PRODUCER,
-        "schemaURL": f"{openlineage.SPEC}/RunEvent",
-        "run": {
-            "runId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"avatarlab:bulk:{bulk_id}")),
-            "facets": {"avatarlab_bulk": openlineage.facet(f"{openlineage.SPEC}/RunFacet") | known},
-        },
-        "job": {"namespace": openlineage.NAMESPACE, "name": "avatar_regenerate", "facets": {}},
-        "inputs": [],
-        "outputs": [
-            openlineage.dataset(
-                f"s3://{settings.bucket_outputs}/{_key(bulk_id, suffix)}", hashlib.sha256(content).hexdigest()
-            )
+    facet = openlineage.own_facet(bulkRun=bulk_id, states=report["states"], gpu_s=report["gpu_s"])
+    return openlineage.run_event(
+        "COMPLETE",
+        job="avatar_regenerate",
+        run=f"bulk:{bulk_id}",
+        facets={"avatarlab_bulk": facet},
+        inputs=[],
+        outputs=[
+            (f"s3://{settings.bucket_outputs}/{_key(bulk_id, suffix)}", hashlib.sha256(content).hexdigest())
             for suffix, content in files.items()
         ],
-    }
+    )

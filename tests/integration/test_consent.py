@@ -244,7 +244,7 @@ def test_a_withdrawn_video_is_gone_and_can_be_explained(stores: Settings, portra
     assert status.published(stores, made.render_id) is None
     event = documents(stores).find("lineage_events", f"{made.render_id}:WITHDRAWN")
     assert event is not None
-    assert event["withdrawn"] == {"reason": "no more"}
+    assert event["run"]["facets"]["avatarlab_withdrawal"]["reason"] == "no more"
     manifest = documents(stores).find("manifests", made.render_id)
     assert manifest is not None
     assert [one["id"] for one in manifest["consents"]] == [consent_id, "licence-voice-hibari-heart"]
