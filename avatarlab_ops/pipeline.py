@@ -67,13 +67,17 @@ def submit(
     *,
     run_id: str | None = None,
     caller: str = "cli",
+    begins: bool = False,
 ) -> str:
     """Accept a request and return its render id; the same `run_id` or idempotency key gives the same id.
+
+    `begins`: the run does, for the first time; raises RenderCancelled if its order was cancelled meanwhile.
 
     Raises RequestInvalid, ScriptRefused or ReferenceRefused; then nothing was accepted. A render that failed
     or was cancelled is over: the same request then gets a new one.
     """
     from avatarlab_ops import events
+    from avatarlab_ops.renders import orders
     from avatarlab_ops.stores import catalog
     from avatarlab_ops.stores.catalog import records
     from avatarlab_ops.trust import inputs
@@ -86,6 +90,8 @@ def submit(
         if run_id is not None:  # what a bulk run makes was checked when it was planned
             inputs.check_use(db, asked, caller)
         render_id = records.accept(db, asked, run_id=run_id, caller=caller)
+        if begins and run_id is not None:
+            orders.check_wanted(db, run_id, render_id)
         if records.find(db, render_id).state == "accepted":
             events.tell(db, settings, render_id, Event.ACCEPTED)
     return render_id

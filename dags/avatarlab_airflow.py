@@ -180,8 +180,8 @@ class AdmitOperator(EndOperator):
         """Id of the render that this run's conf asks for; the same run always gives the same id."""
         from avatarlab_ops import pipeline
 
-        run = context["dag_run"]
-        return pipeline.submit(where, run.conf or {}, run_id=run.run_id, caller=caller_of(run))
+        run, begins = context["dag_run"], context["ti"].try_number == 1
+        return pipeline.submit(where, run.conf or {}, run_id=run.run_id, caller=caller_of(run), begins=begins)
 
 
 class PublishOperator(EndOperator):

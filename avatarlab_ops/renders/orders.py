@@ -9,13 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.errors import RenderCancelled, RequestInvalid
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import Event
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+
+RUN = "render-"  # and the render's id: the id of its run
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def place(settings: Settings, request: AvatarRequest, *, caller: str, callback: 
         if known := _known(db, request, caller):  # ordered since `placed` was asked; it may even have ended
             return known
         fresh = records.new_id()
-        run_id = f"render-{fresh}"
+        run_id = f"{RUN}{fresh}"
         render_id = records.accept(db, request, run_id=run_id, caller=caller, render_id=fresh)
         if render_id == fresh:
             order = {"render_id": fresh, "conf": request.canonical(), "caller": caller}
@@ -70,3 +73,12 @@ def place(settings: Settings, request: AvatarRequest, *, caller: str, callback: 
                 webhooks.call_back(db, fresh, caller, callback)
             events.tell(db, settings, fresh, Event.ACCEPTED)
     return Ordered(render_id, replayed=render_id != fresh)
+
+
+def check_wanted(db: Session, run_id: str, render_id: str) -> None:
+    """Raise RenderCancelled where a run begins another render than that of its order, which has ended."""
+    from avatarlab_ops.stores.catalog.tables import Render
+
+    ordered = db.get(Render, run_id.removeprefix(RUN)) if run_id.startswith(RUN) else None
+    if ordered is not None and ordered.id != render_id:
+        raise RenderCancelled(f"the render {ordered.id} was {ordered.state} before its run began")

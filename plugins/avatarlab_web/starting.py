@@ -109,10 +109,12 @@ def stop(run_id: str, dag_id: str = DAG) -> None:
     from airflow.api.common.mark_tasks import set_dag_run_state_to_failed
     from airflow.models.dagbag import DBDagBag
     from airflow.models.dagrun import DagRun
+    from airflow.utils.retries import run_with_db_retries
     from airflow.utils.session import create_session
 
-    with create_session(scoped=False) as session:
-        run = DagRun.find_duplicate(dag_id=dag_id, run_id=run_id, session=session)
-        dag = DBDagBag().get_latest_version_of_dag(dag_id, session=session) if run else None
-        if run and dag and run.state in ("queued", "running"):
-            set_dag_run_state_to_failed(dag=dag, run_id=run_id, commit=True, session=session)
+    for attempt in run_with_db_retries():  # the scheduler may hold the same rows in another order
+        with attempt, create_session(scoped=False) as session:
+            run = DagRun.find_duplicate(dag_id=dag_id, run_id=run_id, session=session)
+            dag = DBDagBag().get_latest_version_of_dag(dag_id, session=session) if run else None
+            if run and dag and run.state in ("queued", "running"):
+                set_dag_run_state_to_failed(dag=dag, run_id=run_id, commit=True, session=session)

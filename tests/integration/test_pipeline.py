@@ -22,7 +22,8 @@ from avatarlab_ops import graph, pipeline
 from avatarlab_ops.engines import device
 from avatarlab_ops.engines.locks import holder
 from avatarlab_ops.errors import EngineUnavailable, RenderCancelled
-from avatarlab_ops.renders import status
+from avatarlab_ops.renders import orders, status
+from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import context, publish
 from avatarlab_ops.stores import outbox
@@ -259,6 +260,18 @@ def test_a_stage_waits_for_its_device_and_no_longer_than_its_render_lives(
         assert pipeline.cancel(stores, render_id)
         with pytest.raises(RenderCancelled):
             speech.result(60)
+
+
+def test_what_was_cancelled_before_its_run_began_is_not_begun_anew(stores: Settings, portrait: str) -> None:
+    asked = AvatarRequest.parse(_asked(portrait, seed=72, idempotency_key="called-off"))
+    ordered = orders.place(stores, asked, caller="anna").render_id
+    run_id = f"{orders.RUN}{ordered}"
+    assert pipeline.submit(stores, asked, run_id=run_id, caller="anna", begins=True) == ordered
+    assert pipeline.cancel(stores, ordered)
+    with pytest.raises(RenderCancelled, match=f"{ordered} was cancelled before its run began"):
+        pipeline.submit(stores, asked, run_id=run_id, caller="anna", begins=True)
+    assert status.renders_of_run(stores, run_id) == [ordered]
+    assert pipeline.submit(stores, asked, run_id=run_id, caller="anna") != ordered  # somebody clears the run
 
 
 def test_the_matte_may_come_from_pytorch(stores: Settings, portrait: str) -> None:

@@ -114,11 +114,9 @@ def _seen(settings: Settings, bulk_id: str, who: Caller) -> Json | None:
             return None
         over = run.state == "failed"
         return shared | {
-            "over": over,
-            "refused": over,
-            "reason": run.note or "",
-            "said": text("bulk.planning"),
-        }
+            "over": over, "refused": over, "reason": run.note or "", "said": text("bulk.planning"),
+            "may_cancel": not over and _may_cancel(who, run.caller),
+        }  # fmt: skip
     with transaction(settings.pg_dsn) as db:
         caller = records.existing(db, bulk_id).caller
         rows = records.items(db, bulk_id, after=-1, limit=SHOWN)
@@ -130,5 +128,9 @@ def _seen(settings: Settings, bulk_id: str, who: Caller) -> Json | None:
     return shared | {
         "over": over, "refused": False, "items": items, "counts": known.states, "all": known.items,
         "done": done, "said": text("bulk.over") if over else left, "problems": known.problems,
-        "may_cancel": not over and who.may("bulk author") and (caller == who.name or who.may("operator")),
+        "may_cancel": not over and _may_cancel(who, caller),
     }  # fmt: skip
+
+
+def _may_cancel(who: Caller, owner: str) -> bool:
+    return who.may("bulk author") and (owner == who.name or who.may("operator"))
