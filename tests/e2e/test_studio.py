@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import re
@@ -17,28 +19,51 @@ from kit.running_site import AVATAR, Site
 from .test_site import FLAGS
 
 if TYPE_CHECKING:
-    from playwright.sync_api import FrameLocator, Page, Route
+    from playwright.sync_api import FrameLocator, Page
 
-SAID = "Hello from the Studio."
+FIRST, LAST, NEW = "Hello from the Studio.", "This is the first try.", "This is the second try."
 PLAYED = "video => video.currentTime > 0.3 && video.getVideoPlaybackQuality().totalVideoFrames > 3"
+HEARD = """async () => {
+  while (heard.currentTime < 0.3) await new Promise(requestAnimationFrame);
+  const bytes = await (await fetch(heard.src)).arrayBuffer();
+  const sound = await new OfflineAudioContext(1, 1, 48000).decodeAudioData(bytes);
+  return sound.getChannelData(0).reduce((loudest, sample) => Math.max(loudest, Math.abs(sample)), 0);
+}"""
+DROPPED = """(node, content) => {
+  const held = new DataTransfer();
+  const bytes = Uint8Array.from(atob(content), (one) => one.charCodeAt(0));
+  held.items.add(new File([bytes], "anna.png", { type: "image/png" }));
+  return held;
+}"""
 
 
 @pytest.fixture(scope="module")
-def page(site: Site) -> Iterator[Page]:
+def clicks() -> list[str]:
+    """Every click since the login page, in whatever frame."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def page(site: Site, clicks: list[str]) -> Iterator[Page]:
     browser = shutil.which("chromium")
     if not browser:
         pytest.skip("no Chromium here; `make test` installs it where it may")
     from playwright.sync_api import sync_playwright
 
+    def clicked(target: str) -> None:
+        clicks.append(target)
+
     password = json.loads((site.home / "airflow" / "passwords.json").read_text())["anna"]
     with sync_playwright() as play, play.chromium.launch(executable_path=browser, args=FLAGS) as chromium:
         context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme="dark")
+        context.expose_function("clicked", clicked)
+        context.add_init_script("addEventListener('pointerdown', (event) => clicked(event.target.id), true)")
         page = context.new_page()
         page.set_default_timeout(120_000)  # a busy machine
         page.goto(f"{site.address}/auth/login/?next={site.address}/")
         page.get_by_label("Username").fill("anna")
         page.locator("input[type=password]").fill(password)
-        page.get_by_role("button", name="Sign in").click()
+        page.keyboard.press("Enter")
         page.get_by_role("link", name="Avatarlab").wait_for()
         yield page
 
@@ -51,14 +76,13 @@ def studio(page: Page) -> FrameLocator:
 
 
 @pytest.fixture(scope="module")
-def portrait(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Bytes that nobody brought before."""
+def portrait() -> str:
+    """Bytes that nobody brought before, as base64."""
     from PIL import Image, ImageOps
 
-    root = Path(__file__).parents[2]
-    path = tmp_path_factory.mktemp("portrait") / "anna.png"
-    ImageOps.mirror(Image.open(root / "demo" / "astronaut.png")).save(path)
-    return path
+    held = io.BytesIO()
+    ImageOps.mirror(Image.open(Path(__file__).parents[2] / "demo" / "astronaut.png")).save(held, "PNG")
+    return base64.b64encode(held.getvalue()).decode()
 
 
 def keep(page: Page, name: str) -> None:
@@ -73,43 +97,18 @@ def test_the_pages_follow_airflows_theme(page: Page, studio: FrameLocator) -> No
     assert studio.locator("html").evaluate(dark) == page.locator("html").first.evaluate(dark)
 
 
-def test_a_form_waits_for_its_script(page: Page, studio: FrameLocator) -> None:
-    """A click that nobody answers yet would be lost, and the page seem broken."""
-    held: list[Route] = []
-    page.route("**/static/make.js", held.append)
-    with page.expect_request("**/static/make.js"):
-        studio.get_by_role("link", name="Make a video").first.click()
-    form = studio.locator("#make")
-    form.wait_for()
-    assert form.evaluate("form => form.inert")
-    page.unroute("**/static/make.js")
-    held.pop().continue_()
-    studio.get_by_role("button", name="Add a portrait or clip").click()
-    studio.get_by_role("button", name="Close", exact=True).click()
-
-
-def test_a_portrait_is_added_with_its_consent_and_speaks(
-    page: Page, studio: FrameLocator, portrait: Path
+def test_five_clicks_lead_from_the_login_to_a_new_portraits_playing_video(
+    page: Page, studio: FrameLocator, portrait: str, clicks: list[str]
 ) -> None:
     studio.get_by_role("link", name="Make a video").first.click()
-    studio.get_by_role("button", name="Add a portrait or clip").click()
-    studio.get_by_label("Portrait or clip", exact=True).set_input_files(portrait)
+    studio.get_by_text("of 20000 characters").wait_for()
+    body = studio.locator("body")
+    body.dispatch_event("drop", {"dataTransfer": body.evaluate_handle(DROPPED, portrait)})
     studio.get_by_label("Who is shown?").fill("Anna A.")
     studio.get_by_label("Or the licence").fill("Public domain.")
     studio.get_by_role("button", name="Add", exact=True).click()
     studio.locator("[name=avatar]:checked").and_(studio.get_by_role("radio", name="Anna A.")).wait_for()
-    studio.get_by_label("What should be said?").fill(SAID)
-    studio.get_by_label("Quality").select_option("360p")
-    studio.get_by_text("of work").wait_for()
-    first_frame = studio.get_by_alt_text("The first frame of the video")
-    assert first_frame.evaluate("picture => picture.decode().then(() => picture.naturalHeight)") == 480
-    studio.get_by_text("What will be said").click()
-    assert studio.locator("#reading").inner_text() == SAID
-    keep(page, "make")
-    studio.get_by_role("button", name="Hear the first sentence").click()
-    draft = studio.locator("[data-canvas] video")
-    draft.wait_for()
-    page.wait_for_function("video => video.videoHeight === 360", arg=draft.element_handle())
+    studio.get_by_label("What should be said?").fill(f"{FIRST} {LAST}")
     studio.get_by_role("button", name="Make the video").click()
     studio.get_by_role("heading", name="Progress").wait_for()
     moving = studio.locator("[data-live] .steps")
@@ -119,10 +118,12 @@ def test_a_portrait_is_added_with_its_consent_and_speaks(
     keep(page, "progress")
     video = studio.locator("video")
     video.wait_for(timeout=300_000)
-    video.evaluate("video => { video.muted = true; return video.play(); }")
+    video.click()
     page.wait_for_function(PLAYED, arg=video.element_handle())
-    assert video.evaluate("video => video.textTracks[0].cues.length") > 0
+    assert video.evaluate("video => video.textTracks[0].mode") == "showing"
+    assert "Hello" in video.evaluate("video => video.textTracks[0].cues[0].text")
     keep(page, "video")
+    assert len(clicks) <= 5, clicks
     assert "/avatarlab/videos/" in page.url  # an address that can be sent to somebody
 
 
@@ -148,7 +149,41 @@ def test_feedback_is_kept(studio: FrameLocator) -> None:
     studio.get_by_text("Thank you").wait_for()
 
 
-def test_a_pasted_table_is_checked_line_by_line(page: Page, studio: FrameLocator) -> None:
+def test_one_sentence_is_changed_after_a_look_and_a_listen(page: Page, studio: FrameLocator) -> None:
+    studio.get_by_role("link", name="Make a new version").click()
+    script = studio.get_by_label("What should be said?")
+    assert script.input_value() == f"{FIRST} {LAST}"
+    first_frame = studio.get_by_alt_text("The first frame of the video")
+    assert first_frame.evaluate("picture => picture.decode().then(() => picture.naturalHeight)") == 480
+    studio.get_by_role("button", name="Hear ").first.click()
+    assert studio.locator("body").evaluate(HEARD) > 0.1
+    studio.get_by_label("Quality").select_option("360p")
+    script.fill(f"{FIRST} {NEW}")
+    studio.get_by_text("What will be said").click()
+    studio.locator("#reading").get_by_text(NEW).wait_for()
+    studio.get_by_text("Find the face").wait_for()  # among what is reused
+    studio.get_by_role("button", name="Hear the first sentence").click()
+    draft = studio.locator("[data-canvas] video")
+    draft.wait_for()
+    page.wait_for_function("video => video.videoHeight === 360", arg=draft.element_handle())
+    keep(page, "make")
+    studio.get_by_role("button", name="Make the video").click()
+    video = studio.locator(".stage video")
+    video.wait_for(timeout=300_000)
+    said = "video => [...video.textTracks[0].cues].map((cue) => cue.text).join(' ')"
+    page.wait_for_function(f"video => ({said})(video).includes('second')", arg=video.element_handle())
+
+
+def test_a_render_is_cancelled(studio: FrameLocator) -> None:
+    studio.get_by_role("link", name="Make a new version").click()
+    studio.get_by_label("What should be said?").fill("Nobody waits for this.")
+    studio.get_by_role("button", name="Make the video").click()
+    studio.get_by_role("button", name="Cancel").click()
+    studio.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    studio.get_by_text("This render was cancelled.").wait_for()
+
+
+def test_a_pasted_table_is_checked_line_by_line_begun_and_cancelled(page: Page, studio: FrameLocator) -> None:
     studio.get_by_role("link", name="Bulk").click()
     template = {"script": "Hello {{name}}.", "avatar": {"uri": AVATAR}, "output": {"aspect": "{{shape}}"}}
     studio.get_by_label("Template").fill(json.dumps(template))
@@ -158,20 +193,32 @@ def test_a_pasted_table_is_checked_line_by_line(page: Page, studio: FrameLocator
     studio.get_by_label("Table").fill("name,shape\nAnna,1:1\nBen,9:16\n")
     studio.get_by_role("button", name="Check").click()
     studio.get_by_text("2 videos, about").wait_for()
+    studio.get_by_role("button", name="Make the videos").click()
+    studio.locator(".row").nth(1).wait_for()
+    keep(page, "bulk")
+    studio.get_by_role("button", name="Cancel").click()
+    studio.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    studio.get_by_role("link", name="Report (CSV)").wait_for()
+    assert studio.get_by_text("waiting").count() == 0
     studio.get_by_role("link", name="Queue").click()
     studio.get_by_text("places busy").first.wait_for()
 
 
-def test_a_failed_video_says_why_within_two_clicks(page: Page, studio: FrameLocator, site: Site) -> None:
+def test_a_failed_video_says_why_within_two_clicks(
+    page: Page, studio: FrameLocator, site: Site, clicks: list[str]
+) -> None:
     run_id = site.submit({
         "script": "Nobody says this.", "avatar": {"uri": "s3://inputs/e2e/nobody-at-all.png"},
     })  # fmt: skip
     assert site.finish(run_id) == "failed"
     page.goto(f"{site.address}/plugin/avatarlab")
+    before = len(clicks)
     studio.get_by_role("link", name="Failed", exact=True).click()
     studio.get_by_role("link", name="Nobody says this.").click()
     studio.get_by_text("nobody-at-all.png does not exist").wait_for()
     studio.get_by_text("Choose another avatar").wait_for()
+    assert len(clicks) <= before + 2
+    assert studio.get_by_text("nobody-at-all.png does not exist").count() == 1
     page.goto(f"{site.address}/dags/avatar_render/runs/{run_id}/plugin/video")
     studio.get_by_text("nobody-at-all.png does not exist").wait_for()
 
@@ -209,11 +256,15 @@ def test_a_revoked_consent_takes_its_videos_down(page: Page, studio: FrameLocato
     studio.get_by_role("link", name="Anna A.").click()
     studio.get_by_role("button", name="Revoke the consent").click()
     dialog = studio.get_by_role("dialog")
-    dialog.get_by_text("1 videos").wait_for()
+    dialog.get_by_text("2 videos").wait_for()
     dialog.get_by_label("Why").fill("Anna asked for it")
     dialog.get_by_role("button", name="Revoke the consent").click()
-    studio.get_by_text("Withdrawn", exact=True).wait_for()
+    studio.get_by_text("Withdrawn", exact=True).nth(1).wait_for()
     studio.get_by_text("Anna asked for it").wait_for()
+    studio.get_by_role("link", name="Videos").first.click()
+    studio.get_by_role("link", name=f"{FIRST} {LAST}").click()
+    studio.get_by_text("This video was withdrawn").wait_for()
+    assert studio.locator("video").count() == 0
 
 
 def shape(address: str) -> str:
