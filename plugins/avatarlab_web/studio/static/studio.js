@@ -125,6 +125,7 @@ document.addEventListener("submit", (event) => {
 });
 document.addEventListener("DOMContentLoaded", () => {
   localise();
+  $(".bar [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   $$("[data-live]").forEach(follow);
   $$("[data-refresh]").forEach(refresh);
 });
