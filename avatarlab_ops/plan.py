@@ -19,6 +19,20 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Marks(_Part):
+    """Content credentials that an input came with: label, whose word they are, do they fit its bytes."""
+
+    manifest: str
+    issuer: str
+    generator: str
+    intact: bool
+
+    def __str__(self) -> str:
+        fit = "fit" if self.intact else "do not fit"
+        whose = f"of {self.generator}, signed by {self.issuer}"
+        return f"content credentials {self.manifest} {whose}, which {fit} its bytes"
+
+
 class Source(_Part):
     """One object of the inputs bucket as it was when the request was admitted. Lengths in seconds."""
 
@@ -32,6 +46,7 @@ class Source(_Part):
     frames: int | None = None
     duration_s: float | None = None
     notes: tuple[str, ...] = ()  # what was noticed when it was probed
+    marks: Marks | None = None
 
 
 class Look(_Part):

@@ -18,7 +18,7 @@ from avatarlab_ops.errors import (
     RequestInvalid,
 )
 from avatarlab_ops.media.sniff import Kind
-from avatarlab_ops.plan import Look, Plan, Source, Spoken, footage_spec, picture
+from avatarlab_ops.plan import Look, Marks, Plan, Source, Spoken, footage_spec, picture
 from avatarlab_ops.request import MIN_PART_S, Avatar, AvatarRequest
 from avatarlab_ops.script import Script, sentences
 from avatarlab_ops.settings import Settings
@@ -311,6 +311,7 @@ def _measure(settings: Settings, found: Stored, path: Path, allow: tuple[Kind, .
         found.bucket, found.key, path, sha256=found.sha256, max_bytes=limits.max_bytes
     )
     info = foreign.probe(path, limits, allow=allow)
+    marks, noted = _marks(path)
     timed: dict[str, Any] = {}
     if info.kind == "video":
         timed = {"fps": info.fps, "frames": info.frames, "duration_s": info.duration_s}
@@ -318,5 +319,22 @@ def _measure(settings: Settings, found: Stored, path: Path, allow: tuple[Kind, .
         timed = {"duration_s": info.duration_s}
     size = {"width": info.width, "height": info.height}
     return Source(
-        uri=found.uri, sha256=sha256, bytes=found.bytes, kind=info.kind, **size, **timed, notes=info.notes
+        uri=found.uri, sha256=sha256, bytes=found.bytes, kind=info.kind, **size, **timed,
+        notes=(*info.notes, *noted), marks=marks,
+    )  # fmt: skip
+
+
+def _marks(path: Path) -> tuple[Marks | None, list[str]]:
+    """The content credentials in an input, and what is told of them. It is used with broken ones, too."""
+    from avatarlab_ops.media import foreign
+
+    try:
+        found = foreign.read_credentials(path)
+    except MediaRefused as error:
+        return None, [str(error)]
+    if found is None:
+        return None, []
+    marks = Marks(
+        manifest=found.manifest, issuer=found.issuer, generator=found.generator, intact=found.intact
     )
+    return marks, [f"The file came with {marks}."]

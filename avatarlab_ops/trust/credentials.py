@@ -56,12 +56,13 @@ def claim(render_id: str, plan: Plan, provider: str) -> Json:
 
 def _ingredient(role: str, plan: Plan) -> Json:
     source = getattr(plan, role)
-    return {
+    told = {
         "title": role,
         "format": f"{source.kind}/*",
         "instance_id": f"urn:sha256:{source.sha256}",
         "relationship": RELATIONS.get(role, "inputTo"),
     }
+    return told | ({"description": f"It came with {source.marks}."} if source.marks else {})
 
 
 def source_type(plan: Plan) -> str:

@@ -19,11 +19,15 @@ from avatarlab_ops import pipeline
 from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.media.credentials import read
+from avatarlab_ops.plan import Plan
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stages import admit
+from avatarlab_ops.stores.catalog import records, tables, transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
-from avatarlab_ops.trust import signing
+from avatarlab_ops.trust import credentials, signing
+
+from . import material
 
 Json = dict[str, Any]
 SCRIPT = "I am signed."  # one for all: everything but publish is done once
@@ -68,6 +72,12 @@ def _told(path: Path) -> Json:
         return dict(json.loads(reader.json()))
 
 
+def _plan(stores: Settings, published: Path) -> Plan:
+    render_id = json.loads((published / "manifest.json").read_text())["render_id"]
+    with transaction(stores.pg_dsn) as db:
+        return Plan.model_validate(db.get_one(tables.Render, render_id).plan)
+
+
 def test_an_mp4_says_what_it_is_and_which_render_made_it(mp4: Path, stores: Settings, anchor: str) -> None:
     manifest, found = json.loads((mp4 / "manifest.json").read_text()), read(mp4 / "video.mp4", anchor=anchor)
     assert found is not None
@@ -91,6 +101,22 @@ def test_the_credentials_hold_no_face_no_name_and_no_word_of_the_script(mp4: Pat
     [action] = next(a for a in active["assertions"] if a["label"] == "c2pa.actions.v2")["data"]["actions"]
     assert action["action"] == "c2pa.created"
     assert action["digitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia")
+
+
+def test_an_input_keeps_the_marks_that_it_came_with(mp4: Path, stores: Settings, tmp_path: Path) -> None:
+    """A published video as the next one's avatar: whose it is, is told and named in what is made of it."""
+    for name, track, fits in (
+        ("video.mp4", b"VideoHandler", "fit"),
+        ("other.mp4", b"OtherHandler", "do not fit"),
+    ):
+        (tmp_path / name).write_bytes((mp4 / "video.mp4").read_bytes().replace(b"VideoHandler", track))
+        source, _, _ = admit.inspect(stores, material.upload(stores, f"marked/{name}", tmp_path / name))
+        assert source.marks
+        assert source.marks.manifest == _told(mp4 / "video.mp4")["active_manifest"]
+        assert any(note.endswith(f"{fits} its bytes.") for note in source.notes), source.notes
+        plan = _plan(stores, mp4).model_copy(update={"avatar": source})
+        [ingredient] = credentials.claim("1", plan, "Us")["ingredients"]
+        assert source.marks.manifest in ingredient["description"]
 
 
 def test_a_changed_file_is_told_and_a_remux_loses_its_credentials(mp4: Path, tmp_path: Path) -> None:
