@@ -7,6 +7,8 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -169,26 +171,53 @@ import importlib, json, os, signal, sys
 from pathlib import Path
 from avatarlab_ops import pipeline
 from avatarlab_ops.settings import Settings
-module, name, render_id = sys.argv[1:]
-module = importlib.import_module(module)
-real = getattr(module, name)
-def last(*given, **named):
-    real(*given, **named)
-    os.kill(os.getpid(), signal.SIGKILL)
-setattr(module, name, last)
-told = json.loads(sys.stdin.read())
-pipeline.run_stage(Settings(**told | {"home": Path(told["home"])}), render_id, "publish")
+from avatarlab_ops.stages import publish
+def publish_until(step):
+    module, name = step.rsplit(".", 1)
+    module = importlib.import_module(module)
+    real = getattr(module, name)
+    def last(*given, **named):
+        real(*given, **named)
+        os.kill(os.getpid(), signal.SIGKILL)
+    setattr(module, name, last)
+    pipeline.run_stage(settings, sys.argv[1], "publish")
+told = json.loads(sys.stdin.readline())
+settings = Settings(**told | {"home": Path(told["home"])})
+for step in sys.stdin:
+    if not (child := os.fork()):
+        publish_until(step.strip())
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 STEPS = (
-    ("avatarlab_ops.trust.credentials", "_write"),
-    ("avatarlab_ops.trust.credentials", "_check"),
-    ("avatarlab_ops.trust.credentials", "sign"),
-    ("avatarlab_ops.stores.artifacts", "_put"),
-    ("avatarlab_ops.stores.artifacts", "_decide"),
-    ("avatarlab_ops.stages.publish", "_place"),
-    ("avatarlab_ops.stages.publish", "_keep"),
-    ("avatarlab_ops.stages.publish", "_commit"),
+    "avatarlab_ops.trust.credentials._write",
+    "avatarlab_ops.trust.credentials._check",
+    "avatarlab_ops.trust.credentials.sign",
+    "avatarlab_ops.stores.artifacts._put",
+    "avatarlab_ops.stores.artifacts._decide",
+    "avatarlab_ops.stages.publish._place",
+    "avatarlab_ops.stages.publish._keep",
+    "avatarlab_ops.stages.publish._commit",
 )
+
+
+@contextmanager
+def _dying(stores: Settings, render_id: str) -> Iterator[Callable[[str], int]]:
+    """Publishes in a process that dies after a step, and tells how that ended."""
+    command = [sys.executable, "-c", DYING, render_id]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdin
+        assert parent.stdout
+
+        def ask(line: str) -> None:
+            print(line, file=parent.stdin, flush=True)
+
+        def die_after(step: str) -> int:
+            ask(step)
+            return int(parent.stdout.readline())  # type: ignore[union-attr]
+
+        ask(json.dumps(asdict(stores) | {"home": str(stores.home)}))
+        yield die_after
 
 
 def _composed(stores: Settings, asked: Json) -> str:
@@ -209,14 +238,14 @@ def test_publish_killed_at_any_step_leaves_one_signed_file_or_none(
     stores: Settings, portrait: str, anchor: str, tmp_path: Path
 ) -> None:
     render_id = _composed(stores, _asked(portrait, SCRIPT))
-    told, seen = json.dumps(asdict(stores) | {"home": str(stores.home)}), set[str]()
-    for module, step in STEPS:
-        command = [sys.executable, "-c", DYING, module, step, render_id]
-        ended = subprocess.run(command, input=told, text=True, capture_output=True, check=False)
-        assert ended.returncode == -signal.SIGKILL, ended.stderr
-        assert status.of(stores, render_id).state == ("published" if step == "_commit" else "running")
-        if (shown := _shown(stores, render_id)) is not None:
-            seen.add(hashlib.sha256(shown).hexdigest())
+    seen = set[str]()
+    with _dying(stores, render_id) as die_after:
+        for step in STEPS:
+            assert die_after(step) == -signal.SIGKILL
+            ended = step.endswith("_commit")
+            assert status.of(stores, render_id).state == ("published" if ended else "running")
+            if (shown := _shown(stores, render_id)) is not None:
+                seen.add(hashlib.sha256(shown).hexdigest())
     pipeline.run_stage(stores, render_id, "publish")
     video = _shown(stores, render_id)
     assert video is not None
