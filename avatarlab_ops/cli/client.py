@@ -55,10 +55,9 @@ class AirflowClient:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    @property
-    def address(self) -> str:
-        """Where Airflow is, without a trailing slash."""
-        return str(self._http.base_url).rstrip("/")
+    def whole(self, link: str) -> str:
+        """Address of a link that the API gives, which is a path of its server."""
+        return str(self._http.base_url.join(link))
 
     def order(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Order a render and return it as `GET /renders/{id}` tells it.
@@ -84,7 +83,7 @@ class AirflowClient:
 
     def save(self, link: str, path: Path) -> None:
         """Copy a file that a render links to, whole or not at all; its bytes come from the object store."""
-        address = self._call("GET", link, accept=(307,)).headers["location"]
+        address = self._call("GET", self.whole(link), accept=(307,)).headers["location"]
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
@@ -195,6 +194,11 @@ def _accepted(answer: httpx.Response) -> httpx.Response:
     """The answer, unless it is a refusal: then the error of that code is raised."""
     if answer.is_success:
         return answer
+    if answer.headers.get("Content-Type") != "application/problem+json":
+        raise InputError(
+            f"{answer.url} answers {answer.status_code}, and not as Avatarlab does: does "
+            "AVATARLAB_AIRFLOW_URL name an Airflow with Avatarlab's plugin?"
+        )
     problem = answer.json()
     raise of_code(problem["code"])(problem["detail"])
 

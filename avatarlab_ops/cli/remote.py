@@ -51,4 +51,4 @@ def finish(client: AirflowClient, render_id: str, console: Console, out: Path | 
                 click.echo(f"{name:<12} {place}")
     for warning in told["warnings"]:
         click.echo(f"warning      {warning}", err=True)
-    click.echo(f"published    {client.address}{told['links']['video']} ({told['duration_s']:.1f} s)")
+    click.echo(f"published    {client.whole(told['links']['video'])} ({told['duration_s']:.1f} s)")

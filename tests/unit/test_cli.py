@@ -6,8 +6,10 @@ import io
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,29 @@ def test_a_watch_outlasts_a_server_that_is_away_for_a_moment(monkeypatch: pytest
     answers = iter([TransientError("gone for good")])
     with pytest.raises(TransientError, match="gone for good"):
         watch.follow(look, Console(file=said))
+
+
+class _Stranger(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def test_an_address_where_no_avatarlab_is_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wish = tmp_path / "wish.json"
+    wish.write_text('{"script": "Hello.", "avatar": {"uri": "s3://inputs/a.png"}}')
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Stranger) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("AVATARLAB_AIRFLOW_URL", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("AVATARLAB_AIRFLOW_TOKEN", "of nobody")
+        done = CliRunner().invoke(main, ["submit", str(wish)])
+        server.shutdown()
+        thread.join()
+    assert (done.exit_code, "AVATARLAB_AIRFLOW_URL" in done.output) == (2, True), done.output
+    assert "of nobody" not in done.output
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
