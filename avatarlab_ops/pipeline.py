@@ -47,7 +47,7 @@ class StageResult:
     pending: tuple[str, ...] = ()  # after admit: the stages that still have work to do
 
 
-def prepare(settings: Settings) -> None:
+def prepare_stores(settings: Settings) -> None:
     """Bring tables, buckets and collections to what this version needs; cheap and safe to repeat."""
     from avatarlab_ops.stores import catalog
     from avatarlab_ops.stores.documents import documents
@@ -58,7 +58,7 @@ def prepare(settings: Settings) -> None:
     with catalog.transaction(settings.pg_dsn) as db:
         licences.record(db)
     objects(settings).ensure_buckets()
-    documents(settings).prepare()
+    documents(settings).create_collections()
 
 
 def submit(
@@ -85,7 +85,7 @@ def submit(
     asked = request if isinstance(request, AvatarRequest) else AvatarRequest.parse(request)
     check_references(settings, asked)
     if not catalog.is_current(settings.pg_dsn):
-        prepare(settings)
+        prepare_stores(settings)
     with catalog.transaction(settings.pg_dsn) as db:
         if run_id is not None:  # what a bulk run makes was checked when it was planned
             inputs.check_use(db, asked, caller)

@@ -107,7 +107,7 @@ def main() -> None:
         try:
             control.up(home, print)
             settings = Settings.from_env()
-            pipeline.prepare(settings)
+            pipeline.prepare_stores(settings)
             objects(settings).put_if_absent(settings.bucket_inputs, "bench/astronaut.png", PORTRAIT)
             with AirflowClient.from_home(home) as client:
                 table(settings, client)

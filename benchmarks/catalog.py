@@ -263,7 +263,7 @@ def main() -> None:
 def _grown(settings: Settings, sizes: list[int]) -> Iterator[Figures]:
     PLANS.parent.mkdir(exist_ok=True)
     PLANS.unlink(missing_ok=True)
-    pipeline.prepare(settings)
+    pipeline.prepare_stores(settings)
     model, before = catalog_writes.render(settings, "model"), 0
     for size in sizes:
         started = time.monotonic()

@@ -47,7 +47,7 @@ def _measured(stepper: object, batch: int) -> tuple[float, float]:
     from avatarlab_ops.engines.speech.small_e.step import Stepper
 
     assert isinstance(stepper, Stepper)
-    text = stepper.model.prepare(torch.arange(1, 61)[None])
+    text = stepper.model.encode_text(torch.arange(1, 61)[None])
     tokens = torch.ones(stepper.model.config.codebooks, batch, dtype=torch.int64)
     _, progress = stepper.begin(tokens[:, :1, None], text, batch)
     read = torch.randn(stepper.step_bytes // 4)

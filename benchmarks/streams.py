@@ -177,7 +177,7 @@ def main() -> None:
         home = Path(folder) / "state"
         try:
             settings = servers.ensure(home)
-            pipeline.prepare(settings)
+            pipeline.prepare_stores(settings)
             here = os.environ | {"AIRFLOW_HOME": folder}
             with api_process.serving(settings, 1, here) as (server,):
                 asyncio.run(report(settings, server))

@@ -153,7 +153,7 @@ def _stores() -> Iterator[Settings]:
         home = Path(folder) / ".avatarlab"
         try:
             settings = servers.ensure(home)
-            pipeline.prepare(settings)
+            pipeline.prepare_stores(settings)
             yield settings
         finally:
             servers.stop(home)

@@ -103,7 +103,7 @@ def plan(
     from avatarlab_ops.stores.catalog import bulk
 
     if not catalog.is_current(settings.pg_dsn):
-        pipeline.prepare(settings)
+        pipeline.prepare_stores(settings)
     with catalog.transaction(settings.pg_dsn) as db:
         known = None if asked.dry_run else bulk.find(db, bulk_id)
         if known is not None:

@@ -73,7 +73,7 @@ def prepared_stores() -> Settings:
 
     settings = stores()
     if not catalog.is_current(settings.pg_dsn):
-        pipeline.prepare(settings)
+        pipeline.prepare_stores(settings)
     return settings
 
 

@@ -178,7 +178,7 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "airflow", *words]
 
 
-def prepare(site: Site, settings: Settings) -> dict[str, str]:
+def set_up(site: Site, settings: Settings) -> dict[str, str]:
     """Bring configuration, login, metadata database and pools up to date; returns the parts' environment."""
     private_folder(site.home)
     private_folder(site.logs)

@@ -179,7 +179,7 @@ class Supervisor:
         objects(settings).check_writes()
         self.state.parts["stores"] = "healthy"
         self._publish()
-        env = airflow.prepare(self.site, settings)
+        env = airflow.set_up(self.site, settings)
         self.state.parts["database"] = "healthy"
         commands = {name: [name, *_EXTRA_WORDS.get(name, [])] for name in PARTS}
         commands |= {name: workers.words(name, env["AIRFLOW_HOME"]) for name in self.workers}

@@ -98,7 +98,7 @@ class Documents:
         """Drop the connections."""
         self._client.close()
 
-    def prepare(self) -> None:
+    def create_collections(self) -> None:
         """Create the collections and indexes, or bring the validators to the newest version."""
         try:
             for name, validator in VALIDATORS.items():

@@ -19,7 +19,7 @@ def stores() -> Settings:
     where = settings()
     if where.pg_dsn not in _prepared:
         if not catalog.is_current(where.pg_dsn):
-            pipeline.prepare(where)
+            pipeline.prepare_stores(where)
         _prepared.add(where.pg_dsn)
     return where
 

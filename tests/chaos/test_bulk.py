@@ -60,7 +60,9 @@ def begin(site: Site) -> None:
     writer = csv.writer(text)
     writer.writerow(["script", "avatar.uri", "output.resolution", "output.aspect", "captions", "seed"])
     writer.writerows([WORDS[n % len(WORDS)], AVATAR, "360p", "1:1", "none", n] for n in range(ITEMS))
-    pipeline.prepare(site.settings)  # the tables that this test reads are otherwise made by the first task
+    pipeline.prepare_stores(
+        site.settings
+    )  # the tables that this test reads are otherwise made by the first task
     objects(site.settings).put_if_absent("inputs", "bulk/kill.csv", text.getvalue().encode())
     site.client.trigger(BULK_ID, {"file": "s3://inputs/bulk/kill.csv", "name": BULK_ID}, BULK_DAG)
 

@@ -22,7 +22,7 @@ def _here() -> None:
 
 @pytest.fixture(scope="module")
 def settings(servers: Settings) -> Settings:
-    pipeline.prepare(servers)
+    pipeline.prepare_stores(servers)
     return servers
 
 
@@ -30,7 +30,7 @@ def settings(servers: Settings) -> Settings:
 def with_airflow(settings: Settings) -> dict[str, str]:
     """The environment of Airflow's parts, its tables made and the DAGs written down; no part runs."""
     site = airflow.Site(settings.home, "127.0.0.1", api_process.free_port())
-    environment = airflow.prepare(site, settings)
+    environment = airflow.set_up(site, settings)
     airflow._run(site, environment, "dags", "reserialize")
     return environment
 

@@ -58,7 +58,7 @@ def _remove_bucket(settings: Settings, bucket: str) -> None:
 @pytest.fixture(scope="module")
 def stores(fresh: Settings) -> Settings:
     """Settings of prepared stores."""
-    pipeline.prepare(fresh)
+    pipeline.prepare_stores(fresh)
     return fresh
 
 

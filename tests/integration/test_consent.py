@@ -266,7 +266,7 @@ def test_a_revoked_licence_stays_revoked(fresh: Settings, stores: Settings) -> N
     voice = "licence-voice-hibari-heart"
     try:
         withdrawal.revoke(stores, voice, "not in this house")
-        pipeline.prepare(fresh)
+        pipeline.prepare_stores(fresh)
         objects(stores).put_if_absent(stores.bucket_inputs, "demo/astronaut.png", DEMO)
         with pytest.raises(ConsentError, match=r"not in this house.*--kind voice"):
             pipeline.render(stores, _asked(f"s3://{stores.bucket_inputs}/demo/astronaut.png"))

@@ -36,7 +36,7 @@ FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthChec
 def house(fresh: Settings) -> Iterator[Settings]:
     """Prepared stores with a document database of their own."""
     own = replace(fresh, mongo_uri=fresh.mongo_uri.replace("/avatarlab?", f"/test_{uuid.uuid4().hex[:8]}?"))
-    pipeline.prepare(own)
+    pipeline.prepare_stores(own)
     yield own
     store = documents(own)
     store.database.client.drop_database(store.database.name)

@@ -118,7 +118,7 @@ def test_down_and_up_again_ends_at_what_the_models_declare(fresh: Settings) -> N
 
 
 def test_mongodb_has_the_declared_indexes_and_validators(stores: Settings) -> None:
-    documents(stores).prepare()  # again: nothing changes
+    documents(stores).create_collections()  # again: nothing changes
     assert INDEXES.keys() == VALIDATORS.keys()
     for name, validator in VALIDATORS.items():
         collection = documents(stores).database[name]

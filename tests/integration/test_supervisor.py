@@ -120,7 +120,7 @@ def test_a_failed_migration_tells_its_last_line(
     wrong = servers.pg_dsn.replace("avatarlab:", "avatarlab:not-", 1)
     monkeypatch.setenv("AVATARLAB_AIRFLOW_DSN", wrong)
     with pytest.raises(InvariantBroken, match=r"db migrate` ended with exit code 1: .*password auth"):
-        airflow.prepare(airflow.Site(tmp_path / "state", "127.0.0.1", 9), servers)
+        airflow.set_up(airflow.Site(tmp_path / "state", "127.0.0.1", 9), servers)
 
 
 def test_every_user_has_a_password_before_airflow_would_print_one(

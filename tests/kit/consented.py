@@ -17,7 +17,7 @@ TERMS = "test material: used by Avatarlab's own tests, published nowhere"
 def consented(settings: Settings, content: bytes | Path, *, kind: str = "likeness") -> str:
     """Record that these bytes may be used as a likeness (or a voice sample); return the record's id.
 
-    The stores must be prepared (`pipeline.prepare`). Built-in voices and the demo's picture need no call.
+    The stores must be ready (`pipeline.prepare_stores`). Built-in voices and the demo's picture need no call.
     """
     whole = content.read_bytes() if isinstance(content, Path) else content
     with transaction(settings.pg_dsn) as db:

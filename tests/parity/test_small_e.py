@@ -87,7 +87,7 @@ def test_text_encoder_matches_the_original(name: str, golden: Callable[[str], Go
 def test_all_steps_at_once_match_the_original(name: str, golden: Callable[[str], Golden]) -> None:
     g = golden(name)
     model = network(name)
-    out = model(g["delayed"][:, None, :-1], model.prepare(g["txt"][None]))
+    out = model(g["delayed"][:, None, :-1], model.encode_text(g["txt"][None]))
     close(out.logits, g["tf_logits"], ATOL[name])
     if "tf_hidden" in g:
         close(out.hidden, g["tf_hidden"], ATOL[name])
@@ -137,7 +137,7 @@ def test_step_by_step_equals_all_at_once(name: str, seed: int) -> None:
     model = network(name, seed).double()
     q, size = model.config.codebooks, model.config.codebook_size
     tokens = torch.randint(0, size, (q, 2, 11), generator=torch.Generator().manual_seed(seed))
-    text = model.prepare(torch.arange(1, 10)[None])
+    text = model.encode_text(torch.arange(1, 10)[None])
     whole = model(tokens, text)
     state, parts = None, []
     for part in tokens.split([1, 1, 4, 5], -1):

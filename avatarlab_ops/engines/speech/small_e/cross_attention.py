@@ -71,7 +71,7 @@ class BlindCrossAttention(nn.Module):
             short_convolution=config.short_convolution,
         )
 
-    def prepare(self, encoded: Tensor) -> Text:
+    def encode_text(self, encoded: Tensor) -> Text:
         """What depends on the encoded text [B, J, dim] alone."""
         keys: Tensor = self.ln_k(self.k(encoded))
         if self.rotary is not None:

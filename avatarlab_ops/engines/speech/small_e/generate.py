@@ -60,7 +60,7 @@ def steps(
     a candidate says depends on its own alone; None: the likeliest token always.
     """
     sampling = sampling or Sampling()
-    text = stepper.model.prepare(ids)
+    text = stepper.model.encode_text(ids)
     tokens = torch.full((stepper.model.config.codebooks, 1, 1), START, device=ids.device)
     if prompt is not None:
         tokens = torch.cat([tokens, prompt], -1)

@@ -82,9 +82,9 @@ class Lina(nn.Module):
         encoded: Tensor = self.txt_encoder(self.txt_embed(ids))
         return encoded
 
-    def prepare(self, ids: Tensor) -> Text:
+    def encode_text(self, ids: Tensor) -> Text:
         """Text ids int64 [B, J], B = 1 or the batch of the audio, made ready for any number of steps."""
-        return self.attentive_rnn.cross_att.prepare(self.encode(ids))
+        return self.attentive_rnn.cross_att.encode_text(self.encode(ids))
 
     def forward(self, tokens: Tensor, text: Text, state: State | None = None) -> Output:
         """Audio tokens int64 [Q, B, T] that follow `state`, to the logits of the tokens one step later."""

@@ -50,5 +50,5 @@ def listened(stepper: Stepper, words: Sequence[str], tokens: Tokens, codes: Tens
         return Voice(tuple(words), codes)
     ids = torch.tensor([tokens.ids], device=codes.device)
     fed = delay(codes)[:, None, : codes.shape[1]]
-    heard = stepper.model(fed, stepper.model.prepare(ids)).attention[0, 1]
+    heard = stepper.model(fed, stepper.model.encode_text(ids)).attention[0, 1]
     return shortened(words, codes, align(heard.float().cpu().numpy(), tokens.words))

@@ -183,7 +183,7 @@ def test_a_step_is_what_the_whole_sequence_gives(config: object) -> None:
     size = stepper.model.config.codebook_size
     tokens = torch.randint(0, size, (stepper.model.config.codebooks, 1, 9), generator=torch.Generator())
     with torch.inference_mode():
-        text = stepper.model.prepare(torch.arange(1, 12)[None])
+        text = stepper.model.encode_text(torch.arange(1, 12)[None])
         whole = stepper.model(tokens, text)
         _, progress = stepper.begin(tokens[:, :, :4], text, 2)
         for t in range(4, 9):
@@ -198,9 +198,9 @@ def test_sixteen_bits_say_nearly_the_same() -> None:
     exact, coarse = small_e_models.network(), bfloat16(small_e_models.network())
     assert coarse.txt_encoder.sa[0].tmix.rotary.freqs.dtype == torch.float32  # type: ignore[union-attr]
     with torch.inference_mode():
-        one, two = (model(tokens, model.prepare(text)).logits.float() for model in (exact, coarse))
-        _, progress = Stepper(coarse).begin(tokens, coarse.prepare(text), 2)
-        logits, _ = Stepper(coarse).step(tokens[:, :, 0].expand(-1, 2), coarse.prepare(text), progress)
+        one, two = (model(tokens, model.encode_text(text)).logits.float() for model in (exact, coarse))
+        _, progress = Stepper(coarse).begin(tokens, coarse.encode_text(text), 2)
+        logits, _ = Stepper(coarse).step(tokens[:, :, 0].expand(-1, 2), coarse.encode_text(text), progress)
     assert float((one - two).std() / one.std()) < 0.1
     assert logits.isfinite().all()
 
