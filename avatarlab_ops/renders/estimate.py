@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,11 @@ from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from avatarlab_ops.recipe import Recipe
     from avatarlab_ops.stores.catalog.tables import Artifact
+    from avatarlab_ops.stores.objects import Stored
 
 
 @dataclass(frozen=True)
@@ -40,15 +45,15 @@ def estimate(
     from avatarlab_ops.stores.catalog import rates, transaction
     from avatarlab_ops.trust import inputs
 
-    check_objects(settings, request)
+    there = check_objects(settings, request)
     with transaction(settings.pg_dsn) as db:
         inputs.check_use(db, request, caller)
     try:
-        plan = admit(settings, request, Seen(looking=looking))
+        plan = admit(settings, request, Seen(looking=looking, stored=there))
     except NeverSeen:
         return None
-    found = existing(settings, plan)
     with transaction(settings.pg_dsn) as db:
+        found = recorded(db, plan)
         predicted = prediction.predict(rates.known(db), plan, found)
         budget.check(db, caller, prediction.gpu_s(predicted))
     return Estimate(
@@ -61,25 +66,49 @@ def estimate(
     )
 
 
-def check_objects(settings: Settings, request: AvatarRequest) -> None:
-    """Raise ReferenceRefused, naming field and object, for what no request may name or what is not there."""
+def check_objects(settings: Settings, request: AvatarRequest) -> dict[str, Stored]:
+    """The objects that a request names, by reference.
+
+    Raises ReferenceRefused, naming field and object, for what no request may name or what is not there.
+    """
     from avatarlab_ops.stores.objects import objects
     from avatarlab_ops.trust import inputs
 
+    there: dict[str, Stored] = {}
     for where in inputs.NAMING:
-        uri = getattr(request, where).uri
-        if uri and objects(settings).head(*inputs.place(settings, uri, f"{where}.uri")) is None:
-            raise ReferenceRefused(f"{where}.uri: {uri} does not exist; upload it or correct the reference")
+        if uri := getattr(request, where).uri:
+            found = objects(settings).head(*inputs.place(settings, uri, f"{where}.uri"))
+            if found is None:
+                raise ReferenceRefused(
+                    f"{where}.uri: {uri} does not exist; upload it or correct the reference"
+                )
+            there[uri] = found
+    return there
 
 
 def existing(settings: Settings, plan: Plan) -> dict[str, Artifact]:
-    """The artifacts of this plan that exist already, as far along the graph as can be known."""
+    """The artifacts of this plan that are in the store, as far along the graph as can be known."""
     from avatarlab_ops.stores import artifacts
 
+    return _along(plan, lambda wanted: artifacts.find(settings, wanted))
+
+
+def recorded(db: Session, plan: Plan) -> dict[str, Artifact]:
+    """Those that the catalog says are there: no look at the store, and nothing is noted as used."""
+    from avatarlab_ops.stores.catalog import records
+
+    def find(wanted: Recipe) -> Artifact | None:
+        known = records.find_artifact(db, wanted.fingerprint)
+        return None if known is None or known.evicted_at else known
+
+    return _along(plan, find)
+
+
+def _along(plan: Plan, find: Callable[[Recipe], Artifact | None]) -> dict[str, Artifact]:
     found: dict[str, Artifact] = {}
     for stage in GRAPH:
         wanted = recipe(stage, plan, found) if stage.wanted(plan) else None
-        artifact = artifacts.find(settings, wanted) if wanted else None
+        artifact = find(wanted) if wanted else None
         if artifact is not None:
             found[stage.name] = artifact
     return found

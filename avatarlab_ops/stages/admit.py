@@ -40,6 +40,7 @@ class Seen:
     """
 
     looking: bool = True
+    stored: dict[str, Stored] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
     looks: dict[str, Look] = field(default_factory=dict)
     consents: set[str] = field(default_factory=set)
@@ -216,20 +217,20 @@ def _resolve(
 ) -> Source:
     """Digest and measurements of an input object."""
     if uri not in seen.sources or seen.sources[uri].kind not in allow:
-        seen.sources[uri] = _look(settings, uri, folder, allow, looking=seen.looking)
+        seen.sources[uri] = _look(settings, uri, folder, allow, seen)
     return seen.sources[uri]
 
 
-def _look(settings: Settings, uri: str, folder: Path, allow: tuple[Kind, ...], *, looking: bool) -> Source:
+def _look(settings: Settings, uri: str, folder: Path, allow: tuple[Kind, ...], seen: Seen) -> Source:
     """The same from the catalog where this version was seen before, else from the object itself."""
-    found = _find(settings, uri)
+    found = _find(settings, uri, seen)
     with transaction(settings.pg_dsn) as db:
         known = records.find_input(db, uri, found.etag)
     if known is not None and known.bytes == found.bytes:
         source = Source.model_validate(known.media)
         if source.kind in allow:
             return source
-    if not looking:
+    if not seen.looking:
         raise NeverSeen(uri)
     source = _measure(settings, found, _local(folder, found), allow)
     with transaction(settings.pg_dsn) as db:
@@ -269,19 +270,19 @@ def _look_at_face(settings: Settings, asked: Avatar, avatar: Source, folder: Pat
     part = f"{LOOK_VERSION} {asked.start_s}-{asked.end_s}"
     key = f"{avatar.uri} {part}"
     if key not in seen.looks:
-        seen.looks[key] = _find_face(settings, asked, avatar, folder, part, looking=seen.looking)
+        seen.looks[key] = _find_face(settings, asked, avatar, folder, part, seen=seen)
     return seen.looks[key]
 
 
 def _find_face(
-    settings: Settings, asked: Avatar, avatar: Source, folder: Path, part: str, *, looking: bool
+    settings: Settings, asked: Avatar, avatar: Source, folder: Path, part: str, *, seen: Seen
 ) -> Look:
-    found = _find(settings, avatar.uri)
+    found = _find(settings, avatar.uri, seen)
     with transaction(settings.pg_dsn) as db:
         known = records.find_input(db, avatar.uri, found.etag)
     if known is not None and part in known.looks and known.sha256 == avatar.sha256:
         return Look.model_validate(known.looks[part])
-    if not looking:
+    if not seen.looking:
         raise NeverSeen(avatar.uri)
     from avatarlab_ops.stages.look import look  # brings OpenCV and the networks
 
@@ -295,11 +296,13 @@ def _find_face(
     return face
 
 
-def _find(settings: Settings, uri: str) -> Stored:
-    found = objects(settings).head(*inputs.place(settings, uri))
-    if found is None:
-        raise ReferenceRefused(f"{uri} does not exist; upload it or correct the reference")
-    return found
+def _find(settings: Settings, uri: str, seen: Seen) -> Stored:
+    if uri not in seen.stored:
+        found = objects(settings).head(*inputs.place(settings, uri))
+        if found is None:
+            raise ReferenceRefused(f"{uri} does not exist; upload it or correct the reference")
+        seen.stored[uri] = found
+    return seen.stored[uri]
 
 
 def _measure(settings: Settings, found: Stored, path: Path, allow: tuple[Kind, ...]) -> Source:
