@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup voices demo test chaos fuzz up down check bench bench-models bench-catalog bench-api
+.PHONY: setup voices demo test chaos fuzz up down check bench bench-models bench-catalog bench-api mutate
 
 setup: ## make or repair .venv from uv.lock
 	@$(PYTHON) -m tools.setup
@@ -22,6 +22,9 @@ chaos: setup ## kill one process after the other in the middle of renders
 
 fuzz: setup ## damaged media for ten minutes (FUZZ_MINUTES, FUZZ_SEED)
 	@$(BIN)/python -m pytest -s tests/fuzz
+
+mutate: setup ## change 200 lines of the product, one at a time: does a unit test notice?
+	@$(BIN)/python -m tools.mutate
 
 up: setup ## start the servers and Airflow; WORKERS=2: with Celery workers over Redis
 	@$(BIN)/avatarlab up $(if $(WORKERS),--workers $(WORKERS))
