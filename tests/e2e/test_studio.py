@@ -58,20 +58,20 @@ def page(site: Site, clicks: list[str]) -> Iterator[Page]:
         context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme="dark")
         context.expose_function("clicked", clicked)
         context.add_init_script("addEventListener('pointerdown', (event) => clicked(event.target.id), true)")
+        context.set_default_timeout(120_000)  # a busy machine
         page = context.new_page()
-        page.set_default_timeout(120_000)  # a busy machine
         page.goto(f"{site.address}/auth/login/?next={site.address}/")
         page.get_by_label("Username").fill("anna")
         page.locator("input[type=password]").fill(password)
         page.keyboard.press("Enter")
-        page.get_by_role("link", name="Avatarlab").wait_for()
+        page.get_by_role("link", name="Avatarlab", exact=True).wait_for()
         yield page
 
 
 @pytest.fixture(scope="module")
 def studio(page: Page) -> FrameLocator:
     """What Airflow's frame shows after one click on its navigation."""
-    page.get_by_role("link", name="Avatarlab").click()
+    page.get_by_role("link", name="Avatarlab", exact=True).click()
     return page.frame_locator("iframe")
 
 
