@@ -152,6 +152,12 @@ def test_a_form_filled_with_its_defaults_is_a_valid_request() -> None:
     assert [name for name, schema in form.items() if "default" not in schema] == ["script", "avatar.uri"]
 
 
+def test_the_form_takes_a_script_of_one_letter_and_none_that_is_empty():
+    script = Draft202012Validator(form_schema()["script"])
+    assert script.is_valid("A")
+    assert not script.is_valid("")
+
+
 def test_airflow_accepts_what_the_form_fills_in() -> None:
     for name, schema in form_schema().items():
         if "default" in schema:
