@@ -142,6 +142,10 @@ def test_the_digest_knows_the_request_not_its_key() -> None:
     plain = AvatarRequest.parse(LEAST)
     assert AvatarRequest.parse(LEAST | {"idempotency_key": "k"}).digest() == plain.digest()
     assert AvatarRequest.parse(LEAST | {"seed": 1}).digest() != plain.digest()
+    one, other = {"team": "a", "use": "b"}, {"use": "b", "team": "a"}  # the order of labels says nothing
+    assert AvatarRequest.parse(LEAST | {"labels": one}).digest() == (
+        AvatarRequest.parse(LEAST | {"labels": other}).digest()
+    )
 
 
 def test_a_form_filled_with_its_defaults_is_a_valid_request() -> None:
