@@ -15,7 +15,6 @@ import importlib
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -51,11 +50,10 @@ LIBRARIES = (
     "soundfile",
 )
 SKIPPED = ("BitOr", "BitAnd", "BitXor", "Shift", "Pow", "Mod", "_Is", "Decorator", "Variable")  # mostly types
-QUICK = (  # no plugins and no servers' fixtures: they take longer than the tests
-    "-x", "-q", "--noconftest", "-p", "pytest_timeout", "-p", "no:cacheprovider",
+QUICK = (  # no plugins and no servers' fixtures, which take longer than the tests; no loop without end
+    "-x", "-q", "--noconftest", "-p", "pytest_timeout", "--timeout", "60", "-p", "no:cacheprovider",
     "-W", "ignore::pytest.PytestAssertRewriteWarning",
 )  # fmt: skip
-SECONDS = 120  # of one run; a change that makes a loop endless is noticed by that
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,6 @@ def _noticed(area: str) -> bool:
     """Whether a test of the area fails, in a process forked from this one."""
     child = os.fork()
     if not child:
-        signal.alarm(SECONDS)
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
