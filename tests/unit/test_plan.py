@@ -54,3 +54,13 @@ def test_footage_of_a_small_face_is_read_larger() -> None:
     avatar = Source(uri="s3://inputs/a", sha256="a" * 64, bytes=1, kind="image", width=3840, height=2160)
     assert footage_spec(shape, avatar, Look(face_px=117.0)).max_short_side_px * 117 / 2160 >= 64
     assert footage_spec(shape, avatar, Look(face_px=800.0)).max_short_side_px == 360
+
+
+@pytest.mark.parametrize(
+    ("source", "size"), [((1920, 1080), (1280, 720)), ((1080, 1920), (720, 1280)), ((640, 361), (640, 360))]
+)
+def test_a_picture_as_its_source_is_shrunk_and_never_enlarged(
+    source: tuple[int, int], size: tuple[int, int]
+) -> None:
+    made = picture(Output(aspect="source", resolution="720p"), Background(), *source)
+    assert (made.width, made.height) == size
