@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avatarlab_ops.plan import Look, Source, footage_spec, picture
+from avatarlab_ops.plan import Look, Marks, Source, footage_spec, picture
 from avatarlab_ops.request import Background, Output
 
 ASPECTS = st.sampled_from(["16:9", "9:16", "1:1", "4:5", "source"])
@@ -64,3 +64,10 @@ def test_a_picture_as_its_source_is_shrunk_and_never_enlarged(
 ) -> None:
     made = picture(Output(aspect="source", resolution="720p"), Background(), *source)
     assert (made.width, made.height) == size
+
+
+@pytest.mark.parametrize(
+    ("intact", "told"), [(True, "which fit its bytes"), (False, "which do not fit its bytes")]
+)
+def test_credentials_of_an_input_are_told_as_they_are(intact: bool, told: str) -> None:
+    assert str(Marks(manifest="m", issuer="CA", generator="Camera", intact=intact)).endswith(told)
