@@ -31,6 +31,7 @@ class Wanted:
     avatar: str | None = None  # s3:// address
     caller: str | None = None
     since: datetime | None = None  # accepted at this time or later
+    consent: str | None = None  # that they rely on
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,10 @@ def page(settings: Settings, wanted: Wanted, *, cursor: str | None = None, limit
 
 def some(settings: Settings, render_ids: Sequence[str]) -> list[Listed]:
     """These renders, newest first; those that nobody knows are left out."""
-    import sqlalchemy as sa
-
     from avatarlab_ops.stores.catalog import tables as m
     from avatarlab_ops.stores.catalog import transaction
 
-    query = sa.select(m.Render, m.Request).join(m.Request, m.Request.id == m.Render.request_id)
-    query = query.where(m.Render.id.in_(render_ids))
+    query = _rows().where(m.Render.id.in_(render_ids))
     with transaction(settings.pg_dsn) as db:
         rows = db.execute(query.order_by(m.Render.created_at.desc(), m.Render.id.desc())).all()
         return list(_with_files(db, rows))
@@ -94,21 +92,34 @@ def _listed(render: Render, request: Request, files: Iterable[str]) -> Listed:
     return Listed(render, request, tuple(sorted(shown)))
 
 
-def _query(wanted: Wanted, cursor: str | None) -> sa.Select[Render, Request]:
-    """What fits, newest first. Every filter has an index in this order, so that a page needs no sorting."""
+def _rows() -> sa.Select[Render, Request]:
+    """Renders with their requests, without the plan: most of a row's bytes, and never shown."""
     import sqlalchemy as sa
-    from sqlalchemy.orm import aliased, defer
+    from sqlalchemy.orm import defer
 
     from avatarlab_ops.stores.catalog import tables as m
 
     query = sa.select(m.Render, m.Request).join(m.Request, m.Request.id == m.Render.request_id)
-    query = query.options(defer(m.Render.plan, raiseload=True))  # most of a row's bytes, and never shown
+    return query.options(defer(m.Render.plan, raiseload=True))
+
+
+def _query(wanted: Wanted, cursor: str | None) -> sa.Select[Render, Request]:
+    """What fits, newest first. State, avatar, caller and each label have an index in this order."""
+    import sqlalchemy as sa
+    from sqlalchemy.orm import aliased
+
+    from avatarlab_ops.stores.catalog import tables as m
+
+    query = _rows()
     created_at, render_id = m.Render.created_at, m.Render.id
     for kind, value in _tags(wanted):
         tag = aliased(m.RenderTag)
         same = sa.and_(tag.render_id == m.Render.id, tag.created_at == m.Render.created_at)
         query = query.join(tag, same).where(tag.kind == kind, tag.value == value)
         created_at, render_id = tag.created_at, tag.render_id
+    if wanted.consent:
+        query = query.join(m.RenderConsent, m.RenderConsent.render_id == m.Render.id)
+        query = query.where(m.RenderConsent.consent_id == wanted.consent)
     if wanted.states:
         query = query.where(m.Render.state.in_(wanted.states))
     if wanted.since:

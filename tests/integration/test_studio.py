@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import sqlalchemy as sa
 from avatarlab_web.api import previews
 from avatarlab_web.api.access import Caller
 from avatarlab_web.app import app
@@ -28,6 +29,7 @@ from avatarlab_ops.errors import FaceRefused
 from avatarlab_ops.renders import avatars
 from avatarlab_ops.request import split_reference
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import consents, tables, transaction
 from avatarlab_ops.stores.objects import objects
 from avatarlab_ops.trust import verify
 
@@ -230,6 +232,33 @@ def test_a_person_page_shows_what_was_made_and_who_recorded_it_may_revoke(
     pipeline.cancel(stores, render_id)
     app.dependency_overrides[viewer] = lambda: Caller("eve", lambda role: role in ("reader", "author"))
     assert "/revoke" not in studio.get(f"/people/{mine.consent_id}").text
+
+
+def test_a_person_page_shows_the_newest_videos_and_counts_all(
+    studio: TestClient, stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A built-in voice may be behind a hundred thousand videos."""
+    brought = {"file": ("many.png", png(astronaut()[:490, ::-1]))}
+    studio.post("/avatars", files=brought, data={"subject": "Many M.", "licence": "CC0"})
+    (mine,) = [one for one in avatars.usable(stores, "anna") if one.subject == "Many M."]
+    made = [
+        pipeline.submit(stores, {"script": f"Number {number}.", "avatar": {"uri": mine.uri}}, caller="anna")
+        for number in range(26)
+    ]
+    with transaction(stores.pg_dsn) as db:
+        for render_id in made:
+            consents.rely(db, render_id, [mine.consent_id])
+        db.execute(sa.update(tables.Render).where(tables.Render.id.in_(made)).values(state="published"))
+    shown = studio.get(f"/people/{mine.consent_id}").text
+    assert "Made on this consent (26)" in shown
+    assert "used for 26 videos that are shown now" in shown
+    assert "and 2 more" in shown
+    assert [render_id for render_id in made if f'<h2><a href="/videos/{render_id}"' in shown] == made[2:]
+    older = re.search(r'href="(\?cursor=[^"]+)"', shown)
+    assert older
+    assert f"/videos/{made[0]}" in studio.get(f"/people/{mine.consent_id}{older[1]}").text
+    with transaction(stores.pg_dsn) as db:
+        db.execute(sa.update(tables.Render).where(tables.Render.id.in_(made)).values(state="cancelled"))
 
 
 def test_a_pasted_table_is_kept_where_a_bulk_run_reads_it(

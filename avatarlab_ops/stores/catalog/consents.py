@@ -57,6 +57,16 @@ def renders_on(db: Session, consent_id: str) -> Iterator[tuple[str, str, bool]]:
     return ((name, state, gone) for name, state, gone in rows)
 
 
+def counted_on(db: Session, consent_id: str) -> tuple[int, int]:
+    """How many renders rely on a consent, and how many videos of them are shown now."""
+    shown = sa.and_(m.Render.state == "published", m.Render.withdrawn_at.is_(None))
+    query = sa.select(sa.func.count(), sa.func.count().filter(shown)).select_from(m.Render)
+    made, on_view = db.execute(
+        query.join(m.RenderConsent).where(m.RenderConsent.consent_id == consent_id)
+    ).one()
+    return made, on_view
+
+
 def revoke(db: Session, consent_id: str, at: datetime, reason: str) -> bool:
     """End a consent for good; False when it was revoked before."""
     guard = sa.and_(m.Consent.id == consent_id, m.Consent.revoked_at.is_(None))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from avatarlab_ops.errors import ReferenceRefused
@@ -39,18 +39,25 @@ def _record(one: tables.Consent) -> Json:
 
 
 @router.get("/people/{consent_id}")
-def person(request: Request, who: Viewer, stores: Stores, consent_id: str) -> Response:
-    """One record, and all that was made on it."""
+def person(
+    request: Request,
+    who: Viewer,
+    stores: Stores,
+    consent_id: str,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:
+    """One record, and the newest of what was made on it."""
     try:
         with transaction(stores.pg_dsn) as db:
             record = _record(consents.find(db, consent_id))
-            made = [render_id for render_id, _, _ in consents.renders_on(db, consent_id)]
+            made, shown = consents.counted_on(db, consent_id)
     except ReferenceRefused as error:
         return show(request, "nothing.html", here="people", reason=str(error), status_code=404)
-    cards = [card(one) for one in listing.some(stores, made)]
+    page = listing.page(stores, listing.Wanted(consent=consent_id), cursor=cursor, limit=24)
+    cards = [card(one) for one in page.renders]
     mine = record["by"] == who.name or who.may("operator")
     return show(
-        request, "person.html", here="people", record=record, cards=cards,
-        shown=[one for one in cards if one["state"] == "published"],
+        request, "person.html", here="people", record=record, cards=cards, cursor=page.cursor,
+        made=made, shown=shown, named=[one for one in cards if one["state"] == "published"],
         may_revoke=record["valid"] and who.may("author") and mine,
     )  # fmt: skip
