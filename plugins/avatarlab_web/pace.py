@@ -24,3 +24,9 @@ class Pace:
                 return taken[0] + self.within_s - now
             taken.append(now)
             return 0.0
+
+    def give_back(self, caller: str) -> None:
+        """Take back a caller's latest turn: nothing came of it."""
+        with self._lock:
+            if self._taken[caller]:
+                self._taken[caller].pop()

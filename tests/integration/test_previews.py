@@ -14,6 +14,7 @@ from avatarlab_web.api import previews
 from avatarlab_web.pace import Pace
 from PIL import Image
 
+from avatarlab_ops.request import split_reference
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
@@ -101,7 +102,9 @@ def test_who_asks_too_often_is_told_when_to_come_again(
     api: Server, portrait: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(previews, "pace", Pace(1, 60.0))
-    assert look(api, "still", portrait).status_code == 200
+    for nothing in ("s3://outputs/other.png", f"s3://{split_reference(portrait)[0]}/none.png"):
+        assert look(api, "still", nothing).status_code == 422  # at the door, and at the desk
+    assert look(api, "still", portrait, callback_url="https://example.org/told").status_code == 200
     refused = look(api, "still", portrait)
     assert (refused.status_code, refused.json()["code"], refused.json()["retryable"]) == (
         429,

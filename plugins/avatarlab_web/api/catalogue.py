@@ -11,11 +11,11 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
 from avatarlab_ops.engines.info import EngineInfo, SpeechInfo
-from avatarlab_ops.request import AvatarRequest
 from avatarlab_web import files
 from avatarlab_web.api import views
 from avatarlab_web.api.access import Author, Reader
 from avatarlab_web.api.problems import MISSING, ORDERING, Refusal
+from avatarlab_web.api.renders import Order
 from avatarlab_web.stores import Stores
 
 router = APIRouter(tags=["catalogue"])
@@ -77,11 +77,11 @@ class TouchedPage(BaseModel):
 
 
 @router.post("/estimates", responses={429: ORDERING[429]})
-def estimate(asked: AvatarRequest, who: Author, stores: Stores) -> views.Estimate | None:
-    """What a request would take, or why it would be refused; nothing of it is kept."""
+def estimate(asked: Order, who: Author, stores: Stores) -> views.Estimate | None:
+    """What an order would take, or why it would be refused; nothing of it is kept, and nobody told."""
     from avatarlab_ops.renders.estimate import estimate as foresee
 
-    found = foresee(stores, asked, caller=who.name)
+    found = foresee(stores, asked.request(), caller=who.name)
     return views.Estimate.of(found) if found else None
 
 

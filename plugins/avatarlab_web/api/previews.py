@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Response
 
+from avatarlab_ops.errors import AvatarlabError
 from avatarlab_ops.previews.desk import TYPES, Desk
 from avatarlab_ops.previews.scene import Kind
-from avatarlab_ops.request import AvatarRequest
 from avatarlab_web.api.access import Author
 from avatarlab_web.api.problems import PACED
+from avatarlab_web.api.renders import Order
 from avatarlab_web.pace import Pace
 from avatarlab_web.stores import Stores
 
@@ -23,14 +24,15 @@ SHOWN: dict[str, Any] = {kind: {"schema": {"type": "string", "format": "binary"}
 
 @router.post("/previews", response_class=Response, responses=PACED | {200: {"content": SHOWN}})
 def preview(
-    asked: AvatarRequest,
+    asked: Order,
     who: Author,
     stores: Stores,
     kind: Annotated[Kind, Query(description="still: the first frame; draft: the first sentence, 360p.")],
 ) -> Response:
     """Show how a request would look, or sound and move; checked as an order is, and no record is kept.
 
-    At most twenty a minute for each caller: it costs a few seconds that no budget counts.
+    At most twenty a minute for each caller and api-server process, since no budget counts the seconds that
+    they cost; one that is refused does not count.
     """
     from avatarlab_ops.stores.catalog import transaction
     from avatarlab_ops.trust import inputs
@@ -41,7 +43,12 @@ def preview(
             f"{who.name} has asked for {pace.most} previews within {pace.within_s:.0f} s; wait a little",
             headers={"Retry-After": str(math.ceil(wait_s))},
         )
-    with transaction(stores.pg_dsn) as db:
-        inputs.check_use(db, asked, who.name)
-    made = desk.ask(stores, kind, asked)
+    request = asked.request()
+    try:
+        with transaction(stores.pg_dsn) as db:
+            inputs.check_use(db, request, who.name)
+        made = desk.ask(stores, kind, request)
+    except AvatarlabError:
+        pace.give_back(who.name)
+        raise
     return Response(made.content, headers={"Cache-Control": "no-store"}, media_type=made.kind)

@@ -41,10 +41,10 @@ class Order(AvatarRequest):
         "is; signed with the secret of your webhook without a url.",
     )
 
-    def request(self, key: str) -> AvatarRequest:
-        """What is to be made, under a key; whom to tell is no part of it."""
+    def request(self, key: str | None = None) -> AvatarRequest:
+        """What is to be made, under this key or its own; whom to tell is no part of it."""
         asked = self.model_dump(mode="json", exclude={"callback_url"})
-        return AvatarRequest.parse(asked | {"idempotency_key": key})
+        return AvatarRequest.parse(asked | ({"idempotency_key": key} if key else {}))
 
 
 @router.post("/renders", status_code=202, responses=ORDERING)

@@ -80,7 +80,6 @@ async function still() {
   if (!$("[name=avatar]:checked", form)) return;
   const asked = request();
   if (look(asked) === seen) return;
-  seen = look(asked);
   if (!asked.script.length) asked.script = form.dataset.example;
   const picture = await made("still", asked);
   if (picture) lay(Object.assign(new Image(), { src: picture, alt: form.dataset.alt }));
@@ -103,6 +102,7 @@ async function draft() {
 // Asks for a preview and returns its address within this page; null when another was asked for meanwhile.
 async function made(kind, body) {
   painting?.abort();
+  seen = look(body);
   painting = new AbortController();
   const { signal } = painting;
   canvas.dataset.busy = form.dataset[kind];
@@ -112,7 +112,10 @@ async function made(kind, body) {
     if (!answer.ok) throw new Error(refusal(await answer.json(), answer));
     return URL.createObjectURL(await answer.blob());
   } catch (error) {
-    if (!signal.aborted) wrong(error.message);
+    if (!signal.aborted) {
+      wrong(error.message);
+      seen = ""; // another look is shown: the next change on the page asks again
+    }
     return null;
   } finally {
     if (!signal.aborted) delete canvas.dataset.busy;
