@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import ReferenceRefused, RequestInvalid
@@ -46,14 +47,15 @@ class Attempt:
     number: int  # of the attempt, from 1
 
 
-def add(db: Session, url: str | None, caller: str, *, everybody: bool) -> m.WebhookEndpoint:
-    """A new endpoint, told of its caller's renders, or of everybody's; without `url`: see `call_back`."""
-    made = m.WebhookEndpoint(
+def add(db: Session, url: str | None, caller: str, *, everybody: bool) -> m.WebhookEndpoint | None:
+    """A new endpoint, told of its caller's renders, or of everybody's.
+
+    Without `url` (see `call_back`) a caller has one at most: None where there is one already.
+    """
+    row = insert(m.WebhookEndpoint).values(
         id=uuid.uuid4().hex[:12], url=url, caller=caller, everybody=everybody, secret=_secret()
     )
-    db.add(made)
-    db.flush()
-    return made
+    return db.scalars(row.on_conflict_do_nothing().returning(m.WebhookEndpoint)).one_or_none()
 
 
 def rotate(endpoint: m.WebhookEndpoint) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from avatarlab_ops import pipeline
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores import webhooks
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 
@@ -204,6 +206,20 @@ def test_an_order_may_name_an_address_of_its_own_that_is_told_signed_like_any_ot
     assert (delivery["url"], delivery["last_status"]) == (receiver.url, 410)
     assert delivery["given_up_at"]
     assert api.client.get("/webhooks").json()[0]["disabled_at"] is None  # one address is gone, not all
+
+
+def test_of_two_that_ask_for_the_secret_of_their_callbacks_at_once_one_is_told_that_there_is_one(
+    api: Server, stores: Settings
+) -> None:
+    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with ThreadPoolExecutor(1) as other:
+        with transaction(stores.pg_dsn) as db:
+            webhooks.add(db, None, "anna", everybody=False)
+            asked = other.submit(api.client.post, "/webhooks", json={})
+            while not asked.done() and not db.scalar(waiting):
+                pass
+        refused = asked.result()
+    assert (refused.status_code, refused.json()["code"]) == (409, "webhook_exists")
 
 
 def test_a_callback_into_a_private_network_is_not_made(

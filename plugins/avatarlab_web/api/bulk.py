@@ -192,6 +192,7 @@ def cancel(bulk_id: str, who: BulkAuthor, stores: Stores, request: Request) -> B
     shown = _show(stores, request, bulk_id)
     who.require_own(shown.caller, f"bulk run {bulk_id}")
     starting.stop(bulk_id, starting.BULK_DAG)
-    if shown.state in ("running", "ended"):
+    # Looked at anew: its plan may have been written while its run was ended.
+    if _show(stores, request, bulk_id).state in ("running", "ended"):
         work.cancel(stores, bulk_id)
     return _show(stores, request, bulk_id)

@@ -73,13 +73,15 @@ def create(asked: NewWebhook, who: Author, stores: Stores) -> Secret:
     if asked.everybody:
         who.require("operator")
     with transaction(stores.pg_dsn) as db:
-        if asked.url is None and (known := webhooks.callbacks_of(db, who.name)):
-            raise Refusal(
-                409, "webhook_exists", f"webhook {known.id} signs your callbacks; rotate its secret"
-            )
         url = None if asked.url is None else str(asked.url)
         made = webhooks.add(db, url, who.name, everybody=asked.everybody and url is not None)
-        db.refresh(made)
+        if made is None:
+            raise Refusal(
+                409,
+                "webhook_exists",
+                "a webhook of yours signs your callbacks already; GET /webhooks shows it (its url is null), "
+                "rotate gives it a new secret",
+            )
         return Secret(**_columns(Secret, made))
 
 
@@ -106,7 +108,7 @@ def rotate(webhook_id: str, who: Author, stores: Stores) -> Secret:
 
 @router.delete("/webhooks/{webhook_id}", status_code=204, responses=MISSING)
 def remove(webhook_id: str, who: Author, stores: Stores) -> None:
-    """Tell it nothing more."""
+    """Tell it nothing more; one without a url takes the callbacks of running renders with it."""
     with transaction(stores.pg_dsn) as db:
         db.delete(_own(db, webhook_id, who))
 
