@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
+from avatarlab_web import starting
 
 from avatarlab_ops import pipeline
+from avatarlab_ops.bulk import planning
+from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
@@ -94,6 +98,24 @@ def test_a_file_is_checked_line_by_line_and_nothing_starts(
     assert told.json()["told"][0].startswith("line 2: script")
     with transaction(stores.pg_dsn) as db:
         assert not db.scalars(sa.select(m.BulkRun)).all()
+
+
+def test_a_bulk_run_that_is_planned_while_it_is_cancelled_ends(
+    api: Server, stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow, which lets a task write its last transaction while it is stopped, is stood in for."""
+    rows = json.dumps({"script": "One.", "avatar.uri": portrait}).encode()
+    objects(stores).put_if_absent(stores.bucket_inputs, "one.jsonl", rows)
+    asked = BulkRequest(file=f"s3://{stores.bucket_inputs}/one.jsonl")
+
+    def stop(run_id: str, _dag: str) -> None:
+        planning.plan(stores, asked, bulk_id=run_id, caller="anna")
+
+    began = starting.Run("running", {}, "anna", None, datetime.now(UTC))
+    monkeypatch.setattr(starting, "look", lambda *_: began)
+    monkeypatch.setattr(starting, "stop", stop)
+    told = api.client.post("/bulk-runs/late/cancel").json()
+    assert (told["state"], told["states"]) == ("ended", {"cancelled": 1})
 
 
 def test_the_stream_of_an_ended_render_tells_its_end_and_then_nothing(api: Server, published: str) -> None:

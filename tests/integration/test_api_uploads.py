@@ -81,6 +81,8 @@ def test_an_upload_that_nobody_completed_is_nobodys_and_is_swept(api: Server, st
     refused = api.client.post("/estimates", json=asked)
     assert (refused.status_code, refused.json()["code"]) == (422, "reference_refused")
     assert "nobody completed" in refused.text
+    leave = {"material": asked["avatar"]["uri"], "subject": "Anna", "licence": "CC0"}  # type: ignore[index]
+    assert "nobody completed" in api.client.post("/consents", json=leave).text
 
     whole = uploaded(api, material.png(material.astronaut()[12:]), "whole.png").json()["uri"]
     client: Any = objects(stores).client
@@ -140,7 +142,7 @@ def test_names_with_tricks_and_sizes_beyond_the_limit_are_refused(api: Server) -
 def test_an_estimate_tells_what_a_request_takes_and_keeps_nothing(api: Server, portrait: str) -> None:
     asked = {"script": "How long will it take?", "avatar": {"uri": portrait}}
     before = api.client.get("/renders").json()
-    told = api.client.post("/estimates", json=asked).json()
+    told = api.client.post("/estimates", json=asked | {"callback_url": "https://example.org/told"}).json()
     assert told["predicted_s"] >= told["predicted_gpu_s"] > 0
     assert set(told["stages"]) >= {"speech", "face", "lipsync", "composite"}
     assert api.client.get("/renders").json() == before
@@ -183,6 +185,8 @@ def test_what_somebody_uploads_is_theirs_until_they_share_it(api: Server, stores
     )  # knowing the digest is not enough
     assert claimed.json()["code"] == "not_uploaded"
     assert api.client.post("/verifications", json={"uri": own}).json()["code"] == "reference_refused"
+    leave = {"material": own, "subject": "Ben", "licence": "CC0"}
+    assert api.client.post("/consents", json=leave).json()["code"] == "reference_refused"
     api.name = "anna"
     assert api.client.post(f"/uploads/{upload_id}/complete?shared=true").is_success
     api.name = "ben"

@@ -70,7 +70,7 @@ def create(asked: NewConsent, who: Author, stores: Stores) -> Consent:
     from avatarlab_ops.stores.catalog import consents, transaction
     from avatarlab_ops.trust import consent
 
-    material = _material(stores, asked)
+    material = _material(stores, asked, who.name)
     document = _evidence(stores, asked.evidence) if asked.evidence else None
     scope = consent.Scope(tuple(asked.languages), asked.labels)
     with transaction(stores.pg_dsn) as db:
@@ -81,11 +81,15 @@ def create(asked: NewConsent, who: Author, stores: Stores) -> Consent:
         return _shown(consents.find(db, consent_id))
 
 
-def _material(stores: Settings, asked: NewConsent) -> Material:
+def _material(stores: Settings, asked: NewConsent, caller: str) -> Material:
     from avatarlab_ops import engines
     from avatarlab_ops.stages.admit import inspect
+    from avatarlab_ops.stores.catalog import transaction
+    from avatarlab_ops.trust import inputs
 
     if asked.material.startswith("s3://"):
+        with transaction(stores.pg_dsn) as db:
+            inputs.check_open(db, {"material": asked.material}, caller)
         source, _, _ = inspect(stores, asked.material)
         if (source.kind == "audio") != (asked.kind == "voice"):
             raise RequestInvalid(f"kind: {asked.material} is of kind {source.kind}; it is no {asked.kind}")
