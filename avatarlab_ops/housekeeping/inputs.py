@@ -1,26 +1,50 @@
-"""The bucket of inputs: what somebody began to upload and never completed."""
+"""What somebody began to upload and never completed, and documents that no consent names."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
+from sqlalchemy.orm import Session
+
 from avatarlab_ops.housekeeping.chore import Chore, Job, pages
-from avatarlab_ops.stores.catalog import transaction
-from avatarlab_ops.stores.objects import objects
+from avatarlab_ops.stores.catalog import consents, transaction
+from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust import inputs
+
+Left = Callable[[Session, Iterable[str]], set[str]]  # those of some objects that nobody has use for
 
 
 def uploads(job: Job) -> Chore:
     """Remove files that arrived by an upload which nobody completed: no request may use them."""
     chore = Chore("uploads that were never completed")
-    settings, bucket = job.settings, job.settings.bucket_inputs
-    arrived = objects(settings).listed(bucket, inputs.UPLOADS)
+    return _sweep(job, chore, job.settings.bucket_inputs, inputs.UPLOADS, inputs.incomplete)
+
+
+def documents(job: Job) -> Chore:
+    """Remove documents that came to prove a consent which nobody recorded."""
+    chore = Chore("documents that no consent names")
+    return _sweep(job, chore, job.settings.bucket_evidence, "", consents.unnamed)
+
+
+def _sweep(job: Job, chore: Chore, bucket: str, prefix: str, left: Left) -> Chore:
+    arrived = objects(job.settings).listed(bucket, prefix)
     for page in pages(one for one in arrived if one.modified_at < job.at - job.rules.uploads):
         sizes = {f"s3://{bucket}/{one.key}": one.bytes for one in page}
-        with transaction(settings.pg_dsn) as db:
-            left = inputs.incomplete(db, sizes)
-        for uri in sorted(left):
-            done = job.apply and bool(objects(settings).delete(*inputs.place(settings, uri)))
-            chore.add(uri, size=sizes[uri], done=done)
+        with transaction(job.settings.pg_dsn) as db:
+            unused = left(db, sizes)
+        for uri in sorted(unused):
+            chore.add(uri, size=sizes[uri], done=job.apply and _remove(job, uri, left))
     return chore
+
+
+def _remove(job: Job, uri: str, left: Left) -> bool:
+    """Remove one, unless it was completed, named or sent again since it was listed."""
+    store, (bucket, key) = objects(job.settings), split_or_refuse(uri)
+    with transaction(job.settings.pg_dsn) as db:
+        inputs.hold(db, uri)
+        before = job.at - job.rules.uploads
+        old = any(one.key == key and one.modified_at < before for one in store.listed(bucket, key))
+        return old and bool(left(db, [uri])) and bool(store.delete(bucket, key))
 
 
 def parts(job: Job) -> Chore:
@@ -35,4 +59,4 @@ def parts(job: Job) -> Chore:
     return chore
 
 
-CHORES = (uploads, parts)
+CHORES = (uploads, documents, parts)

@@ -14,6 +14,8 @@ from avatarlab_ops.errors import FaceRefused, RequestInvalid
 from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from avatarlab_ops.trust.consent import Material, Scope
 
 NAME_CHARACTERS = 80  # of a file's name, kept in its key
@@ -82,21 +84,26 @@ def record_consent(
 ) -> str:
     """Store the evidence, write the record and return its id. `period`: when it begins and ends."""
     from avatarlab_ops.stores.catalog import transaction
-    from avatarlab_ops.stores.objects import objects
     from avatarlab_ops.trust import consent
 
-    document = None
-    if leave.evidence:
-        sha256 = _sha256(leave.evidence)
-        key = f"{sha256}/{safe_name(leave.evidence.name)}"
-        stored = objects(settings).put_if_absent(settings.bucket_evidence, key, leave.evidence)
-        document = (stored.uri, sha256)
     begins, until = period
     with transaction(settings.pg_dsn) as db:
+        document = _document(settings, db, leave.evidence) if leave.evidence else None
         return consent.record(
             db, material, subject=leave.subject, scope=scope, document=document, terms=leave.licence,
             valid_from=begins, valid_until=until, recorded_by=leave.recorded_by,
         )  # fmt: skip
+
+
+def _document(settings: Settings, db: Session, file: Path) -> tuple[str, str]:
+    """(s3:// reference, sha256) of a proof, which nobody sweeps until the transaction ends."""
+    from avatarlab_ops.stores.objects import objects
+    from avatarlab_ops.trust import inputs
+
+    sha256 = _sha256(file)
+    bucket, key = settings.bucket_evidence, f"{sha256}/{safe_name(file.name)}"
+    inputs.hold(db, f"s3://{bucket}/{key}")
+    return objects(settings).put_if_absent(bucket, key, file).uri, sha256
 
 
 def _sha256(file: Path) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import lock_number
 from avatarlab_ops.stores.catalog.tables import InputOwner
 from avatarlab_ops.stores.objects import split_or_refuse
 
@@ -40,6 +41,11 @@ def place(settings: Settings, uri: str, where: str = "") -> tuple[str, str]:
     if key.startswith(FORMER_EVIDENCE):
         raise ReferenceRefused(f"{said} is kept for proofs of consent; upload the file under another key")
     return bucket, key
+
+
+def hold(db: Session, uri: str) -> None:
+    """Wait for whoever completes, names or sweeps the same upload, and let others wait until this ends."""
+    db.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_number(f"upload {uri}"))))
 
 
 def own(db: Session, uri: str, caller: str, *, shared: bool) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from kit.consented import consented
 
 from avatarlab_ops import pipeline
@@ -16,11 +18,17 @@ from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.planning import plan
 from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.housekeeping import Rules, keep_house
+from avatarlab_ops.housekeeping import inputs as sweep
+from avatarlab_ops.housekeeping.chore import Job
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
+from avatarlab_ops.trust import inputs
 
 from . import material
 from .api_server import Server, serving
+
+WAITING = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
 
 @pytest.fixture
@@ -97,6 +105,41 @@ def test_an_upload_that_nobody_completed_is_nobodys_and_is_swept(api: Server, st
     assert objects(stores).head(stores.bucket_inputs, key) is None
     assert objects(stores).head(*split_or_refuse(whole))
     assert not client.list_multipart_uploads(Bucket=stores.bucket_inputs).get("Uploads")
+
+
+def test_an_upload_that_is_completed_while_it_is_swept_stays(api: Server, stores: Settings) -> None:
+    content = material.png(material.astronaut()[16:])
+    awaited = announced(api, content, "late.png").json()
+    assert httpx.put(awaited["url"], content=content, headers=awaited["headers"]).is_success
+    (key,) = [one for one in objects(stores).keys(stores.bucket_inputs) if one.endswith("/late.png")]
+    uri = f"s3://{stores.bucket_inputs}/{key}"
+    with ThreadPoolExecutor(1) as other:
+        with transaction(stores.pg_dsn) as db:
+            inputs.hold(db, uri)
+            job = Job(stores, Rules(uploads=timedelta(0)), apply=True, alive=lambda _: None)
+            sweeping = other.submit(sweep.uploads, job)
+            while not sweeping.done() and not db.scalar(WAITING):
+                pass
+            inputs.own(db, uri, "anna", shared=False)
+        assert uri in sweeping.result().notes
+    assert objects(stores).head(stores.bucket_inputs, key)
+
+
+def test_evidence_that_proves_no_consent_is_swept(api: Server, stores: Settings) -> None:
+    sent = {}
+    for content in (b"%PDF of a consent", b"%PDF of nothing"):
+        awaited = announced(api, content, "leave.pdf", purpose="evidence").json()
+        assert httpx.put(awaited["url"], content=content, headers=awaited["headers"]).is_success
+        told = api.client.post(f"/uploads/{awaited['id']}/complete?purpose=evidence").json()
+        sent[content] = told["uri"]
+    kept, left = sent.values()
+    new = {"material": "hibari/heart", "kind": "voice", "subject": "Anna", "evidence": kept}
+    assert api.client.post("/consents", json=new).status_code == 201
+    keep_house(stores, apply=True)
+    assert objects(stores).head(*split_or_refuse(left)), "a consent may still name it"
+    keep_house(stores, Rules(uploads=timedelta(0)), apply=True)
+    assert objects(stores).head(*split_or_refuse(left)) is None
+    assert objects(stores).head(*split_or_refuse(kept))
 
 
 @pytest.mark.parametrize(

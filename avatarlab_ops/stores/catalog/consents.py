@@ -32,6 +32,13 @@ def listed(db: Session) -> list[m.Consent]:
     return list(db.scalars(sa.select(m.Consent).order_by(m.Consent.created_at.desc(), m.Consent.id)))
 
 
+def unnamed(db: Session, uris: Iterable[str]) -> set[str]:
+    """Those of the objects that are no record's document."""
+    asked = set(uris)
+    named = sa.select(m.Consent.document_uri).where(m.Consent.document_uri.in_(asked))
+    return asked - set(db.scalars(named))
+
+
 def of_material(db: Session, kind: str, material: str) -> list[m.Consent]:
     """Every record for a likeness or voice, newest first, held still until the transaction ends.
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import ReferenceRefused, RequestInvalid
 from avatarlab_ops.settings import Settings
@@ -71,9 +72,9 @@ def create(asked: NewConsent, who: Author, stores: Stores) -> Consent:
     from avatarlab_ops.trust import consent
 
     material = _material(stores, asked, who.name)
-    document = _evidence(stores, asked.evidence) if asked.evidence else None
     scope = consent.Scope(tuple(asked.languages), asked.labels)
     with transaction(stores.pg_dsn) as db:
+        document = _evidence(db, stores, asked.evidence) if asked.evidence else None
         consent_id = consent.record(
             db, material, subject=asked.subject, scope=scope, document=document, terms=asked.licence,
             valid_from=asked.valid_from, valid_until=asked.valid_until, recorded_by=who.name,
@@ -100,9 +101,12 @@ def _material(stores: Settings, asked: NewConsent, caller: str) -> Material:
     raise RequestInvalid(f"material: {asked.material!r} is no s3:// reference and no built-in voice")
 
 
-def _evidence(stores: Settings, uri: str) -> tuple[str, str]:
+def _evidence(db: Session, stores: Settings, uri: str) -> tuple[str, str]:
+    """(reference, sha256) of an uploaded document, which nobody sweeps until the transaction ends."""
     from avatarlab_ops.stores.objects import objects, split_or_refuse
+    from avatarlab_ops.trust import inputs
 
+    inputs.hold(db, uri)
     bucket, key = split_or_refuse(uri)
     found = objects(stores).head(bucket, key) if bucket == stores.bucket_evidence else None
     if found is None or found.sha256 is None:

@@ -10,7 +10,7 @@ import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -21,6 +21,9 @@ from avatarlab_web import files
 from avatarlab_web.api.access import Author
 from avatarlab_web.api.problems import MISSING, Refusal
 from avatarlab_web.stores import Stores
+
+if TYPE_CHECKING:
+    from avatarlab_ops.stores.objects import Stored
 
 EXPIRES_S = 3600
 MAX_BYTES = 2 * 1024**3
@@ -104,11 +107,7 @@ def complete(
         raise Refusal(404, "not_found", f"there is no upload {upload_id!r}")
     sha256, name = taken[1], taken[2]
     bucket, key = _place(stores, who.name, purpose, sha256, name)
-    found = objects(stores).head(bucket, key)
-    if found is None:
-        raise Refusal(
-            404, "not_uploaded", f"{name} has not arrived; PUT it under the address of the upload first"
-        )
+    found = _found(stores, bucket, key)
     if purpose == "evidence":
         return Arrived(uri=found.uri, sha256=sha256, kind="evidence", bytes=found.bytes)
     try:
@@ -119,8 +118,22 @@ def complete(
         objects(stores).delete(bucket, key)
         raise
     with transaction(stores.pg_dsn) as db:
+        inputs.hold(db, found.uri)
+        _found(stores, bucket, key)  # an old one may have been swept since
         inputs.own(db, found.uri, who.name, shared=shared)
     return arrived
+
+
+def _found(stores: Settings, bucket: str, key: str) -> Stored:
+    from avatarlab_ops.stores.objects import objects
+
+    found = objects(stores).head(bucket, key)
+    if found is None:
+        name = key.rpartition("/")[2]
+        raise Refusal(
+            404, "not_uploaded", f"{name} has not arrived; PUT it under the address of the upload first"
+        )
+    return found
 
 
 def _place(stores: Settings, caller: str, purpose: str, sha256: str, name: str) -> tuple[str, str]:
