@@ -47,6 +47,7 @@ class Source(_Part):
     duration_s: float | None = None
     notes: tuple[str, ...] = ()  # what was noticed when it was probed
     marks: Marks | None = None
+    probed: str = ""  # by which version of the probe
 
 
 class Look(_Part):

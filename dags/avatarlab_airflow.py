@@ -22,6 +22,7 @@ from avatarlab_ops.forms import form_schema
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from avatarlab_ops.pipeline import StageResult
     from avatarlab_ops.settings import Settings
 
 VIDEOS = Asset("avatarlab_videos")  # an event of it is a published video; other DAGs follow it
@@ -119,6 +120,13 @@ class StageOperator(BaseOperator):
         """Return the stage's small record (`StageResult`) for XCom. `event`: why a deferred task goes on."""
         from dataclasses import asdict
 
+        result = self.run_stage(context, event)
+        if result.cached or not result.needed:
+            raise AirflowSkipException("its result exists" if result.needed else "this request needs none")
+        return asdict(result)
+
+    def run_stage(self, context: Context, event: str | None) -> StageResult:
+        """The stage as it ended; while another does equal work, the task is deferred."""
         from avatarlab_ops import pipeline
 
         if event:
@@ -127,15 +135,11 @@ class StageOperator(BaseOperator):
         render_id = self.render_id(where, context)
         try:
             with saying_why(context):
-                result = pipeline.run_stage(where, render_id, self.stage, wait=False, deliver_now=False)
+                return pipeline.run_stage(where, render_id, self.stage, wait=False, deliver_now=False)
         except WorkInFlight as busy:
             from avatarlab_triggers import WorkEnded
 
             self.defer(trigger=WorkEnded(busy.lock, render_id), method_name="execute")
-        record = asdict(result)
-        if result.cached or not result.needed:
-            raise AirflowSkipException("its result exists" if result.needed else "this request needs none")
-        return record
 
     def render_id(self, where: Settings, context: Context) -> str:  # noqa: ARG002
         """Id of this run's render, as `admit` left it."""
@@ -180,7 +184,8 @@ class AdmitOperator(EndOperator):
         """Id of the render that this run's conf asks for; the same run always gives the same id."""
         from avatarlab_ops import pipeline
 
-        run, begins = context["dag_run"], context["ti"].try_number == 1
+        run = context["dag_run"]
+        begins = not run.clear_number  # what somebody clears is wanted again
         return pipeline.submit(where, run.conf or {}, run_id=run.run_id, caller=caller_of(run), begins=begins)
 
 
@@ -193,10 +198,15 @@ class PublishOperator(EndOperator):
         super().__init__(**{"outlets": [VIDEOS], **kwargs})
 
     def execute(self, context: Context, event: str | None = None) -> dict[str, Any]:
-        """Publish; the event tells which video, and the labels of its request."""
-        record = super().execute(context, event)
-        context["outlet_events"][VIDEOS].extra = told_of_video(settings(), record["render_id"])
-        return record
+        """Publish; the event tells which video, and the labels of its request.
+
+        What is found published was so by a try that died before Airflow heard of it: its event is told now.
+        """
+        from dataclasses import asdict
+
+        result = self.run_stage(context, event)
+        context["outlet_events"][VIDEOS].extra = told_of_video(settings(), result.render_id)
+        return asdict(result)
 
 
 def told_of_video(where: Settings, render_id: str) -> dict[str, Any]:

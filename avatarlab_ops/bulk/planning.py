@@ -16,6 +16,7 @@ from avatarlab_ops.bulk.rows import KEY, Problem, Row, check_size, read
 from avatarlab_ops.errors import BudgetExceeded, InputError, ReferenceRefused, RequestInvalid, TransientError
 from avatarlab_ops.graph import GRAPH, recipe
 from avatarlab_ops.plan import Plan
+from avatarlab_ops.printable import printable
 from avatarlab_ops.renders import budget, prediction
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
@@ -73,17 +74,11 @@ class _Problems:
         """Count one more; the first `SHOWN` are kept in words."""
         self.count += 1
         if len(self.first) < SHOWN:
-            self.first.append(printable(reason))
+            self.first.append(printable(reason, SHOWN_CHARACTERS))
 
     def text(self) -> str:
         more = self.count - len(self.first)
         return "\n".join([*self.first, *([f"and {more} more"] if more else [])])
-
-
-def printable(text: str) -> str:
-    """Text that a terminal, a database and a log take, however odd the file that it quotes."""
-    shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
-    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in shown)
 
 
 def bulk_id_of(name: str | None, run_id: str) -> str:

@@ -13,6 +13,7 @@ import click
 
 from avatarlab_ops.cli.common import FILE, airflow, check_out, fetch, known_stores, upload_file
 from avatarlab_ops.errors import AvatarlabError, InputError
+from avatarlab_ops.printable import printable
 
 if TYPE_CHECKING:
     from avatarlab_ops.cli.client import AirflowClient
@@ -145,7 +146,7 @@ def bulk() -> None:
 @bulk.command("list")
 def list_() -> None:
     """Show the newest bulk runs: id, when, who asked, state, videos, and why one failed."""
-    from avatarlab_ops.bulk.planning import bulk_id_of, printable
+    from avatarlab_ops.bulk.planning import SHOWN_CHARACTERS, bulk_id_of
     from avatarlab_ops.cli.client import BULK_DAG
     from avatarlab_ops.stores.catalog import bulk as catalog
     from avatarlab_ops.stores.catalog import transaction
@@ -159,7 +160,7 @@ def list_() -> None:
     for bulk_id, run in zip(ids, runs, strict=True):
         click.echo(f"{bulk_id:{width}}  {_line(run, counts.get(bulk_id))}")
         if run["state"] == "failed" and run["note"]:
-            click.echo(f"    {printable(' '.join(run['note'].split()))}")
+            click.echo(f"    {printable(' '.join(run['note'].split()), SHOWN_CHARACTERS)}")
 
 
 def _line(run: dict[str, Any], counts: dict[str, int] | None) -> str:

@@ -55,6 +55,7 @@ def _machine(home: Path) -> Iterator[Finding]:
     advice = f"free some space on the disk of {place}, or set AVATARLAB_HOME"
     yield Finding("machine", "disk", free > FREE_BYTES, f"{free / 2**30:.0f} GiB free", advice)
     yield _confinement()
+    yield _letters()
     yield _try("machine", "signing", lambda: _signer(home), "see docs/trust.md, The signer")
 
 
@@ -79,6 +80,15 @@ def _confinement() -> Finding:
     account = "an account of its own" if os.geteuid() == 0 else "this account"
     wall = "with seccomp" if seccomp() else "without seccomp: the system package libseccomp2 would add it"
     return Finding("machine", "decoding", True, f"foreign files are decoded under {account}, {wall}")
+
+
+def _letters() -> Finding:
+    """Which scripts captions can be burned in."""
+    from avatarlab_ops.media import lettering
+
+    joined = "Arabic, Hebrew, Devanagari, Thai and Georgian"
+    known = f"{joined}, too" if lettering.can_join() else f"not {joined}: libfribidi0 (Debian) would add them"
+    return Finding("machine", "captions", True, f"can be burned in {known}")
 
 
 def _packages() -> Iterator[Finding]:

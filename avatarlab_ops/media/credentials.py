@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from avatarlab_ops.errors import MediaRefused
+from avatarlab_ops.printable import printable
 
 RENDER = "org.avatarlab.render"  # our assertion: provider, system, version, time, render id
 TEXT = 200  # characters that are kept of what a stranger wrote
@@ -100,4 +101,4 @@ def _render(manifest: Json) -> Json:
 
 
 def _text(value: object) -> str:
-    return str(value)[:TEXT]
+    return printable(str(value), TEXT)

@@ -2,7 +2,7 @@
 
 Rubik, the font inside OpenCV, knows Latin, Cyrillic, Greek and (by its fallback) Chinese, Japanese. Arabic,
 Hebrew, Devanagari, Thai and Georgian are set in FiraGO by Pillow, which follows the bidirectional algorithm
-(Unicode Standard Annex 9).
+(Unicode Standard Annex 9) where the system has the library FriBiDi.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import unicodedata
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 
 from avatarlab_ops.engines.base import Alpha
 
@@ -26,7 +26,7 @@ _RTL = ("R", "AL")  # classes of the Unicode bidirectional algorithm
 def width(text: str, size: int, weight: int) -> int:
     """Pixels from the left to the right end of a line, `size` pixels high, as bold as `weight` (100-900)."""
     text = _shown(text)
-    if _is_shaped(text):
+    if must_join(text):
         return round(_firago(size).getlength(text, direction=_direction(text)))
     _, _, wide, _ = cv2.getTextSize((1, 1), text, (0, 0), cv2.FontFace("sans"), size, weight)
     return int(wide)
@@ -35,12 +35,17 @@ def width(text: str, size: int, weight: int) -> int:
 def draw(picture: NDArray[np.uint8], text: str, at: tuple[int, int], size: int, weight: int) -> None:
     """Draw a white line into uint8 [h, w] or [h, w, 3], its baseline starting `at` (x, y). FiraGO is bold."""
     text = _shown(text)
-    if not _is_shaped(text):
+    if not must_join(text):
         cv2.putText(picture, text, at, (255, 255, 255), cv2.FontFace("sans"), size, weight)
         return
     drawn = Image.fromarray(picture)
     ImageDraw.Draw(drawn).text(at, text, "white", _firago(size), anchor="ls", direction=_direction(text))
     picture[:] = np.asarray(drawn)
+
+
+def can_join() -> bool:
+    """Whether Pillow found FriBiDi (Debian: libfribidi0), which its package does not bring along."""
+    return bool(features.check("raqm"))
 
 
 def unknown(text: str) -> str:
@@ -59,7 +64,8 @@ def _script(letter: str) -> str:
     return unicodedata.name(letter, "").split(" ")[0]
 
 
-def _is_shaped(text: str) -> bool:
+def must_join(text: str) -> bool:
+    """Whether a text has letters that are joined or reordered, which `can_join` may not."""
     return any(_script(one) in _SHAPED for one in text)
 
 

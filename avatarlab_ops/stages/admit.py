@@ -28,7 +28,8 @@ from avatarlab_ops.stores.objects import Stored, objects
 from avatarlab_ops.trust import consent, inputs, signing
 
 PICTURES: tuple[Kind, ...] = ("image", "video")
-LOOK_VERSION = "2"  # raised whenever `look` may judge otherwise: what it saw before counts no longer
+LOOK_VERSION = "3"  # raised whenever `look` may judge otherwise: what it saw before counts no longer
+PROBE_VERSION = "2"  # raised whenever probing may tell more of an input: it is then probed once more
 MAX_SOUND_BYTES = 64 * 1024**2  # thirty seconds of the largest PCM
 
 
@@ -188,6 +189,11 @@ def _script(request: AvatarRequest, language: str) -> Script:
 def _check_letters(text: str) -> None:
     from avatarlab_ops.media import lettering
 
+    if lettering.must_join(text) and not lettering.can_join():
+        raise RequestInvalid(
+            "captions: this script's letters are joined by the system library FriBiDi, which is not here; "
+            "install it (Debian: libfribidi0) or choose sidecar"
+        )
     if unknown := lettering.unknown(text):
         raise RequestInvalid(
             f"captions: no font for burned captions has the letters {unknown[:20]!r}; "
@@ -228,7 +234,7 @@ def _look(settings: Settings, uri: str, folder: Path, allow: tuple[Kind, ...], s
         known = records.find_input(db, uri, found.etag)
     if known is not None and known.bytes == found.bytes:
         source = Source.model_validate(known.media)
-        if source.kind in allow:
+        if source.kind in allow and source.probed == PROBE_VERSION:
             return source
     if not seen.looking:
         raise NeverSeen(uri)
@@ -323,7 +329,7 @@ def _measure(settings: Settings, found: Stored, path: Path, allow: tuple[Kind, .
     size = {"width": info.width, "height": info.height}
     return Source(
         uri=found.uri, sha256=sha256, bytes=found.bytes, kind=info.kind, **size, **timed,
-        notes=(*info.notes, *noted), marks=marks,
+        notes=(*info.notes, *noted), marks=marks, probed=PROBE_VERSION,
     )  # fmt: skip
 
 

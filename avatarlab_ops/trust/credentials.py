@@ -62,7 +62,9 @@ def _ingredient(role: str, plan: Plan) -> Json:
         "instance_id": f"urn:sha256:{source.sha256}",
         "relationship": RELATIONS.get(role, "inputTo"),
     }
-    return told | ({"description": f"It came with {source.marks}."} if source.marks else {})
+    if source.marks:  # by its label: whose they are may be a person's name
+        told["description"] = f"It came with content credentials {source.marks.manifest}."
+    return told
 
 
 def source_type(plan: Plan) -> str:

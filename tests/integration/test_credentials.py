@@ -119,6 +119,21 @@ def test_an_input_keeps_the_marks_that_it_came_with(mp4: Path, stores: Settings,
         plan = _plan(stores, mp4).model_copy(update={"avatar": source})
         [ingredient] = credentials.claim("1", plan, "Us")["ingredients"]
         assert source.marks.manifest in ingredient["description"]
+        assert source.marks.issuer not in ingredient["description"]
+
+
+def test_what_a_stranger_wrote_into_credentials_is_harmless(
+    mp4: Path, stores: Settings, tmp_path: Path
+) -> None:
+    odd = "\x1b[31mCam\x00era\u202e\nok"
+    claimed = credentials.claim("1", _plan(stores, mp4), odd) | {"claim_generator_info": [{"name": odd}]}
+    who = signing.identity(stores.home)
+    assert who
+    files, _ = credentials.sign(mp4 / "video.mp4", tmp_path, claimed, who)
+    source, _, _ = admit.inspect(stores, material.upload(stores, "marked/odd.mp4", files["video.mp4"]))
+    assert source.marks
+    assert r"\x1b[31mCam\x00era" in source.marks.generator
+    assert all(note.isprintable() for note in source.notes)
 
 
 def test_a_changed_file_is_told_and_a_remux_loses_its_credentials(mp4: Path, tmp_path: Path) -> None:

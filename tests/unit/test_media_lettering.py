@@ -13,6 +13,7 @@ from avatarlab_ops.media.captions import captions
 from avatarlab_ops.timeline import Timeline, Word
 
 BOLD = 550
+JOINED = pytest.mark.skipif(not lettering.can_join(), reason="libfribidi0 is not installed")
 HELLO = {
     "hi": "नमस्ते दुनिया", "ar": "مرحبا بالعالم", "he": "שלום עולם", "th": "สวัสดีชาวโลก", "ka": "გამარჯობა",
     "zh": "你好世界", "ja": "こんにちは世界", "ru": "Привет, мир", "el": "Γειά", "de": "Größe",
@@ -25,6 +26,7 @@ def drawn(text: str) -> np.ndarray:
     return mask
 
 
+@JOINED
 @pytest.mark.parametrize("language", HELLO)
 def test_letters_of_each_script_are_drawn_within_their_width(language: str) -> None:
     text = HELLO[language]
@@ -34,6 +36,7 @@ def test_letters_of_each_script_are_drawn_within_their_width(language: str) -> N
     assert lettering.unknown(text) == ""
 
 
+@JOINED
 def test_arabic_letters_are_joined_from_right_to_left() -> None:
     assert lettering.width("ببب", 80, BOLD) < 0.8 * 3 * lettering.width("ب", 80, BOLD)
     tall = drawn("لا ب").any(axis=1).argmax()  # the alef, which is said first, is the taller
@@ -41,6 +44,7 @@ def test_arabic_letters_are_joined_from_right_to_left() -> None:
     assert columns.min() > 20 + lettering.width("لا ب", 80, BOLD) / 2
 
 
+@JOINED
 def test_devanagari_marks_stand_where_they_are_read() -> None:
     assert lettering.width("क्ष", 80, BOLD) < 0.8 * (2 * lettering.width("क", 80, BOLD))  # one conjunct
     whole, bare = drawn("कि"), drawn("क")  # the vowel stands before its consonant

@@ -138,7 +138,7 @@ def migrate(dsn: str) -> None:
     """Bring the tables to the newest version; safe when several processes call it at once."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with lock(dsn, "avatarlab migrations", wait_s=120), _mapped(), engine(dsn).begin() as connection:
+    with lock(dsn, "avatarlab migrations", wait_s=120), _mapped(), engine(dsn).connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

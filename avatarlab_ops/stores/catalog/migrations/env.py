@@ -1,4 +1,4 @@
-"""Alembic's entry: runs inside the transaction that `catalog.migrate` opened."""
+"""Alembic's entry: a transaction for each migration, so that no lock outlives what it is for."""
 
 from alembic import context
 
@@ -7,6 +7,7 @@ from avatarlab_ops.stores.catalog.tables import Base
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Base.metadata,
+    transaction_per_migration=True,
     version_table="avatarlab_version",  # the database may also hold Airflow's tables
 )
 with context.begin_transaction():

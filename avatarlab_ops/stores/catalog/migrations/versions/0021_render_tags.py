@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("render_id", sa.Text(), nullable=False),
     )
+    op.execute("LOCK TABLE render IN SHARE ROW EXCLUSIVE MODE")  # none is accepted that the copy misses
     op.execute(TAGS)
     op.create_primary_key("pk_render_tag", "render_tag", ["kind", "value", "created_at", "render_id"])
     op.create_foreign_key("fk_render_tag_render_id_render", "render_tag", "render", ["render_id"], ["id"])
