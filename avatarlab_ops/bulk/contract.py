@@ -20,8 +20,12 @@ Reason = Literal["engine", "weights", "code", "input", "template"]
 REASONS: tuple[Reason, ...] = ("engine", "weights", "code", "input", "template")
 CLOCK_EXAMPLE = '{"labels": {"campaign": "spring"}, "stale": ["engine", "weights"]}'
 SECTIONS = {"file": "From a file", "template": "From a file", "partial": "From a file"}
-FILTERS = ("labels", "language", "avatar", "published_from", "published_before", "rated_below", "stale")
+_BY_TIME = ("published_from", "published_before")
+FILTERS = ("renders", "labels", "language", "avatar", *_BY_TIME, "rated_below", "stale")
 SECTIONS |= dict.fromkeys(FILTERS, "From what was published")
+
+
+RenderId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:+-]{0,199}$")]
 
 
 class BulkRequest(Part):
@@ -39,6 +43,12 @@ class BulkRequest(Part):
     )
     partial: bool = Field(
         default=False, title="Partial", description="Go on without rows that are wrong; else nothing starts."
+    )
+    renders: list[RenderId] = Field(
+        default_factory=list,
+        max_length=500,
+        title="Renders",
+        description="These videos, by their renders' ids.",
     )
     labels: dict[Name, Plain] = Field(
         default_factory=dict, title="Labels", description="Videos that carry all of these labels."
@@ -83,7 +93,7 @@ class BulkRequest(Part):
             raise ValueError(f"file and {', '.join(chosen)} exclude each other; make two bulk runs")
         if self.template is not None and self.file is None:
             raise ValueError("template needs a file with its variables")
-        for name in ("published_from", "published_before"):
+        for name in _BY_TIME:
             value = getattr(self, name)
             if value is not None and value.tzinfo is None:
                 raise ValueError(f"{name} needs a time zone, for example 2027-01-31T00:00:00Z")
@@ -100,7 +110,8 @@ class BulkRequest(Part):
 
     def digest(self) -> str:
         """sha256 of what is chosen, however the run is called and whether or not it is a dry one."""
-        return digest(self.model_dump(mode="json", exclude={"name", "dry_run"}))
+        left_out = {"name", "dry_run"} | (set() if self.renders else {"renders"})  # as when there was none
+        return digest(self.model_dump(mode="json", exclude=left_out))
 
 
 def by_the_clock(text: str | None, source: str) -> BulkRequest:

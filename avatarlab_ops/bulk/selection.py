@@ -64,6 +64,8 @@ def _filters(asked: BulkRequest) -> list[Condition]:
         m.BulkItem.source == m.Render.id, m.BulkItem.state.in_((ItemState.WAITING, ItemState.PUBLISHED))
     )
     found: list[Condition] = [~anew.exists()]
+    if asked.renders:
+        found.append(m.Render.id.in_(asked.renders))
     if asked.labels:
         found.append(m.Request.body["labels"].contains(asked.labels))
     if asked.language:

@@ -326,6 +326,11 @@ def test_what_was_published_is_chosen_by_what_it_is(
 ) -> None:
     assert chosen(stores, labels={"run": "six"}) == 6
     assert chosen(stores, labels={"run": "six"}, avatar=portrait, language="en-US") == 6
+    with transaction(stores.pg_dsn) as db:
+        two = list(
+            db.scalars(sa.select(m.BulkItem.render_id).where(m.BulkItem.bulk_id == six.bulk_id).limit(2))
+        )
+    assert chosen(stores, renders=[*two, "nobody"]) == len(two) == 2
     assert chosen(stores, labels={"run": "six"}, language="de-DE") == 0
     assert chosen(stores, labels={"run": "six"}, published_before=six.created_at) == 0
     assert chosen(stores, labels={"run": "six"}, published_from=six.created_at) == 6

@@ -12,8 +12,6 @@ from pydantic import BaseModel, Field
 
 from avatarlab_ops.bulk import report
 from avatarlab_ops.errors import ReferenceRefused
-from avatarlab_ops.lineage import query
-from avatarlab_ops.renders import listing
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import bulk as records
 from avatarlab_ops.stores.catalog import transaction
@@ -43,12 +41,6 @@ class Pasted(BaseModel):
     kind: Literal["csv", "jsonl", "json"]
 
 
-class Anew(BaseModel):
-    """Videos to be made again, by their renders' ids."""
-
-    renders: list[str] = Field(min_length=1, max_length=query.PAGE)
-
-
 @router.get("/bulk")
 def bulk(request: Request, who: Viewer, stores: Stores) -> Response:
     """The form, and the newest bulk runs."""
@@ -64,14 +56,6 @@ def bulk(request: Request, who: Viewer, stores: Stores) -> Response:
 def keep(pasted: Pasted, who: Author, stores: Stores) -> Response:
     """Keep what was pasted where a bulk run reads it."""
     return _kept(stores, who, f"pasted.{pasted.kind}", pasted.text.encode())
-
-
-@router.post("/bulk/anew")
-def anew(asked: Anew, who: Author, stores: Stores) -> Response:
-    """Keep what these videos were asked for where a bulk run reads it, a request a line."""
-    bodies = (one.request.body for one in listing.some(stores, asked.renders))
-    rows = [{name: value for name, value in body.items() if name != "idempotency_key"} for body in bodies]
-    return _kept(stores, who, "anew.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows).encode())
 
 
 def _kept(stores: Settings, who: Caller, name: str, content: bytes) -> Response:

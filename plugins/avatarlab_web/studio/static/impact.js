@@ -1,9 +1,8 @@
 // What a change touches: made anew as one bulk run, or taken back one after the other.
 "use strict";
 
-async function anew({ renders, keep, begin, runs }) {
-  const { uri } = await call("POST", keep, { renders: renders.split(" ") });
-  const { id } = await call("POST", begin, { file: uri, partial: true });
+async function anew({ renders, begin, runs }) {
+  const { id } = await call("POST", begin, { renders: renders.split(" ") });
   location.assign(runs + id);
 }
 
