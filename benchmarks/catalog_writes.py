@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
+import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,7 +39,12 @@ MADE: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("video.mp4", "poster.jpg", "captions.srt", "captions.vtt"),
         {"duration_s": 8.96, "frames": 224, "fps": 25, "lip_gap_r": 0.97, "passes": [{"read_s": 5.2}] * 20},
     ),
+    "publish": (
+        ("video.mp4",),
+        {"credentials": {"signed": True, "manifest": f"urn:c2pa:{uuid.UUID(int=0)}", "notes": []}},
+    ),
 }
+HZ, SPOKEN_S = 16_000, 8.96
 
 
 @dataclass
@@ -81,8 +88,21 @@ def counted(settings: Settings) -> Iterator[Clock]:
 def _stand_in(stage: str, work: Context) -> Product:
     names, facts = MADE[stage]
     for name in names:
-        work.new(name).write_text(f"{stage} {name} {uuid.uuid4().hex}")
-    return Product({name: work.new(name) for name in names}, facts)
+        if name == "speech.wav":  # whoever publishes listens to it
+            _noise(work.new(name))
+        else:
+            work.new(name).write_text(f"{stage} {name} {uuid.uuid4().hex}")
+    shown = work.artifacts["composite"].files if stage == "publish" else {}
+    passed = {name: file for name, file in shown.items() if name not in names}
+    return Product({name: work.new(name) for name in names}, facts, passed=passed)
+
+
+def _noise(path: Path) -> None:
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(HZ)
+        sound.writeframes(os.urandom(2 * round(HZ * SPOKEN_S)))
 
 
 def render(settings: Settings, key: str) -> str:

@@ -183,6 +183,18 @@ def test_a_render_is_cancelled(studio: FrameLocator) -> None:
     studio.get_by_text("This render was cancelled.").wait_for()
 
 
+def test_a_first_frame_that_was_not_made_is_asked_for_again_at_the_next_change(
+    page: Page, studio: FrameLocator, site: Site
+) -> None:
+    busy = {"status": 503, "json": {"detail": "All places are taken."}}
+    page.route("**/previews?kind=still", lambda route: route.fulfill(**busy), times=1)
+    page.goto(f"{site.address}/plugin/avatarlab")
+    studio.get_by_role("link", name="Make a video").first.click()
+    studio.get_by_text("All places are taken.").wait_for()
+    studio.get_by_label("What should be said?").fill("Now there is one.")
+    studio.get_by_alt_text("The first frame of the video").wait_for()
+
+
 def test_a_pasted_table_is_checked_line_by_line_begun_and_cancelled(page: Page, studio: FrameLocator) -> None:
     studio.get_by_role("link", name="Bulk").click()
     template = {"script": "Hello {{name}}.", "avatar": {"uri": AVATAR}, "output": {"aspect": "{{shape}}"}}
