@@ -79,14 +79,6 @@ def test_up_again_finds_it_running(site: Site) -> None:
     assert control.up(site.home, lambda _: None).pid == pid
 
 
-def test_a_hung_scheduler_is_seen_and_started_again(site: Site) -> None:
-    before = read_state(site.home)
-    os.kill(before["sessions"]["scheduler"], signal.SIGSTOP)
-    restarts = before["restarts"].get("scheduler")
-    eventually(lambda: read_state(site.home)["restarts"].get("scheduler") != restarts, end_s=120)
-    eventually(lambda: read_state(site.home)["phase"] == "healthy")
-
-
 def test_a_killed_part_is_started_again_and_leaves_no_orphans(site: Site) -> None:
     before = read_state(site.home)
     killed = before["sessions"]["triggerer"]
