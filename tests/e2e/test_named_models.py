@@ -22,6 +22,7 @@ from unit.lipsync import tiny_diffdub
 from avatarlab_ops.cli import main
 from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.published import PUBLISHED
+from avatarlab_ops.errors import InputError
 from avatarlab_ops.renders import status
 from avatarlab_ops.request import split_reference
 from avatarlab_ops.stores.objects import objects
@@ -60,15 +61,14 @@ def another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 @pytest.mark.usefixtures("another_machine")
 def test_added_models_make_a_published_video(site: Site, tmp_path: Path) -> None:
     wish = request(engines=ENGINES, background=BACKGROUND)
-    early = site.submit(wish)
-    assert site.finish(early) == "failed"
-    refusal = site.client.xcom(early, "admit", "refusal")
-    assert refusal["code"] == "engine_unavailable"
+    with pytest.raises(InputError) as refused:
+        site.submit(wish)
+    reason = str(refused.value)
     needed = [name for name, _ in published_files(tmp_path)]
     for known in map(PUBLISHED.__getitem__, needed):
-        assert f"{known.name} is missing: it is made from {known.upstream}" in refusal["reason"]
-        assert known.source in refusal["reason"]
-        assert known.command in refusal["reason"]
+        assert f"{known.name} is missing: it is made from {known.upstream}" in reason
+        assert known.source in reason
+        assert known.command in reason
 
     for name, file in published_files(tmp_path):
         accept = ("--accept-licence", PUBLISHED[name].licence) if PUBLISHED[name].non_commercial else ()
