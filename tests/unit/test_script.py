@@ -184,3 +184,32 @@ def test_a_sentence_keeps_its_spelling_and_tells_how_it_is_said() -> None:
         "markup is not spoken and was left out: ** … **",
         "'★' (black star) at character 10 of 'PIN 0042 ★ costs $5.' cannot be said and is left out",
     )
+
+
+def test_a_listener_hears_a_breath_a_stop_and_a_new_thought() -> None:
+    """Between clauses, sentences and paragraphs, in seconds: every video would change with them."""
+    long = "It went on and on, " * 20
+    heard = script.sentences(f"{long}until it stopped. So be it.\n\nNext.").sentences
+    assert {s.pause_s for s in heard[:-3]} == {0.15}
+    assert [s.pause_s for s in heard[-3:]] == [0.35, 0.7, 0.7]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"])
+def test_a_line_ends_by_any_of_unicodes_separators(end: str) -> None:
+    assert texts(f"Welcome{end}Today we begin") == ["Welcome", "Today we begin"]
+
+
+def test_a_long_sentence_without_clauses_is_cut_between_words_as_late_as_may_be() -> None:
+    found = texts("Well, " + "word " * 100 + "end.")
+    assert found[0].startswith("Well, word")  # so early a comma would leave a breath after one word
+    assert all(290 < len(text) <= 300 for text in found[:-1])
+
+
+def test_what_marks_ask_for_is_kept_beside_what_is_written() -> None:
+    source = (
+        '<speak>The <sub alias="World Wide Web Consortium">W3C</sub> and <sub alias="kilo">k</sub>.'
+        '<break time="1200ms"/></speak>'
+    )
+    [heard] = script.sentences(source, script_format="ssml").sentences
+    assert (heard.text, heard.pause_s) == ("The W3C and k.", 1.2)
+    assert heard.said == "The World Wide Web Consortium and kilo."
