@@ -134,6 +134,7 @@ def by_the_clock(text: str | None, source: str) -> BulkRequest:
 def form_schema() -> dict[str, dict[str, Any]]:
     """Field name to JSON Schema with title, description, section and default, for Airflow's params."""
     form = flat_schema(BulkRequest, SECTIONS)
-    for name in ("labels", "rated_below", "stale"):
-        form[name]["default"] = [] if name == "stale" else {}
+    for name, field in BulkRequest.model_fields.items():
+        if field.default_factory is not None:
+            form[name]["default"] = field.get_default(call_default_factory=True)
     return form

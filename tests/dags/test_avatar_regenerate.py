@@ -51,6 +51,7 @@ def test_bulk_tasks_wait_behind_single_requests_and_share_the_pools(dag: Json, s
 def test_params_are_the_contract_and_nothing_is_scheduled_by_default(dag: Json) -> None:
     assert set(dag["params"]) == set(form_schema())
     assert all("default" in param for param in dag["params"].values())
+    assert all("default" in field for field in form_schema().values()), "nothing has to be given"
     assert dag["schedule"] == "None"
 
 
