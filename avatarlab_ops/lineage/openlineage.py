@@ -3,7 +3,7 @@
 A render is one run: START when it is accepted, RUNNING when its inputs are known by their digests, then
 COMPLETE, FAIL or ABORT; OTHER when a published video is withdrawn. Every event is kept in MongoDB and, where
 a transport is configured, also sent through it. Events are made of the client's own classes, which are loaded
-where one is made (about half a second; preload.py spares the tasks that).
+where one is made; preload.py spares the tasks that.
 """
 
 from __future__ import annotations
