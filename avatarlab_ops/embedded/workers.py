@@ -38,6 +38,7 @@ def health(broker_url: str, wanted: list[str]) -> dict[str, dict[str, str]]:
     """{worker: {"status": "healthy"}} of those that answer now, in the form of Airflow's health report."""
     from celery import Celery
     from kombu.exceptions import OperationalError
+    from redis import RedisError
 
     # No retries: who asks looks again in two seconds.
     options = {"max_retries": 0, "socket_connect_timeout": ANSWER_S, "socket_timeout": ANSWER_S}
@@ -47,7 +48,7 @@ def health(broker_url: str, wanted: list[str]) -> dict[str, dict[str, str]]:
             answers: list[dict[str, Any]] = app.control.ping(
                 destination=list(nodes), timeout=ANSWER_S, limit=len(nodes)
             )
-        except (OperationalError, OSError) as error:
+        except (OperationalError, RedisError, OSError) as error:
             log.warning("the broker does not answer: %s", error)
             return {}
     return {nodes[node]: {"status": "healthy"} for answer in answers for node in answer if node in nodes}

@@ -57,6 +57,14 @@ def test_a_worker_that_is_not_there_is_not_healthy(broker: Redis) -> None:
     assert health("redis://127.0.0.1:1/0", ["worker-1"]) == {}
 
 
+def test_a_broker_that_is_silent_is_told_as_workers_that_are_not_healthy(broker: Redis) -> None:
+    os.kill(pid(broker), signal.SIGSTOP)
+    try:
+        assert health(broker.addresses()["broker_url"], ["worker-1"]) == {}
+    finally:
+        os.kill(pid(broker), signal.SIGCONT)
+
+
 def pid(broker: Redis) -> int:
     found = broker.daemon.pid()
     assert found
