@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from avatarlab_ops.cli import (
+    backup,
     bulk,
     cache,
     consent,
@@ -61,7 +62,7 @@ def main() -> None:
 
 
 for _module in (
-    render, say, trace, bulk, feedback, cache, operate, relay, models, consent, housekeeping, trust,
+    render, say, trace, bulk, feedback, cache, operate, relay, models, consent, housekeeping, trust, backup,
 ):  # fmt: skip
     for _command in _module.COMMANDS:
         main.add_command(_command)

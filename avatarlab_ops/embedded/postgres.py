@@ -153,6 +153,15 @@ class Postgres(Server):
         ]  # fmt: skip
 
 
+def client_program(name: str) -> Path:
+    """`pg_dump` or `pg_restore` of the newest PostgreSQL that is installed: it understands older servers."""
+    folders = sorted(_installed().items(), key=lambda found: -int(found[0]))
+    for program in (*(folder / name for _, folder in folders), Path(shutil.which(name) or "")):
+        if program.is_file():
+            return program
+    raise InputError(f"{name} is not installed: run `make setup`, or install PostgreSQL's client programs")
+
+
 def _account() -> pwd.struct_passwd:
     """The unprivileged account that owns PostgreSQL's data when we are root."""
     for name in ("postgres", "nobody"):

@@ -1,0 +1,173 @@
+"""The folder of a backup: objects by their digest, and a manifest, written last, that names all the rest.
+
+    manifest.json                  what belongs to the set, each file with bytes and sha256
+    parts/records-DIGEST.pgdump    PostgreSQL, in pg_dump's custom format
+    parts/COLLECTION-DIGEST.bson   one collection of MongoDB, as mongodump writes it
+    parts/objects-DIGEST.jsonl     a line for each object of S3: bucket, key, sha256, bytes
+    objects/AB/SHA256              the bytes of those objects, equal ones once
+
+A folder is taken anew by replacing the manifest, so that it holds a whole set at any moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from avatarlab_ops.embedded.process import exclusive
+from avatarlab_ops.embedded.server import private_folder, write_private
+from avatarlab_ops.errors import InputError
+
+FORMAT = 1
+RECORDS, OBJECTS = "records.pgdump", "objects.jsonl"
+DOCUMENTS = ".bson"  # ending of a part that is a collection
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of the set under `parts`."""
+
+    file: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An object of S3; its bytes are the blob `sha256`."""
+
+    bucket: str
+    key: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One whole set. `taken_at`: when its records were read, ISO 8601; `catalog`: version of their tables."""
+
+    taken_at: str
+    code_version: str
+    catalog: str
+    objects: int
+    object_bytes: int
+    parts: dict[str, Part]  # by name: records.pgdump, objects.jsonl, COLLECTION.bson
+    format: int = FORMAT
+
+
+class Folder:
+    """A backup's folder; only its owner may read it, as its records hold people's names and secrets."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._parts = path, path / "parts"
+        self._manifest = path / "manifest.json"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Make the folder, and keep other backups out of it for the time of the block."""
+        if self.path.is_dir() and not self._manifest.exists() and self._strangers():
+            raise InputError(f"{self.path} holds other files: name an empty folder, or one of a backup")
+        for folder in (self.path, self._parts, self.path / "objects"):
+            private_folder(folder)
+        with exclusive(self.path / "lock"):
+            yield
+
+    def _strangers(self) -> set[str]:
+        return {found.name for found in self.path.iterdir()} - {"parts", "objects", "lock"}
+
+    def blob(self, sha256: str) -> Path:
+        """Where the bytes of an object are."""
+        return self.path / "objects" / sha256[:2] / sha256
+
+    def new_blob(self) -> Path:
+        """A place for an object's bytes until `keep_blob`; what a killed backup left there is swept."""
+        return self.path / "objects" / f"{uuid.uuid4().hex}.draft"
+
+    def keep_blob(self, draft: Path, sha256: str) -> None:
+        """Put a draft where its digest says."""
+        blob = self.blob(sha256)
+        blob.parent.mkdir(mode=0o700, exist_ok=True)
+        draft.replace(blob)
+
+    def draft(self, name: str) -> Path:
+        """The place of a part that is written anew, until `seal`."""
+        path = self._draft(name)
+        path.unlink(missing_ok=True)
+        return path
+
+    def seal(self, name: str) -> Part:
+        """Give a finished draft the name of its content."""
+        path = self._draft(name)
+        sha256 = sha256_of(path)
+        stem, _, ending = name.rpartition(".")
+        sealed = path.replace(self._parts / f"{stem}-{sha256[:16]}.{ending}")
+        return Part(sealed.name, sha256, sealed.stat().st_size)
+
+    def _draft(self, name: str) -> Path:
+        return self._parts / f"{name}.draft"
+
+    def file(self, part: Part) -> Path:
+        """Where a part is."""
+        return self._parts / part.file
+
+    def entries(self, part: Part) -> Iterator[Entry]:
+        """Every object of a set, by its part `objects.jsonl`."""
+        with self.file(part).open(encoding="utf-8") as lines:
+            for line in lines:
+                yield Entry(**json.loads(line))
+
+    def publish(self, manifest: Manifest) -> None:
+        """Make this the folder's set, then remove what no longer belongs to it."""
+        os.sync()  # everything that the manifest names is on disk before it is
+        write_private(self._manifest, json.dumps(asdict(manifest), indent=1))
+        self._sweep(manifest)
+
+    def _sweep(self, manifest: Manifest) -> None:
+        kept = {part.file for part in manifest.parts.values()}
+        kept |= {entry.sha256 for entry in self.entries(manifest.parts[OBJECTS])}
+        for found in (*self._parts.iterdir(), *(self.path / "objects").rglob("*")):
+            if found.is_file() and found.name not in kept:
+                found.unlink()
+
+    def read(self) -> Manifest:
+        """The folder's set. Raises InputError when there is none, or one of a later format."""
+        try:
+            known = json.loads(self._manifest.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise InputError(
+                f"{self.path} holds no finished backup: name the folder that `avatarlab backup` was given, "
+                "or let it finish there"
+            ) from error
+        except ValueError as error:
+            raise InputError(f"{self._manifest} is damaged: {error}; take another backup's folder") from error
+        if known.get("format") != FORMAT:
+            raise InputError(f"{self._manifest} has format {known.get('format')}, not {FORMAT}")
+        parts = {name: Part(**part) for name, part in known.pop("parts").items()}
+        return Manifest(**known, parts=parts)
+
+    def check(self, manifest: Manifest) -> None:
+        """Read every byte of a set. Raises InputError naming the first file that is not as it was taken."""
+        for part in manifest.parts.values():
+            check_file(self.file(part), part.sha256)
+        for sha256 in {entry.sha256 for entry in self.entries(manifest.parts[OBJECTS])}:
+            check_file(self.blob(sha256), sha256)
+
+
+def check_file(path: Path, sha256: str) -> None:
+    """Raise InputError unless a file has these bytes."""
+    found = sha256_of(path) if path.is_file() else None
+    if found != sha256:
+        what = f"has sha256 {found}, not {sha256}" if found else "is missing"
+        raise InputError(f"the backup is damaged: {path} {what}; nothing was restored. Take another backup")
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,110 @@
+"""Restore a backup into empty stores: bytes first, then documents, records last and in one transaction.
+
+So records that are there name only what is there, and a restore that was killed may be called again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import bson
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReplaceOne
+from pymongo.errors import PyMongoError
+
+from avatarlab_ops import pipeline
+from avatarlab_ops.backup import records
+from avatarlab_ops.backup.folder import DOCUMENTS, OBJECTS, RECORDS, Entry, Folder, Manifest
+from avatarlab_ops.backup.taking import PAGE, THREADS
+from avatarlab_ops.errors import InputError, TransientError
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores import catalog
+from avatarlab_ops.stores.documents import documents
+from avatarlab_ops.stores.objects import objects
+
+EMPTY = "restore into new stores, before anything else uses them"
+
+
+def restore(settings: Settings, path: Path) -> Manifest:
+    """Fill the three stores from a folder, and bring the tables to this version.
+
+    Every byte of the folder is read before anything is written. Raises InputError when the set is damaged or
+    later than this version, or a store holds what is not in it.
+    """
+    place = Folder(path)
+    manifest = place.read()
+    if manifest.catalog > catalog.HEAD:
+        raise InputError(
+            f"the backup was made by a later version ({manifest.code_version}): install that one, or newer"
+        )
+    place.check(manifest)
+    if not records.is_empty(settings):
+        raise InputError(f"PostgreSQL holds Avatarlab's tables already: {EMPTY}")
+    _check_objects(settings, place, manifest)
+    _check_documents(settings, place, manifest)
+    _put_objects(settings, place, manifest)
+    _put_documents(settings, place, manifest)
+    records.load(settings, place.file(manifest.parts[RECORDS]))
+    pipeline.prepare_stores(settings)
+    return manifest
+
+
+def _check_objects(settings: Settings, place: Folder, manifest: Manifest) -> None:
+    store = objects(settings)
+    store.ensure_buckets()
+    ours = {(entry.bucket, entry.key): entry.sha256 for entry in place.entries(manifest.parts[OBJECTS])}
+    for bucket in settings.buckets:
+        for key in store.keys(bucket):
+            found = store.head(bucket, key)
+            if found is not None and found.sha256 != ours.get((bucket, key)):
+                raise InputError(f"S3 holds {found.uri}, which is not in the backup: {EMPTY}")
+
+
+def _put_objects(settings: Settings, place: Folder, manifest: Manifest) -> None:
+    store = objects(settings)
+    entries = place.entries(manifest.parts[OBJECTS])
+
+    def put(entry: Entry) -> None:
+        store.put_if_absent(entry.bucket, entry.key, place.blob(entry.sha256))
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        while page := list(islice(entries, PAGE)):
+            list(pool.map(put, page))
+
+
+def _collections(place: Folder, manifest: Manifest) -> Iterator[tuple[str, Iterator[RawBSONDocument]]]:
+    """Each collection of a set and its documents."""
+    raw: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+    for name, part in manifest.parts.items():
+        if name.endswith(DOCUMENTS):
+            with place.file(part).open("rb") as file:
+                yield name.removesuffix(DOCUMENTS), bson.decode_file_iter(file, raw)
+
+
+def _check_documents(settings: Settings, place: Folder, manifest: Manifest) -> None:
+    database = documents(settings).database
+    for name, found in _collections(place, manifest):
+        ours = {document["_id"] for document in found}
+        try:
+            strange = [one["_id"] for one in database[name].find({}, {"_id": 1}) if one["_id"] not in ours]
+        except PyMongoError as error:
+            raise TransientError(f"MongoDB did not answer: {error}") from error
+        if strange:
+            raise InputError(f"MongoDB holds {name} {strange[0]!r}, which is not in the backup: {EMPTY}")
+
+
+def _put_documents(settings: Settings, place: Folder, manifest: Manifest) -> None:
+    store = documents(settings)
+    store.create_collections()
+    for name, found in _collections(place, manifest):
+        while page := list(islice(found, PAGE)):
+            writes = [ReplaceOne[Any]({"_id": one["_id"]}, one, upsert=True) for one in page]
+            try:
+                store.database[name].bulk_write(writes, ordered=False, bypass_document_validation=True)
+            except PyMongoError as error:
+                raise TransientError(f"MongoDB did not take the {name}: {error}") from error

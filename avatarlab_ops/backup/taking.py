@@ -1,0 +1,116 @@
+"""Take a backup while renders go on: records first, then documents, then the bytes that records name.
+
+Objects are written before the record that names them, so whatever the records of one moment name is there
+when the objects are listed later, unless it was withdrawn or evicted meanwhile: then the records, which say
+so by now, are read anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import cast
+
+from pymongo.errors import PyMongoError
+
+from avatarlab_ops.backup import records
+from avatarlab_ops.backup.folder import DOCUMENTS, OBJECTS, RECORDS, Entry, Folder, Manifest, Part
+from avatarlab_ops.backup.records import Place
+from avatarlab_ops.errors import ReferenceRefused, TransientError
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores import catalog
+from avatarlab_ops.stores.catalog.records import now
+from avatarlab_ops.stores.documents import VALIDATORS, documents
+from avatarlab_ops.stores.objects import objects
+from avatarlab_ops.version import code_version
+
+ROUNDS = 3  # readings of the records before giving up
+THREADS = 8  # objects that are copied at a time
+PAGE = 1000  # objects that are asked for before the first of them is done
+MAX_BYTES = 1 << 40
+
+
+def take(settings: Settings, path: Path) -> Manifest:
+    """Make the folder hold one consistent set of all three stores; bytes that it has already are not copied.
+
+    May be killed and called again. Raises InputError for a folder of other things, TransientError when a
+    store is away or does not hold what the records name.
+    """
+    place = Folder(path)
+    with place.alone():
+        for _ in range(ROUNDS):
+            taken_at = now().isoformat()
+            with records.snapshot(settings) as seen:
+                records.dump(settings, seen, place.draft(RECORDS))
+                named = records.named(settings, seen)
+            parts = {RECORDS: place.seal(RECORDS)} | _documents(settings, place)
+            count, size, missing = _objects(settings, place, named)
+            if not missing:
+                parts[OBJECTS] = place.seal(OBJECTS)
+                manifest = Manifest(taken_at, code_version(), catalog.HEAD, count, size, parts)
+                place.publish(manifest)
+                return manifest
+    first = "s3://" + "/".join(min(missing))
+    raise TransientError(
+        f"the records name {len(missing)} objects that S3 does not hold, {first} for one: "
+        "`avatarlab housekeeping` says what became of them, with --apply it puts them right"
+    )
+
+
+def _documents(settings: Settings, place: Folder) -> dict[str, Part]:
+    """Each collection as its documents one after the other."""
+    parts = {}
+    for name in VALIDATORS:
+        collection = documents(settings).database[name]
+        try:
+            with place.draft(name + DOCUMENTS).open("xb") as file:
+                for batch in collection.find_raw_batches():
+                    file.write(cast("bytes", batch))  # BSON, whatever the driver declares
+        except PyMongoError as error:
+            raise TransientError(f"MongoDB did not answer: {error}") from error
+        parts[name + DOCUMENTS] = place.seal(name + DOCUMENTS)
+    return parts
+
+
+def _objects(settings: Settings, place: Folder, named: set[Place]) -> tuple[int, int, set[Place]]:
+    """Copy every object; returns their number, their bytes, and what of `named` is not among them."""
+    count = size = 0
+    missing = set(named)
+    with place.draft(OBJECTS).open("x", encoding="utf-8") as index:
+        for entry in _copied(settings, place):
+            index.write(json.dumps(asdict(entry)) + "\n")
+            missing.discard((entry.bucket, entry.key))
+            count, size = count + 1, size + entry.bytes
+    return count, size, missing
+
+
+def _copied(settings: Settings, place: Folder) -> Iterator[Entry]:
+    store = objects(settings)
+    store.ensure_buckets()
+    listed = ((bucket, key) for bucket in settings.buckets for key in store.keys(bucket))
+    with ThreadPoolExecutor(THREADS) as pool:
+        while page := list(islice(listed, PAGE)):
+            found = pool.map(lambda where: _copy(settings, place, *where), page)
+            yield from (entry for entry in found if entry is not None)
+
+
+def _copy(settings: Settings, place: Folder, bucket: str, key: str) -> Entry | None:
+    """One object, unless the folder has its bytes; None when it was removed since it was listed."""
+    store = objects(settings)
+    found = store.head(bucket, key)
+    if found is None:
+        return None
+    if found.sha256 and place.blob(found.sha256).is_file():
+        return Entry(bucket, key, found.sha256, found.bytes)
+    draft = place.new_blob()
+    try:
+        sha256 = store.download(bucket, key, draft, sha256=found.sha256, max_bytes=MAX_BYTES)
+    except ReferenceRefused:
+        draft.unlink(missing_ok=True)
+        return None
+    place.keep_blob(draft, sha256)
+    return Entry(bucket, key, sha256, place.blob(sha256).stat().st_size)

@@ -1,0 +1,186 @@
+"""The drill: everything is lost and comes back; the damaged and the used are refused before a write."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+
+from avatarlab_ops import cli, pipeline
+from avatarlab_ops.backup import restore, take
+from avatarlab_ops.embedded import servers
+from avatarlab_ops.errors import InputError, TransientError
+from avatarlab_ops.lineage import query
+from avatarlab_ops.renders import feedback, status
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores import catalog
+from avatarlab_ops.stores.catalog import tables as m
+from avatarlab_ops.stores.documents import VALIDATORS, documents
+from avatarlab_ops.stores.objects import objects, split_or_refuse
+from avatarlab_ops.trust.verify import verify
+
+from . import material
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A state folder of its own, whose servers may be lost."""
+    folder: Path = tmp_path_factory.mktemp("drill") / ".avatarlab"
+    yield folder
+    servers.stop(folder)
+
+
+@pytest.fixture(scope="module")
+def old(home: Path) -> Settings:
+    found = servers.ensure(home)
+    pipeline.prepare_stores(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def video(old: Settings) -> status.Published:
+    """A published video that somebody liked."""
+    portrait = material.upload(old, "astronaut.png", material.png(material.astronaut()))
+    wish = {"script": "Keep me.", "avatar": {"uri": portrait}, "output": {"resolution": "360p"}}
+    made = pipeline.render(old, wish)
+    feedback.give(old, made.render_id, feedback.Opinion.parse({"ratings": {"video": 5}}), caller="ann")
+    return made
+
+
+@pytest.fixture(scope="module")
+def folder(old: Settings, video: status.Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place: Path = tmp_path_factory.mktemp("backup") / "set"
+    assert "backed up the records of" in avatarlab(old.home, "backup", place)
+    return place
+
+
+def avatarlab(home: Path, command: str, place: Path) -> str:
+    """What the command line says."""
+    done = CliRunner().invoke(cli.main, [command, str(place)], env={"AVATARLAB_HOME": str(home)})
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_a_backup_taken_again_copies_only_what_is_new(old: Settings, folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (folder / "objects").glob("*/*")}
+    objects(old).put_if_absent("inputs", "new/one", b"one more")
+    objects(old).put_if_absent("inputs", "new/two", b"one more")
+    take(old, folder)
+    after = {path: path.stat().st_mtime_ns for path in (folder / "objects").glob("*/*")}
+    assert {path: after.get(path) for path in before} == before
+    assert len(after) == len(before) + 1, "equal bytes are kept once"
+    for key in ("new/one", "new/two"):
+        objects(old).delete("inputs", key)
+    take(old, folder)
+    assert set((folder / "objects").glob("*/*")) == set(before), "what is gone from the store is gone here"
+
+
+def test_only_its_owner_may_read_a_backup(folder: Path) -> None:
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_of_other_things_is_left_alone(old: Settings, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="holds other files"):
+        take(old, tmp_path)
+    with pytest.raises(InputError, match="no finished backup"):
+        restore(old, tmp_path)
+
+
+def test_bytes_that_the_records_name_and_nobody_has_stop_it(
+    old: Settings, video: status.Published, folder: Path, tmp_path: Path
+) -> None:
+    bucket, key = split_or_refuse(video.manifest_uri)
+    content = objects(old).read(bucket, key)
+    objects(old).delete(bucket, key)
+    with pytest.raises(TransientError, match=f"name 1 objects.*{key}"):
+        take(old, tmp_path / "torn")
+    assert not (tmp_path / "torn" / "manifest.json").exists()
+    objects(old).put_if_absent(bucket, key, content)
+    take(old, folder)
+
+
+def test_renders_that_end_meanwhile_do_not_tear_it(
+    old: Settings, video: status.Published, tmp_path: Path
+) -> None:
+    """Records and objects that come while it is taken: whatever its records name is in it."""
+    ended = threading.Event()
+
+    def work() -> None:
+        number = 0
+        while not ended.is_set():
+            number += 1
+            uri = f"s3://evidence/during/{number}"
+            objects(old).put_if_absent("evidence", f"during/{number}", str(number).encode())
+            with catalog.transaction(old.pg_dsn) as db:
+                db.execute(sa.update(m.Consent).values(document_uri=uri, document_sha256="0" * 64))
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        take(old, tmp_path / "busy")
+    finally:
+        ended.set()
+        worker.join()
+        with catalog.transaction(old.pg_dsn) as db:
+            db.execute(sa.update(m.Consent).values(document_uri=None, document_sha256=None))
+
+
+def test_all_three_stores_are_lost_and_come_back(
+    old: Settings, video: status.Published, folder: Path, home: Path, tmp_path: Path
+) -> None:
+    told = query.trace(old, video.video_uri)
+    kept = {name: documents(old).database[name].count_documents({}) for name in VALIDATORS}
+    shown = tmp_path / "video.mp4"
+    shown.write_bytes(objects(old).read(*split_or_refuse(video.video_uri)))
+    servers.stop(home)
+    catalog.engine(old.pg_dsn).dispose()
+    shutil.rmtree(home)
+    new = servers.ensure(home)
+    assert new.pg_dsn != old.pg_dsn
+
+    check_a_damaged_set_is_refused_by_name(new, folder, tmp_path)
+    check_a_store_in_use_is_refused(new, folder)
+    assert "restored the records of" in avatarlab(home, "restore", folder)
+
+    assert query.trace(new, video.video_uri) == told
+    assert {name: documents(new).database[name].count_documents({}) for name in VALIDATORS} == kept
+    assert [one.caller for one in feedback.of_video(new, video.render_id)] == ["ann"]
+    found = verify(new, shown)
+    assert (found.verdict, found.render_id) == ("published", video.render_id)
+    assert pipeline.render(new, told["request"]["body"]).render_id != video.render_id, "it works again"
+    with pytest.raises(InputError, match="holds Avatarlab's tables already"):
+        restore(new, folder)
+
+
+def check_a_damaged_set_is_refused_by_name(new: Settings, folder: Path, tmp_path: Path) -> None:
+    for number, file in enumerate([*folder.glob("parts/*"), *folder.glob("objects/*/*")][::5]):
+        copy = tmp_path / f"damaged-{number}"
+        shutil.copytree(folder, copy)
+        harmed = copy / file.relative_to(folder)
+        content = bytearray(harmed.read_bytes() or b"-")
+        content[len(content) // 2] ^= 1
+        harmed.write_bytes(content)
+        with pytest.raises(InputError, match=f"{harmed.name} has sha256"):
+            restore(new, copy)
+        harmed.unlink()
+        with pytest.raises(InputError, match=f"{harmed.name} is missing"):
+            restore(new, copy)
+    assert not any(list(objects(new).keys(bucket)) for bucket in new.buckets)
+
+
+def check_a_store_in_use_is_refused(new: Settings, folder: Path) -> None:
+    objects(new).put_if_absent("inputs", "mine.txt", b"mine")
+    with pytest.raises(InputError, match=r"S3 holds s3://inputs/mine.txt"):
+        restore(new, folder)
+    objects(new).delete("inputs", "mine.txt")
+    mine = documents(new).database["feedback"]
+    mine.insert_one({"_id": "mine"})
+    with pytest.raises(InputError, match="MongoDB holds feedback 'mine'"):
+        restore(new, folder)
+    mine.delete_one({"_id": "mine"})
