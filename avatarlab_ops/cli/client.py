@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -80,6 +81,12 @@ class AirflowClient:
     def render(self, render_id: str) -> dict[str, Any]:
         """All that is known of a render."""
         return dict(self.get(f"{API}/renders/{render_id}"))
+
+    def consent_link(self, consent_id: str, days: int) -> str:
+        """An address for the person shown, which expires. Raises the error that refuses it."""
+        path = f"{API}/consents/{quote(consent_id, safe='')}/shares"
+        answer = self._call("POST", path, json={"days": days}, accept=range(400, 500))
+        return str(_accepted(answer).json()["url"])
 
     def save(self, link: str, path: Path) -> None:
         """Copy a file that a render links to, whole or not at all; its bytes come from the object store."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avatarlab_ops.cli.common import FORM, console, prepared_stores, sha256_of
+from avatarlab_ops.cli.common import FORM, airflow, console, prepared_stores, sha256_of
 from avatarlab_ops.errors import InputError
 
 if TYPE_CHECKING:
@@ -176,6 +176,18 @@ def revoke(consent_id: str, reason: str, unpublish: bool) -> None:
             click.echo(f"{needed} intermediate results are still needed by other videos", err=True)
     for other in met.still_held:
         click.echo(f"consent {other} still allows the same material; revoke it too if it is meant", err=True)
+
+
+@consent.command()
+@click.argument("consent_id", metavar="ID")
+@click.option("--days", type=click.IntRange(1, 90), default=30, show_default=True, help="How long it lasts.")
+def link(consent_id: str, days: int) -> None:
+    """Print an address for the person of consent ID: what was made of them, and how they withdraw it.
+
+    No login is asked for: give it to nobody else. It is shown this once.
+    """
+    with airflow() as client:
+        click.echo(client.consent_link(consent_id, days))
 
 
 COMMANDS = (consent,)

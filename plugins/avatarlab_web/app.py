@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from avatarlab_web import published, runs, sending, starting
+from avatarlab_web import published, runs, sending, shared, starting
 from avatarlab_web.api import previews
 from avatarlab_web.api.app import api
 from avatarlab_web.studio import routes as studio
@@ -25,4 +25,5 @@ async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(title="Avatarlab", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan)
 app.mount("/api/v1", api)
 app.include_router(published.router)
+shared.install(app)
 studio.install(app)

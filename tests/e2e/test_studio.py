@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from kit.running_site import AVATAR, Site
+from kit.running_site import AVATAR, Site, avatarlab
+
+from avatarlab_ops.stores.catalog import consents, transaction
 
 from .test_site import FLAGS
 
@@ -172,6 +174,34 @@ def test_one_sentence_is_changed_after_a_look_and_a_listen(page: Page, studio: F
     video.wait_for(timeout=300_000)
     said = "video => [...video.textTracks[0].cues].map((cue) => cue.text).join(' ')"
     page.wait_for_function(f"video => ({said})(video).includes('second')", arg=video.element_handle())
+
+
+def test_who_has_a_link_and_no_login_plays_the_video(page: Page, studio: FrameLocator, site: Site) -> None:
+    page.goto(f"{site.address}/plugin/avatarlab")
+    studio.get_by_role("link", name=f"{FIRST} {LAST}").click()
+    studio.get_by_role("button", name="Share").click()
+    studio.get_by_role("button", name="Make a link").click()
+    studio.get_by_label("The link").wait_for()
+    links = [studio.get_by_label("The link").input_value()]
+    studio.get_by_role("button", name="Close").click()
+    studio.get_by_role("link", name="People").click()
+    studio.get_by_role("link", name="Anna A.").click()
+    studio.get_by_role("button", name="Link for this person").click()
+    studio.get_by_role("button", name="Make a link").click()
+    studio.get_by_label("The link").wait_for()
+    links.append(studio.get_by_label("The link").input_value())
+    with transaction(site.settings.pg_dsn) as db:
+        anna = next(one.id for one in consents.listed(db) if one.subject == "Anna A.")
+    links.append(avatarlab("consent", "link", anna, "--days", "2").stdout.strip())
+    assert page.context.browser
+    with page.context.browser.new_context() as nobody:
+        for link in links:
+            stranger = nobody.new_page()
+            stranger.goto(link)
+            assert list(faults_of(stranger)) == []
+            keep(stranger, f"shared-{links.index(link)}")
+            stranger.locator("video").first.evaluate("video => { video.muted = true; return video.play(); }")
+            stranger.wait_for_function(f"({PLAYED})(document.querySelector('video'))")
 
 
 def test_a_render_is_cancelled(studio: FrameLocator) -> None:

@@ -64,6 +64,11 @@ def renders_on(db: Session, consent_id: str) -> Iterator[tuple[str, str, bool]]:
     return ((name, state, gone) for name, state, gone in rows)
 
 
+def relies(db: Session, render_id: str, consent_id: str) -> bool:
+    """Whether a render relies on a consent."""
+    return db.get(m.RenderConsent, (render_id, consent_id)) is not None
+
+
 def counted_on(db: Session, consent_id: str) -> tuple[int, int]:
     """How many renders rely on a consent, and how many videos of them are shown now."""
     shown = sa.and_(m.Render.state == "published", m.Render.withdrawn_at.is_(None))

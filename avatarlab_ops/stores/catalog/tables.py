@@ -24,6 +24,7 @@ from avatarlab_ops.states import LIVE, ItemState, RenderState, StageState
 
 LIVE_STATES = f"state IN ({', '.join(repr(str(state)) for state in LIVE)})"
 CONSENT_KINDS = ("likeness", "voice")
+SHARED_KINDS = ("video", "consent")
 SOURCE_KINDS = ("reference", "input", "engine", "code")
 AT_REST = "state IN ('done', 'cached', 'waiting')"
 WAITING = "delivered_at IS NULL AND dead_at IS NULL"
@@ -395,6 +396,20 @@ class WebhookDelivery(Base):
     delivered_at: Mapped[datetime | None]
     given_up_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Share(Base):
+    """A link for somebody without a login: to one video, or to all that was made on one consent."""
+
+    __tablename__ = "share"
+    __table_args__ = (_one_of("kind", SHARED_KINDS), Index("ix_share_target", "kind", "target"))
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    target: Mapped[str]  # id of a render or of a consent
+    expires_at: Mapped[datetime]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    revoked_at: Mapped[datetime | None]
 
 
 class Rate(Base):

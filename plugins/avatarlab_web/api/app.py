@@ -17,6 +17,7 @@ from avatarlab_web.api import (
     previews,
     problems,
     renders,
+    shares,
     uploads,
     verifications,
 )
@@ -39,7 +40,7 @@ def build() -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(StrictBodies)
-    asking, acting = (catalogue, previews, verifications), (uploads, consents, opinions, bulk, hooks)
+    asking, acting = (catalogue, previews, verifications), (uploads, consents, shares, opinions, bulk, hooks)
     for part in (renders, events, *asking, *acting):
         app.include_router(part.router)
 

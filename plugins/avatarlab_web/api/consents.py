@@ -150,12 +150,13 @@ def read(consent_id: str, _who: Reader, stores: Stores) -> WholeConsent:
     from avatarlab_ops.stores.catalog import consents, transaction
 
     with transaction(stores.pg_dsn) as db:
-        record = _shown(_existing(stores, consent_id))
+        record = _shown(existing(stores, consent_id))
         renders = {name: state for name, state, _ in consents.renders_on(db, consent_id)}
     return WholeConsent(**record.model_dump(), renders=renders)
 
 
-def _existing(stores: Settings, consent_id: str) -> tables.Consent:
+def existing(stores: Settings, consent_id: str) -> tables.Consent:
+    """A record. Raises Refusal (404)."""
     from avatarlab_ops.stores.catalog import consents, transaction
 
     try:
@@ -175,11 +176,16 @@ def revoke(
     withdraw: Annotated[bool, Query(description="Also withdraw what was published on it.")] = False,
 ) -> Revocation:
     """End a consent for good: renders that run on it fail. By who recorded it, or an operator."""
+    record = existing(stores, consent_id)
+    who.require_own(record.recorded_by or "an operator", f"consent {consent_id}")
+    return take_back(stores, consent_id, reason, withdraw=withdraw)
+
+
+def take_back(stores: Settings, consent_id: str, reason: str, *, withdraw: bool) -> Revocation:
+    """End a consent; with `withdraw` also what was published and made on it."""
     from avatarlab_ops.housekeeping import evict
     from avatarlab_ops.renders import withdrawal
 
-    record = _existing(stores, consent_id)
-    who.require_own(record.recorded_by or "an operator", f"consent {consent_id}")
     met = withdrawal.revoke(stores, consent_id, reason)
     gone = met.videos if withdraw else ()
     for render_id in gone:

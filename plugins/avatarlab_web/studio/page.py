@@ -16,6 +16,10 @@ from avatarlab_web import files
 from avatarlab_web.stores import stores
 
 HERE = Path(__file__).parent
+POLICY = (
+    "default-src 'self'; img-src 'self' data: blob: {store}; media-src 'self' blob: {store}; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+)
 PAGES = ("videos", "make", "bulk", "queue", "people", "impact", "verify")  # of the bar above every page
 _PAGES = Environment(
     loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined,
@@ -53,25 +57,25 @@ def seconds(value: float) -> str:
 _PAGES.globals |= {"pages": PAGES, "t": text, "when": when, "seconds": seconds, "known": texts}
 
 
+def made(template: str, **values: Any) -> str:
+    """The page that a template makes of these values."""
+    return _PAGES.get_template(template).render(**values)
+
+
 def show(request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
     """A page, under headers that let it load from this server and the object store only."""
     base = request.scope["root_path"]
-    html = _PAGES.get_template(template).render(
-        base=base, api=f"{base}/api/v1", airflow=base.rpartition("/avatarlab")[0],
+    html = made(
+        template, base=base, api=f"{base}/api/v1", airflow=base.rpartition("/avatarlab")[0],
         embedded=request.query_params.get("in") == "run", **values,
     )  # fmt: skip
     return HTMLResponse(html, status_code, headers())
 
 
-def headers() -> dict[str, str]:
+def headers(policy: str = POLICY) -> dict[str, str]:
     """What every page is sent with; links that open a video would leak through a referrer."""
-    store = files.public(stores()).s3_endpoint
-    policy = (
-        f"default-src 'self'; img-src 'self' data: blob: {store}; media-src 'self' blob: {store}; "
-        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
-    )
     return {
-        "Content-Security-Policy": policy,
+        "Content-Security-Policy": policy.format(store=files.public(stores()).s3_endpoint),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-store",

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.renders import avatars, listing
 from avatarlab_ops.stores.catalog import consents, tables, transaction
-from avatarlab_ops.trust import consent
+from avatarlab_ops.trust import consent, shares
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio.access import Viewer
 from avatarlab_web.studio.page import show
@@ -56,8 +56,10 @@ def person(
     page = listing.page(stores, listing.Wanted(consent=consent_id), cursor=cursor, limit=24)
     cards = [card(one) for one in page.renders]
     mine = record["by"] == who.name or who.may("operator")
+    with transaction(stores.pg_dsn) as db:
+        links = shares.listed(db, "consent", consent_id)
     return show(
-        request, "person.html", here="people", record=record, cards=cards, cursor=page.cursor,
+        request, "person.html", links=links, here="people", record=record, cards=cards, cursor=page.cursor,
         made=made, shown=shown, named=[one for one in cards if one["state"] == "published"],
         may_revoke=record["valid"] and who.may("author") and mine,
     )  # fmt: skip

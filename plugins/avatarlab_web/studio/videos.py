@@ -13,6 +13,9 @@ from avatarlab_ops.lineage import query, svg
 from avatarlab_ops.renders import avatars, listing, status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import FINAL, OPEN
+from avatarlab_ops.stores.catalog import transaction
+from avatarlab_ops.stores.catalog.tables import Share
+from avatarlab_ops.trust import shares
 from avatarlab_web import runs
 from avatarlab_web.api.access import Caller
 from avatarlab_web.published import NAMES
@@ -95,7 +98,8 @@ def video(request: Request, who: Viewer, stores: Stores, render_id: str) -> Resp
         caller=asked.request.caller, title=title(asked.request.body), script=spoken(asked.request.body),
         files=[file for file, names in NAMES.items() if set(names) & set(asked.files)],
         opinions=_opinions(stores, found), lineage=svg.drawn(traced) if traced else "",
-        source=_source(stores, who, traced), **_seen(found),
+        source=_source(stores, who, traced), links=_links(stores, render_id),
+        mine=asked.request.caller == who.name or who.may("operator"), **_seen(found),
     )  # fmt: skip
 
 
@@ -128,6 +132,11 @@ def _left(found: status.RenderStatus) -> str:
         return ""
     left_s = (found.expected_end - datetime.now(UTC)).total_seconds()
     return text("progress.left", left=seconds(round(left_s))) if left_s > 1 else text("progress.soon")
+
+
+def _links(settings: Settings, render_id: str) -> list[Share]:
+    with transaction(settings.pg_dsn) as db:
+        return shares.listed(db, "video", render_id)
 
 
 def _opinions(settings: Settings, found: status.RenderStatus) -> list[Any]:

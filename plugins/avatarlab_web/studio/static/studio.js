@@ -97,6 +97,19 @@ async function judge(form) {
   }
 }
 
+// Makes a link for people without a login; it is shown this once.
+async function share(form) {
+  const link = form.elements.link;
+  try {
+    link.value = (await call("POST", form.dataset.share, { days: Number(form.elements.days.value) })).url;
+    link.closest("label").hidden = false;
+    link.select();
+  } catch (error) {
+    form.closest("dialog").close();
+    trouble(document.body.dataset.failed + error.message);
+  }
+}
+
 // A frame of Airflow's page may not navigate it; a link that its own document follows may.
 function leave(event) {
   if (window.parent === window) return;
@@ -115,12 +128,17 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     act(button);
   }
+  if (button && "close" in button.dataset) button.closest("dialog").close();
   if (event.target.closest("a[data-outside]")) leave(event);
 });
 document.addEventListener("submit", (event) => {
   if (event.target.matches("[data-feedback]")) {
     event.preventDefault();
     judge(event.target);
+  }
+  if (event.target.matches("[data-share]")) {
+    event.preventDefault();
+    share(event.target);
   }
 });
 document.addEventListener("DOMContentLoaded", () => {

@@ -1,0 +1,175 @@
+"""What people without a login may see: one video, or all that was made on one consent.
+
+Every address below `/avatarlab/shared/` begins with a signed link (`avatarlab_ops.trust.shares`). Whatever is
+wrong with one, the answer is the same, so that it tells a stranger nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request
+from fastapi.responses import FileResponse, RedirectResponse, Response
+
+from avatarlab_ops.renders import listing
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import consents, transaction
+from avatarlab_ops.stores.catalog.tables import Share
+from avatarlab_ops.trust import consent, shares
+from avatarlab_web import files
+from avatarlab_web.api.consents import take_back
+from avatarlab_web.pace import Pace
+from avatarlab_web.published import NAMES, PASSED
+from avatarlab_web.stores import Stores
+from avatarlab_web.studio import page as studio
+from avatarlab_web.studio.videos import card, spoken
+
+MASKED = "/avatarlab/shared/***"
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self' {store}; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+REASON = "the person shown withdrew it, by their own link"
+router = APIRouter(prefix="/shared", include_in_schema=False)
+pace = Pace(240, 60.0)  # calls a minute of one link, in this process
+
+
+class NoSuchLinkError(Exception):
+    """It is wrong, or altered, or over, or leads to nothing that is shown."""
+
+
+class TooManyError(Exception):
+    """A link is used too often. Its value: seconds to wait."""
+
+
+def opened(link: str, request: Request, stores: Stores) -> Share:
+    """What a link leads to. The server's log, written after the answer, is not to hold the link."""
+    request.scope["path"] = MASKED
+    found = shares.read(stores, link)
+    if found is None:
+        raise NoSuchLinkError
+    if wait_s := pace.take(found.id):
+        raise TooManyError(wait_s)
+    return found
+
+
+Opened = Annotated[Share, Depends(opened)]
+
+
+@router.get("/studio.css")
+def style() -> Response:
+    """How the pages look: the Studio's own sheet, which says nothing of anybody."""
+    return FileResponse(studio.HERE / "static" / "studio.css", headers={"X-Content-Type-Options": "nosniff"})
+
+
+@router.get("/{link}")
+def page(
+    link: str,
+    found: Opened,
+    request: Request,
+    stores: Stores,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:
+    """The page of a video, or of the person shown."""
+    here = f"{request.scope['root_path']}/shared/{link}"
+    if found.kind == "video":
+        one = shown(stores, found, found.target)
+        return answer(request, "shared_video.html", here=here, video=_video(one), until=found.expires_at)
+    return _person(request, stores, found, here, cursor)
+
+
+def _video(one: listing.Listed) -> dict[str, Any]:
+    said = {"said": spoken(one.request.body), "language": (one.request.body.get("language") or "en")[:2]}
+    return card(one) | said | {"captions": "captions.vtt" in one.files}
+
+
+def _person(request: Request, stores: Settings, found: Share, here: str, cursor: str | None) -> Response:
+    with transaction(stores.pg_dsn) as db:
+        record = consents.find(db, found.target)
+        _, on_view = consents.counted_on(db, found.target)
+        others = [one.id for one in consents.of_material(db, record.kind, record.material)
+                  if one.id != record.id and consent.state_of(one) == "valid"]  # fmt: skip
+    page = listing.page(stores, listing.Wanted(("published",), consent=record.id), cursor=cursor, limit=12)
+    return answer(
+        request, "shared_person.html", here=here, record=record, state=consent.state_of(record),
+        videos=[_video(one) for one in page.renders], cursor=page.cursor, shown=on_view, others=len(others),
+        until=found.expires_at,
+    )  # fmt: skip
+
+
+@router.post("/{link}/withdraw")
+def withdraw(
+    link: str,
+    found: Opened,
+    request: Request,
+    stores: Stores,
+    *,
+    sure: Annotated[Literal["yes"], Form()],  # noqa: ARG001 (the form asks for it)
+    videos: Annotated[bool, Form()] = False,
+) -> Response:
+    """End the consent as its owner would: what runs on it stops; with `videos` what was published goes."""
+    if found.kind != "consent":
+        raise NoSuchLinkError
+    take_back(stores, found.target, REASON, withdraw=videos)
+    return RedirectResponse(f"{request.scope['root_path']}/shared/{link}", 303)
+
+
+@router.get("/{link}/{render_id}/{file}")
+def file(
+    found: Opened, stores: Stores, render_id: str, file: Literal["video", "captions", "poster"]
+) -> Response:
+    """One file of a video: small ones through this server, the video by an address that soon expires."""
+    one = shown(stores, found, render_id)
+    name = next((name for name in NAMES[file] if name in one.files), None)
+    if name is None:
+        raise NoSuchLinkError
+    if name in PASSED:
+        return Response(files.read(stores, one.render.id, name), 200, _headers(), PASSED[name])
+    return RedirectResponse(files.link(stores, one.render.id, name), headers=_headers())
+
+
+def shown(stores: Settings, found: Share, render_id: str) -> listing.Listed:
+    """A video that this link shows. Raises NoSuchLinkError for every other, and for one that is gone."""
+    there = listing.some(stores, [found.target if found.kind == "video" else render_id.replace("\0", "")])
+    for one in there:
+        allowed = one.render.id == render_id and _covers(stores, found, render_id)
+        if allowed and one.render.state == "published" and one.render.withdrawn_at is None:
+            return one
+    raise NoSuchLinkError
+
+
+def _covers(stores: Settings, found: Share, render_id: str) -> bool:
+    if found.kind == "video":
+        return found.target == render_id
+    with transaction(stores.pg_dsn) as db:
+        return consents.relies(db, render_id, found.target)
+
+
+def answer(request: Request, template: str, status_code: int = 200, **values: Any) -> Response:
+    """A page without scripts, that loads this server's sheet and pictures and the store's video only."""
+    html = studio.made(template, base=request.scope["root_path"], **values)
+    return Response(html, status_code, _headers(), "text/html; charset=utf-8")
+
+
+def _headers() -> dict[str, str]:
+    return studio.headers(POLICY) | {"X-Robots-Tag": "noindex"}
+
+
+def install(app: FastAPI) -> None:
+    """Add the pages to the application."""
+    app.include_router(router)
+    app.add_exception_handler(NoSuchLinkError, _nothing)
+    app.add_exception_handler(TooManyError, _too_many)
+
+
+def _nothing(request: Request, _error: Exception) -> Response:
+    return answer(request, "shared_nothing.html", 404, told=studio.text("shared.nothing"))
+
+
+def _too_many(request: Request, error: Exception) -> Response:
+    wait = max(1, round(error.args[0]))
+    refused = answer(
+        request, "shared_nothing.html", 429, told=studio.text("shared.busy", wait=studio.seconds(wait))
+    )
+    refused.headers["Retry-After"] = str(wait)
+    return refused
