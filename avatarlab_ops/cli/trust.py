@@ -26,6 +26,9 @@ def verify(file: Path, form: str) -> None:
     click.echo(f"{found.verdict:<10}{found.says}.")
     if found.render_id:
         click.echo(f"render    {found.render_id}" + (f" of run {found.run_id}" if found.run_id else ""))
+    if stone := found.tombstone:
+        by = f"signed by {stone.signed_by}" if stone.signed_by else "whose signature does not fit"
+        click.echo(f"tombstone {stone.record} {by}")
     for layer in found.layers:
         click.echo(f"{'yes' if layer.recognised else 'no':<10}{layer.name}: {layer.says}")
 

@@ -1,4 +1,4 @@
-"""Renders whose run vanished are closed; videos past their retention are withdrawn."""
+"""Renders whose run vanished are closed; videos past their retention are withdrawn, tombstones signed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from avatarlab_ops.states import RenderState
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import lock_number, transaction, upkeep
 from avatarlab_ops.stores.catalog.tables import BulkRun, Render
+from avatarlab_ops.trust import tombstones
 
 
 def vanished(job: Job) -> Chore:
@@ -87,4 +88,14 @@ def expired(job: Job) -> Chore:
     return chore
 
 
-CHORES = (vanished, expired)
+def unsigned(job: Job) -> Chore:
+    """Sign what stays of videos that were withdrawn where nobody could sign."""
+    chore = Chore("withdrawn videos without a tombstone")
+    with transaction(job.settings.pg_dsn) as db:
+        missing = tombstones.missing(db)
+    for render_id in missing:
+        chore.add(render_id, done=job.apply and tombstones.sign(job.settings, render_id))
+    return chore
+
+
+CHORES = (vanished, expired, unsigned)

@@ -1,7 +1,8 @@
 """Taking back: a revoked consent stops what runs on it, a withdrawn video is shown no longer.
 
 A withdrawn render stays published, its one terminal state; `withdrawn_at` and the reason say that its files
-are gone. The manifest stays, so that anyone can still be told what was shown and why it no longer is.
+are gone. The manifest and a signed tombstone stay, so that anyone can still be told what was shown and why it
+no longer is.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from avatarlab_ops.stores.catalog import consents, records, transaction
 from avatarlab_ops.stores.catalog.ancestry import forget_sources
 from avatarlab_ops.stores.catalog.tables import Render
 from avatarlab_ops.stores.objects import objects, split_or_refuse
-from avatarlab_ops.trust import consent
+from avatarlab_ops.trust import consent, tombstones
 
 KEPT = "manifest.json"  # of the files of a withdrawn video
 
@@ -74,6 +75,7 @@ def withdraw(settings: Settings, render_id: str, reason: str) -> bool:
             events.tell(db, settings, render_id, Event.WITHDRAWN, files)
     clear(settings, render_id)
     if done:
+        tombstones.sign(settings, render_id)
         outbox.deliver(settings, render_id=render_id)
     return done
 

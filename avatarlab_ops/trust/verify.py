@@ -26,6 +26,8 @@ from avatarlab_ops.media.credentials import Credentials
 from avatarlab_ops.media.probe import Limits
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import prints, records, tables, transaction
+from avatarlab_ops.trust import tombstones
+from avatarlab_ops.trust.tombstones import Tombstone
 from avatarlab_ops.trust.verdicts import SENTENCES, Verdict
 
 SAME = 0.2  # of a print's bits: codecs change up to 0.1, noise at 10 dB 0.19; other speech differs in 0.26
@@ -63,6 +65,7 @@ class Finding:
     published_at: datetime | None = None
     withdrawn_at: datetime | None = None
     withdrawn_reason: str | None = None
+    tombstone: Tombstone | None = None  # the signed proof that it was withdrawn
 
 
 def verify(settings: Settings, path: Path) -> Finding:
@@ -190,9 +193,11 @@ def _finding(settings: Settings, render_id: str | None, found: Finding) -> Findi
         return replace(found, says=says)
     with transaction(settings.pg_dsn) as db:
         render = records.find(db, render_id)
+        stone = tombstones.read(db, render_id) if render.withdrawn_at else None
     if render.withdrawn_at:
         says += f". The video was withdrawn on {render.withdrawn_at:%Y-%m-%d}: {render.withdrawn_reason}"
     return replace(
         found, says=says, render_id=render_id, run_id=render.run_id, published_at=render.ended_at,
         withdrawn_at=render.withdrawn_at, withdrawn_reason=render.withdrawn_reason,
+        tombstone=stone,
     )  # fmt: skip

@@ -34,6 +34,7 @@ from avatarlab_ops.stages import publish
 from avatarlab_ops.stores.catalog import engine, lock, lock_number, records, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.objects import objects, split_or_refuse
+from avatarlab_ops.trust import signing, tombstones
 
 NOW = Rules(intermediates=timedelta(0), idle=timedelta(0), settle=timedelta(0))
 FEW = run_with(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -220,15 +221,26 @@ def test_beyond_the_size_the_longest_unused_go_first(stores: Settings, portrait:
     assert _artifact(stores, new.fingerprint).evicted_at is None
 
 
-def test_a_video_past_its_retention_is_withdrawn(stores: Settings, portrait: str) -> None:
+def test_a_video_past_its_retention_is_withdrawn_and_a_tombstone_signed_once_somebody_can(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = pipeline.render(stores, _asked(portrait, labels={"retention": "2d"}))
     with transaction(stores.pg_dsn) as db:
         records.find(db, made.render_id).ended_at = records.now() - timedelta(days=3)
     assert _found(keep_house(stores), "retention").found == 1
     assert _exists(stores, made.video_uri)
-    keep_house(stores, apply=True)
+    with monkeypatch.context() as nobody:
+        nobody.setenv("AVATARLAB_SIGNING_CERTIFICATE", "/nowhere.pem")  # without its key
+        keep_house(stores, apply=True)
     assert not _exists(stores, made.video_uri)
     assert status.of(stores, made.render_id).withdrawn_reason == "its retention was 2d"
+    assert _found(keep_house(stores, apply=True), "tombstone").done >= 1
+    with transaction(stores.pg_dsn) as db:
+        stone = tombstones.read(db, made.render_id)
+    assert stone is not None
+    assert json.loads(stone.record)["why"] == "retention ended"
+    assert stone.signed_by == signing.DEVELOPMENT
+    assert _found(keep_house(stores, apply=True), "tombstone").found == 0
 
 
 def test_only_one_keeps_house_at_a_time(stores: Settings) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 
 from avatarlab_ops import cli, engines, pipeline
@@ -25,8 +27,9 @@ from avatarlab_ops.progress import silent
 from avatarlab_ops.renders import status, withdrawal
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.catalog.tables import Tombstone
 from avatarlab_ops.stores.objects import objects, split_or_refuse
-from avatarlab_ops.trust import credentials, signing
+from avatarlab_ops.trust import credentials, seal, signing
 from avatarlab_ops.trust.verify import verify
 
 from . import material
@@ -282,3 +285,13 @@ def test_the_command_line_says_what_a_file_is(
     found = json.loads(answer.output)
     assert (found["verdict"], found["withdrawn_reason"]) == ("published", "she changed her mind")
     assert "was withdrawn on" in found["says"]
+    stone = found["tombstone"]
+    said = json.loads(stone["record"])
+    assert (said["render_id"], said["why"]) == (made.render_id, "withdrawn by its owner")
+    assert said["files"]["video.mp4"] == found["sha256"]
+    assert "changed her mind" not in stone["record"]
+    seal.check(stone["record"].encode(), b64decode(stone["signature"]), stone["chain"].encode())
+    assert signing.DEVELOPMENT in CliRunner().invoke(cli.main, ["verify", path]).output
+    with transaction(stores.pg_dsn) as db:
+        db.execute(sa.update(Tombstone).values(record=stone["record"].replace("owner", "maker")))
+    assert "whose signature does not fit" in CliRunner().invoke(cli.main, ["verify", path]).output

@@ -412,6 +412,17 @@ class Share(Base):
     revoked_at: Mapped[datetime | None]
 
 
+class Tombstone(Base):
+    """What stays of a withdrawn video: a record, exactly as it was signed."""
+
+    __tablename__ = "tombstone"
+    render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), primary_key=True)
+    record: Mapped[str]  # JSON
+    signature: Mapped[str]  # base64
+    chain: Mapped[str]  # PEM, the signer's certificate first
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Rate(Base):
     """What one stage with one engine has cost lately: sums for a straight line of seconds over work.
 

@@ -31,6 +31,15 @@ class Layer(BaseModel):
     recognised: bool
 
 
+class Tombstone(BaseModel):
+    """What stays of a withdrawn video, and what it takes to check it."""
+
+    record: str = Field(description="JSON, exactly as it was signed: what, when, why; no name.")
+    signature: str = Field(description="base64")
+    chain: str = Field(description="PEM, the signer's certificate first.")
+    signed_by: str | None = Field(description="Whose certificate; null where the signature does not fit.")
+
+
 class Verification(BaseModel):
     """What the file is. What is said of a render is null where none is recognised."""
 
@@ -44,6 +53,7 @@ class Verification(BaseModel):
     published_at: datetime | None
     withdrawn_at: datetime | None
     withdrawn_reason: str | None
+    tombstone: Tombstone | None = Field(description="The signed proof of a withdrawal.")
 
 
 @router.post("/verifications")
