@@ -256,8 +256,20 @@ def _check_words(text: str) -> None:
             )
 
 
+def _check_marked(text: str) -> None:
+    """What one mark holds is never cut, so it has to fit one breath."""
+    for word in text.split():
+        if len(word) >= MAX_SENTENCE_CHARS:
+            marked = _unfolded(word)
+            raise ScriptRefused(
+                f"the mark around {marked[:30]!r}... holds {len(marked)} characters; fewer than "
+                f"{MAX_SENTENCE_CHARS - len(_MARK_END) * 2} are allowed: mark fewer words at once"
+            )
+
+
 def _part(text: str, engine: str) -> Iterator[Sentence]:
     _check_words(_unfolded(text))
+    _check_marked(text)
     _check_writing(text, engine)
     for paragraph in re.split(r"\n\s*\n", text):
         found = [
@@ -324,8 +336,7 @@ def _cut(text: str) -> int:
     ends = [match.end() for match in _CLAUSE_END.finditer(text, 0, MAX_SENTENCE_CHARS)]
     if ends and ends[-1] > MAX_SENTENCE_CHARS // 4:
         return ends[-1]
-    space = text.rfind(" ", 1, MAX_SENTENCE_CHARS)
-    return space if space > 0 else MAX_SENTENCE_CHARS
+    return text.rfind(" ", 1, MAX_SENTENCE_CHARS)  # no word is so long
 
 
 def _speakable(text: str) -> bool:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-TABLES = ("stages", "compositing", "orchestration", "bulk", "engine_load", "memory")
+TABLES = ("stages", "compositing", "decoding", "orchestration", "bulk", "engine_load", "memory")
 
 
 def main() -> None:

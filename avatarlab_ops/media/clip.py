@@ -175,9 +175,12 @@ def luma_of(frame: av.VideoFrame) -> NDArray[np.uint8]:
 
 def plane_of(frame: av.VideoFrame, number: int) -> NDArray[np.uint8]:
     """The samples uint8 [h, w] of a plane of full size, as stored: 0 luma, 3 alpha."""
-    plane = frame.planes[number]
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
-    return np.ascontiguousarray(rows[: frame.height, : frame.width])
+    return np.ascontiguousarray(rows_of(frame.planes[number])[: frame.height, : frame.width])
+
+
+def rows_of(plane: Any) -> NDArray[np.uint8]:
+    """The bytes of a plane uint8 [rows, bytes of a row with its padding], seen, not copied."""
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
 
 
 def _frame_bytes(pixel_format: str, width: int, height: int) -> int:

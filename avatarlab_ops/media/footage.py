@@ -16,7 +16,7 @@ import numpy as np
 
 from avatarlab_ops.engines.base import Alpha, Frame
 from avatarlab_ops.media import images
-from avatarlab_ops.media.clip import Clip, colours_of, plane_of
+from avatarlab_ops.media.clip import Clip, colours_of, plane_of, rows_of
 from avatarlab_ops.media.container import display_matrix
 from avatarlab_ops.media.handed import Handed
 from avatarlab_ops.media.probe import shown_size
@@ -151,10 +151,11 @@ class ClipFootage(Footage):
         if self.has_alpha:
             return turn(_grey(plane_of(picture, 3)), self._turn)
         space, range_ = self._colours
-        rgb = picture.to_ndarray(
+        rgb = picture.reformat(
             format="rgb24", src_colorspace=space, src_color_range=range_, dst_color_range=2
         )
-        return turn(np.asarray(rgb, np.uint8), self._turn)
+        rows = rows_of(rgb.planes[0])[:, : rgb.width * 3]
+        return turn(rows.reshape(rgb.height, rgb.width, 3), self._turn)
 
     def close(self) -> None:
         """Release the decoder and the scratch copy."""

@@ -13,7 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avatarlab_ops.media.captions import Caption, CaptionPainter, captions, line_chars_for, to_srt, to_vtt
+from avatarlab_ops.media.captions import (
+    Caption,
+    CaptionPainter,
+    captions,
+    draw_caption,
+    line_chars_for,
+    to_srt,
+    to_vtt,
+)  # fmt: skip
 from avatarlab_ops.timeline import Timeline, Word
 
 WORD = st.text("abcdefgéß", min_size=1, max_size=14).flatmap(
@@ -113,6 +121,24 @@ def test_burned_text_lies_in_the_safe_area_and_is_readable(width: int, height: i
     assert columns.max() < width * 0.96
     assert frame.max() > 240, "white letters"
     assert frame.min() < 40, "dark outline"
+
+
+def test_lines_lie_apart_each_with_a_dark_rim_on_every_side() -> None:
+    drawn = draw_caption(("HOH", "HOH"), 1280, 720)
+    letters = (drawn.rgb[..., 0] > 200).any(axis=1)
+    starts = np.flatnonzero(np.diff(letters.astype(int)) == 1) + 1
+    ends = np.flatnonzero(np.diff(letters.astype(int)) == -1) + 1
+    assert len(starts) == len(ends) == 2, "two lines, none over the other"
+    size = ends[0] - starts[0]
+    assert starts[1] - ends[0] > size / 4
+    first, second = (drawn.rgb[at : at + size] for at in starts)
+    assert (first == second).all()
+    ink, rim = drawn.rgb[..., 0] > 128, drawn.alpha > 128
+    for axis in (0, 1):
+        inked, rimmed = (np.flatnonzero(one.any(axis=axis)) for one in (ink, rim))
+        before, after = inked[0] - rimmed[0], rimmed[-1] - inked[-1]
+        assert before > 0
+        assert abs(before - after) <= 1
 
 
 def test_transparent_video_gets_opaque_text() -> None:

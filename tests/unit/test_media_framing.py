@@ -87,6 +87,7 @@ def test_the_person_is_read_off_matte_and_mesh() -> None:
         alpha = np.zeros((400, 300), np.uint8)
         alpha[60 + nod : 150, 100:200] = 255
         alpha[150:390, 0:250] = 255
+        alpha[390:, 140:155] = 255  # a strap, narrower than any body
         mesh = np.zeros((478, 3), np.float32)
         mesh[:, 0], mesh[:, 1] = np.linspace(110, 190, 478), np.linspace(90, 180, 478)
         mesh[[33, 263], 1] = 110
@@ -102,3 +103,13 @@ def test_the_person_is_read_off_matte_and_mesh() -> None:
     assert seen.left[100] == 0
     assert not seen.right.any()
     assert OVERSCAN < 0.05
+
+
+def test_edges_meet_to_the_pixel() -> None:
+    """Where a side or the crown is cut by the source, that edge lies as far beyond the picture as it may."""
+    close = Subject(640, 360, 0, 170, 330, 360, 480, 200, left=np.zeros(360), right=np.ones(360))
+    (scale, leans, right), (leans_too, same, down) = place(close, (1280, 720))
+    assert (leans, leans_too, same) == (0, 0, scale), "neither sheared nor stretched"
+    first, last = -0.5, close.width - 0.5  # a pixel's centre has whole coordinates
+    assert scale * last + right + 0.5 == pytest.approx((1 + OVERSCAN) * 1280)
+    assert scale * first + down + 0.5 == pytest.approx(-OVERSCAN * 720)

@@ -203,6 +203,8 @@ def test_a_long_sentence_without_clauses_is_cut_between_words_as_late_as_may_be(
     found = texts("Well, " + "word " * 100 + "end.")
     assert found[0].startswith("Well, word")  # so early a comma would leave a breath after one word
     assert all(290 < len(text) <= 300 for text in found[:-1])
+    longer = "nothing " * 90 + "less."
+    assert " ".join(texts(longer)) == longer
 
 
 def test_what_marks_ask_for_is_kept_beside_what_is_written() -> None:
@@ -213,3 +215,21 @@ def test_what_marks_ask_for_is_kept_beside_what_is_written() -> None:
     [heard] = script.sentences(source, script_format="ssml").sentences
     assert (heard.text, heard.pause_s) == ("The W3C and k.", 1.2)
     assert heard.said == "The World Wide Web Consortium and kilo."
+
+
+def test_a_mark_s_pause_follows_the_last_sentence_before_it() -> None:
+    found = script.sentences('One. Two. <break time="2s"/> Three.', script_format="ssml").sentences
+    pauses = [sentence.pause_s for sentence in found]
+    assert pauses[1] == 2.0
+    assert pauses[0] < pauses[2] < 2.0
+
+
+def test_a_mark_around_more_than_a_breath_is_refused() -> None:
+    """It cannot be cut; its words ran into one another."""
+    long = '<sub alias="short">' + "word " * 80 + "</sub> and an end."
+    with pytest.raises(ScriptRefused, match=r"holds \d+ characters; fewer than 298"):
+        script.sentences(long, script_format="ssml")
+    [before, marked] = script.sentences(
+        "Now " * 30 + '<sub alias="short">' + "word " * 50 + "</sub>.", script_format="ssml"
+    ).sentences
+    assert (before.said, marked.said) == ("", "short.")

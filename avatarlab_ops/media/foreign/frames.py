@@ -37,7 +37,7 @@ class Slots:
 
     def take(self) -> int:
         """A free place."""
-        return self._free.popleft()
+        return self._free.pop()
 
     def give_back(self, slot: int) -> None:
         """Its picture is not wanted."""
