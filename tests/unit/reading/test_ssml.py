@@ -29,6 +29,7 @@ def warnings(source: str, engine: str = "hibari") -> str:
         ("The <say-as interpret-as='ordinal'>3</say-as> of <say-as interpret-as='cardinal'>1,200</say-as>.",
          "The third of one thousand two hundred."),
         ("Call <say-as interpret-as='telephone'>+1 555</say-as> now.", "Call plus one five five five now."),
+        ("Call <say-as interpret-as='telephone'>+49 (0)30</say-as>.", "Call plus four nine zero three zero."),
         ("Since <say-as interpret-as='date'>2026-05-03</say-as>.", "Since May third, twenty twenty-six."),
         ("Q&amp;A &lt; five", "Q and A less than five"),
         ("Not **bold** here: <emphasis>now</emphasis>.", None),
@@ -87,6 +88,20 @@ def test_a_rate_holds_for_its_words_and_multiplies() -> None:
 )
 def test_what_is_not_done_is_told_with_its_place(source: str, told: str) -> None:
     assert told in warnings(source)
+
+
+def test_a_break_within_a_rate_keeps_the_rate_on_both_sides() -> None:
+    found = sentences("<prosody rate='90%'>Slow<break time='1s'/> still</prosody>. Quick.")
+    assert [(one.text, one.rate) for one in found] == [("Slow", 0.9), ("still.", 0.9), ("Quick.", 1.0)]
+    assert found[0].pause_s == 1.0
+    assert found[1].pause_s == pytest.approx(script.PAUSE_SENTENCE_S)
+
+
+def test_a_full_stop_after_marked_words_is_not_theirs() -> None:
+    """A word that is said otherwise keeps what follows it; a run without an end pauses less than one with."""
+    found = sentences("<prosody rate='90%'>Slow</prosody> <sub alias='doctor'>Dr</sub>. Quick.")
+    assert [one.text for one in found] == ["Slow", "Dr.", "Quick."]
+    assert (found[0].pause_s or 0) < script.PAUSE_SENTENCE_S
 
 
 def test_an_engine_that_lacks_a_mark_says_so() -> None:
