@@ -18,6 +18,7 @@ from avatarlab_ops.cli import (
     consent,
     feedback,
     housekeeping,
+    metrics,
     models,
     operate,
     relay,
@@ -63,6 +64,7 @@ def main() -> None:
 
 for _module in (
     render, say, trace, bulk, feedback, cache, operate, relay, models, consent, housekeeping, trust, backup,
+    metrics,
 ):  # fmt: skip
     for _command in _module.COMMANDS:
         main.add_command(_command)

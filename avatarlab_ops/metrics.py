@@ -1,0 +1,142 @@
+"""What Prometheus may ask: read off the catalog and this machine's lease at each scrape.
+
+prometheus-client is in the lock through Celery's provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from avatarlab_ops.engines import device
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import OPEN, ItemState, RenderState, StageState
+from avatarlab_ops.stores.catalog import tables as m
+from avatarlab_ops.stores.catalog import transaction
+from avatarlab_ops.stores.catalog.records import now
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry, Metric
+    from sqlalchemy.orm import Session
+
+RECENT = timedelta(minutes=5)  # what "recent" means; scrape more often than that
+
+
+class Collector:
+    """All figures as they are when `collect` is called; raises TransientError when PostgreSQL is away."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def describe(self) -> list[Metric]:
+        """Nothing: registering asks no store."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Every figure; prometheus_client calls this for each scrape."""
+        with transaction(self.settings.pg_dsn) as db:
+            yield from _renders(db)
+            yield from _stages(db)
+            yield from _outbox(db)
+        yield from self._lease()
+
+    def _lease(self) -> Iterator[Metric]:
+        held = list(device.holders(self.settings.home / device.FOLDER))
+        known = device.devices(cuda=True)
+        yield _gauge(
+            "device_slots", "Slots of a device of this machine", "device",
+            {(one.name,): one.slots for one in known},
+        )  # fmt: skip
+        yield _gauge(
+            "device_slots_held", "Slots that tasks hold now", "device",
+            {(one.name,): sum(slot.rpartition(".")[0] == one.name for slot in held) for one in known},
+        )  # fmt: skip
+
+
+def _renders(db: Session) -> Iterator[Metric]:
+    counted = db.execute(sa.select(m.Render.state, sa.func.count()).group_by(m.Render.state))
+    states = dict.fromkeys(RenderState, 0) | {RenderState(state): count for state, count in counted}
+    yield _gauge(
+        "renders", "Renders by state", "state", {(state.value,): count for state, count in states.items()}
+    )
+    oldest = db.scalar(sa.select(sa.func.min(m.Render.created_at)).where(m.Render.state.in_(OPEN)))
+    yield _gauge(
+        "oldest_open_render_seconds", "Age of the oldest render that has not ended", "", _age(oldest)
+    )
+    waiting = sa.select(sa.func.count()).select_from(m.BulkItem).join(m.BulkRun)
+    left = waiting.where(m.BulkRun.ended_at.is_(None), m.BulkItem.state == ItemState.WAITING)
+    yield _gauge(
+        "bulk_items_waiting", "Items of bulk runs that have not ended", "", {(): db.scalar(left) or 0}
+    )
+
+
+def _stages(db: Session) -> Iterator[Metric]:
+    key = (m.StageRun.stage, m.StageRun.state)
+    now_open = m.StageRun.state.in_((StageState.RUNNING, StageState.WAITING))
+    counted = db.execute(sa.select(*key, sa.func.count()).where(now_open).group_by(*key))
+    yield _gauge(
+        "stages_open", "Stages at work, or behind equal work", "stage state",
+        {(stage, state): count for stage, state, count in counted},
+    )  # fmt: skip
+    ended = m.StageRun.ended_at > now() - RECENT
+    recent = sa.select(*key, sa.func.count(), sa.func.sum(m.StageRun.compute_s)).where(ended).group_by(*key)
+    rows = db.execute(recent).all()
+    yield _gauge(
+        "recent_stages", "Stages that ended in the last five minutes", "stage state",
+        {(stage, state): count for stage, state, count, _ in rows},
+    )  # fmt: skip
+    yield _gauge(
+        "recent_stage_seconds", "Seconds of work of those that were done", "stage",
+        {(stage,): seconds for stage, state, _, seconds in rows if state == StageState.DONE},
+    )  # fmt: skip
+
+
+def _outbox(db: Session) -> Iterator[Metric]:
+    waiting = sa.and_(m.Outbox.delivered_at.is_(None), m.Outbox.dead_at.is_(None))
+    found = sa.select(sa.func.count(), sa.func.min(m.Outbox.created_at)).where(waiting)
+    count, oldest = db.execute(found).one()
+    dead = sa.select(sa.func.count()).select_from(m.Outbox).where(m.Outbox.dead_at.is_not(None))
+    yield _gauge(
+        "outbox_messages", "Messages that have not arrived", "state",
+        {("waiting",): count, ("dead",): db.scalar(dead) or 0},
+    )  # fmt: skip
+    yield _gauge("outbox_oldest_seconds", "Age of the oldest message that waits", "", _age(oldest))
+
+
+def _age(since: datetime | None) -> dict[tuple[str, ...], float]:
+    return {(): (now() - since).total_seconds() if since else 0.0}
+
+
+def _gauge(name: str, text: str, labels: str, values: Mapping[tuple[str, ...], float]) -> Metric:
+    from prometheus_client.core import GaugeMetricFamily
+
+    family = GaugeMetricFamily(f"avatarlab_{name}", text, labels=labels.split())
+    for key, value in values.items():
+        family.add_metric(list(key), float(value))
+    return family
+
+
+def text(settings: Settings) -> bytes:
+    """All figures in Prometheus's text format."""
+    from prometheus_client import generate_latest
+
+    return generate_latest(_registry(settings))
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Answer scrapes at http://host:port/metrics until the process ends."""
+    from prometheus_client import start_http_server
+
+    _, thread = start_http_server(port, host, _registry(settings))
+    thread.join()
+
+
+def _registry(settings: Settings) -> CollectorRegistry:
+    from prometheus_client import CollectorRegistry
+
+    registry = CollectorRegistry()
+    registry.register(Collector(settings))
+    return registry

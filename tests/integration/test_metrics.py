@@ -1,0 +1,114 @@
+"""What `avatarlab metrics` tells Prometheus, and that dashboard and alerts ask for nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from kit.eventually import eventually
+from prometheus_client.parser import text_string_to_metric_families
+
+from avatarlab_ops import metrics, pipeline
+from avatarlab_ops.embedded.server import free_ports
+from avatarlab_ops.engines import device
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores import outbox
+from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.catalog import tables as m
+
+MONITORING = Path(__file__).parents[2] / "docker" / "monitoring"
+
+
+def told(stores: Settings) -> dict[tuple[str, ...], float]:
+    """Each series that is told: (name, values of its labels...)."""
+    families = text_string_to_metric_families(metrics.text(stores).decode())
+    return {
+        (s.name.removeprefix("avatarlab_"), *s.labels.values()): s.value for f in families for s in f.samples
+    }
+
+
+@pytest.fixture
+def ordered(stores: Settings, portrait: str) -> str:
+    return pipeline.submit(stores, {"script": "Count me.", "avatar": {"uri": portrait}})
+
+
+def test_an_order_is_counted_while_it_waits_works_and_fails(stores: Settings, ordered: str) -> None:
+    before = told(stores)
+    assert before["renders", "accepted"] == 1
+    assert before["oldest_open_render_seconds",] > 0
+    with transaction(stores.pg_dsn) as db:
+        records.begin_stage(db, ordered, "speech")
+    assert told(stores)["stages_open", "speech", "running"] == 1
+    with transaction(stores.pg_dsn) as db:
+        records.end_stage(db, ordered, "speech", "done", compute_s=2.5)
+    pipeline.fail(stores, ordered, "a reason", stage="speech")
+    after = told(stores)
+    assert ("stages_open", "speech", "running") not in after
+    assert (after["renders", "accepted"], after["renders", "running"]) == (0, 0)
+    assert after["renders", "failed"] == before["renders", "failed"] + 1
+    assert after["oldest_open_render_seconds",] == 0
+
+
+def test_seconds_of_work_are_those_of_the_last_five_minutes(stores: Settings, ordered: str) -> None:
+    with transaction(stores.pg_dsn) as db:
+        records.begin_stage(db, ordered, "composite")
+        records.end_stage(db, ordered, "composite", "done", compute_s=2.5)
+    assert told(stores)["recent_stage_seconds", "composite"] == 2.5
+    assert told(stores)["recent_stages", "composite", "done"] == 1
+    with transaction(stores.pg_dsn) as db:
+        db.execute(sa.update(m.StageRun).values(ended_at=m.StageRun.ended_at - 2 * metrics.RECENT))
+    assert ("recent_stage_seconds", "composite") not in told(stores)
+
+
+def test_slots_are_told_while_they_are_held(stores: Settings) -> None:
+    [known] = device.devices(cuda=False)
+    assert told(stores)["device_slots", known.name] == known.slots
+    with device.lease(stores.home / device.FOLDER, [known], slots=1, purpose="a test"):
+        assert told(stores)["device_slots_held", known.name] == 1
+    assert told(stores)["device_slots_held", known.name] == 0
+
+
+def test_messages_that_wait_are_counted_until_they_arrive(stores: Settings, ordered: str) -> None:
+    assert told(stores)["outbox_messages", "waiting"] > 0, "the order's own event"
+    assert told(stores)["outbox_oldest_seconds",] > 0
+    outbox.deliver(stores)
+    assert told(stores)["outbox_messages", "waiting"] == 0
+    assert told(stores)["outbox_messages", "dead"] == 0
+    assert ordered
+
+
+def test_the_command_line_prints_and_serves_them(stores: Settings) -> None:
+    variables = {
+        "AVATARLAB_HOME": str(stores.home),
+        "AVATARLAB_PG_DSN": stores.pg_dsn, "AVATARLAB_MONGO_URI": stores.mongo_uri,
+        "AVATARLAB_S3_ENDPOINT": stores.s3_endpoint, "AVATARLAB_S3_ACCESS_KEY": stores.s3_access_key,
+        "AVATARLAB_S3_SECRET_KEY": stores.s3_secret_key,
+    }  # fmt: skip
+    command, env = [sys.executable, "-m", "avatarlab_ops.cli", "metrics"], os.environ | variables
+    printed = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+    assert "# HELP avatarlab_renders Renders by state\n" in printed
+    [port] = free_ports(("metrics",)).values()
+    with subprocess.Popen([*command, "--serve", str(port)], env=env) as server:
+        address = f"http://127.0.0.1:{port}/metrics"
+        answer = eventually(lambda: httpx.get(address, trust_env=False), httpx.TransportError)
+        server.terminate()
+    assert names(answer.text) == names(printed)
+
+
+def names(text: str) -> set[str]:
+    """The figures that a scrape holds."""
+    return {f.name for f in text_string_to_metric_families(text)}
+
+
+def test_dashboard_and_alerts_ask_for_what_is_told(stores: Settings) -> None:
+    known = names(metrics.text(stores).decode())
+    asked = {
+        name for file in MONITORING.iterdir() for name in re.findall(r"avatarlab_[a-z_]+", file.read_text())
+    }
+    assert asked == known
