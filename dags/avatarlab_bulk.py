@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, Variable
+from airflow.sdk import AssetAlias, BaseOperator, Variable
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from avatarlab_airflow import caller_of, retry_policy, saying_why
+from avatarlab_airflow import VIDEOS, caller_of, retry_policy, saying_why, told_of_video
 from avatarlab_connections import settings
 from avatarlab_notes import REFUSAL
 
+from avatarlab_ops import graph
 from avatarlab_ops.errors import AvatarlabError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 BULK_ID = "bulk_id"  # XCom key under which `plan` leaves the bulk run's id
 OUTLINE = "outline"  # XCom key under which `plan` leaves counts and predictions
+BATCHES = AssetAlias("avatarlab_batches")  # through it one task gives an event of VIDEOS for each video
 SCHEDULED = "avatarlab_regenerate"  # Airflow variable: what a run by the clock chooses, as JSON
 
 
@@ -75,7 +77,9 @@ class BatchOperator(BulkOperator):
     template_fields: Sequence[str] = ("batch",)
 
     def __init__(self, *, group: str, batch: Any, **kwargs: Any) -> None:
-        super().__init__(task_id=group, **kwargs)
+        self.publishes = graph.PUBLISH.name in graph.GROUPS[group]
+        outlets = [BATCHES] if self.publishes else []
+        super().__init__(task_id=group, **{"outlets": outlets, **kwargs})
         self.group, self.batch = group, batch
 
     def execute(self, context: Context, event: str | None = None) -> None:  # noqa: ARG002
@@ -93,6 +97,19 @@ class BatchOperator(BulkOperator):
             # Not rescheduled: Airflow takes a task that is queued again before the end of its last process
             # was seen for a failed one, unless it had been deferred.
             self.defer(trigger=TurnEnded(), method_name="execute")
+        if self.publishes:
+            self.tell_videos(context, bulk_id)
+
+    def tell_videos(self, context: Context, bulk_id: str) -> None:
+        """An event for each video of the batch that this bulk run published; again if the task runs again."""
+        from avatarlab_ops.stores.catalog import bulk, transaction
+
+        where = settings()
+        with transaction(where.pg_dsn) as db:
+            videos = bulk.published(db, bulk_id, int(self.batch))
+        for render_id in videos:
+            told = told_of_video(where, render_id) | {"bulk_id": bulk_id}
+            context["outlet_events"][BATCHES].add(VIDEOS, extra=told)
 
 
 class ReportOperator(BulkOperator):

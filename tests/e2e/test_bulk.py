@@ -73,6 +73,10 @@ def test_a_file_of_requests_ends_as_a_result_for_each_row(site: Site, spring: st
     items = list(csv.DictReader(io.StringIO(table)))
     assert [(item["key"], item["line"]) for item in items] == [("one", "2"), ("two", "3"), ("three", "5")]
     assert [item["video"] for item in items] == [item["video"] for item in whole["items"]]
+    told = site.client.get(f"/api/v2/assets/events?source_dag_id={BULK_DAG}&limit=100")["asset_events"]
+    mine = [event for event in told if event["extra"]["bulk_id"] == spring]
+    assert {event["name"] for event in mine} == {"avatarlab_videos"}
+    assert sorted(event["extra"]["video"] for event in mine) == sorted(item["video"] for item in items)
     videos = {item["video"] for item in items}
     assert len(videos) == 3
     assert all(objects(site.settings).head(*split_reference(video)) for video in videos)

@@ -131,6 +131,16 @@ def counts_of(db: Session, bulk_ids: list[str]) -> dict[str, dict[str, int]]:
     return found
 
 
+def published(db: Session, bulk_id: str, batch: int) -> list[str]:
+    """Renders of the videos of a batch that this run published and that are shown; none that were there."""
+    query = sa.select(m.Render.id).join(m.BulkItem, m.BulkItem.render_id == m.Render.id)
+    mine = query.join(m.BulkRun, m.BulkRun.id == m.BulkItem.bulk_id).where(
+        m.BulkItem.bulk_id == bulk_id, m.BulkItem.batch == batch, m.BulkItem.state == ItemState.PUBLISHED,
+        m.Render.withdrawn_at.is_(None), m.Render.ended_at >= m.BulkRun.created_at,
+    )  # fmt: skip
+    return list(db.scalars(mine.order_by(m.BulkItem.number)))
+
+
 def predicted(db: Session, bulk_id: str, *, waiting: bool = False) -> float:
     """GPU-seconds that the items, or those that have not ended, were predicted to need."""
     query = sa.select(sa.func.sum(m.BulkItem.predicted_gpu_s)).where(m.BulkItem.bulk_id == bulk_id)
