@@ -18,6 +18,7 @@ from typing import Literal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from avatarlab_ops.errors import InputError
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog.tables import Share
@@ -33,8 +34,13 @@ def make(
 ) -> tuple[Share, str]:
     """(record, link) for a render's or a consent's id; it expires after 1 to 90 days.
 
-    The link is told here and never again: it is kept nowhere.
+    The link is told here and never again: it is kept nowhere. Raises InputError where there is no key.
     """
+    if not settings.s3_secret_key:
+        raise InputError(
+            "links are signed with a key derived from the object store's secret key, and this deployment "
+            "has none; give the connection avatarlab_s3 a password"
+        )
     expires_at = (records.now() + timedelta(days=days)).replace(microsecond=0)
     share = Share(id=uuid.uuid4().hex[:16], kind=kind, target=target, expires_at=expires_at, created_by=by)
     db.add(share)
@@ -46,7 +52,7 @@ def make(
 def read(settings: Settings, link: str) -> Share | None:
     """The record that a link leads to; None for one that is wrong, altered, expired or taken back."""
     form = FORM.fullmatch(link)
-    if form is None:
+    if form is None or not settings.s3_secret_key:
         return None
     share_id, expires = form.groups()
     genuine = hmac.compare_digest(link, _signed(settings, f"{share_id}.{expires}"))

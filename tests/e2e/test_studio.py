@@ -181,15 +181,15 @@ def test_who_has_a_link_and_no_login_plays_the_video(page: Page, studio: FrameLo
     studio.get_by_role("link", name=f"{FIRST} {LAST}").click()
     studio.get_by_role("button", name="Share").click()
     studio.get_by_role("button", name="Make a link").click()
-    studio.get_by_label("The link").wait_for()
-    links = [studio.get_by_label("The link").input_value()]
+    studio.get_by_label("The link", exact=True).wait_for()
+    links = [studio.get_by_label("The link", exact=True).input_value()]
     studio.get_by_role("button", name="Close").click()
     studio.get_by_role("link", name="People").click()
     studio.get_by_role("link", name="Anna A.").click()
     studio.get_by_role("button", name="Link for this person").click()
     studio.get_by_role("button", name="Make a link").click()
-    studio.get_by_label("The link").wait_for()
-    links.append(studio.get_by_label("The link").input_value())
+    studio.get_by_label("The link", exact=True).wait_for()
+    links.append(studio.get_by_label("The link", exact=True).input_value())
     with transaction(site.settings.pg_dsn) as db:
         anna = next(one.id for one in consents.listed(db) if one.subject == "Anna A.")
     links.append(avatarlab("consent", "link", anna, "--days", "2").stdout.strip())

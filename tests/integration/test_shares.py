@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,9 +21,11 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from avatarlab_ops import pipeline
+from avatarlab_ops.errors import InputError
 from avatarlab_ops.renders import withdrawal
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import consents, records, transaction
+from avatarlab_ops.trust import shares
 
 from .api_server import Server, serving
 
@@ -119,6 +122,16 @@ def test_what_is_wrong_with_a_link_a_stranger_is_not_told(
     assert answers == {expired.text} == {revoked.text}
     assert (expired.status_code, revoked.status_code) == (404, 404)
     assert api.client.delete(f"/shares/{ended}").status_code == 204  # again
+
+
+def test_nothing_is_shared_where_there_is_no_key(stores: Settings, first: str) -> None:
+    keyless = replace(stores, s3_secret_key="")
+    with transaction(stores.pg_dsn) as db, pytest.raises(InputError, match="secret key"):
+        shares.make(db, keyless, "video", first, days=1, by="anna")
+    with transaction(stores.pg_dsn) as db:
+        kept, _ = shares.make(db, stores, "video", first, days=1, by="anna")
+    forged = shares._signed(keyless, f"{kept.id}.{int(kept.expires_at.timestamp())}")
+    assert shares.read(keyless, forged) is None
 
 
 def test_links_are_made_and_ended_by_whose_video_it_is(api: Server, first: str) -> None:
