@@ -61,6 +61,12 @@ class Environment(BaseSettings):
         default="none", description="none, icon or end_card, for requests that leave output.ai_label out"
     )
 
+    approval: Literal["none", "first", "all"] = Field(
+        default="none",
+        description="which videos a person approves before they are published: none, first (of each avatar "
+        "and language of a bulk run), or all",
+    )
+
     host: str = Field(default="127.0.0.1", description="the address on which Airflow listens")
     port: int | None = Field(
         default=None, ge=0, le=65535, description="a port number from 0 (any free port) to 65535"

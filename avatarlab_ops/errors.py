@@ -129,6 +129,18 @@ class WorkInFlight(TransientError):
         self.lock = lock
 
 
+class ApprovalAwaited(WorkInFlight):
+    """Everything is made; somebody has to approve the video before it is published."""
+
+    code = "approval_awaited"
+
+
+class ApprovalRefused(InputError):
+    """Somebody looked at the video and refused to have it published."""
+
+    code = "approval_refused"
+
+
 class StageTimeout(AvatarlabError):
     """A stage used up its own time budget."""
 

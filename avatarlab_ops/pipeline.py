@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from avatarlab_ops.errors import (
+    ApprovalAwaited,
     AvatarlabError,
     ConsentError,
     InvariantBroken,
@@ -122,6 +123,7 @@ def run_stage(
     caller decides, and calls `fail` when it gives up. Without `wait` WorkInFlight says that equal work is
     being done elsewhere; without `deliver_now` the caller has to call `deliver` after `admit` and `publish`.
     """
+    from avatarlab_ops.renders import approval
     from avatarlab_ops.stages import publish
     from avatarlab_ops.stores.catalog import records, transaction
 
@@ -143,6 +145,7 @@ def run_stage(
         if render.plan is None:
             raise InvariantBroken(f"{stage} was called before {ADMIT.name}")
         if stage == PUBLISH.name:
+            approval.check(settings, render_id)
             compute_s = publish.publish(settings, render_id)
             if deliver_now:
                 deliver(settings, render_id)
@@ -169,9 +172,10 @@ def _noted(settings: Settings, render_id: str, stage: str) -> Iterator[None]:
         yield
     except RenderCancelled:
         raise
-    except WorkInFlight:
+    except WorkInFlight as busy:
+        state = StageState.AWAITING if isinstance(busy, ApprovalAwaited) else StageState.WAITING
         with transaction(settings.pg_dsn) as db:
-            records.end_stage(db, render_id, stage, StageState.WAITING)
+            records.end_stage(db, render_id, stage, state)
         raise
     except Exception as error:
         try:
@@ -273,7 +277,8 @@ def render(
 ) -> Published:
     """Submit and run every stage in this process. `reporter` gives the Report of each stage by its name.
 
-    Raises an error of errors.py; the render has then failed, or was cancelled by an interrupt.
+    Raises an error of errors.py; the render has then failed, or was cancelled by an interrupt. Where somebody
+    has to approve the video it waits for that.
     """
     render_id = submit(settings, request, caller=caller)
     try:
@@ -300,10 +305,24 @@ def _patiently(settings: Settings, render_id: str, stage: str, report: Report) -
     """Try again after 1, 2 and 4 seconds while a store is away."""
     for delay_s in (1, 2, 4):
         try:
-            return run_stage(settings, render_id, stage, report=report)
+            return _once_approved(settings, render_id, stage, report)
         except TransientError as error:
             log.warning("%s is tried again in %d s: %s", stage, delay_s, error)
             time.sleep(delay_s)
+    return _once_approved(settings, render_id, stage, report)
+
+
+def _once_approved(settings: Settings, render_id: str, stage: str, report: Report) -> StageResult:
+    """Run a stage; one that has to be approved as soon as somebody has decided."""
+    import asyncio
+
+    from avatarlab_ops.stores.catalog.waiting import decided
+
+    try:
+        return run_stage(settings, render_id, stage, report=report)
+    except ApprovalAwaited as waits:
+        log.warning("%s", waits)
+    asyncio.run(decided(settings.pg_dsn, [render_id]))
     return run_stage(settings, render_id, stage, report=report)
 
 

@@ -20,6 +20,7 @@ class StageState(StrEnum):
 
     RUNNING = "running"
     WAITING = "waiting"  # for equal work that is done elsewhere
+    AWAITING = "awaiting_approval"  # of a person, before it publishes
     DONE = "done"
     CACHED = "cached"  # its artifact existed
     NOT_NEEDED = "not_needed"

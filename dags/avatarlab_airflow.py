@@ -16,7 +16,7 @@ from avatarlab_notes import REFUSAL
 from avatarlab_plugin import ManifestLink, VideoLink
 
 from avatarlab_ops import graph
-from avatarlab_ops.errors import AvatarlabError, OutOfMemory, StageTimeout, WorkInFlight
+from avatarlab_ops.errors import ApprovalAwaited, AvatarlabError, OutOfMemory, StageTimeout, WorkInFlight
 from avatarlab_ops.forms import form_schema
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ def caller_of(run: Any) -> str:
 class StageOperator(BaseOperator):
     """Runs one stage of the pipeline; skipped when its result exists or the request has no use for it.
 
-    While equal work is being done elsewhere it is deferred: it holds no worker and no slot of a pool.
+    While equal work is done elsewhere, or somebody has to approve what it publishes, it is deferred: it holds
+    no worker and no slot of a pool.
     """
 
     ui_color = "#e2e8f0"
@@ -137,9 +138,11 @@ class StageOperator(BaseOperator):
             with saying_why(context):
                 return pipeline.run_stage(where, render_id, self.stage, wait=False, deliver_now=False)
         except WorkInFlight as busy:
-            from avatarlab_triggers import WorkEnded
+            from avatarlab_triggers import Decided, WorkEnded
 
-            self.defer(trigger=WorkEnded(busy.lock, render_id), method_name="execute")
+            for_a_person = isinstance(busy, ApprovalAwaited)
+            trigger = Decided([render_id]) if for_a_person else WorkEnded(busy.lock, render_id)
+            self.defer(trigger=trigger, method_name="execute")
 
     def render_id(self, where: Settings, context: Context) -> str:  # noqa: ARG002
         """Id of this run's render, as `admit` left it."""

@@ -98,7 +98,19 @@ class BatchOperator(BulkOperator):
             # was seen for a failed one, unless it had been deferred.
             self.defer(trigger=TurnEnded(), method_name="execute")
         if self.publishes:
+            self.wait_for_approval(bulk_id)
             self.tell_videos(context, bulk_id)
+
+    def wait_for_approval(self, bulk_id: str) -> None:
+        """Come back once somebody has decided about an item of this batch; the other batches go on."""
+        from avatarlab_triggers import Decided
+
+        from avatarlab_ops.stores.catalog import bulk, transaction
+
+        with transaction(settings().pg_dsn) as db:
+            renders = bulk.awaiting(db, bulk_id, int(self.batch))
+        if renders:
+            self.defer(trigger=Decided(renders), method_name="execute")
 
     def tell_videos(self, context: Context, bulk_id: str) -> None:
         """An event for each video of the batch that this bulk run published; again if the task runs again."""

@@ -32,6 +32,24 @@ class WorkEnded(BaseTrigger):
         yield TriggerEvent(reason)  # type: ignore[no-untyped-call]
 
 
+class Decided(BaseTrigger):
+    """Fires once somebody has decided about one of the renders that wait for approval, or one has ended."""
+
+    def __init__(self, render_ids: list[str]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.render_ids = render_ids
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        return "avatarlab_triggers.Decided", {"render_ids": self.render_ids}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event: why the task goes on."""
+        from avatarlab_ops.stores.catalog.waiting import decided
+
+        yield TriggerEvent(await decided(await pg_dsn(), self.render_ids))  # type: ignore[no-untyped-call]
+
+
 class TurnEnded(BaseTrigger):
     """Fires at once: the task has given its place back and queues for one again, behind whoever waits."""
 

@@ -14,7 +14,7 @@ from avatarlab_ops import pipeline
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.planning import Outline, plan
 from avatarlab_ops.bulk.report import Summary, finish
-from avatarlab_ops.errors import AvatarlabError, InputError, RenderCancelled, TransientError
+from avatarlab_ops.errors import ApprovalAwaited, AvatarlabError, InputError, RenderCancelled, TransientError
 from avatarlab_ops.graph import GROUPS, PUBLISH
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import outbox
@@ -75,6 +75,8 @@ def _step(settings: Settings, item: BulkItem, stage: str, *, last_try: bool) -> 
         render_id = item.render_id or _submit(settings, item)
         if render_id is not None:
             pipeline.run_stage(settings, render_id, stage, deliver_now=False)
+    except ApprovalAwaited as error:  # the others need not wait for it
+        log.info("item %s: %s", item.key, error)
     except RenderCancelled as error:
         log.info("item %s: %s", item.key, error)
     except AvatarlabError as error:

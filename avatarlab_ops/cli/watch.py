@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 POLL_S = 0.4  # progress rows change at most twice a second
 AWAY_S = 120.0  # how long a server may be away before a watch ends
 WAITING = "waiting for equal work"
-_MARK = {
+AWAITING = "waiting for approval"
+SAID: dict[str, str] = {StageState.WAITING: WAITING, StageState.AWAITING: AWAITING}
+_MARK: dict[str, str] = {
     StageState.DONE: "[green]done",
-    "waiting": f"[yellow]{WAITING}",
+    StageState.WAITING: f"[yellow]{WAITING}",
+    StageState.AWAITING: f"[yellow]{AWAITING}",
     StageState.CACHED: "[cyan]reused",
     StageState.NOT_NEEDED: "[dim]not needed",
     StageState.FAILED: "[red]failed",
@@ -69,7 +72,7 @@ class Board:
             )
         for stage in status.stages:
             if self.said.get(stage.stage) != stage.state and not self.console.is_terminal:
-                said = WAITING if stage.state == StageState.WAITING else stage.state
+                said = SAID.get(stage.state, stage.state)
                 self.console.print(f"{stage.stage}: {said}", highlight=False)
             self.said[stage.stage] = stage.state
             if stage.stage not in self.lines:
@@ -82,11 +85,7 @@ class Board:
         line = self.lines[stage.stage]
         if stage.state == StageState.RUNNING and not self.progress.tasks[line].started:
             self.progress.start_task(line)
-        if (
-            stage.state in _MARK
-            and stage.state != StageState.WAITING
-            and not self.progress.tasks[line].stop_time
-        ):
+        if stage.state in _MARK and stage.state not in SAID and not self.progress.tasks[line].stop_time:
             self.progress.start_task(line)
             self.progress.stop_task(line)  # once: each call would set its clock to the present
         speed = f"{stage.rate:.0f} {stage.unit}/s" if stage.rate else ""

@@ -9,7 +9,7 @@ from typing import Any
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.renders.prediction import gpu_s, remaining_s
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import SETTLED, RenderState, StageState
+from avatarlab_ops.states import FINAL, SETTLED, RenderState, StageState
 
 Json = dict[str, Any]
 
@@ -18,7 +18,8 @@ Json = dict[str, Any]
 class StageStatus:
     """One stage as the catalog sees it.
 
-    state: pending, running, waiting (for equal work elsewhere), done, cached, not_needed, failed.
+    state: pending, running, waiting (for equal work elsewhere), awaiting_approval, done, cached, not_needed,
+    failed.
     """
 
     stage: str
@@ -55,6 +56,13 @@ class RenderStatus:
     expected_end: datetime | None  # while it runs, when nothing else is in the way
     withdrawn_at: datetime | None = None  # published once, its files are gone
     withdrawn_reason: str | None = None
+    approved_by: str | None = None  # who let it be published, where somebody had to
+
+    @property
+    def awaits_approval(self) -> bool:
+        """Whether somebody has to approve it before it is published."""
+        awaited = self.stages[-1].state == StageState.AWAITING
+        return awaited and self.approved_by is None and self.state not in FINAL
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,7 @@ def of(settings: Settings, render_id: str) -> RenderStatus:
         ended_at=found.ended_at,
         withdrawn_at=found.withdrawn_at,
         withdrawn_reason=found.withdrawn_reason,
+        approved_by=found.approved_by,
         **expected(found.predicted, found.ended_at, stages),
     )
 

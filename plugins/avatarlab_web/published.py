@@ -44,6 +44,17 @@ def evidence_pack(render_id: str, _who: Viewer, stores: Stores) -> Response:
         return Response(pack.read_bytes(), 200, named, "application/zip")
 
 
+@router.get("/renders/{render_id}/unpublished")
+def unpublished(render_id: str, _who: Viewer, stores: Stores) -> RedirectResponse:
+    """The video of a render that waits for approval, as it was composed; 404 for every other."""
+    from avatarlab_ops.renders import approval
+
+    uri = approval.made(stores, render_id)
+    if uri is None:
+        raise HTTPException(404, f"render {render_id} does not wait for approval")
+    return RedirectResponse(files.address(stores, uri))
+
+
 @router.get("/renders/{render_id}/{file}")
 def published_file(
     render_id: str,

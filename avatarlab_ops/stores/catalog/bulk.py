@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import ReferenceRefused
-from avatarlab_ops.states import FINAL, SETTLED, ItemState
+from avatarlab_ops.states import FINAL, SETTLED, ItemState, StageState
 from avatarlab_ops.stores.catalog import lock_number, records
 from avatarlab_ops.stores.catalog import tables as m
 
@@ -139,6 +139,15 @@ def published(db: Session, bulk_id: str, batch: int) -> list[str]:
         m.Render.withdrawn_at.is_(None), m.Render.ended_at >= m.BulkRun.created_at,
     )  # fmt: skip
     return list(db.scalars(mine.order_by(m.BulkItem.number)))
+
+
+def awaiting(db: Session, bulk_id: str, batch: int) -> list[str]:
+    """Renders of a batch that wait for approval."""
+    run = sa.and_(m.StageRun.render_id == m.BulkItem.render_id, m.StageRun.state == StageState.AWAITING)
+    mine = sa.and_(
+        m.BulkItem.bulk_id == bulk_id, m.BulkItem.batch == batch, m.BulkItem.state == ItemState.WAITING
+    )
+    return list(db.scalars(sa.select(m.StageRun.render_id).join(m.BulkItem, run).where(mine)))
 
 
 def predicted(db: Session, bulk_id: str, *, waiting: bool = False) -> float:

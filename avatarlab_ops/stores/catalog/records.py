@@ -149,7 +149,8 @@ def begin_stage(db: Session, render_id: str, stage: str) -> m.Render:
         }
         values = fresh | {"render_id": render_id, "stage": stage, "attempt": 1, "host": socket.gethostname()}
         tried = sa.case(
-            (m.StageRun.state == StageState.WAITING, m.StageRun.attempt), else_=m.StageRun.attempt + 1
+            (m.StageRun.state.in_((StageState.WAITING, StageState.AWAITING)), m.StageRun.attempt),
+            else_=m.StageRun.attempt + 1,
         )
         again = fresh | {"attempt": tried, "host": values["host"]}
         statement = insert(m.StageRun).values(values)

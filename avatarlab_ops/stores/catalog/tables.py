@@ -154,6 +154,8 @@ class Render(Base):
     ended_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]  # published once, no longer shown; the state stays published
     withdrawn_reason: Mapped[str | None]
+    approved_by: Mapped[str | None]  # who let it be published, where somebody had to
+    approved_at: Mapped[datetime | None]
 
 
 class RenderTag(Base):

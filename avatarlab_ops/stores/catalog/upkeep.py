@@ -157,7 +157,8 @@ def left_stages(before: datetime) -> sa.ColumnElement[bool]:
     """Which stage rows still say running though their render ended before that moment."""
     ended = sa.select(m.Render.id).where(m.Render.ended_at < before)
     return sa.and_(
-        m.StageRun.state.in_((StageState.RUNNING, StageState.WAITING)), m.StageRun.render_id.in_(ended)
+        m.StageRun.state.in_((StageState.RUNNING, StageState.WAITING, StageState.AWAITING)),
+        m.StageRun.render_id.in_(ended),
     )
 
 

@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from avatarlab_web.api import (
+    approvals,
     bulk,
     catalogue,
     consents,
@@ -40,7 +41,10 @@ def build() -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(StrictBodies)
-    asking, acting = (catalogue, previews, verifications), (uploads, consents, shares, opinions, bulk, hooks)
+    asking, acting = (
+        (catalogue, previews, verifications),
+        (uploads, approvals, consents, shares, opinions, bulk, hooks),
+    )
     for part in (renders, events, *asking, *acting):
         app.include_router(part.router)
 

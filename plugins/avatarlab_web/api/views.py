@@ -117,6 +117,8 @@ class Render(Summary):
     predicted_s: float | None = Field(description="Seconds of work that were expected when it was admitted.")
     predicted_gpu_s: float | None
     expected_end: datetime | None = Field(description="While it runs, when nothing else is in the way.")
+    awaits_approval: bool = Field(description="It is made; an operator approves or refuses it.")
+    approved_by: str | None
     warnings: list[str]
     measures: dict[str, Any] = Field(description="Figures of the published video, as in its manifest.")
 
@@ -167,6 +169,8 @@ def whole(root: str, listed: Listed, known: RenderStatus) -> Render:
         predicted_s=known.predicted_s,
         predicted_gpu_s=known.predicted_gpu_s,
         expected_end=known.expected_end,
+        awaits_approval=known.awaits_approval,
+        approved_by=known.approved_by,
         warnings=list(known.warnings),
         measures=known.measures,
     )

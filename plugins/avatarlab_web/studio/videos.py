@@ -99,18 +99,19 @@ def video(request: Request, who: Viewer, stores: Stores, render_id: str) -> Resp
         files=[file for file, names in NAMES.items() if set(names) & set(asked.files)],
         opinions=_opinions(stores, found), lineage=svg.drawn(traced) if traced else "",
         source=_source(stores, who, traced), links=_links(stores, render_id),
-        mine=asked.request.caller == who.name or who.may("operator"), **_seen(found),
+        mine=asked.request.caller == who.name or who.may("operator"),
+        operator=who.may("operator"), asked_for=found.awaits_approval, **_seen(found),
     )  # fmt: skip
 
 
 @router.get("/videos/{render_id}/live")
-def live(request: Request, _who: Viewer, stores: Stores, render_id: str) -> Response:
-    """The part of a video's page that moves while it is made."""
+def live(request: Request, _who: Viewer, stores: Stores, render_id: str, *, asked: bool = False) -> Response:
+    """The part of a video's page that moves while it is made; `asked`: the page asks for approval."""
     try:
         found = status.of(stores, render_id)
     except ReferenceRefused:
         return Response(status_code=404)
-    return show(request, "_progress.html", **_seen(found))
+    return show(request, "_progress.html", asked_for=asked, **_seen(found))
 
 
 def _seen(found: status.RenderStatus) -> Json:

@@ -69,7 +69,11 @@ def codes(error: type[AvatarlabError] = AvatarlabError) -> Iterator[str]:
 
 def step(stage: StageStatus, *, over: bool) -> dict[str, Any]:
     """One stage as a line of the page: its name, a sentence, and how far it is from 0 to 1."""
-    state = "stopped" if over and stage.state in ("pending", "running", "waiting") else stage.state
+    state = (
+        "stopped"
+        if over and stage.state in ("pending", "running", "waiting", "awaiting_approval")
+        else stage.state
+    )
     done = state in ("done", "cached", "not_needed")
     share = 1.0 if done else stage.done / stage.total if stage.total else 0.0
     said = text(f"stage.state.{state}")
@@ -86,7 +90,7 @@ def step(stage: StageStatus, *, over: bool) -> dict[str, Any]:
 
 def news(found: RenderStatus) -> str:
     """The one sentence that a screen reader is told when it changes."""
-    running = [stage for stage in found.stages if stage.state in ("running", "waiting")]
+    running = [stage for stage in found.stages if stage.state in ("running", "waiting", "awaiting_approval")]
     if found.state in ("accepted", "running") and not running:
         return text("progress.queued") if found.state == "accepted" else text("state.running")
     if found.state == "running":
