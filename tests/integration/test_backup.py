@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
+import bson
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
+from kit.eventually import eventually
 
 from avatarlab_ops import cli, pipeline
 from avatarlab_ops.backup import restore, take
+from avatarlab_ops.backup.folder import OBJECTS, Folder
 from avatarlab_ops.embedded import servers
 from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.lineage import query
@@ -78,6 +85,27 @@ def test_a_backup_taken_again_copies_only_what_is_new(old: Settings, folder: Pat
         objects(old).delete("inputs", key)
     take(old, folder)
     assert set((folder / "objects").glob("*/*")) == set(before), "what is gone from the store is gone here"
+
+
+def test_a_backup_that_was_killed_goes_on_when_taken_again(
+    old: Settings, folder: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "killed"
+    command = [sys.executable, "-m", "avatarlab_ops.cli", "backup", str(place)]
+    with subprocess.Popen(command, env=os.environ | {"AVATARLAB_HOME": str(old.home)}) as process:
+        eventually(lambda: list(place.glob("objects/*")))
+        process.kill()
+    (place / "objects" / "cut-short.draft").write_bytes(b"half an obj")
+    (place / "parts" / "records.pgdump.draft").write_bytes(b"half a dum")
+    take(old, place)
+    Folder(place).check(Folder(place).read())
+    assert not list(place.rglob("*.draft"))
+    assert names(place) == names(folder)
+
+
+def names(place: Path) -> set[str]:
+    """The objects that a backup holds."""
+    return {blob.name for blob in place.glob("objects/*/*")}
 
 
 def test_only_its_owner_may_read_a_backup(folder: Path) -> None:
@@ -146,6 +174,7 @@ def test_all_three_stores_are_lost_and_come_back(
 
     check_a_damaged_set_is_refused_by_name(new, folder, tmp_path)
     check_a_store_in_use_is_refused(new, folder)
+    restore_half(new, folder)
     assert "restored the records of" in avatarlab(home, "restore", folder)
 
     assert query.trace(new, video.video_uri) == told
@@ -184,3 +213,12 @@ def check_a_store_in_use_is_refused(new: Settings, folder: Path) -> None:
     with pytest.raises(InputError, match="MongoDB holds feedback 'mine'"):
         restore(new, folder)
     mine.delete_one({"_id": "mine"})
+
+
+def restore_half(new: Settings, folder: Path) -> None:
+    """What a restore that was killed leaves behind: some objects, some documents, no records."""
+    place = Folder(folder)
+    for entry in islice(place.entries(place.read().parts[OBJECTS]), 3):
+        objects(new).put_if_absent(entry.bucket, entry.key, place.blob(entry.sha256))
+    [kept] = bson.decode_all(place.file(place.read().parts["manifests.bson"]).read_bytes())
+    documents(new).save("manifests", kept["_id"], kept)
