@@ -76,12 +76,15 @@ def avatarlab(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def running(home: Path, **environment: str) -> Iterator[Site]:
-    """Start everything under `home` with these environment variables; stopped at the end."""
+def running(home: Path, workers: int | None = None, **environment: str) -> Iterator[Site]:
+    """Start everything under `home` with these environment variables; stopped at the end.
+
+    `workers`: how many Celery workers run the tasks; None: as at the last start, at first none.
+    """
     variables = {"AVATARLAB_HOME": str(home), "AVATARLAB_PORT": "0", **environment}
     try:
         with surrounded_by(variables):
-            state = control.up(home, print)
+            state = control.up(home, print, workers)
             settings = Settings.from_env()
         objects(settings).put_if_absent("inputs", "e2e/astronaut.png", ROOT / "demo" / "astronaut.png")
         with AirflowClient.from_home(home) as client:

@@ -1,0 +1,133 @@
+"""Two Celery workers share a bulk run, and one of them dies with everything it had begun."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import accumulate
+
+import pytest
+import sqlalchemy as sa
+from kit.bulk_orders import END_S, check_results, finished, order, published
+from kit.running_site import Site, request, running
+from test_kill import check_artifacts, wait
+
+from avatarlab_ops import engines
+from avatarlab_ops.cli.client import BULK_DAG
+from avatarlab_ops.embedded import control
+from avatarlab_ops.embedded.sessions import signal_session
+from avatarlab_ops.embedded.supervisor import read_state
+from avatarlab_ops.engines import device
+from avatarlab_ops.graph import GPU_STAGES
+from avatarlab_ops.stores.catalog import tables as m
+from avatarlab_ops.stores.catalog import transaction
+
+ITEMS = 60
+TASKS = 20  # that ask for the device at the same time
+WORKERS = ("worker-1", "worker-2")
+Spell = tuple[datetime, datetime, int]  # from, until, slots
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Two workers, and a pool that lets more tasks start than the device has slots: only the lease limits."""
+    home = tmp_path_factory.mktemp("fleet") / ".avatarlab"
+    many = {"AIRFLOW__CORE__PARALLELISM": "24", "AIRFLOW__CELERY__WORKER_CONCURRENCY": "12"}
+    with running(
+        home, len(WORKERS), AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT="30",
+        AVATARLAB_BULK_GPU_TASKS="8", **many,
+    ) as found:  # fmt: skip
+        pool = {"name": "gpu", "slots": TASKS, "include_deferred": False}
+        found.client._call("PATCH", "/api/v2/pools/gpu", json=pool)
+        yield found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_worker_dies_in_mid_stage_and_every_item_is_published_once(site: Site) -> None:
+    order(site, "shared", ITEMS)
+    wait(lambda: published(site, "shared") >= ITEMS // 6, END_S)
+    doomed = wait(lambda: at_work(site))
+    assert all(tasks_taken(site, name) for name in WORKERS), "one worker did it all"
+    signal_session(read_state(site.home)["sessions"][doomed], signal.SIGKILL)
+    assert published(site, "shared") < ITEMS, "the bulk run was over before the kill"
+    assert finished(site, "shared") == "success", site.client.tasks("shared", BULK_DAG)
+    check_results(site, "shared", ITEMS)
+    check_artifacts(site)
+    check_lease(site, wanted=3)
+    wait(lambda: read_state(site.home)["phase"] == "healthy")
+    assert read_state(site.home)["restarts"] == {doomed: 1}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_twenty_tasks_never_hold_more_than_the_device_has(site: Site) -> None:
+    script = "Number {} asks for the device, as all the others do."
+    runs = [site.submit(request(script=script.format(n), captions={"mode": "none"})) for n in range(TASKS)]
+    assert {site.finish(run) for run in runs} == {"success"}
+    check_lease(site, wanted=TASKS // 2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_throughput_of_one_worker_and_of_two(site: Site) -> None:
+    order(site, "by-two", ITEMS, first_seed=1000)
+    assert finished(site, "by-two") == "success"
+    control.down(site.home)
+    control.up(site.home, print, 1)
+    order(site, "by-one", ITEMS, first_seed=2000)
+    assert finished(site, "by-one") == "success"
+    cores = len(os.sched_getaffinity(0))
+    for name, workers in (("by-one", "one worker"), ("by-two", "two workers")):
+        print(f"{workers}, {cores} cores: {ITEMS} items in {seconds(site, name):.0f} s")
+
+
+def at_work(site: Site) -> str | None:
+    """A worker one of whose tasks holds the device now."""
+    sessions = {session: name for name, session in read_state(site.home)["sessions"].items()}
+    notes = device.holders(site.home / device.FOLDER).values()
+    found = [sessions.get(os.getsid(int(re.findall(r"pid (\d+)", note)[0]))) for note in notes]
+    return next((name for name in found if name in WORKERS), None)
+
+
+def tasks_taken(site: Site, worker: str) -> int:
+    """How many tasks a worker has begun, by its own log."""
+    return (site.home / "logs" / f"{worker}.log").read_text(errors="replace").count("Executing workload")
+
+
+def check_lease(site: Site, wanted: int) -> None:
+    """What the catalog tells of the past: `wanted` stages asked at once, and never more than fit worked."""
+    # From when to when each stage wanted or had the device, and when each artifact was kept, by a maker that
+    # still held the lease, after so many seconds of work.
+    spells = sa.select(m.StageRun.started_at, m.StageRun.ended_at)
+    asking = spells.where(m.StageRun.stage.in_(GPU_STAGES), m.StageRun.compute_s > 0)
+    made = sa.select(m.Artifact.created_at, m.Artifact.compute_s, m.EngineVersion.kind, m.EngineVersion.name)
+    working = made.join(m.EngineVersion, m.EngineVersion.id == m.Artifact.engine_version_id)
+    with transaction(site.settings.pg_dsn) as db:
+        asked = [(start, end, 1) for start, end in db.execute(asking) if end]
+        worked = [
+            (end - timedelta(seconds=compute_s), end, engines.info(kind, name).slots)
+            for end, compute_s, kind, name in db.execute(working)
+        ]
+    assert most(asked) >= wanted, "the device was never asked for by so many"
+    assert 0 < most(worked) <= device.places()
+
+
+def most(spells: list[Spell]) -> int:
+    """The most slots that were taken at one time."""
+    changes = [(start, slots) for start, _, slots in spells] + [(end, -slots) for _, end, slots in spells]
+    return max(accumulate(slots for _, slots in sorted(changes)))
+
+
+def seconds(site: Site, name: str) -> float:
+    """From a bulk run's first stage to the end of its last."""
+    spells = sa.select(sa.func.min(m.StageRun.started_at), sa.func.max(m.StageRun.ended_at))
+    mine = spells.join(m.BulkItem, m.BulkItem.render_id == m.StageRun.render_id)
+    with transaction(site.settings.pg_dsn) as db:
+        first, last = db.execute(mine.where(m.BulkItem.bulk_id == name)).one()
+    assert first
+    assert last
+    return float((last - first).total_seconds())
