@@ -6,8 +6,10 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import accumulate
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,8 +17,8 @@ from kit.bulk_orders import END_S, check_results, finished, order, published
 from kit.running_site import Site, request, running
 from test_kill import check_artifacts, wait
 
-from avatarlab_ops import engines
-from avatarlab_ops.cli.client import BULK_DAG
+from avatarlab_ops import engines, pipeline
+from avatarlab_ops.cli.client import BULK_DAG, AirflowClient
 from avatarlab_ops.embedded import control
 from avatarlab_ops.embedded.sessions import signal_session
 from avatarlab_ops.embedded.supervisor import read_state
@@ -26,6 +28,7 @@ from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 
 ITEMS = 60
+RATED = 20  # items that throughput is measured with
 TASKS = 20  # that ask for the device at the same time
 WORKERS = ("worker-1", "worker-2")
 Spell = tuple[datetime, datetime, int]  # from, until, slots
@@ -49,7 +52,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.mark.timeout(3600)
 def test_a_worker_dies_in_mid_stage_and_every_item_is_published_once(site: Site) -> None:
     order(site, "shared", ITEMS)
-    wait(lambda: published(site, "shared") >= ITEMS // 6, END_S)
+    wait(lambda: spoken(site) >= ITEMS // 6, END_S)
     doomed = wait(lambda: at_work(site))
     assert all(tasks_taken(site, name) for name in WORKERS), "one worker did it all"
     signal_session(read_state(site.home)["sessions"][doomed], signal.SIGKILL)
@@ -74,15 +77,50 @@ def test_twenty_tasks_never_hold_more_than_the_device_has(site: Site) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_throughput_of_one_worker_and_of_two(site: Site) -> None:
-    order(site, "by-two", ITEMS, first_seed=1000)
+    order(site, "by-two", RATED, first_seed=1000)
     assert finished(site, "by-two") == "success"
-    control.down(site.home)
-    control.up(site.home, print, 1)
-    order(site, "by-one", ITEMS, first_seed=2000)
+    site = started_anew(site, workers=1)
+    order(site, "by-one", RATED, first_seed=2000)
     assert finished(site, "by-one") == "success"
     cores = len(os.sched_getaffinity(0))
     for name, workers in (("by-one", "one worker"), ("by-two", "two workers")):
-        print(f"{workers}, {cores} cores: {ITEMS} items in {seconds(site, name):.0f} s")
+        print(f"{workers}, {cores} cores: {RATED} items in {seconds(site, name):.0f} s")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_equal_requests_have_equal_fingerprints_whoever_does_the_work(site: Site) -> None:
+    wish = request(script="Once is enough.", captions={"mode": "none"})
+    celery = started_anew(site, workers=1)
+    by_celery = fingerprints(celery, done(celery, wish, "celery"))
+    local = started_anew(site, workers=0)
+    by_airflow = fingerprints(local, done(local, wish, "scheduler"))
+    by_hand = fingerprints(local, pipeline.render(local.settings, wish).render_id)
+    assert by_celery == by_airflow == by_hand
+    assert {"speech", "face", "lipsync", "composite"} <= set(by_hand)
+
+
+def done(site: Site, wish: dict[str, Any], who: str) -> str:
+    """The render of a request that a site was asked for."""
+    run = site.submit(wish | {"labels": {"who": who}})
+    assert site.finish(run) == "success"
+    return site.status(run).render_id
+
+
+def fingerprints(site: Site, render_id: str) -> dict[str, str]:
+    """Of each stage of a render, whether it made its artifact or found it."""
+    rows = sa.select(m.StageRun.stage, m.StageRun.artifact).where(
+        m.StageRun.render_id == render_id, m.StageRun.artifact.is_not(None), m.StageRun.stage != "publish"
+    )
+    with transaction(site.settings.pg_dsn) as db:
+        return {stage: str(artifact) for stage, artifact in db.execute(rows)}
+
+
+def started_anew(site: Site, workers: int) -> Site:
+    """The same site with another number of workers, at an address of its own."""
+    control.down(site.home)
+    state = control.up(site.home, print, workers)
+    return replace(site, address=state.address, client=AirflowClient.from_home(site.home))
 
 
 def at_work(site: Site) -> str | None:
@@ -91,6 +129,13 @@ def at_work(site: Site) -> str | None:
     notes = device.holders(site.home / device.FOLDER).values()
     found = [sessions.get(os.getsid(int(re.findall(r"pid (\d+)", note)[0]))) for note in notes]
     return next((name for name in found if name in WORKERS), None)
+
+
+def spoken(site: Site) -> int:
+    """How many lip-syncs are done."""
+    done = sa.select(sa.func.count()).where(m.StageRun.stage == "lipsync", m.StageRun.state == "done")
+    with transaction(site.settings.pg_dsn) as db:
+        return db.scalar(done) or 0
 
 
 def tasks_taken(site: Site, worker: str) -> int:
