@@ -24,8 +24,8 @@ from starlette.testclient import TestClient
 
 from avatarlab_ops import graph, pipeline
 from avatarlab_ops.engines import device
-from avatarlab_ops.errors import FaceRefused
-from avatarlab_ops.renders import avatars
+from avatarlab_ops.errors import ApprovalAwaited, FaceRefused
+from avatarlab_ops.renders import approval, avatars
 from avatarlab_ops.request import split_reference
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import consents, tables, transaction
@@ -75,6 +75,29 @@ def failed(stores: Settings, portrait: str) -> str:
 def published(stores: Settings, portrait: str) -> str:
     asked = {"script": "Hi.", "avatar": {"uri": portrait}, "output": {"resolution": "360p", "fps": 24}}
     return pipeline.render(stores, asked, caller="anna").render_id
+
+
+def test_what_waits_for_approval_is_looked_at_and_an_operator_decides(
+    studio: TestClient, stores: Settings, portrait: str, roles: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATARLAB_APPROVAL", "all")
+    render_id = pipeline.submit(stores, {"script": "Look.", "avatar": {"uri": portrait}}, caller="anna")
+    *before, last = graph.STAGES
+    for stage in before:
+        pipeline.run_stage(stores, render_id, stage)
+    with pytest.raises(ApprovalAwaited):
+        pipeline.run_stage(stores, render_id, last)
+    address, made = f"/videos/{render_id}", f"/renders/{render_id}/unpublished"
+    assert "Waits for approval" in studio.get(address).text
+    assert "Approve and publish" not in studio.get(address).text
+    roles.add("operator")
+    assert "Approve and publish" in studio.get(address).text
+    assert studio.get(made, follow_redirects=False).status_code == 307
+    assert "data-over" in studio.get(f"{address}/live").text  # a page that was opened before is drawn anew
+    assert "data-over" not in studio.get(f"{address}/live?asked=true").text
+    approval.approve(stores, render_id, "anna")
+    assert "Approve and publish" not in studio.get(address).text
+    assert studio.get(made, follow_redirects=False).status_code == 404
 
 
 def test_a_video_stands_beside_what_it_was_made_from(studio: TestClient, published: str) -> None:
