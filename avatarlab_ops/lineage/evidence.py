@@ -24,6 +24,7 @@ from avatarlab_ops.lineage import drawing
 from avatarlab_ops.lineage.query import trace
 from avatarlab_ops.request import AI_LABEL
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust import seal, signing
 
@@ -44,7 +45,7 @@ def write(settings: Settings, video: str, target: Path) -> list[str]:
             f"the render {render['id']} is {render['state']}: only what was published has evidence"
         )
     manifest = objects(settings).read(*split_or_refuse(kept["uri"]))
-    contents = dict(_contents(document, manifest))
+    contents = dict(_contents(document, manifest)) | _approval(settings, render["id"])
     sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in contents.items())
     contents[SUMS] = sums.encode()
     if signer := signing.identity(settings.home):
@@ -53,6 +54,15 @@ def write(settings: Settings, video: str, target: Path) -> list[str]:
         for name, data in contents.items():
             pack.writestr(name, data)
     return list(contents)
+
+
+def _approval(settings: Settings, render_id: str) -> dict[str, bytes]:
+    """Who let the video be published, and when, where somebody had to."""
+    with transaction(settings.pg_dsn) as db:
+        render = records.find(db, render_id)
+    if render.approved_at is None:
+        return {}
+    return {"approval.json": _json({"by": render.approved_by, "at": render.approved_at})}
 
 
 def check(pack: Path) -> str:

@@ -18,6 +18,7 @@ from avatarlab_ops.bulk import planning, work
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.errors import ApprovalAwaited
 from avatarlab_ops.graph import GROUPS, STAGES
+from avatarlab_ops.lineage import evidence
 from avatarlab_ops.renders import approval, listing, status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import bulk, transaction
@@ -51,7 +52,7 @@ def waiting(stores: Settings, request: dict[str, Any]) -> str:
 
 
 def test_what_is_made_waits_until_an_operator_lets_it_be_published(
-    api: Server, stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+    api: Server, stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AVATARLAB_APPROVAL", "all")
     render_id = waiting(stores, asked(portrait, "Look at me."))
@@ -71,6 +72,7 @@ def test_what_is_made_waits_until_an_operator_lets_it_be_published(
     assert (told["approved_by"], told["awaits_approval"]) == ("anna", False)
     pipeline.run_stage(stores, render_id, "publish")
     assert api.client.get(f"/renders/{render_id}").json()["state"] == "published"
+    assert "approval.json" in evidence.write(stores, render_id, tmp_path / "evidence.zip")
     again = api.client.post(f"/renders/{render_id}/approve")
     assert (again.status_code, again.json()["code"]) == (409, "not_waiting")
     assert approval.made(stores, render_id) is None
