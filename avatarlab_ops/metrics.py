@@ -62,9 +62,11 @@ def _renders(db: Session) -> Iterator[Metric]:
     yield _gauge(
         "renders", "Renders by state", "state", {(state.value,): count for state, count in states.items()}
     )
-    oldest = db.scalar(sa.select(sa.func.min(m.Render.created_at)).where(m.Render.state.in_(OPEN)))
+    asked = (m.StageRun.render_id == m.Render.id, m.StageRun.state == StageState.AWAITING)
+    by_us = m.Render.state.in_(OPEN) & ~sa.exists().where(*asked)
+    oldest = db.scalar(sa.select(sa.func.min(m.Render.created_at)).where(by_us))
     yield _gauge(
-        "oldest_open_render_seconds", "Age of the oldest render that has not ended", "", _age(oldest)
+        "oldest_open_render_seconds", "Age of the oldest render that waits for no person", "", _age(oldest)
     )
     waiting = sa.select(sa.func.count()).select_from(m.BulkItem).join(m.BulkRun)
     left = waiting.where(m.BulkRun.ended_at.is_(None), m.BulkItem.state == ItemState.WAITING)

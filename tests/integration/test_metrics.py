@@ -46,6 +46,9 @@ def test_an_order_is_counted_while_it_waits_works_and_fails(stores: Settings, or
         records.begin_stage(db, ordered, "speech")
     assert told(stores)["stages_open", "speech", "running"] == 1
     with transaction(stores.pg_dsn) as db:
+        records.end_stage(db, ordered, "publish", "awaiting_approval")
+    assert told(stores)["oldest_open_render_seconds",] == 0, "it waits for a person"
+    with transaction(stores.pg_dsn) as db:
         records.end_stage(db, ordered, "speech", "done", compute_s=2.5)
     pipeline.fail(stores, ordered, "a reason", stage="speech")
     after = told(stores)
