@@ -7,7 +7,7 @@ import math
 from pydantic import BaseModel, ConfigDict
 
 from avatarlab_ops import environment
-from avatarlab_ops.request import AiLabel, Background, Engines, Motion, Output
+from avatarlab_ops.request import AiLabel, Background, Motion, Output
 
 ASPECTS = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:5": (4, 5)}
 PERSON_READ = 1.25
@@ -67,6 +67,14 @@ class Spoken(_Part):
     sounds: tuple[tuple[int, str], ...] = ()
     rate: float = 1.0
     language: str = ""
+
+
+class Engines(_Part):
+    """Name of the engine of each kind that a request may name."""
+
+    speech: str
+    lipsync: str
+    matting: str
 
 
 class Picture(_Part):

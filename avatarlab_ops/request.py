@@ -271,7 +271,13 @@ class Output(Part):
 class Engines(Part):
     """Which implementation does which stage; `avatarlab doctor` lists them."""
 
-    speech: Name = Field(default="hibari", title="Speech engine", description="Text to speech.")
+    speech: Name | None = Field(
+        default=None,
+        title="Speech engine",
+        description="Text to speech; left out: the first installed one that has the language and voice, for "
+        "American English hibari.",
+        examples=[None],
+    )
     lipsync: Name = Field(
         default="viseme_warp", title="Lip-sync engine", description="Speech to mouth movement."
     )
@@ -302,7 +308,7 @@ class AvatarRequest(Part):
     language: str | None = Field(
         default=None,
         pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$",
-        description="Language of the script, as a BCP 47 tag; left out: the speech engine's first.",
+        description="Language of the script, as a BCP 47 tag; left out: the voice's, or the engine's first.",
         examples=["en-US"],
     )
     voice: Name | None = Field(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from avatarlab_ops import pipeline
-from avatarlab_ops.bulk import template
+from avatarlab_ops.bulk import template, translations
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.rows import KEY, Problem, Row, check_size, read
 from avatarlab_ops.errors import BudgetExceeded, InputError, ReferenceRefused, RequestInvalid, TransientError
@@ -261,10 +261,22 @@ class _Planner:
                 if isinstance(row, Problem):
                     self.problems.add(str(row))
                     continue
-                try:
-                    yield _draft(row, form)
-                except InputError as error:
-                    self.problems.add(f"line {row.line}: {error}")
+                yield from self._translated(row, form)
+
+    def _translated(self, row: Row, form: Json | None) -> Iterator[Draft]:
+        """The row's request, or that of each of its languages."""
+        where = f"line {row.line}"
+        try:
+            said = translations.items(row.values, template=form is not None)
+        except InputError as error:
+            self.problems.add(f"{where}: {error}")
+            return
+        for language, values in said:
+            of = f"{where}, {language}" if language else where
+            try:
+                yield _draft(of, row.line, values, form, language)
+            except InputError as error:
+                self.problems.add(f"{of}: {error}")
 
     def _chosen(self) -> Iterator[Draft]:
         from avatarlab_ops.bulk.selection import choose
@@ -361,9 +373,8 @@ def _named(draft: Draft, bulk_id: str) -> AvatarRequest:
     return draft.request.model_copy(update={"idempotency_key": f"bulk:{bulk_id}:{draft.key}"})
 
 
-def _draft(row: Row, form: Json | None) -> Draft:
-    """A row as a request. Raises InputError for whatever the contract refuses."""
-    values: Mapping[str, Any] = row.values
+def _draft(where: str, line: int, values: Json, form: Json | None, language: str) -> Draft:
+    """What a row says in one language as a request. Raises InputError for whatever the contract refuses."""
     needed = template.names(form) if form else frozenset()
     given = {name: value for name, value in values.items() if name != KEY or KEY in needed}
     if form is None:
@@ -371,8 +382,11 @@ def _draft(row: Row, form: Json | None) -> Draft:
     else:
         template.check(needed, given)
         request, variables = AvatarRequest.parse(template.fill(form, given)), given
-    key = str(values.get(KEY) or request.idempotency_key or f"line-{row.line}")
-    return Draft(f"line {row.line}", row.line, key, request, variables)
+    tail = f".{language}" * bool(language)
+    key = str(values.get(KEY) or request.idempotency_key or f"line-{line}") + tail
+    if request.idempotency_key and language:
+        request = request.model_copy(update={"idempotency_key": request.idempotency_key + tail})
+    return Draft(where, line, key, request, variables)
 
 
 def _head(settings: Settings, field_name: str, uri: str) -> Any:

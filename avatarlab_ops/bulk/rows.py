@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any, BinaryIO
 
 from avatarlab_ops import strict_json
+from avatarlab_ops.bulk import translations
 from avatarlab_ops.bulk.template import check
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.forms import form_schema
@@ -182,11 +183,16 @@ def _columns(
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RequestInvalid(f"line 1: more than one column {', '.join(map(repr, twice))}")
     _check_complete(names, known, variables)
-    return [(name, _verbatim if variables is not None else _converter(known.get(name, {}))) for name in names]
+    kinds = [known.get(translations.split(name)[0], {}) for name in names]
+    return [
+        (name, _verbatim if variables is not None else _converter(kind))
+        for name, kind in zip(names, kinds, strict=True)
+    ]
 
 
 def _check_complete(names: list[str], known: Json, variables: Collection[str] | None) -> None:
     """Raise RequestInvalid for a column that every row needs, or that a template has no place for."""
+    names = translations.names(names)
     if variables is None:
         lacking = [name for name, schema in known.items() if "default" not in schema and name not in names]
         if lacking:
@@ -199,7 +205,8 @@ def _check_complete(names: list[str], known: Json, variables: Collection[str] | 
 
 
 def _is_field(name: str, known: Json) -> bool:
-    return name == KEY or name in known or name.startswith("labels.")
+    field, _ = translations.split(name)
+    return name == KEY or field in known or field.startswith("labels.")
 
 
 def _verbatim(text: str) -> str:

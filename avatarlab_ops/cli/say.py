@@ -16,17 +16,21 @@ MAX_BYTES = 1024**2
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
     help="A file with the script, - for standard input.",
 )  # fmt: skip
-@click.option("--engine", default="hibari", show_default=True, help="Speech engine that would speak it.")
+@click.option("--engine", help="Speech engine that would speak it; left out: the language's.")
 @click.option("--language", help="Language of the script; left out: the engine's first.")
 @click.option(
     "--format", "script_format", type=click.Choice(["plain", "ssml"]), default="plain", show_default=True,
     help="How the script is written.",
 )  # fmt: skip
-def say(source: Path, engine: str, language: str | None, script_format: str) -> None:
+def say(source: Path, engine: str | None, language: str | None, script_format: str) -> None:
     """Print a script as it will be read aloud, one sentence a line; what cannot be said is named."""
+    from avatarlab_ops.engines.choice import speech_engine
     from avatarlab_ops.script import sentences
 
-    script = sentences(_text(source), engine=engine, language=language, script_format=script_format)
+    speech = speech_engine(engine, language)
+    script = sentences(
+        _text(source), engine=speech.name, language=speech.language(language), script_format=script_format
+    )
     for sentence in script.sentences:
         words = sentence.spoken.split()
         for index, sounds in sentence.sounds:

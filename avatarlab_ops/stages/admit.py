@@ -9,6 +9,7 @@ from typing import Any
 
 from avatarlab_ops import engines, model_files
 from avatarlab_ops.engines import weights
+from avatarlab_ops.engines.choice import speech_engine
 from avatarlab_ops.engines.info import SAMPLED_VOICE, EngineInfo
 from avatarlab_ops.errors import (
     EngineUnavailable,
@@ -18,7 +19,7 @@ from avatarlab_ops.errors import (
     RequestInvalid,
 )
 from avatarlab_ops.media.sniff import Kind
-from avatarlab_ops.plan import Look, Marks, Plan, Source, Spoken, footage_spec, picture
+from avatarlab_ops.plan import Engines, Look, Marks, Plan, Source, Spoken, footage_spec, picture
 from avatarlab_ops.request import MIN_PART_S, Avatar, AvatarRequest
 from avatarlab_ops.script import Script, sentences
 from avatarlab_ops.settings import Settings
@@ -58,13 +59,13 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
     """
     seen = seen or Seen()
     signing.identity(settings.home)  # what could not be signed is not begun
-    language, voice = _check_engines(settings, request)
-    _check_cloning(request)
-    script = _script(request, language)
+    chosen, language, voice = _check_engines(settings, request)
+    _check_cloning(request, chosen.speech)
+    script = _script(request, chosen.speech, language)
     with workspace(settings, "admit") as folder:
         avatar = _resolve(settings, request.avatar.uri, folder / "avatar", seen)
         sample = _voice_sample(settings, request, folder, seen)
-        used = consent.likeness(avatar), consent.voice(request.engines.speech, voice, sample)
+        used = consent.likeness(avatar), consent.voice(chosen.speech, voice, sample)
         _require_consent(settings, used, language, request.labels, seen)
         _check_part(request, avatar)
         seen_face = _look_at_face(settings, request.avatar, avatar, folder / "avatar", seen)
@@ -82,7 +83,7 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
         picture=shape,
         footage=footage_spec(shape, avatar, seen_face, end_s=request.avatar.end_s),
         captions=request.captions,
-        engines=request.engines,
+        engines=chosen,
         motion=request.motion,
         seed=request.seed,
         warnings=(*script.warnings, *_notes(avatar, backdrop, sample), *seen_face.notes),
@@ -119,44 +120,36 @@ def _require_consent(
         seen.consents.add(asked)
 
 
-def _check_engines(settings: Settings, request: AvatarRequest) -> tuple[str, str]:
-    """Language and voice, the speech engine's first where none is named.
+def _check_engines(settings: Settings, request: AvatarRequest) -> tuple[Engines, str, str]:
+    """Engines, language and voice, the speech engine's first where none is named.
 
     Raises EngineUnavailable for what does not exist, cannot speak so, or lacks weights.
     """
-    speech = engines.info("speech", request.engines.speech)
-    chosen: list[EngineInfo] = [speech, engines.info("lipsync", request.engines.lipsync)]
-    matting = engines.info("matting", request.engines.matting)
+    asked = request.engines
+    speech = speech_engine(asked.speech, request.language, request.voice)
+    needed: list[EngineInfo] = [speech, engines.info("lipsync", asked.lipsync)]
+    matting = engines.info("matting", asked.matting)
     if request.background.kind != "original":
-        chosen.append(matting)
-    language = speech.language(request.language, request.voice)
-    if language is None:
-        able = [name for name in engines.names("speech") if _speaks(name, request.language)]
-        raise EngineUnavailable(
-            f"language: {speech.name} speaks {', '.join(speech.languages)}, not {request.language!r}; "
-            f"engines that do: {', '.join(able) or 'none installed'}"
-        )
+        needed.append(matting)
+    language = speech.language(request.language, request.voice) or speech.languages[0]
     voices = speech.voices_of(language)
     voice = request.voice or voices[0]
     if voice not in voices:
         raise EngineUnavailable(
             f"voice: {speech.name} has no voice {voice!r} for {language}; choose one of: {', '.join(voices)}"
         )
-    _check_weights(settings, chosen)
-    return language, SAMPLED_VOICE if request.voice_sample.uri else voice
+    _check_weights(settings, needed)
+    chosen = Engines(speech=speech.name, lipsync=asked.lipsync, matting=asked.matting)
+    return chosen, language, SAMPLED_VOICE if request.voice_sample.uri else voice
 
 
-def _check_cloning(request: AvatarRequest) -> None:
+def _check_cloning(request: AvatarRequest, speech: str) -> None:
     able = [name for name in engines.names("speech") if engines.info("speech", name).clones]
-    if request.voice_sample.uri is not None and request.engines.speech not in able:
+    if request.voice_sample.uri is not None and speech not in able:
         raise EngineUnavailable(
-            f"voice_sample: {request.engines.speech} cannot clone a voice; engines that can: "
+            f"voice_sample: {speech} cannot clone a voice; engines that can: "
             f"{', '.join(able) or 'none installed'}. Choose one as engines.speech, or leave the sample out"
         )
-
-
-def _speaks(name: str, language: str | None) -> bool:
-    return engines.info("speech", name).language(language) is not None
 
 
 def _check_weights(settings: Settings, chosen: list[EngineInfo]) -> None:
@@ -173,11 +166,11 @@ def _check_weights(settings: Settings, chosen: list[EngineInfo]) -> None:
         raise EngineUnavailable("; ".join(lacking))
 
 
-def _script(request: AvatarRequest, language: str) -> Script:
+def _script(request: AvatarRequest, engine: str, language: str) -> Script:
     script = request.script
     spoken = sentences(
         script if isinstance(script, str) else [(line.text, line.pause_s) for line in script],
-        engine=request.engines.speech,
+        engine=engine,
         language=language,
         script_format=request.script_format,
     )

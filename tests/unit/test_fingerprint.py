@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from avatarlab_ops import graph
 from avatarlab_ops.canonical import canonical_json, digest
-from avatarlab_ops.plan import Look, Plan, Source, Spoken, footage_spec, picture
+from avatarlab_ops.plan import Engines, Look, Plan, Source, Spoken, footage_spec, picture
 from avatarlab_ops.recipe import Recipe
 from avatarlab_ops.request import AvatarRequest
 
@@ -85,7 +85,7 @@ def _plan(**change: Any) -> Plan:
         picture=shape,
         footage=footage_spec(shape, avatar, Look(face_px=300.0, from_s=asked.avatar.start_s or 0.0)),
         captions=asked.captions,
-        engines=asked.engines,
+        engines=Engines(speech="hibari", lipsync=asked.engines.lipsync, matting=asked.engines.matting),
         motion=asked.motion,
         seed=asked.seed,
     )

@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import FormData, UploadFile
 
+from avatarlab_ops.engines.choice import DEFAULT
 from avatarlab_ops.errors import InputError, ReferenceRefused
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.renders import avatars, intake, listing
@@ -49,10 +50,18 @@ def _earlier(settings: Settings, render_id: str) -> Json | None:
     if not render_id:
         return None
     try:
-        body = listing.one(settings, render_id).request.body
+        found = listing.one(settings, render_id)
     except ReferenceRefused:
         return None
+    body, plan = found.request.body, found.render.plan or {}
+    spoke = plan.get("engines", body["engines"])["speech"] or DEFAULT
+    body |= {"engines": body["engines"] | {"speech": spoke}, "voice": body["voice"] or _built_in(plan)}
     return {name: value for name, value in body.items() if name != "idempotency_key"}
+
+
+def _built_in(plan: Json) -> str | None:
+    """The engine's own voice that spoke, if no sample did."""
+    return None if plan.get("voice_sample") else plan.get("voice")
 
 
 @router.post("/avatars")

@@ -93,8 +93,10 @@ def video(request: Request, who: Viewer, stores: Stores, render_id: str) -> Resp
         return show(request, "nothing.html", here="videos", reason=str(error), status_code=404)
     asked = listing.one(stores, render_id)
     traced = query.trace(stores, render_id) if found.state == "published" else None
+    body, plan = asked.request.body, asked.render.plan or {}
     return show(
-        request, "video.html", here="videos", author=who.may("author"), asked=asked.request.body,
+        request, "video.html", here="videos", voice=body["voice"] or plan.get("voice", ""),
+        author=who.may("author"), asked=asked.request.body,
         caller=asked.request.caller, title=title(asked.request.body), script=spoken(asked.request.body),
         files=[file for file, names in NAMES.items() if set(names) & set(asked.files)],
         opinions=_opinions(stores, found), lineage=svg.drawn(traced) if traced else "",

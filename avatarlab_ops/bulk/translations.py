@@ -1,0 +1,51 @@
+"""One row in many languages: a column `script:es` holds the script in Spanish, `voice:es` its voice.
+
+Such a row is one item for each language whose script it has. The variables of a template are told apart
+alike, `title:es`; there `{{language}}` stands for the language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from avatarlab_ops.errors import RequestInvalid
+
+Json = dict[str, Any]
+LANGUAGE, SCRIPT = "language", "script"
+
+
+def split(column: str) -> tuple[str, str]:
+    """(field or variable, language) of a column; "" where it says none."""
+    name, _, language = column.partition(":")
+    return name, language
+
+
+def names(columns: Iterable[str]) -> list[str]:
+    """The fields or variables that each item gets from these columns."""
+    told = [split(column) for column in columns]
+    also = [LANGUAGE] * any(language for _, language in told)
+    return list(dict.fromkeys([name for name, _ in told] + also))
+
+
+def items(values: Json, *, template: bool) -> list[tuple[str, Json]]:
+    """(language, values) of each item of a row, in the order of its columns; "" for a row without languages.
+
+    Raises RequestInvalid where the language or the script is also given for all, or no script is.
+    """
+    told = {column: split(column) for column in values}
+    if not any(language for _, language in told.values()):
+        return [("", values)]
+    if twice := {LANGUAGE, SCRIPT} & values.keys():
+        raise RequestInvalid(f"{', '.join(sorted(twice))}: columns such as script:es say it; leave it out")
+    languages = [language for name, language in told.values() if language and (template or name == SCRIPT)]
+    if not languages:
+        raise RequestInvalid("no script in any language; fill a column such as script:es")
+    return [(language, _in(language, values, told)) for language in dict.fromkeys(languages)]
+
+
+def _in(language: str, values: Json, told: Mapping[str, tuple[str, str]]) -> Json:
+    """What is said for all, and over it what is said for the language."""
+    common = {name: values[column] for column, (name, of) in told.items() if not of}
+    own = {name: values[column] for column, (name, of) in told.items() if of == language}
+    return common | own | {LANGUAGE: language}

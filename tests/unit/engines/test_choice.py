@@ -1,0 +1,71 @@
+"""Which engine speaks a request that names none."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from avatarlab_ops import engines
+from avatarlab_ops.engines.choice import ADDED_LANGUAGES, ADDITION, DEFAULT, speech_engine
+from avatarlab_ops.engines.info import EngineInfo, SpeechInfo, Voice
+from avatarlab_ops.errors import EngineUnavailable
+
+SPANISH = SpeechInfo(
+    name=ADDITION, factory="none:none", version="1", languages=("en-GB", "es"), scripts=("Latin",),
+    voices=(Voice("emma", "", "", ("en-GB",)), Voice("dora", "", "", ("es",))),
+)  # fmt: skip
+
+
+@pytest.fixture
+def without(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, ())
+
+
+@pytest.fixture
+def added(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, (SPANISH,))
+
+
+def install(monkeypatch: pytest.MonkeyPatch, more: tuple[EngineInfo, ...]) -> None:
+    """Our own engines and these, whatever else this machine has."""
+    ours = {key: info for key, info in engines.known().engines.items() if key[1] != ADDITION}
+    there = dataclasses.replace(engines.known(), engines=ours | {(one.kind, one.name): one for one in more})
+    monkeypatch.setattr(engines, "known", lambda: there)
+
+
+@pytest.mark.usefixtures("added")
+@pytest.mark.parametrize(
+    ("language", "voice", "engine"),
+    [
+        (None, None, DEFAULT), ("en-US", None, DEFAULT), ("en", None, DEFAULT), ("en-GB", None, ADDITION),
+        ("es", None, ADDITION), ("es-MX", None, ADDITION), (None, "dora", ADDITION),
+        ("en-US", "drawn", "small_e"),
+        ("en-US", "nobody", DEFAULT),
+    ],
+)  # fmt: skip
+def test_the_language_and_the_voice_choose(language: str | None, voice: str | None, engine: str) -> None:
+    assert speech_engine(None, language, voice).name == engine
+
+
+@pytest.mark.usefixtures("added")
+def test_the_engine_that_is_named_speaks() -> None:
+    assert speech_engine(ADDITION, None).name == ADDITION
+    with pytest.raises(EngineUnavailable, match=r"hibari speaks en-US, not 'es'; engines that do: kokoro$"):
+        speech_engine("hibari", "es")
+
+
+@pytest.mark.usefixtures("without")
+def test_what_is_not_installed_is_told_how_to_get() -> None:
+    with pytest.raises(
+        EngineUnavailable, match=r"no installed engine speaks 'es'.*run `make voices`, which adds"
+    ):
+        speech_engine(None, "es")
+    with pytest.raises(EngineUnavailable, match="make voices"):
+        speech_engine("hibari", "fr")
+
+
+@pytest.mark.skipif(ADDITION not in engines.names("speech"), reason="`make voices` was not run")
+def test_the_languages_told_are_those_that_it_adds() -> None:
+    there = set(engines.info("speech", ADDITION).languages)
+    assert there == {"en-US", *ADDED_LANGUAGES}

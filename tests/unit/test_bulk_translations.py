@@ -1,0 +1,62 @@
+"""One row in many languages: what each of its items says."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from avatarlab_ops.bulk import rows, translations
+from avatarlab_ops.bulk.rows import Row
+from avatarlab_ops.errors import RequestInvalid
+
+
+def read(text: str, variables: set[str] | None = None) -> list[list[tuple[str, dict[str, Any]]]]:
+    found = rows.read(io.BytesIO(text.encode()), "x.csv", variables=variables)
+    return [
+        translations.items(row.values, template=variables is not None)
+        for row in found
+        if isinstance(row, Row)
+    ]
+
+
+def test_a_column_a_language_makes_an_item_a_language() -> None:
+    (items,) = read(
+        "avatar.uri,seed,script:es,voice:es,script:fr\ns3://inputs/a.png,7,Hola.,ef_dora,Salut.\n"
+    )
+    shared = {"avatar.uri": "s3://inputs/a.png", "seed": 7}
+    assert items == [
+        ("es", shared | {"script": "Hola.", "voice": "ef_dora", "language": "es"}),
+        ("fr", shared | {"script": "Salut.", "language": "fr"}),
+    ]
+
+
+def test_a_language_without_a_script_is_not_made() -> None:
+    first, second = read("avatar.uri,script:es,script:fr\nx,Hola.,\nx,,Salut.\n")
+    assert [[language for language, _ in items] for items in (first, second)] == [["es"], ["fr"]]
+
+
+def test_a_template_says_where_the_language_goes() -> None:
+    (items,) = read("name,title:es,title:it\nAnn,Hola,Ciao\n", {"name", "title", "language"})
+    assert items == [
+        ("es", {"name": "Ann", "title": "Hola", "language": "es"}),
+        ("it", {"name": "Ann", "title": "Ciao", "language": "it"}),
+    ]
+    with pytest.raises(RequestInvalid, match="line 1: variable 'language' has no place"):
+        read("title:es\nHola\n", {"title"})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("script:es,avatar.uri,language\nHola.,x,es\n", "language: .* leave it out"),
+        ("script:es,avatar.uri,script\nHola.,x,Hello.\n", "script: .* leave it out"),
+        ("script:es,voice:es,avatar.uri\n,x,x\n", "no script in any language"),
+        ("speech:es,script,avatar.uri\nx,x,x\n", "no such column: 'speech:es'"),
+        ("voice:es,avatar.uri\nx,x\n", "no column 'script'"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(text: str, said: str) -> None:
+    with pytest.raises(RequestInvalid, match=said):
+        read(text)
