@@ -15,6 +15,7 @@ SECTIONS = {
     "avatar": "Avatar",
     "voice": "Voice",
     "voice_sample": "Voice",
+    "lexicon": "Voice",
     "background": "Background",
     "output": "Video",
     "captions": "Video",

@@ -39,7 +39,7 @@ class Source(_Part):
     uri: str
     sha256: str
     bytes: int
-    kind: str  # image | video | audio
+    kind: str  # image | video | audio | text
     width: int  # pixels, 0 for sound
     height: int
     fps: float | None = None
@@ -102,7 +102,7 @@ class FootageSpec(_Part):
         return self.start_s, self.end_s
 
 
-ROLES = ("avatar", "backdrop", "voice_sample")  # fields of Plan that are input objects
+ROLES = ("avatar", "backdrop", "voice_sample", "lexicon")  # fields of Plan that are input objects
 
 
 class Plan(_Part):
@@ -113,6 +113,7 @@ class Plan(_Part):
     voice: str
     voice_sample: Source | None = None
     voice_transcript: str | None = None  # what is said in the sample
+    lexicon: Source | None = None  # `script` follows it already
     avatar: Source
     backdrop: Source | None
     background: Background

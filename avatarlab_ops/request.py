@@ -194,6 +194,17 @@ class VoiceSample(Part):
         return self
 
 
+class Lexicon(Part):
+    """How some words are said."""
+
+    uri: Reference | None = Field(
+        default=None,
+        title="Lexicon",
+        description="Words and how they are said: CSV with the columns word, ipa or say, language "
+        "(docs/voices.md), as an object in the inputs bucket.",
+    )
+
+
 BackgroundKind = Literal["original", "colour", "image", "video", "blur", "transparent"]
 
 
@@ -317,6 +328,7 @@ class AvatarRequest(Part):
         examples=[None],
     )
     voice_sample: VoiceSample = Field(default=VoiceSample(), description="A voice to clone.")
+    lexicon: Lexicon = Field(default=Lexicon(), description="How some words are said.")
     background: Background = Field(default=Background(), description="What is behind the person.")
     output: Output = Field(default=Output(), description="The shape of the video.")
     captions: Literal["none", "sidecar", "burned"] = Field(

@@ -19,6 +19,7 @@ from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.engines.speech import ipa
 from avatarlab_ops.errors import ScriptRefused
 from avatarlab_ops.reading import markup, read, ssml
+from avatarlab_ops.reading.lexicon import Entry, Lexicon
 from avatarlab_ops.reading.marked import Piece, Run
 from avatarlab_ops.request import MAX_SCRIPT_CHARACTERS
 
@@ -89,25 +90,29 @@ def sentences(
     engine: str = "hibari",
     language: str | None = None,
     script_format: str = "plain",
+    lexicon: Sequence[Entry] = (),
 ) -> Script:
     """Split a script into sentences for one speech engine, each with how it is read aloud in `language`.
 
     `script` is a text, or parts (text, seconds of silence after it; None: the default); `language` a BCP 47
-    tag, None: the engine's first; `script_format` plain or ssml. Emoji, markup and signs that cannot be said
-    are dropped with a warning. Raises ScriptRefused for text that is empty, too long, holds control
-    characters, is malformed, or is written in a script that the engine does not speak; EngineUnavailable for
-    an unknown engine.
+    tag, None: the engine's first; `script_format` plain or ssml; `lexicon` says how some words are said.
+    Emoji, markup and signs that cannot be said are dropped with a warning. Raises ScriptRefused for text that
+    is empty, too long, holds control characters, is malformed, or is written in a script that the engine does
+    not speak; RequestInvalid for sounds of the lexicon that no voice knows; EngineUnavailable for an unknown
+    engine.
     """
     parts = [(script, None)] if isinstance(script, str) else list(script)
     _check_size(parts)
     language = language or engines.info("speech", engine).languages[0]
     warnings: list[str] = []
     spoken: list[Sentence] = []
+    voice = ssml.Abilities(engines.info("speech", engine).marks, ipa.symbols)
+    words = Lexicon(lexicon, language, voice)
     for text, pause_s in parts:
         found = [
             sentence
-            for run in _runs(text, script_format, engine, language, warnings)
-            for sentence in _run(run, engine, language, warnings)
+            for run in _runs(text, script_format, voice, language, warnings)
+            for sentence in _run(_with(words, run), engine, language, warnings)
         ]
         if found and pause_s is not None:
             found[-1] = replace(found[-1], pause_s=pause_s)
@@ -116,15 +121,21 @@ def sentences(
         spoken += found
     if not spoken:
         raise ScriptRefused("the script has no words to speak; give at least one word or number")
-    return Script(tuple(spoken), tuple(dict.fromkeys(warnings)))
+    return Script(tuple(spoken), tuple(dict.fromkeys(warnings + words.notes())))
 
 
-def _runs(text: str, script_format: str, engine: str, language: str, warnings: list[str]) -> list[Run]:
+def _runs(
+    text: str, script_format: str, voice: ssml.Abilities, language: str, warnings: list[str]
+) -> list[Run]:
     """The text of one part, and what its marks ask of the voice."""
     if script_format == "ssml":
-        voice = ssml.Abilities(engines.info("speech", engine).marks, ipa.symbols)
         return ssml.parse(text, language, voice, warnings)
     return [Run((Piece(markup.plain(_clean(text, warnings), warnings)),))]
+
+
+def _with(words: Lexicon, run: Run) -> Run:
+    """The run with what the lexicon knows, unless it is in another language than the script."""
+    return run if run.language else replace(run, pieces=words.marked(run.pieces))
 
 
 def _run(run: Run, engine: str, language: str, warnings: list[str]) -> Iterator[Sentence]:

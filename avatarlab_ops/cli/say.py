@@ -22,14 +22,25 @@ MAX_BYTES = 1024**2
     "--format", "script_format", type=click.Choice(["plain", "ssml"]), default="plain", show_default=True,
     help="How the script is written.",
 )  # fmt: skip
-def say(source: Path, engine: str | None, language: str | None, script_format: str) -> None:
+@click.option(
+    "--lexicon", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV with the columns word, ipa or say, language: how some words are said.",
+)  # fmt: skip
+def say(
+    source: Path, engine: str | None, language: str | None, script_format: str, lexicon: Path | None
+) -> None:
     """Print a script as it will be read aloud, one sentence a line; what cannot be said is named."""
     from avatarlab_ops.engines.choice import speech_engine
+    from avatarlab_ops.reading.lexicon import parse
     from avatarlab_ops.script import sentences
 
     speech = speech_engine(engine, language)
     script = sentences(
-        _text(source), engine=speech.name, language=speech.language(language), script_format=script_format
+        _text(source),
+        engine=speech.name,
+        language=speech.language(language),
+        script_format=script_format,
+        lexicon=parse(lexicon.read_bytes()) if lexicon else (),
     )
     for sentence in script.sentences:
         words = sentence.spoken.split()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from avatarlab_ops.errors import (
 )
 from avatarlab_ops.media.sniff import Kind
 from avatarlab_ops.plan import Engines, Look, Marks, Plan, Source, Spoken, footage_spec, picture
+from avatarlab_ops.reading.lexicon import MAX_BYTES as MAX_LEXICON_BYTES
+from avatarlab_ops.reading.lexicon import Entry, parse
 from avatarlab_ops.request import MIN_PART_S, Avatar, AvatarRequest
 from avatarlab_ops.script import Script, sentences
 from avatarlab_ops.settings import Settings
@@ -44,6 +47,7 @@ class Seen:
     looking: bool = True
     stored: dict[str, Stored] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
+    lexicons: dict[str, tuple[Source, tuple[Entry, ...]]] = field(default_factory=dict)
     looks: dict[str, Look] = field(default_factory=dict)
     consents: set[str] = field(default_factory=set)
 
@@ -61,7 +65,8 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
     signing.identity(settings.home)  # what could not be signed is not begun
     chosen, language, voice = _check_engines(settings, request)
     _check_cloning(request, chosen.speech)
-    script = _script(request, chosen.speech, language)
+    lexicon, entries = _lexicon(settings, request.lexicon.uri, seen)
+    script = _script(request, chosen.speech, language, entries)
     with workspace(settings, "admit") as folder:
         avatar = _resolve(settings, request.avatar.uri, folder / "avatar", seen)
         sample = _voice_sample(settings, request, folder, seen)
@@ -77,6 +82,7 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
         voice=voice,
         voice_sample=sample,
         voice_transcript=request.voice_sample.transcript,
+        lexicon=lexicon,
         avatar=avatar,
         backdrop=backdrop,
         background=request.background,
@@ -166,13 +172,29 @@ def _check_weights(settings: Settings, chosen: list[EngineInfo]) -> None:
         raise EngineUnavailable("; ".join(lacking))
 
 
-def _script(request: AvatarRequest, engine: str, language: str) -> Script:
+def _lexicon(settings: Settings, uri: str | None, seen: Seen) -> tuple[Source | None, tuple[Entry, ...]]:
+    """The object and what it says. Raises ReferenceRefused, or RequestInvalid with its wrong lines."""
+    if uri is None:
+        return None, ()
+    if uri not in seen.lexicons:
+        found = _find(settings, uri, seen)
+        if found.bytes > MAX_LEXICON_BYTES:
+            raise RequestInvalid(f"lexicon: {found.bytes:,} bytes, at most {MAX_LEXICON_BYTES:,} are allowed")
+        raw = objects(settings).read(found.bucket, found.key)
+        digest = hashlib.sha256(raw).hexdigest()
+        source = Source(uri=uri, sha256=digest, bytes=len(raw), kind="text", width=0, height=0)
+        seen.lexicons[uri] = source, parse(raw)
+    return seen.lexicons[uri]
+
+
+def _script(request: AvatarRequest, engine: str, language: str, entries: tuple[Entry, ...]) -> Script:
     script = request.script
     spoken = sentences(
         script if isinstance(script, str) else [(line.text, line.pause_s) for line in script],
         engine=engine,
         language=language,
         script_format=request.script_format,
+        lexicon=entries,
     )
     if request.captions == "burned":
         _check_letters(" ".join(one.text for one in spoken.sentences))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -21,7 +22,8 @@ from PIL import Image
 from avatarlab_ops import graph, pipeline
 from avatarlab_ops.engines import device
 from avatarlab_ops.engines.locks import holder
-from avatarlab_ops.errors import EngineUnavailable, RenderCancelled
+from avatarlab_ops.errors import EngineUnavailable, RenderCancelled, RequestInvalid
+from avatarlab_ops.plan import Plan
 from avatarlab_ops.renders import orders, status
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
@@ -358,3 +360,24 @@ def test_a_killed_stage_leaves_nothing_torn_and_is_done_again(
         pipeline.run_stage(stores, render_id, again)
     assert status.of(stores, render_id).state == "published"
     assert context.sweep(stores, older_than_s=-1) >= 1
+
+
+def _admitted(stores: Settings, asked: dict[str, Any]) -> Plan:
+    render_id = pipeline.submit(stores, asked)
+    pipeline.run_stage(stores, render_id, "admit")
+    with transaction(stores.pg_dsn) as db:
+        assert db.get(m.RenderInput, (render_id, "lexicon")), "where the video comes from names it"
+        return Plan.model_validate(records.find(db, render_id).plan)
+
+
+def test_a_lexicon_says_how_words_are_said_and_what_is_wrong_with_it(stores: Settings, portrait: str) -> None:
+    def plan(content: str) -> Plan:
+        uri = material.upload(stores, f"{hashlib.sha256(content.encode()).hexdigest()}.csv", content.encode())
+        return _admitted(stores, _asked(portrait, lexicon={"uri": uri}))
+
+    told, other = plan("word,ipa\nbaby,bobi\n"), plan("word,say\nbaby,child\n")
+    assert told.script[0].sounds == ((1, "bobi"),)
+    assert other.script[0].said == "My child sings."
+    assert graph.recipe(graph.SPEECH, told, {}) != graph.recipe(graph.SPEECH, other, {})
+    with pytest.raises(RequestInvalid, match="lexicon: line 2: 'baby' has neither ipa nor say"):
+        plan("word,ipa\nbaby,\n")

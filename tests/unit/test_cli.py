@@ -216,5 +216,13 @@ def test_say_prints_what_will_be_heard(tmp_path: Path) -> None:
         "The PIN is zero zero four two.",
         "It costs twelve euros and fifty cents.",
     ]
+    (tmp_path / "words.csv").write_text("word,ipa,say\npin,pin,\ncosts,,takes\n", "utf-8")
+    done = CliRunner().invoke(
+        main, ["say", "--text", str(text), "--lexicon", str(tmp_path / "words.csv"), "--language", "en"]
+    )
+    assert done.output.splitlines() == [
+        "The PIN /pin/ is zero zero four two.",
+        "It takes twelve euros and fifty cents.",
+    ]
     text.write_bytes(b"\xff\xfe")
     assert CliRunner().invoke(main, ["say", "--text", str(text)]).exit_code == 2

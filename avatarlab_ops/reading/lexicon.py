@@ -1,0 +1,177 @@
+"""Pronunciation lexicons: how names and terms of a project are said.
+
+CSV in UTF-8 whose first line names the columns: `word` (or a phrase), `ipa` or `say` (other words that sound
+so) or both, and `language` (a BCP 47 tag, "" every one). A word in lower case is meant in any case, one with
+capitals as it is written.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.reading.marked import Piece
+from avatarlab_ops.reading.ssml import Abilities
+
+MAX_BYTES = 1024**2
+MAX_ENTRIES = 5_000
+MAX_CELL = 200  # characters
+SHOWN = 20  # problems, or words, that are told one by one
+COLUMNS = {"word", "ipa", "say", "language"}
+_LANGUAGE = re.compile(r"|[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?")
+_LETTER = r"[\w\u0300-\u036f\u0900-\u0dff]"  # vowel signs and accents are no letters to a pattern
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How one word is said: its sounds in IPA, or other words. `line` of the file, 1 its header."""
+
+    line: int
+    word: str
+    ipa: str = ""
+    say: str = ""
+    language: str = ""
+
+    def speaks(self, language: str) -> bool:
+        """Whether it is meant for this language, a BCP 47 tag."""
+        return self.language in ("", language, language.partition("-")[0])
+
+
+def parse(raw: bytes) -> tuple[Entry, ...]:
+    """The entries of a file. Raises RequestInvalid that names the line of every entry that is wrong."""
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise _refusal([f"line {line}: byte {error.start + 1} is not UTF-8; save it as UTF-8"]) from error
+    lines = text.splitlines()
+    mark = re.search("[,;\t]", lines[0] if lines else "")
+    reader = csv.DictReader(lines, delimiter=mark[0] if mark else ",", strict=True)
+    header = {name.strip() for name in reader.fieldnames or ()}
+    if "word" not in header or not header & {"ipa", "say"} or header - COLUMNS:
+        raise _refusal(["line 1: must name the columns word, ipa or say or both, and perhaps language"])
+    reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+    try:
+        return _checked([(reader.line_num, row) for row in reader])
+    except csv.Error as error:
+        raise _refusal([f"line {reader.line_num}: is no CSV ({error})"]) from error
+
+
+def _checked(rows: Sequence[tuple[int, dict[str, str | None]]]) -> tuple[Entry, ...]:
+    entries: dict[tuple[str, str], Entry] = {}
+    wrong: list[str] = []
+    for line, row in rows:
+        cells = {name: " ".join((row.get(name) or "").split()) for name in COLUMNS}
+        entry = Entry(line, **cells)
+        if reason := _wrong(entry) or ("has more cells than the header" if None in row else ""):
+            wrong.append(f"line {line}: {reason}")
+        elif first := entries.get((entry.word, entry.language)):
+            wrong.append(f"line {line}: {entry.word!r} was given on line {first.line}")
+        entries.setdefault((entry.word, entry.language), entry)
+    if len(rows) > MAX_ENTRIES:
+        wrong.append(f"{len(rows):,} entries, at most {MAX_ENTRIES:,} are allowed")
+    if wrong or not rows:
+        raise _refusal(wrong or ["no entry; leave the lexicon out"])
+    return tuple(entries.values())
+
+
+def _wrong(entry: Entry) -> str:
+    if not any(map(str.isalnum, entry.word)):
+        return "has no word"
+    if not entry.ipa and not entry.say:
+        return f"{entry.word!r} has neither ipa nor say"
+    if max(map(len, (entry.word, entry.ipa, entry.say))) > MAX_CELL:
+        return f"a cell has more than {MAX_CELL} characters"
+    if not _LANGUAGE.fullmatch(entry.language):
+        return f"language {entry.language!r} is no BCP 47 tag such as es or en-GB"
+    if entry.ipa and len(entry.ipa.split()) != len(entry.word.split()):
+        return f"{len(entry.ipa.split())} words of IPA for the {len(entry.word.split())} of {entry.word!r}"
+    return ""
+
+
+def _refusal(reasons: list[str]) -> RequestInvalid:
+    more = [f"and {len(reasons) - SHOWN} more"] if len(reasons) > SHOWN else []
+    return RequestInvalid("lexicon: " + "; ".join(reasons[:SHOWN] + more))
+
+
+@dataclass
+class Lexicon:
+    """The entries for one script, and which of them it used.
+
+    Raises RequestInvalid for IPA that is no sound of the voice, in whatever line.
+    """
+
+    entries: Iterable[Entry]
+    language: str
+    voice: Abilities
+    _said: dict[str, Entry] = field(init=False)
+    _sounds: dict[str, tuple[str, ...]] = field(init=False)
+    _used: set[str] = field(init=False, default_factory=set)
+
+    def __post_init__(self) -> None:
+        mine = sorted(filter(self._is_mine, self.entries), key=lambda entry: bool(entry.language))
+        self._said = {entry.word: entry for entry in mine}  # one for this language wins over one for all
+        self._sounds = self._checked_sounds()
+        words = sorted(self._said, key=len, reverse=True)
+        self._pattern = re.compile(rf"(?<!{_LETTER})(?:{'|'.join(map(_written, words))})(?!{_LETTER})")
+
+    def _is_mine(self, entry: Entry) -> bool:
+        return entry.speaks(self.language)
+
+    def _checked_sounds(self) -> dict[str, tuple[str, ...]]:
+        found, wrong = {}, []
+        for word, entry in self._said.items():
+            try:
+                found[word] = tuple(self.voice.sounds(one, self.language) for one in entry.ipa.split())
+            except ValueError as error:
+                wrong.append(f"line {entry.line}: {entry.ipa!r}: {error}")
+        if wrong:
+            raise _refusal(wrong)
+        return found
+
+    def marked(self, pieces: Iterable[Piece]) -> tuple[Piece, ...]:
+        """The pieces with every word that has an entry as a piece of its own; what SSML marked stays so."""
+        if not self._said:
+            return tuple(pieces)
+        return tuple(
+            part
+            for piece in pieces
+            for part in ([piece] if piece.said or piece.sounds else self._split(piece))
+        )
+
+    def _split(self, piece: Piece) -> Iterator[Piece]:
+        at = 0
+        for match in self._pattern.finditer(piece.text):
+            yield Piece(piece.text[at : match.start()])
+            yield self._as_said(" ".join(match[0].split()))
+            at = match.end()
+        yield Piece(piece.text[at:])
+
+    def _as_said(self, text: str) -> Piece:
+        word = text if text in self._said else text.lower()
+        entry = self._said[word]
+        self._used.add(word)
+        if self._sounds[word] and "phoneme" in self.voice.marks:
+            return Piece(text, sounds=self._sounds[word])
+        return Piece(text, said=entry.say)
+
+    def notes(self) -> list[str]:
+        """Words that the voice cannot be told the sounds of, and those that never occur."""
+        deaf = "phoneme" not in self.voice.marks
+        mute = [word for word in self._said if word in self._used and deaf and not self._said[word].say]
+        idle = [word for word in self._said if word not in self._used]
+        told = [f"lexicon: this voice takes no IPA; read as usual: {_listed(mute)}"] if mute else []
+        return told + ([f"lexicon: never in the script: {_listed(idle)}"] if idle else [])
+
+
+def _written(word: str) -> str:
+    pattern = r"\s+".join(map(re.escape, word.split()))
+    return pattern if word != word.lower() else f"(?i:{pattern})"
+
+
+def _listed(words: list[str]) -> str:
+    more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
+    return ", ".join(words[:SHOWN]) + more

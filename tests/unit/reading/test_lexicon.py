@@ -1,0 +1,87 @@
+"""Pronunciation lexicons: what is said of the words they hold, and what is wrong with a file, by line."""
+
+# ruff: noqa: RUF001  (IPA letters)
+
+from __future__ import annotations
+
+import pytest
+
+from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.reading.lexicon import parse
+from avatarlab_ops.script import Script, sentences
+
+CSV = "word,ipa,say,language\nNguyen,ˈwɪn,,en\nsql,,sequel,\nNew York,nˈu jˈɔɹk,,\nhola,ˈola,,es\n"
+
+
+def spoken(text: str, content: str = CSV, **how: str) -> Script:
+    return sentences(text, lexicon=parse(content.encode()), **how)
+
+
+def test_a_word_is_said_as_the_lexicon_says() -> None:
+    (sentence,) = spoken("Nguyen's SQL, in New York.").sentences
+    assert sentence.text == "Nguyen's SQL, in New York.", "captions show what is written"
+    assert sentence.said == "Nguyen's sequel, in New York."
+    assert sentence.sounds == ((0, "wˈɪn"), (3, "nˈu"), (4, "jˈɔɹk"))
+
+
+def test_only_whole_words_as_they_are_written() -> None:
+    (sentence,) = spoken("The nguyen of MySQL and sqlite.").sentences
+    assert (sentence.said, sentence.sounds) == ("", ())
+
+
+def test_capitals_that_end_a_word_and_numbers_beside_it_are_read_as_ever() -> None:
+    first, second = spoken("He met Nguyen. SQL has 5 parts.").sentences
+    assert (first.text, second.said) == ("He met Nguyen.", "sequel has five parts.")
+
+
+def test_an_entry_of_another_language_is_not_for_this_script() -> None:
+    script = spoken("Hola Nguyen, SQL.")
+    assert script.sentences[0].sounds == ((1, "wˈɪn"),)
+    assert script.warnings == ("lexicon: never in the script: New York",)
+
+
+def test_a_voice_that_takes_no_ipa_says_the_other_words_or_is_told_of() -> None:
+    content = "word;ipa;say\nNguyen;ˈwɪn;win\nXhosa;ˈkɔsə;\n"
+    script = spoken("Nguyen speaks Xhosa.", content, engine="small_e")
+    assert script.sentences[0].said == "win speaks Xhosa."
+    assert script.warnings == ("lexicon: this voice takes no IPA; read as usual: Xhosa",)
+
+
+def test_what_ssml_says_goes_before() -> None:
+    text = 'Our <sub alias="query language">SQL</sub> and SQL.'
+    (sentence,) = spoken(text, script_format="ssml").sentences
+    assert sentence.said == "Our query language and sequel."
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "line 1: must name the columns word"),
+        ("word,language\nx,en\n", "line 1: must name"),
+        ("word,ipa,hint\nx,a,b\n", "line 1: must name"),
+        ("word,ipa\n", "no entry"),
+        ("word,ipa\nx,\n", "line 2: 'x' has neither ipa nor say"),
+        ("word,ipa\n...,a\n", "line 2: has no word"),
+        ("word,ipa\nx,a b\n", "line 2: 2 words of IPA for the 1 of 'x'"),
+        ("word,ipa\nx,a\ny,b\nx,c\n", "line 4: 'x' was given on line 2"),
+        ("word,say,language\nx,a,Spanish\n", "line 2: language 'Spanish' is no BCP 47 tag"),
+        ("word,say\nx,a,b\n", "line 2: has more cells"),
+        (f"word,say\nx,{'a' * 201}\n", "line 2: a cell has more than 200"),
+        ('word,say\nx,"a\n', "is no CSV"),
+        ("word,say\nx,\ny,\n", "line 2: .*; line 3: "),
+        ("word,say\n" + "".join(f"x{n},a\n" for n in range(5001)), "5,001 entries, at most 5,000"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(content: str, said: str) -> None:
+    with pytest.raises(RequestInvalid, match=f"lexicon: .*{said}"):
+        parse(content.encode())
+
+
+def test_another_encoding_is_told_with_its_line() -> None:
+    with pytest.raises(RequestInvalid, match="line 2: byte 11 is not UTF-8"):
+        parse("word,say\nñ,a\n".encode("latin-1").replace(b"\xf1", b"a\xf1"))
+
+
+def test_a_letter_that_is_no_sound_is_told_with_its_line_whether_or_not_the_word_occurs() -> None:
+    with pytest.raises(RequestInvalid, match=r"lexicon: line 2: 'Ω#': 'Ω' is no sound of IPA"):
+        spoken("Nothing of it.", "word,ipa\nx,Ω#\n")
