@@ -53,7 +53,8 @@ _NEVER_LAST = frozenset(
     re.findall(
         r"\S+",
         "mr mrs ms mx dr prof st mt ft gen gov sen rep capt lt col sgt cmdr rev hon pres messrs mme "
-        "e.g i.e cf vs ca approx viz",
+        "e.g i.e cf vs ca approx viz "
+        "sr sra srta sres srs dra profa ud uds ej pág págs núm sig sig.ra dott dott.ssa avv pag tél",
     )
 )
 _BEFORE_NUMBER = frozenset(

@@ -11,15 +11,26 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from avatarlab_ops.reading.english import ENGLISH
+from avatarlab_ops.reading.french import FRENCH
+from avatarlab_ops.reading.italian import ITALIAN
 from avatarlab_ops.reading.language import Language
+from avatarlab_ops.reading.portuguese import PORTUGUESE
 from avatarlab_ops.reading.rules import rules
+from avatarlab_ops.reading.spanish import SPANISH
 
 __all__ = ["Reading", "Unread", "known", "languages", "read"]
 
-_LANGUAGES = {"en": ENGLISH}
+_LANGUAGES = {
+    "en": ENGLISH,
+    "en-GB": replace(ENGLISH, day_first=True),
+    "es": SPANISH,
+    "fr": FRENCH,
+    "it": ITALIAN,
+    "pt": PORTUGUESE,
+}
 _SILENT = "P"  # Unicode's punctuation tells how to speak and is not spoken itself
 
 
@@ -51,13 +62,13 @@ class _Taken:
 
 
 def languages() -> tuple[str, ...]:
-    """Languages with rules of their own, as BCP 47 primary tags."""
+    """Languages with rules of their own, as BCP 47 tags."""
     return tuple(_LANGUAGES)
 
 
 def known(language: str) -> Language | None:
     """The rules of a language, by its BCP 47 tag; None: it has none of its own."""
-    return _LANGUAGES.get(language.partition("-")[0])
+    return _LANGUAGES.get(language) or _LANGUAGES.get(language.partition("-")[0])
 
 
 def read(text: str, language: str) -> Reading:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from avatarlab_ops.reading import numbers
 from avatarlab_ops.reading.language import Language, Rule
 
 _SUFFIXES = (
@@ -35,7 +36,7 @@ def rules(language: Language) -> Iterable[Rule]:
 
 def codes(language: Language) -> Iterable[Rule]:
     """Telephone numbers and versions, which look like dates and amounts."""
-    yield Rule("telephone", _PHONE, lambda m: _telephone(m[0], language))
+    yield Rule("telephone", _PHONE, lambda m: telephone(m[0], language))
     yield Rule("version", _VERSION, lambda m: _version(m, language))
 
 
@@ -60,12 +61,17 @@ def _spelled(part: str) -> bool:
     return len(part) <= 4 and not re.search("[aeiouy]", part, re.I)
 
 
-def _telephone(text: str, language: Language) -> str:
+def telephone(text: str, language: Language) -> str:
+    """A telephone number digit by digit, in its groups."""
     groups = [language.digits(group) for group in re.findall(r"\d+", text)]
     return " ".join(filter(None, (language.plus if text[0] == "+" else "", ", ".join(groups))))
 
 
-def _version(match: re.Match[str], language: Language) -> str:
-    joint = f" {language.point} " if match[2].count(".") != 3 else f" {language.web['.']} "
+def _version(match: re.Match[str], language: Language) -> str | None:
+    if language.decimal == "," and numbers.split(match[2], ",") is not None and not match[1]:
+        return None  # 2.500.000
+    pointed = language.decimal == "." and match[2].count(".") != 3
+    joint = f" {language.point if pointed else language.web['.']} "
     said = joint.join(language.number(int(part)) for part in match[2].split("."))
-    return f"version {said}" if match[1] else said
+    told = match.string[: match.start()].rstrip().endswith(language.version)
+    return f"{language.version} {said}" if match[1] and not told else said

@@ -43,7 +43,7 @@ def _measure(language: Language, match: re.Match[str]) -> str | None:
     if said is None:
         return None
     one, many = language.units[match["unit"]]
-    return f"{said} {one if _is_one(language, match) else many}{_per(language, match)}"
+    return _counted(language, said, one if _is_one(language, match) else many) + _per(language, match)
 
 
 def _money(language: Language, match: re.Match[str]) -> str | None:
@@ -61,17 +61,22 @@ def _amount(language: Language, match: re.Match[str]) -> str | None:
         return " ".join(word for word in words if word)
     identifier = len(parts[0]) > 1 and parts[0][0] == "0"
     if match["first"] or len(parts[1]) > 2 or not money.part or identifier:
-        return f"{_range(language, match)} {money.one if _is_one(language, match) else money.many}"
+        said = _range(language, match)
+        return said and _counted(language, said, money.one if _is_one(language, match) else money.many)
     return _coins(language, money, int(parts[0]), int(parts[1].ljust(2, "0")))
 
 
 def _coins(language: Language, money: Money, whole: int, cents: int) -> str:
     said = []
     if whole or not cents:
-        said.append(f"{language.number(whole)} {money.one if whole == 1 else money.many}")
+        said.append(_counted(language, language.number(whole), money.one if whole == 1 else money.many))
     if cents:
-        said.append(f"{language.number(cents)} {money.part if cents == 1 else money.parts}")
+        said.append(_counted(language, language.number(cents), money.part if cents == 1 else money.parts))
     return f" {language.and_} ".join(said)
+
+
+def _counted(language: Language, number: str, what: str) -> str:
+    return f"{language.agree(number, what)} {what}"
 
 
 def _is_one(language: Language, match: re.Match[str]) -> bool:

@@ -36,7 +36,7 @@ class Language:
     `power` its words for them; `digitwise`: decimals are read digit by digit. `signs` are words for single
     signs, `silent` for none; `units` and `money` give (one, many) after a number; `dates` and `times` say a
     date (day, month 1-12, year or None) and a time (hour 0-24, minute, second or None). `own` are rules of
-    the language alone and come before the common ones.
+    the language alone and come before the common ones. `agree` fits a number in words to what is counted.
     """
 
     code: str
@@ -64,6 +64,8 @@ class Language:
     say_date: Callable[[int, int, int | None], str]
     say_time: Callable[[int, int, int | None], str]
     own: tuple[Rule, ...] = ()
+    version: str = "version"
+    agree: Callable[[str, str], str] = lambda number, _: number
 
     def number(self, value: int) -> str:
         """A whole number in words; more digits than words exist for are read one by one."""

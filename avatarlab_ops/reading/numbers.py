@@ -74,7 +74,8 @@ def _part(digits: str, language: Language) -> str:
         return language.digits(digits)
     zeros = len(digits) - len(digits.lstrip("0"))
     rest = digits[zeros:]
-    return " ".join([language.digits("0" * zeros)] * bool(zeros) + [language.number(int(rest))] * bool(rest))
+    said = [language.digits("0" * zeros), language.number(int(rest)) if rest else ""]
+    return " ".join(filter(None, said))
 
 
 def is_one(text: str, language: Language) -> bool:

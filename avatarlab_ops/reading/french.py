@@ -1,0 +1,132 @@
+"""French."""
+
+from __future__ import annotations
+
+import re
+
+from avatarlab_ops.reading import romance, tables
+from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
+from avatarlab_ops.reading.numbers import roman
+
+_MONTHS = tables.names("janvier février mars avril mai juin juillet août septembre octobre novembre décembre")
+_FEMININE = re.compile(
+    r"(heure|minute|seconde|milliseconde|tonne|calorie|kilocalorie|livre|roupie|couronne|once)s?\b"
+)
+
+
+def _agree(number: str, noun: str) -> str:
+    if number.endswith(("million", "millions", "milliard", "milliards")):
+        return f"{number} de"
+    one = _FEMININE.match(noun) and " virgule " not in number
+    return re.sub(r"\bun$", "une", number) if one else number
+
+
+def _say_date(day: int, month: int, when: int | None) -> str:
+    said = f"{'premier' if day == 1 else cardinal('fr', day)} {_MONTHS[month - 1]}"
+    return said if when is None else f"{said} {cardinal('fr', when)}"
+
+
+def _say_time(hour: int, minute: int, second: int | None) -> str:
+    said = f"{_agree(cardinal('fr', hour), 'heures')} heure{'s' * (hour > 1)}"
+    said += f" {_agree(cardinal('fr', minute), 'minutes')}" if minute else ""
+    if second:
+        return f"{said} et {_agree(cardinal('fr', second), 'secondes')} seconde{'s' * (second > 1)}"
+    return said
+
+
+def _clock(match: re.Match[str]) -> str | None:
+    hour, minute = int(match[1]), int(match[2])
+    return _say_time(hour, minute, None) if hour <= 24 and minute < 60 else None
+
+
+def _formed(said: str, ending: str) -> str:
+    said = said.replace("quatre-vingtsième", "quatre-vingtième").replace("centsième", "centième")
+    if said == "premier" and ending in ("re", "ère", "ere"):
+        return "première"
+    return {"nd": "second", "nde": "seconde"}.get(ending, said)
+
+
+def _century(match: re.Match[str]) -> str | None:
+    value = roman(match[1])
+    return _formed(ordinal("fr", value), "e") if value else None
+
+
+def _king(value: int) -> str:
+    return "premier" if value == 1 else cardinal("fr", value)
+
+
+def _telephone(match: re.Match[str]) -> str:
+    groups = re.split("[ .]", match[0])
+    return ", ".join(
+        f"{cardinal('fr', 0)} {cardinal('fr', int(group))}" if group[0] == "0" else cardinal("fr", int(group))
+        for group in groups
+    )
+
+
+_FRACTIONS = tables.fractions(
+    "un demi, un tiers, deux tiers, un quart, trois quarts, un cinquième, deux cinquièmes, trois cinquièmes, "
+    "quatre cinquièmes, un sixième, un huitième, trois huitièmes, cinq huitièmes, sept huitièmes"
+)
+_SHORT = {
+    "M.": "monsieur", "MM.": "messieurs", "Mme": "madame", "Mmes": "mesdames", "Mlle": "mademoiselle",
+    "Dr": "docteur", "Dr.": "docteur", "Pr": "professeur", "Me": "maître", "p. ex.": "par exemple",
+    "etc.": "et cetera", "c.-à-d.": "c'est-à-dire", "env.": "environ", "n°": "numéro", "N°": "numéro",
+    "tél.": "téléphone", "Tél.": "téléphone", "av.": "avenue", "bd": "boulevard", "vs": "contre",
+}  # fmt: skip
+_KINGS = "Louis|Henri|Charles|François|Philippe|Napoléon|Jean-Paul|Pie|Benoît|Élisabeth"
+_PARTS = "chapitre|Chapitre|tome|volume|acte|phase|type|niveau|article|titre|partie"
+_OWN = (
+    romance.short(_SHORT),
+    Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}) ?h ?(\d{2})(?!\w)"), _clock),
+    romance.ordinals("fr", r"(er|re|ère|ere|e|è|ème|eme|ième|nd|nde)", _formed),
+    Rule("century", re.compile(r"(?<![\w-])([IVX]+)(?:e|ème|ᵉ)(?!\w)"), _century),
+    *romance.telephones(lambda: FRENCH, r"0[1-9](?:[ .]\d{2}){4}", say=_telephone),
+    romance.fractions(_FRACTIONS),
+    romance.roman(_KINGS, _king),
+    romance.roman(_PARTS, lambda value: cardinal("fr", value)),
+)
+
+FRENCH: Language = Language(
+    code="fr", decimal=",", point="virgule", minus="moins", plus="plus", to="à", by="par", power="puissance",
+    and_="et", of="de", digitwise=False, day_first=True, version="version", agree=_agree,
+    signs=tables.signs(
+        "pour cent, pour mille, et, plus, égale, arobase, dièse, barre oblique, barre oblique inverse, "
+        "astérisque, tiret bas, environ, accent circonflexe, barre verticale, inférieur à, supérieur à, "
+        "inférieur ou égal à, supérieur ou égal à, différent de, environ, plus ou moins, fois, divisé par, "
+        "racine carrée de, infini, degrés, section, paragraphe, copyright, marque déposée, marque, euros, "
+        "livres, dollars, yens, au carré, au cube, vers, numéro, micro, a, o"
+    ),
+    web=tables.web(
+        "point, arobase, slash, tiret, tiret bas, deux points, point d'interrogation, égale, et, "
+        "dièse, plus, "
+        "pour cent, tilde, virgule, point-virgule"
+    ),
+    units=tables.measures(
+        "mètre|mètres, gramme|grammes, litre|litres, seconde|secondes, minute|minutes, heure|heures, "
+        "watt|watts, volt|volts, ampère|ampères, hertz|hertz, octet|octets, bit|bits, pixel|pixels, "
+        "pascal|pascals, joule|joules, calorie|calories, bar|bars, tonne|tonnes, hectare|hectares, "
+        "décibel|décibels, degré|degrés, jour|jours",
+        "kilo méga giga téra péta hecto déci centi milli micro nano",
+        "{} carrés, {} cubes, {} Celsius, {} Fahrenheit, {} heure, {} par seconde, {} par heure, pour cent, "
+        "pour mille, parties par million",
+        "ko=kilooctet|kilooctets, Mo=mégaoctet|mégaoctets, Go=gigaoctet|gigaoctets, To=téraoctet|téraoctets",
+    ),
+    per="par",
+    money=tables.money({
+        "€ EUR": "euro|euros|centime|centimes", "$": "dollar|dollars|cent|cents",
+        "US$ USD": "dollar américain|dollars américains|cent|cents",
+        "CAD": "dollar canadien|dollars canadiens|cent|cents", "£ GBP": "livre|livres|penny|pence",
+        "¥ JPY": "yen|yens||", "CHF": "franc suisse|francs suisses|centime|centimes",
+        "₹": "roupie|roupies|paisa|paisas", "₿": "bitcoin|bitcoins||",
+    }),
+    scales={
+        "mille": "mille", "million": "million", "millions": "millions", "milliard": "milliard",
+        "milliards": "milliards", "M": "millions", "Md": "milliards", "k": "mille", "K": "mille",
+    },
+    months=_MONTHS, fractions=_FRACTIONS, ordinal="(?!)",
+    greek=tables.greek(
+        "alpha bêta gamma delta epsilon zêta êta thêta iota kappa lambda mu nu xi omicron pi rhô sigma tau "
+        "upsilon phi chi psi oméga"
+    ),
+    say_date=_say_date, say_time=_say_time, own=_OWN,
+)  # fmt: skip

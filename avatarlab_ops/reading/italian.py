@@ -1,0 +1,124 @@
+"""Italian."""
+
+from __future__ import annotations
+
+import re
+
+from avatarlab_ops.reading import romance, tables
+from avatarlab_ops.reading.language import Language, cardinal, ordinal
+
+_MONTHS = tables.names(
+    "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre"
+)
+_FEMININE = re.compile(r"(ora|ore|tonnellat[ae]|calori[ae]|chilocalori[ae]|sterlin[ae]|rupi[ae]|coron[ae])\b")
+
+
+def _agree(number: str, noun: str) -> str:
+    if number.endswith(("milione", "milioni", "miliardo", "miliardi")):
+        return f"{number} di"
+    if number == "uno":
+        return "una" if _FEMININE.match(noun) else "uno" if noun.startswith("yen") else "un"
+    return number
+
+
+def _say_date(day: int, month: int, when: int | None) -> str:
+    said = f"{'primo' if day == 1 else cardinal('it', day)} {_MONTHS[month - 1]}"
+    return said if when is None else f"{said} {cardinal('it', when)}"
+
+
+def _say_time(hour: int, minute: int, second: int | None) -> str:
+    said = "una" if hour == 1 else cardinal("it", hour)
+    said += f" e {cardinal('it', minute)}" if minute else ""
+    if second:
+        return f"{said} e {_agree(cardinal('it', second), 'secondi')} second{'o' if second == 1 else 'i'}"
+    return said
+
+
+def _one(digits: str, noun: str) -> str:
+    """By the noun's ending: una casa, un giorno, uno studente."""
+    if digits != "1":
+        return cardinal("it", int(digits))
+    if re.search(r"(?<!m)a$|ione$|tà$", noun):
+        return "una"
+    return "uno" if re.match(r"s[^aeiou]|z|gn|ps|y", noun) else "un"
+
+
+_FRACTIONS = tables.fractions(
+    "mezzo, un terzo, due terzi, un quarto, tre quarti, un quinto, due quinti, tre quinti, quattro "
+    "quinti, un sesto, "
+    "un ottavo, tre ottavi, cinque ottavi, sette ottavi"
+)
+_SHORT = {
+    "Sig.": "signor", "sig.": "signor", "Sig.ra": "signora", "sig.ra": "signora", "Dott.": "dottor",
+    "dott.": "dottor", "Dott.ssa": "dottoressa", "Prof.": "professor", "Ing.": "ingegner", "Avv.": "avvocato",
+    "ecc.": "eccetera", "p. es.": "per esempio", "n.": "numero", "N.": "numero", "n°": "numero",
+    "pag.": "pagina",
+    "tel.": "telefono", "Tel.": "telefono", "ca.": "circa", "a.C.": "avanti Cristo", "d.C.": "dopo Cristo",
+}  # fmt: skip
+_KINGS = "Luigi|Carlo|Vittorio Emanuele|Umberto|Enrico|Filippo|Pio|Benedetto|Giovanni Paolo|Napoleone|Leone"
+_PARTS = "capitolo|Capitolo|tomo|volume|atto|fase|tipo|livello|articolo|titolo|parte"
+_NUMBERED = "capitolo|pagina|numero|articolo|livello|piano|canale|punto|parte|fase|opzione|passo|tema|gruppo"
+
+
+def _ordered(value: int) -> str:
+    return ordinal("it", value)
+
+
+_OWN = (
+    romance.short(_SHORT),
+    romance.ordinals("it", r"([ºª]|°(?= [a-zà]))", romance.formed),
+    *romance.telephones(lambda: ITALIAN, r"3\d{2} \d{3} \d{4}", r"3\d{2} \d{7}", r"0\d{1,3} \d{6,8}"),
+    romance.fractions(_FRACTIONS),
+    romance.lone_ones(_one, _NUMBERED),
+    romance.roman(_KINGS, _ordered),
+    romance.roman("secolo|Secolo", _ordered),
+    romance.roman(_PARTS, lambda value: cardinal("it", value)),
+    romance.roman_before("secolo", _ordered),
+)
+
+ITALIAN: Language = Language(
+    code="it", decimal=",", point="virgola", minus="meno", plus="più", to="a", by="per", power="alla",
+    and_="e", of="di", digitwise=False, day_first=True, version="versione", agree=_agree,
+    signs=tables.signs(
+        "per cento, per mille, e, più, uguale, chiocciola, cancelletto, barra, barra inversa, asterisco, "
+        "trattino basso, circa, accento circonflesso, barra verticale, minore di, maggiore di, "
+        "minore o uguale a, maggiore o uguale a, diverso da, circa, più o meno, per, diviso, radice "
+        "quadrata di, "
+        "infinito, gradi, sezione, paragrafo, copyright, marchio registrato, marchio, euro, "
+        "sterline, dollari, "
+        "yen, al quadrato, al cubo, a, numero, micro, a, o"
+    ),
+    web=tables.web(
+        "punto, chiocciola, barra, trattino, trattino basso, due punti, punto interrogativo, uguale, e, "
+        "cancelletto, più, per cento, tilde, virgola, punto e virgola"
+    ),
+    units=tables.measures(
+        "metro|metri, grammo|grammi, litro|litri, secondo|secondi, minuto|minuti, ora|ore, "
+        "watt|watt, volt|volt, "
+        "ampere|ampere, hertz|hertz, byte|byte, bit|bit, pixel|pixel, pascal|pascal, joule|joule, "
+        "caloria|calorie, bar|bar, tonnellata|tonnellate, ettaro|ettari, decibel|decibel, grado|gradi, "
+        "giorno|giorni",
+        "chilo mega giga tera peta etto deci centi milli micro nano",
+        "{} quadrati, {} cubi, {} Celsius, {} Fahrenheit, {} ora, {} al secondo, {} all'ora, per cento, "
+        "per mille, parti per milione",
+    ),
+    per="al",
+    money=tables.money({
+        "€ EUR": "euro|euro|centesimo|centesimi", "$": "dollaro|dollari|centesimo|centesimi",
+        "US$ USD": "dollaro americano|dollari americani|centesimo|centesimi",
+        "£ GBP": "sterlina|sterline|penny|pence", "¥ JPY": "yen|yen||",
+        "CHF": "franco svizzero|franchi svizzeri|centesimo|centesimi", "₹": "rupia|rupie|paisa|paise",
+        "₿": "bitcoin|bitcoin||",
+    }),
+    scales={
+        "mila": "mila", "milione": "milione", "milioni": "milioni", "miliardi": "miliardi", "Mln": "milioni",
+        "mln": "milioni", "M": "milioni", "mld": "miliardi", "k": "mila", "K": "mila",
+    },
+    months=_MONTHS, fractions=_FRACTIONS, ordinal="(?!)",
+    greek=tables.greek(
+        "alfa beta gamma delta epsilon zeta eta theta iota kappa lambda mi ni xi omicron pi ro sigma "
+        "tau ipsilon "
+        "fi chi psi omega"
+    ),
+    say_date=_say_date, say_time=_say_time, own=_OWN,
+)  # fmt: skip

@@ -1,0 +1,128 @@
+"""Brazilian Portuguese."""
+
+from __future__ import annotations
+
+import re
+
+from avatarlab_ops.reading import romance, tables
+from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
+
+_CODE = "pt_BR"
+_MONTHS = tables.names(
+    "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro"
+)
+_FEMININE = re.compile(r"(hora|tonelada|caloria|quilocaloria|libra|rúpia|coroa|página)s?\b")
+
+
+def _agree(number: str, noun: str) -> str:
+    if number.endswith(("milhão", "milhões", "bilhão", "bilhões")):
+        return f"{number} de"
+    if _FEMININE.match(noun) and " vírgula " not in number:
+        return re.sub(r"\bdois$", "duas", re.sub(r"\bum$", "uma", number)).replace("entos", "entas")
+    return number
+
+
+def _say_date(day: int, month: int, when: int | None) -> str:
+    said = f"{'primeiro' if day == 1 else cardinal(_CODE, day)} de {_MONTHS[month - 1]}"
+    return said if when is None else f"{said} de {cardinal(_CODE, when)}"
+
+
+def _say_time(hour: int, minute: int, second: int | None) -> str:
+    said = f"{_agree(cardinal(_CODE, hour), 'horas')} hora{'s' * (hour > 1)}"
+    said += f" e {cardinal(_CODE, minute)}" if minute else ""
+    return f"{said} e {cardinal(_CODE, second)} segundo{'s' * (second > 1)}" if second else said
+
+
+def _clock(match: re.Match[str]) -> str | None:
+    hour, minute = int(match[1]), int(match[2])
+    return _say_time(hour, minute, None) if hour <= 24 and minute < 60 else None
+
+
+def _one(digits: str, noun: str) -> str:
+    """By the noun's ending: uma casa, um dia, um tema."""
+    woman = re.search(r"(?<!di)(?<!m)as?$|ção$|ções$|dades?$", noun)
+    return _agree(cardinal(_CODE, int(digits)), "horas" if woman else "dias")
+
+
+_FRACTIONS = tables.fractions(
+    "meio, um terço, dois terços, um quarto, três quartos, um quinto, dois quintos, três quintos, "
+    "quatro quintos, um sexto, um oitavo, três oitavos, cinco oitavos, sete oitavos"
+)
+_SHORT = {
+    "Sr.": "senhor", "Sra.": "senhora", "Srta.": "senhorita", "Srs.": "senhores", "Dr.": "doutor",
+    "Dra.": "doutora",
+    "Prof.": "professor", "Profa.": "professora", "p. ex.": "por exemplo", "etc.": "et cetera",
+    "nº": "número", "Nº": "número", "n.º": "número", "pág.": "página", "págs.": "páginas", "tel.": "telefone",
+    "Tel.": "telefone", "av.": "avenida", "Av.": "avenida", "aprox.": "aproximadamente",
+    "a.C.": "antes de Cristo",
+    "d.C.": "depois de Cristo", "vs.": "contra",
+}  # fmt: skip
+_KINGS = "Pedro|João|Dom João|Luís|Carlos|Henrique|Filipe|Pio|Bento|João Paulo|Elizabeth|Afonso"
+_PARTS = "século|Século|capítulo|Capítulo|tomo|volume|parte|ato|fase|tipo|nível|artigo|título"
+_NUMBERED = "capítulo|página|número|artigo|nível|andar|canal|ponto|parte|fase|opção|passo|tema|grupo"
+
+
+def _king(value: int) -> str:
+    return ordinal(_CODE, value) if value <= 10 else cardinal(_CODE, value)
+
+
+_OWN = (
+    romance.short(_SHORT),
+    Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}) ?h ?(\d{2})(?:min)?(?!\w)"), _clock),
+    romance.ordinals(_CODE, r"\.?([ºª]|°(?= [a-zà]))", romance.formed),
+    *romance.telephones(
+        lambda: PORTUGUESE, r"\(\d{2}\) ?9?\d{4}-\d{4}", r"9\d{4}-\d{4}", r"0800 \d{3} \d{4}"
+    ),
+    romance.fractions(_FRACTIONS),
+    romance.lone_ones(_one, _NUMBERED),
+    romance.roman(_KINGS, _king),
+    romance.roman(_PARTS, lambda value: cardinal(_CODE, value)),
+)
+
+PORTUGUESE: Language = Language(
+    code=_CODE, decimal=",", point="vírgula", minus="menos", plus="mais", to="a", by="por", power="elevado a",
+    and_="e", of="de", digitwise=False, day_first=True, version="versão", agree=_agree,
+    signs=tables.signs(
+        "por cento, por mil, e, mais, igual a, arroba, cerquilha, barra, barra invertida, asterisco, "
+        "sublinhado, "
+        "cerca de, circunflexo, barra vertical, menor que, maior que, menor ou igual a, maior ou igual a, "
+        "diferente de, cerca de, mais ou menos, vezes, dividido por, raiz quadrada de, infinito, "
+        "graus, seção, "
+        "parágrafo, copyright, marca registrada, marca, euros, libras, dólares, ienes, ao quadrado, "
+        "ao cubo, para, "
+        "número, micro, a, o"
+    ),
+    web=tables.web(
+        "ponto, arroba, barra, hífen, sublinhado, dois pontos, interrogação, igual, e, cerquilha, mais, "
+        "por cento, til, vírgula, ponto e vírgula"
+    ),
+    units=tables.measures(
+        "metro|metros, grama|gramas, litro|litros, segundo|segundos, minuto|minutos, hora|horas, watt|watts, "
+        "volt|volts, ampere|amperes, hertz|hertz, byte|bytes, bit|bits, pixel|pixels, pascal|pascals, "
+        "joule|joules, caloria|calorias, bar|bares, tonelada|toneladas, hectare|hectares, decibel|decibéis, "
+        "grau|graus, dia|dias",
+        "quilo mega giga tera peta hecto deci centi mili micro nano",
+        "{} quadrados, {} cúbicos, {} Celsius, {} Fahrenheit, {} hora, {} por segundo, {} por hora, "
+        "por cento, "
+        "por mil, partes por milhão",
+        accents="quilômetro decímetro centímetro milímetro micrômetro nanômetro",
+    ),
+    per="por",
+    money=tables.money({
+        "R$ BRL": "real|reais|centavo|centavos", "€ EUR": "euro|euros|centavo|centavos",
+        "$ US$ USD": "dólar|dólares|centavo|centavos", "£ GBP": "libra|libras|pêni|pence",
+        "¥ JPY": "iene|ienes||", "CHF": "franco suíço|francos suíços|centavo|centavos",
+        "₹": "rúpia|rúpias|paisa|paisas", "₿": "bitcoin|bitcoins||",
+    }),
+    scales={
+        "mil": "mil", "milhão": "milhão", "milhões": "milhões", "bilhão": "bilhão", "bilhões": "bilhões",
+        "mi": "milhões", "bi": "bilhões", "M": "milhões", "k": "mil", "K": "mil",
+    },
+    months=_MONTHS, fractions=_FRACTIONS, ordinal="(?!)",
+    greek=tables.greek(
+        "alfa beta gama delta épsilon zeta eta teta iota capa lambda mi ni xi ômicron pi rô sigma "
+        "tau ípsilon fi "
+        "qui psi ômega"
+    ),
+    say_date=_say_date, say_time=_say_time, own=_OWN,
+)  # fmt: skip

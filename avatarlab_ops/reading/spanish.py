@@ -1,0 +1,143 @@
+"""Spanish."""
+
+from __future__ import annotations
+
+import re
+
+from avatarlab_ops.reading import romance, tables
+from avatarlab_ops.reading.language import Language, cardinal, ordinal
+
+_MONTHS = tables.names(
+    "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre"
+)
+_FEMININE = re.compile(
+    r"(hora|tonelada|caloría|kilocaloría|libra|rupia|corona|lira|onza|milla|pulgada|página)s?\b"
+)
+
+
+def _agree(number: str, noun: str) -> str:
+    if number.endswith(("millón", "millones")):
+        return f"{number} de"
+    if " coma " in number:
+        return number
+    if _FEMININE.match(noun):
+        return re.sub(r"uno$", "una", number.replace("cientos", "cientas"))
+    return re.sub(r"uno$", "un", re.sub(r"veintiuno$", "veintiún", number))
+
+
+def _one(digits: str, noun: str) -> str:
+    """By the noun's ending: una casa, un día, un tema."""
+    woman = re.search(r"(?<!dí)(?<!m)as?$|ión$|iones$|dad$|dades$", noun)
+    return _agree(cardinal("es", int(digits)), "horas" if woman else "días")
+
+
+def _say_date(day: int, month: int, when: int | None) -> str:
+    said = f"{cardinal('es', day)} de {_MONTHS[month - 1]}"
+    return said if when is None else f"{said} de {cardinal('es', when)}"
+
+
+def _say_time(hour: int, minute: int, second: int | None) -> str:
+    said = _agree(cardinal("es", hour), "horas") + (f" y {cardinal('es', minute)}" if minute else "")
+    if second:
+        return f"{said} y {_agree(cardinal('es', second), 'segundos')} segundo{'' if second == 1 else 's'}"
+    return said
+
+
+_FRACTIONS = tables.fractions(
+    "medio, un tercio, dos tercios, un cuarto, tres cuartos, un quinto, dos quintos, tres quintos, "
+    "cuatro quintos, "
+    "un sexto, un octavo, tres octavos, cinco octavos, siete octavos"
+)
+_SHORT = {
+    "Sr.": "señor", "Sra.": "señora", "Srta.": "señorita", "Sres.": "señores", "Dr.": "doctor",
+    "Dra.": "doctora",
+    "Prof.": "profesor", "Ud.": "usted", "Uds.": "ustedes", "p. ej.": "por ejemplo", "p.ej.": "por ejemplo",
+    "etc.": "etcétera", "EE. UU.": "Estados Unidos", "EE.UU.": "Estados Unidos", "núm.": "número",
+    "Núm.": "número", "n.º": "número", "N.º": "número", "nº": "número", "Nº": "número", "pág.": "página",
+    "págs.": "páginas", "aprox.": "aproximadamente", "tel.": "teléfono", "Tel.": "teléfono",
+    "avda.": "avenida",
+    "Avda.": "avenida", "a. C.": "antes de Cristo", "d. C.": "después de Cristo", "vs.": "contra",
+}  # fmt: skip
+_KINGS = (
+    "Felipe|Alfonso|Carlos|Luis|Fernando|Enrique|Isabel|Pío|Benedicto|Juan Pablo|Juan Carlos|Pedro|Sancho"
+)
+_PARTS = "siglo|Siglo|capítulo|Capítulo|tomo|volumen|parte|acto|guerra|fase|tipo|nivel|artículo|título"
+
+
+_NUMBERED = "capítulo|página|número|artículo|nivel|piso|canal|punto|parte|fase|opción|paso|tema|grupo"
+
+
+def _king(value: int) -> str:
+    return ordinal("es", value) if value <= 10 else cardinal("es", value)
+
+
+_OWN = (
+    romance.short(_SHORT),
+    romance.ordinals("es", r"\.?([ºª]|er|ero|era|o|a)", romance.formed),
+    *romance.telephones(
+        lambda: SPANISH,
+        r"[6-9]\d{2} \d{2} \d{2} \d{2}",
+        r"9\d \d{3} \d{2} \d{2}",
+        r"(?:(?<=al )|(?<=éfono )|(?<=éfono: )|(?<=óvil ))\d{3}(?: \d{3}){2}",
+    ),
+    romance.fractions(_FRACTIONS),
+    romance.lone_ones(_one, _NUMBERED),
+    romance.roman(_KINGS, _king),
+    romance.roman(_PARTS, lambda value: cardinal("es", value)),
+)
+
+SPANISH: Language = Language(
+    code="es", decimal=",", point="coma", minus="menos", plus="más", to="a", by="por", power="elevado a",
+    and_="y", of="de", digitwise=False, day_first=True, version="versión", agree=_agree,
+    signs=tables.signs(
+        "por ciento, por mil, y, más, igual a, arroba, almohadilla, barra, barra invertida, "
+        "asterisco, guion bajo, "
+        "aproximadamente, circunflejo, barra vertical, menor que, mayor que, menor o igual que, "
+        "mayor o igual que, "
+        "distinto de, aproximadamente, más menos, por, entre, raíz cuadrada de, infinito, grados, "
+        "sección, párrafo, "
+        "copyright, registrado, marca registrada, euros, libras, dólares, yenes, al cuadrado, al "
+        "cubo, a, número, "
+        "micro, a, o"
+    ),
+    web=tables.web(
+        "punto, arroba, barra, guion, guion bajo, dos puntos, interrogación, igual, y, almohadilla, "
+        "más, por ciento, "
+        "tilde, coma, punto y coma"
+    ),
+    units=tables.measures(
+        "metro|metros, gramo|gramos, litro|litros, segundo|segundos, minuto|minutos, hora|horas, "
+        "vatio|vatios, "
+        "voltio|voltios, amperio|amperios, hercio|hercios, byte|bytes, bit|bits, píxel|píxeles, "
+        "pascal|pascales, "
+        "julio|julios, caloría|calorías, bar|bares, tonelada|toneladas, hectárea|hectáreas, "
+        "decibelio|decibelios, "
+        "grado|grados, día|días",
+        "kilo mega giga tera peta hecto deci centi mili micro nano",
+        "{} cuadrados, {} cúbicos, {} Celsius, {} Fahrenheit, {} hora, {} por segundo, {} por hora, "
+        "por ciento, "
+        "por mil, partes por millón",
+        accents="kilómetro decímetro centímetro milímetro micrómetro nanómetro",
+    ),
+    per="por",
+    money=tables.money({
+        "€ EUR": "euro|euros|céntimo|céntimos", "$": "dólar|dólares|centavo|centavos",
+        "US$ USD": "dólar estadounidense|dólares estadounidenses|centavo|centavos",
+        "£ GBP": "libra|libras|penique|peniques", "¥ JPY": "yen|yenes||",
+        "MXN": "peso mexicano|pesos mexicanos|centavo|centavos",
+        "CHF": "franco suizo|francos suizos|céntimo|céntimos", "R$": "real|reales|centavo|centavos",
+        "₹": "rupia|rupias|paisa|paisas", "₿": "bitcóin|bitcoines||",
+    }),
+    scales={
+        "mil": "mil", "millón": "millón", "millones": "millones", "mil millones": "mil millones",
+        "M": "millones",
+        "billones": "billones", "k": "mil", "K": "mil",
+    },
+    months=_MONTHS, fractions=_FRACTIONS, ordinal="(?!)",
+    greek=tables.greek(
+        "alfa beta gamma delta épsilon zeta eta theta iota kappa lambda mu nu xi ómicron pi rho "
+        "sigma tau ípsilon fi "
+        "ji psi omega"
+    ),
+    say_date=_say_date, say_time=_say_time, own=_OWN,
+)  # fmt: skip

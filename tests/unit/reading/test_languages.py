@@ -1,0 +1,55 @@
+"""Languages other than American English as they are read: es.tsv and so on hold what is written and said."""
+
+# ruff: noqa: RUF001  (typographic characters are the subject)
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avatarlab_ops.reading import read
+from avatarlab_ops.script import sentences
+
+LANGUAGES = ("es", "fr", "it", "pt-BR", "en-GB")
+
+
+def cases() -> list[object]:
+    found: list[object] = []
+    for language in LANGUAGES:
+        kind = ""
+        for line in Path(__file__).with_name(f"{language}.tsv").read_text("utf-8").splitlines():
+            if line.startswith("# "):
+                kind = line[2:]
+            else:
+                written, said = line.split("\t")
+                found.append(pytest.param(language, written, said, id=f"{language} {kind}: {written}"))
+    return found
+
+
+@pytest.mark.parametrize(("language", "written", "said"), cases())
+def test_a_line_is_said_as_a_person_would(language: str, written: str, said: str) -> None:
+    reading = read(written, language)
+    assert reading.said == said
+    assert not reading.unread
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_cannot_be_said_is_named_with_its_place(language: str) -> None:
+    assert [str(sign) for sign in read("A ★ B", language).unread] == ["'★' (black star) at character 3"]
+
+
+@given(
+    st.text(alphabet="0123456789 .,:;-–/%$€£°+=#@&*x×²½ªºh(){}[]<>_~^|\\'\"’…!?★→ΩéabkmgVIXM", max_size=60),
+    st.sampled_from(LANGUAGES),
+)
+def test_no_digit_and_no_sign_is_silently_lost(written: str, language: str) -> None:
+    reading = read(written, language)
+    lost = {sign.sign for sign in reading.unread}
+    assert not any(char.isnumeric() for char in reading.said), "every number is in words"
+    assert lost == set(written) & {"★"}
+
+
+def test_an_abbreviation_ends_no_sentence() -> None:
+    for text in ("Saluda al Sr. López.", "Il Sig. Rossi arriva.", "A Sra. Silva chegou."):
+        assert len(sentences(text).sentences) == 1
