@@ -1,7 +1,4 @@
-"""What Prometheus may ask: read off the catalog and this machine's lease at each scrape.
-
-prometheus-client is in the lock through Celery's provider.
-"""
+"""What Prometheus may ask: read off the catalog and this machine's lease at each scrape."""
 
 from __future__ import annotations
 
