@@ -22,7 +22,7 @@ def rules(language: Language) -> Iterable[Rule]:
     unit, symbol = _any(language.units), _any(language.money)
     first = rf"(?:(?P<first>{NUMBER})\s?[-–]\s?(?:{symbol})?)?"
     big = rf"(?:\s?(?P<scale>{_any(language.scales)})(?![^\W_]))?"
-    per = rf"(?:\s?/\s?(?P<per>(?:{unit})(?![^\W_])|[^\W\d_]+))?"
+    per = rf"(?:\s?/\s?(?P<per>(?:{unit})(?![^\W_])|[^\W\d_¼-¾⅐-⅞]+))?"
     before = rf"(?P<symbol>{symbol})\s?{first}{_NUMBER}{big}{per}(?!\d)"
     after = rf"{_FIRST}{_NUMBER}{big}\s?(?P<symbol>{symbol})(?!\w){per}"
     measure = rf"{_FIRST}{_NUMBER}\s?(?P<unit>{unit})(?:/(?P<per>{unit}))?(?![^\W_]|[-'’][^\W\d_])"

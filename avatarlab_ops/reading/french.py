@@ -107,7 +107,8 @@ FRENCH: Language = Language(
         "pascal|pascals, joule|joules, calorie|calories, bar|bars, tonne|tonnes, hectare|hectares, "
         "décibel|décibels, degré|degrés, jour|jours",
         "kilo méga giga téra péta hecto déci centi milli micro nano",
-        "{} carrés, {} cubes, {} Celsius, {} Fahrenheit, {} heure, {} par seconde, {} par heure, pour cent, "
+        "{} carré|{} carrés, {} cube|{} cubes, "
+        "{} Celsius, {} Fahrenheit, {} heure, {} par seconde, {} par heure, pour cent, "
         "pour mille, parties par million",
         "ko=kilooctet|kilooctets, Mo=mégaoctet|mégaoctets, Go=gigaoctet|gigaoctets, To=téraoctet|téraoctets",
     ),

@@ -99,7 +99,8 @@ ITALIAN: Language = Language(
         "caloria|calorie, bar|bar, tonnellata|tonnellate, ettaro|ettari, decibel|decibel, grado|gradi, "
         "giorno|giorni",
         "chilo mega giga tera peta etto deci centi milli micro nano",
-        "{} quadrati, {} cubi, {} Celsius, {} Fahrenheit, {} ora, {} al secondo, {} all'ora, per cento, "
+        "{} quadrato|{} quadrati, {} cubo|{} cubi, "
+        "{} Celsius, {} Fahrenheit, {} ora, {} al secondo, {} all'ora, per cento, "
         "per mille, parti per milione",
     ),
     per="al",

@@ -102,7 +102,8 @@ PORTUGUESE: Language = Language(
         "joule|joules, caloria|calorias, bar|bares, tonelada|toneladas, hectare|hectares, decibel|decibéis, "
         "grau|graus, dia|dias",
         "quilo mega giga tera peta hecto deci centi mili micro nano",
-        "{} quadrados, {} cúbicos, {} Celsius, {} Fahrenheit, {} hora, {} por segundo, {} por hora, "
+        "{} quadrado|{} quadrados, {} cúbico|{} cúbicos, "
+        "{} Celsius, {} Fahrenheit, {} hora, {} por segundo, {} por hora, "
         "por cento, "
         "por mil, partes por milhão",
         accents="quilômetro decímetro centímetro milímetro micrômetro nanômetro",

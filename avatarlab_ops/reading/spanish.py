@@ -114,7 +114,8 @@ SPANISH: Language = Language(
         "decibelio|decibelios, "
         "grado|grados, día|días",
         "kilo mega giga tera peta hecto deci centi mili micro nano",
-        "{} cuadrados, {} cúbicos, {} Celsius, {} Fahrenheit, {} hora, {} por segundo, {} por hora, "
+        "{} cuadrado|{} cuadrados, {} cúbico|{} cúbicos, "
+        "{} Celsius, {} Fahrenheit, {} hora, {} por segundo, {} por hora, "
         "por ciento, "
         "por mil, partes por millón",
         accents="kilómetro decímetro centímetro milímetro micrómetro nanómetro",

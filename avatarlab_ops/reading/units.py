@@ -27,7 +27,7 @@ _AREAS = ("m", "km", "cm", "mm", "dm")
 
 
 def units(words: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Symbol to (one, many). `words` gives the plural of each unit, each prefix, and patterns with {}."""
+    """Symbol to (one, many). `words` gives the plural of each unit, each prefix, and patterns with {}, ONE|MANY where they differ."""
     found = {
         symbol: _both(words, unit, prefix)
         for unit, symbols in _PREFIXED.items()
@@ -57,4 +57,5 @@ def _both(words: Mapping[str, str], unit: str, prefix: str) -> tuple[str, str]:
 
 
 def _formed(pattern: str, both: tuple[str, str]) -> tuple[str, str]:
-    return pattern.format(both[0]), pattern.format(both[1])
+    one, _, many = pattern.partition("|")
+    return one.format(both[0]), (many or one).format(both[1])
