@@ -27,7 +27,10 @@ _AREAS = ("m", "km", "cm", "mm", "dm")
 
 
 def units(words: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Symbol to (one, many). `words` gives the plural of each unit, each prefix, and patterns with {}, ONE|MANY where they differ."""
+    """Symbol to (one, many). `words` gives the plural of each unit, each prefix, and patterns with {}.
+
+    A pattern is ONE|MANY where they differ.
+    """
     found = {
         symbol: _both(words, unit, prefix)
         for unit, symbols in _PREFIXED.items()
