@@ -165,10 +165,10 @@ def revoke(consent_id: str, reason: str, unpublish: bool) -> None:
     met = withdrawal.revoke(settings, consent_id, reason)
     for render_id in met.stopped:
         click.echo(f"stopped   {render_id}")
+    why = f"consent {consent_id} was revoked: {reason}"
+    withdrawn = set(withdrawal.withdraw_each(settings, met.videos, why)) if unpublish else set()
     for render_id in met.videos:
-        if unpublish:
-            withdrawal.withdraw(settings, render_id, f"consent {consent_id} was revoked: {reason}")
-        click.echo(f"{'withdrawn' if unpublish else 'published'} {render_id}")
+        click.echo(f"{'withdrawn' if render_id in withdrawn else 'published'} {render_id}")
     if unpublish:
         gone, needed = evict.of_material(settings, met.material)
         click.echo(f"removed   {gone} intermediate results made from it")

@@ -7,6 +7,8 @@ no longer is.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -23,6 +25,7 @@ from avatarlab_ops.stores.catalog.tables import Render
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust import consent, tombstones
 
+log = logging.getLogger(__name__)
 KEPT = "manifest.json"  # of the files of a withdrawn video
 
 
@@ -78,6 +81,20 @@ def withdraw(settings: Settings, render_id: str, reason: str) -> bool:
         tombstones.sign(settings, render_id)
         outbox.deliver(settings, render_id=render_id)
     return done
+
+
+def withdraw_each(settings: Settings, render_ids: Iterable[str], reason: str) -> Iterator[str]:
+    """Withdraw videos one by one; yield those that are gone.
+
+    One that fails keeps none of the others on view: its reason is logged, and it is yielded by a later call.
+    """
+    for render_id in render_ids:
+        try:
+            withdraw(settings, render_id, reason)
+        except Exception:
+            log.exception("video %s is not withdrawn", render_id)
+        else:
+            yield render_id
 
 
 def clear(settings: Settings, render_id: str) -> int:

@@ -21,7 +21,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from avatarlab_ops import pipeline
-from avatarlab_ops.errors import InputError
+from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.renders import withdrawal
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import consents, records, transaction
@@ -180,7 +180,13 @@ def test_a_withdrawn_video_is_shared_no_longer(
 
 
 def test_the_person_shown_sees_what_was_made_of_them_and_withdraws(
-    api: Server, stranger: TestClient, stores: Settings, first: str, second: str
+    api: Server,
+    stranger: TestClient,
+    stores: Settings,
+    first: str,
+    second: str,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     consent_id = consent_of(stores, first)
     api.roles.add("operator")  # nobody recorded the demo's licence
@@ -192,9 +198,25 @@ def test_the_person_shown_sees_what_was_made_of_them_and_withdraws(
     assert stranger.get(f"{link}/no%00such/video").status_code == 404
     assert stranger.post(f"{link}/withdraw").status_code == 422  # they are asked whether they are sure
     assert api.client.get(f"/consents/{consent_id}").json()["state"] == "valid"
+    assert stranger.post(f"{link}/withdraw", data={"sure": "yes"}).status_code == 303  # not the videos
+    assert "Take my videos back" in stranger.get(link).text
+    with monkeypatch.context() as broken:
+        taken = withdrawal.withdraw
+
+        def away_for_one(settings: Settings, render_id: str, reason: str) -> bool:
+            if render_id == first:  # the oldest, so its turn is before that of the other
+                raise TransientError("the object store did not answer")
+            return taken(settings, render_id, reason)
+
+        broken.setattr(withdrawal, "withdraw", away_for_one)
+        told = api.client.post(f"/consents/{consent_id}/revoke", params={"withdraw": True}).json()
+    assert told["videos"] == [first]
+    assert second in told["withdrawn"]
+    assert "Take my videos back" in stranger.get(link).text
     done = stranger.post(f"{link}/withdraw", data={"sure": "yes", "videos": "true"})
     assert (done.status_code, done.headers["location"]) == (303, link)
     after = stranger.get(link)
+    assert "Take my videos back" not in after.text
     assert "This consent was revoked" in after.text
     assert "<video" not in after.text
     assert stranger.get(f"{link}/{second}/video").status_code == 404

@@ -60,7 +60,9 @@ class Revocation(BaseModel):
     """What a revocation met. Render ids."""
 
     stopped: list[str]
-    videos: list[str] = Field(description="Published on this consent and still shown.")
+    videos: list[str] = Field(
+        description="Published on this consent and not withdrawn; call again for these."
+    )
     withdrawn: list[str]
     still_held: list[str] = Field(description="Other consents under which the same material may be used.")
 
@@ -182,17 +184,16 @@ def revoke(
 
 
 def take_back(stores: Settings, consent_id: str, reason: str, *, withdraw: bool) -> Revocation:
-    """End a consent; with `withdraw` also what was published and made on it."""
+    """End a consent; with `withdraw` also what was published and made on it. Again: the rest."""
     from avatarlab_ops.housekeeping import evict
     from avatarlab_ops.renders import withdrawal
 
     met = withdrawal.revoke(stores, consent_id, reason)
-    gone = met.videos if withdraw else ()
-    for render_id in gone:
-        withdrawal.withdraw(stores, render_id, f"consent {consent_id} was revoked: {reason}")
+    why = f"consent {consent_id} was revoked: {reason}"
+    gone = list(withdrawal.withdraw_each(stores, met.videos, why)) if withdraw else []
     if withdraw:
         evict.of_material(stores, met.material)
-    left = [] if withdraw else list(met.videos)
+    left = [render_id for render_id in met.videos if render_id not in gone]
     return Revocation(
-        stopped=list(met.stopped), videos=left, withdrawn=list(gone), still_held=list(met.still_held)
-    )
+        stopped=list(met.stopped), videos=left, withdrawn=gone, still_held=list(met.still_held)
+    )  # fmt: skip
