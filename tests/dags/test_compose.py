@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from avatarlab_ops.embedded.airflow import Site, render_config
+from avatarlab_ops.environment import Environment
 from avatarlab_ops.graph import QUEUES
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +70,9 @@ def test_only_the_proxy_is_reachable_and_it_keeps_the_inside_in(composed: dict[s
     assert {name for name, service in services.items() if "ports" in service} == {"proxy"}
     assert composed["networks"]["inside"] == {"internal": True}
     outside = {name for name, service in services.items() if "outside" in service["networks"]}
-    assert outside == {"proxy", "airflow-apiserver"}
+    assert outside == {"proxy", "airflow-apiserver", "airflow-dag-processor"} | WORKERS, (
+        "webhooks, time stamps"
+    )
     proxied = (ROOT / "docker" / "Caddyfile").read_text()
     assert "path /execution /execution/*\n\trespond @inside 404" in proxied
     assert set(re.findall(r"reverse_proxy (\S+)", proxied)) == {"airflow-apiserver:8080", "minio:9000"}
@@ -106,22 +109,78 @@ def test_secrets_are_files_that_are_made_once(composed: dict[str, Any], tmp_path
         assert not told, f"{name} is given {told} where `docker inspect` shows them"
 
 
-def test_parts_get_their_secrets_whole(tmp_path: Path) -> None:
-    folder = tmp_path / "secrets"
-    runpy.run_path(str(ROOT / "docker" / "make_secrets.py"))["main"](folder)
+def environment(folder: Path) -> dict[str, str]:
+    """What a part that is given a folder of secrets finds in its environment."""
     asked = "import json, os; print(json.dumps(dict(os.environ)))"
     done = subprocess.run(
         ["bash", str(ROOT / "docker" / "entrypoint.sh"), sys.executable, "-c", asked],
         env={"SECRETS": str(folder), "AVATARLAB_S3_ENDPOINT": "http://minio:9000", "PATH": os.defpath},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    known = json.loads(done.stdout)
+    return dict(json.loads(done.stdout))
+
+
+def test_parts_get_their_secrets_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    runpy.run_path(str(ROOT / "docker" / "make_secrets.py"))["main"](folder)
+    known = environment(folder)
     minio = json.loads(known["AIRFLOW_CONN_AVATARLAB_S3"])
     assert minio["password"] == known["AVATARLAB_S3_SECRET_KEY"] == (folder / "minio_password").read_text()
     assert urlsplit(known["AVATARLAB_PG_DSN"]).password == (folder / "postgres_password").read_text()
     assert urlsplit(known["AIRFLOW__CELERY__BROKER_URL"]).hostname == "broker"
     assert urlsplit(known["AVATARLAB_MONGO_URI"]).path == "/avatarlab"
     assert len(base64.urlsafe_b64decode(known["AIRFLOW__CORE__FERNET_KEY"])) == 32
+    assert known["AIRFLOW__API_AUTH__JWT_SECRET"] == (folder / "jwt_secret").read_text()
+    for name in ("fernet_key", "jwt_secret", "api_secret_key"):
+        (folder / name).unlink()
+    less = environment(folder)
+    kept = {"AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET"}
+    assert set(known) - set(less) == kept, "a worker is given none of these, and begins"
+    (folder / "broker_password").unlink()
+    with pytest.raises(subprocess.CalledProcessError):
+        environment(folder)
+
+
+def test_checks_and_commands_that_need_an_address_begin_at_the_entry_point(services: dict[str, Any]) -> None:
+    tests = {name: services[name]["healthcheck"]["test"] for name in AIRFLOW | WORKERS}
+    asking = {
+        name: test for name, test in tests.items() if {"airflow", "celery"} & set(" ".join(test).split())
+    }
+    assert set(asking) == {"airflow-dag-processor", "airflow-triggerer"} | WORKERS
+    assert {tuple(test[:2]) for test in asking.values()} == {("CMD", "/opt/avatarlab/entrypoint.sh")}
+    told = (ROOT / "docs" / "operations.md").read_text()
+    commands = re.findall(r"compose .* exec \S+ (\S+)", told)
+    assert commands
+    assert set(commands) == {"/opt/avatarlab/entrypoint.sh"}
+
+
+def test_each_part_has_the_keys_that_it_needs(composed: dict[str, Any]) -> None:
+    def given(secret: str) -> set[str]:
+        return {name for name, one in composed["services"].items() if secret in one.get("secrets", ())}
+
+    assert given("jwt_secret") == {"airflow-apiserver", "airflow-scheduler"}, "they sign the tasks' tokens"
+    assert given("api_secret_key") == {"airflow-apiserver"}
+    assert given("fernet_key") == AIRFLOW | {"init"}
+    assert given("admin_password") == {"init"}
+    for name, service in composed["services"].items():
+        login = any(one.startswith("airflow-login:") for one in service.get("volumes", ()))
+        assert login == (name in {"init", "airflow-apiserver"}), name
+    for name in (*WORKERS, "airflow-triggerer"):
+        assert "--skip-serve-logs" in composed["services"][name]["command"], (
+            f"{name} has no key to serve them"
+        )
+
+
+def test_the_products_options_reach_every_part(services: dict[str, Any]) -> None:
+    for name in {"init"} | AIRFLOW | WORKERS:
+        assert services[name]["env_file"] == [{"path": "avatarlab.env", "required": False}], name
+    lines = (ROOT / "docker" / "avatarlab.env.example").read_text().splitlines()
+    named = dict(line.removeprefix("# ").split("=", 1) for line in lines if line.startswith("# AVATARLAB_"))
+    assert {f"AVATARLAB_{field.upper()}" for field in Environment.model_fields} > set(named)
+    for name in WORKERS:
+        [mounted] = [one.split(":")[1] for one in services[name]["volumes"] if "certificates" in one]
+        for option in ("AVATARLAB_SIGNING_CERTIFICATE", "AVATARLAB_SIGNING_KEY"):
+            assert named[option].startswith(f"{mounted}/")
 
 
 def test_every_variable_is_in_the_example() -> None:
