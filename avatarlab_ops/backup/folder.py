@@ -85,12 +85,19 @@ class Folder:
         """Where the bytes of an object are."""
         return self.path / "objects" / sha256[:2] / sha256
 
+    def has_blob(self, sha256: str, size: int) -> bool:
+        """Whether an object of so many bytes is there; its digest is read by `check` alone."""
+        blob = self.blob(sha256)
+        return blob.is_file() and blob.stat().st_size == size
+
     def new_blob(self) -> Path:
         """A place for an object's bytes until `keep_blob`; what a killed backup left there is swept."""
         return self.path / "objects" / f"{uuid.uuid4().hex}.draft"
 
     def keep_blob(self, draft: Path, sha256: str) -> None:
-        """Put a draft where its digest says."""
+        """Put a draft where its digest says, once its bytes are on disk: a later backup trusts the name."""
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
         blob = self.blob(sha256)
         blob.parent.mkdir(mode=0o700, exist_ok=True)
         draft.replace(blob)

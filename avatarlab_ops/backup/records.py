@@ -65,8 +65,8 @@ def _run(program: str, settings: Settings, *words: str) -> None:
     """One of PostgreSQL's programs on the database; the password goes by its environment."""
     parts = urlsplit(settings.pg_dsn)
     address = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@")))
-    environment = {**os.environ, "PGPASSWORD": unquote(parts.password or "")}
+    secret = {"PGPASSWORD": unquote(parts.password)} if parts.password else {}
     command = [str(client_program(program)), "--no-password", f"--dbname={address}", *words]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=os.environ | secret, capture_output=True, text=True, check=False)
     if done.returncode:
         raise TransientError(f"{program} failed: {done.stderr.strip()[-500:]}")

@@ -99,18 +99,23 @@ def _copied(settings: Settings, place: Folder) -> Iterator[Entry]:
 
 
 def _copy(settings: Settings, place: Folder, bucket: str, key: str) -> Entry | None:
-    """One object, unless the folder has its bytes; None when it was removed since it was listed."""
+    """One object, unless the folder has its bytes; None when it was removed since it was listed.
+
+    Raises ReferenceRefused when its bytes are not those that its digest promises.
+    """
     store = objects(settings)
     found = store.head(bucket, key)
     if found is None:
         return None
-    if found.sha256 and place.blob(found.sha256).is_file():
+    if found.sha256 and place.has_blob(found.sha256, found.bytes):
         return Entry(bucket, key, found.sha256, found.bytes)
     draft = place.new_blob()
     try:
         sha256 = store.download(bucket, key, draft, sha256=found.sha256, max_bytes=MAX_BYTES)
     except ReferenceRefused:
         draft.unlink(missing_ok=True)
-        return None
+        if store.head(bucket, key) is None:
+            return None
+        raise
     place.keep_blob(draft, sha256)
     return Entry(bucket, key, sha256, place.blob(sha256).stat().st_size)

@@ -33,7 +33,13 @@ def restore(folder: Path) -> None:
     """Fill empty stores from the FOLDER of a backup, after every byte of it was checked."""
     from avatarlab_ops.backup import restore as fill
 
-    _tell("restored", fill(stores(), folder))
+    manifest = fill(stores(), folder)
+    _tell("restored", manifest)
+    click.echo(
+        f"what was withdrawn, revoked or ended after {manifest.taken_at} is shown and allowed again: "
+        'repeat it before anybody is let in (docs/operations.md, "Restore")',
+        err=True,
+    )
 
 
 def _tell(what: str, manifest: Manifest) -> None:

@@ -133,6 +133,25 @@ def test_bytes_that_the_records_name_and_nobody_has_stop_it(
     take(old, folder)
 
 
+def test_an_object_whose_bytes_are_not_its_digests_stops_it_by_name(old: Settings, tmp_path: Path) -> None:
+    """Records may name it in no way that a backup looks for: inputs of published renders, for one."""
+    client = objects(old).client
+    client.put_object(Bucket="inputs", Key="rotten", Body=b"not", Metadata={"sha256": "0" * 64})
+    try:
+        with pytest.raises(InputError, match=r"s3://inputs/rotten has sha256"):
+            take(old, tmp_path / "rotten")
+        assert not list((tmp_path / "rotten").glob("objects/*.draft"))
+    finally:
+        objects(old).delete("inputs", "rotten")
+
+
+def test_bytes_that_a_power_cut_left_short_are_copied_again(old: Settings, folder: Path) -> None:
+    short = next(blob for blob in folder.glob("objects/*/*") if blob.stat().st_size)
+    short.write_bytes(b"")
+    take(old, folder)
+    Folder(folder).check(Folder(folder).read())
+
+
 def test_renders_that_end_meanwhile_do_not_tear_it(
     old: Settings, video: status.Published, tmp_path: Path
 ) -> None:
@@ -175,7 +194,9 @@ def test_all_three_stores_are_lost_and_come_back(
     check_a_damaged_set_is_refused_by_name(new, folder, tmp_path)
     check_a_store_in_use_is_refused(new, folder)
     restore_half(new, folder)
-    assert "restored the records of" in avatarlab(home, "restore", folder)
+    said = avatarlab(home, "restore", folder)
+    assert "restored the records of" in said
+    assert f"withdrawn, revoked or ended after {Folder(folder).read().taken_at}" in said
 
     assert query.trace(new, video.video_uri) == told
     assert {name: documents(new).database[name].count_documents({}) for name in VALIDATORS} == kept
