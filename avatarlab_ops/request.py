@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from avatarlab_ops import strict_json
-from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.errors import InputError, RequestInvalid
 from avatarlab_ops.refusal import refusal
 from avatarlab_ops.retention import retention_of
 
@@ -420,6 +420,21 @@ class AvatarRequest(Part):
         """sha256 of what is asked for, whatever the key it is asked under."""
         body = self.model_dump(mode="json", exclude={"idempotency_key"})
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+    def repeats(self, body: Mapping[str, Any]) -> bool:
+        """Whether this asks for what `body` did, canonical, perhaps of an earlier version."""
+        try:
+            return any(self.digest() == self.parse(meant).digest() for meant in _meanings(body))
+        except InputError:
+            return False  # what today's contract refuses is not what passed it now
+
+
+def _meanings(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A stored body, and what was left out of it where a default of its time was written in."""
+    engines = body.get("engines", {})
+    if "lexicon" in body or engines.get("speech") != "hibari":  # since lexicons the language says the engine
+        return [body]
+    return [body, {**body, "engines": {**engines, "speech": None}}]
 
 
 def nested(data: Mapping[str, Any]) -> dict[str, Any]:

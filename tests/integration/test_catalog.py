@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 
 from avatarlab_ops import pipeline
 from avatarlab_ops.errors import RenderCancelled, RequestInvalid, TransientError, WorkInFlight
-from avatarlab_ops.renders import status
+from avatarlab_ops.renders import orders, status
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import ProgressRows
@@ -71,6 +71,26 @@ def test_a_key_used_for_another_request_is_refused(stores: Settings) -> None:
     pipeline.submit(stores, _asked(stores, idempotency_key="order-2"))
     with pytest.raises(RequestInvalid, match="order-2"):
         pipeline.submit(stores, _asked(stores, idempotency_key="order-2", seed=5))
+
+
+def test_what_an_earlier_version_accepted_is_still_the_same_request(stores: Settings) -> None:
+    """Before lexicons a body had no `lexicon`, and its default engine was written in."""
+    asked = _asked(stores, idempotency_key="order-4")
+    first = pipeline.submit(stores, asked, run_id="run-4", caller="x")
+    old = asked.canonical()
+    del old["lexicon"]
+    old["engines"]["speech"] = "hibari"
+    with catalog.transaction(stores.pg_dsn) as db:
+        stored = sa.update(m.Request).where(m.Request.idempotency_key == "order-4")
+        db.execute(stored.values(body=old, sha256="0" * 64))
+    assert pipeline.submit(stores, asked, caller="x") == first, "the client sends its order again"
+    assert pipeline.submit(stores, old, run_id="run-4", caller="x") == first, "its run begins, with its conf"
+    ordered = orders.placed(stores, asked, caller="x")
+    assert ordered is not None
+    assert ordered.render_id == first
+    for change in ({"seed": 5}, {"engines.speech": "kokoro"}, {"labels": {"a": "b"}}):
+        with pytest.raises(RequestInvalid, match="order-4"):
+            pipeline.submit(stores, _asked(stores, idempotency_key="order-4", **change), caller="x")
 
 
 def test_a_request_whose_render_failed_may_be_tried_anew(stores: Settings) -> None:

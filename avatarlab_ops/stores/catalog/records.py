@@ -70,8 +70,11 @@ def _tags(asked: m.Request) -> list[tuple[str, str]]:
 
 
 def check_same(asked: m.Request, request: AvatarRequest) -> None:
-    """Raise KeyReused when what was asked under this key before is another request."""
-    if asked.sha256 != request.digest():
+    """Raise KeyReused when what was asked under this key before is another request.
+
+    Digests of an earlier version cover other fields, so where they differ the bodies decide.
+    """
+    if asked.sha256 != request.digest() and not request.repeats(asked.body):
         where = f"run {asked.run_id}" if asked.run_id else "without Airflow"
         raise KeyReused(
             f"idempotency_key {request.idempotency_key!r} was used for another request ({where}); choose a "
