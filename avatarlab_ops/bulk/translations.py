@@ -16,7 +16,9 @@ LANGUAGE, SCRIPT = "language", "script"
 
 
 def split(column: str) -> tuple[str, str]:
-    """(field or variable, language) of a column; "" where it says none."""
+    """(field or variable, language) of a column; "" where it says none. Labels may hold any sign."""
+    if column.startswith("labels."):
+        return column, ""
     name, _, language = column.partition(":")
     return name, language
 
@@ -36,7 +38,8 @@ def items(values: Json, *, template: bool) -> list[tuple[str, Json]]:
     told = {column: split(column) for column in values}
     if not any(language for _, language in told.values()):
         return [("", values)]
-    if twice := {LANGUAGE, SCRIPT} & values.keys():
+    told_by_columns = {LANGUAGE} if template else {LANGUAGE, SCRIPT}
+    if twice := told_by_columns & values.keys():
         raise RequestInvalid(f"{', '.join(sorted(twice))}: columns such as script:es say it; leave it out")
     languages = [language for name, language in told.values() if language and (template or name == SCRIPT)]
     if not languages:

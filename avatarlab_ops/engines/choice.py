@@ -30,11 +30,10 @@ def speech_engine(named: str | None, language: str | None, voice: str | None = N
         plain = language is None and voice is None
         return engines.info("speech", DEFAULT) if plain else next(filter(_having(voice), able), able[0])
     else:
-        who = f"no installed engine speaks {language!r}"
-    raise EngineUnavailable(
-        f"language: {who}; engines that do: {', '.join(info.name for info in able) or 'none installed'}"
-        + _addition(every)
-    )
+        spoken = sorted({tag for info in every for tag in info.languages})
+        who = f"no installed engine speaks {language!r}, only {', '.join(spoken)}"
+    others = f"; engines that do: {', '.join(info.name for info in able)}" if able else ""
+    raise EngineUnavailable(f"language: {who}{others}{_addition(every)}")
 
 
 def _having(voice: str | None) -> Callable[[SpeechInfo], bool]:

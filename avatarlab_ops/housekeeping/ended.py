@@ -41,6 +41,8 @@ def _over(job: Job, render: Render, *, long_idle: bool) -> str | None:
     if not long_idle:
         return None
     with transaction(job.settings.pg_dsn) as db:
+        if upkeep.awaits_approval(db, render.id):
+            return None  # however long that takes; an operator may refuse it
         bulk_runs = upkeep.bulk_runs_of(db, render.id)
         if any(_goes_on(job, db, run) for run in bulk_runs):
             return None

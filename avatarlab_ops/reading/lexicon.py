@@ -50,14 +50,14 @@ def parse(raw: bytes) -> tuple[Entry, ...]:
     lines = text.splitlines()
     mark = re.search("[,;\t]", lines[0] if lines else "")
     reader = csv.DictReader(lines, delimiter=mark[0] if mark else ",", strict=True)
-    header = {name.strip() for name in reader.fieldnames or ()}
-    if "word" not in header or not header & {"ipa", "say"} or header - COLUMNS:
-        raise _refusal(["line 1: must name the columns word, ipa or say or both, and perhaps language"])
-    reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
     try:
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        header = set(reader.fieldnames)
+        if "word" not in header or not header & {"ipa", "say"} or header - COLUMNS:
+            raise _refusal(["line 1: must name the columns word, ipa or say or both, and perhaps language"])
         return _checked([(reader.line_num, row) for row in reader])
     except csv.Error as error:
-        raise _refusal([f"line {reader.line_num}: is no CSV ({error})"]) from error
+        raise _refusal([f"line {max(1, reader.line_num)}: is no CSV ({error})"]) from error
 
 
 def _checked(rows: Sequence[tuple[int, dict[str, str | None]]]) -> tuple[Entry, ...]:
@@ -152,6 +152,8 @@ class Lexicon:
 
     def _as_said(self, text: str) -> Piece:
         word = text if text in self._said else text.lower()
+        if word not in self._said:  # by the rules of Unicode a long s is an s
+            word = next(one for one in self._said if re.fullmatch(_written(one), text))
         entry = self._said[word]
         self._used.add(word)
         if self._sounds[word] and "phoneme" in self.voice.marks:

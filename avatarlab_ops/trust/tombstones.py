@@ -74,10 +74,10 @@ def _record(db: Session, render: m.Render) -> dict[str, Any]:
 
 def _why(db: Session, render: m.Render) -> str:
     """As the catalog knows it; the reason that people wrote may name somebody."""
-    revoked = sa.select(m.Consent.id).join(m.RenderConsent).where(m.RenderConsent.render_id == render.id)
-    if db.scalars(revoked.where(m.Consent.revoked_at.is_not(None)).limit(1)).first() is not None:
+    relied = sa.select(m.Consent.id).join(m.RenderConsent).where(m.RenderConsent.render_id == render.id)
+    if db.scalars(relied.where(m.Consent.revoked_at <= render.withdrawn_at).limit(1)).first() is not None:
         return "consent revoked"
-    kept = retention_of(records.request_of(db, render).body["labels"])
+    kept = retention_of(records.request_of(db, render).body.get("labels", {}))
     if (
         kept is not None
         and render.ended_at

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from avatarlab_ops.renders import listing
 from avatarlab_ops.settings import Settings
@@ -42,9 +43,8 @@ class TooManyError(Exception):
     """A link is used too often. Its value: seconds to wait."""
 
 
-def opened(link: str, request: Request, stores: Stores) -> Share:
-    """What a link leads to. The server's log, written after the answer, is not to hold the link."""
-    request.scope["path"] = MASKED
+def opened(link: str, stores: Stores) -> Share:
+    """What a link leads to."""
     found = shares.read(stores, link)
     if found is None:
         raise NoSuchLinkError
@@ -62,7 +62,7 @@ def style() -> Response:
     return FileResponse(studio.HERE / "static" / "studio.css", headers={"X-Content-Type-Options": "nosniff"})
 
 
-@router.get("/{link}")
+@router.api_route("/{link}", methods=["GET", "HEAD"])
 def page(
     link: str,
     found: Opened,
@@ -114,7 +114,7 @@ def withdraw(
     return RedirectResponse(f"{request.scope['root_path']}/shared/{link}", 303)
 
 
-@router.get("/{link}/{render_id}/{file}")
+@router.api_route("/{link}/{render_id}/{file}", methods=["GET", "HEAD"])
 def file(
     found: Opened, stores: Stores, render_id: str, file: Literal["video", "captions", "poster"]
 ) -> Response:
@@ -155,8 +155,24 @@ def _headers() -> dict[str, str]:
     return studio.headers(POLICY) | {"X-Robots-Tag": "noindex"}
 
 
+class Masked:
+    """Keeps links out of the server's log, which is written of the outer scope after the answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by what was asked, whatever comes of it; leave the mask behind."""
+        asked = dict(scope)
+        here = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        if scope["type"] == "http" and here.startswith("/shared/"):
+            scope["path"] = MASKED
+        await self.app(asked, receive, send)
+
+
 def install(app: FastAPI) -> None:
     """Add the pages to the application."""
+    app.add_middleware(Masked)
     app.include_router(router)
     app.add_exception_handler(NoSuchLinkError, _nothing)
     app.add_exception_handler(TooManyError, _too_many)

@@ -152,7 +152,10 @@ def test_no_log_holds_a_link(api: Server, stranger: TestClient, first: str) -> N
     with structlog.testing.capture_logs() as told:
         assert stranger.get(link).status_code == 200
         stranger.get(f"{link[:-1]}/{first}/poster")
-    assert [one["path"] for one in told] == [shared.MASKED] * 2
+        assert stranger.head(link).status_code == 200
+        for beside in (f"{link}/", f"{link}/withdraw", f"{link}/x"):  # nothing that is served
+            stranger.get(beside, follow_redirects=False)
+    assert [one["path"] for one in told] == [shared.MASKED] * 6
     assert link.rpartition(".")[2] not in str(told)
 
 

@@ -60,3 +60,9 @@ def test_a_template_says_where_the_language_goes() -> None:
 def test_what_contradicts_itself_is_refused(text: str, said: str) -> None:
     with pytest.raises(RequestInvalid, match=said):
         read(text)
+
+
+def test_a_template_may_share_a_variable_called_script_and_labels_hold_colons() -> None:
+    (items,) = read("script,title:es\nHi.,Hola\n", {"script", "title", "language"})
+    assert items == [("es", {"script": "Hi.", "title": "Hola", "language": "es"})]
+    assert translations.names(["labels.team:a", "script"]) == ["labels.team:a", "script"]

@@ -100,6 +100,14 @@ def idle_renders(db: Session, before: datetime) -> list[m.Render]:
     return list(db.scalars(sa.select(m.Render).where(_RUNNING, last < before).order_by(m.Render.created_at)))
 
 
+def awaits_approval(db: Session, render_id: str) -> bool:
+    """Whether somebody has still to decide about a render's publication."""
+    waits = sa.select(m.StageRun.render_id).where(
+        m.StageRun.render_id == render_id, m.StageRun.state == StageState.AWAITING
+    )
+    return db.scalars(waits.limit(1)).first() is not None
+
+
 def bulk_runs_of(db: Session, render_id: str) -> list[m.BulkRun]:
     """The bulk runs that wait for a render."""
     mine = sa.and_(m.BulkItem.render_id == render_id, m.BulkItem.state == ItemState.WAITING)

@@ -85,3 +85,14 @@ def test_another_encoding_is_told_with_its_line() -> None:
 def test_a_letter_that_is_no_sound_is_told_with_its_line_whether_or_not_the_word_occurs() -> None:
     with pytest.raises(RequestInvalid, match=r"lexicon: line 2: 'Ω#': 'Ω' is no sound of IPA"):
         spoken("Nothing of it.", "word,ipa\nx,Ω#\n")
+
+
+@pytest.mark.parametrize("header", ['word"x",say', '"word"x,say'])
+def test_a_header_that_is_no_csv_is_refused_with_its_line(header: str) -> None:
+    with pytest.raises(RequestInvalid, match="line 1"):
+        parse(f"{header}\nsql,sequel\n".encode())
+
+
+def test_letters_that_unicode_takes_for_others_find_their_entry() -> None:
+    (sentence,) = spoken("Learn \u017fql now.").sentences
+    assert sentence.said == "Learn sequel now."
