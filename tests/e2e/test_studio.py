@@ -182,6 +182,7 @@ def test_one_sentence_is_changed_after_a_look_and_a_listen(page: Page, studio: F
 
 
 def test_who_has_a_link_and_no_login_plays_the_video(page: Page, studio: FrameLocator, site: Site) -> None:
+    back = page.url
     page.goto(f"{site.address}/plugin/avatarlab")
     studio.get_by_role("link", name=f"{FIRST} {LAST}").click()
     studio.get_by_role("button", name="Share").click()
@@ -206,6 +207,7 @@ def test_who_has_a_link_and_no_login_plays_the_video(page: Page, studio: FrameLo
             assert list(faults_of(stranger)) == []
             keep(stranger, f"shared-{links.index(link)}")
             stranger.locator("video").first.evaluate(PLAYS)  # the page's policy lets nobody wait by a text
+    page.goto(back)
 
 
 def test_a_render_is_cancelled(studio: FrameLocator) -> None:
