@@ -89,13 +89,13 @@ def test_doctor_tells_whose_certificate_signs_and_what_is_wrong_with_it(own: Pat
 
 
 def test_a_chain_must_lead_to_an_issuer(own: Path, tmp_path: Path) -> None:
-    whole = (own / "chain.pem").read_bytes()
-    ends = whole.index(b"-----END CERTIFICATE-----") + len(b"-----END CERTIFICATE-----\n")
-    (own / "chain.pem").write_bytes(whole[:ends])
+    end = b"-----END CERTIFICATE-----\n"
+    signer, _, _ = (own / "chain.pem").read_bytes().partition(end)
+    (own / "chain.pem").write_bytes(signer + end)
     with pytest.raises(InputError, match="add those of its issuers"):
         signing.identity(own)
-    other = (signing.development(tmp_path / "other") / "chain.pem").read_bytes()
-    (own / "chain.pem").write_bytes(whole[:ends] + other[ends:])
+    _, _, issuers = (signing.development(tmp_path / "other") / "chain.pem").read_bytes().partition(end)
+    (own / "chain.pem").write_bytes(signer + end + issuers)
     with pytest.raises(InputError, match="did not issue"):
         signing.identity(own)
 
