@@ -37,6 +37,12 @@ def test_a_language_without_a_script_is_not_made() -> None:
     assert [[language for language, _ in items] for items in (first, second)] == [["es"], ["fr"]]
 
 
+def test_a_language_without_a_text_for_the_template_is_not_made() -> None:
+    (items,) = read("name,title:es,title:it\nAnn,Hola,\n", {"name", "title", "language"})
+    assert items == [("es", {"name": "Ann", "title": "Hola", "language": "es"})]
+    assert read("name,title\nAnn,\n", {"name", "title"}) == [], "shared variables are needed"
+
+
 def test_a_template_says_where_the_language_goes() -> None:
     (items,) = read("name,title:es,title:it\nAnn,Hola,Ciao\n", {"name", "title", "language"})
     assert items == [
