@@ -102,9 +102,9 @@ def idle_renders(db: Session, before: datetime) -> list[m.Render]:
 
 def awaits_approval(db: Session, render_id: str) -> bool:
     """Whether somebody has still to decide about a render's publication."""
-    waits = sa.select(m.StageRun.render_id).where(
-        m.StageRun.render_id == render_id, m.StageRun.state == StageState.AWAITING
-    )
+    stage = sa.select(m.StageRun.render_id).join(m.Render, m.Render.id == m.StageRun.render_id)
+    undecided = sa.and_(m.StageRun.state == StageState.AWAITING, m.Render.approved_at.is_(None))
+    waits = stage.where(m.Render.id == render_id, undecided)
     return db.scalars(waits.limit(1)).first() is not None
 
 
