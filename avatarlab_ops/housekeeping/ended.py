@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import TransientError
 from avatarlab_ops.housekeeping.chore import Chore, Job
-from avatarlab_ops.renders import withdrawal
+from avatarlab_ops.renders import approval, withdrawal
 from avatarlab_ops.renders.ending import end
 from avatarlab_ops.retention import retention_of
 from avatarlab_ops.states import RenderState
@@ -41,7 +41,7 @@ def _over(job: Job, render: Render, *, long_idle: bool) -> str | None:
     if not long_idle:
         return None
     with transaction(job.settings.pg_dsn) as db:
-        if upkeep.awaits_approval(db, render.id):
+        if approval.is_awaited(db, render.id):
             return None  # however long that takes; an operator may refuse it
         bulk_runs = upkeep.bulk_runs_of(db, render.id)
         if any(_goes_on(job, db, run) for run in bulk_runs):

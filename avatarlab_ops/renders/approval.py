@@ -82,12 +82,17 @@ def refuse(settings: Settings, render_id: str, by: str, reason: str) -> bool:
 def made(settings: Settings, render_id: str) -> str | None:
     """Address of the video that waits for approval; None where none does."""
     with transaction(settings.pg_dsn) as db:
-        asked = sa.select(m.Render.id).where(m.Render.id == render_id, _awaited(render_id))
-        if db.scalars(asked).first() is None:
+        if not is_awaited(db, render_id):
             return None
         files = records.artifacts_of(db, render_id)[COMPOSITE.name].files
     file = next(file for name, file in files.items() if name.startswith("video."))
     return f"s3://{settings.bucket_artifacts}/{file['key']}"
+
+
+def is_awaited(db: Session, render_id: str) -> bool:
+    """Whether a video waits for somebody's decision."""
+    asked = sa.select(m.Render.id).where(m.Render.id == render_id, _awaited(render_id))
+    return db.scalars(asked).first() is not None
 
 
 def _awaited(render_id: str) -> sa.ColumnElement[bool]:

@@ -149,6 +149,7 @@ def test_bytes_that_a_power_cut_left_short_are_copied_again(old: Settings, folde
     short = next(blob for blob in folder.glob("objects/*/*") if blob.stat().st_size)
     short.write_bytes(b"")
     take(old, folder)
+    assert short.stat().st_size
     Folder(folder).check(Folder(folder).read())
 
 
@@ -156,7 +157,7 @@ def test_renders_that_end_meanwhile_do_not_tear_it(
     old: Settings, video: status.Published, tmp_path: Path
 ) -> None:
     """Records and objects that come while it is taken: whatever its records name is in it."""
-    ended = threading.Event()
+    begun, ended = threading.Event(), threading.Event()
 
     def work() -> None:
         number = 0
@@ -166,11 +167,15 @@ def test_renders_that_end_meanwhile_do_not_tear_it(
             objects(old).put_if_absent("evidence", f"during/{number}", str(number).encode())
             with catalog.transaction(old.pg_dsn) as db:
                 db.execute(sa.update(m.Consent).values(document_uri=uri, document_sha256="0" * 64))
+            begun.set()
 
     worker = threading.Thread(target=work)
     worker.start()
     try:
-        take(old, tmp_path / "busy")
+        assert begun.wait(60)
+        taken = take(old, tmp_path / "busy")
+        entries = Folder(tmp_path / "busy").entries(taken.parts["objects.jsonl"])
+        assert any(entry.key.startswith("during/") for entry in entries)
     finally:
         ended.set()
         worker.join()

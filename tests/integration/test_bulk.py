@@ -31,48 +31,9 @@ from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 
 from . import material
+from .bulk_runs import asked, items_of, rows, videos, worked
 
 SMALL = {"output": {"resolution": "360p", "aspect": "1:1"}}
-
-
-def rows(stores: Settings, portrait: str, name: str, scripts: list[str], **columns: str) -> str:
-    """Upload a CSV of the smallest requests and return its reference."""
-    names = ["script", "avatar.uri", "output.resolution", "output.aspect", *columns]
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(names)
-    writer.writerows([script, portrait, "360p", "1:1", *columns.values()] for script in scripts)
-    return material.upload(stores, f"bulk/{name}.csv", text.getvalue().encode())
-
-
-def asked(**fields: Any) -> BulkRequest:
-    return BulkRequest.parse(fields)
-
-
-def items_of(stores: Settings, bulk_id: str) -> list[m.BulkItem]:
-    with transaction(stores.pg_dsn) as db:
-        query = sa.select(m.BulkItem).where(m.BulkItem.bulk_id == bulk_id).order_by(m.BulkItem.number)
-        return list(db.scalars(query))
-
-
-def videos(stores: Settings, bulk_id: str) -> list[str]:
-    """Render of each published video that carries the label of a bulk run."""
-    keys = objects(stores).keys(stores.bucket_outputs, "renders/")
-    found = [key.split("/")[1] for key in keys if key.endswith("/video.mp4")]
-    with transaction(stores.pg_dsn) as db:
-        bodies = {found: records.request_of(db, records.find(db, found)).body for found in found}
-    return [render for render in found if bodies[render]["labels"].get("run") == bulk_id]
-
-
-def worked(stores: Settings, bulk_id: str) -> Counter[tuple[str, str]]:
-    """How often a bulk run's renders did a stage, or found it done."""
-    runs = sa.select(m.StageRun.stage, m.StageRun.state).join(
-        m.BulkItem, m.BulkItem.render_id == m.StageRun.render_id
-    )
-    with transaction(stores.pg_dsn) as db:
-        return Counter(
-            (row.stage, row.state) for row in db.execute(runs.where(m.BulkItem.bulk_id == bulk_id))
-        )
 
 
 @pytest.fixture(scope="module")
@@ -493,43 +454,3 @@ def test_an_admitted_render_tells_what_it_will_cost_and_when_it_ends(stores: Set
     assert before.expected_end > records.now()
     pipeline.cancel(stores, render_id)
     assert status.of(stores, render_id).expected_end is None
-
-
-TRANSLATED = {"en-US": "Hello there.", "es": "Hola.", "fr": "Bonjour."}
-
-
-def translated(stores: Settings, portrait: str) -> str:
-    columns = [f"script:{language}" for language in TRANSLATED]
-    header = ["key", "avatar.uri", "output.resolution", "output.aspect", *columns]
-    values = ["greeting", portrait, "360p", "1:1", *TRANSLATED.values()]
-    text = f"{','.join(header)}\n{','.join(values)}\n"
-    return material.upload(stores, "bulk/translated.csv", text.encode())
-
-
-@pytest.mark.skipif("kokoro" not in engines.names("speech"), reason="`make voices` was not run")
-def test_one_row_is_a_video_in_each_language_and_the_second_time_nothing_is_made(
-    stores: Settings, portrait: str
-) -> None:
-    uri = translated(stores, portrait)
-    first = work.run(stores, asked(file=uri, name="spoken"), bulk_id="spoken")
-    assert first.states == {"published": 3}
-    items = items_of(stores, "spoken")
-    assert [item.key for item in items] == [f"greeting.{language}" for language in TRANSLATED]
-    for item, (language, text) in zip(items, TRANSLATED.items(), strict=True):
-        assert item.render_id
-        with transaction(stores.pg_dsn) as db:
-            assert (records.find(db, item.render_id).plan or {})["language"] == language
-        captions = objects(stores).read(stores.bucket_outputs, f"renders/{item.render_id}/captions.vtt")
-        assert text.split()[0] in captions.decode()
-    assert worked(stores, "spoken")["face", "done"] <= 1, "one avatar, seen once"
-    again = work.run(stores, asked(file=uri, name="again"), bulk_id="again")
-    assert again.states == {"published": 3}
-    assert {state for (stage, state), _ in worked(stores, "again").items() if stage in graph.ALWAYS} == {
-        "cached"
-    }
-
-
-@pytest.mark.skipif("kokoro" in engines.names("speech"), reason="`make voices` was run")
-def test_a_language_that_nobody_speaks_here_is_told_with_its_line(stores: Settings, portrait: str) -> None:
-    with pytest.raises(RequestInvalid, match=r"line 2, es: language: .*make voices"):
-        work.run(stores, asked(file=translated(stores, portrait), name="mute"), bulk_id="mute")

@@ -100,14 +100,6 @@ def idle_renders(db: Session, before: datetime) -> list[m.Render]:
     return list(db.scalars(sa.select(m.Render).where(_RUNNING, last < before).order_by(m.Render.created_at)))
 
 
-def awaits_approval(db: Session, render_id: str) -> bool:
-    """Whether somebody has still to decide about a render's publication."""
-    stage = sa.select(m.StageRun.render_id).join(m.Render, m.Render.id == m.StageRun.render_id)
-    undecided = sa.and_(m.StageRun.state == StageState.AWAITING, m.Render.approved_at.is_(None))
-    waits = stage.where(m.Render.id == render_id, undecided)
-    return db.scalars(waits.limit(1)).first() is not None
-
-
 def bulk_runs_of(db: Session, render_id: str) -> list[m.BulkRun]:
     """The bulk runs that wait for a render."""
     mine = sa.and_(m.BulkItem.render_id == render_id, m.BulkItem.state == ItemState.WAITING)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
-from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import ReferenceRefused, RequestInvalid
 from avatarlab_ops.settings import Settings
@@ -16,6 +15,9 @@ from avatarlab_ops.trust.consent import Material
 from avatarlab_web.api.access import Author, Reader
 from avatarlab_web.api.problems import MISSING, Refusal
 from avatarlab_web.stores import Stores
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 router = APIRouter(tags=["consents"])
 
