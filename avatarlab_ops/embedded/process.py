@@ -24,6 +24,7 @@ from avatarlab_ops.errors import TransientError
 
 POLL_S = 0.02
 LEFTOVERS_S = 5.0  # children of a killed server notice and end within about a second
+FORK_S = 5.0  # a child that another thread forks has our lock too, until it executes its program
 LOG_LIMIT_BYTES = 20_000_000  # a longer log is set aside at the next start
 
 # Servers started by this process: kept so that finished ones are reaped and none is warned about.
@@ -80,10 +81,10 @@ class Daemon:
     def start(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> int:
         """Start the program in its own session, its output appended to the log; returns its pid.
 
-        Raises TransientError when the data folder is in use: stop() first.
+        Raises TransientError when the data folder is in use for longer than a fork takes: stop() first.
         """
         self._set_long_log_aside()
-        with self._try_lock() as lock, self.log.open("ab") as output:
+        with self._try_lock(FORK_S) as lock, self.log.open("ab") as output:
             if lock is None:
                 raise TransientError(f"{self.name}: another process holds {self.lock}; try again")
             child = subprocess.Popen(
@@ -148,14 +149,14 @@ class Daemon:
         return False
 
     @contextmanager
-    def _try_lock(self) -> Iterator[int | None]:
-        """The descriptor of the locked file, or None when somebody holds it."""
+    def _try_lock(self, patience_s: float = 0.0) -> Iterator[int | None]:
+        """The descriptor of the locked file, or None: somebody holds it for `patience_s` seconds."""
         descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        deadline = time.monotonic() + patience_s
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield descriptor
-        except BlockingIOError:
-            yield None
+            while not (locked := _locks(descriptor)) and time.monotonic() < deadline:
+                time.sleep(POLL_S)
+            yield descriptor if locked else None
         finally:
             os.close(descriptor)
 
@@ -179,6 +180,15 @@ def exclusive(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _locks(descriptor: int) -> bool:
+    """Lock the open file if it is free: False when somebody holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _reap() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -354,3 +355,18 @@ def _still(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_a_start_waits_for_a_fork_that_holds_the_lock_for_a_moment(tmp_path: Path) -> None:
+    """A child that another thread forks has every descriptor of ours until it executes its program."""
+    daemon = Daemon("sleeper", tmp_path / "sleeper.lock", tmp_path / "sleeper.log")
+    fork = os.open(daemon.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(fork, fcntl.LOCK_EX)
+    release = threading.Timer(0.2, os.close, [fork])
+    release.start()
+    try:
+        pid = daemon.start(["sleep", "600"], cwd=tmp_path)
+        assert daemon.pid() == pid
+    finally:
+        release.join()
+        daemon.kill()
