@@ -35,9 +35,7 @@ class Collector:
     def collect(self) -> Iterator[Metric]:
         """Every figure; prometheus_client calls this for each scrape."""
         with transaction(self.settings.pg_dsn) as db:
-            yield from _renders(db)
-            yield from _stages(db)
-            yield from _outbox(db)
+            yield from figures(db)
         yield from self._lease()
 
     def _lease(self) -> Iterator[Metric]:
@@ -53,18 +51,25 @@ class Collector:
         )  # fmt: skip
 
 
+def figures(db: Session) -> Iterator[Metric]:
+    """What the catalog says."""
+    yield from _renders(db)
+    yield from _stages(db)
+    yield from _outbox(db)
+
+
 def _renders(db: Session) -> Iterator[Metric]:
     counted = db.execute(sa.select(m.Render.state, sa.func.count()).group_by(m.Render.state))
     states = dict.fromkeys(RenderState, 0) | {RenderState(state): count for state, count in counted}
     yield _gauge(
         "renders", "Renders by state", "state", {(state.value,): count for state, count in states.items()}
     )
-    asked = (m.StageRun.render_id == m.Render.id, m.StageRun.state == StageState.AWAITING)
-    by_us = m.Render.state.in_(OPEN) & ~sa.exists().where(*asked)
+    by_us = m.Render.state.in_(OPEN) & ~m.Render.awaits_approval
     oldest = db.scalar(sa.select(sa.func.min(m.Render.created_at)).where(by_us))
     yield _gauge(
         "oldest_open_render_seconds", "Age of the oldest render that waits for no person", "", _age(oldest)
     )
+    yield from _approvals(db)
     waiting = sa.select(sa.func.count()).select_from(m.BulkItem).join(m.BulkRun)
     left = waiting.where(m.BulkRun.ended_at.is_(None), m.BulkItem.state == ItemState.WAITING)
     yield _gauge(
@@ -72,12 +77,18 @@ def _renders(db: Session) -> Iterator[Metric]:
     )
 
 
+def _approvals(db: Session) -> Iterator[Metric]:
+    found = sa.select(sa.func.count(), sa.func.min(m.Render.approval_asked_at))
+    count, oldest = db.execute(found.where(m.Render.awaits_approval)).one()
+    yield _gauge("renders_awaiting_approval", "Renders that wait for a person", "", {(): count})
+    yield _gauge("oldest_approval_seconds", "How long the longest of them has waited", "", _age(oldest))
+
+
 def _stages(db: Session) -> Iterator[Metric]:
     key = (m.StageRun.stage, m.StageRun.state)
-    now_open = m.StageRun.state.in_((StageState.RUNNING, StageState.WAITING))
-    counted = db.execute(sa.select(*key, sa.func.count()).where(now_open).group_by(*key))
+    counted = db.execute(sa.select(*key, sa.func.count()).where(sa.text(m.AT_WORK)).group_by(*key))
     yield _gauge(
-        "stages_open", "Stages at work, or behind equal work", "stage state",
+        "stages_open", "Stages at work, behind equal work or before a person", "stage state",
         {(stage, state): count for stage, state, count in counted},
     )  # fmt: skip
     ended = m.StageRun.ended_at > now() - RECENT

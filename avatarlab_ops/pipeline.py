@@ -166,16 +166,20 @@ def deliver(settings: Settings, render_id: str) -> None:
 @contextmanager
 def _noted(settings: Settings, render_id: str, stage: str) -> Iterator[None]:
     """Keep the reason of a failure with the stage; a failure that no retry can help ends the render."""
+    from avatarlab_ops.renders import approval
     from avatarlab_ops.stores.catalog import records, transaction
 
     try:
         yield
     except RenderCancelled:
         raise
-    except WorkInFlight as busy:
-        state = StageState.AWAITING if isinstance(busy, ApprovalAwaited) else StageState.WAITING
+    except ApprovalAwaited:
         with transaction(settings.pg_dsn) as db:
-            records.end_stage(db, render_id, stage, state)
+            approval.ask(settings, db, render_id)
+        raise
+    except WorkInFlight:
+        with transaction(settings.pg_dsn) as db:
+            records.end_stage(db, render_id, stage, StageState.WAITING)
         raise
     except Exception as error:
         try:

@@ -32,6 +32,7 @@ class Event(StrEnum):
 
     ACCEPTED = "accepted"
     RUNNING = "running"  # admitted: its inputs are known by their digests
+    AWAITING = "awaiting_approval"  # made; a person decides whether it is published
     PUBLISHED = "published"
     FAILED = "failed"
     CANCELLED = "cancelled"

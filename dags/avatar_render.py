@@ -17,7 +17,9 @@ with DAG(
     catchup=False,
     params=params(),
     tags=["avatarlab"],
-    max_active_runs=32,
+    # Pools limit the work. A run that waits for approval counts here and works on nothing, so the number
+    # leaves room for many of those; what was begun goes before what was not (weight_rule).
+    max_active_runs=256,
     default_args={
         "owner": "avatarlab",
         "retries": 4,
@@ -26,6 +28,7 @@ with DAG(
         "max_retry_delay": timedelta(minutes=2),
         "trigger_rule": "none_failed",
         "priority_weight": 10,  # before every bulk task, which has 1
+        "weight_rule": "upstream",
     },
 ) as dag:
     tasks = {

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from avatarlab_ops.cli import (
+    approval,
     backup,
     bulk,
     cache,
@@ -63,8 +64,8 @@ def main() -> None:
 
 
 for _module in (
-    render, say, trace, bulk, feedback, cache, operate, relay, models, consent, housekeeping, trust, backup,
-    metrics,
+    render, approval, say, trace, bulk, feedback, cache, operate, relay, models, consent, housekeeping, trust,
+    backup, metrics,
 ):  # fmt: skip
     for _command in _module.COMMANDS:
         main.add_command(_command)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import count
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import quote
 
 import httpx
@@ -81,6 +81,21 @@ class AirflowClient:
     def render(self, render_id: str) -> dict[str, Any]:
         """All that is known of a render."""
         return dict(self.get(f"{API}/renders/{render_id}"))
+
+    def awaiting(self) -> Iterator[dict[str, Any]]:
+        """Renders that wait for an operator's approval, newest first, as the API's list shows them."""
+        query: dict[str, Any] = {"awaits_approval": True}
+        while True:
+            page = self._call("GET", f"{API}/renders", params=query).json()
+            yield from page["renders"]
+            if page["cursor"] is None:
+                return
+            query["cursor"] = page["cursor"]
+
+    def decide(self, render_id: str, act: Literal["approve", "refuse"], **query: str) -> dict[str, Any]:
+        """Decide about a render that waits for approval. Raises the error that refuses it."""
+        path = f"{API}/renders/{quote(render_id, safe='')}/{act}"
+        return dict(_accepted(self._call("POST", path, params=query, accept=range(400, 500))).json())
 
     def consent_link(self, consent_id: str, days: int) -> str:
         """An address for the person shown, which expires. Raises the error that refuses it."""

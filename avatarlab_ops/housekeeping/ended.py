@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import TransientError
 from avatarlab_ops.housekeeping.chore import Chore, Job
-from avatarlab_ops.renders import approval, withdrawal
+from avatarlab_ops.renders import withdrawal
 from avatarlab_ops.renders.ending import end
 from avatarlab_ops.retention import retention_of
 from avatarlab_ops.states import RenderState
@@ -40,9 +40,9 @@ def _over(job: Job, render: Render, *, long_idle: bool) -> str | None:
         return f"its run {render.run_id} is over" if job.alive(render.run_id) is False else None
     if not long_idle:
         return None
+    if render.awaits_approval:
+        return None  # however long that takes; an operator may refuse it
     with transaction(job.settings.pg_dsn) as db:
-        if approval.is_awaited(db, render.id):
-            return None  # however long that takes; an operator may refuse it
         bulk_runs = upkeep.bulk_runs_of(db, render.id)
         if any(_goes_on(job, db, run) for run in bulk_runs):
             return None

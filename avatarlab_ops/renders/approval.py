@@ -11,12 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from avatarlab_ops import environment
+from avatarlab_ops import environment, events
 from avatarlab_ops.errors import ApprovalAwaited, ApprovalRefused
 from avatarlab_ops.graph import COMPOSITE, PUBLISH
 from avatarlab_ops.renders.ending import end
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import OPEN, ItemState, RenderState, StageState
+from avatarlab_ops.states import Event, ItemState, RenderState, StageState
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog import tables as m
@@ -55,10 +55,19 @@ def _first(render_id: str) -> sa.Select[Any]:
     return sa.select(mine.number).where(mine.render_id == render_id, ~sa.exists().where(before, alive))
 
 
+def ask(settings: Settings, db: Session, render_id: str) -> None:
+    """Note that a video waits for a decision; who listens is told the first time only."""
+    records.end_stage(db, render_id, PUBLISH.name, StageState.AWAITING)
+    fresh = sa.update(m.Render).where(m.Render.id == render_id, m.Render.approval_asked_at.is_(None))
+    asked = fresh.values(approval_asked_at=records.now()).returning(m.Render.id)
+    if db.scalars(asked).first() is not None:
+        events.tell(db, settings, render_id, Event.AWAITING)
+
+
 def approve(settings: Settings, render_id: str, by: str) -> bool:
     """Let a video be published; False when it does not wait for that."""
     with transaction(settings.pg_dsn) as db:
-        change = sa.update(m.Render).where(m.Render.id == render_id, _awaited(render_id))
+        change = sa.update(m.Render).where(m.Render.id == render_id, m.Render.awaits_approval)
         values = {"approved_by": by, "approved_at": records.now()}
         done = db.scalars(change.values(values).returning(m.Render.id)).first() is not None
         if done:
@@ -69,7 +78,7 @@ def approve(settings: Settings, render_id: str, by: str) -> bool:
 def refuse(settings: Settings, render_id: str, by: str, reason: str) -> bool:
     """End a render whose video is not to be published, with the reason; False when it does not wait."""
     with transaction(settings.pg_dsn) as db:
-        asked = sa.select(m.Render.id).where(m.Render.id == render_id, _awaited(render_id))
+        asked = sa.select(m.Render.id).where(m.Render.id == render_id, m.Render.awaits_approval)
         if db.scalars(asked.with_for_update()).first() is None:
             return False
         error = ApprovalRefused(f"{by} refused to publish it: {reason}")
@@ -82,25 +91,11 @@ def refuse(settings: Settings, render_id: str, by: str, reason: str) -> bool:
 def made(settings: Settings, render_id: str) -> str | None:
     """Address of the video that waits for approval; None where none does."""
     with transaction(settings.pg_dsn) as db:
-        if not is_awaited(db, render_id):
+        if not records.exists(db, render_id) or not records.find(db, render_id).awaits_approval:
             return None
         files = records.artifacts_of(db, render_id)[COMPOSITE.name].files
     file = next(file for name, file in files.items() if name.startswith("video."))
     return f"s3://{settings.bucket_artifacts}/{file['key']}"
-
-
-def is_awaited(db: Session, render_id: str) -> bool:
-    """Whether a video waits for somebody's decision."""
-    asked = sa.select(m.Render.id).where(m.Render.id == render_id, _awaited(render_id))
-    return db.scalars(asked).first() is not None
-
-
-def _awaited(render_id: str) -> sa.ColumnElement[bool]:
-    waits = sa.and_(
-        m.StageRun.render_id == render_id, m.StageRun.stage == PUBLISH.name,
-        m.StageRun.state == StageState.AWAITING,
-    )  # fmt: skip
-    return sa.and_(m.Render.state.in_(OPEN), m.Render.approved_at.is_(None), sa.exists().where(waits))
 
 
 def _tell(db: Session, render_id: str) -> None:

@@ -32,6 +32,7 @@ class Wanted:
     caller: str | None = None
     since: datetime | None = None  # accepted at this time or later
     consent: str | None = None  # that they rely on
+    awaits_approval: bool = False  # only those that somebody has to let be published
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,8 @@ def _query(wanted: Wanted, cursor: str | None) -> sa.Select[Render, Request]:
         query = query.where(m.RenderConsent.consent_id == wanted.consent)
     if wanted.states:
         query = query.where(m.Render.state.in_(wanted.states))
+    if wanted.awaits_approval:
+        query = query.where(m.Render.awaits_approval)
     if wanted.since:
         query = query.where(created_at >= wanted.since)
     if cursor is not None:

@@ -28,7 +28,7 @@ class Standing:
     @property
     def mark(self) -> tuple[Any, ...]:
         """Differs whenever somebody would want to be told."""
-        return self.render.state, self.render.withdrawn_at, self.stages
+        return self.render.state, self.render.awaits_approval, self.render.withdrawn_at, self.stages
 
 
 def since(settings: Settings, at: datetime) -> list[Standing]:

@@ -9,7 +9,7 @@ from typing import Any
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.renders.prediction import gpu_s, remaining_s
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import FINAL, SETTLED, RenderState, StageState
+from avatarlab_ops.states import SETTLED, RenderState, StageState
 
 Json = dict[str, Any]
 
@@ -56,13 +56,8 @@ class RenderStatus:
     expected_end: datetime | None  # while it runs, when nothing else is in the way
     withdrawn_at: datetime | None = None  # published once, its files are gone
     withdrawn_reason: str | None = None
-    approved_by: str | None = None  # who let it be published, where somebody had to
-
-    @property
-    def awaits_approval(self) -> bool:
-        """Whether somebody has to approve it before it is published."""
-        awaited = self.stages[-1].state == StageState.AWAITING
-        return awaited and self.approved_by is None and self.state not in FINAL
+    awaits_approval: bool = False  # somebody has to let it be published
+    approved_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +103,7 @@ def of(settings: Settings, render_id: str) -> RenderStatus:
         ended_at=found.ended_at,
         withdrawn_at=found.withdrawn_at,
         withdrawn_reason=found.withdrawn_reason,
+        awaits_approval=found.awaits_approval,
         approved_by=found.approved_by,
         **expected(found.predicted, found.ended_at, stages),
     )

@@ -47,6 +47,7 @@ def main() -> None:
     print(json.dumps({
         "seconds": seconds, "tasks": tasks, "params": params, "decisions": decisions,
         "imported": sorted(set(sys.modules) - before), "schedule": str(dag.schedule),
+        "runs": dag.max_active_runs,
     }))  # fmt: skip
 
 

@@ -99,6 +99,11 @@ def test_model_stages_queue_for_the_gpu_and_others_for_the_cpu(dag: Json) -> Non
     assert {task["pool_slots"] for task in dag["tasks"].values()} == {1}  # memory is the lease's business
 
 
+def test_many_may_wait_for_a_person_and_what_was_begun_goes_before_what_was_not(dag: Json) -> None:
+    assert dag["runs"] >= 256
+    assert {task["priority"][0] for task in dag["tasks"].values()} == {"upstream"}
+
+
 def test_a_skipped_stage_does_not_skip_what_follows(dag: Json) -> None:
     assert {task["trigger_rule"] for task in dag["tasks"].values()} == {"none_failed"}
 

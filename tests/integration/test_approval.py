@@ -5,23 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
+from avatarlab_web.api import views
+from click.testing import CliRunner
+from fastapi import FastAPI
 from kit.eventually import eventually
+from starlette.testclient import TestClient
 
 from avatarlab_ops import pipeline
 from avatarlab_ops.bulk import planning, work
 from avatarlab_ops.bulk.contract import BulkRequest
+from avatarlab_ops.cli import approval as commands
+from avatarlab_ops.cli import client, main
 from avatarlab_ops.errors import ApprovalAwaited
 from avatarlab_ops.graph import GROUPS, STAGES
 from avatarlab_ops.lineage import evidence
-from avatarlab_ops.renders import approval, listing, status
+from avatarlab_ops.renders import approval, listing, standing, status
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores import webhooks
 from avatarlab_ops.stores.catalog import bulk, transaction
+from avatarlab_ops.stores.catalog import waiting as sleeping
 from avatarlab_ops.stores.catalog.waiting import decided
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 
@@ -60,6 +69,8 @@ def test_what_is_made_waits_until_an_operator_lets_it_be_published(
     assert (shown["state"], shown["stages"][-1]["state"]) == ("running", "awaiting_approval")
     assert shown["awaits_approval"]
     assert shown["links"]["video"] is None
+    listed, *_ = api.client.get("/renders", params={"awaits_approval": True}).json()["renders"]
+    assert (listed["id"], listed["awaits_approval"]) == (render_id, True)
     there = approval.made(stores, render_id)
     assert there is not None
     assert objects(stores).read(*split_or_refuse(there))[4:8] == b"ftyp"
@@ -73,9 +84,57 @@ def test_what_is_made_waits_until_an_operator_lets_it_be_published(
     pipeline.run_stage(stores, render_id, "publish")
     assert api.client.get(f"/renders/{render_id}").json()["state"] == "published"
     assert "approval.json" in evidence.write(stores, render_id, tmp_path / "evidence.zip")
+    left = api.client.get("/renders", params={"awaits_approval": True}).json()["renders"]
+    assert render_id not in {one["id"] for one in left}
     again = api.client.post(f"/renders/{render_id}/approve")
     assert (again.status_code, again.json()["code"]) == (409, "not_waiting")
     assert approval.made(stores, render_id) is None
+
+
+def test_who_listens_is_told_once_that_a_video_waits(
+    api: Server, stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATARLAB_APPROVAL", "all")
+    hook = api.client.post("/webhooks", json={"url": "https://example.org/hook"}).json()["id"]
+    render_id = waiting(stores, asked(portrait, "Tell them."))
+    with pytest.raises(ApprovalAwaited):  # its trigger lost PostgreSQL, say
+        pipeline.run_stage(stores, render_id, "publish")
+    with transaction(stores.pg_dsn) as db:
+        told = [one.payload for one in webhooks.deliveries(db, hook, 9)]
+    (message,) = told
+    assert (message["type"], message["data"]["id"]) == ("render.awaiting_approval", render_id)
+    before = standing.of(stores, render_id)
+    assert views.standing("", before).awaits_approval
+    assert approval.approve(stores, render_id, "otto")
+    after = standing.of(stores, render_id)
+    assert not views.standing("", after).awaits_approval
+    assert before.mark != after.mark, "streams of events tell of the decision"
+
+
+def test_an_operator_lists_approves_and_refuses_on_the_command_line(
+    api: Server, stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATARLAB_APPROVAL", "all")
+    good, bad = (waiting(stores, asked(portrait, script)) for script in ("Let me go.", "Keep me back."))
+    outer = FastAPI()
+    outer.mount(client.API, api.client.app)
+    there = client.AirflowClient("http://testserver", "", "", token="stood-in-for")
+    monkeypatch.setattr(there, "_http", TestClient(outer, headers=dict(api.client.headers)))
+    monkeypatch.setattr(commands, "airflow", lambda: nullcontext(there))
+
+    def run(*arguments: str) -> str:
+        return str(CliRunner().invoke(main, arguments).output)
+
+    assert run("approve").splitlines()[:2] == [
+        f"{bad}  {'anna':<16}  Keep me back.", f"{good}  {'anna':<16}  Let me go.",
+    ]  # fmt: skip
+    assert "needs the role operator" in run("approve", good)
+    api.roles.add("operator")
+    assert run("approve", good) == f"{good} approved by anna\n"
+    assert run("refuse", bad, "a wrong name") == f"{bad} failed: anna refused to publish it: a wrong name\n"
+    assert "does not wait for approval" in run("approve", good)
+    assert good not in run("approve")
+    assert bad not in run("approve")
 
 
 def test_a_task_that_waits_for_approval_is_deferred_and_holds_nothing(
@@ -156,11 +215,20 @@ def test_the_first_of_a_bulk_run_waits_and_the_others_do_not(
 
     async def woken() -> str:
         """Whoever waits is told of the decision, and needs not look."""
-        sleeper = asyncio.create_task(decided(stores.pg_dsn, [asked_for]))
-        await asyncio.sleep(0)
-        assert await asyncio.to_thread(approval.approve, stores, asked_for, "otto")
-        return await asyncio.wait_for(sleeper, 9)
+        looked, look = asyncio.Event(), sleeping._any_decided
 
+        async def looks(*about: Any) -> bool:
+            found = await look(*about)
+            looked.set()
+            return found
+
+        monkeypatch.setattr(sleeping, "_any_decided", looks)
+        sleeper = asyncio.create_task(decided(stores.pg_dsn, [asked_for]))
+        await looked.wait()  # and found nothing: only a notification brings another look
+        assert await asyncio.to_thread(approval.approve, stores, asked_for, "otto")
+        return await asyncio.wait_for(sleeper, 60)
+
+    monkeypatch.setattr(sleeping, "LOOK_S", 3600)
     assert asyncio.run(woken()) == "somebody has decided"
     again = planning.plan(stores, plan, bulk_id="looked-at", caller="cli")
     for batch in again.batches:

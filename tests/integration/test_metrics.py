@@ -7,19 +7,22 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
 from kit.eventually import eventually
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy.orm import Session
 
 from avatarlab_ops import metrics, pipeline
 from avatarlab_ops.embedded.server import free_ports
 from avatarlab_ops.engines import device
+from avatarlab_ops.renders import approval
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import outbox
-from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.catalog import engine, records, transaction
 from avatarlab_ops.stores.catalog import tables as m
 
 MONITORING = Path(__file__).parents[2] / "docker" / "monitoring"
@@ -46,8 +49,11 @@ def test_an_order_is_counted_while_it_waits_works_and_fails(stores: Settings, or
         records.begin_stage(db, ordered, "speech")
     assert told(stores)["stages_open", "speech", "running"] == 1
     with transaction(stores.pg_dsn) as db:
-        records.end_stage(db, ordered, "publish", "awaiting_approval")
-    assert told(stores)["oldest_open_render_seconds",] == 0, "it waits for a person"
+        approval.ask(stores, db, ordered)
+    asked = told(stores)
+    assert asked["oldest_open_render_seconds",] == 0, "it waits for a person"
+    assert asked["renders_awaiting_approval",] == asked["stages_open", "publish", "awaiting_approval"] == 1
+    assert asked["oldest_approval_seconds",] > 0
     with transaction(stores.pg_dsn) as db:
         records.end_stage(db, ordered, "speech", "done", compute_s=2.5)
     pipeline.fail(stores, ordered, "a reason", stage="speech")
@@ -56,6 +62,7 @@ def test_an_order_is_counted_while_it_waits_works_and_fails(stores: Settings, or
     assert (after["renders", "accepted"], after["renders", "running"]) == (0, 0)
     assert after["renders", "failed"] == before["renders", "failed"] + 1
     assert after["oldest_open_render_seconds",] == 0
+    assert after["renders_awaiting_approval",] == after["oldest_approval_seconds",] == 0
 
 
 def test_seconds_of_work_are_those_of_the_last_five_minutes(stores: Settings, ordered: str) -> None:
@@ -67,6 +74,21 @@ def test_seconds_of_work_are_those_of_the_last_five_minutes(stores: Settings, or
     with transaction(stores.pg_dsn) as db:
         db.execute(sa.update(m.StageRun).values(ended_at=m.StageRun.ended_at - 2 * metrics.RECENT))
     assert ("recent_stage_seconds", "composite") not in told(stores)
+
+
+@pytest.mark.parametrize("index", ["ix_stage_run_ended", "ix_stage_run_open", "ix_render_asked"])
+def test_a_scrape_walks_an_index_of_stages_and_not_the_table(stores: Settings, index: str) -> None:
+    asked: list[tuple[str, Any]] = []
+    with engine(stores.pg_dsn).connect() as connection:
+        sa.event.listen(connection.engine, "before_cursor_execute", lambda *told: asked.append(told[2:4]))
+        with Session(connection) as db:
+            list(metrics.figures(db))
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # few rows: a walk would be cheaper
+        plans = [
+            "\n".join(connection.exec_driver_sql(f"EXPLAIN {text}", values).scalars())
+            for text, values in list(asked) if "stage_run" in text or "approval" in text
+        ]  # fmt: skip
+    assert any(index in plan for plan in plans), plans
 
 
 def test_slots_are_told_while_they_are_held(stores: Settings) -> None:

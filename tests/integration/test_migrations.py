@@ -62,7 +62,7 @@ UNION ALL SELECT 'column', table_name || '.' || column_name,
 def _move(settings: Settings, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(catalog.MIGRATIONS))
-    with catalog.engine(settings.pg_dsn).begin() as connection:
+    with catalog.engine(settings.pg_dsn).connect() as connection:
         config.attributes["connection"] = connection
         move = command.downgrade if revision == "base" else command.upgrade
         move(config, revision)
@@ -101,6 +101,24 @@ def test_the_first_release_with_data_in_it_becomes_this_one(fresh: Settings) -> 
         states = db.execute(sa.text("SELECT key, delivered_at IS NULL, dead_at FROM outbox")).all()
     assert tags == TAGS
     assert {tuple(row) for row in states} == {("r1", False, None), ("t", True, None)}
+
+
+def test_a_render_that_waited_for_approval_before_the_upgrade_is_still_found(fresh: Settings) -> None:
+    _move(fresh, "base")
+    _move(fresh, "0025")
+    with catalog.engine(fresh.pg_dsn).begin() as connection:
+        connection.exec_driver_sql(FIRST_RELEASE.partition("INSERT INTO render_input")[0])
+        connection.exec_driver_sql("UPDATE render SET state = 'running' WHERE id = 'r2'")
+        connection.exec_driver_sql(
+            "INSERT INTO stage_run (render_id, stage, state, attempt, host, ended_at) "
+            "VALUES ('r2', 'publish', 'awaiting_approval', 1, 'h', '2026-11-01')"
+        )
+    _move(fresh, "head")
+    with catalog.transaction(fresh.pg_dsn) as db:
+        waits = sa.select(tables.Render).where(tables.Render.awaits_approval)
+        (found,) = db.scalars(waits)
+    assert found.awaits_approval
+    assert (found.id, f"{found.approval_asked_at:%F}") == ("r2", "2026-11-01")
 
 
 def test_down_and_up_again_ends_at_what_the_models_declare(fresh: Settings) -> None:

@@ -90,6 +90,9 @@ def test_what_waits_for_approval_is_looked_at_and_an_operator_decides(
     address, made = f"/videos/{render_id}", f"/renders/{render_id}/unpublished"
     assert "Waits for approval" in studio.get(address).text
     assert "Approve and publish" not in studio.get(address).text
+    listed = studio.get("/videos?state=awaiting").text
+    assert address in listed
+    assert '<span class="chip awaiting">To approve</span>' in listed
     roles.add("operator")
     assert "Approve and publish" in studio.get(address).text
     assert studio.get(made, follow_redirects=False).status_code == 307
@@ -98,6 +101,7 @@ def test_what_waits_for_approval_is_looked_at_and_an_operator_decides(
     approval.approve(stores, render_id, "anna")
     assert "Approve and publish" not in studio.get(address).text
     assert studio.get(made, follow_redirects=False).status_code == 404
+    assert address not in studio.get("/videos?state=awaiting").text
 
 
 def test_a_video_stands_beside_what_it_was_made_from(studio: TestClient, published: str) -> None:

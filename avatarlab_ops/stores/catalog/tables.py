@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     DateTime,
     ForeignKey,
     Index,
@@ -15,9 +16,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    literal,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from avatarlab_ops.states import LIVE, ItemState, RenderState, StageState
@@ -26,7 +29,8 @@ LIVE_STATES = f"state IN ({', '.join(repr(str(state)) for state in LIVE)})"
 CONSENT_KINDS = ("likeness", "voice")
 SHARED_KINDS = ("video", "consent")
 SOURCE_KINDS = ("reference", "input", "engine", "code")
-AT_REST = "state IN ('done', 'cached', 'waiting')"
+AT_WORK = "state IN ('running', 'waiting', 'awaiting_approval')"
+ASKED = "approval_asked_at IS NOT NULL AND approved_at IS NULL AND state = 'running'"
 WAITING = "delivered_at IS NULL AND dead_at IS NULL"
 
 
@@ -138,6 +142,7 @@ class Render(Base):
         Index("ix_render_state_created", "state", "created_at", "id"),
         Index("ix_render_ended", "ended_at"),  # what streams of events look for
         Index("ix_render_withdrawn", "withdrawn_at", postgresql_where=text("withdrawn_at IS NOT NULL")),
+        Index("ix_render_asked", "created_at", "id", postgresql_where=text(ASKED)),
     )  # fmt: skip
     id: Mapped[str] = mapped_column(primary_key=True)
     request_id: Mapped[str] = mapped_column(ForeignKey("request.id"))
@@ -154,8 +159,22 @@ class Render(Base):
     ended_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]  # published once, no longer shown; the state stays published
     withdrawn_reason: Mapped[str | None]
-    approved_by: Mapped[str | None]  # who let it be published, where somebody had to
+    approval_asked_at: Mapped[datetime | None]  # since when somebody has to let it be published
+    approved_by: Mapped[str | None]
     approved_at: Mapped[datetime | None]
+
+    @hybrid_property
+    def awaits_approval(self) -> bool:
+        """Whether it is made, and waits for a person to let it be published."""
+        asked = self.approval_asked_at is not None and self.approved_at is None
+        return asked and self.state == RenderState.RUNNING
+
+    @awaits_approval.inplace.expression
+    @classmethod
+    def _awaits_approval(cls) -> ColumnElement[bool]:
+        """Spelt out, so that the planner knows ix_render_asked by it."""
+        asked = cls.approval_asked_at.is_not(None) & cls.approved_at.is_(None)
+        return asked & (cls.state == literal(RenderState.RUNNING.value, literal_execute=True))
 
 
 class RenderTag(Base):
@@ -258,9 +277,9 @@ class StageRun(Base):
     __tablename__ = "stage_run"
     __table_args__ = (
         _one_of("state", tuple(StageState)),
-        # What was spent and saved lately: a budget looks at the last day only, cache figures at a month.
-        Index("ix_stage_run_ended", "ended_at", postgresql_where=text(AT_REST)),
-        Index("ix_stage_run_open", "render_id", postgresql_where=text("state IN ('running', 'waiting')")),
+        # What ended lately: metrics look at minutes, a budget at a day, cache figures at a month.
+        Index("ix_stage_run_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
+        Index("ix_stage_run_open", "render_id", postgresql_where=text(AT_WORK)),
     )
     render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), primary_key=True)
     stage: Mapped[str] = mapped_column(primary_key=True)

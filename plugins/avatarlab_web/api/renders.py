@@ -37,8 +37,8 @@ class Order(AvatarRequest):
 
     callback_url: HttpUrl | None = Field(
         default=None,
-        description="Told once this render is published, has failed, is cancelled or withdrawn, as a webhook "
-        "is; signed with the secret of your webhook without a url.",
+        description="Told once this render waits for approval, is published, has failed, is cancelled or "
+        "withdrawn, as a webhook is; signed with the secret of your webhook without a url.",
     )
 
     def request(self, key: str | None = None) -> AvatarRequest:
@@ -155,6 +155,7 @@ def find(
     avatar: Annotated[str | None, Query(description="s3:// address of the likeness.")] = None,
     caller: Annotated[str | None, Query(description="Whose.")] = None,
     since: Annotated[datetime | None, Query(description="Accepted at this time or later.")] = None,
+    awaits_approval: Annotated[bool, Query(description="Only those that an operator has to let go.")] = False,
     cursor: Annotated[str | None, Query(description="Of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
 ) -> views.RenderPage:
@@ -162,7 +163,9 @@ def find(
     from avatarlab_ops.renders import listing
 
     labels = tuple(_label(text) for text in label or ())
-    wanted = listing.Wanted(tuple(state or ()), labels, avatar, caller, since)
+    wanted = listing.Wanted(
+        tuple(state or ()), labels, avatar, caller, since, awaits_approval=awaits_approval
+    )
     page = listing.page(stores, wanted, cursor=cursor, limit=limit)
     root = views.base(request)
     return views.RenderPage(renders=[views.summary(root, one) for one in page.renders], cursor=page.cursor)

@@ -104,6 +104,7 @@ class Summary(BaseModel):
     ended_at: datetime | None
     duration_s: float | None = Field(description="Length of the video.")
     reason: Reason | None
+    awaits_approval: bool = Field(description="It is made; an operator approves or refuses it.")
     withdrawn_at: datetime | None
     withdrawn_reason: str | None
     links: Links
@@ -117,7 +118,6 @@ class Render(Summary):
     predicted_s: float | None = Field(description="Seconds of work that were expected when it was admitted.")
     predicted_gpu_s: float | None
     expected_end: datetime | None = Field(description="While it runs, when nothing else is in the way.")
-    awaits_approval: bool = Field(description="It is made; an operator approves or refuses it.")
     approved_by: str | None
     warnings: list[str]
     measures: dict[str, Any] = Field(description="Figures of the published video, as in its manifest.")
@@ -131,6 +131,7 @@ class Standing(BaseModel):
     run_id: str | None
     stages: list[Stage]
     expected_end: datetime | None
+    awaits_approval: bool
     reason: Reason | None
     ended_at: datetime | None
     withdrawn_at: datetime | None
@@ -169,7 +170,6 @@ def whole(root: str, listed: Listed, known: RenderStatus) -> Render:
         predicted_s=known.predicted_s,
         predicted_gpu_s=known.predicted_gpu_s,
         expected_end=known.expected_end,
-        awaits_approval=known.awaits_approval,
         approved_by=known.approved_by,
         warnings=list(known.warnings),
         measures=known.measures,
@@ -191,6 +191,7 @@ def _common(
         "ended_at": render.ended_at,
         "duration_s": (render.measures or {}).get("duration_s"),
         "reason": _reason(render),
+        "awaits_approval": render.awaits_approval,
         "withdrawn_at": render.withdrawn_at,
         "withdrawn_reason": render.withdrawn_reason,
         "links": links(root, render.id, files),
@@ -206,6 +207,7 @@ def standing(root: str, found: Stood) -> Standing:
         run_id=render.run_id,
         stages=[Stage(**asdict(stage)) for stage in found.stages],
         expected_end=found.expected_end,
+        awaits_approval=render.awaits_approval,
         reason=_reason(render),
         ended_at=render.ended_at,
         withdrawn_at=render.withdrawn_at,

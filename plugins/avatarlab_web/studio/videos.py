@@ -14,7 +14,7 @@ from avatarlab_ops.renders import avatars, listing, status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import FINAL, OPEN
 from avatarlab_ops.stores.catalog import transaction
-from avatarlab_ops.stores.catalog.tables import Share
+from avatarlab_ops.stores.catalog.tables import Render, Share
 from avatarlab_ops.trust import shares
 from avatarlab_web import runs
 from avatarlab_web.api.access import Caller
@@ -48,6 +48,7 @@ def videos(
     name, _, value = label.partition("=")
     wanted = listing.Wanted(
         states=SHOWN.get(state, ()),
+        awaits_approval=state == "awaiting",
         labels=((name, value),) if name else (),
         caller=who.name if mine else None,
     )
@@ -65,11 +66,15 @@ def card(one: listing.Listed) -> Json:
     length = (render.measures or {}).get("duration_s")
     return {
         "id": render.id, "title": title(asked), "caller": one.request.caller,
-        "state": "withdrawn" if render.withdrawn_at else render.state, "labels": asked.get("labels", {}),
+        "state": _state(render), "labels": asked.get("labels", {}),
         "created_at": render.created_at, "poster": "poster.jpg" in one.files,
         "length": seconds(length) if length else "",
         "reason": render.error if render.state == "failed" else "",
     }  # fmt: skip
+
+
+def _state(render: Render) -> str:
+    return "withdrawn" if render.withdrawn_at else "awaiting" if render.awaits_approval else render.state
 
 
 def title(request: Json) -> str:

@@ -1,0 +1,33 @@
+"""Videos that wait for an operator: approve, refuse. By the HTTP API, so that the login says who decides."""
+
+from __future__ import annotations
+
+import click
+
+from avatarlab_ops.cli.common import airflow
+
+
+@click.command()
+@click.argument("render", required=False)
+def approve(render: str | None) -> None:
+    """Let the video of RENDER (its id) be published; without RENDER, list what waits for that."""
+    with airflow() as client:
+        if render:
+            told = client.decide(render, "approve")
+            click.echo(f"{render} approved by {told['approved_by']}")
+            return
+        for one in client.awaiting():
+            click.echo(f"{one['id']}  {one['caller']:<16}  {one['script'][:80]}")
+
+
+@click.command()
+@click.argument("render")
+@click.argument("reason")
+def refuse(render: str, reason: str) -> None:
+    """End RENDER (its id), which waits for approval, without its video being published; REASON is told."""
+    with airflow() as client:
+        told = client.decide(render, "refuse", reason=reason)
+    click.echo(f"{render} {told['state']}: {told['reason']['text']}")
+
+
+COMMANDS = (approve, refuse)
