@@ -53,7 +53,8 @@ class Stage:
     """One stage: what it reads, all that its result depends on, where it runs and what is told of it.
 
     `version` is raised whenever the stage's own code may change its output; `after` names the stages whose
-    artifacts it reads, `sources` the input objects; `kind` is that of its engine, which the plan names.
+    artifacts it reads, `sources` the input objects (no lexicon: `script` says what it made of the words, so
+    that an entry for other words changes nothing); `kind` is that of its engine, which the plan names.
     """
 
     name: str  # and that of its module in stages/
@@ -143,7 +144,7 @@ def _facts(*names: str, **renamed: str) -> dict[str, str]:
 
 ADMIT = Stage(name="admit", group="prepare")
 SPEECH = Stage(
-    name="speech", version="5", params=_speech, sources=("voice_sample", "lexicon"),
+    name="speech", version="5", params=_speech, sources=("voice_sample",),
     kind="speech", pool="gpu", group="perform",
     work=_characters, usual_s=0.02, measures=_facts("loudness_lufs", "words", speech_s="duration_s"),
     documents={"timeline": "timelines"}, judged=("voice", "timing"),

@@ -39,6 +39,11 @@ def _clock(match: re.Match[str]) -> str | None:
     return _say_time(hour, minute, None) if hour <= 24 and minute < 60 else None
 
 
+def _counted(number: str, feminine: bool, _: str) -> str:
+    """une page, vingt et une pages; no other number follows its noun."""
+    return re.sub(r"\bun$", "une", number) if feminine else number
+
+
 def _formed(said: str, ending: str) -> str:
     said = said.replace("quatre-vingtsième", "quatre-vingtième").replace("centsième", "centième")
     if said == "premier" and ending in ("re", "ère", "ere"):
@@ -75,6 +80,7 @@ _SHORT = {
 }  # fmt: skip
 _KINGS = "Louis|Henri|Charles|François|Philippe|Napoléon|Jean-Paul|Pie|Benoît|Élisabeth"
 _PARTS = "chapitre|Chapitre|tome|volume|acte|phase|type|niveau|article|titre|partie"
+_NUMBERED = "chapitre|page|numéro|article|niveau|étage|canal|point|partie|phase|option|étape|thème|groupe"
 _OWN = (
     romance.short(_SHORT),
     Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}) ?h ?(\d{2})(?!\w)"), _clock),
@@ -82,6 +88,7 @@ _OWN = (
     Rule("century", re.compile(r"(?<![\w-])([IVX]+)(?:e|ème|ᵉ)(?!\w)"), _century),
     *romance.telephones(lambda: FRENCH, r"0[1-9](?:[ .]\d{2}){4}", say=_telephone),
     romance.fractions(_FRACTIONS),
+    romance.counted("fr", _counted, _NUMBERED),
     romance.roman(_KINGS, _king),
     romance.roman(_PARTS, lambda value: cardinal("fr", value)),
 )

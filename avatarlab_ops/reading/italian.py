@@ -34,11 +34,11 @@ def _say_time(hour: int, minute: int, second: int | None) -> str:
     return said
 
 
-def _one(digits: str, noun: str) -> str:
-    """By the noun's ending: una casa, un giorno, uno studente."""
-    if digits != "1":
-        return cardinal("it", int(digits))
-    if re.search(r"(?<!m)a$|ione$|tà$", noun):
+def _counted(number: str, feminine: bool, noun: str) -> str:
+    """una casa, un giorno, uno studente; no other number follows its noun."""
+    if number != "uno":
+        return number
+    if feminine:
         return "una"
     return "uno" if re.match(r"s[^aeiou]|z|gn|ps|y", noun) else "un"
 
@@ -69,7 +69,7 @@ _OWN = (
     romance.ordinals("it", r"([ºª]|°(?= [a-zà]))", romance.formed),
     *romance.telephones(lambda: ITALIAN, r"3\d{2} \d{3} \d{4}", r"3\d{2} \d{7}", r"0\d{1,3} \d{6,8}"),
     romance.fractions(_FRACTIONS),
-    romance.lone_ones(_one, _NUMBERED),
+    romance.counted("it", _counted, _NUMBERED),
     romance.roman(_KINGS, _ordered),
     romance.roman("secolo|Secolo", _ordered),
     romance.roman(_PARTS, lambda value: cardinal("it", value)),

@@ -38,10 +38,9 @@ def _clock(match: re.Match[str]) -> str | None:
     return _say_time(hour, minute, None) if hour <= 24 and minute < 60 else None
 
 
-def _one(digits: str, noun: str) -> str:
-    """By the noun's ending: uma casa, um dia, um tema."""
-    woman = re.search(r"(?<!di)(?<!m)as?$|ção$|ções$|dades?$", noun)
-    return _agree(cardinal(_CODE, int(digits)), "horas" if woman else "dias")
+def _counted(number: str, feminine: bool, _: str) -> str:
+    """uma casa, duas noites, duzentas páginas."""
+    return _agree(number, "horas" if feminine else "dias")
 
 
 _FRACTIONS = tables.fractions(
@@ -74,7 +73,7 @@ _OWN = (
         lambda: PORTUGUESE, r"\(\d{2}\) ?9?\d{4}-\d{4}", r"9\d{4}-\d{4}", r"0800 \d{3} \d{4}"
     ),
     romance.fractions(_FRACTIONS),
-    romance.lone_ones(_one, _NUMBERED),
+    romance.counted(_CODE, _counted, _NUMBERED),
     romance.roman(_KINGS, _king),
     romance.roman(_PARTS, lambda value: cardinal(_CODE, value)),
 )

@@ -7,8 +7,14 @@ import unicodedata
 from collections.abc import Callable, Mapping
 
 from avatarlab_ops.reading import addresses, numbers
-from avatarlab_ops.reading.language import Language, Rule, Say, ordinal
+from avatarlab_ops.reading.gender import feminine
+from avatarlab_ops.reading.language import LONGEST, Language, Rule, Say, cardinal, ordinal
 
+# What may follow a number and is not what is counted: 1 de cada 10, 1 para ti.
+_NO_NOUN = (
+    "para|por|con|sin|entre|sobre|como|que|cada|hasta|desde|menos|per|che|tra|fra|contro|com|sem|até"
+)
+NOUN = rf"(?!(?:{_NO_NOUN})\b)[a-zà-öø-ÿœ]{{3,}}"
 ROMAN = r"[IVXLCDM]+(?![\w-])"
 
 
@@ -80,8 +86,17 @@ def formed(said: str, ending: str) -> str:
     return re.sub(r"o\b", "a", said) if ending[-1] in "ªa" else said
 
 
-def lone_ones(say: Callable[[str, str], str], numbered: str) -> Rule:
-    """1 or 21 before what is counted, which is not the number of a chapter: after none of `numbered`."""
+def counted(code: str, agree: Callable[[str, bool, str], str], numbered: str) -> Rule:
+    """Numbers whose words follow the noun that is counted, unless they number it: after one of `numbered`.
+
+    `agree` gives the words of a number before a noun, of which it is told whether it is feminine.
+    """
+
+    def say(match: re.Match[str]) -> str | None:
+        words = cardinal(code, int(match[1].replace(".", "")))
+        agreed = agree(words, feminine(code[:2], match[2]), match[2])
+        return agreed if agreed != words else None
+
     looks = "".join(rf"(?<!{re.escape(word)} )" for word in numbered.split("|"))
-    pattern = rf"(?<![\w.,:/+\u2212-]){looks}((?:\d*[02-9])?1)(?= ([a-zà-öø-ÿ]{{3,}}))"
-    return Rule("counted", re.compile(pattern), lambda m: say(m[1], m[2]))
+    number = rf"(\d{{1,3}}(?:\.\d{{3}})+|\d{{1,{LONGEST}}})"
+    return Rule("counted", re.compile(rf"(?<![\w.,:/+\u2212-]){looks}{number}(?= ({NOUN}))"), say)

@@ -25,10 +25,9 @@ def _agree(number: str, noun: str) -> str:
     return re.sub(r"uno$", "un", re.sub(r"veintiuno$", "veintiún", number))
 
 
-def _one(digits: str, noun: str) -> str:
-    """By the noun's ending: una casa, un día, un tema."""
-    woman = re.search(r"(?<!dí)(?<!m)as?$|ión$|iones$|dad$|dades$", noun)
-    return _agree(cardinal("es", int(digits)), "horas" if woman else "días")
+def _counted(number: str, feminine: bool, _: str) -> str:
+    """una casa, veintiún días, doscientas páginas."""
+    return _agree(number, "horas" if feminine else "días")
 
 
 def _say_date(day: int, month: int, when: int | None) -> str:
@@ -81,7 +80,7 @@ _OWN = (
         r"(?:(?<=al )|(?<=éfono )|(?<=éfono: )|(?<=óvil ))\d{3}(?: \d{3}){2}",
     ),
     romance.fractions(_FRACTIONS),
-    romance.lone_ones(_one, _NUMBERED),
+    romance.counted("es", _counted, _NUMBERED),
     romance.roman(_KINGS, _king),
     romance.roman(_PARTS, lambda value: cardinal("es", value)),
 )

@@ -379,5 +379,7 @@ def test_a_lexicon_says_how_words_are_said_and_what_is_wrong_with_it(stores: Set
     assert told.script[0].sounds == ((1, "bobi"),)
     assert other.script[0].said == "My child sings."
     assert graph.recipe(graph.SPEECH, told, {}) != graph.recipe(graph.SPEECH, other, {})
+    further = plan("word,ipa\nbaby,bobi\nwhale,wil\n")  # a word that this script does not have
+    assert graph.recipe(graph.SPEECH, told, {}) == graph.recipe(graph.SPEECH, further, {})
     with pytest.raises(RequestInvalid, match="lexicon: line 2: 'baby' has neither ipa nor say"):
         plan("word,ipa\nbaby,\n")
