@@ -417,8 +417,11 @@ class AvatarRequest(Part):
         return self.model_dump(mode="json")
 
     def digest(self) -> str:
-        """sha256 of what is asked for, whatever the key it is asked under."""
-        body = self.model_dump(mode="json", exclude={"idempotency_key"})
+        """sha256 of what is asked for, whatever the key it is asked under.
+
+        Of what differs from the defaults, so that a field that a later version adds changes none before it.
+        """
+        body = self.model_dump(mode="json", exclude={"idempotency_key"}, exclude_defaults=True)
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
     def repeats(self, body: Mapping[str, Any]) -> bool:

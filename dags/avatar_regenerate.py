@@ -1,7 +1,8 @@
 """Many videos at once: the rows of a file, or anew what was published and is chosen by filter or staleness.
 
 `plan` checks every row before anything starts. Items go in batches through three tasks each: `prepare`
-(CPU), `perform` (all model stages, in the pool `gpu`) and `finish` (CPU). Every task has a lower priority
+(CPU), `perform` (all model stages, in the pool `gpu`) and `finish` (CPU); `tell` gives an event for each
+video that was published, whatever became of the batch. Every task has a lower priority
 than those of single requests. `perform` takes at most AVATARLAB_BULK_GPU_TASKS (1) places of the pool `gpu`,
 for a turn at a time; the other two take AVATARLAB_BULK_CPU_TASKS (1) each of the pool `cpu`, which leaves it
 mostly free. Triggered again under the same name, or cleared, a run continues.
@@ -14,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, chain, task_group
 from avatarlab_airflow import as_params
-from avatarlab_bulk import BatchOperator, PlanOperator, ReportOperator
+from avatarlab_bulk import BatchOperator, PlanOperator, ReportOperator, TellOperator
 
 from avatarlab_ops import environment, graph
 from avatarlab_ops.bulk.contract import form_schema
@@ -55,7 +56,7 @@ with DAG(
                 max_active_tis_per_dag=SHARES[pool],
             )
             for group, pool in graph.GROUP_POOLS.items()
-        ))  # fmt: skip
+        ), TellOperator(batch=number))  # fmt: skip
 
     report = ReportOperator(task_id="report", trigger_rule="all_done")
     batch.expand(number=plan.output) >> report

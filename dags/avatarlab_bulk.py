@@ -78,8 +78,7 @@ class BatchOperator(BulkOperator):
 
     def __init__(self, *, group: str, batch: Any, **kwargs: Any) -> None:
         self.publishes = graph.PUBLISH.name in graph.GROUPS[group]
-        outlets = [BATCHES] if self.publishes else []
-        super().__init__(task_id=group, **{"outlets": outlets, **kwargs})
+        super().__init__(task_id=group, **kwargs)
         self.group, self.batch = group, batch
 
     def execute(self, context: Context, event: str | None = None) -> None:  # noqa: ARG002
@@ -99,7 +98,6 @@ class BatchOperator(BulkOperator):
             self.defer(trigger=TurnEnded(), method_name="execute")
         if self.publishes:
             self.wait_for_approval(bulk_id)
-            self.tell_videos(context, bulk_id)
 
     def wait_for_approval(self, bulk_id: str) -> None:
         """Come back once somebody has decided about an item of this batch; the other batches go on."""
@@ -112,16 +110,31 @@ class BatchOperator(BulkOperator):
         if renders:
             self.defer(trigger=Decided(renders), method_name="execute")
 
-    def tell_videos(self, context: Context, bulk_id: str) -> None:
-        """An event for each video of the batch that this bulk run published; again if the task runs again."""
+
+class TellOperator(BulkOperator):
+    """An event for each video of a batch that this bulk run published, also where the batch failed then.
+
+    A task of its own: Airflow keeps no event of a task that fails. Run again, it tells them again.
+    """
+
+    template_fields: Sequence[str] = ("batch",)
+
+    def __init__(self, *, batch: Any, **kwargs: Any) -> None:
+        super().__init__(**{"task_id": "tell", "outlets": [BATCHES], "trigger_rule": "all_done", **kwargs})
+        self.batch = batch
+
+    def execute(self, context: Context) -> int:
+        """Return how many videos were told of."""
         from avatarlab_ops.stores.catalog import bulk, transaction
 
-        where = settings()
+        where, bulk_id = settings(), context["ti"].xcom_pull(task_ids="plan", key=BULK_ID)
         with transaction(where.pg_dsn) as db:
+            bulk.settle(db, bulk_id, int(self.batch))
             videos = bulk.published(db, bulk_id, int(self.batch))
         for render_id in videos:
             told = told_of_video(where, render_id) | {"bulk_id": bulk_id}
             context["outlet_events"][BATCHES].add(VIDEOS, extra=told)
+        return len(videos)
 
 
 class ReportOperator(BulkOperator):

@@ -380,8 +380,7 @@ def _draft(where: str, line: int, values: Json, form: Json | None, language: str
     if form is None:
         request, variables = AvatarRequest.parse(given), None
     else:
-        template.check(needed, given)
-        request, variables = AvatarRequest.parse(template.fill(form, given)), given
+        request, variables = AvatarRequest.parse(template.request(form, given)), given
     tail = f".{language}" * bool(language)
     key = str(values.get(KEY) or request.idempotency_key or f"line-{line}") + tail
     if request.idempotency_key and language:

@@ -247,7 +247,8 @@ def _named(cells: list[str], columns: list[tuple[str, Callable[[str], Any]]]) ->
     values: Json = {}
     for cell, (name, convert) in zip(cells, columns, strict=True):
         _check_formula(name, cell)
-        if cell == "" and (convert is not _verbatim or translations.split(name)[1]):
+        field, language = translations.split(name)
+        if cell == "" and (convert is not _verbatim or language or field == translations.LANGUAGE):
             continue  # a template's language without a text is not made
         if cell == "" and name != KEY:
             raise _Bad(f"the variable {name!r} is empty; a file with some that may be is JSON Lines")

@@ -173,7 +173,7 @@ def _chosen(db: Session, render_id: str, body: Json, refilled: dict[tuple[str, s
 
 def _refilled(render_id: str, today: Json, variables: Json) -> Chosen:
     try:
-        template.check(template.names(today), variables)
+        body = template.request(today, variables)
     except RequestInvalid as error:
         return Chosen(render_id, {}, variables, str(error))
-    return Chosen(render_id, template.fill(today, variables), variables)
+    return Chosen(render_id, body, variables)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from avatarlab_ops import strict_json
+from avatarlab_ops.bulk.translations import LANGUAGE
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.request import PLACEHOLDER
 
@@ -33,12 +34,26 @@ def names(template: Any) -> frozenset[str]:
 
 
 def check(needed: Collection[str], given: Collection[str]) -> None:
-    """Raise RequestInvalid for a variable that is missing, or that the template has no place for."""
-    missing, unused = sorted(set(needed) - set(given)), sorted(set(given) - set(needed))
+    """Raise RequestInvalid for a variable that is missing, or that the template has no place for.
+
+    The language needs no place: see `request`.
+    """
+    missing, unused = sorted(set(needed) - set(given)), sorted(set(given) - set(needed) - {LANGUAGE})
     told = [f"no variable {name!r}, which the template needs" for name in missing]
     told += [f"variable {name!r} has no place in the template" for name in unused]
     if told:
         raise RequestInvalid("; ".join(told))
+
+
+def request(template: Json, variables: Mapping[str, str]) -> Json:
+    """The template filled for a row; its language is the request's where {{language}} says nothing else.
+
+    Raises RequestInvalid like `check`.
+    """
+    needed = names(template)
+    check(needed, variables)
+    own = {LANGUAGE: variables[LANGUAGE]} if LANGUAGE in variables.keys() - needed else {}
+    return dict(fill(template, variables)) | own
 
 
 def fill(template: Any, variables: Mapping[str, str]) -> Any:

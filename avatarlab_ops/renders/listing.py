@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from avatarlab_ops.errors import RequestInvalid
@@ -149,8 +149,9 @@ def _closed(render: Render) -> str:
 
 def _opened(cursor: str) -> tuple[datetime, str]:
     try:
-        at, _, render_id = base64.b64decode(cursor, altchars=b"-_", validate=True).decode().partition(" ")
-        return datetime.fromisoformat(at), render_id
+        text = base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
+        at, _, render_id = text.partition(" ")
+        return datetime.fromisoformat(at).astimezone(UTC), render_id.replace("\0", "")
     except (binascii.Error, ValueError) as error:
         raise RequestInvalid("cursor: is not one that a page gave; begin again without it") from error
 

@@ -6,12 +6,16 @@ wrong with one, the answer is the same, so that it tells a stranger nothing.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from avatarlab_ops.errors import AvatarlabError, InputError, ReferenceRefused, TransientError
 from avatarlab_ops.renders import listing
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import consents, transaction
@@ -19,6 +23,7 @@ from avatarlab_ops.stores.catalog.tables import Share
 from avatarlab_ops.trust import consent, shares
 from avatarlab_web import files
 from avatarlab_web.api.consents import take_back
+from avatarlab_web.api.problems import AGAIN_S
 from avatarlab_web.pace import Pace
 from avatarlab_web.published import NAMES, PASSED
 from avatarlab_web.stores import Stores
@@ -30,8 +35,27 @@ POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self' {store}; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+log = logging.getLogger(__name__)
 REASON = "the person shown withdrew it, by their own link"
-router = APIRouter(prefix="/shared", include_in_schema=False)
+
+
+class _Route(APIRoute):
+    """Answers what our own errors say in words for strangers: nothing of stores and addresses."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The route's own, and what it answers to an error that is nobody's defect."""
+        handler = super().get_route_handler()
+
+        async def told(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except AvatarlabError as error:
+                return _failed(request, error)
+
+        return told
+
+
+router = APIRouter(prefix="/shared", include_in_schema=False, route_class=_Route)
 pace = Pace(240, 60.0)  # calls a minute of one link, in this process
 
 
@@ -180,6 +204,21 @@ def install(app: FastAPI) -> None:
 
 def _nothing(request: Request, _error: Exception) -> Response:
     return answer(request, "shared_nothing.html", 404, told=studio.text("shared.nothing"))
+
+
+def _failed(request: Request, error: AvatarlabError) -> Response:
+    """A sentence: the address is wrong, or something is away. Raises what is a defect of ours."""
+    if isinstance(error, ReferenceRefused):
+        return _nothing(request, error)
+    if isinstance(error, InputError):
+        return answer(request, "shared_nothing.html", 400, told=studio.text("shared.wrong"))
+    if not isinstance(error, TransientError):
+        raise error
+    log.warning("a shared page was not shown: %s", error)
+    told = studio.text("shared.away", wait=studio.seconds(AGAIN_S))
+    away = answer(request, "shared_nothing.html", 503, told=told)
+    away.headers["Retry-After"] = str(AGAIN_S)
+    return away
 
 
 def _too_many(request: Request, error: Exception) -> Response:

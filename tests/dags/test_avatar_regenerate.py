@@ -32,14 +32,16 @@ def test_import_is_light_and_takes_less_than_half_a_second(dag: Json, tmp_path: 
     assert best < 0.5
 
 
-def test_a_batch_is_three_tasks_one_after_the_other(dag: Json) -> None:
-    assert set(dag["tasks"]) == {"plan", *BATCH, "report"}
-    chain = ["plan", *BATCH, "report"]
+def test_a_batch_is_three_tasks_one_after_the_other_then_told_whatever_became_of_it(dag: Json) -> None:
+    chain = ["plan", *BATCH, "batch.tell", "report"]
+    assert set(dag["tasks"]) == set(chain)
     for task, following in pairwise(chain):
         assert following in dag["tasks"][task]["downstream"]
     assert {name: dag["tasks"][name]["pool"] for name in BATCH} == {
         "batch.prepare": "cpu", "batch.perform": "gpu", "batch.finish": "cpu",
     }  # fmt: skip
+    tell = dag["tasks"]["batch.tell"]
+    assert (tell["trigger_rule"], tell["outlets"]) == ("all_done", ["avatarlab_batches"])
 
 
 def test_bulk_tasks_wait_behind_single_requests_and_share_the_pools(dag: Json, single: Json) -> None:

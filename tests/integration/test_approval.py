@@ -213,6 +213,20 @@ def test_the_first_of_a_bulk_run_waits_and_the_others_do_not(
         (asked_for,) = bulk.awaiting(db, "looked-at", first.batch)
     assert asked_for == first.render_id
 
+    monkeypatch.syspath_prepend(str(DAGS))
+    import avatarlab_bulk
+
+    monkeypatch.setattr(avatarlab_bulk, "settings", lambda: stores)
+    events: list[dict[str, Any]] = []
+    alias = SimpleNamespace(add=lambda _asset, *, extra: events.append(extra))
+    context: Any = {
+        "ti": SimpleNamespace(xcom_pull=lambda **_: "looked-at"),
+        "outlet_events": {avatarlab_bulk.BATCHES: alias},
+    }
+    assert avatarlab_bulk.TellOperator(batch=first.batch).execute(context) == 2, "not all has ended"
+    assert {event["bulk_id"] for event in events} == {"looked-at"}
+    assert asked_for not in {event["render_id"] for event in events}
+
     async def woken() -> str:
         """Whoever waits is told of the decision, and needs not look."""
         looked, look = asyncio.Event(), sleeping._any_decided

@@ -170,6 +170,22 @@ def test_a_link_is_used_so_often_a_minute(
     assert stranger.get(link_to(api, f"renders/{second}")).status_code == 200
 
 
+def test_a_wrong_cursor_and_a_silent_store_are_a_sentence_and_no_stack_trace(
+    api: Server, stores: Settings, stranger: TestClient, first: str
+) -> None:
+    api.roles.add("operator")
+    link = link_to(api, f"consents/{consent_of(stores, first)}")
+    wrong = stranger.get(link, params={"cursor": "bm90aGluZw=="})
+    assert (wrong.status_code, "leads to no page" in wrong.text) == (400, True)
+    app.dependency_overrides = {
+        where_stores_are: lambda: replace(stores, pg_dsn="postgresql://x@127.0.0.1:1/x")
+    }
+    away = stranger.get(link)
+    assert (away.status_code, away.headers["Retry-After"]) == (503, "5")
+    assert "cannot be shown now; try again in 5 s" in away.text
+    assert "PostgreSQL" not in away.text
+
+
 def test_a_withdrawn_video_is_shared_no_longer(
     api: Server, stranger: TestClient, stores: Settings, portrait: str
 ) -> None:

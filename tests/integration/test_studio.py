@@ -169,6 +169,11 @@ def test_the_list_shows_cards_and_chooses_by_state_label_and_caller(studio: Test
         assert f"/videos/{failed}" not in studio.get(f"/videos{query}").text, query
 
 
+def test_a_wrong_cursor_is_told_and_is_no_defect(studio: TestClient) -> None:
+    answer = studio.get("/videos", params={"cursor": "bm90aGluZw=="})
+    assert (answer.status_code, "begin again without it" in answer.text) == (422, True)
+
+
 def test_pages_load_from_this_server_and_the_store_only(studio: TestClient, stores: Settings) -> None:
     sent = studio.get("/videos").headers
     policy = dict(part.strip().partition(" ")[::2] for part in sent["content-security-policy"].split(";"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from avatarlab_ops.bulk import rows, translations
+from avatarlab_ops.bulk import rows, template, translations
 from avatarlab_ops.bulk.rows import Row
 from avatarlab_ops.errors import RequestInvalid
 
@@ -49,8 +49,17 @@ def test_a_template_says_where_the_language_goes() -> None:
         ("es", {"name": "Ann", "title": "Hola", "language": "es"}),
         ("it", {"name": "Ann", "title": "Ciao", "language": "it"}),
     ]
-    with pytest.raises(RequestInvalid, match="line 1: variable 'language' has no place"):
-        read("title:es\nHola\n", {"title"})
+
+
+def test_a_template_without_a_place_for_it_takes_the_language_as_the_requests_field() -> None:
+    form = {"script": "{{title}}", "avatar": {"uri": "s3://inputs/a.png"}}
+    (items,) = read("title:es\nHola\n", {"title"})
+    assert template.request(form, items[0][1]) == form | {"script": "Hola", "language": "es"}
+    plain, empty = read("title,language\nHola,es\nHello,\n", {"title"})
+    assert template.request(form, plain[0][1])["language"] == "es"
+    assert "language" not in template.request(form, empty[0][1])
+    with pytest.raises(RequestInvalid, match="no variable 'language'"):
+        template.request(form | {"language": "{{language}}"}, empty[0][1])
 
 
 @pytest.mark.parametrize(

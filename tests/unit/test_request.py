@@ -138,6 +138,16 @@ def test_a_voice_to_clone_is_a_recording_and_its_words(change: dict[str, Any], s
         AvatarRequest.parse(LEAST | change)
 
 
+def test_a_later_version_with_one_more_field_knows_a_request_by_the_same_digest() -> None:
+    class Later(AvatarRequest):
+        mood: str | None = None
+
+    assert Later.parse(LEAST).digest() == AvatarRequest.parse(LEAST).digest()
+    assert Later.parse(LEAST | {"mood": "glad"}).digest() != Later.parse(LEAST).digest()
+    asked = AvatarRequest.parse(LEAST | {"background": {"kind": "blur"}, "output.fps": 50})
+    assert asked.digest() != AvatarRequest.parse(LEAST | {"background": {"kind": "blur"}}).digest()
+
+
 def test_the_digest_knows_the_request_not_its_key() -> None:
     plain = AvatarRequest.parse(LEAST)
     assert AvatarRequest.parse(LEAST | {"idempotency_key": "k"}).digest() == plain.digest()

@@ -83,12 +83,18 @@ def _answer(
     return JSONResponse(shown.model_dump(), status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def _known(_request: Request, error: Exception) -> JSONResponse:
-    """An error of our own tree."""
-    assert isinstance(error, errors.AvatarlabError)  # noqa: S101 (registered for no other)
+def status_of(error: errors.AvatarlabError) -> int:
+    """Of the answer to an error of our own tree; a defect of ours is written to the log."""
     status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
     if status == 500:
         log.error("%s: %s", error.code, error, exc_info=error)
+    return status
+
+
+def _known(_request: Request, error: Exception) -> JSONResponse:
+    """An error of our own tree."""
+    assert isinstance(error, errors.AvatarlabError)  # noqa: S101 (registered for no other)
+    status = status_of(error)
     cause = error.__cause__
     told = faults(cause.errors(include_url=False)) if isinstance(cause, ValidationError) else None
     return _answer(

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from avatarlab_web.api.problems import Refusal
+from avatarlab_ops.errors import AvatarlabError
+from avatarlab_web.api.problems import Refusal, status_of
 from avatarlab_web.studio import bulk, impact, make, people, queue, verify, videos, voices
 from avatarlab_web.studio.access import page_user
 from avatarlab_web.studio.page import HERE, show
@@ -40,9 +41,16 @@ def install(app: FastAPI) -> None:
     """Add the pages to the application."""
     app.include_router(router)
     app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(AvatarlabError, _failed)
 
 
 def _refused(request: Request, error: Exception) -> Response:
     """The page that says why something is refused."""
     assert isinstance(error, Refusal)  # noqa: S101 (registered for no other)
     return show(request, "nothing.html", here="", reason=error.detail, status_code=error.status)
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    """The page that says what is wrong with the address, or that a store is away."""
+    assert isinstance(error, AvatarlabError)  # noqa: S101 (registered for no other)
+    return show(request, "nothing.html", here="", reason=str(error), status_code=status_of(error))
