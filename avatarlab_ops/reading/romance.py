@@ -11,9 +11,7 @@ from avatarlab_ops.reading.gender import feminine
 from avatarlab_ops.reading.language import LONGEST, Language, Rule, Say, cardinal, ordinal
 
 # What may follow a number and is not what is counted: 1 de cada 10, 1 para ti.
-_NO_NOUN = (
-    "para|por|con|sin|entre|sobre|como|que|cada|hasta|desde|menos|per|che|tra|fra|contro|com|sem|até"
-)
+_NO_NOUN = "para|por|con|sin|entre|sobre|como|que|cada|hasta|desde|menos|per|che|tra|fra|contro|com|sem|até"
 NOUN = rf"(?!(?:{_NO_NOUN})\b)[a-zà-öø-ÿœ]{{3,}}"
 ROMAN = r"[IVXLCDM]+(?![\w-])"
 

@@ -20,7 +20,7 @@ from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects
 
 HEADER = "key,script,avatar.uri,output.resolution,output.aspect,captions\n"
-BATCH = ("batch.prepare", "batch.perform", "batch.finish")
+BATCH = ("batch.prepare", "batch.perform", "batch.finish", "batch.tell")
 TEMPLATE = {
     "script": "{{greeting}}.",
     "avatar": {"uri": AVATAR},
