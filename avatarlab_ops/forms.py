@@ -15,6 +15,7 @@ SECTIONS = {
     "avatar": "Avatar",
     "voice": "Voice",
     "voice_sample": "Voice",
+    "narration": "Voice",
     "lexicon": "Voice",
     "background": "Background",
     "output": "Video",

@@ -144,7 +144,7 @@ def _facts(*names: str, **renamed: str) -> dict[str, str]:
 
 ADMIT = Stage(name="admit", group="prepare")
 SPEECH = Stage(
-    name="speech", version="5", params=_speech, sources=("voice_sample",),
+    name="speech", version="5", params=_speech, sources=("voice_sample", "narration"),
     kind="speech", pool="gpu", group="perform",
     work=_characters, usual_s=0.02, measures=_facts("loudness_lufs", "words", speech_s="duration_s"),
     documents={"timeline": "timelines"}, judged=("voice", "timing"),

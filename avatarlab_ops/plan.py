@@ -47,6 +47,7 @@ class Source(_Part):
     duration_s: float | None = None
     notes: tuple[str, ...] = ()  # what was noticed when it was probed
     marks: Marks | None = None
+    sound: bool = False  # whether it holds any
     probed: str = ""  # by which version of the probe
 
 
@@ -102,7 +103,13 @@ class FootageSpec(_Part):
         return self.start_s, self.end_s
 
 
-ROLES = ("avatar", "backdrop", "voice_sample", "lexicon")  # fields of Plan that are input objects
+ROLES = (
+    "avatar",
+    "backdrop",
+    "voice_sample",
+    "narration",
+    "lexicon",
+)  # fields of Plan that are input objects
 
 
 class Plan(_Part):
@@ -113,6 +120,7 @@ class Plan(_Part):
     voice: str
     voice_sample: Source | None = None
     voice_transcript: str | None = None  # what is said in the sample
+    narration: Source | None = None  # heard instead of the voice, which times its words
     lexicon: Source | None = None  # `script` follows it already
     avatar: Source
     backdrop: Source | None

@@ -25,6 +25,7 @@ from avatarlab_ops.retention import retention_of
 MAX_SCRIPT_CHARACTERS = 20_000  # about twenty minutes of speech
 MIN_PART_S = 0.2  # of footage
 MAX_LINES = 1_000
+MAX_SAMPLE_S = 30.0  # of a voice to clone
 MAX_TRANSCRIPT_CHARACTERS = 1_000  # thirty seconds of the fastest speech
 MAX_KEY_BYTES = 1_024  # S3's own limit of an object key
 MAX_SEGMENT_BYTES = 255  # a file name's limit, which MinIO and SeaweedFS inherit
@@ -194,6 +195,17 @@ class VoiceSample(Part):
         return self
 
 
+class Narration(Part):
+    """A recording of the script in somebody's own voice, instead of an engine's."""
+
+    uri: Reference | None = Field(
+        default=None,
+        title="Narration",
+        description="Recording in which the script is read word for word, at most 20 minutes of sound or a "
+        "clip with it, as an object in the inputs bucket; it is heard instead of a voice.",
+    )
+
+
 class Lexicon(Part):
     """How some words are said."""
 
@@ -328,6 +340,7 @@ class AvatarRequest(Part):
         examples=[None],
     )
     voice_sample: VoiceSample = Field(default=VoiceSample(), description="A voice to clone.")
+    narration: Narration = Field(default=Narration(), description="A recording of the script.")
     lexicon: Lexicon = Field(default=Lexicon(), description="How some words are said.")
     background: Background = Field(default=Background(), description="What is behind the person.")
     output: Output = Field(default=Output(), description="The shape of the video.")
@@ -375,6 +388,10 @@ class AvatarRequest(Part):
         if self.voice is not None and self.voice_sample.uri is not None:
             raise ValueError(
                 "voice and voice_sample are both given; the sample is the voice, leave voice out"
+            )
+        if self.narration.uri is not None and (self.voice or self.voice_sample.uri):
+            raise ValueError(
+                "narration is the voice: leave voice and voice_sample out, or the narration to have it spoken"
             )
         retention_of(self.labels)
         if not isinstance(self.script, str):

@@ -36,15 +36,22 @@ BULK_FILES = (".csv", ".json", ".jsonl")  # rows and templates
 
 @click.command()
 @REQUEST
+@click.option(
+    "--narration",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Recording of the script, heard instead of a voice; its use needs a consent.",
+)
 @OUT
-def render(request_file: Path, out: Path | None) -> None:
+def render(request_file: Path, narration: Path | None, out: Path | None) -> None:
     """Render REQUEST_FILE in this process, without Airflow."""
     from avatarlab_ops import pipeline
     from avatarlab_ops.cli.watch import Stages
 
     request = read_request(request_file)
     check_out(out, request_file)
-    settings = stores()
+    settings = stores() if narration is None else prepared_stores()
+    if narration is not None:
+        request["narration"] = {"uri": upload_file(settings, narration, None)}
     with Stages(console()) as reporter:
         published = pipeline.render(settings, request, reporter=reporter, caller="cli")
     tell(settings, published, out)

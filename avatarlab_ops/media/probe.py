@@ -41,7 +41,7 @@ class Limits:
     max_fps: float = 240.0
     max_streams: int = 16
     min_sound_s: float = 1.0
-    max_sound_s: float = 30.0
+    max_sound_s: float = 1200.0
 
 
 @dataclass(frozen=True)

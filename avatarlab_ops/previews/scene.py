@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from avatarlab_ops import engines
-from avatarlab_ops.errors import EngineUnavailable
+from avatarlab_ops.errors import EngineUnavailable, RequestInvalid
 from avatarlab_ops.graph import BY_NAME, recipe
 from avatarlab_ops.plan import FootageSpec, Plan
 from avatarlab_ops.progress import Report, silent
@@ -55,6 +55,10 @@ def planned(settings: Settings, kind: Kind, request: AvatarRequest) -> Plan:
     from avatarlab_ops.stages.admit import admit
 
     check_objects(settings, request)
+    if kind == "draft" and request.narration.uri:
+        raise RequestInvalid(
+            "narration: a draft speaks the first sentence only; make the video to hear yours"
+        )
     output = request.output.model_copy(update={"resolution": RESOLUTION[kind]})
     plan = admit(settings, request.model_copy(update={"output": output}))
     _refuse_slow(kind, plan)

@@ -23,7 +23,7 @@ from avatarlab_ops.media.sniff import Kind
 from avatarlab_ops.plan import Engines, Look, Marks, Plan, Source, Spoken, footage_spec, picture
 from avatarlab_ops.reading.lexicon import MAX_BYTES as MAX_LEXICON_BYTES
 from avatarlab_ops.reading.lexicon import Entry, parse
-from avatarlab_ops.request import MIN_PART_S, Avatar, AvatarRequest
+from avatarlab_ops.request import MAX_SAMPLE_S, MIN_PART_S, Avatar, AvatarRequest
 from avatarlab_ops.script import Script, sentences
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import workspace
@@ -33,7 +33,7 @@ from avatarlab_ops.trust import consent, inputs, signing
 
 PICTURES: tuple[Kind, ...] = ("image", "video")
 LOOK_VERSION = "3"  # raised whenever `look` may judge otherwise: what it saw before counts no longer
-PROBE_VERSION = "2"  # raised whenever probing may tell more of an input: it is then probed once more
+PROBE_VERSION = "3"  # raised whenever probing may tell more of an input: it is then probed once more
 MAX_SOUND_BYTES = 64 * 1024**2  # thirty seconds of the largest PCM
 
 
@@ -70,7 +70,8 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
     with workspace(settings, "admit") as folder:
         avatar = _resolve(settings, request.avatar.uri, folder / "avatar", seen)
         sample = _voice_sample(settings, request, folder, seen)
-        used = consent.likeness(avatar), consent.voice(chosen.speech, voice, sample)
+        narration = _narration(settings, request, folder, seen)
+        used = consent.likeness(avatar), consent.voice(chosen.speech, voice, narration or sample)
         _require_consent(settings, used, language, request.labels, seen)
         _check_part(request, avatar)
         seen_face = _look_at_face(settings, request.avatar, avatar, folder / "avatar", seen)
@@ -82,6 +83,7 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
         voice=voice,
         voice_sample=sample,
         voice_transcript=request.voice_sample.transcript,
+        narration=narration,
         lexicon=lexicon,
         avatar=avatar,
         backdrop=backdrop,
@@ -92,7 +94,7 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
         engines=chosen,
         motion=request.motion,
         seed=request.seed,
-        warnings=(*script.warnings, *_notes(avatar, backdrop, sample), *seen_face.notes),
+        warnings=(*script.warnings, *_notes(avatar, backdrop, sample, narration), *seen_face.notes),
     )
 
 
@@ -230,7 +232,25 @@ def _backdrop(settings: Settings, request: AvatarRequest, folder: Path, seen: Se
 
 def _voice_sample(settings: Settings, request: AvatarRequest, folder: Path, seen: Seen) -> Source | None:
     uri = request.voice_sample.uri
-    return _resolve(settings, uri, folder / "voice_sample", seen, allow=("audio",)) if uri else None
+    if uri is None:
+        return None
+    source = _resolve(settings, uri, folder / "voice_sample", seen, allow=("audio",))
+    if (source.duration_s or 0.0) > MAX_SAMPLE_S:
+        raise MediaRefused(
+            f"voice_sample: {uri} lasts {source.duration_s:.0f} s; at most {MAX_SAMPLE_S:g} s are accepted. "
+            "Shorten it, or give it as narration if it is the script that is read there."
+        )
+    return source
+
+
+def _narration(settings: Settings, request: AvatarRequest, folder: Path, seen: Seen) -> Source | None:
+    uri = request.narration.uri
+    if uri is None:
+        return None
+    source = _resolve(settings, uri, folder / "narration", seen, allow=("audio", "video"))
+    if not source.sound:
+        raise MediaRefused(f"narration: {uri} holds no sound; choose a recording of the script")
+    return source
 
 
 def _resolve(
@@ -330,7 +350,7 @@ def _measure(settings: Settings, found: Stored, path: Path, allow: tuple[Kind, .
     from avatarlab_ops.media import foreign
     from avatarlab_ops.media.probe import Limits
 
-    limits = Limits(max_bytes=MAX_SOUND_BYTES) if allow == ("audio",) else Limits()
+    limits = Limits(max_bytes=MAX_SOUND_BYTES, max_sound_s=MAX_SAMPLE_S) if allow == ("audio",) else Limits()
     sha256 = objects(settings).download(
         found.bucket, found.key, path, sha256=found.sha256, max_bytes=limits.max_bytes
     )
@@ -344,7 +364,7 @@ def _measure(settings: Settings, found: Stored, path: Path, allow: tuple[Kind, .
     size = {"width": info.width, "height": info.height}
     return Source(
         uri=found.uri, sha256=sha256, bytes=found.bytes, kind=info.kind, **size, **timed,
-        notes=(*info.notes, *noted), marks=marks, probed=PROBE_VERSION,
+        notes=(*info.notes, *noted), marks=marks, sound=info.has_audio, probed=PROBE_VERSION,
     )  # fmt: skip
 
 

@@ -1,11 +1,13 @@
-"""Script to speech.wav and timeline.json."""
+"""Script, or a recording of it, to speech.wav and timeline.json."""
 
 from __future__ import annotations
 
 from avatarlab_ops import engines
 from avatarlab_ops.engines.base import Sentence, Speech, VoiceSample
 from avatarlab_ops.media.audio import write_speech
+from avatarlab_ops.request import MAX_SAMPLE_S
 from avatarlab_ops.stages.context import Context
+from avatarlab_ops.stages.narration import narrated
 from avatarlab_ops.stores.artifacts import Product
 
 SAMPLE_HZ = 24_000  # of voice samples as engines get them
@@ -25,6 +27,8 @@ def run(work: Context) -> Product:
         report=work.report,
         sample=_sample(work),
     )
+    if plan.narration is not None:
+        speech = narrated(work, plan.narration, speech)
     wav, timeline = work.new("speech.wav"), work.new("timeline.json")
     measured_lufs = write_speech(wav, speech.samples, speech.sample_rate, TARGET_LUFS)
     timeline.write_text(speech.timeline.model_dump_json())
@@ -42,12 +46,11 @@ def run(work: Context) -> Product:
 def _sample(work: Context) -> VoiceSample | None:
     """The voice to clone, if one was given."""
     from avatarlab_ops.media import foreign
-    from avatarlab_ops.media.probe import Limits
 
     source, transcript = work.plan.voice_sample, work.plan.voice_transcript
     if source is None or transcript is None:
         return None
-    samples = foreign.read_sound(work.source(source), SAMPLE_HZ, max_s=Limits().max_sound_s)
+    samples = foreign.read_sound(work.source(source), SAMPLE_HZ, max_s=MAX_SAMPLE_S)
     return VoiceSample(samples, SAMPLE_HZ, transcript)
 
 

@@ -55,7 +55,7 @@ def likeness(avatar: Source) -> Material:
 
 
 def voice(engine: str, name: str, sample: Source | None) -> Material:
-    """The voice in a sample; without one, a built-in voice."""
+    """The voice in a sample or narration; without one, a built-in voice."""
     if sample is not None:
         return Material("voice", sample.sha256, sample.uri)
     return Material("voice", f"{engine}/{name}", f"{engine}/{name}")
@@ -63,7 +63,7 @@ def voice(engine: str, name: str, sample: Source | None) -> Material:
 
 def materials(plan: Plan) -> tuple[Material, ...]:
     """What an admitted request uses of people."""
-    return likeness(plan.avatar), voice(plan.engines.speech, plan.voice, plan.voice_sample)
+    return likeness(plan.avatar), voice(plan.engines.speech, plan.voice, plan.narration or plan.voice_sample)
 
 
 def record(

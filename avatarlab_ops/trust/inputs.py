@@ -20,7 +20,13 @@ from avatarlab_ops.stores.catalog import lock_number
 from avatarlab_ops.stores.catalog.tables import InputOwner
 from avatarlab_ops.stores.objects import split_or_refuse
 
-NAMING = ("avatar", "background", "voice_sample", "lexicon")  # fields of a request that name an object
+NAMING = (
+    "avatar",
+    "background",
+    "voice_sample",
+    "narration",
+    "lexicon",
+)  # fields of a request that name an object
 OPERATORS = ("cli", "airflow", "clock")  # callers that have the machine: its command lines, its schedule
 UPLOADS = "uploads/"  # beneath it: whose (12 hex digits), what (64), and the file's name
 _UPLOADED = re.compile(rf"s3://[^/]+/{UPLOADS}[0-9a-f]{{12}}/[0-9a-f]{{64}}/[^/]+")

@@ -170,12 +170,13 @@ def test_sound_only(tmp_path: Path) -> None:
     assert probe(path, allow=("audio",)).duration_s == pytest.approx(1.0, abs=0.05)
 
 
-def test_a_voice_sample_is_sound_of_one_to_thirty_seconds(tmp_path: Path) -> None:
+def test_sound_has_one_second_to_as_many_as_the_limit_says(tmp_path: Path) -> None:
     info = probe(speech(tmp_path / "voice.wav", 2.5, rate=44_100), allow=("audio",))
     assert (info.kind, info.width, info.frames) == ("audio", 0, 0)
     assert info.duration_s == pytest.approx(2.5, abs=0.01)
     for name, seconds in (("short", 0.5), ("long", 30.5)):
-        assert "30 s" in refusal(speech(tmp_path / f"{name}.wav", seconds), allow=("audio",))
+        path = speech(tmp_path / f"{name}.wav", seconds)
+        assert "30 s" in refusal(path, Limits(max_sound_s=30), allow=("audio",))
     write_wav(tmp_path / "mute.wav", np.zeros(48_000, np.float32), 24_000)
     assert "silent" in refusal(tmp_path / "mute.wav", allow=("audio",))
     assert "sound is needed" in refusal(clip(tmp_path / "film.mp4"), allow=("audio",))

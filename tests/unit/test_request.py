@@ -129,6 +129,9 @@ SAMPLE = {"uri": "s3://inputs/v.wav", "transcript": "Words."}
         ({"voice_sample": {"uri": "s3://inputs/v.wav"}}, "required together"),
         ({"voice_sample.transcript": "Words."}, "required together"),
         ({"voice_sample": SAMPLE, "voice": "heart"}, "leave voice out"),
+        ({"narration": {"uri": "s3://inputs/n.wav"}, "voice": "heart"}, "narration is the voice"),
+        ({"narration.uri": "s3://inputs/n.wav", "voice_sample": SAMPLE}, "narration is the voice"),
+        ({"narration.uri": "https://example.org/n.wav"}, "s3://inputs/KEY"),
         ({"voice_sample": SAMPLE | {"transcript": "a" * 1001}}, "1000"),
     ],
 )

@@ -57,7 +57,7 @@ class Assembly:
     def speech(self, language: str, warnings: Iterable[str]) -> Speech:
         """Give everything added so far: phones and visemes cover the whole duration, rests included."""
         duration_s = len(self._samples) / clips.RATE
-        phones = _with_rests(self._phones, duration_s)
+        phones = with_rests(self._phones, duration_s)
         timeline = Timeline(
             duration_s=duration_s,
             sample_rate=clips.RATE,
@@ -90,7 +90,8 @@ def _words(sounds: list[Sound], written: Sequence[str], spoken: Sequence[str], s
     return words
 
 
-def _with_rests(phones: Iterable[Phone], duration_s: float) -> tuple[Phone, ...]:
+def with_rests(phones: Iterable[Phone], duration_s: float) -> tuple[Phone, ...]:
+    """The sounds, and a rest wherever there is none, over the whole duration."""
     filled: list[Phone] = []
     now_s = 0.0
     for phone in phones:

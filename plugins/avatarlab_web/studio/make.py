@@ -60,8 +60,8 @@ def _earlier(settings: Settings, render_id: str) -> Json | None:
 
 
 def _built_in(plan: Json) -> str | None:
-    """The engine's own voice that spoke, if no sample did."""
-    return None if plan.get("voice_sample") else plan.get("voice")
+    """The engine's own voice that spoke, if no sample or narration did."""
+    return None if plan.get("voice_sample") or plan.get("narration") else plan.get("voice")
 
 
 @router.post("/avatars")

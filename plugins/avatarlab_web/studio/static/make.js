@@ -30,7 +30,7 @@ function request() {
     script: earlier && form.script.value === firstScript ? earlier.script : form.script.value,
     avatar: kept.avatar?.uri === given.get("avatar") ? kept.avatar : { uri: given.get("avatar") },
     engines: { ...kept.engines, speech },
-    voice: kept.voice_sample?.uri ? null : voice,
+    voice: kept.voice_sample?.uri || kept.narration?.uri ? null : voice,
     language: form.language?.value ?? $("[name=voice]:checked", form).dataset.languages.split(" ")[0],
     background,
     output,

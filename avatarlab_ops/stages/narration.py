@@ -1,0 +1,73 @@
+"""A recording of the script in place of the voice: its sound, and when each word falls in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from avatarlab_ops.engines.base import Speech
+from avatarlab_ops.errors import MediaRefused, ScriptRefused
+from avatarlab_ops.plan import Source
+from avatarlab_ops.stages.context import Context
+
+if TYPE_CHECKING:
+    from avatarlab_ops.engines.speech.narration import Aligned
+
+SAMPLE_HZ = 24_000
+SILENCE = 1e-3  # -60 dBFS
+OTHER, DOUBTFUL = 0.72, 0.60  # mean distance (0 alike, 1 unrelated): other words, perhaps other words
+PASSAGE = 5  # words that are judged together
+PLACES = 3  # at most so many are named
+
+
+def narrated(work: Context, narration: Source, spoken: Speech) -> Speech:
+    """The recording with the times of what `spoken` says.
+
+    Raises MediaRefused for silence, ScriptRefused where the recording holds other words.
+    """
+    from avatarlab_ops.engines.speech.cepstra import is_narrow
+    from avatarlab_ops.engines.speech.narration import align
+    from avatarlab_ops.media import foreign
+    from avatarlab_ops.media.probe import Limits
+
+    samples = foreign.read_sound(work.source(narration), SAMPLE_HZ, max_s=Limits().max_sound_s)
+    if not len(samples) or float(abs(samples).max()) < SILENCE:
+        raise MediaRefused(
+            f"narration: {narration.uri} is silent. Record it again, closer to the microphone."
+        )
+    narrow = is_narrow(samples)
+    aligned = align(samples, spoken, narrow=narrow)
+    if aligned is None:
+        raise ScriptRefused(
+            f"narration: {narration.uri} lasts {len(samples) / SAMPLE_HZ:.1f} s, too short for the script; "
+            "give the words that are said in it"
+        )
+    told = [*spoken.timeline.warnings, *doubts(aligned)]
+    if narrow:
+        told.append(
+            "narration: it holds nothing above 4 kHz, as a telephone's sound; record it at 16 kHz or above"
+        )
+    timeline = aligned.timeline.model_copy(update={"warnings": tuple(told)})
+    return Speech(samples, SAMPLE_HZ, timeline)
+
+
+def doubts(aligned: Aligned) -> list[str]:
+    """Where the recording may say something else. Raises ScriptRefused where it does throughout."""
+    words, unlike = aligned.timeline.words, aligned.unlike
+    mean = sum(unlike) / len(unlike)
+    runs = [
+        (sum(unlike[start : start + PASSAGE]) / len(unlike[start : start + PASSAGE]), start)
+        for start in range(0, len(unlike), PASSAGE)
+    ]
+    worst = sorted(runs, reverse=True)[:PLACES]
+    places = "; ".join(
+        f"at {words[start].start_s:.1f} s {' '.join(word.text for word in words[start : start + PASSAGE])!r}"
+        for distance, start in sorted(worst, key=lambda run: run[1])
+        if distance > DOUBTFUL
+    )
+    if mean > OTHER:
+        raise ScriptRefused(
+            f"narration: what is heard is not what the script says ({mean:.2f} unlike, at most {OTHER} is "
+            f"accepted): {places}. "
+            "Give the words as they are said, in the language they are said in, without music"
+        )
+    return [f"narration: it may say something else than the script {places}"] if places else []

@@ -1,0 +1,90 @@
+"""A narration through the whole pipeline on real stores: heard, captioned, followed by the lips, traced."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from kit.consented import consented
+
+from avatarlab_ops import engines, pipeline, script
+from avatarlab_ops.engines.base import Speech
+from avatarlab_ops.errors import ConsentError, MediaRefused, ScriptRefused
+from avatarlab_ops.media.audio import loudness, read_wav, resample
+from avatarlab_ops.progress import silent
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.objects import objects, split_or_refuse
+
+from . import material
+
+SCRIPT = "We hear my own voice. It is followed by the lips."
+THROAT = 0.87  # frequencies and pace of the recording beside those of the engine's voice
+
+
+def _spoken() -> Speech:
+    found = script.sentences(SCRIPT, engine="hibari", language="en-US").sentences
+    engine = engines.load("speech", "hibari")
+    return engine.speak(list(found), language="en-US", voice="heart", seed=5, report=silent)
+
+
+def _asked(stores: Settings, uri: str) -> dict[str, object]:
+    portrait = material.upload(stores, "astronaut.png", material.png(material.astronaut()))
+    least: dict[str, object] = {"script": SCRIPT, "avatar": {"uri": portrait}, "narration": {"uri": uri}}
+    return least | {"output": {"resolution": "360p", "aspect": "1:1"}}
+
+
+def test_a_narration_is_published_in_its_own_voice(stores: Settings, tmp_path: Path) -> None:
+    spoken, path = _spoken(), tmp_path / "narration.flac"
+    recording = 0.2 * resample(spoken.samples, round(24_000 * THROAT), 24_000)
+    soundfile.write(path, resample(recording, 24_000, 48_000), 48_000)
+    uri = material.upload(stores, "narration.flac", path)
+    request = _asked(stores, uri)
+    with pytest.raises(ConsentError, match="voice s3"):
+        pipeline.render(stores, request)
+    consented(stores, path, kind="voice")
+    done = pipeline.render(stores, request)
+    with transaction(stores.pg_dsn) as db:
+        made = records.artifacts_of(db, done.render_id)
+        wav, facts = made["speech"].files["speech.wav"], made["speech"].facts
+        lip_gap_r = made["composite"].facts["lip_gap_r"]
+    heard, rate = read_wav(
+        _fetch(stores, f"s3://{stores.bucket_artifacts}/{wav['key']}", tmp_path / "heard.wav")
+    )
+    assert len(heard) == pytest.approx(len(recording), abs=rate // 50)
+    assert np.corrcoef(heard[: len(recording)], recording[: len(heard)])[0, 1] > 0.99
+    assert loudness(heard, rate) == pytest.approx(-16.0, abs=0.5)
+    words = facts["timeline"]["words"]
+    assert " ".join(word["text"] for word in words) == SCRIPT
+    errors = [
+        abs(word["start_s"] - true.start_s / THROAT)
+        for word, true in zip(words, spoken.timeline.words, strict=True)
+    ]
+    assert np.median(errors) < 0.02
+    assert lip_gap_r > 0.8
+    manifest = json.loads(_fetch(stores, done.manifest_uri, tmp_path / "manifest.json").read_text())
+    assert "narration" in manifest["artifacts"]["speech"]["inputs"]
+
+
+def test_what_is_no_narration_is_refused_by_name(stores: Settings, tmp_path: Path) -> None:
+    picture = material.upload(stores, "astronaut.png", material.png(material.astronaut()))
+    with pytest.raises(MediaRefused, match="sound"):
+        pipeline.render(stores, _asked(stores, picture))
+    mute = material.clip(tmp_path / "mute.mp4", [material.astronaut()] * 5)
+    with pytest.raises(MediaRefused, match="holds no sound"):
+        pipeline.render(stores, _asked(stores, material.upload(stores, "mute.mp4", mute)))
+    noise = tmp_path / "noise.wav"
+    soundfile.write(noise, 0.1 * np.random.default_rng(0).standard_normal(6 * 24_000), 24_000)
+    uri = material.upload(stores, "noise.wav", noise)
+    consented(stores, noise, kind="voice")
+    with pytest.raises(ScriptRefused, match="not what the script says"):
+        pipeline.render(stores, _asked(stores, uri))
+
+
+def _fetch(settings: Settings, uri: str, path: Path) -> Path:
+    bucket, key = split_or_refuse(uri)
+    objects(settings).download(bucket, key, path, sha256=None, max_bytes=1 << 30)
+    return path

@@ -1,0 +1,108 @@
+"""A recording in another voice, whose times are known: the same speech from another throat, with a pause."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from avatarlab_ops import script
+from avatarlab_ops.engines.base import Speech
+from avatarlab_ops.engines.speech.cepstra import RATE, is_narrow
+from avatarlab_ops.engines.speech.hibari import Hibari
+from avatarlab_ops.engines.speech.narration import Aligned, align
+from avatarlab_ops.errors import ScriptRefused
+from avatarlab_ops.media.audio import resample
+from avatarlab_ops.progress import silent
+from avatarlab_ops.stages.narration import doubts
+
+SAID = "Good morning, everybody. It costs $20 a day, and my neighbour would rather buy a boat."
+THROAT = 0.87  # frequencies, and so also the pace, of the other voice
+PAUSE_S = 0.7
+
+
+def speak(text: str) -> Speech:
+    found = script.sentences(text, engine="hibari", language="en-US").sentences
+    return Hibari().speak(list(found), language="en-US", voice="heart", seed=3, report=silent)
+
+
+@pytest.fixture(scope="module")
+def spoken() -> Speech:
+    return speak(SAID)
+
+
+@pytest.fixture(scope="module")
+def other(spoken: Speech) -> tuple[NDArray[np.float32], list[float]]:
+    """A recording, and when its words begin."""
+    words = spoken.timeline.words
+    turn_s = next(word.start_s for word in words if word.sentence == 1) - 0.05
+    at = round(turn_s / THROAT * RATE)
+    samples = resample(spoken.samples, round(RATE * THROAT), RATE)
+    samples = np.concatenate([samples[:at], np.zeros(round(PAUSE_S * RATE), np.float32), samples[at:]])
+    noise = np.random.default_rng(0).standard_normal(len(samples)).astype(np.float32)
+    starts = [word.start_s / THROAT + (PAUSE_S if word.start_s > turn_s else 0.0) for word in words]
+    return samples + 0.002 * noise, starts
+
+
+@pytest.fixture(scope="module")
+def found(spoken: Speech, other: tuple[NDArray[np.float32], list[float]]) -> Aligned:
+    aligned = align(other[0], spoken)
+    assert aligned is not None
+    return aligned
+
+
+def test_each_word_is_found_where_it_is_said(
+    found: Aligned, other: tuple[NDArray[np.float32], list[float]]
+) -> None:
+    errors = [
+        abs(word.start_s - start_s) for word, start_s in zip(found.timeline.words, other[1], strict=True)
+    ]
+    assert np.median(errors) < 0.02
+    assert np.percentile(errors, 90) < 0.06
+    assert doubts(found) == []
+
+
+def test_the_timeline_covers_the_recording_in_order(found: Aligned, spoken: Speech) -> None:
+    timeline = found.timeline
+    assert " ".join(word.text for word in timeline.words) == SAID
+    assert timeline.visemes[0].start_s == timeline.phones[0].start_s == 0.0
+    assert timeline.phones[-1].end_s == pytest.approx(timeline.duration_s)
+    for spans in (timeline.words, timeline.phones, timeline.visemes):
+        edges = [edge for span in spans for edge in (span.start_s, span.end_s)]
+        assert edges == sorted(edges)
+    sounds = [phone.ipa for phone in timeline.phones if phone.ipa]
+    assert sounds == [phone.ipa for phone in spoken.timeline.phones if phone.ipa]
+    assert any(v.name == "sil" and v.end_s - v.start_s > PAUSE_S for v in timeline.visemes)
+
+
+def test_a_passage_with_other_words_is_told_with_its_second(
+    other: tuple[NDArray[np.float32], list[float]],
+) -> None:
+    wrong = speak(
+        "Good morning, everybody. Shareholders will vote on strategy next Thursday afternoon in March."
+    )
+    aligned = align(other[0], wrong)
+    assert aligned is not None
+    assert "may say something else" in doubts(aligned)[0]
+    assert "Good morning" not in doubts(aligned)[0]
+
+
+def test_music_and_noise_are_refused(spoken: Speech) -> None:
+    seconds = np.arange(8 * RATE) / RATE
+    notes = 220 * 2 ** (np.floor(seconds * 2) % 12 / 12)
+    music = sum(0.1 / h * np.sin(2 * np.pi * h * notes * seconds) for h in range(1, 6))
+    noise = 0.1 * np.random.default_rng(0).standard_normal(8 * RATE)
+    for sound in (music, noise):
+        aligned = align(np.asarray(sound, np.float32), spoken)
+        assert aligned is not None
+        with pytest.raises(ScriptRefused, match="not what the script says"):
+            doubts(aligned)
+
+
+def test_what_is_too_short_for_the_words_is_no_narration(spoken: Speech) -> None:
+    assert align(spoken.samples[:RATE], spoken) is None
+
+
+def test_a_telephone_is_told_from_a_microphone(spoken: Speech) -> None:
+    telephone = resample(resample(spoken.samples, RATE, 8_000), 8_000, RATE)
+    assert (is_narrow(telephone), is_narrow(spoken.samples)) == (True, False)
