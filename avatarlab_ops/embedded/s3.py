@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import sysconfig
@@ -109,14 +110,19 @@ class ObjectStore(Server):
             raise NotReadyError(str(error)) from error
 
     def _client(self) -> S3Client:
-        config = Config(
-            connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1},
-            s3={"addressing_style": "path"},
-        )  # fmt: skip
-        return boto3.client(
-            "s3", endpoint_url=self.addresses()["s3_endpoint"], region_name=REGION, config=config,
-            aws_access_key_id=ACCESS_KEY, aws_secret_access_key=self.password,
-        )  # fmt: skip
+        return _client(self.addresses()["s3_endpoint"], self.password)
+
+
+@functools.cache
+def _client(endpoint: str, password: str) -> S3Client:
+    """One for all looks: making one reads the service's description, which takes as long as a look."""
+    config = Config(
+        connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}
+    )
+    return boto3.client(
+        "s3", endpoint_url=endpoint, region_name=REGION, config=config,
+        aws_access_key_id=ACCESS_KEY, aws_secret_access_key=password,
+    )  # fmt: skip
 
 
 def _mutual_tls(certificate: Path, key: Path) -> str:
