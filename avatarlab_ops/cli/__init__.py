@@ -17,6 +17,7 @@ from avatarlab_ops.cli import (
     bulk,
     cache,
     consent,
+    cost,
     feedback,
     housekeeping,
     metrics,
@@ -65,7 +66,7 @@ def main() -> None:
 
 for _module in (
     render, approval, say, trace, bulk, feedback, cache, operate, relay, models, consent, housekeeping, trust,
-    backup, metrics,
+    backup, metrics, cost,
 ):  # fmt: skip
     for _command in _module.COMMANDS:
         main.add_command(_command)

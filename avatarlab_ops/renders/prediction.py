@@ -111,13 +111,26 @@ def _scale(side_px: int, known_px: int) -> float:
 
 def fit(rate: Rate) -> tuple[float, float]:
     """(seconds for starting, seconds a unit): least squares, or the mean where that makes no sense."""
-    spread = rate.n * rate.xx - rate.x**2
-    if rate.n >= 3 and spread > 1e-6 * rate.n * rate.xx:
-        each = (rate.n * rate.xy - rate.x * rate.y) / spread
-        fixed = (rate.y - each * rate.x) / rate.n
+    return _least_squares(rate.n, rate.x, rate.y, rate.xx, rate.xy)
+
+
+def line(work: Iterable[float], seconds: Iterable[float]) -> tuple[float, float]:
+    """The same through single measurements."""
+    points = list(zip(work, seconds, strict=True))
+    return _least_squares(
+        len(points), sum(x for x, _ in points), sum(y for _, y in points),
+        sum(x * x for x, _ in points), sum(x * y for x, y in points),
+    )  # fmt: skip
+
+
+def _least_squares(n: float, x: float, y: float, xx: float, xy: float) -> tuple[float, float]:
+    spread = n * xx - x**2
+    if n >= 3 and spread > 1e-6 * n * xx:
+        each = (n * xy - x * y) / spread
+        fixed = (y - each * x) / n
         if each > 0 and fixed >= 0:
             return fixed, each
-    return 0.0, rate.y / rate.x if rate.x else 0.0
+    return 0.0, y / x if x else 0.0
 
 
 def remaining_s(predicted: Mapping[str, float], ended: Iterable[str], left: Mapping[str, float]) -> float:
