@@ -5,6 +5,7 @@
     parts/COLLECTION-DIGEST.bson   one collection of MongoDB, as mongodump writes it
     parts/objects-DIGEST.jsonl     a line for each object of S3: bucket, key, sha256, bytes
     objects/AB/SHA256              the bytes of those objects, equal ones once
+    withdrawals.jsonl              what was taken back, as often as that is written; no part of the set
 
 A folder is taken anew by replacing the manifest, so that it holds a whole set at any moment.
 """
@@ -18,14 +19,17 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
+from avatarlab_ops.backup.shelf import Shelf
 from avatarlab_ops.embedded.process import exclusive
 from avatarlab_ops.embedded.server import private_folder, write_private
 from avatarlab_ops.errors import InputError
 
 FORMAT = 1
 RECORDS, OBJECTS = "records.pgdump", "objects.jsonl"
+WITHDRAWALS = "withdrawals.jsonl"  # beside the set, and newer than it may be: withdrawals.py
 DOCUMENTS = ".bson"  # ending of a part that is a collection
 
 
@@ -79,7 +83,7 @@ class Folder:
             yield
 
     def _strangers(self) -> set[str]:
-        return {found.name for found in self.path.iterdir()} - {"parts", "objects", "lock"}
+        return {found.name for found in self.path.iterdir()} - {"parts", "objects", "lock", WITHDRAWALS}
 
     def blob(self, sha256: str) -> Path:
         """Where the bytes of an object are."""
@@ -136,11 +140,12 @@ class Folder:
         self._sweep(manifest)
 
     def _sweep(self, manifest: Manifest) -> None:
-        kept = {part.file for part in manifest.parts.values()}
-        kept |= {entry.sha256 for entry in self.entries(manifest.parts[OBJECTS])}
-        for found in (*self._parts.iterdir(), *(self.path / "objects").rglob("*")):
-            if found.is_file() and found.name not in kept:
-                found.unlink()
+        with Shelf() as kept:
+            kept.add(part.file for part in manifest.parts.values())
+            kept.add(entry.sha256 for entry in self.entries(manifest.parts[OBJECTS]))
+            for found in chain(self._parts.iterdir(), (self.path / "objects").rglob("*")):
+                if found.is_file() and found.name not in kept:
+                    found.unlink()
 
     def read(self) -> Manifest:
         """The folder's set. Raises InputError when there is none, or one of a later format."""
@@ -162,8 +167,10 @@ class Folder:
         """Read every byte of a set. Raises InputError naming the first file that is not as it was taken."""
         for part in manifest.parts.values():
             check_file(self.file(part), part.sha256)
-        for sha256 in {entry.sha256 for entry in self.entries(manifest.parts[OBJECTS])}:
-            check_file(self.blob(sha256), sha256)
+        with Shelf() as blobs:
+            blobs.add(entry.sha256 for entry in self.entries(manifest.parts[OBJECTS]))
+            for sha256 in blobs:
+                check_file(self.blob(sha256), sha256)
 
 
 def check_file(path: Path, sha256: str) -> None:

@@ -48,17 +48,18 @@ def is_empty(settings: Settings) -> bool:
         return db.scalar(sa.text("SELECT to_regclass(:table)"), {"table": VERSION}) is None
 
 
-def named(settings: Settings, seen: sa.Connection) -> set[Place]:
+def named(settings: Settings, seen: sa.Connection) -> Iterator[Place]:
     """Every object that the records promise: of artifacts that are kept, videos that are shown, evidence."""
-    places: set[Place] = set()
+    seen = seen.execution_options(yield_per=1000)
     kept = sa.select(m.Artifact.key, m.Artifact.files).where(m.Artifact.evicted_at.is_(None))
     for key, files in seen.execute(kept):
-        keys = (key, *(file["key"] for file in files.values()))
-        places |= {(settings.bucket_artifacts, one) for one in keys}
+        for one in (key, *(file["key"] for file in files.values())):
+            yield settings.bucket_artifacts, one
     files = sa.select(m.PublishedFile.uri).join(m.Render, m.Render.id == m.PublishedFile.render_id)
-    shown = seen.scalars(files.where(m.Render.withdrawn_at.is_(None)))
-    evidence = seen.scalars(sa.select(m.Consent.document_uri).where(m.Consent.document_uri.is_not(None)))
-    return places | {split_reference(uri) for uri in (*shown, *evidence) if uri}
+    shown = files.where(m.Render.withdrawn_at.is_(None))
+    evidence = sa.select(m.Consent.document_uri).where(m.Consent.document_uri.is_not(None))
+    for uris in (shown, evidence):
+        yield from (split_reference(uri) for uri in seen.scalars(uris) if uri)
 
 
 def _run(program: str, settings: Settings, *words: str) -> None:

@@ -18,8 +18,9 @@ from pymongo import ReplaceOne
 from pymongo.errors import PyMongoError
 
 from avatarlab_ops import pipeline
-from avatarlab_ops.backup import records
+from avatarlab_ops.backup import records, withdrawals
 from avatarlab_ops.backup.folder import DOCUMENTS, OBJECTS, RECORDS, Entry, Folder, Manifest
+from avatarlab_ops.backup.shelf import Shelf
 from avatarlab_ops.backup.taking import PAGE, THREADS
 from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.settings import Settings
@@ -31,7 +32,7 @@ EMPTY = "restore into new stores, before anything else uses them"
 
 
 def restore(settings: Settings, path: Path) -> Manifest:
-    """Fill the three stores from a folder, and bring the tables to this version.
+    """Fill the three stores from a folder, bring the tables to this version, repeat its withdrawals.
 
     Every byte of the folder is read before anything is written. Raises InputError when the set is damaged or
     later than this version, or a store holds what is not in it.
@@ -44,25 +45,31 @@ def restore(settings: Settings, path: Path) -> Manifest:
         )
     place.check(manifest)
     if not records.is_empty(settings):
-        raise InputError(f"PostgreSQL holds Avatarlab's tables already: {EMPTY}")
+        raise InputError(
+            f"PostgreSQL holds Avatarlab's tables already: {EMPTY}; or, if it was this folder's and it was "
+            "killed afterwards, finish with `avatarlab restore --withdrawals`"
+        )
     _check_objects(settings, place, manifest)
     _check_documents(settings, place, manifest)
     _put_objects(settings, place, manifest)
     _put_documents(settings, place, manifest)
     records.load(settings, place.file(manifest.parts[RECORDS]))
     pipeline.prepare_stores(settings)
+    withdrawals.apply(settings, path)
     return manifest
 
 
 def _check_objects(settings: Settings, place: Folder, manifest: Manifest) -> None:
     store = objects(settings)
     store.ensure_buckets()
-    ours = {(entry.bucket, entry.key): entry.sha256 for entry in place.entries(manifest.parts[OBJECTS])}
-    for bucket in settings.buckets:
-        for key in store.keys(bucket):
-            found = store.head(bucket, key)
-            if found is not None and found.sha256 != ours.get((bucket, key)):
-                raise InputError(f"S3 holds {found.uri}, which is not in the backup: {EMPTY}")
+    with Shelf() as ours:
+        entries = place.entries(manifest.parts[OBJECTS])
+        ours.add(f"{entry.sha256} {entry.bucket}/{entry.key}" for entry in entries)
+        for bucket in settings.buckets:
+            for key in store.keys(bucket):
+                found = store.head(bucket, key)
+                if found is not None and f"{found.sha256} {bucket}/{key}" not in ours:
+                    raise InputError(f"S3 holds {found.uri}, which is not in the backup: {EMPTY}")
 
 
 def _put_objects(settings: Settings, place: Folder, manifest: Manifest) -> None:
@@ -89,13 +96,15 @@ def _collections(place: Folder, manifest: Manifest) -> Iterator[tuple[str, Itera
 def _check_documents(settings: Settings, place: Folder, manifest: Manifest) -> None:
     database = documents(settings).database
     for name, found in _collections(place, manifest):
-        ours = {document["_id"] for document in found}
-        try:
-            strange = [one["_id"] for one in database[name].find({}, {"_id": 1}) if one["_id"] not in ours]
-        except PyMongoError as error:
-            raise TransientError(f"MongoDB did not answer: {error}") from error
+        with Shelf() as ours:
+            ours.add(repr(document["_id"]) for document in found)
+            try:
+                there = (repr(one["_id"]) for one in database[name].find({}, {"_id": 1}))
+                strange = next((one for one in there if one not in ours), None)
+            except PyMongoError as error:
+                raise TransientError(f"MongoDB did not answer: {error}") from error
         if strange:
-            raise InputError(f"MongoDB holds {name} {strange[0]!r}, which is not in the backup: {EMPTY}")
+            raise InputError(f"MongoDB holds {name} {strange}, which is not in the backup: {EMPTY}")
 
 
 def _put_documents(settings: Settings, place: Folder, manifest: Manifest) -> None:

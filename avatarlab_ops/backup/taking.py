@@ -17,9 +17,9 @@ from typing import cast
 
 from pymongo.errors import PyMongoError
 
-from avatarlab_ops.backup import records
+from avatarlab_ops.backup import records, withdrawals
 from avatarlab_ops.backup.folder import DOCUMENTS, OBJECTS, RECORDS, Entry, Folder, Manifest, Part
-from avatarlab_ops.backup.records import Place
+from avatarlab_ops.backup.shelf import Shelf
 from avatarlab_ops.errors import ReferenceRefused, TransientError
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import catalog
@@ -42,23 +42,30 @@ def take(settings: Settings, path: Path) -> Manifest:
     """
     place = Folder(path)
     with place.alone():
+        withdrawals.write(settings, path)
         for _ in range(ROUNDS):
-            taken_at = now().isoformat()
-            with records.snapshot(settings) as seen:
-                records.dump(settings, seen, place.draft(RECORDS))
-                named = records.named(settings, seen)
-            parts = {RECORDS: place.seal(RECORDS)} | _documents(settings, place)
-            count, size, missing = _objects(settings, place, named)
-            if not missing:
-                parts[OBJECTS] = place.seal(OBJECTS)
-                manifest = Manifest(taken_at, code_version(), catalog.HEAD, count, size, parts)
-                place.publish(manifest)
-                return manifest
-    first = "s3://" + "/".join(min(missing))
+            with Shelf() as named:
+                manifest = _whole(settings, place, named)
+                if not named:
+                    place.publish(manifest)
+                    return manifest
+                lacking = f"{len(named)} objects that S3 does not hold, s3://{next(iter(named))} for one"
     raise TransientError(
-        f"the records name {len(missing)} objects that S3 does not hold, {first} for one: "
+        f"the records name {lacking}: "
         "`avatarlab housekeeping` says what became of them, with --apply it puts them right"
     )
+
+
+def _whole(settings: Settings, place: Folder, named: Shelf) -> Manifest:
+    """Write every part; what is left in `named` are objects that the records name and S3 does not hold."""
+    taken_at = now().isoformat()
+    with records.snapshot(settings) as seen:
+        records.dump(settings, seen, place.draft(RECORDS))
+        named.add("/".join(where) for where in records.named(settings, seen))
+    parts = {RECORDS: place.seal(RECORDS)} | _documents(settings, place)
+    count, size = _objects(settings, place, named)
+    parts[OBJECTS] = place.seal(OBJECTS)
+    return Manifest(taken_at, code_version(), catalog.HEAD, count, size, parts)
 
 
 def _documents(settings: Settings, place: Folder) -> dict[str, Part]:
@@ -76,16 +83,15 @@ def _documents(settings: Settings, place: Folder) -> dict[str, Part]:
     return parts
 
 
-def _objects(settings: Settings, place: Folder, named: set[Place]) -> tuple[int, int, set[Place]]:
-    """Copy every object; returns their number, their bytes, and what of `named` is not among them."""
+def _objects(settings: Settings, place: Folder, named: Shelf) -> tuple[int, int]:
+    """Copy every object and take it off `named`; returns their number and their bytes."""
     count = size = 0
-    missing = set(named)
     with place.draft(OBJECTS).open("x", encoding="utf-8") as index:
         for entry in _copied(settings, place):
             index.write(json.dumps(asdict(entry)) + "\n")
-            missing.discard((entry.bucket, entry.key))
+            named.discard(f"{entry.bucket}/{entry.key}")
             count, size = count + 1, size + entry.bytes
-    return count, size, missing
+    return count, size
 
 
 def _copied(settings: Settings, place: Folder) -> Iterator[Entry]:

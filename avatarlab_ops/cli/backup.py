@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from avatarlab_ops.cli.common import prepared_stores, stores
+from avatarlab_ops.cli.common import known_stores, prepared_stores, stores
 
 if TYPE_CHECKING:
     from avatarlab_ops.backup import Manifest
@@ -17,27 +17,43 @@ FOLDER = click.argument("folder", type=click.Path(file_okay=False, path_type=Pat
 
 @click.command()
 @FOLDER
-def backup(folder: Path) -> None:
+@click.option(
+    "--withdrawals", is_flag=True, help="Only what was taken back: seconds, PostgreSQL alone is asked."
+)
+def backup(folder: Path, withdrawals: bool) -> None:
     """Make FOLDER hold records, documents and objects as one set, while renders go on.
 
     Again with the same folder: it is brought up to date, and only bytes that are new are copied.
     """
-    from avatarlab_ops.backup import take
+    from avatarlab_ops.backup import take, write_withdrawals
 
-    _tell("backed up", take(prepared_stores(), folder))
+    if withdrawals:
+        click.echo(f"{write_withdrawals(known_stores(), folder)} withdrawals, revocations and ended links")
+    else:
+        _tell("backed up", take(prepared_stores(), folder))
 
 
 @click.command()
 @FOLDER
-def restore(folder: Path) -> None:
-    """Fill empty stores from the FOLDER of a backup, after every byte of it was checked."""
+@click.option(
+    "--withdrawals", is_flag=True, help="Only take back again, in stores that were restored, what was."
+)
+def restore(folder: Path, withdrawals: bool) -> None:
+    """Fill empty stores from the FOLDER of a backup, after every byte of it was checked.
+
+    What FOLDER knows to be taken back since (`backup --withdrawals`) is taken back again.
+    """
+    from avatarlab_ops.backup import apply_withdrawals, known_until
     from avatarlab_ops.backup import restore as fill
 
-    manifest = fill(stores(), folder)
-    _tell("restored", manifest)
+    if withdrawals:
+        again = apply_withdrawals(known_stores(), folder)
+        click.echo(", ".join(f"{count} {kind}(s)" for kind, count in sorted(again.items())) or "nothing new")
+    else:
+        _tell("restored", fill(stores(), folder))
     click.echo(
-        f"what was withdrawn, revoked or ended after {manifest.taken_at} is shown and allowed again: "
-        'repeat it before anybody is let in (docs/operations.md, "Restore")',
+        f"what was withdrawn, revoked or ended after {known_until(folder) or 'the backup'} is shown and "
+        'allowed again: repeat it before anybody is let in (docs/operations.md, "Restore")',
         err=True,
     )
 

@@ -18,17 +18,19 @@ from click.testing import CliRunner
 from kit.eventually import eventually
 
 from avatarlab_ops import cli, pipeline
-from avatarlab_ops.backup import restore, take
+from avatarlab_ops.backup import apply_withdrawals, known_until, restore, take
 from avatarlab_ops.backup.folder import OBJECTS, Folder
 from avatarlab_ops.embedded import servers
 from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.lineage import query
-from avatarlab_ops.renders import feedback, status
+from avatarlab_ops.renders import feedback, status, withdrawal
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import catalog
+from avatarlab_ops.stores.catalog import records
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.documents import VALIDATORS, documents
 from avatarlab_ops.stores.objects import objects, split_or_refuse
+from avatarlab_ops.trust import shares
 from avatarlab_ops.trust.verify import verify
 
 from . import material
@@ -60,15 +62,49 @@ def video(old: Settings) -> status.Published:
 
 
 @pytest.fixture(scope="module")
-def folder(old: Settings, video: status.Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def regretted(old: Settings, video: status.Published) -> tuple[str, str, str]:
+    """Ids of a second video, shown and linked to, and of a consent, all of which will be taken back."""
+    wish = {"script": "Forget me.", "avatar": {"uri": "s3://inputs/astronaut.png"}}
+    render_id, uri = pipeline.submit(old, wish), "s3://outputs/forget/video.mp4"
+    stored = objects(old).put_if_absent("outputs", "forget/video.mp4", b"a video")
+    file = {"name": "video.mp4", "uri": uri, "sha256": stored.sha256, "bytes": stored.bytes}
+    agreed = {"subject": "bob", "kind": "voice", "material": "0" * 64, "terms": "until I say no"}
+    with catalog.transaction(old.pg_dsn) as db:
+        shown = {"state": "published", "ended_at": records.now()}
+        db.execute(sa.update(m.Render).where(m.Render.id == render_id).values(shown))
+        db.add(m.PublishedFile(render_id=render_id, **file))
+        db.add(m.Consent(id="bobs", valid_from=records.now(), **agreed))
+        share, _ = shares.make(db, old, "video", render_id, days=9, by="ann")
+        return render_id, "bobs", share.id
+
+
+def taken_back(settings: Settings, ids: tuple[str, str, str]) -> tuple[object, ...]:
+    """When video, consent and link were taken back, the tombstone, and what is left of the video's file."""
+    video_id, consent_id, share_id = ids
+    with catalog.transaction(settings.pg_dsn) as db:
+        render, stone = db.get_one(m.Render, video_id), db.get(m.Tombstone, video_id)
+        consent, share = db.get_one(m.Consent, consent_id), db.get_one(m.Share, share_id)
+        times = (render.withdrawn_at, consent.revoked_at, share.revoked_at)
+        why = (render.withdrawn_reason, consent.revoked_reason)
+        left = objects(settings).head("outputs", "forget/video.mp4")
+        return *times, *why, stone and (stone.record, stone.signature), left
+
+
+@pytest.fixture(scope="module")
+def folder(
+    old: Settings,
+    video: status.Published,
+    regretted: tuple[str, str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     place: Path = tmp_path_factory.mktemp("backup") / "set"
     assert "backed up the records of" in avatarlab(old.home, "backup", place)
     return place
 
 
-def avatarlab(home: Path, command: str, place: Path) -> str:
+def avatarlab(home: Path, command: str, place: Path, *words: str) -> str:
     """What the command line says."""
-    done = CliRunner().invoke(cli.main, [command, str(place)], env={"AVATARLAB_HOME": str(home)})
+    done = CliRunner().invoke(cli.main, [command, str(place), *words], env={"AVATARLAB_HOME": str(home)})
     assert done.exit_code == 0, done.output
     return done.output
 
@@ -184,12 +220,15 @@ def test_renders_that_end_meanwhile_do_not_tear_it(
 
 
 def test_all_three_stores_are_lost_and_come_back(
-    old: Settings, video: status.Published, folder: Path, home: Path, tmp_path: Path
-) -> None:
+    *,
+    old: Settings, video: status.Published, regretted: tuple[str, str, str], folder: Path, home: Path,
+    tmp_path: Path,
+) -> None:  # fmt: skip
     told = query.trace(old, video.video_uri)
     kept = {name: documents(old).database[name].count_documents({}) for name in VALIDATORS}
     shown = tmp_path / "video.mp4"
     shown.write_bytes(objects(old).read(*split_or_refuse(video.video_uri)))
+    gone = take_back_after_the_backup(old, regretted, folder)
     servers.stop(home)
     catalog.engine(old.pg_dsn).dispose()
     shutil.rmtree(home)
@@ -201,16 +240,55 @@ def test_all_three_stores_are_lost_and_come_back(
     restore_half(new, folder)
     said = avatarlab(home, "restore", folder)
     assert "restored the records of" in said
-    assert f"withdrawn, revoked or ended after {Folder(folder).read().taken_at}" in said
+    assert f"withdrawn, revoked or ended after {known_until(folder)}" in said
+    assert taken_back(new, regretted) == gone
+    assert "nothing new" in avatarlab(home, "restore", folder, "--withdrawals")
+    forget_what_was_applied(new, regretted)
+    assert "1 consent(s), 1 share(s), 1 video(s)" in avatarlab(home, "restore", folder, "--withdrawals")
+    assert taken_back(new, regretted) == gone, "a restore that was killed before it was finished"
 
     assert query.trace(new, video.video_uri) == told
-    assert {name: documents(new).database[name].count_documents({}) for name in VALIDATORS} == kept
+    found = {name: documents(new).database[name].count_documents({}) for name in VALIDATORS}
+    again = found.pop("lineage_events") - kept.pop("lineage_events")
+    assert (found, again >= 0) == (kept, True), "receivers are told of a withdrawal once more"
     assert [one.caller for one in feedback.of_video(new, video.render_id)] == ["ann"]
     found = verify(new, shown)
     assert (found.verdict, found.render_id) == ("published", video.render_id)
     assert pipeline.render(new, told["request"]["body"]).render_id != video.render_id, "it works again"
     with pytest.raises(InputError, match="holds Avatarlab's tables already"):
         restore(new, folder)
+
+
+def take_back_after_the_backup(old: Settings, ids: tuple[str, str, str], folder: Path) -> tuple[object, ...]:
+    """Video, consent and link are taken back; only the small file is written anew."""
+    video_id, consent_id, share_id = ids
+    assert all(one is None for one in taken_back(old, ids)[:6])
+    assert withdrawal.withdraw(old, video_id, "a wrong word")
+    withdrawal.revoke(old, consent_id, "I say no")
+    with catalog.transaction(old.pg_dsn) as db:
+        shares.revoke(db.get_one(m.Share, share_id))
+    before = Folder(folder).read()
+    assert "3 withdrawals" in avatarlab(old.home, "backup", folder, "--withdrawals")
+    assert Folder(folder).read() == before
+    gone = taken_back(old, ids)
+    assert gone[5], "a tombstone"
+    assert gone[6] is None
+    return gone
+
+
+def forget_what_was_applied(new: Settings, ids: tuple[str, str, str]) -> None:
+    with catalog.transaction(new.pg_dsn) as db:
+        db.execute(sa.delete(m.Tombstone))
+        db.get_one(m.Render, ids[0]).withdrawn_at = None
+        db.get_one(m.Consent, ids[1]).revoked_at = None
+        db.get_one(m.Share, ids[2]).revoked_at = None
+
+
+def test_withdrawals_that_cannot_be_read_are_named_by_their_line(old: Settings, tmp_path: Path) -> None:
+    damaged = tmp_path / "withdrawals.jsonl"
+    damaged.write_text('{"written_at": "2026-11-29T00:00:00+00:00"}\n{"kind": "video"}\n')
+    with pytest.raises(InputError, match=r"withdrawals.jsonl, line 2 is damaged"):
+        apply_withdrawals(old, tmp_path)
 
 
 def check_a_damaged_set_is_refused_by_name(new: Settings, folder: Path, tmp_path: Path) -> None:
