@@ -28,7 +28,7 @@ def panel(number: int, title: str, unit: str, values: list[float]) -> list[str]:
     low = TOP + HEIGHT
     marks = [text(places[gpus - 1][0], low + 18, "middle", str(gpus)) for gpus in (1, 8, 16, 24, 32)]
     heights = [
-        text(left - 6, low - HEIGHT * part + 4, "end", f"{largest * part:.3g}")
+        text(left - 6, low - HEIGHT * part + 4, "end", f"{largest * part:,.4g}")
         + f'<path d="M{left},{low - HEIGHT * part:.0f}h{WIDTH}" stroke="#ddd"/>'
         for part in (0, 0.5, 1)
     ]
