@@ -18,6 +18,8 @@ from avatarlab_ops.renders.prediction import BOUNDARY_S
 if TYPE_CHECKING:
     import simpy
 
+AFTER = {name: before(name) for name in STAGES}
+
 
 @dataclass(frozen=True)
 class Order:
@@ -75,7 +77,7 @@ def simulate(orders: Sequence[Order], places: Places) -> Outcome:
         yield site.timeout(order.at_s)
         tasks: dict[str, simpy.Event] = {}
         for name, seconds in _tasks(order):
-            tasks[name] = site.process(stage(name, seconds, [tasks[one] for one in before(name)]))
+            tasks[name] = site.process(stage(name, seconds, [tasks[one] for one in AFTER[name]]))
         yield site.all_of(list(tasks.values()))
         ended[number] = site.now
 
@@ -91,7 +93,7 @@ def alone_s(order: Order, places: Places) -> float:
     """Seconds that an order takes on a site with a place for each of its stages."""
     ends: dict[str, float] = {}
     for name, seconds in _tasks(order):
-        begun = max((ends[one] for one in before(name)), default=0.0)
+        begun = max((ends[one] for one in AFTER[name]), default=0.0)
         ends[name] = begun + (0.0 if seconds is None else seconds + places.boundary_s)
     return max(ends.values())
 

@@ -51,11 +51,11 @@ def test_random_orders_of_equal_work_wait_as_pollaczek_and_khinchine_say() -> No
     service_s, rho, at_s = 10.0, 0.7, 0.0
     chance = random.Random(7)  # noqa: S311 (no secret)
     orders = []
-    for _ in range(10_000):
+    for _ in range(5_000):
         at_s += chance.expovariate(rho / service_s)
         orders.append(Order(at_s, {"speech": service_s}))
     expected = rho / (2 * (1 - rho)) * service_s
-    assert statistics.fmean(simulate(orders, places(1)).waited_s) == pytest.approx(expected, rel=0.1)
+    assert statistics.fmean(simulate(orders, places(1)).waited_s) == pytest.approx(expected, rel=0.15)
 
 
 @settings(max_examples=60, deadline=None)
