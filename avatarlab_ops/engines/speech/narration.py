@@ -27,6 +27,7 @@ Ints = NDArray[np.int64]
 FRAME_S = HOP / RATE
 _LEAST_FRAMES = 3  # states of a word: a path that passes at most two cannot pass it
 _BAND_S = 1.0  # around the path of the first look
+_GLANCE, _LOOK = 10_000_000, 40_000_000  # frames times states: to find the stretch, and the way
 _STRETCHES = (0.8, 0.87, 0.94, 1.0, 1.07, 1.15, 1.25)  # of a deep voice beside a high one, and back
 
 
@@ -58,11 +59,11 @@ def align(recording: Floats, spoken: Speech, *, narrow: bool = False) -> Aligned
     states = _states(spoken.timeline, len(told))
     model, rest = told[states.frames], states.words < 0
     quiet = quiet_frames(recording)
-    looks = [
-        _look(cepstra(recording, ~quiet, narrow=narrow, stretch=one), quiet, model, rest)
-        for one in _STRETCHES
-    ]
-    heard, around, _ = min(looks, key=lambda look: look[2])
+    heard = min(
+        (cepstra(recording, ~quiet, narrow=narrow, stretch=one) for one in _STRETCHES),
+        key=lambda frames: _look(frames, quiet, model, rest, _GLANCE)[1],
+    )
+    around, _ = _look(heard, quiet, model, rest, _LOOK)
     path = least_path(heard, quiet, model, rest, around=around, band=round(_BAND_S / FRAME_S))
     if path is None:
         return None
@@ -75,16 +76,16 @@ def align(recording: Floats, spoken: Speech, *, narrow: bool = False) -> Aligned
 
 
 def _look(
-    heard: Floats, quiet: NDArray[np.bool_], model: Floats, rest: NDArray[np.bool_]
-) -> tuple[Floats, Ints, float]:
-    """(the same frames, about which state each is, how unlike they are): several frames at once."""
-    few = pooled(heard, quiet, model, rest)
+    heard: Floats, quiet: NDArray[np.bool_], model: Floats, rest: NDArray[np.bool_], cells: int
+) -> tuple[Ints, float]:
+    """(about which state each frame is, how unlike they are): several frames at once."""
+    few = pooled(heard, quiet, model, rest, cells)
     path = least_path(few.heard, few.quiet, few.model, few.rest)
     if path is None:
-        return heard, np.linspace(0, len(model) - 1, len(heard)).astype(int), np.inf
+        return np.linspace(0, len(model) - 1, len(heard)).astype(int), np.inf
     said = ~few.rest[path]
     unlike = 1.0 - np.einsum("tc,tc->t", few.heard, few.model[path])[said].mean()
-    return heard, np.repeat(few.states[path], few.factor)[: len(heard)], float(unlike)
+    return np.repeat(few.states[path], few.factor)[: len(heard)], float(unlike)
 
 
 def _states(timeline: Timeline, count: int) -> _States:

@@ -12,7 +12,6 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-_CELLS = 40_000_000  # of the table that says where each state was reached from, a byte each
 _LEAST_POOLED = 4
 _STEPS = (0.05, 0.0, 0.05, 0.1)  # cost of going 0 to 3 states on: how much speeds may differ
 _REST, _LOUD = 0.3, 2.0  # a rest where the frame is quiet, and where it is not
@@ -58,9 +57,12 @@ def _onward(total: Floats, shift: int) -> tuple[Floats, NDArray[np.int8]]:
     width, most = len(total), len(_STEPS) - 1
     padded = np.full(most + width + shift, np.inf, np.float32)
     padded[most : most + width] = total
-    ways = np.stack([padded[most + shift - k :][:width] + step for k, step in enumerate(_STEPS)])
-    best = ways.argmin(axis=0)
-    return ways[best, np.arange(width)], best.astype(np.int8)
+    best, came = np.full(width, np.inf, np.float32), np.zeros(width, np.int8)
+    for step, cost in enumerate(_STEPS):
+        way = padded[most + shift - step :][:width] + np.float32(cost)
+        came[way < best] = step
+        np.minimum(best, way, out=best)
+    return best, came
 
 
 def _back(came: NDArray[np.int8], low: Ints, last: int) -> Ints:
@@ -72,9 +74,9 @@ def _back(came: NDArray[np.int8], low: Ints, last: int) -> Ints:
     return path
 
 
-def pooled(heard: Floats, quiet: Bools, model: Floats, rest: Bools) -> Pooled:
-    """At least four frames in one, and so many that the whole table can be kept."""
-    factor = max(_LEAST_POOLED, math.ceil(math.sqrt(len(heard) * len(model) / _CELLS)))
+def pooled(heard: Floats, quiet: Bools, model: Floats, rest: Bools, cells: int) -> Pooled:
+    """At least four frames in one, and so many that frames times states are at most `cells`."""
+    factor = max(_LEAST_POOLED, math.ceil(math.sqrt(len(heard) * len(model) / cells)))
     run = np.cumsum(np.diff(rest.astype(int), prepend=0) != 0)  # rests and words, numbered
     within = np.arange(len(rest)) - np.searchsorted(run, run)
     states = np.flatnonzero(within % factor == 0)
