@@ -14,7 +14,7 @@ import secrets
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -26,6 +26,9 @@ from avatarlab_ops.states import Event
 from avatarlab_ops.stores.catalog import records
 from avatarlab_ops.stores.catalog import tables as m
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 Json = dict[str, Any]
 # Seconds after the event, then after each failure: 75.6 hours, as the specification proposes.
 DELAYS_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -33,7 +36,8 @@ CLAIM = timedelta(seconds=60)  # longer than any attempt
 KEPT_S = 24 * 3600.0  # an old secret signs beside the new one
 GONE = 410
 TOLD = (Event.AWAITING, Event.PUBLISHED, Event.FAILED, Event.CANCELLED, Event.WITHDRAWN)
-SECRET_BYTES = 32
+SECRET_BYTES = 32  # of a shared secret, and of an ed25519 key's seed
+_SECRET, _KEY = "whsec_", "whsk_"
 
 
 @dataclass(frozen=True)
@@ -53,20 +57,36 @@ def add(db: Session, url: str | None, caller: str, *, everybody: bool) -> m.Webh
     Without `url` (see `call_back`) a caller has one at most: None where there is one already.
     """
     row = insert(m.WebhookEndpoint).values(
-        id=uuid.uuid4().hex[:12], url=url, caller=caller, everybody=everybody, secret=_secret()
-    )
+        id=uuid.uuid4().hex[:12], url=url, caller=caller, everybody=everybody,
+        secret=_secret(_SECRET), signing_key=_secret(_KEY),
+    )  # fmt: skip
     return db.scalars(row.on_conflict_do_nothing().returning(m.WebhookEndpoint)).one_or_none()
 
 
 def rotate(endpoint: m.WebhookEndpoint) -> str:
-    """Give an endpoint a new secret; the one before signs beside it for a day."""
+    """Give an endpoint a new secret and a new key pair; those before sign beside them for a day."""
     endpoint.former_secret, endpoint.rotated_at = endpoint.secret, records.now()
-    endpoint.secret = _secret()
+    endpoint.former_signing_key = endpoint.signing_key
+    endpoint.secret, endpoint.signing_key = _secret(_SECRET), _secret(_KEY)
     return endpoint.secret
 
 
-def _secret() -> str:
-    return "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+def public_key(endpoint: m.WebhookEndpoint) -> str | None:
+    """What verifies signatures `v1a`, "whpk_" and base64; None for an endpoint that has no pair yet."""
+    if endpoint.signing_key is None:
+        return None
+    public = _private(endpoint.signing_key).public_key().public_bytes_raw()
+    return "whpk_" + base64.b64encode(public).decode()
+
+
+def _secret(prefix: str) -> str:
+    return prefix + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def _private(key: str) -> Ed25519PrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return Ed25519PrivateKey.from_private_bytes(base64.b64decode(key.removeprefix(_KEY)))
 
 
 def find(db: Session, endpoint_id: str) -> m.WebhookEndpoint:
@@ -154,25 +174,32 @@ def claim(db: Session, limit: int) -> list[Attempt]:
 
 def _signing(endpoint: m.WebhookEndpoint) -> tuple[str, ...]:
     since = endpoint.rotated_at
+    held: tuple[str | None, ...]
     if endpoint.former_secret and since and (records.now() - since).total_seconds() < KEPT_S:
-        return endpoint.secret, endpoint.former_secret
-    return (endpoint.secret,)
+        held = endpoint.secret, endpoint.former_secret, endpoint.signing_key, endpoint.former_signing_key
+    else:
+        held = endpoint.secret, None, endpoint.signing_key, None
+    return tuple(key for key in held if key)
 
 
 def headers(attempt: Attempt, at: datetime) -> dict[str, str]:
-    """Headers of one attempt, signed with HMAC-SHA256 by every secret that holds."""
+    """Headers of one attempt, signed by every secret (HMAC-SHA256) and key (ed25519) that holds."""
     seconds = str(int(at.timestamp()))
     signed = f"{attempt.id}.{seconds}.".encode() + attempt.body
-    signatures = []
-    for secret in attempt.secrets:
-        key = base64.b64decode(secret.removeprefix("whsec_"))
-        signatures.append("v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode())
+    signatures = [_signature(secret, signed) for secret in attempt.secrets]
     return {
         "Content-Type": "application/json",
         "webhook-id": attempt.id,
         "webhook-timestamp": seconds,
         "webhook-signature": " ".join(signatures),
     }
+
+
+def _signature(secret: str, signed: bytes) -> str:
+    if secret.startswith(_KEY):
+        return "v1a," + base64.b64encode(_private(secret).sign(signed)).decode()
+    key = base64.b64decode(secret.removeprefix(_SECRET))
+    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
 
 def settle(db: Session, attempt: Attempt, status: int | None, told: str, *, later_s: float = 0.0) -> None:

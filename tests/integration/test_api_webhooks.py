@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from avatarlab_ops import pipeline
@@ -125,6 +128,26 @@ def test_a_message_is_signed_so_that_others_verify_it_and_forgeries_fail(
     headers, body = receiver.got[1]
     for secret in (hook["secret"], fresh):
         assert Webhook(secret).verify(body, headers)
+
+
+def test_who_holds_no_secret_verifies_by_the_public_key_also_while_it_is_rotated(
+    api: Server, stores: Settings, portrait: str, receiver: Receiver
+) -> None:
+    hook = api.client.post("/webhooks", json={"url": receiver.url}).json()
+    assert api.client.get("/webhooks").json()[-1]["public_key"] == hook["public_key"]
+    fresh = api.client.post(f"/webhooks/{hook['id']}/rotate").json()
+    cancelled(api, stores, portrait, "by-a-pair")
+    send(stores)
+    headers, body = receiver.got[-1]
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    kinds = [one.split(",") for one in headers["webhook-signature"].split()]
+    signatures = [base64.b64decode(value) for kind, value in kinds if kind == "v1a"]
+    assert len(kinds) == 4
+    for told, signature in zip((fresh, hook), signatures, strict=True):
+        known = Ed25519PublicKey.from_public_bytes(base64.b64decode(told["public_key"].removeprefix("whpk_")))
+        known.verify(signature, signed)
+        with pytest.raises(InvalidSignature):
+            known.verify(signature, signed + b" ")
 
 
 @pytest.mark.parametrize("status", [500, 302, 0])

@@ -97,7 +97,10 @@ def test_what_waits_for_approval_is_looked_at_and_an_operator_decides(
     assert "Approve and publish" in studio.get(address).text
     assert studio.get(made, follow_redirects=False).status_code == 307
     assert "data-over" in studio.get(f"{address}/live").text  # a page that was opened before is drawn anew
-    assert "data-over" not in studio.get(f"{address}/live?asked=true").text
+    live = studio.get(f"{address}/live?asked=true").text
+    assert "data-over" not in live
+    assert '<span class="chip awaiting">To approve</span>' in live
+    assert 'class="left"' not in live, "nobody knows how long a person takes"
     approval.approve(stores, render_id, "anna")
     assert "Approve and publish" not in studio.get(address).text
     assert studio.get(made, follow_redirects=False).status_code == 404

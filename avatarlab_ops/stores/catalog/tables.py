@@ -377,6 +377,8 @@ class WebhookEndpoint(Base):
     everybody: Mapped[bool]
     secret: Mapped[str]  # whsec_...
     former_secret: Mapped[str | None]  # signs beside it for a day
+    signing_key: Mapped[str | None]  # whsk_..., ed25519; never shown. None: made before there were such keys
+    former_signing_key: Mapped[str | None]
     rotated_at: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None]

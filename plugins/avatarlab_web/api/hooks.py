@@ -1,4 +1,4 @@
-"""Webhooks: an address of yours is told when a render is published, fails, is cancelled or withdrawn.
+"""Webhooks: an address of yours is told what becomes of a render, and when it waits for approval.
 
 One without an address signs what is sent to the `callback_url` of its caller's orders: its secret is known
 before the first order, and nobody else's messages carry it.
@@ -41,6 +41,7 @@ class Webhook(BaseModel):
     url: str | None = Field(description="None: for the `callback_url` of orders.")
     caller: str
     everybody: bool
+    public_key: str | None = Field(description="Verifies `v1a` (ed25519); none before the next rotation.")
     disabled_at: datetime | None
     disabled_reason: str | None
     created_at: datetime
@@ -98,7 +99,7 @@ def find(who: Author, stores: Stores) -> list[Webhook]:
 
 @router.post("/webhooks/{webhook_id}/rotate", responses=MISSING)
 def rotate(webhook_id: str, who: Author, stores: Stores) -> Secret:
-    """Give it a new secret, and a new chance if it was disabled; the old one signs beside it for a day."""
+    """Give it a new secret and key pair, and a new chance if it was disabled; the old sign on for a day."""
     with transaction(stores.pg_dsn) as db:
         found = _own(db, webhook_id, who)
         webhooks.rotate(found)
@@ -142,4 +143,5 @@ def _own(db: Session, webhook_id: str, who: Caller) -> tables.WebhookEndpoint:
 
 
 def _columns(model: type[BaseModel], row: Any) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in model.model_fields}
+    shown = {name: getattr(row, name) for name in model.model_fields if name != "public_key"}
+    return shown | ({"public_key": webhooks.public_key(row)} if "public_key" in model.model_fields else {})

@@ -136,7 +136,7 @@ def _left(found: status.RenderStatus) -> str:
     if found.ended_at:
         took = seconds((found.ended_at - found.created_at).total_seconds())
         return text("progress.over", state=text(f"state.{found.state}"), took=took)
-    if not found.expected_end:
+    if found.awaits_approval or not found.expected_end:
         return ""
     left_s = (found.expected_end - datetime.now(UTC)).total_seconds()
     return text("progress.left", left=seconds(round(left_s))) if left_s > 1 else text("progress.soon")
