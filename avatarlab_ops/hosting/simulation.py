@@ -69,9 +69,11 @@ def simulate(orders: Sequence[Order], places: Places) -> Outcome:
     def stage(name: str, seconds: float | None, after: list[simpy.Event]) -> Generator[Any, Any, None]:
         yield site.all_of(after)
         if seconds is not None:
-            with pools[BY_NAME[name].pool].request() as place, workers.request() as worker:
-                yield place & worker
-                yield site.timeout(seconds + places.boundary_s)
+            with pools[BY_NAME[name].pool].request() as place:
+                yield place  # first, as Airflow queues no task beyond its pool: it holds up no worker
+                with workers.request() as worker:
+                    yield worker
+                    yield site.timeout(seconds + places.boundary_s)
 
     def render(number: int, order: Order) -> Generator[Any, Any, None]:
         yield site.timeout(order.at_s)

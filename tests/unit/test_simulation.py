@@ -46,6 +46,13 @@ def test_workers_that_do_one_task_at_a_time_are_the_limit() -> None:
     assert simulate(two, Places(gpu=1, cpu=4, workers=2, boundary_s=0.0)).makespan_s == 4.0
 
 
+def test_a_task_that_waits_for_its_pool_keeps_no_worker_from_others() -> None:
+    """Two GPU tasks of 4 s on one GPU, then one of 3 s without: the second worker takes it at once."""
+    three = [Order(0.0, {"speech": 4.0}), Order(0.0, {"speech": 4.0}), Order(0.0, {"face": 3.0})]
+    places = Places(gpu=1, cpu=4, workers=2, boundary_s=0.0)
+    assert simulate(three, places).took_s == (4.0, 8.0, 3.0)
+
+
 def test_random_orders_of_equal_work_wait_as_pollaczek_and_khinchine_say() -> None:
     """M/D/1: the mean wait is rho / (2 (1 - rho)) services."""
     service_s, rho, at_s = 10.0, 0.7, 0.0
