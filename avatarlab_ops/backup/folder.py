@@ -17,7 +17,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -83,7 +83,19 @@ class Folder:
             yield
 
     def _strangers(self) -> set[str]:
-        return {found.name for found in self.path.iterdir()} - {"parts", "objects", "lock", WITHDRAWALS}
+        """Whatever is of no backup; beside the withdrawals are their lock and their draft."""
+        names = {found.name for found in self.path.iterdir() if not found.name.startswith(WITHDRAWALS)}
+        return names - {"parts", "objects", "lock"}
+
+    @contextmanager
+    def kept(self) -> Iterator[Manifest]:
+        """The folder's set, which no backup replaces for the time of the block; its disk may be read-only.
+
+        Raises InputError as `read` does.
+        """
+        self.read()
+        with exclusive(self.path / "lock") if os.access(self.path, os.W_OK) else nullcontext():
+            yield self.read()
 
     def blob(self, sha256: str) -> Path:
         """Where the bytes of an object are."""

@@ -38,11 +38,23 @@ def restore(settings: Settings, path: Path) -> Manifest:
     later than this version, or a store holds what is not in it.
     """
     place = Folder(path)
-    manifest = place.read()
+    with place.kept() as manifest:
+        _check(settings, place, manifest)
+        _put_objects(settings, place, manifest)
+        _put_documents(settings, place, manifest)
+        records.load(settings, place.file(manifest.parts[RECORDS]))
+        pipeline.prepare_stores(settings)
+        withdrawals.apply(settings, path)
+    return manifest
+
+
+def _check(settings: Settings, place: Folder, manifest: Manifest) -> None:
+    """Raise InputError unless the folder is whole and the stores are empty, or hold some of it."""
     if manifest.catalog > catalog.HEAD:
         raise InputError(
             f"the backup was made by a later version ({manifest.code_version}): install that one, or newer"
         )
+    withdrawals.check(place.path)
     place.check(manifest)
     if not records.is_empty(settings):
         raise InputError(
@@ -51,12 +63,6 @@ def restore(settings: Settings, path: Path) -> Manifest:
         )
     _check_objects(settings, place, manifest)
     _check_documents(settings, place, manifest)
-    _put_objects(settings, place, manifest)
-    _put_documents(settings, place, manifest)
-    records.load(settings, place.file(manifest.parts[RECORDS]))
-    pipeline.prepare_stores(settings)
-    withdrawals.apply(settings, path)
-    return manifest
 
 
 def _check_objects(settings: Settings, place: Folder, manifest: Manifest) -> None:

@@ -46,14 +46,15 @@ def restore(folder: Path, withdrawals: bool) -> None:
     from avatarlab_ops.backup import apply_withdrawals, known_until
     from avatarlab_ops.backup import restore as fill
 
+    until = known_until(folder) or "the backup"
     if withdrawals:
         again = apply_withdrawals(known_stores(), folder)
         click.echo(", ".join(f"{count} {kind}(s)" for kind, count in sorted(again.items())) or "nothing new")
     else:
         _tell("restored", fill(stores(), folder))
     click.echo(
-        f"what was withdrawn, revoked or ended after {known_until(folder) or 'the backup'} is shown and "
-        'allowed again: repeat it before anybody is let in (docs/operations.md, "Restore")',
+        f"what was withdrawn, revoked or ended after {until} is shown and allowed again: "
+        'repeat it before anybody is let in (docs/operations.md, "Restore")',
         err=True,
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +21,8 @@ from click.testing import CliRunner
 from kit.eventually import eventually
 
 from avatarlab_ops import cli, pipeline
-from avatarlab_ops.backup import apply_withdrawals, known_until, restore, take
+from avatarlab_ops.backup import apply_withdrawals, known_until, restore, take, write_withdrawals
+from avatarlab_ops.backup import records as dumped
 from avatarlab_ops.backup.folder import OBJECTS, Folder
 from avatarlab_ops.embedded import servers
 from avatarlab_ops.errors import InputError, TransientError
@@ -156,6 +160,62 @@ def test_a_folder_of_other_things_is_left_alone(old: Settings, tmp_path: Path) -
         restore(old, tmp_path)
 
 
+WRITTEN = '{"written_at": "2026-11-29T00:00:00+00:00"}'
+SHARE: dict[str, object] = {"kind": "share", "id": "of-another", "at": "2026-11-28T00:00:00+00:00"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "wish"}, {"id": None}, {"id": ""}, {"at": "2026-11-28T00:00:00"}, {"reason": 7}, {"more": 1},
+        {"tombstone": {"record": "{}"}},
+    ],
+)  # fmt: skip
+def test_withdrawals_that_cannot_be_read_are_named_by_their_line(
+    old: Settings, tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    lines = [WRITTEN, json.dumps(SHARE), json.dumps(SHARE | wrong)]
+    damaged = "\n".join(lines)
+    (tmp_path / "withdrawals.jsonl").write_text(damaged)
+    for use in (apply_withdrawals, write_withdrawals):
+        with pytest.raises(InputError, match=r"withdrawals.jsonl, line 3 is damaged"):
+            use(old, tmp_path)
+    assert (tmp_path / "withdrawals.jsonl").read_text() == damaged
+
+
+def test_what_another_database_knew_to_be_taken_back_stays(old: Settings, tmp_path: Path) -> None:
+    """A new database, still empty, tells no news: the file is known as long as before."""
+    file = tmp_path / "withdrawals.jsonl"
+    file.write_text(f"{WRITTEN}\n{json.dumps(SHARE)}\n")
+    write_withdrawals(old, tmp_path)
+    assert '"of-another"' in file.read_text()
+    assert known_until(tmp_path) == "2026-11-29T00:00:00+00:00"
+
+
+def test_a_minute_without_postgres_hinders_no_later_backup(old: Settings, tmp_path: Path) -> None:
+    away = replace(old, pg_dsn=old.pg_dsn + "-away")
+    for _ in range(2):
+        with pytest.raises(TransientError):
+            write_withdrawals(away, tmp_path)
+    (tmp_path / "withdrawals.jsonl.new").write_text("of one that was killed")
+    assert take(old, tmp_path) == Folder(tmp_path).read()
+
+
+def test_a_render_under_way_in_the_backup_and_withdrawn_since_is_never_shown(
+    old: Settings, tmp_path: Path
+) -> None:
+    wish = {"script": "Never show me.", "avatar": {"uri": "s3://inputs/astronaut.png"}}
+    render_id = pipeline.submit(old, wish)
+    line = SHARE | {"kind": "video", "id": render_id, "reason": "a wrong word"}
+    (tmp_path / "withdrawals.jsonl").write_text(f"{WRITTEN}\n{json.dumps(line)}\n")
+    assert apply_withdrawals(old, tmp_path) == {"video": 1}
+    assert apply_withdrawals(old, tmp_path) == {}
+    with catalog.transaction(old.pg_dsn) as db:
+        found = db.get_one(m.Render, render_id)
+        assert (found.state, found.withdrawn_at) == ("failed", None)
+        assert "withdrawn on 2026-11-28, after the backup: a wrong word" in str(found.error)
+
+
 def test_bytes_that_the_records_name_and_nobody_has_stop_it(
     old: Settings, video: status.Published, folder: Path, tmp_path: Path
 ) -> None:
@@ -222,7 +282,7 @@ def test_renders_that_end_meanwhile_do_not_tear_it(
 def test_all_three_stores_are_lost_and_come_back(
     *,
     old: Settings, video: status.Published, regretted: tuple[str, str, str], folder: Path, home: Path,
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     told = query.trace(old, video.video_uri)
     kept = {name: documents(old).database[name].count_documents({}) for name in VALIDATORS}
@@ -238,9 +298,11 @@ def test_all_three_stores_are_lost_and_come_back(
     check_a_damaged_set_is_refused_by_name(new, folder, tmp_path)
     check_a_store_in_use_is_refused(new, folder)
     restore_half(new, folder)
+    until = known_until(folder)
+    let_cron_in_before_the_withdrawals(monkeypatch, new, folder)
     said = avatarlab(home, "restore", folder)
     assert "restored the records of" in said
-    assert f"withdrawn, revoked or ended after {known_until(folder)}" in said
+    assert f"withdrawn, revoked or ended after {until}" in said
     assert taken_back(new, regretted) == gone
     assert "nothing new" in avatarlab(home, "restore", folder, "--withdrawals")
     forget_what_was_applied(new, regretted)
@@ -252,8 +314,8 @@ def test_all_three_stores_are_lost_and_come_back(
     again = found.pop("lineage_events") - kept.pop("lineage_events")
     assert (found, again >= 0) == (kept, True), "receivers are told of a withdrawal once more"
     assert [one.caller for one in feedback.of_video(new, video.render_id)] == ["ann"]
-    found = verify(new, shown)
-    assert (found.verdict, found.render_id) == ("published", video.render_id)
+    judged = verify(new, shown)
+    assert (judged.verdict, judged.render_id) == ("published", video.render_id)
     assert pipeline.render(new, told["request"]["body"]).render_id != video.render_id, "it works again"
     with pytest.raises(InputError, match="holds Avatarlab's tables already"):
         restore(new, folder)
@@ -276,19 +338,25 @@ def take_back_after_the_backup(old: Settings, ids: tuple[str, str, str], folder:
     return gone
 
 
+def let_cron_in_before_the_withdrawals(monkeypatch: pytest.MonkeyPatch, new: Settings, folder: Path) -> None:
+    """The minute's `backup --withdrawals` meets records that do not know of them yet; a backup must wait."""
+    load = dumped.load
+
+    def interrupted(settings: Settings, path: Path) -> None:
+        with (folder / "lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        load(settings, path)
+        assert "3 withdrawals" in avatarlab(new.home, "backup", folder, "--withdrawals")
+
+    monkeypatch.setattr(dumped, "load", interrupted)
+
+
 def forget_what_was_applied(new: Settings, ids: tuple[str, str, str]) -> None:
     with catalog.transaction(new.pg_dsn) as db:
         db.execute(sa.delete(m.Tombstone))
         db.get_one(m.Render, ids[0]).withdrawn_at = None
         db.get_one(m.Consent, ids[1]).revoked_at = None
         db.get_one(m.Share, ids[2]).revoked_at = None
-
-
-def test_withdrawals_that_cannot_be_read_are_named_by_their_line(old: Settings, tmp_path: Path) -> None:
-    damaged = tmp_path / "withdrawals.jsonl"
-    damaged.write_text('{"written_at": "2026-11-29T00:00:00+00:00"}\n{"kind": "video"}\n')
-    with pytest.raises(InputError, match=r"withdrawals.jsonl, line 2 is damaged"):
-        apply_withdrawals(old, tmp_path)
 
 
 def check_a_damaged_set_is_refused_by_name(new: Settings, folder: Path, tmp_path: Path) -> None:
@@ -304,6 +372,9 @@ def check_a_damaged_set_is_refused_by_name(new: Settings, folder: Path, tmp_path
         harmed.unlink()
         with pytest.raises(InputError, match=f"{harmed.name} is missing"):
             restore(new, copy)
+    (copy / "withdrawals.jsonl").write_text("")
+    with pytest.raises(InputError, match=r"withdrawals.jsonl, line 1 is damaged"):
+        restore(new, copy)
     assert not any(list(objects(new).keys(bucket)) for bucket in new.buckets)
 
 
