@@ -25,6 +25,9 @@ Queue = Literal["cpu", "gpu", "gpu_large"]  # of workers with no device, with on
 Aspect = Literal["video", "voice", "lips", "matte", "timing"]
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 ONLY: dict[Kind, str] = {"face": "landmarker", "watermark": "perth"}  # a request names none of these
+ALIGNER_VERSION = (
+    "2"  # raised whenever a narration may get other times or notes: no other speech is made anew
+)
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)  # what people may judge of a video
 
 
@@ -88,13 +91,14 @@ class Stage:
 
 def _speech(plan: Plan) -> Json:
     script = [line.model_dump() for line in plan.script]
+    aligned = {"aligner": ALIGNER_VERSION} if plan.narration else {}
     return {
         "script": script,
         "language": plan.language,
         "voice": plan.voice,
         "voice_transcript": plan.voice_transcript,
         "seed": plan.seed,
-    }
+    } | aligned
 
 
 def _footage(plan: Plan) -> Json:

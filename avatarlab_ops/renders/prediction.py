@@ -54,6 +54,8 @@ def learn(
     speech = made if stage == SPEECH else artifacts.get(SPEECH.name)
     speech_s = float(speech.facts["duration_s"]) if speech else 0.0
     did = work(stage, plan, speech_s)
+    if stage == SPEECH and plan.narration:
+        return  # it took the aligner's seconds and has the reader's length: neither is the engine's
     rates.observe(db, stage.name, did.engine, did.side_px, work=did.units, seconds=took_s)
     if stage == SPEECH:
         rates.observe(db, SPOKEN, did.engine, 0, work=did.units, seconds=speech_s)
@@ -68,15 +70,19 @@ def predict(
     """
     known = list(rates)
     speech = found.get(SPEECH.name)
-    speech_s = float(speech.facts["duration_s"]) if speech else seconds(known, _spoken(plan))
+    speech_s = _speech_s(known, plan, speech)
     todo = [s for s in GRAPH if s.wanted(plan) and s.name not in found and s.name not in set(free)]
     return {stage.name: round(seconds(known, work(stage, plan, speech_s)), 3) for stage in todo}
 
 
-def _spoken(plan: Plan) -> Work:
-    """How long a script will take to say, as if that were work."""
+def _speech_s(rates: Iterable[Rate], plan: Plan, made: Artifact | None) -> float:
+    """How long the speech is, or will be: a narration as it is, a script as if saying it were work."""
+    if made:
+        return float(made.facts["duration_s"])
+    if plan.narration and plan.narration.duration_s:
+        return plan.narration.duration_s
     speech = work(SPEECH, plan, 0.0)
-    return Work(SPOKEN, speech.engine, 0, speech.units, SPOKEN_S)
+    return seconds(rates, Work(SPOKEN, speech.engine, 0, speech.units, SPOKEN_S))
 
 
 def gpu_s(predicted: Mapping[str, float]) -> float:
@@ -97,8 +103,7 @@ def seconds(rates: Iterable[Rate], job: Work) -> float:
 def budget_s(rates: Iterable[Rate], stage: Stage, plan: Plan, artifacts: Mapping[str, Artifact]) -> float:
     """Seconds after which a stage is given up: ten times what it should take, once that was measured."""
     known = list(rates)
-    speech = artifacts.get(SPEECH.name)
-    job = work(stage, plan, float(speech.facts["duration_s"]) if speech else seconds(known, _spoken(plan)))
+    job = work(stage, plan, _speech_s(known, plan, artifacts.get(SPEECH.name)))
     if not any((rate.stage, rate.engine) == (job.stage, job.engine) for rate in known):
         return UNKNOWN_BUDGET_S
     return max(LEAST_BUDGET_S, 10 * seconds(known, job))

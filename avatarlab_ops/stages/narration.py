@@ -70,4 +70,14 @@ def doubts(aligned: Aligned) -> list[str]:
             f"accepted): {places}. "
             "Give the words as they are said, in the language they are said in, without music"
         )
-    return [f"narration: it may say something else than the script {places}"] if places else []
+    told = [f"narration: it may say something else than the script {places}"] if places else []
+    return [*told, *_more(aligned)]
+
+
+def _more(aligned: Aligned) -> list[str]:
+    """Where the recording says more than the script: the longest places."""
+    longest = sorted(aligned.strays, key=lambda stray: stray[0] - stray[1])[:PLACES]
+    places = "; ".join(
+        f"at {start_s:.1f} s for {end_s - start_s:.1f} s" for start_s, end_s in sorted(longest)
+    )
+    return [f"narration: it seems to say more than the script {places}"] if places else []

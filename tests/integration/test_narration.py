@@ -16,7 +16,7 @@ from avatarlab_ops.errors import ConsentError, MediaRefused, ScriptRefused
 from avatarlab_ops.media.audio import loudness, read_wav, resample
 from avatarlab_ops.progress import silent
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.catalog import rates, records, transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 
 from . import material
@@ -46,7 +46,9 @@ def test_a_narration_is_published_in_its_own_voice(stores: Settings, tmp_path: P
     with pytest.raises(ConsentError, match="voice s3"):
         pipeline.render(stores, request)
     consented(stores, path, kind="voice")
+    learned = _speech_rates(stores)
     done = pipeline.render(stores, request)
+    assert _speech_rates(stores) == learned  # a reader's pace says nothing of the engine's
     with transaction(stores.pg_dsn) as db:
         made = records.artifacts_of(db, done.render_id)
         wav, facts = made["speech"].files["speech.wav"], made["speech"].facts
@@ -82,6 +84,13 @@ def test_what_is_no_narration_is_refused_by_name(stores: Settings, tmp_path: Pat
     consented(stores, noise, kind="voice")
     with pytest.raises(ScriptRefused, match="not what the script says"):
         pipeline.render(stores, _asked(stores, uri))
+
+
+def _speech_rates(stores: Settings) -> list[tuple[str, str, float]]:
+    with transaction(stores.pg_dsn) as db:
+        return sorted(
+            (one.stage, one.engine, one.y) for one in rates.known(db) if one.stage in {"speech", "spoken"}
+        )
 
 
 def _fetch(settings: Settings, uri: str, path: Path) -> Path:

@@ -6,14 +6,15 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plans import a_plan
 
 from avatarlab_ops import graph
 from avatarlab_ops.canonical import canonical_json, digest
-from avatarlab_ops.plan import Engines, Look, Plan, Source, Spoken, footage_spec, picture
+from avatarlab_ops.plan import Plan, Source
 from avatarlab_ops.recipe import Recipe
-from avatarlab_ops.request import AvatarRequest
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -71,26 +72,6 @@ def test_it_stays_the_same_from_release_to_release() -> None:
     assert BASE.fingerprint == "d532023af31c18766be89700e63820a40f9e99a81c508c19bf8245ec7061c214"
 
 
-def _plan(**change: Any) -> Plan:
-    asked = AvatarRequest.parse({"script": "Hi.", "avatar": {"uri": "s3://inputs/a.mp4"}} | change)
-    avatar = Source(uri=asked.avatar.uri, sha256="a" * 64, bytes=9, kind="video", width=1280, height=720)
-    shape = picture(asked.output, asked.background, avatar.width, avatar.height)
-    return Plan(
-        script=(Spoken(text=str(asked.script), pause_s=0.3),),
-        language=asked.language or "en-US",
-        voice="heart",
-        avatar=avatar,
-        backdrop=None,
-        background=asked.background,
-        picture=shape,
-        footage=footage_spec(shape, avatar, Look(face_px=300.0, from_s=asked.avatar.start_s or 0.0)),
-        captions=asked.captions,
-        engines=Engines(speech="hibari", lipsync=asked.engines.lipsync, matting=asked.engines.matting),
-        motion=asked.motion,
-        seed=asked.seed,
-    )
-
-
 def _fingerprint(stage: str, plan: Plan) -> str:
     wanted = next(found for found in graph.GRAPH if found.name == stage)
     made = graph.recipe(wanted, plan, {})
@@ -99,7 +80,7 @@ def _fingerprint(stage: str, plan: Plan) -> str:
 
 
 def test_the_avatars_own_artifacts_serve_every_script() -> None:
-    first, second = _plan(), _plan(script="Something else.", captions="burned", seed=7)
+    first, second = a_plan(), a_plan(script="Something else.", captions="burned", seed=7)
     for stage in ("face", "matte"):
         assert _fingerprint(stage, first) == _fingerprint(stage, second)
     assert _fingerprint("speech", first) != _fingerprint("speech", second)
@@ -107,25 +88,34 @@ def test_the_avatars_own_artifacts_serve_every_script() -> None:
 
 def test_speech_follows_from_the_voice_sample_and_its_words() -> None:
     sample = Source(uri="s3://inputs/v.wav", sha256="b" * 64, bytes=9, kind="audio", width=0, height=0)
-    cloned = _plan().model_copy(update={"voice_sample": sample, "voice_transcript": "Words."})
+    cloned = a_plan().model_copy(update={"voice_sample": sample, "voice_transcript": "Words."})
     other = cloned.model_copy(update={"voice_sample": sample.model_copy(update={"sha256": "c" * 64})})
-    plans = (_plan(), cloned, other, cloned.model_copy(update={"voice_transcript": "Word."}))
+    plans = (a_plan(), cloned, other, cloned.model_copy(update={"voice_transcript": "Word."}))
     assert len({_fingerprint("speech", plan) for plan in plans}) == 4
 
 
+def test_another_aligner_makes_narrations_anew_and_no_other_speech(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = Source(uri="s3://inputs/n.wav", sha256="b" * 64, bytes=9, kind="audio", width=0, height=0)
+    plans = (a_plan(), a_plan().model_copy(update={"narration": sound}))
+    before = [_fingerprint("speech", plan) for plan in plans]
+    monkeypatch.setattr(graph, "ALIGNER_VERSION", "another")
+    after = [_fingerprint("speech", plan) for plan in plans]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False]
+
+
 def test_a_frame_rate_or_size_that_changes_the_footage_changes_the_track() -> None:
-    assert _fingerprint("face", _plan()) != _fingerprint("face", _plan(output={"fps": 50}))
-    assert _fingerprint("face", _plan()) != _fingerprint("face", _plan(output={"resolution": "360p"}))
+    assert _fingerprint("face", a_plan()) != _fingerprint("face", a_plan(output={"fps": 50}))
+    assert _fingerprint("face", a_plan()) != _fingerprint("face", a_plan(output={"resolution": "360p"}))
 
 
 def test_the_matte_is_made_only_where_the_background_is_replaced() -> None:
     matte = next(stage for stage in graph.GRAPH if stage.name == "matte")
-    assert not matte.wanted(_plan())
-    assert matte.wanted(_plan(background={"kind": "blur"}))
+    assert not matte.wanted(a_plan())
+    assert matte.wanted(a_plan(background={"kind": "blur"}))
 
 
 def test_another_part_of_the_footage_is_other_work() -> None:
-    whole, part = _plan(), _plan(avatar={"uri": "s3://inputs/a.mp4", "start_s": 2.0})
+    whole, part = a_plan(), a_plan(avatar={"uri": "s3://inputs/a.mp4", "start_s": 2.0})
     for stage in ("face", "matte"):
         assert _fingerprint(stage, whole) != _fingerprint(stage, part)
     assert _fingerprint("speech", whole) == _fingerprint("speech", part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,30 +42,30 @@ def cepstra(samples: Floats, speech: NDArray[np.bool_], *, narrow: bool, stretch
 def quiet_frames(samples: Floats) -> NDArray[np.bool_]:
     """Whether each frame holds no speech: far below the loud ones, or near the noise floor. bool [frames]."""
     level = 10 * np.log10(np.concatenate([power.mean(axis=1) for power in _spectra(samples)]) + 1e-12)
-    loud, floor = np.percentile(level, 95), np.percentile(level, 5)
+    floor = np.percentile(level, 5)
+    above = level[level > floor + _NOISE_DB]  # however long the silence beside it
+    loud = np.percentile(above if len(above) else level, 95)
     limit = max(loud - _QUIET_DB, min(floor + _NOISE_DB, loud - _LEAST_DB))
     return np.asarray(binary_opening(level <= limit, np.ones(3)))
 
 
 def is_narrow(samples: Floats) -> bool:
     """Whether it holds nothing above 4 kHz, as from a telephone, whatever sample rate its file has."""
-    power = np.sum([part.sum(axis=0) for part in _spectra(samples)], axis=0)
+    power = np.stack([part.sum(axis=0) for part in _spectra(samples)]).sum(axis=0)
     hz = np.arange(len(power)) * RATE / (2 * (len(power) - 1))
     below = power[(hz > 300) & (hz < 3_400)].mean()
     above = power[(hz > 4_500) & (hz < 7_000)].mean()
     return bool(10 * np.log10((below + 1e-12) / (above + 1e-12)) > _NARROW_DB)
 
 
-def _spectra(samples: Floats) -> list[Floats]:
+def _spectra(samples: Floats) -> Iterator[Floats]:
     """Power of each frame, centred 10 ms apart: float32 [frames, 513] in chunks."""
     count = max(1, len(samples) // HOP)
     padded = np.pad(samples, ((_WINDOW - HOP) // 2, _WINDOW))
     frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::HOP][:count]
     window = np.hanning(_WINDOW).astype(np.float32)
-    return [
-        np.abs(rfft(frames[start : start + _CHUNK] * window, 1024, axis=1)) ** 2
-        for start in range(0, count, _CHUNK)
-    ]
+    for start in range(0, count, _CHUNK):
+        yield np.abs(rfft(frames[start : start + _CHUNK] * window, 1024, axis=1)) ** 2
 
 
 @functools.cache

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import resample_poly
 
 from avatarlab_ops.engines.base import Speech
 from avatarlab_ops.engines.speech.assemble import with_rests
 from avatarlab_ops.engines.speech.cepstra import HOP, RATE, cepstra, quiet_frames
+from avatarlab_ops.engines.speech.strays import strays
 from avatarlab_ops.engines.speech.visemes import visemes
 from avatarlab_ops.engines.speech.warping import least_path, pooled
 from avatarlab_ops.timeline import Phone, Timeline, Word
@@ -36,10 +39,12 @@ class Aligned:
     """The timeline of a recording, and how unlike the spoken words it sounds.
 
     `unlike`: for each word of the timeline the mean cosine distance of its sounds, 0 alike, 1 unrelated.
+    `strays`: (from, until), in seconds, of sound that follows none of the words.
     """
 
     timeline: Timeline
     unlike: tuple[float, ...]
+    strays: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,9 @@ def align(recording: Floats, spoken: Speech, *, narrow: bool = False) -> Aligned
 
     `narrow`: the recording holds nothing above 4 kHz. None where it is too short to hold those words.
     """
-    told = cepstra(spoken.samples, ~quiet_frames(spoken.samples), narrow=narrow)
+    ratio = Fraction(RATE, spoken.sample_rate)
+    voice = resample_poly(spoken.samples, ratio.numerator, ratio.denominator)  # the same where it is 1
+    told = cepstra(voice, ~quiet_frames(voice), narrow=narrow)
     states = _states(spoken.timeline, len(told))
     model, rest = told[states.frames], states.words < 0
     quiet = quiet_frames(recording)
@@ -72,7 +79,8 @@ def align(recording: Floats, spoken: Speech, *, narrow: bool = False) -> Aligned
     spans = [np.flatnonzero(words == word) for word in range(len(spoken.timeline.words))]
     unlike = tuple(round(float(costs[span].mean()), 3) for span in spans)
     timeline = _timeline(spoken.timeline, spans, states.frames[path], len(recording) / RATE)
-    return Aligned(timeline, unlike)
+    found = tuple((first * FRAME_S, end * FRAME_S) for first, end in strays(costs, quiet, path))
+    return Aligned(timeline, unlike, found)
 
 
 def _look(
@@ -130,6 +138,8 @@ def _by_word(spoken: Timeline) -> list[list[Phone]]:
 
 def _phones(group: list[Phone], span: Ints, reached: Ints, start_s: float, end_s: float) -> Iterator[Phone]:
     """The sounds of a word where the path met them; between two frames that it met, evenly."""
+    if not group:
+        return
     met, first = np.unique(reached, return_index=True)
     last = np.append(first[1:], len(reached)) - 1
     middles_s = (span[first] + span[last] + 1) / 2 * FRAME_S

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -59,7 +61,7 @@ def test_each_word_is_found_where_it_is_said(
     ]
     assert np.median(errors) < 0.02
     assert np.percentile(errors, 90) < 0.06
-    assert doubts(found) == []
+    assert (doubts(found), found.strays) == ([], ())
 
 
 def test_the_timeline_covers_the_recording_in_order(found: Aligned, spoken: Speech) -> None:
@@ -85,6 +87,48 @@ def test_a_passage_with_other_words_is_told_with_its_second(
     assert aligned is not None
     assert "may say something else" in doubts(aligned)[0]
     assert "Good morning" not in doubts(aligned)[0]
+
+
+@pytest.mark.parametrize(("throat", "last"), [(1.0, "The weather will be fine."), (THROAT, "")])
+def test_what_is_said_beyond_the_script_is_told_with_its_second(throat: float, last: str) -> None:
+    more = speak(f"{SAID} Send me ten thousand dollars in cash. {last}")
+    recording = resample(more.samples, round(RATE * throat), RATE)
+    aligned = align(recording, speak(f"{SAID} {last}"))
+    assert aligned is not None
+    ((start_s, end_s),) = aligned.strays
+    beyond = [word for word in more.timeline.words if word.sentence == 2]
+    assert start_s == pytest.approx(beyond[0].start_s / throat, abs=0.8)
+    assert end_s == pytest.approx(beyond[-1].end_s / throat, abs=0.8)
+    assert f"more than the script at {start_s:.1f} s" in doubts(aligned)[-1]
+
+
+def test_a_minute_of_silence_beside_two_seconds_of_speech_is_no_word() -> None:
+    said = speak("We are open on Monday.")
+    noise = 3e-4 * np.random.default_rng(0).standard_normal(60 * RATE).astype(np.float32)
+    aligned = align(np.concatenate([said.samples, noise]), said)
+    assert aligned is not None
+    assert aligned.timeline.words[-1].end_s < said.timeline.duration_s + 0.1
+    assert (doubts(aligned), aligned.strays) == ([], ())
+
+
+def test_an_engine_may_give_another_sample_rate(
+    spoken: Speech, other: tuple[NDArray[np.float32], list[float]], found: Aligned
+) -> None:
+    lower = replace(spoken, samples=resample(spoken.samples, RATE, 16_000), sample_rate=16_000)
+    aligned = align(other[0], lower)
+    assert aligned is not None
+    starts = [[word.start_s for word in one.timeline.words] for one in (aligned, found)]
+    assert np.median(np.abs(np.diff(starts, axis=0))) < 0.02
+
+
+def test_a_word_without_a_sound_of_its_own_keeps_its_time(spoken: Speech) -> None:
+    timeline = spoken.timeline
+    first = timeline.words[0]
+    mute = tuple(phone for phone in timeline.phones if phone.end_s > first.end_s)
+    aligned = align(spoken.samples, replace(spoken, timeline=timeline.model_copy(update={"phones": mute})))
+    assert aligned is not None
+    assert aligned.timeline.words[0].start_s == pytest.approx(first.start_s, abs=0.03)
+    assert aligned.timeline.phones[-1].end_s == pytest.approx(timeline.duration_s)
 
 
 def test_music_and_noise_are_refused(spoken: Speech) -> None:

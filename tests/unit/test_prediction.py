@@ -1,0 +1,32 @@
+"""What a narrated video will take: its length is known before anything is made."""
+
+from __future__ import annotations
+
+import pytest
+from plans import a_plan
+
+from avatarlab_ops.graph import LIPSYNC
+from avatarlab_ops.plan import Source
+from avatarlab_ops.renders import prediction
+from avatarlab_ops.stores.catalog.tables import Rate
+
+SLOW_S = 90.0  # of reading a script of three characters
+SOUND = Source(
+    uri="s3://inputs/n.wav", sha256="b" * 64, bytes=9, kind="audio", width=0, height=0, duration_s=SLOW_S
+)
+
+
+def test_a_narration_is_as_long_as_it_is() -> None:
+    plan = a_plan().model_copy(update={"narration": SOUND})
+    found = prediction.predict([], plan, {})["lipsync"]
+    assert found == pytest.approx(prediction.seconds([], prediction.work(LIPSYNC, plan, SLOW_S)), abs=1e-3)
+    assert found > 20 * prediction.predict([], a_plan(), {})["lipsync"]
+
+
+def test_what_a_long_narration_may_take_follows_from_its_length() -> None:
+    plan = a_plan().model_copy(update={"narration": SOUND})
+    job = prediction.work(LIPSYNC, plan, 1.0)
+    one = Rate(
+        stage="lipsync", engine=job.engine, side_px=job.side_px, n=1, x=25.0, y=100.0, xx=625.0, xy=2500.0
+    )
+    assert prediction.budget_s([one], LIPSYNC, plan, {}) == pytest.approx(10 * 100 * SLOW_S, rel=0.3)
