@@ -17,7 +17,8 @@ def approve(render: str | None) -> None:
             click.echo(f"{render} approved by {told['approved_by']}")
             return
         for one in client.awaiting():
-            click.echo(f"{one['id']}  {one['caller']:<16}  {one['script'][:80]}")
+            script = " ".join(one["script"].split())[:80]
+            click.echo(f"{one['id']}  {one['caller']:<16}  {script}")
 
 
 @click.command()

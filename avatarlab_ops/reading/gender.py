@@ -10,7 +10,7 @@ import functools
 import re
 
 _ENDINGS = {
-    "es": r"as?|(?:[cstgxnl]i|[aeou])ón|iones|dad(?:es)?|tud(?:es)?|umbres?|[aeiou]z|[aeiou]ces|[cs]is",
+    "es": r"as?|(?:[cstgxnl]i|[aeou])ón|iones|dad(?:es)?|tud(?:es)?|umbres?|[cs]is",
     "fr": r"[stxg]ions?|tés?|ées?|[eo]sses?|[aei]lles?|ettes?|[ae]nces?|ures?|ises?|ies?|[au]des?|ines?",
     "it": r"a|[sgz]ione|[sgz]ioni|tà|tù|trice|trici|udine|udini|[aeiou]gine",
     "pt": r"as?|ãs?|[çs]ão|[çs]ões|dades?|tudes?|agem|agens|ícies?",
@@ -19,7 +19,8 @@ _FEMININE = {
     "es": "noche clase parte calle llave mano foto moto frase base fase imagen imágenes mujer "
           "mujeres red redes tarde serie superficie nube fuente mente señal señales piel flor "
           "flores ley leyes pared paredes orden órdenes gente nave clave torre madre sangre leche "
-          "carne suerte muerte web labor radio especie",
+          "carne suerte muerte web labor radio especie vez veces voz voces luz luces "
+          "cruz cruces raíz raíces actriz actrices lista pista vista revista entrevista conquista",
     "fr": "personne fois page vidéo étape image ligne semaine année nuit place pièce carte clé "
           "leçon main voix équipe classe table langue photo touche case feuille boîte ville chambre "
           "route base phase note tâche phrase liste demande réponse saison maison chanson façon fin "
@@ -29,24 +30,27 @@ _FEMININE = {
     "it": "notte notti parte parti classe classi frase frasi base basi fase fasi chiave chiavi mano "
           "foto moto voce voci madre rete reti serie mente luce luci croce legge leggi pelle gente "
           "fonte moglie specie crisi analisi tesi auto radio email ipotesi città nave navi arte "
-          "arti ore sterline rupie corone calorie",
+          "arti ore sterline rupie corone calorie lista pista vista rivista intervista "
+          "conquista",
     "pt": "noite parte classe chave mão mãos foto moto frase base fase vez vezes voz vozes mulher "
           "mulheres rede tarde série mente luz luzes cruz flor flores lei leis pele ponte árvore "
-          "gente fonte mãe nave torre arte sorte morte carne tese crise análise síntese",
+          "gente fonte mãe nave torre arte sorte morte carne tese crise análise síntese lista pista vista "
+          "revista entrevista conquista",
 }  # fmt: skip
 _MASCULINE = {
     "es": "problema sistema tema programa esquema idioma diploma drama poema lema dilema teorema "
           "síntoma panorama diagrama telegrama organigrama cronograma emblema axioma aroma clima "
           "mapa planeta cometa día mediodía tranvía pijama carisma fantasma avión camión gas "
-          "corazón guardia artista turista",
+          "corazón guardia poeta atleta profeta",
     "fr": "million camion avion lion espion champion bastion côté été comité traité député pâté "
           "musée lycée trophée silence murmure génie incendie stade grade magazine domaine comités "
-          "côtés étés traités musées lycées",
+          "côtés étés traités musées lycées invité squelette comté arrêté parapluie intervalle mille",
     "it": "problema sistema tema programma schema idioma diploma dramma poema dilemma teorema "
-          "panorama diagramma clima pianeta cinema pigiama milione milioni artista turista camione",
+          "panorama diagramma clima pianeta cinema pigiama milione milioni camione "
+          "poeta atleta pilota collega",
     "pt": "problema sistema tema programa esquema idioma diploma drama poema lema dilema teorema "
           "sintoma panorama diagrama telegrama emblema axioma aroma clima mapa planeta cometa dia "
-          "pijama carisma fantasma coração corações gás artista turista grama quilograma miligrama",
+          "pijama carisma fantasma coração corações gás poeta atleta profeta grama quilograma miligrama",
 }  # fmt: skip
 
 
@@ -63,4 +67,6 @@ def _words(listed: str) -> frozenset[str]:
 def feminine(code: str, noun: str) -> bool:
     """Whether the noun, in lower case, is feminine; `code` is es, fr, it or pt."""
     ending, women, men = _lists(code)
-    return noun in women or (noun not in men and ending.fullmatch(noun) is not None)
+    if noun in women or noun in men:
+        return noun in women
+    return ending.fullmatch(noun) is not None and re.search(r"istas?$", noun) is None  # an artist is either

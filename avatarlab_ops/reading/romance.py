@@ -10,9 +10,31 @@ from avatarlab_ops.reading import addresses, numbers
 from avatarlab_ops.reading.gender import feminine
 from avatarlab_ops.reading.language import LONGEST, Language, Rule, Say, cardinal, ordinal
 
-# What may follow a number and is not what is counted: 1 de cada 10, 1 para ti.
-_NO_NOUN = "para|por|con|sin|entre|sobre|como|que|cada|hasta|desde|menos|per|che|tra|fra|contro|com|sem|até"
+# What may follow a number and is not what is counted: 1 de cada 10, 1 para ti, en 2021 las ventas.
+_NO_NOUN = (
+    "para|por|con|sin|entre|sobre|como|que|cada|hasta|desde|menos|per|che|tra|fra|contro|com|sem|até|"
+    "las|los|les|des|das|dos|nas|nos|une|unas|uma|umas|una|ella|ellas|ela|elas|elle|elles|esta|estas|essa|essas|"
+    "mille|mil"
+)
 NOUN = rf"(?!(?:{_NO_NOUN})\b)[a-zà-öø-ÿœ]{{3,}}"
+_PLURAL = {"es": "s", "fr": "sx", "it": "", "pt": "s"}  # last letters; in Italian only one follows its noun
+_SPACE = " \u00a0\u202f"
+_BEFORE_YEARS = (
+    "en",
+    "em",
+    "de",
+    "del",
+    "año",
+    "ano",
+    "anno",
+    "année",
+    "an",
+    "nel",
+    "dal",
+    "desde",
+    "hasta",
+    "até",
+)
 ROMAN = r"[IVXLCDM]+(?![\w-])"
 
 
@@ -91,10 +113,20 @@ def counted(code: str, agree: Callable[[str, bool, str], str], numbered: str) ->
     """
 
     def say(match: re.Match[str]) -> str | None:
-        words = cardinal(code, int(match[1].replace(".", "")))
+        value = int(re.sub(rf"[.{_SPACE}]", "", match[1]))
+        if (value > 1 and match[2][-1] not in _PLURAL[code[:2]]) or _is_year(match):
+            return None
+        words = cardinal(code, value)
         agreed = agree(words, feminine(code[:2], match[2]), match[2])
         return agreed if agreed != words else None
 
     looks = "".join(rf"(?<!{re.escape(word)} )" for word in numbered.split("|"))
-    number = rf"(\d{{1,3}}(?:\.\d{{3}})+|\d{{1,{LONGEST}}})"
-    return Rule("counted", re.compile(rf"(?<![\w.,:/+\u2212-]){looks}{number}(?= ({NOUN}))"), say)
+    number = rf"(\d{{1,3}}(?:[.{_SPACE}]\d{{3}})+|\d{{1,{LONGEST}}})"
+    free = rf"(?<![\w.,:/+\u2212$€£¥₹-])(?<![\d$€£¥₹][{_SPACE}])"
+    return Rule("counted", re.compile(rf"{free}{looks}{number}(?=[{_SPACE}]({NOUN}))"), say)
+
+
+def _is_year(match: re.Match[str]) -> bool:
+    """Whether it is rather a year: en 1492 llegan naves."""
+    before = match.string[: match.start()].lower().split()[-1:]
+    return re.fullmatch(r"\d{4}", match[1]) is not None and bool(before) and before[0] in _BEFORE_YEARS

@@ -56,11 +56,18 @@ def _first(render_id: str) -> sa.Select[Any]:
 
 
 def ask(settings: Settings, db: Session, render_id: str) -> None:
-    """Note that a video waits for a decision; who listens is told the first time only."""
+    """Note that a video waits for a decision; who listens is told the first time only.
+
+    Of a render that was cancelled meanwhile nothing is noted.
+    """
+    running = sa.select(m.Render).where(m.Render.id == render_id, m.Render.state == RenderState.RUNNING)
+    render = db.scalars(running.with_for_update()).first()
+    if render is None:
+        return
     records.end_stage(db, render_id, PUBLISH.name, StageState.AWAITING)
-    fresh = sa.update(m.Render).where(m.Render.id == render_id, m.Render.approval_asked_at.is_(None))
-    asked = fresh.values(approval_asked_at=records.now()).returning(m.Render.id)
-    if db.scalars(asked).first() is not None:
+    if render.approval_asked_at is None:
+        render.approval_asked_at = records.now()
+        db.flush()
         events.tell(db, settings, render_id, Event.AWAITING)
 
 

@@ -152,7 +152,7 @@ def _opened(cursor: str) -> tuple[datetime, str]:
         text = base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
         at, _, render_id = text.partition(" ")
         return datetime.fromisoformat(at).astimezone(UTC), render_id.replace("\0", "")
-    except (binascii.Error, ValueError) as error:
+    except (binascii.Error, ValueError, OverflowError) as error:
         raise RequestInvalid("cursor: is not one that a page gave; begin again without it") from error
 
 

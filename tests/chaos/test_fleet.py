@@ -69,7 +69,7 @@ def test_a_worker_dies_in_mid_stage_and_every_item_is_published_once(site: Site)
 @pytest.mark.timeout(1800)
 def test_twenty_tasks_never_hold_more_than_the_device_has(site: Site) -> None:
     script = "Number {} asks for the device, as all the others do."
-    runs = [site.submit(request(script=script.format(n), captions={"mode": "none"})) for n in range(TASKS)]
+    runs = [site.submit(request(script=script.format(n), captions="none")) for n in range(TASKS)]
     assert {site.finish(run) for run in runs} == {"success"}
     check_lease(site, wanted=TASKS // 2)
 
@@ -90,7 +90,7 @@ def test_throughput_of_one_worker_and_of_two(site: Site) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_equal_requests_have_equal_fingerprints_whoever_does_the_work(site: Site) -> None:
-    wish = request(script="Once is enough.", captions={"mode": "none"})
+    wish = request(script="Once is enough.", captions="none")
     celery = started_anew(site, workers=1)
     by_celery = fingerprints(celery, done(celery, wish, "celery"))
     local = started_anew(site, workers=0)

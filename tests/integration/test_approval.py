@@ -229,14 +229,14 @@ def test_the_first_of_a_bulk_run_waits_and_the_others_do_not(
 
     async def woken() -> str:
         """Whoever waits is told of the decision, and needs not look."""
-        looked, look = asyncio.Event(), sleeping._any_decided
+        looked, look = asyncio.Event(), sleeping._Decisions.among
 
-        async def looks(*about: Any) -> bool:
+        async def looks(*about: Any) -> set[str]:
             found = await look(*about)
             looked.set()
             return found
 
-        monkeypatch.setattr(sleeping, "_any_decided", looks)
+        monkeypatch.setattr(sleeping._Decisions, "among", looks)
         sleeper = asyncio.create_task(decided(stores.pg_dsn, [asked_for]))
         await looked.wait()  # and found nothing: only a notification brings another look
         assert await asyncio.to_thread(approval.approve, stores, asked_for, "otto")

@@ -13,8 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 import pytest
+from kit.eventually import eventually
 from rich.console import Console
 
 from avatarlab_ops import pipeline
@@ -23,7 +26,7 @@ from avatarlab_ops.errors import WorkInFlight
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import lock, waiting
-from avatarlab_ops.stores.catalog.waiting import work_ended
+from avatarlab_ops.stores.catalog.waiting import decided, work_ended
 
 GPU = ("speech", "matte", "lipsync")
 WORKER = """
@@ -188,3 +191,31 @@ def test_a_wait_ends_with_its_render(
 def test_a_wait_ends_when_the_server_is_away(stores: Settings) -> None:
     away = replace(stores, pg_dsn="postgresql://nobody@127.0.0.1:9/none")
     assert "did not answer" in asyncio.run(work_ended(away.pg_dsn, "artifact x", "none"))
+
+
+def test_however_many_wait_the_server_sees_one_connection_for_each_thing_that_is_waited_for(
+    stores: Settings,
+) -> None:
+    about = {
+        "SELECT pg_advisory_lock_shared%": lambda: work_ended(stores.pg_dsn, "artifact crowd", "none"),
+        "SELECT id FROM render WHERE id = ANY%": lambda: decided(stores.pg_dsn, [f"crowd-{uuid4()}"]),
+    }
+
+    async def crowd() -> dict[str, int]:
+        waits = [asyncio.create_task(wait()) for wait in about.values() for _ in range(30)]
+        await asyncio.to_thread(eventually, lambda: all(connections(stores, query) for query in about))
+        found = {query: connections(stores, query) for query in about}
+        for wait in waits:
+            wait.cancel()
+        await asyncio.wait(waits)
+        return found
+
+    with lock(stores.pg_dsn, "artifact crowd", wait_s=1):
+        assert asyncio.run(crowd()) == dict.fromkeys(about, 1)
+
+
+def connections(stores: Settings, query: str) -> int:
+    """How many connections began with this last."""
+    with psycopg.connect(stores.pg_dsn) as db:
+        found = db.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE %s", [query]).fetchone()
+    return int(found[0]) if found else 0
