@@ -123,8 +123,6 @@ def run_stage(
     caller decides, and calls `fail` when it gives up. Without `wait` WorkInFlight says that equal work is
     being done elsewhere; without `deliver_now` the caller has to call `deliver` after `admit` and `publish`.
     """
-    from avatarlab_ops.renders import approval
-    from avatarlab_ops.stages import publish
     from avatarlab_ops.stores.catalog import records, transaction
 
     if stage not in STAGES:
@@ -138,22 +136,27 @@ def run_stage(
             made = artifacts.get(stage)
             return StageResult(render_id, stage, True, True, made.fingerprint if made else None)
         if stage == ADMIT.name:
-            admitted = _admit(settings, render_id, AvatarRequest.parse(body))
-            if deliver_now:
-                deliver(settings, render_id)
-            return admitted
-        if render.plan is None:
+            result = _admit(settings, render_id, AvatarRequest.parse(body))
+        elif render.plan is None:
             raise InvariantBroken(f"{stage} was called before {ADMIT.name}")
-        if stage == PUBLISH.name:
-            approval.check(settings, render_id)
-            compute_s = publish.publish(settings, render_id)
-            if deliver_now:
-                deliver(settings, render_id)
-            return StageResult(render_id, stage, True, False, None, compute_s)
-        plan = Plan.model_validate(render.plan)
-        for part in parts(BY_NAME[stage]):
-            result = _make(settings, render_id, part, plan, report=report, wait=wait)
+        elif stage == PUBLISH.name:
+            result = _publish(settings, render_id)
+        else:
+            plan = Plan.model_validate(render.plan)
+            for part in parts(BY_NAME[stage]):
+                result = _make(settings, render_id, part, plan, report=report, wait=wait)
+        if deliver_now and stage in (ADMIT.name, PUBLISH.name):
+            deliver(settings, render_id)
         return result
+
+
+def _publish(settings: Settings, render_id: str) -> StageResult:
+    from avatarlab_ops.renders import approval
+    from avatarlab_ops.stages import publish
+
+    approval.check(settings, render_id)
+    compute_s = publish.publish(settings, render_id)
+    return StageResult(render_id, PUBLISH.name, True, False, None, compute_s)
 
 
 def deliver(settings: Settings, render_id: str) -> None:
