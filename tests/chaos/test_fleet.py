@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -79,9 +80,9 @@ def test_twenty_tasks_never_hold_more_than_the_device_has(site: Site) -> None:
 def test_throughput_of_one_worker_and_of_two(site: Site) -> None:
     order(site, "by-two", RATED, first_seed=1000)
     assert finished(site, "by-two") == "success"
-    site = started_anew(site, workers=1)
-    order(site, "by-one", RATED, first_seed=2000)
-    assert finished(site, "by-one") == "success"
+    with started_anew(site, workers=1) as alone:
+        order(alone, "by-one", RATED, first_seed=2000)
+        assert finished(alone, "by-one") == "success"
     cores = len(os.sched_getaffinity(0))
     for name, workers in (("by-one", "one worker"), ("by-two", "two workers")):
         print(f"{workers}, {cores} cores: {RATED} items in {seconds(site, name):.0f} s")
@@ -91,11 +92,11 @@ def test_throughput_of_one_worker_and_of_two(site: Site) -> None:
 @pytest.mark.timeout(1800)
 def test_equal_requests_have_equal_fingerprints_whoever_does_the_work(site: Site) -> None:
     wish = request(script="Once is enough.", captions="none")
-    celery = started_anew(site, workers=1)
-    by_celery = fingerprints(celery, done(celery, wish, "celery"))
-    local = started_anew(site, workers=0)
-    by_airflow = fingerprints(local, done(local, wish, "scheduler"))
-    by_hand = fingerprints(local, pipeline.render(local.settings, wish).render_id)
+    with started_anew(site, workers=1) as celery:
+        by_celery = fingerprints(celery, done(celery, wish, "celery"))
+    with started_anew(site, workers=0) as local:
+        by_airflow = fingerprints(local, done(local, wish, "scheduler"))
+    by_hand = fingerprints(site, pipeline.render(site.settings, wish).render_id)
     assert by_celery == by_airflow == by_hand
     assert {"speech", "face", "lipsync", "composite"} <= set(by_hand)
 
@@ -116,11 +117,13 @@ def fingerprints(site: Site, render_id: str) -> dict[str, str]:
         return {stage: str(artifact) for stage, artifact in db.execute(rows)}
 
 
-def started_anew(site: Site, workers: int) -> Site:
+@contextmanager
+def started_anew(site: Site, workers: int) -> Iterator[Site]:
     """The same site with another number of workers, at an address of its own."""
     control.down(site.home)
     state = control.up(site.home, print, workers)
-    return replace(site, address=state.address, client=AirflowClient.from_home(site.home))
+    with AirflowClient.from_home(site.home) as client:
+        yield replace(site, address=state.address, client=client)
 
 
 def at_work(site: Site) -> str | None:
