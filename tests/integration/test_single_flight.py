@@ -198,7 +198,7 @@ def test_however_many_wait_the_server_sees_one_connection_for_each_thing_that_is
 ) -> None:
     about = {
         "SELECT pg_advisory_lock_shared%": lambda: work_ended(stores.pg_dsn, "artifact crowd", "none"),
-        "SELECT id FROM render WHERE id = ANY%": lambda: decided(stores.pg_dsn, [f"crowd-{uuid4()}"]),
+        "%WHERE id = ANY%approved_at%": lambda: decided(stores.pg_dsn, [f"crowd-{uuid4()}"]),
     }
 
     async def crowd() -> dict[str, int]:
