@@ -98,7 +98,7 @@ def test_pytorch_and_onnx_runtime_give_the_same_levels_stills_and_cuts_included(
 )
 def test_as_on_a_gpu_in_batches_and_sixteen_bits(talking, dtype, levels):
     """What runs on CUDA, except the card: eight frames at once, channels last, and weights of `dtype`."""
-    small = [cv2.resize(frame, (320, 180), interpolation=cv2.INTER_AREA) for frame in talking]
+    small = [cv2.resize(frame, (160, 90), interpolation=cv2.INTER_AREA) for frame in talking]
     network = TorchNetwork(load_onnx(weights.path("rvm_mobilenetv3_fp32.onnx")), dtype)
     network.batch = CUDA_BATCH
     network._network.to(memory_format=torch.channels_last)
