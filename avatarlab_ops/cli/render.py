@@ -135,10 +135,21 @@ def cancel(run: str) -> None:
 @click.option(
     "--consent-subject", "subject", help="Who agrees to the use of their likeness or voice in FILE."
 )
+@click.option(
+    "--kind",
+    type=click.Choice(["likeness", "voice"]),
+    help="What of them FILE is given for; left out: voice for a sound, else likeness.",
+)
 @EVIDENCE
 @LICENCE
 def upload(
-    file: Path, key: str | None, subject: str | None, evidence: Path | None, licence: str | None
+    *,
+    file: Path,
+    key: str | None,
+    subject: str | None,
+    kind: str | None,
+    evidence: Path | None,
+    licence: str | None,
 ) -> None:
     """Put FILE into the inputs bucket and print its reference; with a subject, record the consent.
 
@@ -149,31 +160,35 @@ def upload(
 
     if bool(subject) != bool(evidence or licence):
         raise InputError("--consent-subject needs --evidence FILE or --licence TEXT, and the other way round")
-    kind = _kind(file)
+    held = _holds(file)
+    if kind and kind not in held:
+        raise InputError(f"--kind {kind}: {file.name} holds {' and '.join(held) or 'nothing of people'}")
     settings = prepared_stores()
     uri = upload_file(settings, file, key)
-    material = consent.Material("voice" if kind == "audio" else "likeness", sha256_of(file), uri)
+    material = consent.Material(kind or next(iter(held), "likeness"), sha256_of(file), uri)
     if subject:
         consent_id = record_consent(settings, material, subject, evidence, licence)
         click.echo(f"consent {consent_id} of {subject} recorded", err=True)
-    elif kind:
+    elif held:
         with transaction(settings.pg_dsn) as db:
-            held = consent.is_held(db, material)
-        if not held:
+            agreed = consent.is_held(db, material)
+        if not agreed:
             click.echo(f"no consent is recorded: until then it is refused as a {material.kind}. Record one "
                        f"with: {consent.command(material)}", err=True)  # fmt: skip
     click.echo(uri)
 
 
-def _kind(file: Path) -> str | None:
-    """image, video or audio; None for a file of a bulk run. Raises MediaRefused for what no request takes."""
+def _holds(file: Path) -> tuple[str, ...]:
+    """likeness, voice; nothing for a file of a bulk run. Raises MediaRefused for what no request takes."""
     from avatarlab_ops.bulk.rows import check_size
     from avatarlab_ops.media import foreign
+    from avatarlab_ops.trust import consent
 
     if file.suffix.lower() in BULK_FILES:
         check_size(file.stat().st_size, file.name)
-        return None
-    return foreign.probe(file, allow=("image", "video", "audio")).kind
+        return ()
+    found = foreign.probe(file, allow=("image", "video", "audio"))
+    return consent.holds(found.kind, sound=found.has_audio)
 
 
 COMMANDS = (render, submit, status, watch, cancel, upload)

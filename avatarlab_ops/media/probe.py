@@ -17,12 +17,11 @@ from avatarlab_ops.media.complete import check_complete
 from avatarlab_ops.media.container import PacketScan, display_matrix, open_input, scan, video_stream
 from avatarlab_ops.media.isobmff import check_self_contained
 from avatarlab_ops.media.sniff import FileType, Kind, sniff
-from avatarlab_ops.media.sound import read_sound
+from avatarlab_ops.media.sound import check_heard, read_sound
 from avatarlab_ops.media.tonemap import mapping_of
 
 _TAIL_FRAMES = 300  # at most so many pictures of the last GOP are decoded as a check
 _PROBE_HZ = 24_000
-_SILENCE = 1e-3  # -60 dBFS
 
 
 @dataclass(frozen=True)
@@ -165,15 +164,7 @@ def _probe_audio(path: Path, type_: FileType, container: InputContainer) -> Medi
 def _sound_s(path: Path, limits: Limits) -> float:
     """Seconds of sound, all of it decoded once: a header may promise what the file does not hold."""
     samples = read_sound(path, _PROBE_HZ, max_s=limits.max_sound_s)
-    duration_s = len(samples) / _PROBE_HZ
-    if duration_s < limits.min_sound_s:
-        raise MediaRefused(
-            f"{path.name} lasts {duration_s:.2f} s; {limits.min_sound_s:g} to {limits.max_sound_s:g} s are "
-            "accepted. Record a longer one."
-        )
-    if float(np.abs(samples).max()) < _SILENCE:
-        raise MediaRefused(f"{path.name} is silent. Record it again, closer to the microphone.")
-    return duration_s
+    return check_heard(path.name, samples, _PROBE_HZ, min_s=limits.min_sound_s, max_s=limits.max_sound_s)
 
 
 def _probe_video(

@@ -16,6 +16,7 @@ from avatarlab_ops.media.sniff import sniff
 
 SAMPLE_RATES_HZ = (8_000, 192_000)
 MOST_CHANNELS = 8
+SILENCE = 1e-3  # -60 dBFS
 CODECS = frozenset({"flac", "mp3", "mp3float", "vorbis", "opus", "aac", "alac"})  # and all of PCM
 
 
@@ -40,6 +41,18 @@ def read_sound(path: Path, sample_rate: int, *, max_s: float) -> Samples:
         except (av.FFmpegError, ValueError) as error:
             raise MediaRefused(f"{path.name} is damaged ({error}). Export or upload it again.") from error
     return np.nan_to_num(np.concatenate(blocks))
+
+
+def check_heard(name: str, samples: Samples, sample_rate: int, *, min_s: float, max_s: float) -> float:
+    """Seconds of a recording, float32 mono [n]. Raises MediaRefused where it is too short or silent."""
+    duration_s = len(samples) / sample_rate
+    if duration_s < min_s:
+        raise MediaRefused(
+            f"{name} lasts {duration_s:.2f} s; {min_s:g} to {max_s:g} s are accepted. Record a longer one."
+        )
+    if float(np.abs(samples).max()) < SILENCE:
+        raise MediaRefused(f"{name} is silent. Record it again, closer to the microphone.")
+    return duration_s
 
 
 def _check_codec(container: InputContainer, name: str) -> None:

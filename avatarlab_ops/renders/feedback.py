@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from avatarlab_ops.errors import InputError
-from avatarlab_ops.graph import ASPECTS, GRAPH, Aspect
+from avatarlab_ops.graph import ASPECTS, GRAPH, SPEECH, Aspect
 from avatarlab_ops.lineage import query
 from avatarlab_ops.refusal import refusal
 from avatarlab_ops.request import Part, PlainLines
@@ -99,6 +99,8 @@ def give(settings: Settings, video: str, opinion: Opinion, *, caller: str) -> Fe
         render = query.find_render(db, settings, video)
         _check_shown(render)
         engines = _engines(db, render.id)
+        if (render.plan or {}).get("narration"):
+            engines.pop(SPEECH.name, None)  # it is not heard, and the times are the reader's
     _check_made(opinion, engines)
     document = opinion.model_dump() | {"render_id": render.id, "caller": caller, "engines": engines}
     document["at"] = datetime.now(UTC).isoformat()
@@ -135,8 +137,8 @@ def _engines(db: Session, render_id: str) -> dict[str, Json]:
 
 def _check_made(opinion: Opinion, engines: Mapping[str, Json]) -> None:
     for aspect in (*opinion.ratings, *opinion.comments):
-        if missing := [stage for stage in STAGES[aspect] if stage not in engines]:
-            raise InputError(f"{aspect}: this video was made without the stage {missing[0]}; leave it out")
+        if STAGES[aspect] and not any(stage in engines for stage in STAGES[aspect]):
+            raise InputError(f"{aspect}: no engine made it in this video; leave it out")
 
 
 def of_video(settings: Settings, video: str) -> list[Feedback]:
@@ -167,9 +169,10 @@ def _figures(settings: Settings, aspect: Aspect, stage: str | None) -> Iterator[
     from avatarlab_ops.stores.documents import documents
 
     rating = f"$ratings.{aspect}"
+    made = {f"engines.{stage}": {"$exists": True}} if stage else {}
     rows = documents(settings).aggregate(
         COLLECTION,
-        {"$match": {f"ratings.{aspect}": {"$exists": True}}},
+        {"$match": {f"ratings.{aspect}": {"$exists": True}} | made},
         {
             "$group": {
                 "_id": f"$engines.{stage}" if stage else None,

@@ -34,6 +34,8 @@ from avatarlab_ops.trust import consent, inputs, signing
 PICTURES: tuple[Kind, ...] = ("image", "video")
 LOOK_VERSION = "3"  # raised whenever `look` may judge otherwise: what it saw before counts no longer
 PROBE_VERSION = "3"  # raised whenever probing may tell more of an input: it is then probed once more
+HEARD = "sound 1"  # among the looks of an input: its sound is one; raised as LOOK_VERSION is
+NARRATION_HZ = 24_000
 MAX_SOUND_BYTES = 64 * 1024**2  # thirty seconds of the largest PCM
 
 
@@ -250,7 +252,44 @@ def _narration(settings: Settings, request: AvatarRequest, folder: Path, seen: S
     source = _resolve(settings, uri, folder / "narration", seen, allow=("audio", "video"))
     if not source.sound:
         raise MediaRefused(f"narration: {uri} holds no sound; choose a recording of the script")
+    if source.kind == "video":
+        _check_heard(settings, source, folder / "narration", seen)
     return source
+
+
+def _check_heard(settings: Settings, clip: Source, folder: Path, seen: Seen) -> None:
+    """Raise MediaRefused for a clip with silence, or little more than nothing; of sounds the probe does so.
+
+    What was heard of this version of the object is kept with what was seen of it.
+    """
+    found = _find(settings, clip.uri, seen)
+    with transaction(settings.pg_dsn) as db:
+        known = records.find_input(db, clip.uri, found.etag)
+    if known is not None and HEARD in known.looks:
+        return
+    if not seen.looking:
+        raise NeverSeen(clip.uri)
+    from avatarlab_ops.media import foreign
+    from avatarlab_ops.media.probe import Limits
+    from avatarlab_ops.media.sound import check_heard
+
+    limits, path = Limits(), _fetched(settings, found, clip, folder)
+    samples = foreign.read_sound(path, NARRATION_HZ, max_s=limits.max_sound_s)
+    duration_s = check_heard(
+        f"narration: the sound of {clip.uri}", samples, NARRATION_HZ,
+        min_s=limits.min_sound_s, max_s=limits.max_sound_s,
+    )  # fmt: skip
+    with transaction(settings.pg_dsn) as db:
+        records.record_look(db, clip.uri, found.etag, HEARD, {"duration_s": duration_s})
+
+
+def _fetched(settings: Settings, found: Stored, source: Source, folder: Path) -> Path:
+    path = _local(folder, found)
+    if not path.exists():
+        objects(settings).download(
+            found.bucket, found.key, path, sha256=source.sha256, max_bytes=source.bytes
+        )
+    return path
 
 
 def _resolve(
@@ -327,10 +366,7 @@ def _find_face(
         raise NeverSeen(avatar.uri)
     from avatarlab_ops.stages.look import look  # brings OpenCV and the networks
 
-    path = _local(folder, found)
-    if not path.exists():
-        store = objects(settings)
-        store.download(found.bucket, found.key, path, sha256=avatar.sha256, max_bytes=avatar.bytes)
+    path = _fetched(settings, found, avatar, folder)
     face = look(path, avatar, asked.start_s, asked.end_s)
     with transaction(settings.pg_dsn) as db:
         records.record_look(db, avatar.uri, found.etag, part, face.model_dump(mode="json"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from avatarlab_ops.engines.base import Speech
-from avatarlab_ops.errors import MediaRefused, ScriptRefused
+from avatarlab_ops.errors import ScriptRefused
 from avatarlab_ops.plan import Source
 from avatarlab_ops.stages.context import Context
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from avatarlab_ops.engines.speech.narration import Aligned
 
 SAMPLE_HZ = 24_000
-SILENCE = 1e-3  # -60 dBFS
 OTHER, DOUBTFUL = 0.72, 0.60  # mean distance (0 alike, 1 unrelated): other words, perhaps other words
 PASSAGE = 5  # words that are judged together
 PLACES = 3  # at most so many are named
@@ -22,7 +21,7 @@ PLACES = 3  # at most so many are named
 def narrated(work: Context, narration: Source, spoken: Speech) -> Speech:
     """The recording with the times of what `spoken` says.
 
-    Raises MediaRefused for silence, ScriptRefused where the recording holds other words.
+    Raises ScriptRefused where the recording holds other words; admission refused silence.
     """
     from avatarlab_ops.engines.speech.cepstra import is_narrow
     from avatarlab_ops.engines.speech.narration import align
@@ -30,10 +29,6 @@ def narrated(work: Context, narration: Source, spoken: Speech) -> Speech:
     from avatarlab_ops.media.probe import Limits
 
     samples = foreign.read_sound(work.source(narration), SAMPLE_HZ, max_s=Limits().max_sound_s)
-    if not len(samples) or float(abs(samples).max()) < SILENCE:
-        raise MediaRefused(
-            f"narration: {narration.uri} is silent. Record it again, closer to the microphone."
-        )
     narrow = is_narrow(samples)
     aligned = align(samples, spoken, narrow=narrow)
     if aligned is None:

@@ -49,6 +49,12 @@ class Scope:
         return None
 
 
+def holds(kind: str, *, sound: bool) -> tuple[str, ...]:
+    """What of people an input of this kind may hold, what it is mostly given for first."""
+    seen = () if kind == "audio" else ("likeness",)
+    return (*seen, "voice") if sound else seen
+
+
 def likeness(avatar: Source) -> Material:
     """The likeness in an input object."""
     return Material("likeness", avatar.sha256, avatar.uri)

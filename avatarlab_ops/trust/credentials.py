@@ -72,9 +72,11 @@ def source_type(plan: Plan) -> str:
 
     A real picture is always part of it, so it is a composite, never `trainedAlgorithmicMedia`. What speaks
     or moves the lips is in most engines a model trained on recordings; a warp that follows rules is not one.
+    Of a narration the engine's speech is not heard.
     """
-    used = engines.info("speech", plan.engines.speech), engines.info("lipsync", plan.engines.lipsync)
-    learned = any(engine.learned for engine in used)
+    learned = engines.info("lipsync", plan.engines.lipsync).learned or (
+        plan.narration is None and engines.info("speech", plan.engines.speech).learned
+    )
     return "compositeWithTrainedAlgorithmicMedia" if learned else "compositeSynthetic"
 
 

@@ -104,7 +104,8 @@ def page(
 
 def _video(one: listing.Listed) -> dict[str, Any]:
     said = {"said": spoken(one.request.body), "language": (one.request.body.get("language") or "en")[:2]}
-    return card(one) | said | {"captions": "captions.vtt" in one.files}
+    narrated = bool((one.render.plan or {}).get("narration"))
+    return card(one) | said | {"captions": "captions.vtt" in one.files, "narrated": narrated}
 
 
 def _person(request: Request, stores: Settings, found: Share, here: str, cursor: str | None) -> Response:

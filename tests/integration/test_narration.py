@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 from kit.consented import consented
+from numpy.typing import NDArray
 
-from avatarlab_ops import engines, pipeline, script
+from avatarlab_ops import cli, engines, pipeline, script
 from avatarlab_ops.engines.base import Speech
-from avatarlab_ops.errors import ConsentError, MediaRefused, ScriptRefused
+from avatarlab_ops.errors import ConsentError, InputError, MediaRefused, ScriptRefused
 from avatarlab_ops.media.audio import loudness, read_wav, resample
 from avatarlab_ops.progress import silent
+from avatarlab_ops.renders import feedback
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import rates, records, transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
@@ -67,6 +71,15 @@ def test_a_narration_is_published_in_its_own_voice(stores: Settings, tmp_path: P
     ]
     assert np.median(errors) < 0.02
     assert lip_gap_r > 0.8
+    rated = feedback.Opinion.parse({"ratings": {"video": 5, "timing": 4}})
+    assert "speech" not in feedback.give(stores, done.render_id, rated, caller="ann").engines
+    with pytest.raises(InputError, match="voice: no engine made it"):
+        feedback.give(
+            stores,
+            done.render_id,
+            feedback.Opinion.parse({"ratings": {"video": 5, "voice": 1}}),
+            caller="ann",
+        )
     manifest = json.loads(_fetch(stores, done.manifest_uri, tmp_path / "manifest.json").read_text())
     assert "narration" in manifest["artifacts"]["speech"]["inputs"]
 
@@ -78,12 +91,34 @@ def test_what_is_no_narration_is_refused_by_name(stores: Settings, tmp_path: Pat
     mute = material.clip(tmp_path / "mute.mp4", [material.astronaut()] * 5)
     with pytest.raises(MediaRefused, match="holds no sound"):
         pipeline.render(stores, _asked(stores, material.upload(stores, "mute.mp4", mute)))
+    upload = ["upload", str(mute), "--kind", "voice", "--consent-subject", "Ann", "--licence", "mine"]
+    told = CliRunner().invoke(cli.main, upload)
+    assert (told.exit_code, "mute.mp4 holds likeness" in told.stderr) == (2, True)
+    for name, samples in (("silent", np.zeros(48_000)), ("short", 0.1 * np.ones(2_400))):
+        clip = _with_sound(mute, np.asarray(samples, np.float32), tmp_path / f"{name}.mp4")
+        with pytest.raises(MediaRefused, match=r"is silent|lasts 0\.1"):  # nobody's consent was asked for yet
+            pipeline.render(stores, _asked(stores, material.upload(stores, f"{name}.mp4", clip)))
     noise = tmp_path / "noise.wav"
     soundfile.write(noise, 0.1 * np.random.default_rng(0).standard_normal(6 * 24_000), 24_000)
     uri = material.upload(stores, "noise.wav", noise)
     consented(stores, noise, kind="voice")
     with pytest.raises(ScriptRefused, match="not what the script says"):
         pipeline.render(stores, _asked(stores, uri))
+
+
+def _with_sound(picture: Path, samples: NDArray[np.float32], path: Path) -> Path:
+    """The clip with a track of these samples, at 24 kHz."""
+    with av.open(str(picture)) as source, av.open(str(path), "w") as made:
+        video = made.add_stream_from_template(source.streams.video[0])
+        sound = made.add_stream("aac", rate=24_000, layout="mono")
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = video
+                made.mux(packet)
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+        frame.rate, frame.pts = 24_000, 0
+        made.mux([*sound.encode(frame), *sound.encode(None)])
+    return path
 
 
 def _speech_rates(stores: Settings) -> list[tuple[str, str, float]]:

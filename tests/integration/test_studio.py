@@ -247,6 +247,24 @@ def test_the_form_can_begin_with_what_an_earlier_video_was_asked_for(studio: Tes
     assert "campaign=spring" in shown
 
 
+def test_a_recording_in_place_of_a_voice_is_shown_and_can_be_dropped(
+    studio: TestClient, stores: Settings
+) -> None:
+    inputs = f"s3://{stores.bucket_inputs}"
+    asked = {
+        "script": "Hi.",
+        "avatar": {"uri": f"{inputs}/a.png"},
+        "narration": {"uri": f"{inputs}/take-3.wav"},
+    }
+    render_id = pipeline.submit(stores, asked, caller="anna")
+    form = studio.get(f"/make?like={render_id}").text
+    assert 'name="narration" checked' in form
+    assert "Use the recording take-3.wav again" in form
+    assert 'name="narration"' not in studio.get("/make").text
+    assert "a recording, take-3.wav" in studio.get(f"/videos/{render_id}").text
+    pipeline.cancel(stores, render_id)
+
+
 def test_a_person_page_shows_what_was_made_and_who_recorded_it_may_revoke(
     studio: TestClient, stores: Settings
 ) -> None:

@@ -90,14 +90,17 @@ def _material(stores: Settings, asked: NewConsent, caller: str) -> Material:
     from avatarlab_ops import engines
     from avatarlab_ops.stages.admit import inspect
     from avatarlab_ops.stores.catalog import transaction
-    from avatarlab_ops.trust import inputs
+    from avatarlab_ops.trust import consent, inputs
 
     if asked.material.startswith("s3://"):
         with transaction(stores.pg_dsn) as db:
             inputs.check_open(db, {"material": asked.material}, caller)
         source, _, _ = inspect(stores, asked.material)
-        if (source.kind == "audio") != (asked.kind == "voice"):
-            raise RequestInvalid(f"kind: {asked.material} is of kind {source.kind}; it is no {asked.kind}")
+        if asked.kind not in consent.holds(source.kind, sound=source.sound):
+            heard = "with" if source.sound else "without"
+            raise RequestInvalid(
+                f"kind: {asked.material} is of kind {source.kind}, {heard} sound; it holds no {asked.kind}"
+            )
         return Material(asked.kind, source.sha256, asked.material)
     engine, _, name = asked.material.partition("/")
     if asked.kind == "voice" and name in engines.info("speech", engine).voice_names:

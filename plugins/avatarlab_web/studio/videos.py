@@ -100,7 +100,7 @@ def video(request: Request, who: Viewer, stores: Stores, render_id: str) -> Resp
     traced = query.trace(stores, render_id) if found.state == "published" else None
     body, plan = asked.request.body, asked.render.plan or {}
     return show(
-        request, "video.html", here="videos", voice=body["voice"] or plan.get("voice", ""),
+        request, "video.html", here="videos", voice=_voice(body, plan), narrated=_recording(body) is not None,
         author=who.may("author"), asked=asked.request.body,
         caller=asked.request.caller, title=title(asked.request.body), script=spoken(asked.request.body),
         files=[file for file, names in NAMES.items() if set(names) & set(asked.files)],
@@ -145,6 +145,19 @@ def _left(found: status.RenderStatus) -> str:
 def _links(settings: Settings, render_id: str) -> list[Share]:
     with transaction(settings.pg_dsn) as db:
         return shares.listed(db, "video", render_id)
+
+
+def _voice(body: Json, plan: Json) -> str:
+    """What is heard: a recording, or a voice."""
+    if uri := _recording(body):
+        return text("video.detail.narration", file=uri.rsplit("/", 1)[-1])
+    return body["voice"] or str(plan.get("voice", ""))
+
+
+def _recording(body: Json) -> str | None:
+    """The narration that was asked for; requests of earlier versions know of none."""
+    uri: str | None = body.get("narration", {}).get("uri")
+    return uri
 
 
 def _opinions(settings: Settings, found: status.RenderStatus) -> list[Any]:

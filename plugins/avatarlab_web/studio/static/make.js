@@ -21,7 +21,8 @@ function request() {
   const kind = given.get("background");
   const background = { kind };
   if (kind === "colour") background.colour = given.get("colour");
-  const kept = earlier ?? {};
+  const kept = { ...earlier };
+  if (form.narration && !form.narration.checked) delete kept.narration;
   const output = { ...kept.output, aspect: given.get("aspect"), resolution: given.get("resolution"), container: kind === "transparent" ? "webm" : "mp4" };
   if (given.get("fit") === "auto") delete output.fit;
   else output.fit = given.get("fit");
@@ -248,7 +249,10 @@ for (const name of ["dragover", "drop"]) {
 }
 bring.file.addEventListener("change", chose);
 bring.addEventListener("submit", send);
-form.addEventListener("input", changed);
+form.addEventListener("input", ({ target }) => {
+  if (target.name === "voice" && form.narration) form.narration.checked = false; // a voice in its place
+  changed();
+});
 form.addEventListener("submit", go);
 document.addEventListener("click", (event) => {
   const target = event.target.closest("[data-hear], [data-close]");
