@@ -104,7 +104,7 @@ def page(
 
 def _video(one: listing.Listed) -> dict[str, Any]:
     said = {"said": spoken(one.request.body), "language": (one.request.body.get("language") or "en")[:2]}
-    narrated = bool((one.render.plan or {}).get("narration"))
+    narrated = bool(one.request.body.get("narration", {}).get("uri"))
     return card(one) | said | {"captions": "captions.vtt" in one.files, "narrated": narrated}
 
 

@@ -111,9 +111,9 @@ def test_only_a_video_that_is_shown_can_be_judged(house: Settings, video: status
         running = graphs.add_render(db, "at-work", state="running")
     with pytest.raises(InputError, match="at-work is running; only a published video"):
         give(house, running, opinion(), caller="ann")
-    with pytest.raises(InputError, match="without the stage matte"):
+    with pytest.raises(InputError, match="no engine made it"):
         give(house, video.render_id, opinion(matte=3), caller="ann")
-    with pytest.raises(InputError, match="without the stage matte"):
+    with pytest.raises(InputError, match="no engine made it"):
         give(house, video.render_id, opinion(comments={"matte": "Hair is cut off."}), caller="ann")
     with pytest.raises(InputError, match="caller"):
         give(house, video.render_id, opinion(), caller="")
