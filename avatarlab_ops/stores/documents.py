@@ -12,12 +12,14 @@ import pymongo
 from bson.errors import BSONError
 from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
-from pymongo.errors import CollectionInvalid, DocumentTooLarge, OperationFailure, PyMongoError, WriteError
+from pymongo.errors import DocumentTooLarge, OperationFailure, PyMongoError, WriteError
 from pymongo.write_concern import WriteConcern
 
 from avatarlab_ops.errors import InvariantBroken, TransientError
 from avatarlab_ops.graph import ALWAYS, ASPECTS
 from avatarlab_ops.settings import Settings
+
+NAMESPACE_EXISTS = 48  # MongoDB's error code
 
 Json = dict[str, Any]
 SELECTION_MS = 3000  # a server that is down is known to be down after this long
@@ -109,9 +111,11 @@ class Documents:
             raise TransientError(f"MongoDB did not answer: {error}") from error
 
     def _collection(self, name: str, validator: Json) -> None:
-        try:
-            self.database.create_collection(name, validator=validator)
-        except CollectionInvalid:
+        try:  # not asked before: another process may create it in between
+            self.database.create_collection(name, validator=validator, check_exists=False)
+        except OperationFailure as error:
+            if error.code != NAMESPACE_EXISTS:
+                raise
             self.database.command("collMod", name, validator=validator)
 
     def save(self, collection: str, key: str, document: Json) -> None:
