@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -25,6 +26,22 @@ def test_a_document_is_saved_once_and_found(stores: Settings) -> None:
         documents(stores).save("timelines", key, TIMELINE)
     assert documents(stores).find("timelines", key) == TIMELINE | {"_id": key}
     assert documents(stores).database["timelines"].count_documents({"_id": key}) == 1
+
+
+def test_many_who_make_the_collections_at_once_all_succeed(stores: Settings) -> None:
+    """As the api-server and a task do at a site's first request."""
+    many = [Documents(stores) for _ in range(8)]
+    fresh = many[0].database.client.get_database(f"first_{uuid.uuid4().hex}")
+    for one in many:
+        one.database = one.database.client.get_database(fresh.name)
+    try:
+        with ThreadPoolExecutor(len(many)) as pool:
+            list(pool.map(lambda one: one.create_collections(), many))
+        assert "timelines" in fresh.list_collection_names()
+    finally:
+        many[0].database.client.drop_database(fresh.name)
+        for one in many:
+            one.close()
 
 
 def test_the_validator_refuses_what_is_not_whole(stores: Settings) -> None:
