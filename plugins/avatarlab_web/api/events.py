@@ -70,35 +70,30 @@ def _time(last: str | None) -> datetime | None:
         raise Refusal(400, "bad_event_id", f"Last-Event-ID {last!r} was given by no event") from error
 
 
-def _response(events: AsyncIterator[ServerSentEvent]) -> EventSourceResponse:
+def _response(events: AsyncIterator[bytes]) -> EventSourceResponse:
     return EventSourceResponse(events)
 
 
 async def _events(
     stores: Settings, root: str, first: list[Standing], *, only: str | None = None
-) -> AsyncIterator[ServerSentEvent]:
-    """`first`, then whatever changes; until the only render has ended, or for the longest time."""
-    told: dict[str, Any] = {}
+) -> AsyncIterator[bytes]:
+    """`first`, then what changes, a look at a time; until the one render has ended or too long."""
+    told: dict[str, Any] = {one.render.id: one.mark for one in first}
     begun = datetime.now(UTC)
-    for one in first:
-        told[one.render.id] = one.mark
-        yield _event(root, begun, one)
+    if first:
+        yield b"".join(_event(root, begun, one) for one in first)
     if only and first[0].render.state in FINAL:
         return
     async for at, found in hub(stores).looks():
         shown = [one for one in found if only in (None, one.render.id)]
-        for one in shown:
-            if told.get(one.render.id) != one.mark:
-                yield _event(root, at, one)
+        if news := b"".join(_event(root, at, one) for one in shown if told.get(one.render.id) != one.mark):
+            yield news
         told = {one.render.id: one.mark for one in shown}
         if at - begun > LONGEST or (only and any(one.render.state in FINAL for one in shown)):
             return
 
 
-def _event(root: str, at: datetime, one: Standing) -> ServerSentEvent:
-    return ServerSentEvent(_data(root, one), event="render", id=at.isoformat(), retry=RETRY_MS)
-
-
 @lru_cache(maxsize=1024)  # every stream tells the same: written out once a look, not once a stream
-def _data(root: str, one: Standing) -> str:
-    return views.standing(root, one).model_dump_json()
+def _event(root: str, at: datetime, one: Standing) -> bytes:
+    data = views.standing(root, one).model_dump_json()
+    return ServerSentEvent(data, event="render", id=at.isoformat(), retry=RETRY_MS).encode()
