@@ -25,7 +25,7 @@ _EDGES = np.round(np.geomspace(300, 2000, 34) * _WINDOW / HZ).astype(int)
 _SHAPE = np.hanning(_WINDOW).astype(np.float32)
 _BITS = 1 << np.arange(32, dtype=np.uint64)
 _FRAMES = 256  # at once
-_UNSURE = 4  # bits of a word
+UNSURE = 4  # bits of a word
 _TRIES = 5  # alignments that are compared whole
 
 Words = NDArray[np.int32]
@@ -37,12 +37,17 @@ def words(samples: Samples) -> Words:
     Empty for less than 0.4 s.
     """
     if len(samples) < _WINDOW + _HOP:
-        return np.zeros((0, 1 + _UNSURE), np.int32)
+        return np.zeros((0, 1 + UNSURE), np.int32)
     frames = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::_HOP]
     energy = np.concatenate([_bands(frames[at : at + _FRAMES]) for at in range(0, len(frames), _FRAMES)])
     change = np.diff(np.diff(energy, axis=1), axis=0)
-    plain = ((change > 0) @ _BITS)[:, None]
-    unsure = np.argsort(np.abs(change), axis=1)[:, :_UNSURE]
+    return signs(change)
+
+
+def signs(values: NDArray[np.float32]) -> Words:
+    """Words of the signs of float [n, 32], int32 [n, 1 + UNSURE]: plain, then one bit flipped each."""
+    plain = ((values > 0) @ _BITS)[:, None]
+    unsure = np.argsort(np.abs(values), axis=1)[:, :UNSURE]
     variants = np.where(plain == 0, plain, plain ^ _BITS[unsure])
     return np.concatenate([plain, variants], axis=1).astype(np.uint32).view(np.int32)
 

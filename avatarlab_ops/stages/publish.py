@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 from avatarlab_ops import events
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.errors import ConsentError, InvariantBroken, RenderCancelled
-from avatarlab_ops.graph import DOCUMENTS, GRAPH, PUBLISH, SPEECH, recipe
-from avatarlab_ops.media import soundprint
+from avatarlab_ops.graph import COMPOSITE, DOCUMENTS, GRAPH, PUBLISH, SPEECH, recipe
+from avatarlab_ops.media import pictureprint, soundprint
 from avatarlab_ops.media.sound import read_sound
 from avatarlab_ops.plan import ROLES, Plan
 from avatarlab_ops.progress import silent
@@ -63,6 +63,7 @@ def publish(settings: Settings, render_id: str) -> float:
             held = [consent.provenance(one) for one in _consents(db, render, request)]
         own = _make(settings, render, artifacts)
         _listen(settings, artifacts[SPEECH.name])
+        _watch(settings, artifacts[COMPOSITE.name])
         artifacts[PUBLISH.name] = own
         with transaction(settings.pg_dsn) as db:
             behind = {made.stage: made for made in ancestry.ancestry(db, render_id)} | artifacts
@@ -105,15 +106,37 @@ def _make(
 
 def _listen(settings: Settings, speech: tables.Artifact) -> None:
     """Keep the print of what is said, once for all videos that say it."""
-    with transaction(settings.pg_dsn) as db:
-        if prints.known(db, speech.fingerprint):
-            return
+    if _printed(settings, tables.SoundPrint, speech):
+        return
     with workspace(settings, PUBLISH.name) as folder:
-        sound, file = folder / "speech.wav", store.file(settings, speech, "speech.wav")
-        objects(settings).download(file.bucket, file.key, sound, sha256=file.sha256, max_bytes=file.bytes)
+        sound = _fetch(settings, speech, "speech.wav", folder)
         heard = soundprint.kept(soundprint.words(read_sound(sound, soundprint.HZ, max_s=LONGEST_S)))
     with transaction(settings.pg_dsn) as db:
-        prints.keep(db, speech.fingerprint, heard.tolist())
+        prints.keep(db, tables.SoundPrint, speech.fingerprint, words=heard.tolist())
+
+
+def _watch(settings: Settings, composite: tables.Artifact) -> None:
+    """Keep the print of what is shown, once for all videos that show it."""
+    if _printed(settings, tables.PicturePrint, composite):
+        return
+    with workspace(settings, PUBLISH.name) as folder:
+        name = next(name for name in composite.files if name.startswith("video."))
+        seen = pictureprint.watch(_fetch(settings, composite, name, folder))
+    columns: Json = {"words": pictureprint.kept(pictureprint.words(seen)).tolist()}
+    columns |= {"curves": pictureprint.packed(seen.curves), "look": seen.look.tobytes()}
+    with transaction(settings.pg_dsn) as db:
+        prints.keep(db, tables.PicturePrint, composite.fingerprint, **columns)
+
+
+def _printed(settings: Settings, table: prints.Table, artifact: tables.Artifact) -> bool:
+    with transaction(settings.pg_dsn) as db:
+        return prints.known(db, table, artifact.fingerprint)
+
+
+def _fetch(settings: Settings, artifact: tables.Artifact, name: str, folder: Path) -> Path:
+    path, file = folder / name, store.file(settings, artifact, name)
+    objects(settings).download(file.bucket, file.key, path, sha256=file.sha256, max_bytes=file.bytes)
+    return path
 
 
 def run(work: Context) -> Product:

@@ -1,7 +1,7 @@
 """What a file is: a video of ours as it was published, a changed one, or a stranger's.
 
 The strongest layer that recognises it decides: the digest of a published file, then content credentials, then
-its sound, then the mark in its speech.
+its sound and its picture together, then the mark in its speech.
 Foreign bytes are hashed here and read nowhere but behind the gate of `media.foreign`.
 """
 
@@ -12,36 +12,28 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from avatarlab_ops import engines
-from avatarlab_ops.engines.watermark import perth
 from avatarlab_ops.errors import InputError, MediaRefused
 from avatarlab_ops.graph import PUBLISH
 from avatarlab_ops.media import foreign, soundprint
-from avatarlab_ops.media.audio import Samples, resample
+from avatarlab_ops.media.audio import Samples
 from avatarlab_ops.media.credentials import Credentials
 from avatarlab_ops.media.probe import Limits
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores.catalog import prints, records, tables, transaction
-from avatarlab_ops.trust import tombstones
+from avatarlab_ops.stores.catalog import records, tables, transaction
+from avatarlab_ops.trust import recognise, tombstones
+from avatarlab_ops.trust.recognise import Match
 from avatarlab_ops.trust.tombstones import Tombstone
-from avatarlab_ops.trust.verdicts import SENTENCES, Verdict
-
-SAME = 0.2  # of a print's bits: codecs change up to 0.1, noise at 10 dB 0.19; other speech differs in 0.26
-# A print bears 1.2 % of another speed; what is found at none of these and not at its own is not found.
-SPEEDS = (1.015, 0.985, 1.03, 0.97, 1.045, 0.955, 1.06, 0.94)
-EXCERPT_S = 20.0  # that is tried at other speeds
-MOST_WORDS = 8000  # that are looked up
+from avatarlab_ops.trust.verdicts import ONLY_PICTURE, ONLY_SOUND, SENTENCES, Verdict
 
 
 @dataclass(frozen=True)
 class Layer:
     """One way to recognise a file, and what it says."""
 
-    name: str  # digest | content credentials | sound | watermark
+    name: str  # digest | content credentials | sound | picture | watermark
     says: str
     recognised: bool
 
@@ -51,8 +43,9 @@ class Finding:
     """What a file is. Everything about a render is None where none is recognised.
 
     `verdict`: published (byte for byte), unchanged (what was signed is), changed, claimed (names a render of
-    ours without our signature), recognised (by its sound alone), marked (as
-    synthetic speech is here, of which render is not known), foreign.
+    ours without our signature), recognised (by all that it has of sound and picture), other_picture (only its
+    sound is ours), other_sound (only its picture), mixed (of two videos of ours; the render is that of its
+    sound), marked (as synthetic speech is here, of which render is not known), foreign.
     """
 
     file: str
@@ -78,18 +71,21 @@ def verify(settings: Settings, path: Path) -> Finding:
         published = _published(db, sha256)
     if published is not None:
         layer = Layer("digest", f"{published.name} of {published.render_id}", recognised=True)
-        return _finding(settings, published.render_id, Finding(path.name, sha256, "published", "", (layer,)))
+        return _finding(
+            settings,
+            published.render_id,
+            Finding(path.name, sha256, "published", SENTENCES["published"], (layer,)),
+        )
     unknown = Layer("digest", "no published file has it", recognised=False)
     verdict, render_id, layer = _by_credentials(settings, path)
     layers: tuple[Layer, ...] = (unknown, layer)
+    says = SENTENCES[verdict]
     if not layer.recognised:
-        heard, others = _by_sound(settings, path)
-        layers += others
-        if verdict == "foreign" and heard:
-            verdict, render_id = "recognised", heard
-        elif verdict == "foreign" and others[-1].recognised:
-            verdict = "marked"
-    return _finding(settings, render_id, Finding(path.name, sha256, verdict, "", layers))
+        by_content = _by_content(settings, path)
+        layers += by_content[-1]
+        if verdict == "foreign":
+            verdict, says, render_id, _ = by_content
+    return _finding(settings, render_id, Finding(path.name, sha256, verdict, says, layers))
 
 
 def _sha256(path: Path) -> str:
@@ -137,47 +133,50 @@ def _by_credentials(settings: Settings, path: Path) -> tuple[Verdict, str | None
     )
 
 
-def _by_sound(settings: Settings, path: Path) -> tuple[str | None, tuple[Layer, ...]]:
-    """The render that it sounds like, if there is one, and what its sound and the mark in it say."""
+def _by_content(settings: Settings, path: Path) -> tuple[Verdict, str, str | None, tuple[Layer, ...]]:
+    """Verdict, sentence, render and layers by what is heard and seen."""
+    marks: tuple[Layer, ...] = ()
     try:
         samples = foreign.read_sound(path, soundprint.HZ, max_s=Limits().max_duration_s)
     except MediaRefused as error:
-        return None, (Layer("sound", str(error), recognised=False),)
-    render_id, layer = _by_print(settings, samples)
-    return render_id, (layer, _by_watermark(samples))
+        heard = Match((), str(error), told=False)
+    else:
+        heard, marks = recognise.sound(settings, samples), (_by_watermark(samples),)
+    seen = recognise.picture(settings, path, heard)
+    layers = (_layer("sound", heard), _layer("picture", seen), *marks)
+    verdict, says, render_id = _together(heard, seen)
+    if verdict == "foreign" and layers[-1].recognised:
+        verdict, says = "marked", SENTENCES["marked"]
+    return verdict, says, render_id, layers
 
 
 def _by_watermark(samples: Samples) -> Layer:
-    sure = engines.load("watermark", "perth").confidence(samples)
-    marked = sum(one > perth.SURE for one in sure)
-    told = f"in {marked} of {len(sure)} parts of 10 s" if marked else "none"
-    return Layer("watermark", told, recognised=marked > 0)
+    marked, where = recognise.watermark(samples)
+    return Layer("watermark", where, recognised=marked)
 
 
-def _by_print(settings: Settings, samples: Samples) -> tuple[str | None, Layer]:
-    render_id, told = _nearest(settings, samples)
-    excerpt = samples[: round(EXCERPT_S * soundprint.HZ)]
-    for speed in SPEEDS:
-        if render_id:
-            break
-        render_id, told = _nearest(settings, resample(excerpt, 1000, round(1000 * speed)))
-        told += f"; it runs at about {speed:.1%} of its speed" if render_id else ""
-    return render_id, Layer("sound", told, recognised=render_id is not None)
+def _layer(name: str, found: Match) -> Layer:
+    return Layer(name, found.says, recognised=bool(found.renders))
 
 
-def _nearest(settings: Settings, samples: Samples) -> tuple[str | None, str]:
-    """The video whose print is that of these samples, and what is said of it."""
-    every = soundprint.words(samples)
-    heard = np.unique(every[every != 0])
-    with transaction(settings.pg_dsn) as db:
-        near = [(soundprint.distance(every, np.array(one.words, np.int32)), one.artifact)
-                for one in prints.like(db, heard[:: 1 + len(heard) // MOST_WORDS].tolist())]  # fmt: skip
-        least, artifact = min(near, default=(1.0, ""))
-        said = prints.videos(db, artifact) if least < SAME else []
-    if not said:
-        return None, "no published video sounds like it"
-    also = f" and of {len(said) - 1} more that say the same" if len(said) > 1 else ""
-    return said[0], f"that of {said[0]}{also}; {least:.0%} of its print differs"
+def _together(heard: Match, seen: Match) -> tuple[Verdict, str, str | None]:
+    """What sound and picture say together; where they differ, the render is that of the sound."""
+    verdict: Verdict = "foreign"
+    both = next((one for one in heard.renders if one in seen.renders), None)
+    render_id = both or next(iter(heard.renders + seen.renders), None)
+    if both:
+        verdict = "recognised"
+    elif heard.renders and seen.renders:
+        verdict = "mixed"
+    elif heard.renders:
+        if not seen.told:
+            return "recognised", f"{ONLY_SOUND} ({seen.says})", render_id
+        verdict = "other_picture"
+    elif seen.renders:
+        if not heard.told:
+            return "recognised", f"{ONLY_PICTURE} ({heard.says})", render_id
+        verdict = "other_sound"
+    return verdict, SENTENCES[verdict], render_id
 
 
 def _credentials(path: Path, anchor: str = "") -> Credentials | None:
@@ -188,9 +187,9 @@ def _credentials(path: Path, anchor: str = "") -> Credentials | None:
 
 def _finding(settings: Settings, render_id: str | None, found: Finding) -> Finding:
     """With what the catalog knows of the render."""
-    says = SENTENCES[found.verdict]
+    says = found.says
     if render_id is None:
-        return replace(found, says=says)
+        return found
     with transaction(settings.pg_dsn) as db:
         render = records.find(db, render_id)
         stone = tombstones.read(db, render_id) if render.withdrawn_at else None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
@@ -140,6 +141,7 @@ def test_what_was_encoded_again_is_known_by_its_sound(
     assert (found.verdict, found.render_id) == ("recognised", made.render_id), found
     assert {layer.name: layer.recognised for layer in found.layers} == {
         "digest": False, "content credentials": False, "sound": True, "watermark": True,
+        "picture": how["picture"],
     }  # fmt: skip
 
 
@@ -151,6 +153,59 @@ def test_what_was_sped_up_is_known_by_its_sound(
     found = verify(stores, tmp_path / "fast.wav")
     assert (found.verdict, found.render_id) == ("recognised", made.render_id)
     assert "104.5% of its speed" in found.layers[2].says
+
+
+def _joined(picture: Path, sound: Path | None, target: Path) -> Path:
+    """The picture of one file and the sound of another, or none, as they are."""
+    with (
+        av.open(str(picture)) as one,
+        av.open(str(sound or picture)) as other,
+        av.open(str(target), "w") as made,
+    ):
+        taken = [one.streams.video[0]] + ([other.streams.audio[0]] if sound else [])
+        for stream, new in [(stream, made.add_stream_from_template(stream)) for stream in taken]:
+            for packet in stream.container.demux(stream):
+                if packet.dts is not None:
+                    packet.stream = new
+                    made.mux(packet)
+    return target
+
+
+def _backwards(source: Path, target: Path) -> Path:
+    """Its sound, backwards."""
+    write_wav(target, read_sound(source, 48_000, max_s=60)[::-1].copy(), 48_000)
+    return target
+
+
+def test_a_picture_whose_sound_was_exchanged_or_taken_away_is_known(
+    stores: Settings, made: status.Published, tmp_path: Path
+) -> None:
+    ours = _file(stores, made, tmp_path)
+    dubbed = _joined(ours, _backwards(ours, tmp_path / "other.wav"), tmp_path / "dubbed.mkv")
+    found = verify(stores, dubbed)
+    assert (found.verdict, found.render_id) == ("other_sound", made.render_id), found
+    assert "its sound is not" in found.says
+    found = verify(stores, _joined(ours, None, tmp_path / "mute.mp4"))
+    assert (found.verdict, found.render_id) == ("recognised", made.render_id), found
+    assert "Its picture is that of a video of ours; nothing can be said of a sound" in found.says
+
+
+def test_our_sound_over_another_picture_is_told_as_that(
+    stores: Settings, made: status.Published, portrait: str, tmp_path: Path
+) -> None:
+    """A stranger's picture, and one of another video of ours, with the same face before the same wall."""
+    ours = _file(stores, made, tmp_path)
+    moving = [np.roll(material.astronaut(), 40 * (number % 7), axis=number % 2) for number in range(75)]
+    strange = material.clip(tmp_path / "strange.mp4", moving)
+    found = verify(stores, _joined(strange, ours, tmp_path / "lent.mp4"))
+    assert (found.verdict, found.render_id) == ("other_picture", made.render_id), found
+    assert "do not take it for that one" in found.says
+    asked = _asked(portrait) | {"script": "A whole other story is told by the same mouth, with other lips."}
+    other = pipeline.render(stores, asked)
+    (folder := tmp_path / "second").mkdir()
+    found = verify(stores, _joined(_file(stores, other, folder), ours, tmp_path / "mixed.mp4"))
+    assert (found.verdict, found.render_id) == ("mixed", made.render_id), found
+    assert other.render_id in found.layers[3].says
 
 
 def test_synthetic_speech_that_is_not_known_is_told_by_its_mark(stores: Settings, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ import av
 import numpy as np
 
 from avatarlab_ops.errors import MediaRefused
-from avatarlab_ops.media import credentials
+from avatarlab_ops.media import credentials, pictureprint
 from avatarlab_ops.media import footage as local
 from avatarlab_ops.media.foreign import confine
 from avatarlab_ops.media.handed import Handed
@@ -59,6 +59,8 @@ def serve(connection: socket.socket, zygote: int) -> None:
             _answer(connection, lambda: asdict(probe(path, limits, allow=allow)))
         elif asked["do"] == "sound":
             _answer(connection, lambda: _sound(path, asked["hz"], asked["max_s"], descriptors[1]))
+        elif asked["do"] == "motion":
+            _answer(connection, lambda: _motion(path, asked, descriptors[1]))
         elif asked["do"] == "credentials":
             _answer(connection, lambda: _credentials(path, asked, descriptors[1]))
         else:
@@ -70,6 +72,14 @@ def _sound(path: Path, hz: int, max_s: float, memory: int) -> Json:
     with mmap.mmap(memory, 0) as place:
         place[: samples.nbytes] = samples.tobytes()
     return {"samples": len(samples)}
+
+
+def _motion(path: Path, asked: Json, memory: int) -> Json:
+    seen = pictureprint.watch(path, most_s=asked["max_s"], cpu_s=asked["cpu_s"])
+    told = seen.look.tobytes() + seen.curves.tobytes()
+    with mmap.mmap(memory, 0) as place:
+        place[: len(told)] = told
+    return {"values": seen.curves.shape[1]}
 
 
 def _credentials(path: Path, asked: Json, beside: int) -> Json:

@@ -1,8 +1,9 @@
-"""Prints of what published videos say, to be found by a part of one."""
+"""Prints of what published videos say and of how they move, to be found by a part of one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -12,45 +13,44 @@ from avatarlab_ops.states import RenderState
 from avatarlab_ops.stores.catalog import tables as m
 
 CANDIDATES = 20
+Table = type[m.SoundPrint] | type[m.PicturePrint]
+Kind = TypeVar("Kind", m.SoundPrint, m.PicturePrint)
 
 
-@dataclass(frozen=True)
-class Print:
-    """The kept words of an artifact's sound."""
-
-    artifact: str
-    words: list[int]
-
-
-def known(db: Session, artifact: str) -> bool:
+def known(db: Session, table: Table, artifact: str) -> bool:
     """Whether the print of an artifact is kept."""
-    return db.get(m.SoundPrint, artifact) is not None
+    return db.get(table, artifact) is not None
 
 
-def keep(db: Session, artifact: str, words: list[int]) -> None:
+def keep(db: Session, table: Table, artifact: str, **columns: Any) -> None:
     """Keep a print; keeping it again changes nothing."""
-    db.execute(insert(m.SoundPrint).values(artifact=artifact, words=words).on_conflict_do_nothing())
+    db.execute(insert(table).values(artifact=artifact, **columns).on_conflict_do_nothing())
 
 
-def like(db: Session, words: list[int]) -> list[Print]:
+def like(db: Session, table: type[Kind], words: list[int]) -> list[Kind]:
     """The prints that share most words with these, at most CANDIDATES."""
-    asked = sa.cast(words, m.SoundPrint.words.type)
+    asked = sa.cast(words, table.words.type)
     shared = sa.func.cardinality(
         sa.func.array(
             sa.intersect(
-                sa.select(sa.func.unnest(m.SoundPrint.words)).correlate(m.SoundPrint),
+                sa.select(sa.func.unnest(table.words)).correlate(table),
                 sa.select(sa.func.unnest(asked)),
             ).scalar_subquery()
         )
     )
-    query = sa.select(m.SoundPrint).where(m.SoundPrint.words.overlap(asked))
+    query = sa.select(table).where(table.words.overlap(asked))
     db.execute(sa.text("SET LOCAL enable_seqscan = off"))  # the planner takes arrays for much alike
-    rows = db.scalars(query.order_by(shared.desc()).limit(CANDIDATES))
-    return [Print(row.artifact, row.words) for row in rows]
+    return list(db.scalars(query.order_by(shared.desc()).limit(CANDIDATES)))
+
+
+def pictures_of(db: Session, renders: Sequence[str]) -> list[m.PicturePrint]:
+    """The prints of what these renders show."""
+    made = sa.select(m.StageRun.artifact).where(m.StageRun.render_id.in_(renders))
+    return list(db.scalars(sa.select(m.PicturePrint).where(m.PicturePrint.artifact.in_(made))))
 
 
 def videos(db: Session, artifact: str) -> list[str]:
-    """Ids of the published renders that speak with an artifact: those still shown first, then the newest."""
-    speaks = sa.and_(m.StageRun.render_id == m.Render.id, m.StageRun.artifact == artifact)
-    shown = sa.select(m.Render.id).join(m.StageRun, speaks).where(m.Render.state == RenderState.PUBLISHED)
+    """Ids of the published renders that an artifact is part of: those still shown first, then the newest."""
+    part = sa.and_(m.StageRun.render_id == m.Render.id, m.StageRun.artifact == artifact)
+    shown = sa.select(m.Render.id).join(m.StageRun, part).where(m.Render.state == RenderState.PUBLISHED)
     return list(db.scalars(shown.order_by(m.Render.withdrawn_at.is_not(None), m.Render.ended_at.desc())))

@@ -271,6 +271,17 @@ class SoundPrint(Base):
     words: Mapped[list[int]] = mapped_column(ARRAY(Integer))
 
 
+class PicturePrint(Base):
+    """How a published video moves and looks (media.pictureprint); the artifact is its composite."""
+
+    __tablename__ = "picture_print"
+    __table_args__ = (Index("ix_picture_print_words", "words", postgresql_using="gin"),)
+    artifact: Mapped[str] = mapped_column(ForeignKey("artifact.fingerprint"), primary_key=True)
+    words: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+    curves: Mapped[bytes]
+    look: Mapped[bytes]  # grey, 24 x 24
+
+
 class StageRun(Base):
     """One stage of one render: how it went the last time."""
 

@@ -26,7 +26,7 @@ class Held(BaseModel):
 class Layer(BaseModel):
     """One way to recognise a file, and what it says."""
 
-    name: str = Field(description="digest, content credentials, sound or watermark.")
+    name: str = Field(description="digest, content credentials, sound, picture or watermark.")
     says: str
     recognised: bool
 
@@ -58,7 +58,7 @@ class Verification(BaseModel):
 
 @router.post("/verifications")
 def verify(held: Held, who: Author, stores: Stores) -> Verification:
-    """Say what an uploaded file is: published here, changed since, known by its sound or mark, or foreign."""
+    """Say what an uploaded file is: published, changed, known by sound, picture or mark, or foreign."""
     from avatarlab_ops.media.probe import Limits
     from avatarlab_ops.stores.catalog import transaction
     from avatarlab_ops.stores.objects import objects

@@ -23,7 +23,7 @@ from avatarlab_web.studio.page import show, text
 FORM_BYTES = 64 * 1024  # of an upload besides its file
 TONES = {  # how the page colours a verdict
     "published": "good", "unchanged": "good", "changed": "warn", "recognised": "warn", "marked": "warn",
-    "claimed": "bad", "foreign": "plain",
+    "other_picture": "bad", "other_sound": "bad", "mixed": "bad", "claimed": "bad", "foreign": "plain",
 }  # fmt: skip
 router = APIRouter()
 
