@@ -10,12 +10,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import av
 import c2pa
 import pytest
+from kit import time_stamps
 
 from avatarlab_ops import pipeline
 from avatarlab_ops.errors import InputError, TransientError
@@ -298,6 +300,29 @@ def test_nothing_is_published_without_the_time_stamp_that_was_asked_for(
     monkeypatch.delenv("AVATARLAB_TIMESTAMP_URL")
     pipeline.run_stage(stores, render_id, "publish")
     assert status.of(stores, render_id).state == "published"
+
+
+def test_a_time_stamp_authority_s_word_is_in_the_video(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    render_id = _composed(stores, _asked(portrait, SCRIPT))
+    with time_stamps.authority(tmp_path) as address:
+        monkeypatch.setenv("AVATARLAB_TIMESTAMP_URL", address)
+        pipeline.run_stage(stores, render_id, "publish")
+    made = status.published(stores, render_id)
+    assert made
+    folder = _fetched(stores, made, tmp_path)
+    kept = json.loads((folder / "manifest.json").read_text())["credentials"]
+    found, told = read(folder / "video.mp4"), _told(folder / "video.mp4")
+    assert found
+    assert found.intact
+    stamped = datetime.fromisoformat(found.signed_at or "")
+    assert abs(datetime.now(UTC) - stamped) < timedelta(minutes=5)
+    assert kept["time_stamp"] == found.signed_at
+    assert not any("no time stamp" in note for note in kept["notes"])
+    [stamp] = [one for one in told["validation_results"]["activeManifest"]["success"]
+               if one["code"] == "timeStamp.validated"]  # fmt: skip
+    assert time_stamps.NAME in stamp["explanation"]
 
 
 def test_unsigned_only_where_the_policy_says_so_and_told(
