@@ -57,8 +57,13 @@ class Environment(BaseSettings):
         default=None, pattern="^https?://", description="http(s)://... of an RFC 3161 time-stamp authority"
     )
 
-    ai_label: Literal["none", "icon", "end_card"] = Field(
-        default="none", description="none, icon or end_card, for requests that leave output.ai_label out"
+    ai_label: Literal["none", "icon", "icon_partial", "icon_deepfake", "end_card"] = Field(
+        default="none",
+        description="none, icon, icon_partial, icon_deepfake or end_card, for requests that leave "
+        "output.ai_label out",
+    )
+    ai_label_by_caller: str = Field(
+        default="", description="CALLER=LABEL,..., as '*=icon,ann=none'; * is everyone not named"
     )
 
     approval: Literal["none", "first", "all"] = Field(
@@ -92,6 +97,12 @@ class Environment(BaseSettings):
     webhook_networks: str = Field(
         default="", description="private networks that webhooks may reach, as 10.1.0.0/16,127.0.0.0/8"
     )
+
+
+def by_caller(given: str) -> dict[str, str]:
+    """What each caller's entry of "ann=7200,*=600" says; * is everyone who is not named."""
+    entries = (entry.rpartition("=") for entry in given.split(",") if entry)
+    return {caller.strip(): value.strip() for caller, _, value in entries}
 
 
 def read() -> Environment:

@@ -206,7 +206,9 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
     from avatarlab_ops.trust import consent
 
     started = time.monotonic()
-    plan = admit(settings, request)
+    with transaction(settings.pg_dsn) as db:
+        caller = records.request_of(db, records.find(db, render_id)).caller
+    plan = admit(settings, request, caller=caller)
     inputs = {role: getattr(plan, role) for role in ROLES}
     found = existing(settings, plan)
     pending = tuple(
@@ -219,7 +221,6 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
         held = consent.check(db, consent.materials(plan), plan.language, request.labels)
         predicted = prediction.predict(rates.known(db), plan, found)
         if not spending.in_bulk_run(db, render_id):
-            caller = records.request_of(db, records.find(db, render_id)).caller
             budget.check(db, caller, prediction.gpu_s(predicted))
         records.record_prediction(db, render_id, predicted)
         sources = {role: source.model_dump() for role, source in inputs.items() if source is not None}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import cast, get_args
 
 from pydantic import BaseModel, ConfigDict
 
 from avatarlab_ops import environment
+from avatarlab_ops.errors import InputError
 from avatarlab_ops.request import AiLabel, Background, Motion, Output
 
 ASPECTS = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:5": (4, 5)}
@@ -134,7 +136,23 @@ class Plan(_Part):
     warnings: tuple[str, ...] = ()
 
 
-def picture(output: Output, background: Background, source_width: int, source_height: int) -> Picture:
+def default_label(caller: str) -> AiLabel:
+    """The label of who leaves it out, by the operator's word. Raises InputError for one that is none."""
+    known = environment.read()
+    named = environment.by_caller(known.ai_label_by_caller)
+    label = named.get(caller, named.get("*", known.ai_label))
+    for one in get_args(AiLabel):
+        if label == one:
+            return cast(AiLabel, one)
+    raise InputError(
+        f"AVATARLAB_AI_LABEL_BY_CALLER: {label!r} is no label; give {', '.join(get_args(AiLabel))}, "
+        "for example *=icon"
+    )
+
+
+def picture(
+    output: Output, background: Background, source_width: int, source_height: int, *, caller: str = ""
+) -> Picture:
     """Size of the video: the shorter side is the resolution; `source` is never scaled up."""
     short = int(output.resolution.removesuffix("p"))
     if output.aspect == "source":
@@ -148,7 +166,7 @@ def picture(output: Output, background: Background, source_width: int, source_he
     fit = output.fit or ("person" if replaced else "cover")
     return Picture(
         width=_even(width), height=_even(height), fps=output.fps, container=output.container, fit=fit,
-        ai_label=output.ai_label or environment.read().ai_label,
+        ai_label=output.ai_label or default_label(caller),
     )  # fmt: skip
 
 

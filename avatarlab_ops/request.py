@@ -120,8 +120,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
-AiLabel = Literal["none", "icon", "end_card"]
-AI_LABEL = "This video was made with AI."  # to be shown with it
+AiLabel = Literal["none", "icon", "icon_partial", "icon_deepfake", "end_card"]
 
 
 class Part(BaseModel):
@@ -285,8 +284,9 @@ class Output(Part):
     ai_label: AiLabel | None = Field(
         default=None,
         title="Visible AI label",
-        description="icon says so in a corner for 5 s at the start and every 30 s; end_card adds 3 s at the "
-        "end. Left out: what the operator's AVATARLAB_AI_LABEL says.",
+        description="icon says so in a corner for 5 s at the start and every 30 s, icon_partial that it was "
+        "partly made with AI, icon_deepfake that it is a deepfake; end_card adds 3 s at the end. In the "
+        "request's language where it has a text. Left out: what the operator says for the caller.",
         examples=[None],
     )
 

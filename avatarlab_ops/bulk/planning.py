@@ -303,7 +303,7 @@ class _Planner:
             pipeline.check_references(self.settings, draft.request)
             if draft.source is None:  # a video made anew uses what it was made of
                 inputs.check_use(self.db, draft.request, self.caller)
-            found = admit(self.settings, draft.request, self.seen)
+            found = admit(self.settings, draft.request, self.seen, caller=self.caller)
         except InputError as error:
             self.problems.add(f"{draft.where}: {error}")
             return None

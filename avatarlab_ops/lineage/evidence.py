@@ -20,9 +20,9 @@ from typing import Any
 from avatarlab_ops.engines.pinned import PINNED, PinnedFile
 from avatarlab_ops.engines.published import PUBLISHED, PublishedFile
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.label_texts import texts
 from avatarlab_ops.lineage import drawing
 from avatarlab_ops.lineage.query import trace
-from avatarlab_ops.request import AI_LABEL
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
@@ -96,17 +96,17 @@ def _contents(document: Json, manifest: bytes) -> Iterator[tuple[str, bytes]]:
     yield "lineage.mmd", drawing.as_mermaid(document).encode()
     yield "consents.json", _json(document["consents"])
     yield "models.json", _json(models)
-    yield "publish-hints.json", _json(hints())
+    yield "publish-hints.json", _json(hints(json.loads(manifest)["plan"]["language"]))
 
 
 def _json(value: Any) -> bytes:
     return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str).encode()
 
 
-def hints() -> Json:
-    """What platforms ask about synthetic media, as their interfaces spell it."""
+def hints(language: str) -> Json:
+    """What platforms ask about synthetic media, as their interfaces spell it; the label to show with it."""
     return {
-        "label": AI_LABEL,
+        "label": texts(language).sentence,
         "youtube": {"status": {"containsSyntheticMedia": True}},  # videos.insert, videos.update
         "tiktok": {"post_info": {"is_aigc": True}},  # Content Posting API
     }

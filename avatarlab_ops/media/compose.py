@@ -45,6 +45,7 @@ class OutputSpec:
     fps: int = 25
     container: Container = "mp4"
     ai_label: AiLabel = "none"
+    language: str = "en"  # of what the label says
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def compose(
     total = frame_count(speech, output.fps)
     part = out_path.with_name(f".{out_path.name}.part")
     transparent = background.kind == "transparent"
-    clock, sign = _Clock(), label.icon(*size) if output.ai_label == "icon" else None
+    clock, sign = _Clock(), label.icon(*size, output.ai_label, output.language)
     with ExitStack() as stack:
         plates = stack.enter_context(closing(Plates(background, size, output.fps, fit if fills else filled)))
         painter = Painter(
@@ -124,7 +125,7 @@ def _end(writer: VideoWriter, output: OutputSpec, *, alpha: bool) -> int:
     """Add the end card where it is asked for; return its frames."""
     if output.ai_label != "end_card":
         return 0
-    card = label.end_card(output.width, output.height)
+    card = label.end_card(output.width, output.height, output.language)
     if alpha:
         card = np.dstack([card, np.full(card.shape[:2], 255, np.uint8)])
     frames = round(label.CARD_S * output.fps)

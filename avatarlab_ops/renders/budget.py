@@ -38,10 +38,8 @@ class Budget:
     def from_env(cls) -> Self:
         """Read both variables. Raises InputError for what is not a number of seconds."""
         env = environment.read()
-        callers: dict[str, float] = {}
-        for entry in filter(None, env.budget_gpu_s_per_day_by_caller.split(",")):
-            caller, _, value = entry.rpartition("=")
-            callers[caller.strip()] = _limit(BY_CALLER, value)
+        named = environment.by_caller(env.budget_gpu_s_per_day_by_caller)
+        callers = {caller: _limit(BY_CALLER, value) for caller, value in named.items()}
         return cls(env.budget_gpu_s_per_day, callers)
 
     def limits(self, caller: str) -> Iterator[tuple[str | None, float]]:

@@ -49,7 +49,7 @@ def estimate(
     with transaction(settings.pg_dsn) as db:
         inputs.check_use(db, request, caller)
     try:
-        plan = admit(settings, request, Seen(looking=looking, stored=there))
+        plan = admit(settings, request, Seen(looking=looking, stored=there), caller=caller)
     except NeverSeen:
         return None
     with transaction(settings.pg_dsn) as db:

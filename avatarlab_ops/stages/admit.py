@@ -58,8 +58,8 @@ class NeverSeen(Exception):
     """An object that the catalog knows nothing of, met without `Seen.looking`."""
 
 
-def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) -> Plan:
-    """Resolve a request to a plan; `seen` spares looking at an object again.
+def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None, *, caller: str = "") -> Plan:
+    """Resolve a caller's request to a plan; `seen` spares looking at an object again.
 
     Raises the InputError that names what is wrong, or NeverSeen.
     """
@@ -78,7 +78,7 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None) 
         _check_part(request, avatar)
         seen_face = _look_at_face(settings, request.avatar, avatar, folder / "avatar", seen)
         backdrop = _backdrop(settings, request, folder, seen)
-    shape = picture(request.output, request.background, avatar.width, avatar.height)
+    shape = picture(request.output, request.background, avatar.width, avatar.height, caller=caller)
     return Plan(
         script=tuple(Spoken(**vars(one)) for one in script.sentences),
         language=language,

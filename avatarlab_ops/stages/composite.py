@@ -53,7 +53,7 @@ def lay(
     shape = work.plan.picture
     output = OutputSpec(
         shape.width, shape.height, shape.fps,
-        container=_container(shape.container), ai_label=shape.ai_label,
+        container=_container(shape.container), ai_label=shape.ai_label, language=work.plan.language,
     )  # fmt: skip
     track = load_track(work.artifact("face", "track.npz"))
     with ExitStack() as stack:

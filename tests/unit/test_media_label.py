@@ -10,6 +10,8 @@ import pytest
 from media_samples import speech
 
 from avatarlab_ops.engines.base import Patch
+from avatarlab_ops.errors import InputError
+from avatarlab_ops.media import label
 from avatarlab_ops.media.background import Background
 from avatarlab_ops.media.compose import ComposeReport, OutputSpec, compose
 from avatarlab_ops.media.footage import StillFootage
@@ -68,3 +70,41 @@ def test_a_request_decides_else_the_operator(
     assert picture(Output(ai_label=asked), Asked(), 512, 512).ai_label == (asked or "none")
     monkeypatch.setenv("AVATARLAB_AI_LABEL", "icon")
     assert picture(Output(ai_label=asked), Asked(), 512, 512).ai_label == shown
+
+
+def test_each_caller_may_have_a_default_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def shown(caller: str, asked: AiLabel | None = None) -> str:
+        return picture(Output(ai_label=asked), Asked(), 512, 512, caller=caller).ai_label
+
+    monkeypatch.setenv("AVATARLAB_AI_LABEL", "end_card")
+    monkeypatch.setenv("AVATARLAB_AI_LABEL_BY_CALLER", "ann=icon_deepfake")
+    assert (shown("ann"), shown("bob"), shown("ann", "none")) == ("icon_deepfake", "end_card", "none")
+    monkeypatch.setenv("AVATARLAB_AI_LABEL_BY_CALLER", "*=icon,ann=none")
+    assert (shown("ann"), shown("bob")) == ("none", "icon")
+    monkeypatch.setenv("AVATARLAB_AI_LABEL_BY_CALLER", "ann=sticker")
+    with pytest.raises(InputError, match=r"BY_CALLER: 'sticker' is no label; give none, icon, "):
+        shown("ann")
+
+
+def test_icons_differ_by_level_and_language_and_a_language_without_a_text_has_english() -> None:
+    def drawn(kind: AiLabel, language: str) -> bytes:
+        overlay = label.icon(1280, 720, kind, language)
+        assert overlay
+        return overlay.rgb.tobytes()
+
+    kinds: tuple[AiLabel, ...] = ("icon", "icon_partial", "icon_deepfake")
+    assert len({drawn(kind, "en-US") for kind in kinds}) == 3
+    languages = ("en-US", "de", "es", "fr", "it", "nl", "pl", "pt-BR")
+    assert len({drawn("icon", language) for language in languages}) == len(languages)
+    assert drawn("icon", "ja") == drawn("icon", "en-GB")
+    assert label.icon(1280, 720, "none", "en") is None
+    cards = {label.end_card(640, 360, language).tobytes() for language in languages}
+    assert len(cards) == len(languages)
+
+
+@pytest.mark.parametrize("language", ["de", "es", "fr", "hi", "it", "pl", "pt-BR"])
+@pytest.mark.parametrize("size", [(360, 640), (640, 360)])
+def test_every_text_fits_the_picture(language: str, size: tuple[int, int]) -> None:
+    overlay = label.icon(*size, "icon_partial", language)
+    assert overlay
+    assert not overlay.alpha[:, -4:].any()

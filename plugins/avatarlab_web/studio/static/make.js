@@ -26,6 +26,8 @@ function request() {
   const output = { ...kept.output, aspect: given.get("aspect"), resolution: given.get("resolution"), container: kind === "transparent" ? "webm" : "mp4" };
   if (given.get("fit") === "auto") delete output.fit;
   else output.fit = given.get("fit");
+  if (given.get("ai_label")) output.ai_label = given.get("ai_label");
+  else delete output.ai_label;
   return {
     ...kept,
     script: earlier && form.script.value === firstScript ? earlier.script : form.script.value,
