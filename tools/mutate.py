@@ -29,7 +29,7 @@ from cosmic_ray.plugins import get_operator, operator_names
 ROOT = Path(__file__).parents[1]
 PACKAGE, TESTS = "avatarlab_ops", "tests/unit"
 AREAS = {  # what is changed -> the tests that have to notice
-    "script.py": ("test_script.py",),
+    "script.py": ("test_script.py", "reading"),
     "reading": ("reading", "test_script.py"),
     "media/captions.py": ("test_media_captions.py",),
     "request.py": ("test_request.py",),

@@ -59,7 +59,7 @@ def ordinals(code: str, pattern: str, formed: Callable[[str, str], str]) -> Rule
     """Digits and `pattern`, whose group is the ending; `formed` gives the ordinal that ending."""
 
     def say(match: re.Match[str]) -> str | None:
-        if not 0 < int(match[1]) < 1000:
+        if not 0 < int(match[1]) <= 1_000_000:
             return None
         return formed(ordinal(code, int(match[1])), match[2])
 
