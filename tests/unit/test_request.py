@@ -87,6 +87,33 @@ def test_refusals_name_the_field_and_the_limit(
     assert type(caught.value) is error
 
 
+def test_a_script_of_one_line_is_one_and_of_none_is_refused() -> None:
+    one = LEAST | {"script": [{"text": "A", "pause_s": 0.8}]}
+    asked = AvatarRequest.parse(one)
+    assert [(line.text, line.pause_s) for line in asked.script] == [("A", 0.8)]
+    Draft202012Validator(AvatarRequest.json_schema()).validate(one)
+    Draft202012Validator(AvatarRequest.json_schema()).validate(LEAST | {"script": "A"})
+    with pytest.raises(RequestInvalid, match="script"):
+        AvatarRequest.parse(LEAST | {"script": []})
+
+
+def test_a_control_character_after_a_line_s_end_is_named() -> None:
+    with pytest.raises(InputError, match=r"U\+0007"):
+        AvatarRequest.parse(LEAST | {"script": "Hello.\nDing\a."})
+
+
+def test_a_request_repeats_its_like_and_what_an_earlier_version_kept_of_it() -> None:
+    asked = AvatarRequest.parse(LEAST)
+    assert asked.repeats(asked.canonical())
+    assert not any(asked.repeats(LEAST | {"script": f"Number {n}."}) for n in range(8))
+    earlier = asked.canonical() | {"engines": {"speech": "hibari"}}
+    assert not asked.repeats(earlier), "today this engine was asked for by name"
+    del earlier["lexicon"]
+    assert asked.repeats(earlier), "before lexicons it was written in where none was named"
+    assert not asked.repeats(earlier | {"engines": {"speech": "small_e"}})
+    assert not asked.repeats({"script": ""})
+
+
 def test_every_wrong_field_is_named_at_once() -> None:
     with pytest.raises(RequestInvalid) as caught:
         AvatarRequest.parse({"script": "", "avatar": {"uri": "x"}, "seed": -1})
