@@ -194,7 +194,13 @@ def test_rows_without_a_text_are_skipped() -> None:
     assert read(f"{HEADER},\n{RIGHT},\n\n{RIGHT},\n") == [Row(3, right), Row(6, right)]
 
 
+def test_a_template_s_words_may_begin_like_a_formula_where_no_report_shows_them() -> None:
+    assert read("degrees\n-5\n", variables=("degrees",)) == [Row(2, {"degrees": "-5"})]
+
+
 def test_utf_16_and_nul_are_named() -> None:
+    with pytest.raises(RequestInvalid, match="line 1: byte 3 .0xfc. is not UTF-8"):
+        read("Stück,script\n".encode("latin-1"))
     with pytest.raises(RequestInvalid, match="line 1: byte 1: the file is UTF-16"):
         read((HEADER + RIGHT).encode("utf-16"))
     found = read(HEADER.encode() + b"He\0llo.,s3://inputs/a.png\n")
@@ -208,6 +214,7 @@ def test_a_byte_order_mark_and_either_line_end_are_accepted(end: str) -> None:
 
 
 def test_a_gigabyte_is_refused_by_its_size() -> None:
+    rows.check_size(64 * 1024 * 1024, "x.csv")
     with pytest.raises(RequestInvalid, match="1,073,741,824 bytes"):
         rows.check_size(1 << 30, "x.csv")
 

@@ -56,6 +56,14 @@ def test_footage_of_a_small_face_is_read_larger() -> None:
     assert footage_spec(shape, avatar, Look(face_px=800.0)).max_short_side_px == 360
 
 
+def test_a_person_who_is_placed_is_read_larger_and_a_portrait_like_film_of_25_frames() -> None:
+    portrait = Source(uri="s3://inputs/a", sha256="a" * 64, bytes=1, kind="image", width=3840, height=2160)
+    placed = picture(Output(resolution="360p"), Background(kind="colour", colour="#112233"), 3840, 2160)
+    spec = footage_spec(placed, portrait, Look(face_px=800.0))
+    assert (spec.max_short_side_px, spec.fps, spec.part) == (450, 25.0, (0.0, None))
+    assert not portrait.sound
+
+
 @pytest.mark.parametrize(
     ("source", "size"), [((1920, 1080), (1280, 720)), ((1080, 1920), (720, 1280)), ((640, 361), (640, 360))]
 )
