@@ -199,7 +199,7 @@ def test_a_template_s_words_may_begin_like_a_formula_where_no_report_shows_them(
 
 
 def test_utf_16_and_nul_are_named() -> None:
-    with pytest.raises(RequestInvalid, match="line 1: byte 3 .0xfc. is not UTF-8"):
+    with pytest.raises(RequestInvalid, match=r"line 1: byte 3 \(0xfc\) is not UTF-8"):
         read("Stück,script\n".encode("latin-1"))
     with pytest.raises(RequestInvalid, match="line 1: byte 1: the file is UTF-16"):
         read((HEADER + RIGHT).encode("utf-16"))
