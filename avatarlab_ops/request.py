@@ -30,7 +30,8 @@ MAX_TRANSCRIPT_CHARACTERS = 1_000  # thirty seconds of the fastest speech
 MAX_KEY_BYTES = 1_024  # S3's own limit of an object key
 MAX_SEGMENT_BYTES = 255  # a file name's limit, which MinIO and SeaweedFS inherit
 REFERENCE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<key>.+)", re.DOTALL)
-PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z0-9][A-Za-z0-9_.-]{0,63})\s*\}\}")  # of a bulk run's template
+PLACEHOLDER = re.compile(r"\{\{\s*([^{}\s](?:[^{}\n]{0,62}[^{}\s])?)\s*\}\}")  # of a bulk run's template
+_LEFT = re.compile(r"\{\{[^{}]*\}\}")  # what somebody meant as one
 # Invisible characters that change the order in which a text is read.
 BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -46,9 +47,9 @@ def _first_control(text: str, allowed: str) -> str | None:
 
 def _unfilled(text: str) -> str | None:
     """What is said of a placeholder that nobody filled."""
-    if not (found := PLACEHOLDER.search(text)):
+    if not (found := _LEFT.search(text)):
         return None
-    return f"holds the placeholder {found[0]}, which only bulk runs fill; write out what is meant"
+    return f"holds the placeholder {found[0][:80]}, which only bulk runs fill; write out what is meant"
 
 
 def _plain(text: str, allowed: str = "") -> str:

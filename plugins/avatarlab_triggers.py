@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,7 +10,27 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from avatarlab_connections import pg_dsn
 
 
-class WorkEnded(BaseTrigger):
+SEEN_S = 2.0  # within which the scheduler mostly hears that the task's last process has ended
+
+
+class Returning(BaseTrigger):
+    """Lets a task go on once what it waits for has come, and not sooner than SEEN_S after it gave way.
+
+    A task that is queued again before the scheduler has heard of the end of its last process is taken for
+    one that somebody killed, and loses a try; Airflow tells nobody when it has heard.
+    """
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event: why the task goes on."""
+        reason, _ = await asyncio.gather(self.reason(), asyncio.sleep(SEEN_S))
+        yield TriggerEvent(reason)  # type: ignore[no-untyped-call]
+
+    async def reason(self) -> str:
+        """Return once the task may go on."""
+        raise NotImplementedError
+
+
+class WorkEnded(Returning):
     """Fires once equal work elsewhere has ended, by success, by failure or by death: then ask again.
 
     It keeps the lock's name and the render that waits, no address and no password.
@@ -24,15 +45,14 @@ class WorkEnded(BaseTrigger):
         """Return the class path and the arguments."""
         return "avatarlab_triggers.WorkEnded", {"lock": self.lock, "render_id": self.render_id}
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event: why the task goes on."""
+    async def reason(self) -> str:
+        """Return how the work ended."""
         from avatarlab_ops.stores.catalog.waiting import work_ended
 
-        reason = await work_ended(await pg_dsn(), self.lock, self.render_id)
-        yield TriggerEvent(reason)  # type: ignore[no-untyped-call]
+        return await work_ended(await pg_dsn(), self.lock, self.render_id)
 
 
-class Decided(BaseTrigger):
+class Decided(Returning):
     """Fires once somebody has decided about one of the renders that wait for approval, or one has ended."""
 
     def __init__(self, render_ids: list[str]) -> None:
@@ -43,15 +63,15 @@ class Decided(BaseTrigger):
         """Return the class path and the arguments."""
         return "avatarlab_triggers.Decided", {"render_ids": self.render_ids}
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event: why the task goes on."""
+    async def reason(self) -> str:
+        """Return what was decided."""
         from avatarlab_ops.stores.catalog.waiting import decided
 
-        yield TriggerEvent(await decided(await pg_dsn(), self.render_ids))  # type: ignore[no-untyped-call]
+        return await decided(await pg_dsn(), self.render_ids)
 
 
-class TurnEnded(BaseTrigger):
-    """Fires at once: the task has given its place back and queues for one again, behind whoever waits."""
+class TurnEnded(Returning):
+    """The task has given its place back and queues for one again, behind whoever waits."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -60,6 +80,6 @@ class TurnEnded(BaseTrigger):
         """Return the class path and no argument."""
         return "avatarlab_triggers.TurnEnded", {}
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event."""
-        yield TriggerEvent("its turn")  # type: ignore[no-untyped-call]
+    async def reason(self) -> str:
+        """Return at once."""
+        return "its turn"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from avatarlab_ops import strict_json
 from avatarlab_ops.canonical import digest
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.forms import flat_schema
@@ -121,7 +121,7 @@ def by_the_clock(text: str | None, source: str) -> BulkRequest:
     it stands for every reason unless `text` names some. Raises RequestInvalid that begins with `source`.
     """
     try:
-        chosen = json.loads(text) if text else {}
+        chosen = strict_json.loads(text, "it") if text else {}
         if not isinstance(chosen, dict):
             raise RequestInvalid(f"{text[:80] if text else text!r} is not a JSON object of filters")
         if unfit := sorted({"file", "template", "name"} & chosen.keys()):

@@ -7,7 +7,6 @@ CSV: UTF-8 with a header, whose first comma, semicolon or tab says what separate
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.forms import form_schema
 
 Json = dict[str, Any]
+Columns = list[tuple[str, Callable[[str], Any]]]  # the name of each, and what its text stands for
 MAX_BYTES = 64 << 20
 MAX_LINE_BYTES = 1 << 20
 MAX_ROWS = 50_000
@@ -28,6 +28,8 @@ KEY = "key"  # the column that names an item; left out: its line does
 BOM = b"\xef\xbb\xbf"
 SEPARATOR = re.compile("[,;\t]")  # no column's name contains one
 SEPARATOR_LINES = ("sep=,", "sep=;", "sep=\t")  # one of them before the header: Excel writes and reads it
+_WHOLE = re.compile(r"[+-]?[0-9]+")  # int and float of Python take other scripts' digits and 1_0 too
+_REAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 WIDE = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
@@ -83,6 +85,30 @@ def read(stream: BinaryIO, name: str, *, variables: Collection[str] | None = Non
         raise RequestInvalid(f"line {max(1, lines.number)}: the file ends without a row")
 
 
+def check_text(stream: BinaryIO, name: str) -> None:
+    """Refuse a file whose lines are no CSV or JSON Lines, whatever its columns are for.
+
+    Raises RequestInvalid with the first line that is wrong.
+    """
+    lines = _Lines(stream)
+    try:
+        found = list(_any_rows(lines, csv_=name.lower().endswith(".csv")))
+        if not found:
+            raise RequestInvalid(f"line {max(1, lines.number)}: the file ends without a row")
+    except RequestInvalid as error:
+        raise RequestInvalid(f"{name}: {error}") from error
+    if wrong := next((item for item in found if isinstance(item, Problem)), None):
+        raise RequestInvalid(f"{name}: {wrong}")
+
+
+def _any_rows(lines: _Lines, *, csv_: bool) -> Iterator[Row | Problem]:
+    """Rows whose values mean nothing yet."""
+    if not csv_:
+        return _json_rows(lines, text=False)
+    reader = _reader(lines)
+    return _cell_rows(lines, reader, [(name, str) for name in _header(reader, lines)])
+
+
 class _Lines:
     """Lines of text; what cannot be decoded is replaced and noted."""
 
@@ -120,11 +146,27 @@ class _Lines:
 
 def _csv_rows(lines: _Lines, variables: Collection[str] | None) -> Iterator[Row | Problem]:
     reader = _reader(lines)
+    return _cell_rows(lines, reader, _columns(_header(reader, lines), variables))
+
+
+def _header(reader: Iterator[list[str]], lines: _Lines) -> list[str]:
+    """Names of the columns."""
     try:
         header = next(reader, None)
     except csv.Error as error:
         raise RequestInvalid(f"line 1: {_unreadable(error)}") from error
-    convert = _columns(header, lines, variables)
+    if 1 in lines.bad:
+        raise RequestInvalid(f"line 1: {lines.bad[1]}")
+    if not header:
+        found = "the line is blank" if lines.number else "the file is empty"
+        raise RequestInvalid(f"line 1: {found}; a file's first line must name the columns")
+    names = [name.strip() for name in header]
+    if nameless := [str(n) for n, name in enumerate(names, 1) if not name]:
+        raise RequestInvalid(f"line 1: column {', '.join(nameless)} of {len(names)} has no name")
+    return names
+
+
+def _cell_rows(lines: _Lines, reader: Iterator[list[str]], columns: Columns) -> Iterator[Row | Problem]:
     while True:
         first = lines.number + 1
         try:
@@ -139,15 +181,15 @@ def _csv_rows(lines: _Lines, variables: Collection[str] | None) -> Iterator[Row 
         bad = [number for number in range(first, lines.number + 1) if number in lines.bad]
         if bad:
             yield Problem(bad[0], lines.bad[bad[0]])
-        elif any(cells):
-            yield _row(first, lambda cells=cells: _named(cells, convert))  # type: ignore[misc]
+        elif any(map(str.strip, cells)):
+            yield _row(first, lambda cells=cells: _named(cells, columns))  # type: ignore[misc]
 
 
 def _reader(lines: _Lines) -> Iterator[list[str]]:
     """The rows as cells, whatever separates them."""
     text = iter(lines)
     header = next(text, "")
-    if (told := header.strip('"\r\n')) in SEPARATOR_LINES:
+    if (told := header.strip('"\r\n').lower()) in SEPARATOR_LINES:
         return csv.reader(text, delimiter=told[-1], strict=True)
     found = SEPARATOR.search(header)
     return csv.reader(chain([header], text), delimiter=found[0] if found else ",", strict=True)
@@ -165,15 +207,8 @@ def _unreadable(error: csv.Error) -> str:
     return 'a text with double quotes (") must stand in double quotes, with those in it doubled ("")'
 
 
-def _columns(
-    header: list[str] | None, lines: _Lines, variables: Collection[str] | None
-) -> list[tuple[str, Callable[[str], Any]]]:
+def _columns(names: list[str], variables: Collection[str] | None) -> Columns:
     """Name and converter of each column. Raises RequestInvalid naming every wrong one."""
-    if not header:
-        raise RequestInvalid("line 1: the file is empty; its first line must name the columns")
-    if 1 in lines.bad:
-        raise RequestInvalid(f"line 1: {lines.bad[1]}")
-    names = [name.strip() for name in header]
     known = form_schema() if variables is None else {}
     wrong = [name for name in names if variables is None and not _is_field(name, known)]
     if wrong:
@@ -219,19 +254,26 @@ def _converter(schema: Json) -> Callable[[str], Any]:
     kinds = schema.get("type", "string")
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if "integer" in kinds or (schema.get("enum") and isinstance(schema["enum"][0], int)):
-        return int
+        return lambda text: int(_written(text, _WHOLE))
     if "number" in kinds:
-        return float
+        return lambda text: float(_written(text, _REAL))
     if "boolean" in kinds:
         return lambda text: {"true": True, "false": False}[text.strip().lower()]
     if "object" in kinds:
-        return json.loads
+        return lambda text: strict_json.loads(text, "the cell")
     return _script if "array" in kinds else str
+
+
+def _written(text: str, number: re.Pattern[str]) -> str:
+    """The text of a number. Raises ValueError."""
+    if not number.fullmatch(text.strip(" ")):
+        raise ValueError(text)
+    return text
 
 
 def _script(text: str) -> Any:
     """A list of lines when the cell is one, else the text."""
-    return json.loads(text) if text.lstrip().startswith("[{") else text
+    return strict_json.loads(text, "the cell") if text.lstrip().startswith("[{") else text
 
 
 def _row(line: int, values: Callable[[], Json]) -> Row | Problem:
@@ -241,7 +283,7 @@ def _row(line: int, values: Callable[[], Json]) -> Row | Problem:
         return Problem(line, str(error))
 
 
-def _named(cells: list[str], columns: list[tuple[str, Callable[[str], Any]]]) -> Json:
+def _named(cells: list[str], columns: Columns) -> Json:
     if len(cells) != len(columns):
         raise _Bad(f"{len(cells)} cells, but the header names {len(columns)} columns")
     values: Json = {}
@@ -254,6 +296,8 @@ def _named(cells: list[str], columns: list[tuple[str, Callable[[str], Any]]]) ->
             raise _Bad(f"the variable {name!r} is empty; a file with some that may be is JSON Lines")
         try:
             values[name] = convert(cell)
+        except RequestInvalid as error:
+            raise _Bad(f"{name}: {error}") from error
         except (ValueError, KeyError, RecursionError) as error:
             raise _Bad(f"{name}: {cell[:80]!r} is not of the kind that docs/request.md asks for") from error
     return values

@@ -14,7 +14,10 @@ Json = dict[str, Any]
 
 
 def parse(text: bytes) -> Json:
-    """The template. Raises RequestInvalid when it is no JSON object or has no placeholder."""
+    """The template. Raises RequestInvalid when it is no JSON object or has no placeholder.
+
+    A name in one may be any words without braces: it is that of a column.
+    """
     template = strict_json.loads(text, "the template")
     if not isinstance(template, dict):
         raise RequestInvalid("the template must be a JSON object, a request with {{name}} in its texts")

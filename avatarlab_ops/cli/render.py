@@ -31,7 +31,7 @@ from avatarlab_ops.cli.consent import record as record_consent
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.states import RenderState
 
-BULK_FILES = (".csv", ".json", ".jsonl")  # rows and templates
+ROW_FILES = (".csv", ".jsonl", ".ndjson")
 
 
 @click.command()
@@ -180,12 +180,14 @@ def upload(
 
 def _holds(file: Path) -> tuple[str, ...]:
     """likeness, voice; nothing for a file of a bulk run. Raises MediaRefused for what no request takes."""
-    from avatarlab_ops.bulk.rows import check_size
+    from avatarlab_ops.bulk import rows, template
     from avatarlab_ops.media import foreign
     from avatarlab_ops.trust import consent
 
-    if file.suffix.lower() in BULK_FILES:
-        check_size(file.stat().st_size, file.name)
+    if (kind := file.suffix.lower()) in (*ROW_FILES, ".json"):
+        rows.check_size(file.stat().st_size, file.name)
+        with file.open("rb") as stream:
+            rows.check_text(stream, file.name) if kind in ROW_FILES else template.parse(stream.read())
         return ()
     found = foreign.probe(file, allow=("image", "video", "audio"))
     return consent.holds(found.kind, sound=found.has_audio)

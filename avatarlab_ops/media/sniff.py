@@ -22,7 +22,8 @@ _OTHERS = {
     b"II*\x00": "a TIFF image",
     b"MM\x00*": "a TIFF image",
     b"FLV": "a Flash video",
-    b"G@": "an MPEG transport stream",
+    b"\x00\x00\x01\xba": "an MPEG program stream",
+    b"\x30\x26\xb2\x75": "a Windows Media file",
 }
 
 
@@ -95,13 +96,18 @@ def _describe(head: bytes) -> str:
     for mark, name in _OTHERS.items():
         if head.startswith(mark):
             return name
-    if head[4:8] == b"ftyp":
-        return "a HEIC or AVIF image sequence"
-    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
-        return "an AVI video"
-    if _is_text(head):
-        return "text"
-    return "of an unknown type"
+    told = {
+        "a HEIC or AVIF image sequence": head[4:8] == b"ftyp",
+        "an AVI video": head.startswith(b"RIFF") and head[8:12] == b"AVI ",
+        "an MPEG transport stream": _is_transport_stream(head),
+        "text": _is_text(head),
+    }
+    return next((name for name, fits in told.items() if fits), "of an unknown type")
+
+
+def _is_transport_stream(head: bytes) -> bool:
+    """Packets of 188 bytes, or of 192 with a time before each (ISO/IEC 13818-1; AVCHD)."""
+    return any(set(head[at::size][:8]) == {0x47} for at, size in ((0, 188), (4, 192)))
 
 
 def _is_text(head: bytes) -> bool:

@@ -30,6 +30,14 @@ def test_a_template_is_filled_once() -> None:
     assert template.names(FORM) == {"name", "city"}
 
 
+def test_a_placeholder_is_called_as_its_column_is() -> None:
+    form = template.parse('{"script": "{{ first name }}: {{größe}}, {{a|b}}."}'.encode())
+    assert template.names(form) == {"first name", "größe", "a|b"}
+    assert template.fill(form, {"first name": "Ann", "größe": "3", "a|b": "x"}) == {"script": "Ann: 3, x."}
+    with pytest.raises(RequestInvalid, match="no variable 'größe', which the template needs"):
+        template.check(template.names(form), {"first name": "Ann", "a|b": "x"})
+
+
 def test_missing_and_unused_variables_are_named() -> None:
     with pytest.raises(RequestInvalid, match=r"no variable 'city'.*'town' has no place"):
         template.check(template.names(FORM), {"name": "Ann", "town": "Rome"})
@@ -182,6 +190,7 @@ def test_a_filter_of_the_clock_chooses_among_what_is_stale() -> None:
     ("text", "said"),
     [
         ("{", "Expecting property name"),
+        ('{"labels": {"a": "b"}, "labels": {}}', "'labels' twice"),
         ('["labels"]', "not a JSON object"),
         ('{"lables": {"a": "b"}}', "lables: no such field"),
         ('{"file": "s3://inputs/a.csv"}', "file: a run by the clock only chooses"),

@@ -66,9 +66,10 @@ def test_one_bad_row_in_a_thousand_is_named() -> None:
         ("seed", "no column 'script', 'avatar.uri'"),
         ("script\ravatar.uri\rHi.", "CR alone"),
         ('"script,avatar.uri\n', "none ends it"),
-        ("script,avatar.uri,", "no such column: ''"),
+        ("script,avatar.uri,", "column 3 of 3 has no name"),
         ("", "empty"),
-        ("\n\n", "empty"),
+        ("\n\n", "blank"),
+        ("\nscript,avatar.uri\n", "blank"),
     ],
 )
 def test_a_wrong_header_is_refused_at_line_1(header: str, said: str) -> None:
@@ -85,6 +86,12 @@ def test_a_wrong_header_is_refused_at_line_1(header: str, said: str) -> None:
         ("Hi.,s3://inputs/a.png,k,five", "seed: 'five'"),
         ("Hi.,=HYPERLINK(1),k,5", "avatar.uri: '=HYPERLINK(1)' is a formula"),
         ("Hi.,s3://inputs/a.png,k," + "9" * 5000, "seed: '999"),
+        ("Hi.,s3://inputs/a.png,k,１２", "seed: '１２'"),  # noqa: RUF001  (full-width)
+        ("Hi.,s3://inputs/a.png,k,1_0", "seed: '1_0'"),
+        (
+            '"[{""text"":""Lost."",""text"":""Kept.""}]",s3://inputs/a.png,k,5',
+            "script: the cell gives 'text' twice",
+        ),
         ('"Hi.,s3://inputs/a.png,k,5', "none ends it"),
         ('"Hi" there,s3://inputs/a.png,k,5', "must stand in double quotes"),
         ("a" * 140_000 + ",s3://inputs/a.png,k,5", "longer than 131,072 characters"),
@@ -170,7 +177,7 @@ def test_mixed_encodings_are_refused_with_line_and_byte() -> None:
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-@pytest.mark.parametrize("told", ["", "sep={}\r\n", '"sep={}"\r\n'])
+@pytest.mark.parametrize("told", ["", "sep={}\r\n", "SEP={}\r\n", '"sep={}"\r\n'])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_the_header_or_excels_first_line_says_what_separates(separator: str, told: str, mark: str) -> None:
     text = 'key;name;text\r\n1;Zoë;"a; b, c"\r\n2;Ann;-\r\n'.replace(";", separator)
@@ -196,6 +203,32 @@ def test_rows_without_a_text_are_skipped() -> None:
 
 def test_a_template_s_words_may_begin_like_a_formula_where_no_report_shows_them() -> None:
     assert read("degrees\n-5\n", variables=("degrees",)) == [Row(2, {"degrees": "-5"})]
+
+
+def test_a_row_of_blanks_is_none() -> None:
+    assert read(f"{HEADER} ,  \n{RIGHT}") == [Row(3, {"script": "Hello.", "avatar.uri": "s3://inputs/a.png"})]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        (b"", "x.csv", "x.csv: line 1: .*empty"),
+        (b"", "x.jsonl", "x.jsonl: line 1: .*without a row"),
+        (b"\xff\xfe\0\x01", "x.jsonl", "UTF-16"),
+        (b"name\nAnna,2\n", "x.csv", "line 2: 2 cells, but the header names 1"),
+        (b'{"a": 1}\n[2]\n', "x.ndjson", "line 2: not a JSON object"),
+    ],
+)
+def test_a_file_without_rows_is_refused_whatever_its_columns_are_for(
+    content: bytes, name: str, said: str
+) -> None:
+    with pytest.raises(RequestInvalid, match=said):
+        rows.check_text(io.BytesIO(content), name)
+
+
+def test_columns_of_any_name_pass_where_nobody_knows_the_template() -> None:
+    rows.check_text(io.BytesIO("größe,first name\n3,\n".encode()), "x.csv")
+    rows.check_text(io.BytesIO(b'{"anything": 1}\n'), "x.jsonl")
 
 
 def test_utf_16_and_nul_are_named() -> None:
