@@ -9,7 +9,6 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from avatarlab_connections import pg_dsn
 
-
 SEEN_S = 2.0  # within which the scheduler mostly hears that the task's last process has ended
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ from hypothesis import strategies as st
 
 from avatarlab_ops.engines.face.landmarker import Landmarker
 from avatarlab_ops.engines.face.pose import pose
+from avatarlab_ops.engines.tflite import no_chatter
 
 # Read off the picture by eye, in pixels.
 RIGHT_PUPIL, LEFT_PUPIL, MOUTH, CHIN = (203, 100), (247, 103), (223, 146), (221, 178)
@@ -138,3 +143,14 @@ def test_pose_agrees_with_photographs_of_known_angle(landmarker, still, name, ya
     found = landmarker.landmarks(still(name))
     assert found is not None
     assert abs(pose(found[0]).yaw) == pytest.approx(yaw_deg, abs=5)
+
+
+def test_native_chatter_does_not_reach_the_terminal_and_everything_else_does(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with no_chatter():
+        os.write(2, b"INFO: Created a delegate.\nERROR: a real one\n")
+    assert capfd.readouterr().err == "ERROR: a real one\n"
+    code = "from avatarlab_ops.engines.face.landmarker import Landmarker; Landmarker()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
