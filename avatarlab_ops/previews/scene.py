@@ -49,6 +49,16 @@ def make(settings: Settings, kind: Kind, request: AvatarRequest, folder: Path) -
     return _still(bench) if kind == "still" else _draft(bench)
 
 
+def prepare(settings: Settings, request: AvatarRequest, folder: Path) -> None:
+    """Make and remember the matte of a picture, so that another background shows it at once.
+
+    Raises what `make` raises.
+    """
+    plan = planned(settings, "still", request)
+    if plan.avatar.kind == "image":
+        Bench(settings, "preview", plan, folder, silent).make("matte")
+
+
 def planned(settings: Settings, kind: Kind, request: AvatarRequest) -> Plan:
     """What admission makes of the request, small, and of its script the first sentence."""
     from avatarlab_ops.renders.estimate import check_objects

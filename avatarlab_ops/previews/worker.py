@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from avatarlab_ops.errors import AvatarlabError
+from avatarlab_ops.settings import Settings
 
 MEMORY_BYTES = 4 << 30
 LIMIT_S = 60  # of one preview
@@ -39,10 +40,18 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _warm_up()
-    while select.select([sys.stdin], [], [], IDLE_S)[0] and (line := sys.stdin.readline()):
+    while _asked_within(IDLE_S) and (line := sys.stdin.readline()):
         signal.alarm(LIMIT_S)  # ends this process; its asker says so
-        out.write(json.dumps(answer(json.loads(line))) + "\n")
+        asked = json.loads(line)
+        told = answer(asked)
+        out.write(json.dumps(told) + "\n")
+        if "file" in told and asked["kind"] == "still" and not _asked_within(0):
+            prepare(asked)
         signal.alarm(0)
+
+
+def _asked_within(seconds: float) -> bool:
+    return bool(select.select([sys.stdin], [], [], seconds)[0])
 
 
 def _warm_up() -> None:
@@ -57,13 +66,30 @@ def _warm_up() -> None:
             log.info("%s", error)
 
 
+def prepare(asked: dict[str, Any]) -> None:
+    """Make what the next picture of this avatar may need, while nobody waits."""
+    from avatarlab_ops.previews import scene
+    from avatarlab_ops.request import AvatarRequest
+    from avatarlab_ops.stages.context import workspace
+
+    where = _settings(asked)
+    try:
+        with workspace(where, "preview") as folder:
+            scene.prepare(where, AvatarRequest.parse(asked["request"]), folder)
+    except (AvatarlabError, MemoryError) as error:  # whoever asks for it is told
+        log.info("%s", error)
+
+
+def _settings(asked: dict[str, Any]) -> Settings:
+    return Settings(**asked["settings"] | {"home": Path(asked["settings"]["home"])})
+
+
 def answer(asked: dict[str, Any]) -> dict[str, str]:
     """{file} for what was asked, or {code, text} of why there is none."""
     from avatarlab_ops.previews import scene
     from avatarlab_ops.request import AvatarRequest
-    from avatarlab_ops.settings import Settings
 
-    where = Settings(**asked["settings"] | {"home": Path(asked["settings"]["home"])})
+    where = _settings(asked)
     try:
         request = AvatarRequest.parse(asked["request"])
         return {"file": scene.make(where, asked["kind"], request, Path(asked["folder"])).name}

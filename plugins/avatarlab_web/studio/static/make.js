@@ -79,9 +79,10 @@ function look({ avatar, background, output, engines }) {
 const canvas = $("[data-canvas]");
 let seen = ""; // the look that is shown or on its way
 let painting;
-async function still() {
-  if (!$("[name=avatar]:checked", form)) return;
+async function still(uri) {
+  if (!uri && !$("[name=avatar]:checked", form)) return;
   const asked = request();
+  if (uri) asked.avatar = { uri };
   if (look(asked) === seen) return;
   if (!asked.script.length) asked.script = form.dataset.example;
   const picture = await made("still", asked);
@@ -165,11 +166,11 @@ function list(where, lines) {
 }
 
 let pause;
-function changed() {
+function changed(rest = 500) { // milliseconds: who writes is let write on, a choice is shown soon
   count();
   shape();
   clearTimeout(pause);
-  pause = setTimeout(() => Promise.all([estimate(), still()]), 500);
+  pause = setTimeout(() => Promise.all([estimate(), still()]), rest);
 }
 
 let key = crypto.randomUUID();
@@ -230,6 +231,7 @@ async function send(event) {
 
 // The gallery as it is now, with the new avatar chosen; what was written stays.
 async function choose(uri) {
+  still(uri); // while the gallery is on its way
   const fresh = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
   $(".gallery").replaceWith(fresh.querySelector(".gallery"));
   const added = $$("[name=avatar]", form).find((one) => one.value === uri);
@@ -253,7 +255,7 @@ bring.file.addEventListener("change", chose);
 bring.addEventListener("submit", send);
 form.addEventListener("input", ({ target }) => {
   if (target.name === "voice" && form.narration) form.narration.checked = false; // a voice in its place
-  changed();
+  changed(["radio", "checkbox"].includes(target.type) ? 150 : 500);
 });
 form.addEventListener("submit", go);
 document.addEventListener("click", (event) => {
