@@ -75,6 +75,11 @@ def _renders(db: Session) -> Iterator[Metric]:
     yield _gauge(
         "bulk_items_waiting", "Items of bulk runs that have not ended", "", {(): db.scalar(left) or 0}
     )
+    open_runs = sa.select(sa.func.count()).select_from(m.BulkRun).where(m.BulkRun.ended_at.is_(None))
+    late = db.scalar(open_runs.where(m.BulkRun.late_told_at.is_not(None)))
+    yield _gauge(
+        "bulk_runs_late", "Bulk runs at work that were expected beyond their deadline", "", {(): late or 0}
+    )
 
 
 def _approvals(db: Session) -> Iterator[Metric]:

@@ -76,6 +76,13 @@ class BulkRequest(Part):
         description="Only videos made with an engine version, weights, stage code, input or template that is "
         "another one today: " + ", ".join(REASONS) + ".",
     )
+    deadline: datetime | None = Field(
+        default=None,
+        title="Deadline",
+        description="When all should be made, with its time zone. Once the forecast goes beyond it, webhooks "
+        "and metrics tell; nothing is cut short.",
+        examples=["2027-01-29T18:00:00+01:00"],
+    )
     dry_run: bool = Field(default=False, title="Dry run", description="Count and predict, and start nothing.")
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")] | None = Field(
         default=None,
@@ -93,7 +100,7 @@ class BulkRequest(Part):
             raise ValueError(f"file and {', '.join(chosen)} exclude each other; make two bulk runs")
         if self.template is not None and self.file is None:
             raise ValueError("template needs a file with its variables")
-        for name in _BY_TIME:
+        for name in (*_BY_TIME, "deadline"):
             value = getattr(self, name)
             if value is not None and value.tzinfo is None:
                 raise ValueError(f"{name} needs a time zone, for example 2027-01-31T00:00:00Z")
@@ -109,8 +116,9 @@ class BulkRequest(Part):
             raise RequestInvalid(str(refusal(error))) from error
 
     def digest(self) -> str:
-        """sha256 of what is chosen, however the run is called and whether or not it is a dry one."""
-        left_out = {"name", "dry_run"} | (set() if self.renders else {"renders"})  # as when there was none
+        """sha256 of what is chosen, whatever the run is called, by when, and if it is a dry one."""
+        left_out = {"name", "dry_run", "deadline"}
+        left_out |= set() if self.renders else {"renders"}  # as when there was none
         return digest(self.model_dump(mode="json", exclude=left_out))
 
 
@@ -124,7 +132,7 @@ def by_the_clock(text: str | None, source: str) -> BulkRequest:
         chosen = strict_json.loads(text, "it") if text else {}
         if not isinstance(chosen, dict):
             raise RequestInvalid(f"{text[:80] if text else text!r} is not a JSON object of filters")
-        if unfit := sorted({"file", "template", "name"} & chosen.keys()):
+        if unfit := sorted({"file", "template", "name", "deadline"} & chosen.keys()):
             raise RequestInvalid(f"{', '.join(unfit)}: a run by the clock only chooses published videos")
         return BulkRequest.parse(chosen | {"stale": chosen.get("stale") or list(REASONS)})
     except (ValueError, RequestInvalid) as error:

@@ -115,6 +115,9 @@ def _again(db: Session, known: BulkRun, asked: BulkRequest, run_id: str | None) 
             f"name: {known.id!r} is another bulk run ({known.spec}); choose a new name, or ask for the same"
         )
     known.run_id = run_id
+    if asked.deadline and asked.deadline != known.deadline:
+        _check_deadline(asked)
+        known.deadline, known.late_told_at = asked.deadline, None
     counts = bulk.counts(db, known.id)
     return Outline(
         bulk_id=known.id,
@@ -126,6 +129,13 @@ def _again(db: Session, known: BulkRun, asked: BulkRequest, run_id: str | None) 
         told=tuple(known.problems["first"]),
         batches=tuple(bulk.open_batches(db, known.id)),
     )
+
+
+def _check_deadline(asked: BulkRequest) -> None:
+    from avatarlab_ops.stores.catalog import records
+
+    if asked.deadline and asked.deadline <= records.now():
+        raise RequestInvalid(f"deadline: {asked.deadline.isoformat()} has passed; give a time to come")
 
 
 class _Planner:
@@ -159,6 +169,7 @@ class _Planner:
         from avatarlab_ops.stores.catalog import bulk
         from avatarlab_ops.trust import inputs
 
+        _check_deadline(self.asked)
         files = {"file": self.asked.file, "template": self.asked.template}
         inputs.check_open(self.db, files, self.caller)
         text = self._template_text()
@@ -213,6 +224,7 @@ class _Planner:
             template_uri=self.asked.template,
             template_sha256=hashlib.sha256(text).hexdigest() if text else None,
             problems=asdict(self.problems),
+            deadline=self.asked.deadline,
         )
         if not begun:
             raise TransientError(f"bulk run {self.bulk_id} was planned by another process just now")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from avatarlab_ops.bulk import forecast
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.graph import GPU_STAGES
 from avatarlab_ops.lineage import openlineage
@@ -35,6 +36,9 @@ class Summary:
     problems: int  # rows left out
     predicted_gpu_s: float
     predicted_gpu_s_left: float
+    deadline: datetime | None
+    expected_end: datetime | None  # while it runs, at the pace of the last items
+    late: bool  # the deadline has passed before the end, or is expected to
     created_at: datetime
     ended_at: datetime | None
     report: str | None
@@ -49,6 +53,7 @@ def status(settings: Settings, bulk_id: str) -> Summary:
 
 def _summary(db: Any, settings: Settings, known: tables.BulkRun) -> Summary:
     states = bulk.counts(db, known.id)
+    ends = forecast.expected_end(db, known)
     where = f"s3://{settings.bucket_outputs}/{_key(known.id, '')}" if known.ended_at else None
     return Summary(
         bulk_id=known.id,
@@ -57,6 +62,9 @@ def _summary(db: Any, settings: Settings, known: tables.BulkRun) -> Summary:
         problems=known.problems["count"],
         predicted_gpu_s=round(bulk.predicted(db, known.id), 3),
         predicted_gpu_s_left=round(bulk.predicted(db, known.id, waiting=True), 3),
+        deadline=known.deadline,
+        expected_end=ends,
+        late=forecast.is_late(known, ends),
         created_at=known.created_at,
         ended_at=known.ended_at,
         report=f"{where}json" if where else None,

@@ -40,6 +40,7 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Videos rated below this: video, voice, lips, matte or timing.",
 )
 @click.option("--stale", multiple=True, type=REASONS, help="Videos that would be made otherwise today.")
+@click.option("--deadline", metavar="TIME", help="By when, with a time zone: 2027-01-29T18:00:00+01:00.")
 @click.option("--name", help="The same name continues the same bulk run.")
 @click.option("--dry-run", is_flag=True, help="Count and predict, and start nothing.")
 @click.option("--partial", is_flag=True, help="Go on without rows that are wrong.")
@@ -100,7 +101,7 @@ def _name(conf: dict[str, Any]) -> str:
     """A file's bulk run is known by what was asked; a choice of videos is another one each time."""
     if "file" not in conf:
         return f"bulk-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
-    body = {name: value for name, value in conf.items() if name != "dry_run"}
+    body = {name: value for name, value in conf.items() if name not in ("dry_run", "deadline")}
     return f"bulk-{hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:24]}"
 
 

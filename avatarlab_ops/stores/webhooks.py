@@ -126,13 +126,26 @@ def hear(db: Session, _settings: Settings, render: m.Render, event: Event, _file
         )
 
 
+def write(db: Session, caller: str, kind: str, at: datetime, data: Json) -> None:
+    """Write a message of what belongs to a caller for each endpoint that hears of theirs."""
+    for endpoint_id, url in _endpoints(db, caller):
+        message = {"type": kind, "timestamp": at.isoformat(), "data": data}
+        db.add(
+            m.WebhookDelivery(id=f"msg_{uuid.uuid4().hex}", endpoint_id=endpoint_id, url=url, payload=message)
+        )
+
+
 def _listening(db: Session, render: m.Render, request: m.Request) -> list[tuple[str, str]]:
     """(endpoint, address) of everybody who is to hear of a render."""
-    heard = sa.or_(m.WebhookEndpoint.everybody, m.WebhookEndpoint.caller == request.caller)
-    able = db.scalars(sa.select(m.WebhookEndpoint).where(heard, m.WebhookEndpoint.disabled_at.is_(None)))
-    listening = [(endpoint.id, endpoint.url) for endpoint in able if endpoint.url is not None]
+    listening = _endpoints(db, request.caller)
     callback = db.get(m.WebhookCallback, render.id)
     return [*listening, (callback.endpoint_id, callback.url)] if callback else listening
+
+
+def _endpoints(db: Session, caller: str) -> list[tuple[str, str]]:
+    heard = sa.or_(m.WebhookEndpoint.everybody, m.WebhookEndpoint.caller == caller)
+    able = db.scalars(sa.select(m.WebhookEndpoint).where(heard, m.WebhookEndpoint.disabled_at.is_(None)))
+    return [(endpoint.id, endpoint.url) for endpoint in able if endpoint.url is not None]
 
 
 def _message(render: m.Render, request: m.Request, event: Event) -> Json:

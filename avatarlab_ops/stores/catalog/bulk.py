@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -154,6 +156,40 @@ def predicted(db: Session, bulk_id: str, *, waiting: bool = False) -> float:
     """GPU-seconds that the items, or those that have not ended, were predicted to need."""
     query = sa.select(sa.func.sum(m.BulkItem.predicted_gpu_s)).where(m.BulkItem.bulk_id == bulk_id)
     return float(db.scalar(query.where(m.BulkItem.state == ItemState.WAITING) if waiting else query) or 0.0)
+
+
+def left(db: Session, bulk_id: str) -> tuple[int, float]:
+    """(items, their predicted GPU-seconds) of those that have not ended."""
+    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(m.BulkItem.predicted_gpu_s), 0.0))
+    mine = sa.and_(m.BulkItem.bulk_id == bulk_id, m.BulkItem.state == ItemState.WAITING)
+    items, gpu_s = db.execute(query.where(mine)).one()
+    return int(items), float(gpu_s)
+
+
+@dataclass(frozen=True)
+class Lately:
+    """What a bulk run got done since a moment: items, and the GPU-seconds they were predicted to need."""
+
+    since: datetime
+    items: int
+    gpu_s: float
+
+
+def lately(db: Session, known: m.BulkRun, most: int) -> Lately:
+    """Of the items that ended last, at most so many; those that others had made before do not count."""
+    mine = sa.and_(m.BulkItem.bulk_id == known.id, m.BulkItem.ended_at > known.created_at)
+    query = sa.select(m.BulkItem.ended_at, m.BulkItem.predicted_gpu_s).where(mine)
+    rows = list(db.execute(query.order_by(m.BulkItem.ended_at.desc()).limit(most + 1)))
+    since = rows.pop().ended_at if len(rows) > most else known.created_at
+    return Lately(since, len(rows), sum(row.predicted_gpu_s for row in rows))
+
+
+def untold_deadlines(db: Session) -> list[m.BulkRun]:
+    """Runs at work whose deadline nobody was told of; the caller holds them until its transaction ends."""
+    untold = sa.and_(
+        m.BulkRun.ended_at.is_(None), m.BulkRun.deadline.is_not(None), m.BulkRun.late_told_at.is_(None)
+    )
+    return list(db.scalars(sa.select(m.BulkRun).where(untold).with_for_update(skip_locked=True)))
 
 
 def results(db: Session, bulk_id: str, gpu_stages: tuple[str, ...]) -> Iterator[Json]:

@@ -487,6 +487,8 @@ class BulkRun(Base):
     template_sha256: Mapped[str | None]
     problems: Mapped[dict[str, Any]]  # rows left out: {"count": n, "first": ["line 7: ...", ...]}
     counts: Mapped[dict[str, Any] | None]  # state -> items, once all have ended
+    deadline: Mapped[datetime | None]
+    late_told_at: Mapped[datetime | None]  # when the forecast first went beyond the deadline
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     ended_at: Mapped[datetime | None]
 

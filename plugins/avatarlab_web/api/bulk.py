@@ -46,6 +46,11 @@ class BulkRun(BaseModel):
     problems: int = Field(default=0, description="Rows left out.")
     predicted_gpu_s: float = 0.0
     predicted_gpu_s_left: float = 0.0
+    deadline: datetime | None = None
+    expected_end: datetime | None = Field(
+        default=None, description="While it runs, at the pace of the items that ended last."
+    )
+    late: bool = Field(default=False, description="It ended beyond the deadline, or is expected to.")
     created_at: datetime
     ended_at: datetime | None = None
     links: dict[str, str]

@@ -112,6 +112,7 @@ def _seen(settings: Settings, bulk_id: str, who: Caller) -> Json | None:
     return shared | {
         "over": over, "refused": False, "items": items, "counts": known.states, "all": known.items,
         "done": done, "said": text("bulk.over") if over else left, "problems": known.problems,
+        "deadline": known.deadline, "expected_end": known.expected_end, "late": known.late,
         "may_cancel": not over and _may_cancel(who, caller),
     }  # fmt: skip
 

@@ -14,7 +14,10 @@ async function asked() {
   const rows = form.rows.value.trim();
   const file = await kept(`${rows}\n`, rows.startsWith("{") ? "jsonl" : "csv");
   const template = form.template.value.trim();
-  return template ? { file, template: await kept(template, "json") } : { file };
+  const body = { file };
+  if (template) body.template = await kept(template, "json");
+  if (form.deadline.value) body.deadline = new Date(form.deadline.value).toISOString(); // of the reader's own zone
+  return body;
 }
 
 function show(found) {

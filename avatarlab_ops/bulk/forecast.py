@@ -1,0 +1,74 @@
+"""When a bulk run will have ended, and who is told when that is beyond its deadline."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from avatarlab_ops import environment
+from avatarlab_ops.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from avatarlab_ops.stores.catalog.tables import BulkRun
+
+ITEM_S = 1.0  # of an item besides its GPU-seconds: laying together, publishing, its part of a task's start
+RECENT = 50  # items by which the pace is measured: more than a batch, few enough to notice a change
+
+
+def expected_end(db: Session, known: BulkRun) -> datetime | None:
+    """When the last item will have ended, at the pace of those that ended last; None once all have.
+
+    Before any has ended: as if the pool `gpu` gave all places that bulk runs may take. A run that stands
+    still is expected later with every look.
+    """
+    from avatarlab_ops.stores.catalog import bulk, records
+
+    left_s = _work_s(*bulk.left(db, known.id))
+    if known.ended_at is not None or not left_s:
+        return None
+    instant = records.now()
+    lately = bulk.lately(db, known, RECENT)
+    done_s = _work_s(lately.items, lately.gpu_s)
+    usual = 1 / environment.read().bulk_gpu_tasks
+    pace = (instant - lately.since) / timedelta(seconds=done_s) if done_s else usual
+    return instant + timedelta(seconds=left_s * pace)
+
+
+def _work_s(items: int, gpu_s: float) -> float:
+    return gpu_s + ITEM_S * items
+
+
+def is_late(known: BulkRun, ends: datetime | None) -> bool:
+    """Whether a run ended beyond its deadline, or is expected to."""
+    ends = known.ended_at or ends
+    return known.deadline is not None and ends is not None and ends > known.deadline
+
+
+def tell_late(settings: Settings) -> list[str]:
+    """Tell, once a run, that its forecast has gone beyond its deadline; return the runs' ids.
+
+    Safe to call at any time by any number of processes: each run is told by one of them.
+    """
+    from avatarlab_ops.stores import webhooks
+    from avatarlab_ops.stores.catalog import bulk, records, transaction
+
+    told = []
+    with transaction(settings.pg_dsn) as db:
+        for known in bulk.untold_deadlines(db):
+            ends = expected_end(db, known)
+            if not is_late(known, ends):
+                continue
+            known.late_told_at = records.now()
+            data = {
+                "id": known.id, "caller": known.caller, "states": bulk.counts(db, known.id),
+                "deadline": _text(known.deadline), "expected_end": _text(ends),
+            }  # fmt: skip
+            webhooks.write(db, known.caller, "bulk_run.late", known.late_told_at, data)
+            told.append(known.id)
+    return told
+
+
+def _text(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
