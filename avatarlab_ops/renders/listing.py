@@ -15,7 +15,6 @@ from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-    from sqlalchemy.orm import Session
 
     from avatarlab_ops.stores.catalog.tables import Render, Request
 
@@ -55,36 +54,24 @@ class Page:
 def page(settings: Settings, wanted: Wanted, *, cursor: str | None = None, limit: int = 50) -> Page:
     """One page of the renders that are wanted. Raises RequestInvalid for a cursor that no page gave."""
 
-    from avatarlab_ops.stores.catalog import transaction
+    from avatarlab_ops.stores.catalog import reading
 
     query = _query(wanted, cursor).limit(limit + 1)
-    with transaction(settings.pg_dsn) as db:
+    with reading(settings.pg_dsn) as db:
         rows = db.execute(query).all()
-        listed = tuple(_with_files(db, rows[:limit]))
+    listed = tuple(_listed(row.Render, row.Request, row.files) for row in rows[:limit])
     return Page(listed, _closed(listed[-1].render) if len(rows) > limit else None)
 
 
 def some(settings: Settings, render_ids: Sequence[str]) -> list[Listed]:
     """These renders, newest first; those that nobody knows are left out."""
+    from avatarlab_ops.stores.catalog import reading
     from avatarlab_ops.stores.catalog import tables as m
-    from avatarlab_ops.stores.catalog import transaction
 
     query = _rows().where(m.Render.id.in_(render_ids))
-    with transaction(settings.pg_dsn) as db:
+    with reading(settings.pg_dsn) as db:
         rows = db.execute(query.order_by(m.Render.created_at.desc(), m.Render.id.desc())).all()
-        return list(_with_files(db, rows))
-
-
-def _with_files(db: Session, rows: Sequence[Any]) -> Iterator[Listed]:
-    import sqlalchemy as sa
-
-    from avatarlab_ops.stores.catalog import tables as m
-
-    published = m.PublishedFile.render_id.in_([row.Render.id for row in rows])
-    files: dict[str, list[str]] = {}
-    for file in db.scalars(sa.select(m.PublishedFile).where(published)):
-        files.setdefault(file.render_id, []).append(file.name)
-    return (_listed(row.Render, row.Request, files.get(row.Render.id, ())) for row in rows)
+    return [_listed(row.Render, row.Request, row.files) for row in rows]
 
 
 def _listed(render: Render, request: Request, files: Iterable[str]) -> Listed:
@@ -93,18 +80,20 @@ def _listed(render: Render, request: Request, files: Iterable[str]) -> Listed:
     return Listed(render, request, tuple(sorted(shown)))
 
 
-def _rows() -> sa.Select[Render, Request]:
-    """Renders with their requests, without the plan: most of a row's bytes, and never shown."""
+def _rows() -> sa.Select[Render, Request, Sequence[str]]:
+    """Renders with their requests and names of files, without the plan: most of the bytes, never shown."""
     import sqlalchemy as sa
     from sqlalchemy.orm import defer
 
     from avatarlab_ops.stores.catalog import tables as m
 
-    query = sa.select(m.Render, m.Request).join(m.Request, m.Request.id == m.Render.request_id)
-    return query.options(defer(m.Render.plan, raiseload=True))
+    mine = sa.select(m.PublishedFile.name).where(m.PublishedFile.render_id == m.Render.id)
+    files = sa.func.array(mine.correlate(m.Render).scalar_subquery(), type_=sa.ARRAY(sa.Text)).label("files")
+    query = sa.select(m.Render, m.Request, files).join(m.Request, m.Request.id == m.Render.request_id)
+    return query.options(defer(m.Render.plan, raiseload=True), defer(m.Render.predicted, raiseload=True))
 
 
-def _query(wanted: Wanted, cursor: str | None) -> sa.Select[Render, Request]:
+def _query(wanted: Wanted, cursor: str | None) -> sa.Select[Render, Request, Sequence[str]]:
     """What fits, newest first. State, avatar, caller and each label have an index in this order."""
     import sqlalchemy as sa
     from sqlalchemy.orm import aliased
