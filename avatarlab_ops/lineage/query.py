@@ -91,6 +91,17 @@ def impact(settings: Settings, kind: str, value: str, *, after: str = "", limit:
     return Page(videos, videos[-1].render_id if len(rows) > limit else None)
 
 
+def all_touched(settings: Settings, kind: str, value: str, *, caller: str | None = None) -> list[str]:
+    """Renders of all published videos that a change touches, see `impact`; of one caller if given.
+
+    Of more than MOST the first: what is done about them touches them no longer, so that the rest come next.
+    """
+    from avatarlab_ops.stores.catalog import ancestry, transaction
+
+    with transaction(settings.pg_dsn) as db:
+        return ancestry.touched_ids(db, *_keys(db, kind, value), caller, MOST)
+
+
 def _keys(db: Session, kind: str, value: str) -> tuple[str, list[str]]:
     """Kind and keys of `video_source` rows that the change is about."""
     from avatarlab_ops.stores.catalog import ancestry

@@ -95,14 +95,14 @@ def refuse(settings: Settings, render_id: str, by: str, reason: str) -> bool:
     return done
 
 
-def made(settings: Settings, render_id: str) -> str | None:
-    """Address of the video that waits for approval; None where none does."""
+def made(settings: Settings, render_id: str, name: str = "video.") -> str | None:
+    """Address of the video that waits for approval, or its file that begins so; None where none does."""
     with transaction(settings.pg_dsn) as db:
         if not records.exists(db, render_id) or not records.find(db, render_id).awaits_approval:
             return None
         files = records.artifacts_of(db, render_id)[COMPOSITE.name].files
-    file = next(file for name, file in files.items() if name.startswith("video."))
-    return f"s3://{settings.bucket_artifacts}/{file['key']}"
+    file = next((file for known, file in files.items() if known.startswith(name)), None)
+    return f"s3://{settings.bucket_artifacts}/{file['key']}" if file else None
 
 
 def _tell(db: Session, render_id: str) -> None:

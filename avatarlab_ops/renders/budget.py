@@ -42,9 +42,13 @@ class Budget:
         callers = {caller: _limit(BY_CALLER, value) for caller, value in named.items()}
         return cls(env.budget_gpu_s_per_day, callers)
 
+    def own(self, caller: str) -> float | None:
+        """The limit that a caller has besides everybody's."""
+        return self.callers.get(caller, self.callers.get("*"))
+
     def limits(self, caller: str) -> Iterator[tuple[str | None, float]]:
         """Each limit that binds a caller: (the caller, or None for everybody; GPU-seconds a day)."""
-        own = self.callers.get(caller, self.callers.get("*"))
+        own = self.own(caller)
         if own is not None:
             yield caller, own
         if self.overall is not None:
@@ -103,15 +107,24 @@ class Standing:
 
 
 def standing(db: Session, caller: str) -> list[Standing]:
-    """The caller's own budget and everybody's."""
+    """The caller's own budget, everybody's, and those of the others who use theirs, the most used first."""
+    budget, used = Budget.from_env(), _used(db)
+    own = Standing(caller, budget.own(caller), used.pop(caller, 0.0))
+    together = Standing(None, budget.overall, own.used + sum(used.values()))
+    others = [Standing(name, budget.own(name), spent) for name, spent in used.items()]
+    return [own, together, *sorted(others, key=lambda one: -one.used)]
+
+
+def _used(db: Session) -> dict[str, float]:
+    """GPU-seconds of the last day that each caller spent, or was promised."""
     from avatarlab_ops.stores.catalog import spending
 
-    limits, instant = dict(Budget.from_env().limits(caller)), spending.now()
-    found = []
-    for whose in (caller, None):
-        spent, promised = _taken(db, whose, instant)
-        found.append(Standing(whose, limits.get(whose), sum(seconds for _, seconds in spent) + promised))
-    return found
+    used = spending.spent_by_caller(db, GPU_STAGES, since=spending.now() - DAY)
+    open_ones = spending.open_by_caller(db)
+    promised = [(caller, gpu_left_s(predicted, settled)) for caller, predicted, settled in open_ones]
+    for caller, seconds in [*promised, *spending.waiting_by_caller(db).items()]:
+        used[caller] = used.get(caller, 0.0) + seconds
+    return used
 
 
 def fits_after(

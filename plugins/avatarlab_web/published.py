@@ -13,6 +13,7 @@ from typing import Literal
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import RedirectResponse, Response
 
+from avatarlab_ops.settings import Settings
 from avatarlab_web import files
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio.access import Viewer
@@ -55,6 +56,18 @@ def unpublished(render_id: str, _who: Viewer, stores: Stores) -> RedirectRespons
     return RedirectResponse(files.address(stores, uri))
 
 
+def _waiting_poster(stores: Settings, render_id: str) -> Response | None:
+    """The poster of a video that waits for approval, which may be refused: kept nowhere."""
+    from avatarlab_ops.renders import approval
+    from avatarlab_ops.request import split_reference
+    from avatarlab_ops.stores.objects import objects
+
+    uri = approval.made(stores, render_id, "poster.")
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    content = objects(stores).read(*split_reference(uri)) if uri else None
+    return Response(content, 200, headers, PASSED["poster.jpg"]) if content else None
+
+
 @router.get("/renders/{render_id}/{file}")
 def published_file(
     render_id: str,
@@ -73,6 +86,8 @@ def published_file(
     except ReferenceRefused as error:
         raise HTTPException(404, str(error)) from error
     name = next((name for name in NAMES[file] if name in there), None)
+    if name is None and file == "poster" and (waiting := _waiting_poster(stores, render_id)):
+        return waiting
     if name is None:
         raise HTTPException(404, f"render {render_id} shows no {file}")
     if name in PASSED and not download:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import io
 import re
 import zipfile
@@ -96,6 +97,9 @@ def test_what_waits_for_approval_is_looked_at_and_an_operator_decides(
     roles.add("operator")
     assert "Approve and publish" in studio.get(address).text
     assert studio.get(made, follow_redirects=False).status_code == 307
+    poster = studio.get(f"/renders/{render_id}/poster")
+    assert (poster.headers["content-type"], poster.headers["cache-control"]) == ("image/jpeg", "no-store")
+    assert f'/renders/{render_id}/poster"' in listed
     assert "data-over" in studio.get(f"{address}/live").text  # a page that was opened before is drawn anew
     live = studio.get(f"{address}/live?asked=true").text
     assert "data-over" not in live
@@ -134,11 +138,14 @@ def test_what_a_change_touches_can_be_made_anew_or_taken_back(
     shown = studio.get(address).text
     assert page.text("impact.anew.sure", count=1) in shown
     assert page.text("impact.back.sure", count=1) in shown
-    assert shown.count(f'data-renders="{published}"') == 2
+    every, own = (html.unescape(one) for one in re.findall(r'data-chosen="[^"]*(/impact/[^"]*)"', shown))
+    assert studio.get(every).json() == studio.get(own).json() == [published]
     app.dependency_overrides[viewer] = lambda: Caller("eve", lambda role: role in ("reader", "author"))
     theirs = studio.get(address).text
     assert f"/videos/{published}" in theirs
-    assert "data-renders" not in theirs
+    assert "data-chosen" not in theirs
+    assert studio.get(every).json() == [published]
+    assert studio.get(own).json() == []
 
 
 def test_the_queue_tells_of_devices_and_budgets(
@@ -153,7 +160,12 @@ def test_the_queue_tells_of_devices_and_budgets(
     assert "lipsync with viseme_warp, since" in shown
     assert re.search(r"Everybody together: [1-9]\d* of 7,200 used", shown)
     assert re.search(r"Yours: [1-9]\d* used, no limit is set", shown)
-    assert "viseme_warp" not in studio.get("/queue/live").text
+    monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER", "anna=14400")
+    app.dependency_overrides[viewer] = lambda: Caller("eve", lambda role: role == "reader")
+    live = studio.get("/queue/live").text
+    assert "viseme_warp" not in live
+    assert re.search(r"anna: [1-9]\d* of 14,400 used", live)
+    assert "Yours: 0 used, no limit is set" in live
 
 
 def test_a_failed_video_says_why_at_which_step_and_what_to_do(studio: TestClient, failed: str) -> None:

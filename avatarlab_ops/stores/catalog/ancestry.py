@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.graph import DOCUMENTS
+from avatarlab_ops.states import RenderState
 from avatarlab_ops.stores.catalog import tables as m
 
 Json = dict[str, Any]
@@ -158,6 +159,19 @@ def touched(db: Session, kind: str, keys: Sequence[str], *, after: str, size: in
     """
     values = {"kind": kind, "keys": list(keys), "after": after, "size": size}
     return [dict(row) for row in db.execute(sa.text(IMPACT), values).mappings()]
+
+
+def touched_ids(db: Session, kind: str, keys: Sequence[str], caller: str | None, most: int) -> list[str]:
+    """At most so many published videos that depend on any of the keys, by id; of one caller if given."""
+    query = (
+        sa.select(m.VideoSource.render_id)
+        .join(m.Render, m.Render.id == m.VideoSource.render_id)
+        .where(m.VideoSource.kind == kind, m.VideoSource.key.in_(keys))
+        .where(m.Render.state == RenderState.PUBLISHED, m.Render.withdrawn_at.is_(None))
+    )
+    if caller is not None:
+        query = query.join(m.Request, m.Request.id == m.Render.request_id).where(m.Request.caller == caller)
+    return list(db.scalars(query.distinct().order_by(m.VideoSource.render_id).limit(most)))
 
 
 def engines_named(db: Session, name: str, version: str | None) -> list[str]:

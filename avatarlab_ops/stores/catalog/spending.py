@@ -13,7 +13,17 @@ from avatarlab_ops.states import OPEN, SETTLED, ItemState, StageState
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog.records import now
 
-__all__ = ["in_bulk_run", "now", "one_at_a_time", "open_renders", "spent", "waiting_items_gpu_s"]
+__all__ = [
+    "in_bulk_run",
+    "now",
+    "one_at_a_time",
+    "open_by_caller",
+    "open_renders",
+    "spent",
+    "spent_by_caller",
+    "waiting_by_caller",
+    "waiting_items_gpu_s",
+]
 
 
 def one_at_a_time(db: Session) -> None:
@@ -25,8 +35,20 @@ def spent(
     db: Session, stages: Iterable[str], *, since: datetime, caller: str | None
 ) -> list[tuple[datetime, float]]:
     """(end, seconds) of every stage run that worked; `caller` None: everybody's."""
-    query = (
-        sa.select(m.StageRun.ended_at, m.StageRun.compute_s)
+    query = _spent(sa.select(m.StageRun.ended_at, m.StageRun.compute_s), stages, since)
+    rows = db.execute(query.where(m.Request.caller == caller) if caller is not None else query)
+    return [(row.ended_at, row.compute_s) for row in rows]
+
+
+def spent_by_caller(db: Session, stages: Iterable[str], *, since: datetime) -> dict[str, float]:
+    """Seconds of every caller's stage runs that worked."""
+    query = _spent(sa.select(m.Request.caller, sa.func.sum(m.StageRun.compute_s)), stages, since)
+    return {caller: float(seconds) for caller, seconds in db.execute(query.group_by(m.Request.caller))}
+
+
+def _spent(query: Any, stages: Iterable[str], since: datetime) -> Any:
+    return (
+        query.select_from(m.StageRun)
         .join(m.Render, m.Render.id == m.StageRun.render_id)
         .join(m.Request, m.Request.id == m.Render.request_id)
         .where(
@@ -35,24 +57,31 @@ def spent(
             m.StageRun.stage.in_(tuple(stages)),
         )
     )
-    rows = db.execute(query.where(m.Request.caller == caller) if caller is not None else query)
-    return [(row.ended_at, row.compute_s) for row in rows]
 
 
 def open_renders(db: Session, caller: str | None) -> Iterator[tuple[dict[str, Any], list[str]]]:
     """(prediction, settled stages) of every render that was admitted and has not ended."""
+    query = _open()
+    rows = db.execute(query.where(m.Request.caller == caller) if caller is not None else query)
+    return ((row.predicted, row.ended or []) for row in rows)
+
+
+def open_by_caller(db: Session) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
+    """The same of everybody's, with the caller."""
+    return ((row.caller, row.predicted, row.ended or []) for row in db.execute(_open()))
+
+
+def _open() -> Any:
     ended = (
         sa.select(sa.func.array_agg(m.StageRun.stage))
         .where(m.StageRun.render_id == m.Render.id, m.StageRun.state.in_(SETTLED))
         .scalar_subquery()
     )
-    query = (
-        sa.select(m.Render.predicted, ended.label("ended"))
+    return (
+        sa.select(m.Request.caller, m.Render.predicted, ended.label("ended"))
         .join(m.Request, m.Request.id == m.Render.request_id)
         .where(m.Render.state.in_(OPEN), m.Render.predicted.is_not(None))
     )
-    rows = db.execute(query.where(m.Request.caller == caller) if caller is not None else query)
-    return ((row.predicted, row.ended or []) for row in rows)
 
 
 def waiting_items_gpu_s(db: Session, caller: str | None, besides: str | None) -> float:
@@ -64,6 +93,16 @@ def waiting_items_gpu_s(db: Session, caller: str | None, besides: str | None) ->
         .where(m.BulkRun.id.is_distinct_from(besides))
     )
     return float(db.scalar(query.where(m.BulkRun.caller == caller) if caller is not None else query) or 0.0)
+
+
+def waiting_by_caller(db: Session) -> dict[str, float]:
+    """Predicted GPU-seconds of every caller's bulk items without a render."""
+    query = (
+        sa.select(m.BulkRun.caller, sa.func.sum(m.BulkItem.predicted_gpu_s))
+        .join(m.BulkItem, m.BulkRun.id == m.BulkItem.bulk_id)
+        .where(m.BulkItem.state == ItemState.WAITING, m.BulkItem.render_id.is_(None))
+    )
+    return {caller: float(seconds) for caller, seconds in db.execute(query.group_by(m.BulkRun.caller))}
 
 
 def in_bulk_run(db: Session, render_id: str) -> bool:

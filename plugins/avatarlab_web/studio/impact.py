@@ -8,6 +8,8 @@ from fastapi.responses import Response
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.lineage import query
 from avatarlab_ops.renders import listing
+from avatarlab_ops.settings import Settings
+from avatarlab_web.api.access import Caller
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio.access import Viewer
 from avatarlab_web.studio.page import show
@@ -23,16 +25,29 @@ def impact(
 ) -> Response:
     """The published videos that an input, engine, weights file or code version touches, a page at a time."""
     cards, more, wrong = [], None, ""
+    touched = mine = 0
     if value:
         try:
             page = query.impact(stores, kind, value.strip(), after=after)
+            touched = len(query.all_touched(stores, kind, value.strip()))
+            mine = len(_own(stores, who, kind, value)) if who.may("author") else 0
         except InputError as error:
             wrong = str(error)
         else:
             cards = [card(one) for one in listing.some(stores, [video.render_id for video in page.videos])]
             more = page.after
-    mine = [one["id"] for one in cards if one["caller"] == who.name or who.may("operator")]
     return show(
         request, "impact.html", here="impact", kinds=KINDS, kind=kind, value=value, cards=cards, more=more,
-        wrong=wrong, mine=mine if who.may("author") else [], bulk_author=who.may("bulk author"),
+        wrong=wrong, touched=touched, mine=mine, bulk_author=who.may("bulk author"),
     )  # fmt: skip
+
+
+@router.get("/impact/renders")
+def renders(who: Viewer, stores: Stores, kind: str, value: str, *, own: bool = False) -> list[str]:
+    """Every video of all pages, or those of them that the caller may withdraw: what a button acts on."""
+    return _own(stores, who, kind, value) if own else query.all_touched(stores, kind, value.strip())
+
+
+def _own(settings: Settings, who: Caller, kind: str, value: str) -> list[str]:
+    owner = None if who.may("operator") else who.name
+    return query.all_touched(settings, kind, value.strip(), caller=owner)

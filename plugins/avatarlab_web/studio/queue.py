@@ -21,27 +21,30 @@ from avatarlab_web.studio.videos import card
 Json = dict[str, Any]
 POOLS = ("gpu", "cpu")
 SHOWN = 50  # renders
+BUDGETS = 22  # one's own, everybody's, and of the others those who use most
 router = APIRouter()
 
 
 @router.get("/queue")
 def queue(request: Request, who: Viewer, stores: Stores) -> Response:
     """The whole page."""
-    with transaction(stores.pg_dsn) as db:
-        budgets = budget.standing(db, who.name)
-    return show(request, "queue.html", here="queue", budgets=budgets, **_now(stores))
+    return show(request, "queue.html", here="queue", **_now(stores, who.name))
 
 
 @router.get("/queue/live")
-def live(request: Request, _who: Viewer, stores: Stores) -> Response:
+def live(request: Request, who: Viewer, stores: Stores) -> Response:
     """The part that moves."""
-    return show(request, "_queue.html", **_now(stores))
+    return show(request, "_queue.html", **_now(stores, who.name))
 
 
-def _now(settings: Settings) -> Json:
+def _now(settings: Settings, caller: str) -> Json:
+    with transaction(settings.pg_dsn) as db:
+        budgets = budget.standing(db, caller)
     page = listing.page(settings, listing.Wanted(states=OPEN), limit=SHOWN)
     waiting = [_line(settings, one) for one in reversed(page.renders)]  # who came first is served first
     return {
+        "me": caller,
+        "budgets": budgets[:BUDGETS],
         "waiting": waiting,
         "more": page.cursor is not None,
         "pools": _pools(),

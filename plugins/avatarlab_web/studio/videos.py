@@ -67,7 +67,7 @@ def card(one: listing.Listed) -> Json:
     return {
         "id": render.id, "title": title(asked), "caller": one.request.caller,
         "state": _state(render), "labels": asked.get("labels", {}),
-        "created_at": render.created_at, "poster": "poster.jpg" in one.files,
+        "created_at": render.created_at, "poster": "poster.jpg" in one.files or render.awaits_approval,
         "length": seconds(length) if length else "",
         "reason": render.error if render.state == "failed" else "",
     }  # fmt: skip

@@ -1,16 +1,20 @@
-// What a change touches: made anew as one bulk run, or taken back one after the other.
+// What a change touches: made anew as bulk runs, or taken back one after the other; all pages of it.
 "use strict";
+const MOST = 500; // videos of one bulk run
 
-async function anew({ renders, begin, runs }) {
-  const { id } = await call("POST", begin, { renders: renders.split(" ") });
-  location.assign(runs + id);
+async function anew(all, { begin, runs }) {
+  const begun = [];
+  for (let from = 0; from < all.length; from += MOST) {
+    begun.push(await call("POST", begin, { renders: all.slice(from, from + MOST) }));
+  }
+  location.assign(begun.length === 1 ? runs + begun[0].id : runs);
 }
 
-async function back({ renders, each }, form) {
+async function back(all, { each }, form) {
   const progress = $("progress", form);
   const why = new URLSearchParams({ reason: form.reason.value });
   progress.hidden = false;
-  for (const render of renders.split(" ")) {
+  for (const render of all) {
     await call("DELETE", `${each}${render}/output?${why}`);
     progress.value += 1;
   }
@@ -23,7 +27,9 @@ async function agreed(event, work) {
   const form = event.target;
   for (const button of $$("button", form)) button.disabled = true;
   try {
-    await work(form.dataset, form);
+    const answer = await fetch(form.dataset.chosen);
+    if (!answer.ok) throw new Error(answer.status);
+    await work(await answer.json(), form.dataset, form);
   } catch (error) {
     for (const button of $$("button", form)) button.disabled = false;
     form.closest("dialog").close();
