@@ -80,8 +80,8 @@ def _listed(render: Render, request: Request, files: Iterable[str]) -> Listed:
     return Listed(render, request, tuple(sorted(shown)))
 
 
-def _rows() -> sa.Select[Render, Request, Sequence[str]]:
-    """Renders with their requests and names of files, without the plan: most of the bytes, never shown."""
+def _rows(*, plan: bool = False) -> sa.Select[Render, Request, Sequence[str]]:
+    """Renders with their requests and names of files; without the plan, most of the bytes, unless asked."""
     import sqlalchemy as sa
     from sqlalchemy.orm import defer
 
@@ -90,7 +90,8 @@ def _rows() -> sa.Select[Render, Request, Sequence[str]]:
     mine = sa.select(m.PublishedFile.name).where(m.PublishedFile.render_id == m.Render.id)
     files = sa.func.array(mine.correlate(m.Render).scalar_subquery(), type_=sa.ARRAY(sa.Text)).label("files")
     query = sa.select(m.Render, m.Request, files).join(m.Request, m.Request.id == m.Render.request_id)
-    return query.options(defer(m.Render.plan, raiseload=True), defer(m.Render.predicted, raiseload=True))
+    unread = (m.Render.predicted,) if plan else (m.Render.predicted, m.Render.plan)
+    return query.options(*(defer(column, raiseload=True) for column in unread))
 
 
 def _query(wanted: Wanted, cursor: str | None) -> sa.Select[Render, Request, Sequence[str]]:
@@ -146,9 +147,10 @@ def _opened(cursor: str) -> tuple[datetime, str]:
 
 
 def one(settings: Settings, render_id: str) -> Listed:
-    """One render as a list shows it. Raises ReferenceRefused when there is none."""
-    from avatarlab_ops.stores.catalog import records, transaction
+    """One render as a list shows it, and its plan. Raises ReferenceRefused when there is none."""
+    from avatarlab_ops.stores.catalog import reading, records
+    from avatarlab_ops.stores.catalog import tables as m
 
-    with transaction(settings.pg_dsn) as db:
-        render = records.find(db, render_id)
-        return _listed(render, records.request_of(db, render), records.published_files(db, render_id))
+    with reading(settings.pg_dsn) as db:
+        row = db.execute(_rows(plan=True).where(m.Render.id == render_id)).one_or_none()
+    return _listed(row.Render, row.Request, row.files) if row else records.missing(render_id)

@@ -91,7 +91,7 @@ def asked_before(db: Session, caller: str, key: str | None) -> m.Request | None:
 def newest_render(db: Session, request_id: str) -> m.Render:
     """The newest render of a request."""
     mine = sa.select(m.Render).where(m.Render.request_id == request_id)
-    return db.scalars(mine.order_by(m.Render.created_at.desc())).first() or _missing(request_id)
+    return db.scalars(mine.order_by(m.Render.created_at.desc())).first() or missing(request_id)
 
 
 def _request(db: Session, request: AvatarRequest, *, run_id: str | None, caller: str) -> m.Request:
@@ -109,21 +109,22 @@ def _request(db: Session, request: AvatarRequest, *, run_id: str | None, caller:
         mine.append(sa.and_(m.Request.caller == caller, same_key))
     return db.scalars(
         sa.select(m.Request).where(sa.or_(*mine)).order_by(m.Request.created_at)
-    ).first() or _missing(fresh)
+    ).first() or missing(fresh)
 
 
-def _missing(name: str) -> Any:
+def missing(name: str) -> Any:
+    """Raise ReferenceRefused: there is no such record."""
     raise ReferenceRefused(f"there is no record {name!r}")
 
 
 def find(db: Session, render_id: str) -> m.Render:
     """The render. Raises ReferenceRefused when there is none."""
-    return db.get(m.Render, render_id) or _missing(render_id)
+    return db.get(m.Render, render_id) or missing(render_id)
 
 
 def request_of(db: Session, render: m.Render) -> m.Request:
     """The request that a render answers."""
-    return db.get(m.Request, render.request_id) or _missing(render.request_id)
+    return db.get(m.Request, render.request_id) or missing(render.request_id)
 
 
 def check_open(db: Session, render_id: str) -> m.Render:
