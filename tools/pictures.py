@@ -1,6 +1,7 @@
 """The Studio's pictures in docs/images: `make up` in a new state folder, then `python -m tools.pictures`.
 
-studio-walk.webp leads from an upload to the playing video, studio.webp shows the video's page.
+studio-walk.webp leads from an upload to the playing video, studio.webp shows the video's page, verify.webp
+what is told of that video once somebody has encoded it again and given it another sound.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from playwright.sync_api import FrameLocator, Page, ViewportSize, sync_playwright
 
@@ -68,9 +71,14 @@ def main() -> None:
         watch(studio, film)
         film.write(INTO / "studio-walk.webp")
         page.set_viewport_size({"width": 1440, "height": 900})
-        Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(
-            INTO / "studio.webp", quality=82, method=6
-        )
+        photograph(page, INTO / "studio.webp")
+        with tempfile.TemporaryDirectory() as folder:
+            with page.expect_download() as coming:
+                studio.get_by_role("link", name="Video", exact=True).click()
+            coming.value.save_as(published := Path(folder) / "published.mp4")
+            studio.get_by_role("link", name="Verify").click()
+            check(studio, dubbed(published, Path(folder) / "from-the-web.mp4"))
+            photograph(page, INTO / "verify.webp")
 
 
 def compose(studio: FrameLocator, film: Film) -> None:
@@ -108,6 +116,44 @@ def watch(studio: FrameLocator, film: Film) -> None:
         )
         film.take(round(1000 / FPS))
     film.take(2500)
+
+
+def dubbed(source: Path, target: Path) -> Path:
+    """The video as it may come back: its picture encoded again, its sound played backwards."""
+    import av
+
+    with av.open(str(source)) as given, av.open(str(target), "w") as made:
+        first = given.streams.video[0]
+        shown = made.add_stream("libx264", rate=25, options={"crf": "28"})
+        shown.width, shown.height, shown.pix_fmt = first.width, first.height, "yuv420p"
+        heard = made.add_stream("aac", rate=48_000, layout="mono")
+        blocks = []
+        for frame in given.decode():
+            if isinstance(frame, av.AudioFrame):
+                blocks.append(frame.to_ndarray().mean(axis=0))
+            elif isinstance(frame, av.VideoFrame):
+                frame.pict_type = 0
+                made.mux(shown.encode(frame))
+        backwards = np.ascontiguousarray(np.concatenate(blocks)[None, ::-1], np.float32)
+        sound = av.AudioFrame.from_ndarray(backwards, "fltp", "mono")
+        sound.sample_rate = 48_000
+        for block in av.AudioResampler("fltp", "mono", 48_000, frame_size=1024).resample(sound):
+            made.mux(heard.encode(block))
+        made.mux([*shown.encode(None), *heard.encode(None)])
+    return target
+
+
+def check(studio: FrameLocator | Page, file: Path) -> None:
+    """Ask on the page of verification what a file is."""
+    studio.get_by_label("Video, poster or captions").set_input_files(file)
+    studio.get_by_role("button", name="Look at it").click()
+    studio.get_by_role("heading", name="What was looked at").wait_for()
+
+
+def photograph(page: Page, path: Path) -> None:
+    """The page as it is."""
+    seen = Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
+    seen.save(path, quality=82, method=6)
 
 
 if __name__ == "__main__":

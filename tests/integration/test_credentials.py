@@ -17,7 +17,7 @@ from typing import Any
 import av
 import c2pa
 import pytest
-from kit import time_stamps
+from kit import certificates, time_stamps
 
 from avatarlab_ops import pipeline
 from avatarlab_ops.errors import InputError, TransientError
@@ -278,15 +278,29 @@ def test_publish_killed_at_any_step_leaves_one_signed_file_or_none(
 # ── Who may not sign ───────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("missing", r"chain\.pem cannot be read"),
+        ("expired", r"the certificate of Yesterday Ltd is valid from .* not now: have it renewed"),
+        ("another's key", "is not that of the first certificate"),
+    ],
+)
 def test_without_a_certificate_that_does_a_render_is_refused_before_it_begins(
-    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, what: str, told: str
 ) -> None:
-    monkeypatch.setenv("AVATARLAB_SIGNING_CERTIFICATE", "/nowhere/chain.pem")
-    monkeypatch.setenv("AVATARLAB_SIGNING_KEY", "/nowhere/key.pem")
-    render_id = pipeline.submit(stores, _asked(portrait, "Who am I?"))
-    with pytest.raises(InputError, match=r"/nowhere/chain\.pem cannot be read"):
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    monkeypatch.setenv("AVATARLAB_SIGNING_CERTIFICATE", str(chain))
+    monkeypatch.setenv("AVATARLAB_SIGNING_KEY", str(key))
+    if what != "missing":
+        certificate, own = certificates.expired()
+        chain.write_bytes(certificate)
+        key.write_bytes(own if what == "expired" else certificates.expired()[1])
+    render_id = pipeline.submit(stores, _asked(portrait, f"Who am I? My certificate is {what}."))
+    with pytest.raises(InputError, match=told):
         pipeline.run_stage(stores, render_id, "admit")
     assert status.of(stores, render_id).state == "failed"
+    assert list(objects(stores).keys(stores.bucket_outputs, f"renders/{render_id}/")) == []
 
 
 def test_nothing_is_published_without_the_time_stamp_that_was_asked_for(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
+from kit import certificates
 
 from avatarlab_ops.cli import doctor
 from avatarlab_ops.errors import InputError
@@ -23,20 +20,6 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AVATARLAB_SIGNING_CERTIFICATE", str(folder / "chain.pem"))
     monkeypatch.setenv("AVATARLAB_SIGNING_KEY", str(folder / "key.pem"))
     return folder
-
-
-def _expired() -> tuple[bytes, bytes]:
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Yesterday Ltd")])
-    built = x509.CertificateBuilder(name, name, key.public_key(), 7)
-    built = built.not_valid_before(now - timedelta(days=9)).not_valid_after(now - timedelta(days=1))
-    certificate = built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    return certificate, _pem(key)
-
-
-def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
-    none = serialization.NoEncryption()
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, none)
 
 
 def test_the_development_chain_is_made_once_and_says_what_it_is(tmp_path: Path) -> None:
@@ -61,13 +44,13 @@ def test_a_certificate_without_its_key_is_half_a_signer(own: Path, monkeypatch: 
 
 
 def test_a_key_of_another_certificate_is_refused(own: Path) -> None:
-    (own / "key.pem").write_bytes(_pem(ec.generate_private_key(ec.SECP256R1())))
+    (own / "key.pem").write_bytes(certificates.pem(ec.generate_private_key(ec.SECP256R1())))
     with pytest.raises(InputError, match="is not that of the first certificate"):
         signing.identity(own)
 
 
 def test_an_expired_certificate_is_refused_by_name_and_date(own: Path) -> None:
-    certificate, key = _expired()
+    certificate, key = certificates.expired()
     (own / "chain.pem").write_bytes(certificate)
     (own / "key.pem").write_bytes(key)
     with pytest.raises(
@@ -81,7 +64,7 @@ def test_doctor_tells_whose_certificate_signs_and_what_is_wrong_with_it(own: Pat
         return next(one for one in doctor._machine(tmp_path) if one.name == "signing")
 
     assert (told().right, told().detail) == (True, f"{signing.DEVELOPMENT}, without a time stamp")
-    certificate, key = _expired()
+    certificate, key = certificates.expired()
     (own / "chain.pem").write_bytes(certificate)
     (own / "key.pem").write_bytes(key)
     assert not told().right
