@@ -7,7 +7,7 @@ BIN := .venv/bin
 setup: ## make or repair .venv from uv.lock
 	@$(PYTHON) -m tools.setup
 
-voices: setup ## en-GB, es, fr, it, pt-BR, hi: Kokoro with 41 voices, 100 MB, its front end GPL-3.0
+voices: setup ## en-GB, es, fr, it, pt-BR, ja, zh, hi: Kokoro with 54 voices, 285 MB, its front end GPL-3.0
 	@$(PYTHON) -m tools.setup --voices
 
 demo: setup ## render the demo request through Airflow into out/

@@ -21,7 +21,9 @@ from avatarlab_ops.errors import ScriptRefused
 from avatarlab_ops.reading import markup, read, ssml
 from avatarlab_ops.reading.lexicon import Entry, Lexicon
 from avatarlab_ops.reading.marked import Piece, Run
+from avatarlab_ops.reading.unspaced import HAN, KANA
 from avatarlab_ops.request import MAX_SCRIPT_CHARACTERS
+from avatarlab_ops.timeline import spaced
 
 MAX_PARTS = 1_000  # entries of a script given in parts
 MAX_SENTENCE_CHARS = 300  # a longer sentence is spoken clause by clause
@@ -45,8 +47,9 @@ _MARK_END, _FOLDED_SPACE = "\ue000", "\ue001"
 
 _LETTER = r"[^\W\d_]"
 _END = re.compile(r"(?<=[.!?…])[\"”’'»)\]]*\s+(?=\S)|(?<=[。！？])[”’」』）]*\s*(?=\S)")
+_BREAKABLE = re.compile(rf"[\s{HAN}{KANA}，、。！？；：…]+")  # a line may break there
 _OPENERS = "\"“‘'«([¿¡"
-_CLAUSE_END = re.compile(r"(?<=[,;:—–])\s+|(?<=—)(?=\w)")
+_CLAUSE_END = re.compile(r"(?<=[,;:—–])\s+|(?<=—)(?=\w)|(?<=[，、；：])")
 
 # Abbreviations whose full stop never ends a sentence: a name, a number or an example follows.
 _NEVER_LAST = frozenset(
@@ -179,9 +182,10 @@ def _read(sentence: Sentence, pieces: Sequence[Piece], language: str, warnings: 
     for part in re.split(f"([{_MARKS}][^{_MARK_END}]*{_MARK_END})", sentence.text):
         if part and ord(part[0]) >= _FIRST_MARK:
             piece = pieces[ord(part[0]) - _FIRST_MARK]
-            first = len(f"{said}x".split()) - 1
+            apart = "" if spaced(language) else " "  # sounds are given to words by their number
+            first = len(f"{said}{apart}x".split()) - 1
             sounds += [(first + n, one) for n, one in enumerate(piece.sounds)]
-            said += piece.said or piece.text
+            said += apart + (piece.said or piece.text) + apart
         else:
             said += _spaced(part, _said(part, language, text, warnings))
     said = " ".join(said.split())
@@ -261,7 +265,7 @@ def _refuse_controls(text: str) -> None:
 
 
 def _check_words(text: str) -> None:
-    for word in text.split():
+    for word in _BREAKABLE.split(text):
         if len(word) > MAX_WORD_CHARS:
             raise ScriptRefused(
                 f"the word {word[:30]!r}... has {len(word)} characters; at most {MAX_WORD_CHARS} are allowed"
@@ -270,9 +274,9 @@ def _check_words(text: str) -> None:
 
 def _check_marked(text: str) -> None:
     """What one mark holds is never cut, so it has to fit one breath."""
-    for word in text.split():
-        if len(word) >= MAX_SENTENCE_CHARS:
-            marked = _unfolded(word)
+    for found in re.findall(f"[{_MARKS}][^{_MARK_END}]*{_MARK_END}[^\\s{HAN}{KANA}]*", text):
+        if len(found) >= MAX_SENTENCE_CHARS:
+            marked = _unfolded(found)
             raise ScriptRefused(
                 f"the mark around {marked[:30]!r}... holds {len(marked)} characters; fewer than "
                 f"{MAX_SENTENCE_CHARS - len(_MARK_END) * 2} are allowed: mark fewer words at once"
@@ -346,9 +350,19 @@ def _clauses(sentence: str) -> Iterator[tuple[str, bool]]:
 
 def _cut(text: str) -> int:
     ends = [match.end() for match in _CLAUSE_END.finditer(text, 0, MAX_SENTENCE_CHARS)]
-    if ends and ends[-1] > MAX_SENTENCE_CHARS // 4:
+    ends = [end for end in ends if end > MAX_SENTENCE_CHARS // 4 and not _marked(text, end)]
+    if ends:
         return ends[-1]
-    return text.rfind(" ", 1, MAX_SENTENCE_CHARS)  # no word is so long
+    space = text.rfind(" ", 1, MAX_SENTENCE_CHARS)
+    if space > 0:
+        return space  # no word is so long, but languages without spaces are
+    return next(at for at in range(MAX_SENTENCE_CHARS, 0, -1) if not _marked(text, at))
+
+
+def _marked(text: str, at: int) -> bool:
+    """Whether a cut there would part what one mark holds."""
+    started = max((place for place in range(at) if ord(text[place]) >= _FIRST_MARK), default=-1)
+    return started >= 0 and _MARK_END not in text[started:at]
 
 
 def _speakable(text: str) -> bool:

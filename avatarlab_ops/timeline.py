@@ -34,6 +34,13 @@ class Viseme(_Span):
 # The fifteen visemes of the Oculus/MPEG-4 set, the convention lip-sync tools share.
 VISEMES = ("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou")
 
+UNSPACED = ("zh", "ja", "th")  # languages written without spaces between words
+
+
+def spaced(language: str) -> bool:
+    """Whether a language, a BCP 47 tag, puts spaces between words; where not, words joined are the text."""
+    return language.partition("-")[0].lower() not in UNSPACED
+
 
 class Timeline(BaseModel):
     """The speech of one render. Spans of one kind are ordered and do not overlap."""

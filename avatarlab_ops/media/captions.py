@@ -13,13 +13,12 @@ from wcwidth import iter_graphemes, wcswidth
 
 from avatarlab_ops.engines.base import Alpha, Frame
 from avatarlab_ops.media import lettering
-from avatarlab_ops.timeline import Timeline, Word
+from avatarlab_ops.timeline import Timeline, Word, spaced
 
 # BBC and Netflix subtitle guidelines agree on these within a little.
 LINE_CHARS = 42
 MIN_S, MAX_S = 1.0, 6.0
 _PAUSE_S = 1.0  # a caption never spans a longer silence
-_UNSPACED = ("zh", "ja", "th")  # languages written without spaces between words
 _SENTENCE_ENDS = ".!?\u2026\u3002\uff01\uff1f"  # with ellipsis and the full-width signs
 _CLAUSE_ENDS = ",;:\u2013\u2014\uff0c\u3001\uff1b\uff1a"  # with dashes
 _ESCAPE = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})  # `-->` in a text would be read as times
@@ -51,7 +50,7 @@ def captions(timeline: Timeline, *, line_chars: int = LINE_CHARS) -> list[Captio
     none hurried. A word longer than a line is broken. For narrow pictures see `line_chars_for`.
     """
     words = [piece for word in timeline.words for piece in _broken(word, line_chars)]
-    joiner = "" if timeline.language.split("-")[0].lower() in _UNSPACED else " "
+    joiner = " " if spaced(timeline.language) else ""
     groups = [words[i:j] for i, j in _cut(words, joiner, line_chars)]
     found = []
     for n, group in enumerate(groups):
@@ -119,16 +118,16 @@ def _fits(group: Sequence[Word], joiner: str, line_chars: int) -> bool:
 def _cost(group: Sequence[Word]) -> float:
     hurried = max(0.0, MIN_S - (group[-1].end_s - group[0].start_s))
     crossed = sum(a.sentence != b.sentence for a, b in pairwise(group))
-    end = group[-1].text[-1:]
+    end = group[-1].text.rstrip()[-1:]
     clause = 0.0 if end in _SENTENCE_ENDS else 0.3 if end in _CLAUSE_ENDS else 0.6
     return 1.0 + 2 * hurried + 0.8 * crossed + clause
 
 
 def _lines(texts: list[str], joiner: str, line_chars: int) -> tuple[str, ...]:
-    whole = joiner.join(texts)
+    whole = joiner.join(texts).strip()
     if _cells(whole) <= line_chars or len(texts) == 1:
         return (whole,)
-    splits = [(joiner.join(texts[:i]), joiner.join(texts[i:])) for i in range(1, len(texts))]
+    splits = [(joiner.join(texts[:i]).strip(), joiner.join(texts[i:]).strip()) for i in range(1, len(texts))]
     return min(splits, key=lambda pair: max(map(_cells, pair)))
 
 

@@ -13,9 +13,12 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 
+from avatarlab_ops.reading import unspaced
+from avatarlab_ops.reading.chinese import CHINESE
 from avatarlab_ops.reading.english import ENGLISH
 from avatarlab_ops.reading.french import FRENCH
 from avatarlab_ops.reading.italian import ITALIAN
+from avatarlab_ops.reading.japanese import JAPANESE
 from avatarlab_ops.reading.language import Language
 from avatarlab_ops.reading.portuguese import PORTUGUESE
 from avatarlab_ops.reading.rules import rules
@@ -30,6 +33,8 @@ _LANGUAGES = {
     "fr": FRENCH,
     "it": ITALIAN,
     "pt": PORTUGUESE,
+    "ja": JAPANESE,
+    "zh": CHINESE,
 }
 _SILENT = "P"  # Unicode's punctuation tells how to speak and is not spoken itself
 
@@ -80,6 +85,19 @@ def read(text: str, language: str) -> Reading:
     spoken = known(language)
     if spoken is None:
         return Reading(text)
+    if spoken.unspaced:
+        return _read_unspaced(text, spoken)
+    return _read(text, spoken)
+
+
+def _read_unspaced(text: str, language: Language) -> Reading:
+    apart, places = unspaced.parted(text)
+    reading = _read(apart, language)
+    unread = tuple(replace(sign, position=places[sign.position]) for sign in reading.unread)
+    return Reading(unspaced.joined(reading.said), unread)
+
+
+def _read(text: str, spoken: Language) -> Reading:
     said: list[str] = []
     unread: list[Unread] = []
     at = 0

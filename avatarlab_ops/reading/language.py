@@ -37,6 +37,7 @@ class Language:
     signs, `silent` for none; `units` and `money` give (one, many) after a number; `dates` and `times` say a
     date (day, month 1-12, year or None) and a time (hour 0-24, minute, second or None). `own` are rules of
     the language alone and come before the common ones. `agree` fits a number in words to what is counted.
+    `unspaced`: it has no spaces between words, whose borders are those of digits and of foreign letters.
     """
 
     code: str
@@ -66,6 +67,7 @@ class Language:
     own: tuple[Rule, ...] = ()
     version: str = "version"
     agree: Callable[[str, str], str] = lambda number, _: number
+    unspaced: bool = False
 
     def number(self, value: int) -> str:
         """A whole number in words; more digits than words exist for are read one by one."""
@@ -97,7 +99,39 @@ def year(code: str, value: int) -> str:
     return _plain(code, value, "year")
 
 
+def _chinese(value: int) -> str:
+    """A whole number below 10^16 in Chinese, which num2words does not know.
+
+    >>> _chinese(10_203), _chinese(12), _chinese(200_000_050)
+    ('一万零二百零三', '十二', '两亿零五十')
+    """
+    if value == 0:
+        return "零"
+    said, skipped = "", False
+    for scale, unit in ((10**12, "万亿"), (10**8, "亿"), (10**4, "万"), (1, "")):
+        part, value = divmod(value, scale)
+        if part:
+            skipped = bool(said) and (skipped or part < 1000)
+            said += ("零" if skipped else "") + ("两" if part == 2 and unit else _below_10000(part)) + unit
+        skipped = not part
+    return said.removeprefix("一") if said.startswith("一十") else said
+
+
+def _below_10000(value: int) -> str:
+    said, skipped = "", False
+    for scale, unit in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
+        digit, value = divmod(value, scale)
+        if digit:
+            said += ("零" if skipped and said else "") + "零一二三四五六七八九"[digit] + unit
+        skipped = not digit
+    return said
+
+
 def _plain(code: str, value: int, to: str) -> str:
+    if code == "zh":
+        return _chinese(value)
+    if code == "ja" and value == 0:
+        return "ゼロ"
     from num2words import num2words  # not wanted where DAG files are read
 
     said: str = num2words(value, lang=code, to=to).replace(",", "")

@@ -1,5 +1,7 @@
 """Kokoro speaks other languages: what is heard, and when. Skipped where `make voices` was not run."""
 
+# ruff: noqa: RUF001  (full-width punctuation)
+
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from avatarlab_ops.engines.base import Speech
 from avatarlab_ops.engines.speech.visemes import SHAPES
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
 from avatarlab_ops.progress import silent
+from avatarlab_ops.timeline import spaced
 
 pytestmark = pytest.mark.skipif(
     "kokoro" not in engines.names("speech"), reason="the engine kokoro is not installed: `make voices`"
@@ -51,7 +54,8 @@ def test_the_timeline_covers_the_speech_word_by_word(spanish: Speech) -> None:
     [
         ("en-US", "The water isn't here."), ("en-GB", "The (old) water."), ("es", "«¿Qué tal?»"),
         ("fr", "Les enfants, quatre-vingt-dix."), ("it", "Gli zii dell'amica."), ("pt-BR", "O pão — são."),
-        ("hi", "नमस्ते, आपका स्वागत है।"),
+        ("hi", "नमस्ते, आपका स्वागत है।"), ("ja", "「ちょっと」待って、Kubernetes は十本です。"),
+        ("zh", "“女儿去学院”，日子、Python 的。"),
     ],
 )  # fmt: skip
 def test_every_word_of_every_language_has_sounds_that_lips_know(language: str, text: str) -> None:
@@ -60,16 +64,47 @@ def test_every_word_of_every_language_has_sounds_that_lips_know(language: str, t
     from avatarlab_ops.engines.speech import visemes
 
     (words,) = spoken_words([text], language)
-    assert [word.text for word in words] == text.split()
+    joiner = " " if spaced(language) else ""
+    assert joiner.join(word.text for word in words) == text
     for word in words:
         sounds = [visemes.ipa(char) for char in word.symbols if visemes.is_sound(char)]
         assert bool(sounds) == any(map(str.isalpha, word.text))
         assert set(sounds) <= set(SHAPES)
 
 
+@pytest.mark.parametrize(
+    ("language", "voice", "text", "sounds"),
+    [
+        ("ja", "jf_alpha", "カメラは2024年3月5日に発売です。", ["kameɾa", "saŋɡatsɨ", "itsɨka"]),
+        ("zh", "zf_xiaoxiao", "相机是1,299元。", ["ɕjaŋtɕi", "tɕjouʂɨ"]),
+    ],
+)
+def test_a_language_without_spaces_is_timed_phrase_by_phrase(
+    language: str, voice: str, text: str, sounds: list[str]
+) -> None:
+    timeline = speak(text, language, voice).timeline
+    assert "".join(word.text for word in timeline.words) == text
+    assert len(timeline.words) > 2
+    assert all(a.end_s <= b.start_s for a, b in pairwise(timeline.words))
+    assert all(word.text[0] not in "。、，：" for word in timeline.words), "no line begins so"
+    heard = "".join(phone.ipa for phone in timeline.phones)
+    assert all(part in heard for part in sounds)
+
+
+def test_sounds_can_be_given_in_a_language_without_spaces() -> None:
+    from avatarlab_kokoro.words import spoken_sentences
+
+    source = "私は<phoneme ph='bɛd'>今日</phoneme>行く。"
+    found = script.sentences(source, engine="kokoro", language="ja", script_format="ssml").sentences
+    assert found[0].text == "私は今日行く。"
+    (words,) = spoken_sentences(found, "ja")
+    assert [word.symbols for word in words if word.text == "今日"] == ["bɛd"]
+    assert len(words) == 3
+
+
 def test_another_language_or_voice_is_refused() -> None:
     with pytest.raises(EngineUnavailable, match="kokoro speaks en-US"):
-        speak("Hallo.", "de", "ef_dora")
+        speak("Merhaba.", "tr", "ef_dora")
     with pytest.raises(EngineUnavailable, match="no voice 'nobody'"):
         speak("Hola.", "es", "nobody")
     with pytest.raises(ScriptRefused):

@@ -233,3 +233,15 @@ def test_a_mark_around_more_than_a_breath_is_refused() -> None:
         "Now " * 30 + '<sub alias="short">' + "word " * 50 + "</sub>.", script_format="ssml"
     ).sentences
     assert (before.said, marked.said) == ("", "short.")
+
+
+def test_a_text_without_spaces_is_no_long_word_and_is_cut_at_its_commas(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(script, "_check_writing", lambda text, engine: None)  # no engine here may read it
+    text = "我们的新系统可以说很多种语言，" * 30 + "谢谢。"
+    found = script.sentences(text, language="zh").sentences
+    assert "".join(one.text for one in found) == text
+    assert all(len(one.text) <= script.MAX_SENTENCE_CHARS for one in found)
+    assert all(one.text[-1] in "，。" for one in found)
+    assert "".join(one.text for one in script.sentences("很" * 700, language="zh").sentences) == "很" * 700

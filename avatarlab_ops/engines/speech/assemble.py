@@ -41,13 +41,14 @@ class Assembly:
         missing_s = max(0.0, seconds - clips.AFTER_S - clips.BEFORE_S)
         self._append(np.zeros(round(missing_s * clips.RATE), np.float32))
 
-    def close_sentence(self, written: Sequence[str], spoken: Sequence[str]) -> None:
+    def close_sentence(self, written: Sequence[str], spoken: Sequence[str], joiner: str = " ") -> None:
         """Name the words of the sentence in progress.
 
-        `written`: its words as in the script; `spoken`: its words as read, which `Sound.word` counts.
+        `written`: its words as in the script, `joiner` between them; `spoken`: its words as read, which
+        `Sound.word` counts.
         """
         sounds = [sound for sound in self._sounds if sound.end_s > sound.start_s]
-        self._words += _words(sounds, written, spoken, self._sentences)
+        self._words += _words(sounds, written, spoken, self._sentences, joiner)
         self._phones += [
             Phone(ipa=s.ipa, stressed=s.stressed, start_s=s.start_s, end_s=s.end_s) for s in sounds
         ]
@@ -73,7 +74,9 @@ class Assembly:
         self._samples.frombytes(samples.tobytes())
 
 
-def _words(sounds: list[Sound], written: Sequence[str], spoken: Sequence[str], sentence: int) -> list[Word]:
+def _words(
+    sounds: list[Sound], written: Sequence[str], spoken: Sequence[str], sentence: int, joiner: str
+) -> list[Word]:
     """Time the written words. One that has no sound of its own ("—") joins its neighbour, so none is lost."""
     heard = sorted({sound.word for sound in sounds})
     owner = dict(zip(heard, align(written, [spoken[word] for word in heard]), strict=True))
@@ -84,7 +87,7 @@ def _words(sounds: list[Sound], written: Sequence[str], spoken: Sequence[str], s
         spans[index] = (start_s, sound.end_s)
     words: list[Word] = []
     for index, nxt in zip(spans, [*list(spans)[1:], len(written)], strict=True):
-        text = " ".join(written[index if words else 0 : nxt])
+        text = joiner.join(written[index if words else 0 : nxt])
         start_s, end_s = spans[index]
         words.append(Word(text=text, sentence=sentence, start_s=start_s, end_s=end_s))
     return words

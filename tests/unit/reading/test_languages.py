@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001  (typographic characters are the subject)
 
 from pathlib import Path
+from unicodedata import category
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from avatarlab_ops.reading import read
 from avatarlab_ops.script import sentences
 
-LANGUAGES = ("es", "fr", "it", "pt-BR", "en-GB")
+LANGUAGES = ("es", "fr", "it", "pt-BR", "en-GB", "ja", "zh")
 
 
 def cases() -> list[object]:
@@ -46,8 +47,21 @@ def test_what_cannot_be_said_is_named_with_its_place(language: str) -> None:
 def test_no_digit_and_no_sign_is_silently_lost(written: str, language: str) -> None:
     reading = read(written, language)
     lost = {sign.sign for sign in reading.unread}
-    assert not any(char.isnumeric() for char in reading.said), "every number is in words"
+    assert not any(category(char)[0] == "N" for char in reading.said), "every number is in words"
     assert lost == set(written) & {"★"}
+
+
+@given(
+    st.text(alphabet="0123456789 .,:-/%$€%~年月日点個人は中文かなAb(（。、★", max_size=40),
+    st.sampled_from(("ja", "zh")),
+)
+def test_no_letter_of_a_language_without_spaces_is_lost(written: str, language: str) -> None:
+    reading = read(written, language)
+    assert {sign.sign for sign in reading.unread} == set(written) & {"★"}
+    assert all(written[sign.position] == sign.sign for sign in reading.unread)
+    assert [char for char in written if char in "人は文"] == [
+        char for char in reading.said if char in "人は文"
+    ]
 
 
 def test_an_abbreviation_ends_no_sentence() -> None:

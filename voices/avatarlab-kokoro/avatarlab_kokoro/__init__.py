@@ -16,6 +16,8 @@ _VOICES = {
     "fr": "ff_siwis",
     "it": "if_sara im_nicola",
     "pt-BR": "pf_dora pm_alex pm_santa",
+    "ja": "jf_alpha jf_gongitsune jf_nezumi jf_tebukuro jm_kumo",
+    "zh": "zf_xiaoxiao zf_xiaobei zf_xiaoni zf_xiaoyi zm_yunxi zm_yunjian zm_yunxia zm_yunyang",
     "hi": "hf_alpha hf_beta hm_omega hm_psi",
 }
 _DIGESTS = {
@@ -54,7 +56,7 @@ VOICES = PinnedFile(
 ENGINE = SpeechInfo(
     name="kokoro",
     factory="avatarlab_kokoro.engine:Kokoro",
-    version="2+kokoro-82m-1.0",
+    version="3+kokoro-82m-1.0",
     files=(*PARTS, VOICES),
     languages=tuple(_VOICES),
     voices=tuple(
@@ -62,7 +64,7 @@ ENGINE = SpeechInfo(
         for language, names in _VOICES.items()
         for name in names.split()
     ),
-    scripts=("Latin", "Devanagari"),
+    scripts=("Latin", "Devanagari", "Han", "Hiragana", "Katakana"),
     marks=("phoneme", "prosody", "lang"),
     notes="Neural, on the CPU about as fast as it is heard; Apache-2.0, its front end espeak-ng GPL-3.0.",
 )

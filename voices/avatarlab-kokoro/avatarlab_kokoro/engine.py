@@ -7,6 +7,7 @@ output there, so the files on disk stay the pinned ones.
 from __future__ import annotations
 
 import tarfile
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from avatarlab_kokoro import PARTS, VOICES
-from avatarlab_kokoro.words import ESPEAK, spoken_sentences
+from avatarlab_kokoro import ENGINE, PARTS, VOICES
+from avatarlab_kokoro.words import spoken_sentences, written_words
 from avatarlab_ops.engines import device, weights
 from avatarlab_ops.engines.base import Sentence, Speech, VoiceSample
 from avatarlab_ops.engines.speech.assemble import Assembly
@@ -24,15 +25,17 @@ from avatarlab_ops.engines.speech.pieces import PIECE_PAUSE_S, mute, pieces
 from avatarlab_ops.engines.speech.spoken import SpokenWord, alphabet
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
 from avatarlab_ops.progress import Report
+from avatarlab_ops.timeline import spaced
 
 _DURATIONS = "/encoder/Clip_output_0"  # one number per id, pads at both ends included
 UNIT = 600  # samples per unit of the model's durations: 25 ms
 LATE_S = 0.075  # the model's durations run this late against forced alignment
+_SEEN = {"ja": {"β": "w"}}  # Kokoro writes the w of わ as the sound between b and v
 _STYLES, _STYLE = 510, 256  # a voice: one style for each number of symbols
 
 
 class Kokoro:
-    """SpeechEngine for seven languages at 24 kHz; the seed changes nothing."""
+    """SpeechEngine for its entry's languages at 24 kHz; the seed changes nothing."""
 
     def __init__(self) -> None:
         self._session = _session()
@@ -53,17 +56,22 @@ class Kokoro:
 
         Raises EngineUnavailable for another language or voice, ScriptRefused when nothing speakable is left.
         """
-        if language not in ESPEAK or sample is not None:
+        if language not in ENGINE.languages or sample is not None:
             raise EngineUnavailable(
-                f"kokoro speaks {', '.join(ESPEAK)} with its own voices; {language} was asked for"
+                f"kokoro speaks {', '.join(ENGINE.languages)} with its own voices; {language} was asked for"
             )
         style, assembly, warnings, heard = self._style(voice), Assembly(), list[str](), False
         said = spoken_sentences(sentences, language)
         for number, (sentence, words) in enumerate(zip(sentences, said, strict=True)):
             warnings += [f"kokoro cannot say {word!r}" for word in mute(words)]
-            if self._say(words, style, sentence.rate, assembly):
+            spoken_in = sentence.language or language
+            if self._say(words, style, sentence.rate, assembly, _SEEN.get(spoken_in, {})):
                 heard = True
-                assembly.close_sentence(sentence.text.split(), [word.text for word in words])
+                assembly.close_sentence(
+                    written_words(sentence.text, spoken_in),
+                    [word.text for word in words],
+                    " " if spaced(spoken_in) else "",
+                )
             assembly.rest(sentence.pause_s)
             report(number + 1, len(sentences), "sentence")
         if not heard:
@@ -71,19 +79,26 @@ class Kokoro:
         return assembly.speech(language, warnings)
 
     def _say(
-        self, words: list[SpokenWord], style: NDArray[np.float32], rate: float, assembly: Assembly
+        self,
+        words: list[SpokenWord],
+        style: NDArray[np.float32],
+        rate: float,
+        assembly: Assembly,
+        seen: Mapping[str, str],
     ) -> bool:
-        """Add the words to the assembly; whether anything was heard."""
+        """Add the words to the assembly; whether anything was heard. `seen`: symbols as lips show them."""
         heard = False
         for piece in pieces(words):
-            clip = self._clip(piece, style, rate)
+            clip = self._clip(piece, style, rate, seen)
             if clip.sounds:
                 assembly.rest(PIECE_PAUSE_S if heard else 0.0)
                 assembly.add(clip)
                 heard = True
         return heard
 
-    def _clip(self, symbols: list[Symbol], style: NDArray[np.float32], rate: float) -> Clip:
+    def _clip(
+        self, symbols: list[Symbol], style: NDArray[np.float32], rate: float, seen: Mapping[str, str]
+    ) -> Clip:
         ids = [0, *(self._ids[symbol.char] for symbol in symbols), 0]
         samples, units = self._session.run(
             None,
@@ -94,7 +109,8 @@ class Kokoro:
             },
         )
         edges_s = np.cumsum(np.asarray(units, np.float64).ravel()[:-1]) * UNIT / RATE - LATE_S
-        return cut(np.asarray(samples, np.float32).ravel(), symbols, edges_s.tolist())
+        shown = [Symbol(seen.get(symbol.char, symbol.char), symbol.word) for symbol in symbols]
+        return cut(np.asarray(samples, np.float32).ravel(), shown, edges_s.tolist())
 
     def _style(self, voice: str) -> NDArray[np.float32]:
         """Float32 [510, 256]. Raises EngineUnavailable for a voice that is none of its own."""

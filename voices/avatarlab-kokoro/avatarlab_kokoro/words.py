@@ -9,8 +9,9 @@ import re
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from avatarlab_kokoro import chinese, japanese
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.engines.speech.spoken import SpokenWord, alphabet, given
 
@@ -18,6 +19,11 @@ ESPEAK = {  # by espeak-ng's own names of its voices
     "en-US": "gmw/en-US", "en-GB": "gmw/en", "es": "roa/es", "fr": "roa/fr", "it": "roa/it",
     "pt-BR": "roa/pt-BR", "hi": "inc/hi",
 }  # fmt: skip
+UNSPACED: dict[str, Callable[[str, Mapping[str, str]], list[SpokenWord]]] = {
+    "ja": japanese.words,
+    "zh": chinese.words,
+}
+_LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]+(?:['’][A-Za-z]+)*")
 _LIMIT_S = 120  # for a script of an hour; it takes seconds
 # Sounds of two letters that Kokoro writes as one (misaki's alphabet).
 _ONE_LETTER = {
@@ -36,13 +42,38 @@ def spoken_sentences(sentences: Sequence[Sentence], language: str) -> list[list[
         words = spoken_words([sentences[n].spoken for n in numbers], spoken)
         found |= dict(zip(numbers, words, strict=True))
     for number, sentence in enumerate(sentences):
+        if sentence.sounds and (sentence.language or language) in UNSPACED:
+            found[number] = _with_given(sentence, sentence.language or language)
+            continue
         for index, sounds in sentence.sounds:
             found[number][index] = given(found[number][index].text, sounds)
     return [found[number] for number in range(len(sentences))]
 
 
+def _with_given(sentence: Sentence, language: str) -> list[SpokenWord]:
+    """Words of a sentence without spaces but those around the words whose sounds are given."""
+    sounds = dict(sentence.sounds)
+    return [
+        word
+        for index, part in enumerate(sentence.spoken.split())
+        for word in ([given(part, sounds[index])] if index in sounds else spoken_words([part], language)[0])
+    ]
+
+
+def written_words(text: str, language: str) -> list[str]:
+    """The words that a sentence is written with; joined they are the sentence where it has no spaces."""
+    if language not in UNSPACED:
+        return text.split()
+    return [word.text for word in UNSPACED[language](text, {})]
+
+
 def spoken_words(sentences: Sequence[str], language: str) -> list[list[SpokenWord]]:
     """Words of each sentence as said, with their sounds; one question to the front end for all of them."""
+    if language in UNSPACED:
+        latin = dict.fromkeys(word for sentence in sentences for word in _LATIN.findall(sentence))
+        (spelled,) = spoken_words([" ".join(latin)], "en-US") if latin else ([],)
+        foreign = {word.text: word.symbols for word in spelled}
+        return [UNSPACED[language](sentence, foreign) for sentence in sentences]
     words = [sentence.split() for sentence in sentences]
     clauses = [clause for sentence in words for clause in _clauses(sentence)]
     phones = iter(_ask(ESPEAK[language], clauses))

@@ -1,0 +1,36 @@
+"""Chinese and Japanese text: set apart at the borders of figures and Latin letters, joined again."""
+
+# ruff: noqa: RUF001  (full-width characters)
+
+from __future__ import annotations
+
+import re
+
+HAN = "\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+KANA = "\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"
+_CLOSE = f"{HAN}{KANA}\u3000-\u3004\u3008-\u303f，。！？：；（）．～“”‘’…—"
+_PARTED = re.compile(
+    rf"(?<=[{HAN}{KANA}])(?=[^\W{HAN}{KANA}]|[+$€£¥₹₿°#@&\u2212-])|(?<=[^\W{HAN}{KANA}%°])(?=[{HAN}{KANA}])"
+)
+_PUNCTUATION = "，。！？：；（）．～、"
+_NARROW = {
+    code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code) not in _PUNCTUATION
+}  # full-width letters, digits and signs
+
+
+def parted(text: str) -> tuple[str, list[int]]:
+    """The text with spaces at its borders and narrow letters; for each character where it was before."""
+    edges = {match.start() for match in _PARTED.finditer(text.translate(_NARROW))}
+    found, places = [], list[int]()
+    for at, char in enumerate(text.translate(_NARROW)):
+        if at in edges:
+            found.append(" ")
+            places.append(at)
+        found.append(char)
+        places.append(at)
+    return "".join(found), [*places, len(text)]
+
+
+def joined(said: str) -> str:
+    """The text without the spaces beside characters that take none."""
+    return re.sub(rf"\s+(?=[{_CLOSE}])|(?<=[{_CLOSE}])\s+", "", said)
