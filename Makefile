@@ -2,12 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup voices demo test chaos fuzz up down check bench bench-models bench-catalog bench-api mutate
+.PHONY: setup voices demo test chaos fuzz up down check bench bench-models bench-catalog bench-api bench-voices mutate
 
 setup: ## make or repair .venv from uv.lock
 	@$(PYTHON) -m tools.setup
 
-voices: setup ## en-GB, es, fr, it, pt-BR, ja, zh, hi: Kokoro with 54 voices, 285 MB, its front end GPL-3.0
+voices: setup ## en-GB, es, fr, it, pt-BR, ja, zh, hi, de, uk, ru: Kokoro with 59 voices, 285 MB, its front end GPL-3.0
 	@$(PYTHON) -m tools.setup --voices
 
 demo: setup ## render the demo request through Airflow into out/
@@ -22,6 +22,9 @@ chaos: setup ## kill one process after the other in the middle of renders
 
 fuzz: setup ## damaged media for ten minutes (FUZZ_MINUTES, FUZZ_SEED)
 	@$(BIN)/python -m pytest -s tests/fuzz
+
+bench-voices: setup ## each language and voice: errors heard, DNSMOS, speed, into docs/voices.md (ARGS: --first 1 de)
+	@$(BIN)/python -m benchmarks.voices $(ARGS)
 
 mutate: setup ## change 200 lines of the product, one at a time: does a unit test notice?
 	@$(BIN)/python -m tools.mutate

@@ -57,6 +57,7 @@ _NEVER_LAST = frozenset(
         r"\S+",
         "mr mrs ms mx dr prof st mt ft gen gov sen rep capt lt col sgt cmdr rev hon pres messrs mme "
         "e.g i.e cf vs ca approx viz "
+        "bzw vgl ggf evtl inkl nr str abb hr ул им см стр тел вул ім див стор "
         "sr sra srta sres srs dra profa ud uds ej pág págs núm sig sig.ra dott dott.ssa avv pag tél",
     )
 )
@@ -67,6 +68,10 @@ _BEFORE_NUMBER = frozenset(
 )
 _INITIAL = re.compile(r"^(?!I$)[^\W\d_]$")  # "J. K. Rowling", but "It was I."
 _DOTTED = re.compile(rf"^(?:{_LETTER}\.)+{_LETTER}$")  # U.S, a.m, Ph.D without the last stop
+# "am 3. März", "der 2. Teil"; "z. B.", "d. h.", "и т. д.".
+_GERMAN_ORDINAL = re.compile(r"(?:^|\s)(?:am|vom|zum|im|beim|dem|den|des|zur|der|die|das) \d{1,2}\.$", re.I)
+_SHORT_FIRST = re.compile(r"(?:^|\s)[zduoвтнvn]\.$")
+_SHORT_REST = re.compile(rf"(?:{_LETTER}|Chr)\.")
 # Words that open a sentence after a dotted abbreviation ("in the U.S. The law ...").
 _STARTERS = frozenset(
     re.findall(
@@ -328,6 +333,8 @@ def _ends_sentence(before: str, after: str) -> bool:
     if not before.endswith(".") or before.endswith(".."):
         return True
     word = before[before.rfind(" ") + 1 : -1].lstrip(_OPENERS)
+    if _GERMAN_ORDINAL.search(before) or (_SHORT_FIRST.search(before) and _SHORT_REST.match(following)):
+        return False
     if _DOTTED.match(word) and word.lower() not in _NEVER_LAST:
         return re.split(r"\W", following, maxsplit=1)[0].lower() in _STARTERS
     return not (

@@ -10,7 +10,7 @@ from avatarlab_ops.errors import EngineUnavailable
 
 DEFAULT = "hibari"
 ADDITION = "kokoro"  # the engine that `make voices` brings, and the languages that it adds
-ADDED_LANGUAGES = ("en-GB", "es", "fr", "it", "pt-BR", "ja", "zh", "hi")
+ADDED_LANGUAGES = ("en-GB", "es", "fr", "it", "pt-BR", "ja", "zh", "hi", "de", "uk", "ru")
 
 
 def speech_engine(named: str | None, language: str | None, voice: str | None = None) -> SpeechInfo:

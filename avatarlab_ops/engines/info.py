@@ -51,13 +51,14 @@ class Voice:
     """A voice that an engine has built in, and the terms under which anybody may use it.
 
     Its consent record is made of this: whose voice it is, and the licence that stands for consent.
-    `languages`: which of the engine's it speaks; empty: all.
+    `languages`: which of the engine's it speaks; empty: all. `accent`: with which accent, where one is clear.
     """
 
     name: str
     subject: str
     terms: str
     languages: tuple[str, ...] = ()
+    accent: str = ""
 
     def speaks(self, language: str) -> bool:
         """Whether it speaks this language of its engine."""

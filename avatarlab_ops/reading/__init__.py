@@ -17,12 +17,15 @@ from avatarlab_ops.reading import unspaced
 from avatarlab_ops.reading.chinese import CHINESE
 from avatarlab_ops.reading.english import ENGLISH
 from avatarlab_ops.reading.french import FRENCH
+from avatarlab_ops.reading.german import GERMAN
 from avatarlab_ops.reading.italian import ITALIAN
 from avatarlab_ops.reading.japanese import JAPANESE
 from avatarlab_ops.reading.language import Language
 from avatarlab_ops.reading.portuguese import PORTUGUESE
 from avatarlab_ops.reading.rules import rules
+from avatarlab_ops.reading.russian import RUSSIAN
 from avatarlab_ops.reading.spanish import SPANISH
+from avatarlab_ops.reading.ukrainian import UKRAINIAN
 
 __all__ = ["Reading", "Unread", "known", "languages", "read"]
 
@@ -35,6 +38,9 @@ _LANGUAGES = {
     "pt": PORTUGUESE,
     "ja": JAPANESE,
     "zh": CHINESE,
+    "de": GERMAN,
+    "ru": RUSSIAN,
+    "uk": UKRAINIAN,
 }
 _SILENT = "P"  # Unicode's punctuation tells how to speak and is not spoken itself
 

@@ -57,8 +57,9 @@ def _amount(language: Language, match: re.Match[str]) -> str | None:
     if parts is None:
         return None
     if match["scale"]:
-        words = (_range(language, match), language.scales[match["scale"]], language.of, money.many)
-        return " ".join(word for word in words if word)
+        said = _range(language, match)
+        scale = language.form(said or "", language.scales[match["scale"]])
+        return " ".join(word for word in (said, scale, language.of, language.form("", money.many)) if word)
     identifier = len(parts[0]) > 1 and parts[0][0] == "0"
     if match["first"] or len(parts[1]) > 2 or not money.part or identifier:
         said = _range(language, match)
@@ -76,7 +77,7 @@ def _coins(language: Language, money: Money, whole: int, cents: int) -> str:
 
 
 def _counted(language: Language, number: str, what: str) -> str:
-    return f"{language.agree(number, what)} {what}"
+    return f"{language.agree(number, what)} {language.form(number, what)}"
 
 
 def _is_one(language: Language, match: re.Match[str]) -> bool:
@@ -95,4 +96,4 @@ def _per(language: Language, match: re.Match[str]) -> str:
     if not match["per"]:
         return ""
     one, _ = language.units.get(match["per"], (match["per"], ""))
-    return f" {language.per} {one}"
+    return f" {language.per} {language.form('', one)}"

@@ -36,7 +36,8 @@ class Language:
     `power` its words for them; `digitwise`: decimals are read digit by digit. `signs` are words for single
     signs, `silent` for none; `units` and `money` give (one, many) after a number; `dates` and `times` say a
     date (day, month 1-12, year or None) and a time (hour 0-24, minute, second or None). `own` are rules of
-    the language alone and come before the common ones. `agree` fits a number in words to what is counted.
+    the language alone and come before the common ones. `agree` fits a number in words to what is counted,
+    `form` what is counted, as the tables have it, to the number.
     `unspaced`: it has no spaces between words, whose borders are those of digits and of foreign letters.
     """
 
@@ -67,6 +68,7 @@ class Language:
     own: tuple[Rule, ...] = ()
     version: str = "version"
     agree: Callable[[str, str], str] = lambda number, _: number
+    form: Callable[[str, str], str] = lambda _, what: what
     unspaced: bool = False
 
     def number(self, value: int) -> str:

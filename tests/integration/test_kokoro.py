@@ -54,7 +54,9 @@ def test_the_timeline_covers_the_speech_word_by_word(spanish: Speech) -> None:
     [
         ("en-US", "The water isn't here."), ("en-GB", "The (old) water."), ("es", "«¿Qué tal?»"),
         ("fr", "Les enfants, quatre-vingt-dix."), ("it", "Gli zii dell'amica."), ("pt-BR", "O pão — são."),
-        ("hi", "नमस्ते, आपका स्वागत है।"), ("ja", "「ちょっと」待って、Kubernetes は十本です。"),
+        ("de", "Heute müssen Pfützen, Äpfel quer."), ("uk", "Сьогодні їжак і ґанок."),
+        ("ru", "Ещё щука, цена и жизнь."), ("hi", "नमस्ते, आपका स्वागत है।"),
+        ("ja", "「ちょっと」待って、Kubernetes は十本です。"),
         ("zh", "“女儿去学院”，日子、Python 的。"),
     ],
 )  # fmt: skip
@@ -116,6 +118,17 @@ def test_each_language_has_voices_and_each_voice_a_language() -> None:
     assert all(kokoro.voices_of(language) for language in kokoro.languages)
     assert kokoro.language(None, "im_nicola") == "it"
     assert kokoro.voices_of("fr") == ("ff_siwis",)
+
+
+def test_a_borrowed_voice_is_told_to_have_an_accent() -> None:
+    kokoro = engines.info("speech", "kokoro")
+    assert kokoro.voices_of("de")[0] == "dm_nicola"
+    assert kokoro.language(None, "dm_nicola") == "de"
+    speech = speak("Guten Tag.", "de", "dm_nicola")
+    assert speech.timeline.warnings == ("the voice dm_nicola has a clear accent in de (Italian)",)
+    assert {voice.name for voice in kokoro.voices if voice.accent} == {
+        "dm_nicola", "dm_alex", "df_sara", "uf_sara", "rf_sara",
+    }  # fmt: skip
 
 
 def test_a_word_of_another_language_and_given_sounds_are_said_in_the_same_voice() -> None:

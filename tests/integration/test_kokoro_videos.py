@@ -30,6 +30,9 @@ pytestmark = [
 ]
 FPS = 25
 SCRIPTS = {
+    "de": "Die neue Kamera erscheint am 3. März 2024 und kostet 1.299 €. Donaudampfschifffahrtsgesellschaft.",
+    "uk": "Нова камера вийде 5 березня 2024 року. Будь ласка, завітайте до магазину.",
+    "ru": "Новая камера выйдет 5 марта 2024 года. Приходите, пожалуйста, в магазин.",
     "ja": "新しいカメラは2024年3月5日に発売され、価格は1,200円です。ぜひお店でお試しください。",
     "zh": "新相机将于2024年3月5日发布，价格是1,299元。欢迎您来我们的商店看一看。",
 }
@@ -58,7 +61,7 @@ def test_lips_follow_and_captions_show_the_script(
             "script": SCRIPTS[language],
             "language": language,
             "avatar": {"uri": given.uri},
-            "captions": "both",
+            "captions": "burned",
             "output": {"resolution": "360p", "fps": FPS},
         },
     )

@@ -43,6 +43,7 @@ class Voice(BaseModel):
     languages: list[str]
     subject: str = Field(description="Whose voice it is.")
     terms: str = Field(description="Under which anybody may use it.")
+    accent: str = Field(description="With which accent it speaks; empty where none is clear.")
 
 
 class Avatar(BaseModel):

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avatarlab_ops.reading import read
-from avatarlab_ops.script import sentences
+from avatarlab_ops.script import split
 
-LANGUAGES = ("es", "fr", "it", "pt-BR", "en-GB", "ja", "zh")
+LANGUAGES = ("es", "fr", "it", "pt-BR", "en-GB", "ja", "zh", "de", "uk", "ru")
 
 
 def cases() -> list[object]:
@@ -65,5 +65,8 @@ def test_no_letter_of_a_language_without_spaces_is_lost(written: str, language: 
 
 
 def test_an_abbreviation_ends_no_sentence() -> None:
-    for text in ("Saluda al Sr. López.", "Il Sig. Rossi arriva.", "A Sra. Silva chegou."):
-        assert len(sentences(text).sentences) == 1
+    for text in (
+        "Saluda al Sr. López.", "Il Sig. Rossi arriva.", "A Sra. Silva chegou.", "Am 3. März ist z. B. frei.",
+        "Der 2. Teil folgt.", "И т. д. по ул. Мира.",
+    ):  # fmt: skip
+        assert len(split(text)) == 1

@@ -20,6 +20,16 @@ _VOICES = {
     "zh": "zf_xiaoxiao zf_xiaobei zf_xiaoni zf_xiaoyi zm_yunxi zm_yunjian zm_yunxia zm_yunyang",
     "hi": "hf_alpha hf_beta hm_omega hm_psi",
 }
+# Voices of another language that speak these with its accent, tested pair by pair.
+_BORROWED = {
+    "de": {
+        "dm_nicola": ("im_nicola", "Italian"), "dm_alex": ("em_alex", "Spanish"),
+        "df_sara": ("if_sara", "Italian"),
+    },
+    "uk": {"uf_sara": ("if_sara", "Italian")},
+    "ru": {"rf_sara": ("if_sara", "Italian")},
+}  # fmt: skip
+STYLES = {name: style for voices in _BORROWED.values() for name, (style, _) in voices.items()}
 _DIGESTS = {
     1: (23_090_318, "154b26dacc58115b69d89caad830935a5202e4ccab807f25a9d909a35814b815"),
     2: (23_090_318, "bea3157699a125749162d9dd3c18f69c3693be6e4798e194c93af22150f42eb9"),
@@ -58,13 +68,20 @@ ENGINE = SpeechInfo(
     factory="avatarlab_kokoro.engine:Kokoro",
     version="3+kokoro-82m-1.0",
     files=(*PARTS, VOICES),
-    languages=tuple(_VOICES),
-    voices=tuple(
-        Voice(name, f"synthetic voice `{name}` of Kokoro-82M 1.0", _TERMS, languages=(language,))
-        for language, names in _VOICES.items()
-        for name in names.split()
+    languages=(*_VOICES, *_BORROWED),
+    voices=(
+        *(
+            Voice(name, f"synthetic voice `{name}` of Kokoro-82M 1.0", _TERMS, languages=(language,))
+            for language, names in _VOICES.items()
+            for name in names.split()
+        ),
+        *(
+            Voice(name, f"synthetic voice `{style}` of Kokoro-82M 1.0", _TERMS, (language,), accent)
+            for language, voices in _BORROWED.items()
+            for name, (style, accent) in voices.items()
+        ),
     ),
-    scripts=("Latin", "Devanagari", "Han", "Hiragana", "Katakana"),
+    scripts=("Latin", "Devanagari", "Han", "Hiragana", "Katakana", "Cyrillic"),
     marks=("phoneme", "prosody", "lang"),
     notes="Neural, on the CPU about as fast as it is heard; Apache-2.0, its front end espeak-ng GPL-3.0.",
 )

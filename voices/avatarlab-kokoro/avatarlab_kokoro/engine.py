@@ -15,7 +15,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from avatarlab_kokoro import ENGINE, PARTS, VOICES
+from avatarlab_kokoro import ENGINE, PARTS, STYLES, VOICES
 from avatarlab_kokoro.words import spoken_sentences, written_words
 from avatarlab_ops.engines import device, weights
 from avatarlab_ops.engines.base import Sentence, Speech, VoiceSample
@@ -60,7 +60,7 @@ class Kokoro:
             raise EngineUnavailable(
                 f"kokoro speaks {', '.join(ENGINE.languages)} with its own voices; {language} was asked for"
             )
-        style, assembly, warnings, heard = self._style(voice), Assembly(), list[str](), False
+        style, assembly, warnings, heard = self._style(voice), Assembly(), _accent(voice, language), False
         said = spoken_sentences(sentences, language)
         for number, (sentence, words) in enumerate(zip(sentences, said, strict=True)):
             warnings += [f"kokoro cannot say {word!r}" for word in mute(words)]
@@ -117,13 +117,18 @@ class Kokoro:
         if voice not in self._voices:
             with tarfile.open(weights.path(VOICES.name)) as archive:
                 try:
-                    file = archive.extractfile(f"package/voices/{voice}.bin")
+                    file = archive.extractfile(f"package/voices/{STYLES.get(voice, voice)}.bin")
                 except KeyError:
                     file = None
                 if file is None:
                     raise EngineUnavailable(f"kokoro has no voice {voice!r}")
                 self._voices[voice] = np.frombuffer(file.read(), np.float32).reshape(_STYLES, _STYLE)
         return self._voices[voice]
+
+
+def _accent(voice: str, language: str) -> list[str]:
+    accent = next((one.accent for one in ENGINE.voices if one.name == voice), "")
+    return [f"the voice {voice} has a clear accent in {language} ({accent})"] if accent else []
 
 
 def _session() -> Any:

@@ -17,7 +17,15 @@ from avatarlab_ops.engines.speech.spoken import SpokenWord, alphabet, given
 
 ESPEAK = {  # by espeak-ng's own names of its voices
     "en-US": "gmw/en-US", "en-GB": "gmw/en", "es": "roa/es", "fr": "roa/fr", "it": "roa/it",
-    "pt-BR": "roa/pt-BR", "hi": "inc/hi",
+    "pt-BR": "roa/pt-BR", "hi": "inc/hi", "de": "gmw/de", "uk": "zle/uk", "ru": "zle/ru",
+}  # fmt: skip
+# Sounds that the borrowed voices of a language never learned, and the nearest that they know.
+_NEAREST = {
+    "de": {
+        "ʏ": "y", "ɔ^ø": "ɔi", "a^ɪ": "ai", "a^ʊ": "au", "p^f": "pf", "ɜ": "a", "ə": "e", "ɾ": "r",
+    },
+    "uk": {"\u032a": ""},
+    "ru": {"ɭ": "l", "ɵ": "o", "ʑ": "ʒ"},
 }  # fmt: skip
 UNSPACED: dict[str, Callable[[str, Mapping[str, str]], list[SpokenWord]]] = {
     "ja": japanese.words,
@@ -76,9 +84,9 @@ def spoken_words(sentences: Sequence[str], language: str) -> list[list[SpokenWor
         return [UNSPACED[language](sentence, foreign) for sentence in sentences]
     words = [sentence.split() for sentence in sentences]
     clauses = [clause for sentence in words for clause in _clauses(sentence)]
-    phones = iter(_ask(ESPEAK[language], clauses))
+    phones, nearest = iter(_ask(ESPEAK[language], clauses)), _NEAREST.get(language, {})
     return [
-        [word for clause in _clauses(sentence) for word in _joined(clause, next(phones))]
+        [word for clause in _clauses(sentence) for word in _joined(clause, next(phones), nearest)]
         for sentence in words
     ]
 
@@ -111,13 +119,19 @@ def _ask(voice: str, clauses: Sequence[Sequence[str]]) -> list[list[str]]:
     return found
 
 
-def _joined(clause: Sequence[str], phones: Sequence[str]) -> list[SpokenWord]:
-    sounds = iter(phones)
+def _joined(clause: Sequence[str], phones: Sequence[str], nearest: Mapping[str, str]) -> list[SpokenWord]:
+    sounds = iter(_with_nearest(word, nearest) for word in phones)
     found = []
     for word in clause:
         _, core, after = _split(word)
         found.append(SpokenWord(word, symbols(next(sounds) if core else "", after)))
     return found
+
+
+def _with_nearest(phones: str, nearest: Mapping[str, str]) -> str:
+    for sound, near in nearest.items():
+        phones = phones.replace(sound, near)
+    return phones
 
 
 def symbols(phones: str, after: str = "") -> str:

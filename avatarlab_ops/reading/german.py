@@ -1,0 +1,155 @@
+"""German."""
+
+# ruff: noqa: E501  (tables)
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from avatarlab_ops.reading import romance, tables
+from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal, year
+
+_MONTHS = tables.names("Januar Februar März April Mai Juni Juli August September Oktober November Dezember")
+_FEMININE = re.compile(
+    r"(?:[A-ZÄÖÜ]?[a-zäöüß]*(?:ung|heit|keit|schaft|ion|tät|ei|enz|anz|e)|Zahl|Stadt|Nacht|Hand|Frau)$"
+)
+_MASCULINE = re.compile(r"(?:Name|Junge|Kunde|Kollege|Buchstabe|Gedanke|Käse|Hase)$")
+_NEUTER = re.compile(r"(?:Ende|Auge|Gebäude|Gemüse|Interesse|Getränke?)$")
+
+
+def _agree(number: str, noun: str) -> str:
+    if not number.endswith("eins"):
+        return number
+    feminine = _FEMININE.search(noun) and not _MASCULINE.search(noun) and not _NEUTER.search(noun)
+    return f"{number[:-1]}e" if feminine and number == "eins" else number[:-1]
+
+
+def _say_date(day: int, month: int, when: int | None) -> str:
+    said = f"{ordinal('de', day)}r {_MONTHS[month - 1]}"
+    return said if when is None else f"{said} {year('de', when)}"
+
+
+def _say_time(hour: int, minute: int, second: int | None) -> str:
+    said = f"{_agree(cardinal('de', hour), 'Uhr')} Uhr"
+    said += f" {cardinal('de', minute)}" if minute else ""
+    return f"{said} und {cardinal('de', second)} Sekunden" if second else said
+
+
+def _compounds(units: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Words put together begin with one capital: Quadratkilometer."""
+    small = {
+        symbol: [re.sub(r"(?<=[a-z])[A-Z]", lambda m: m[0].lower(), word) for word in both]
+        for symbol, both in units.items()
+    }
+    return {symbol: (one, many) for symbol, (one, many) in small.items()}
+
+
+_FRACTIONS = tables.fractions(
+    "ein halb, ein Drittel, zwei Drittel, ein Viertel, drei Viertel, ein Fünftel, zwei Fünftel, drei Fünftel, "
+    "vier Fünftel, ein Sechstel, ein Achtel, drei Achtel, fünf Achtel, sieben Achtel"
+)
+_SHORT = {
+    "z. B.": "zum Beispiel", "z.B.": "zum Beispiel", "d. h.": "das heißt", "d.h.": "das heißt",
+    "u. a.": "unter anderem", "u.a.": "unter anderem", "usw.": "und so weiter", "bzw.": "beziehungsweise",
+    "ca.": "circa", "Dr.": "Doktor", "Prof.": "Professor", "Nr.": "Nummer", "Str.": "Straße", "inkl.": "inklusive",
+    "evtl.": "eventuell", "ggf.": "gegebenenfalls", "St.": "Sankt", "Tel.": "Telefon", "vgl.": "vergleiche",
+    "Abb.": "Abbildung", "S.": "Seite", "Mio.": "Millionen", "Mrd.": "Milliarden", "v. Chr.": "vor Christus",
+    "n. Chr.": "nach Christus", "o. Ä.": "oder Ähnliches", "Hr.": "Herr", "Fr.": "Frau",
+}  # fmt: skip
+_WEAK = "am|vom|zum|im|beim|dem|den|des|zur|ab|bis|seit|einem|jedem|diesem|ersten"  # an ordinal in -en after these
+_NOMINATIVE = "der|die|das|jede|jeder|jedes|diese|dieser|dieses|eine"
+_DATE = re.compile(
+    rf"(?:(?<![\w.])(?P<before>(?i:{_WEAK}|{_NOMINATIVE})) )?(?<![\w.,])(?P<day>\d{{1,2}})\. ?"
+    rf"(?P<month>{'|'.join(_MONTHS)})(?P<year> \d{{4}})?(?!\w)"
+)
+_ORDINAL = re.compile(
+    rf"(?<![\w.])(?P<before>{_WEAK}|{_NOMINATIVE}) (?P<number>\d{{1,3}})\.(?= [A-ZÄÖÜa-zäöü])", re.I
+)
+_UHR = re.compile(r"(?<![\w:.,])(\d{1,2})[:.]([0-5]\d) ?Uhr\b")
+_KINGS = "Ludwig|Karl|Friedrich|Wilhelm|Heinrich|Otto|Papst Benedikt|Franz|Katharina|Elisabeth|Philipp"
+_NUMBERED = (
+    "Kapitel|Seite|Nummer|Artikel|Band|Punkt|Teil|Phase|Schritt|Gruppe|Kanal|Version|Zimmer|Gleis|Platz|Level"
+)
+
+
+def _ending(before: str | None) -> str:
+    if before is None:
+        return "r"
+    return "n" if re.fullmatch(_WEAK, before, re.I) else ""
+
+
+def _written_date(match: re.Match[str]) -> str | None:
+    day, when = int(match["day"]), match["year"]
+    if not 1 <= day <= 31:
+        return None
+    said = f"{ordinal('de', day)}{_ending(match['before'])} {match['month']}"
+    said = f"{said} {year('de', int(when))}" if when else said
+    return f"{match['before']} {said}" if match["before"] else said
+
+
+def _counted(match: re.Match[str]) -> str:
+    return _agree(match[1].replace("1", "eins"), match[2])
+
+
+_OWN = (
+    romance.short(_SHORT),
+    *romance.telephones(lambda: GERMAN, r"0\d{2,5}[ /-]\d{3,9}(?:[ -]\d{1,5})*"),
+    Rule("date", _DATE, _written_date),
+    Rule(
+        "ordinal", _ORDINAL,
+        lambda m: f"{m['before']} {ordinal('de', int(m['number']))}{_ending(m['before'])}",
+    ),
+    Rule("time", _UHR, lambda m: _say_time(int(m[1]), int(m[2]), None) if int(m[1]) <= 24 else None),
+    Rule(
+        "year", re.compile(r"(?<=[Jj]ahr )(1[1-9]\d\d)(?!\w)|(?<=[Ss]eit )(1[1-9]\d\d)(?!\w|[.,]\d)|(?<=[Ii]m Jahre )(1[1-9]\d\d)"),
+        lambda m: year("de", int(m[0])),
+    ),
+    romance.fractions(_FRACTIONS),
+    Rule(
+        "counted", re.compile(rf"(?<![\w.,:/+-])(?<!{' )(?<!'.join(_NUMBERED.split('|'))} )(1)(?= ([A-ZÄÖÜ][a-zäöüß]+))"),
+        _counted,
+    ),
+    romance.roman(_KINGS, lambda value: f"der {ordinal('de', value)}"),
+    romance.roman("Kapitel|Band|Teil|Akt|Phase|Stufe|Typ", lambda value: cardinal("de", value)),
+)  # fmt: skip
+
+GERMAN: Language = Language(
+    code="de", decimal=",", point="Komma", minus="minus", plus="plus", to="bis", by="mal", power="hoch",
+    and_="und", of="", digitwise=True, day_first=True, version="Version", agree=_agree,
+    signs=tables.signs(
+        "Prozent, Promille, und, plus, gleich, at, Raute, Schrägstrich, Backslash, Sternchen, Unterstrich, circa, "
+        "Dach, senkrechter Strich, kleiner als, größer als, kleiner gleich, größer gleich, ungleich, ungefähr, "
+        "plus minus, mal, geteilt durch, Wurzel aus, unendlich, Grad, Paragraf, Absatz, Copyright, "
+        "eingetragene Marke, Marke, Euro, Pfund, Dollar, Yen, Quadrat, hoch drei, nach, Nummer, Mikro, a, o"
+    ),
+    web=tables.web(
+        "Punkt, at, Schrägstrich, Strich, Unterstrich, Doppelpunkt, Fragezeichen, gleich, und, Raute, plus, "
+        "Prozent, Tilde, Komma, Semikolon"
+    ),
+    units=_compounds(tables.measures(
+        "Meter|Meter, Gramm|Gramm, Liter|Liter, Sekunde|Sekunden, Minute|Minuten, Stunde|Stunden, Watt|Watt, "
+        "Volt|Volt, Ampere|Ampere, Hertz|Hertz, Byte|Byte, Bit|Bit, Pixel|Pixel, Pascal|Pascal, Joule|Joule, "
+        "Kalorie|Kalorien, Bar|Bar, Tonne|Tonnen, Hektar|Hektar, Dezibel|Dezibel, Grad|Grad, Tag|Tage",
+        "Kilo Mega Giga Tera Peta Hekto Dezi Zenti Milli Mikro Nano",
+        "Quadrat{}, Kubik{}, {} Celsius, {} Fahrenheit, {}stunden, {} pro Sekunde, {} pro Stunde, Prozent, "
+        "Promille, Teile pro Million",
+    )),
+    per="pro",
+    money=tables.money({
+        "€ EUR": "Euro|Euro|Cent|Cent", "$": "Dollar|Dollar|Cent|Cent", "US$ USD": "US-Dollar|US-Dollar|Cent|Cent",
+        "£ GBP": "Pfund|Pfund|Penny|Pence", "¥ JPY": "Yen|Yen||", "CHF": "Franken|Franken|Rappen|Rappen",
+        "₹": "Rupie|Rupien||", "₿": "Bitcoin|Bitcoin||",
+    }),
+    scales={
+        "Tausend": "tausend", "Millionen": "Millionen", "Million": "Million", "Milliarden": "Milliarden",
+        "Milliarde": "Milliarde", "Mio.": "Millionen", "Mio": "Millionen", "Mrd.": "Milliarden", "Mrd": "Milliarden",
+        "Tsd.": "tausend", "k": "tausend", "K": "tausend",
+    },
+    months=_MONTHS, fractions=_FRACTIONS, ordinal="(?!)",
+    greek=tables.greek(
+        "Alpha Beta Gamma Delta Epsilon Zeta Eta Theta Iota Kappa Lambda My Ny Xi Omikron Pi Rho Sigma Tau Ypsilon "
+        "Phi Chi Psi Omega"
+    ),
+    say_date=_say_date, say_time=_say_time, own=_OWN,
+)  # fmt: skip

@@ -1,0 +1,129 @@
+"""What Russian and Ukrainian read alike: one, few and many, genders, dates in the genitive.
+
+A word in the tables of both may hold its endings for 1, for 2 to 4 and for 5: рубл[ь;я;ей].
+"""
+
+# ruff: noqa: E501, RUF001, RUF002  (Cyrillic letters)
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from avatarlab_ops.reading import numbers
+from avatarlab_ops.reading.language import LONGEST, Rule, cardinal, ordinal
+from avatarlab_ops.reading.numbers import NUMBER
+
+_ENDINGS = re.compile(r"\[([^;\]]*);([^;\]]*);([^\]]*)\]")
+_FEW = {"два", "две", "дві", "три", "четыре", "чотири"}
+_ONE = {"один", "одна", "одно", "одне"}
+_FEMININE_ONE, _FEMININE_TWO = {"ru": "одна", "uk": "одна"}, {"ru": "две", "uk": "дві"}
+_NEUTER_ONE = {"ru": "одно", "uk": "одне"}
+
+
+def formed(number: str, what: str) -> str:
+    """What is counted in the form that this number, in words, asks for; with decimals in the second."""
+    words = number.split()
+    part = any(word in ("целых", "запятая", "кома", "цілих") for word in words)
+    at = (
+        2 if part else {**dict.fromkeys(_ONE, 1), **dict.fromkeys(_FEW, 2)}.get(words[-1] if words else "", 3)
+    )
+    return _ENDINGS.sub(lambda m: m[at], what)
+
+
+def agreed(code: str) -> Callable[[str, str], str]:
+    """Fits a number to the word of a table that it counts: одна тонна, две минуты."""
+
+    def agree(number: str, what: str) -> str:
+        return _gendered(code, number, feminine=formed("один", what).split()[0][-1:] in "ая")
+
+    return agree
+
+
+def _gendered(code: str, number: str, *, feminine: bool = False, neuter: bool = False) -> str:
+    head, _, last = number.rpartition(" ")
+    if last == "один" and (feminine or neuter):
+        last = _FEMININE_ONE[code] if feminine else _NEUTER_ONE[code]
+    elif last == "два" and feminine:
+        last = _FEMININE_TWO[code]
+    return f"{head} {last}".strip()
+
+
+def counted(code: str) -> Rule:
+    """1 книга, 2 книги, 21 окно: the gender shows in the ending of the noun."""
+
+    def say(match: re.Match[str]) -> str | None:
+        value, ending = int(match[1]), match[2][-1]
+        if value % 100 in (11, 12) or value % 10 not in (1, 2):
+            return None
+        one = value % 10 == 1
+        feminine = ending in ("ая" if one else "ыиі")
+        return _gendered(code, cardinal(code, value), feminine=feminine, neuter=one and ending in "ое")
+
+    return Rule(
+        "counted",
+        re.compile(
+            r"(?<![\w.,:/+$€£-])(\d{1,9})(?! (?:млн|млрд|тыс|тис|руб|грн))(?= ([а-яёіїєґ]{3,})(?![\w.]))"
+        ),
+        say,
+    )
+
+
+def scales(code: str, scale: Mapping[str, str]) -> Rule:
+    """2 млн человек; before money the rules of money know it."""
+
+    def say(match: re.Match[str]) -> str | None:
+        what = scale[match[2]]
+        parts = numbers.split(match[1], ",")
+        if parts is None or len(parts[0]) > LONGEST:
+            return None
+        number = agreed(code)(cardinal(code, int(parts[0])), what)
+        if parts[1]:
+            number = f"{cardinal(code, int(parts[0]))} {'кома' if code == 'uk' else 'запятая'} {cardinal(code, int(parts[1]))}"
+        return f"{number} {formed(number, what)}"
+
+    names = "|".join(map(re.escape, scale))
+    return Rule("scale", re.compile(rf"(?<![\w.,])({NUMBER}) ?({names})(?!\w| ?(?:[₽₴€$£]|руб|грн))"), say)
+
+
+def genitive(said: str, endings: Mapping[str, str]) -> str:
+    """An ordinal with another ending, by its own last two letters."""
+    return f"{said[:-2]}{endings[said[-2:]]}" if said[-2:] in endings else said
+
+
+def dates(
+    code: str,
+    months: tuple[str, ...],
+    of: Mapping[str, str],
+    years: Mapping[str, Mapping[str, str]],
+    short: str,
+) -> tuple[Rule, ...]:
+    """5 марта 2024 г., and 2024 before a form of the word year; `of`: endings of the genitive."""
+
+    def date(match: re.Match[str]) -> str | None:
+        if not 1 <= int(match[1]) <= 31:
+            return None
+        said = f"{genitive(ordinal(code, int(match[1])), of)} {match[2]}"
+        if not match[3]:
+            return said
+        return f"{said} {genitive(ordinal(code, int(match[3])), of)} {next(word for word in years if years[word] is of)}"
+
+    def year(match: re.Match[str]) -> str | None:
+        return (
+            genitive(ordinal(code, int(match[1])), years[match[2]]) if 1000 <= int(match[1]) < 2100 else None
+        )
+
+    named = rf"(?<![\w.,])(\d{{1,2}}) ({'|'.join(months)})(?: (\d{{4}})(?: (?:{short}))?)?(?!\w)"
+    return (
+        Rule("date", re.compile(named), date),
+        Rule("year", re.compile(rf"(?<![\w.,])(\d{{4}})(?= ({'|'.join(years)})\b)"), year),
+    )
+
+
+def twice(counted: str, prefixes: str, forms: str, more: str) -> tuple[str, str, str, str]:
+    """The arguments of `tables.measures` from words that hold their endings, and so are one and many alike."""
+    words = ", ".join(f"{word}|{word}" for word in counted.split(", "))
+    own = ", ".join(
+        f"{symbol}={word}|{word}" for symbol, _, word in (pair.partition("=") for pair in more.split(", "))
+    )
+    return words, prefixes, forms, own
