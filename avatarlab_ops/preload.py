@@ -40,10 +40,12 @@ def preload() -> None:
 def _caches() -> None:
     from avatarlab_ops import engines, version
     from avatarlab_ops.engines.speech.spoken import lexicon
+    from avatarlab_ops.reading import detect
     from avatarlab_ops.stores import catalog, objects
 
     engines.known()
     lexicon()
+    detect.preload()
     objects.preload()
     catalog.preload()
     version.code_version()

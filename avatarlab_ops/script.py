@@ -18,7 +18,7 @@ from avatarlab_ops import engines
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.engines.speech import ipa
 from avatarlab_ops.errors import ScriptRefused
-from avatarlab_ops.reading import markup, read, ssml
+from avatarlab_ops.reading import detect, markup, read, ssml
 from avatarlab_ops.reading.lexicon import Entry, Lexicon
 from avatarlab_ops.reading.marked import Piece, Run
 from avatarlab_ops.reading.unspaced import HAN, KANA
@@ -130,7 +130,13 @@ def sentences(
         spoken += found
     if not spoken:
         raise ScriptRefused("the script has no words to speak; give at least one word or number")
-    return Script(tuple(spoken), tuple(dict.fromkeys(warnings + words.notes())))
+    notes = [*warnings, *words.notes(), detect.another(" ".join(_own(spoken)), language)]
+    return Script(tuple(spoken), tuple(dict.fromkeys(filter(None, notes))))
+
+
+def _own(spoken: Sequence[Sentence]) -> Iterator[str]:
+    """What is written in the script's own language."""
+    return (sentence.text for sentence in spoken if not sentence.language)
 
 
 def _runs(

@@ -22,7 +22,7 @@ ESPEAK = {  # by espeak-ng's own names of its voices
 # Sounds that the borrowed voices of a language never learned, and the nearest that they know.
 _NEAREST = {
     "de": {
-        "ʏ": "y", "ɔ^ø": "ɔi", "a^ɪ": "ai", "a^ʊ": "au", "p^f": "pf", "ɜ": "a", "ə": "e", "ɾ": "r",
+        "ʏ": "y", "ɔ^ø": "ɔi", "a^ɪ": "ai", "a^ʊ": "au", "p^f": "pf", "ɜ": "a", "ɑ": "a", "ə": "e", "ɾ": "r",
     },
     "uk": {"\u032a": ""},
     "ru": {"ɭ": "l", "ɵ": "o", "ʑ": "ʒ"},
