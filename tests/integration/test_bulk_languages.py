@@ -15,35 +15,50 @@ from . import material
 from .bulk_runs import asked, items_of, worked
 
 TRANSLATED = {"en-US": "Hello there.", "es": "Hola.", "fr": "Bonjour."}
+EIGHT = TRANSLATED | {
+    "it": "Buongiorno.", "pt-BR": "Bom dia.", "de": "Guten Tag.", "ja": "こんにちは。", "zh": "你好。",
+}  # fmt: skip
 
 
-def translated(stores: Settings, portrait: str) -> str:
-    columns = [f"script:{language}" for language in TRANSLATED]
+def translated(stores: Settings, portrait: str, scripts: dict[str, str] = TRANSLATED) -> str:
+    columns = [f"script:{language}" for language in scripts]
     header = ["key", "avatar.uri", "output.resolution", "output.aspect", *columns]
-    values = ["greeting", portrait, "360p", "1:1", *TRANSLATED.values()]
+    values = ["greeting", portrait, "360p", "1:1", *scripts.values()]
     text = f"{','.join(header)}\n{','.join(values)}\n"
-    return material.upload(stores, "bulk/translated.csv", text.encode())
+    return material.upload(stores, f"bulk/translated-{len(scripts)}.csv", text.encode())
 
 
 @pytest.mark.skipif("kokoro" not in engines.names("speech"), reason="`make voices` was not run")
 def test_one_row_is_a_video_in_each_language_and_the_second_time_nothing_is_made(
     stores: Settings, portrait: str
 ) -> None:
-    uri = translated(stores, portrait)
-    first = work.run(stores, asked(file=uri, name="spoken"), bulk_id="spoken")
-    assert first.states == {"published": 3}
-    items = items_of(stores, "spoken")
-    assert [item.key for item in items] == [f"greeting.{language}" for language in TRANSLATED]
-    for item, (language, text) in zip(items, TRANSLATED.items(), strict=True):
+    check_twice(stores, portrait, TRANSLATED, "spoken")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("kokoro" not in engines.names("speech"), reason="`make voices` was not run")
+def test_one_script_in_eight_languages_and_the_second_run_is_cached_whole(
+    stores: Settings, portrait: str
+) -> None:
+    check_twice(stores, portrait, EIGHT, "eight")
+
+
+def check_twice(stores: Settings, portrait: str, scripts: dict[str, str], name: str) -> None:
+    uri, second = translated(stores, portrait, scripts), f"{name}-again"
+    first = work.run(stores, asked(file=uri, name=name), bulk_id=name)
+    assert first.states == {"published": len(scripts)}
+    items = items_of(stores, name)
+    assert [item.key for item in items] == [f"greeting.{language}" for language in scripts]
+    for item, (language, text) in zip(items, scripts.items(), strict=True):
         assert item.render_id
         with transaction(stores.pg_dsn) as db:
             assert (records.find(db, item.render_id).plan or {})["language"] == language
         captions = objects(stores).read(stores.bucket_outputs, f"renders/{item.render_id}/captions.vtt")
         assert text.split()[0] in captions.decode()
-    assert worked(stores, "spoken")["face", "done"] <= 1, "one avatar, seen once"
-    again = work.run(stores, asked(file=uri, name="again"), bulk_id="again")
-    assert again.states == {"published": 3}
-    assert {state for (stage, state), _ in worked(stores, "again").items() if stage in graph.ALWAYS} == {
+    assert worked(stores, name)["face", "done"] <= 1, "one avatar, seen once"
+    again = work.run(stores, asked(file=uri, name=second), bulk_id=second)
+    assert again.states == {"published": len(scripts)}
+    assert {state for (stage, state), _ in worked(stores, second).items() if stage in graph.ALWAYS} == {
         "cached"
     }
 
