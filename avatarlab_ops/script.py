@@ -46,7 +46,7 @@ _MARKS = "\U000f0000-\U000ffffd"
 _MARK_END, _FOLDED_SPACE = "\ue000", "\ue001"
 
 _LETTER = r"[^\W\d_]"
-_END = re.compile(r"(?<=[.!?…])[\"”’'»)\]]*\s+(?=\S)|(?<=[。！？])[”’」』）]*\s*(?=\S)")
+_END = re.compile(r"(?<=[.!?…।॥؟])[\"”’'»)\]]*\s+(?=\S)|(?<=[。！？])[”’」』）]*\s*(?=\S)")
 _BREAKABLE = re.compile(rf"[\s{HAN}{KANA}，、。！？；：…]+")  # a line may break there
 _OPENERS = "\"“‘'«([¿¡"
 _CLAUSE_END = re.compile(r"(?<=[,;:—–])\s+|(?<=—)(?=\w)|(?<=[，、；：])")

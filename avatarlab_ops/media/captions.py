@@ -19,8 +19,10 @@ from avatarlab_ops.timeline import Timeline, Word, spaced
 LINE_CHARS = 42
 MIN_S, MAX_S = 1.0, 6.0
 _PAUSE_S = 1.0  # a caption never spans a longer silence
-_SENTENCE_ENDS = ".!?\u2026\u3002\uff01\uff1f"  # with ellipsis and the full-width signs
-_CLAUSE_ENDS = ",;:\u2013\u2014\uff0c\u3001\uff1b\uff1a"  # with dashes
+_SENTENCE_ENDS = (
+    ".!?\u2026\u3002\uff01\uff1f\u0964\u061f"  # with ellipsis, full-width signs, danda, Arabic mark
+)
+_CLAUSE_ENDS = ",;:\u2013\u2014\uff0c\u3001\uff1b\uff1a\u060c\u061b"  # with dashes
 _ESCAPE = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})  # `-->` in a text would be read as times
 _FONT_HEIGHT = 0.048  # of the picture's height
 _SAFE = 0.07  # margin below, and _SAFE on either side

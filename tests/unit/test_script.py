@@ -235,6 +235,10 @@ def test_a_mark_around_more_than_a_breath_is_refused() -> None:
     assert (before.said, marked.said) == ("", "short.")
 
 
+def test_a_danda_ends_a_hindi_sentence() -> None:
+    assert script.split("नमस्ते, स्वागत है। आज धूप है।") == ["नमस्ते, स्वागत है।", "आज धूप है।"]
+
+
 def test_a_text_without_spaces_is_no_long_word_and_is_cut_at_its_commas(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -17,6 +17,7 @@ PUNCTUATION = {
 }  # fmt: skip
 
 _GOES_ON = re.compile(r"\d[.,:/]?$")
+_AFTER_FIGURES = "年月日号號点點时時分秒元円%"  # 2024年 stays one word
 
 
 def joined(tokens: Iterable[tuple[str, str]]) -> list[SpokenWord]:
@@ -33,16 +34,19 @@ def joined(tokens: Iterable[tuple[str, str]]) -> list[SpokenWord]:
         elif (
             found
             and not opening.text
-            and (
-                not any(map(str.isalnum, written))
-                or (_GOES_ON.search(found[-1].text) and written[0].isdecimal())
-            )
+            and (not any(map(str.isalnum, written)) or _goes_on(found[-1].text, written))
         ):
             found[-1] = SpokenWord(found[-1].text + written, found[-1].symbols + known.strip())
         else:
             found.append(SpokenWord(opening.text + written, opening.symbols + known))
             opening = SpokenWord("", "")
     return [*found, opening] if opening.text else found
+
+
+def _goes_on(before: str, written: str) -> bool:
+    if not _GOES_ON.search(before):
+        return False
+    return written[0].isdecimal() or (before[-1].isdecimal() and written[0] in _AFTER_FIGURES)
 
 
 def _opens(written: str) -> bool:
