@@ -212,6 +212,7 @@ STEPS = (
     "avatarlab_ops.trust.credentials.sign",
     "avatarlab_ops.stores.artifacts._put",
     "avatarlab_ops.stores.artifacts._decide",
+    "avatarlab_ops.stages.publish._watch",
     "avatarlab_ops.stages.publish._place",
     "avatarlab_ops.stages.publish._keep",
     "avatarlab_ops.stages.publish._commit",

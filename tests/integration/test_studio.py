@@ -66,6 +66,7 @@ def _without_previews() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def failed(stores: Settings, portrait: str) -> str:
     asked = {"script": "It <b>fails</b>.", "avatar": {"uri": portrait}, "labels": {"campaign": "spring"}}
+    asked["output"] = {"ai_label": "icon_deepfake"}
     render_id = pipeline.submit(stores, asked, caller="anna")
     reason = FaceRefused("no face was found <script>alert(1)</script>")
     pipeline.fail(stores, render_id, reason, stage="admit")
@@ -257,6 +258,7 @@ def test_the_form_can_begin_with_what_an_earlier_video_was_asked_for(studio: Tes
     shown = studio.get(f"/make?like={failed}").text
     assert "It &lt;b&gt;fails&lt;/b&gt;." in shown
     assert "campaign=spring" in shown
+    assert '<option value="icon_deepfake" selected>' in shown
 
 
 def test_a_recording_in_place_of_a_voice_is_shown_and_can_be_dropped(
