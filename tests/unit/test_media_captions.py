@@ -71,6 +71,33 @@ def test_chinese_is_joined_without_spaces() -> None:
     assert captions(timeline(["你", "好"], language="zh-CN"))[0].text == "你好"
 
 
+def test_spaces_within_a_text_without_spaces_stay_but_not_at_the_ends_of_lines() -> None:
+    words = ["今天", "我们", "用", "Google ", "Maps ", "去", "公园", "和", "新的", "学校。"]
+    made = captions(timeline(words, language="zh"), line_chars=24)
+    assert "用Google Maps" in "".join(line for caption in made for line in caption.lines)
+    assert all(line == line.strip() for caption in made for line in caption.lines)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "chars", "first"),
+    [
+        ("hi", "नमस्ते, आपका स्वागत है। हमारी टीम आपके सवालों का जवाब देती है।", 24, "स्वागत है।"),
+        (
+            "de",
+            "Die neue Kamera erscheint am 3. März 2024 und kostet 1.299 €. "
+            "Bitte besuchen Sie unseren Laden, wir freuen uns auf Sie.",
+            42,
+            "1.299 €.",
+        ),
+    ],
+)
+def test_captions_end_where_the_language_ends_a_sentence(
+    language: str, text: str, chars: int, first: str
+) -> None:
+    made = captions(timeline(text.split(), language=language), line_chars=chars)
+    assert made[0].text.endswith(first)
+
+
 def test_srt_and_vtt() -> None:
     made = [Caption(0.0, 1.5, ("Ham & eggs", "<now>")), Caption(3661.0005, 3663.9996, ("x",))]
     first = "1\n00:00:00,000 --> 00:00:01,500\nHam &amp; eggs\n&lt;now&gt;\n"
