@@ -17,6 +17,7 @@ from avatarlab_ops.bulk.report import Summary, finish
 from avatarlab_ops.errors import ApprovalAwaited, AvatarlabError, InputError, RenderCancelled, TransientError
 from avatarlab_ops.graph import GROUPS, PUBLISH
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import ItemState
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import bulk, transaction
 from avatarlab_ops.stores.catalog.tables import BulkItem
@@ -119,17 +120,29 @@ def _fail(settings: Settings, item: BulkItem, stage: str, error: BaseException) 
             bulk.refuse(db, item, error)
 
 
-def cancel(settings: Settings, bulk_id: str) -> Summary:
-    """End every item that has not ended, and close the run; stages at work stop at their next report.
+def cancel(
+    settings: Settings,
+    bulk_id: str,
+    reason: str | None = None,
+    *,
+    failed: bool = False,
+    address: str | None = None,
+) -> Summary:
+    """End every item that has not ended, as cancelled or failed, and close the run.
 
-    Raises ReferenceRefused when there is no such bulk run.
+    Stages at work stop at their next report. `address`: as `finish` takes it. Raises ReferenceRefused when
+    there is no such bulk run.
     """
+    error = None if reason is None else reason if failed else RenderCancelled(reason)
     with transaction(settings.pg_dsn) as db:
         bulk.existing(db, bulk_id)
-        at_work = bulk.cancel(db, bulk_id)
+        at_work = bulk.end_rest(db, bulk_id, ItemState.FAILED if failed else ItemState.CANCELLED, error)
     for render_id in at_work:
-        pipeline.cancel(settings, render_id)
-    return finish(settings, bulk_id)
+        if failed:
+            pipeline.fail(settings, render_id, error or "its bulk run failed")
+        else:
+            pipeline.cancel(settings, render_id, reason)
+    return finish(settings, bulk_id, address=address)
 
 
 def run(settings: Settings, asked: BulkRequest, *, bulk_id: str, caller: str = "cli") -> Summary:

@@ -1,8 +1,8 @@
-"""Ends the render of an Airflow run that is over without having said so.
+"""Ends the render, or the bulk run, of an Airflow run that is over without having said so.
 
 A task that fails ends its render and says why. A person who marks a run or deletes it tells no task, and
 Airflow's listeners hear nothing of a deletion. So the api-server, where runs are marked and deleted, compares
-the renders that have not ended with their runs every two seconds.
+the renders and bulk runs that have not ended with their runs every two seconds.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ from avatarlab_web.stores import stores
 
 LOOK_S = 2.0
 GRACE = timedelta(seconds=4)  # a task ends its render, with a better reason, just after its own end
-DAG = "avatar_render"
+DAG, BULK_DAG = "avatar_render", "avatar_regenerate"
+LAST_TASK = "report"  # of a bulk run: it fails while items are left, which the run, cleared, goes on with
 _MARKED = {
     "failed": "failed, and no task said why: somebody marked it, or killed its process",
     "success": "was marked as a success before it was one",
@@ -30,6 +31,7 @@ async def watch() -> None:
     while True:
         try:
             await asyncio.to_thread(end_renders)
+            await asyncio.to_thread(end_bulk_runs)
         except (AvatarlabError, SQLAlchemyError) as error:
             log.warning("runs are compared with renders again in %.0f s: %s", LOOK_S, error)
         await asyncio.sleep(LOOK_S)
@@ -51,14 +53,53 @@ def end_renders() -> None:
             pipeline.cancel(where, render_id, f"Airflow's run {run_id} {_MARKED[state]}")
 
 
-def _states(run_ids: set[str]) -> dict[str, str]:
+def end_bulk_runs() -> None:
+    """End every bulk run, with its items, whose run was marked or is gone.
+
+    One whose own last task failed stays as it is: it told what is left, and goes on with that when cleared.
+    """
+    from airflow.configuration import conf
+
+    from avatarlab_ops.bulk import work
+    from avatarlab_ops.stores.catalog import bulk, transaction
+
+    where = stores()
+    with transaction(where.pg_dsn) as db:
+        open_bulk_runs = bulk.open_runs(db)
+    runs = _states(set(open_bulk_runs.values()), BULK_DAG) if open_bulk_runs else {}
+    resting = _failed_by_themselves({run for run, state in runs.items() if state == "failed"})
+    address = str(conf.get("api", "base_url")).rstrip("/")
+    for bulk_id, run_id in open_bulk_runs.items():
+        state = runs.get(run_id, "deleted")
+        if state in _MARKED and run_id not in resting:
+            reason = f"Airflow's run {run_id} {_MARKED[state]}"
+            work.cancel(where, bulk_id, reason, failed=state == "failed", address=address)
+
+
+def _failed_by_themselves(run_ids: set[str]) -> set[str]:
+    """Those of the failed bulk runs whose last task failed; Airflow skips what a person's mark cut off."""
+    import sqlalchemy as sa
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    if not run_ids:
+        return set()
+    query = sa.select(TaskInstance.run_id).where(
+        TaskInstance.dag_id == BULK_DAG, TaskInstance.run_id.in_(run_ids),
+        TaskInstance.task_id == LAST_TASK, TaskInstance.state == "failed",
+    )  # fmt: skip
+    with create_session(scoped=False) as session:
+        return set(session.scalars(query))
+
+
+def _states(run_ids: set[str], dag_id: str = DAG) -> dict[str, str]:
     """State of each run that exists; one that ended a moment ago counts as running."""
     import sqlalchemy as sa
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
 
     query = sa.select(DagRun.run_id, DagRun.state, DagRun.end_date)
-    query = query.where(DagRun.dag_id == DAG, DagRun.run_id.in_(run_ids))
+    query = query.where(DagRun.dag_id == dag_id, DagRun.run_id.in_(run_ids))
     settled = datetime.now(UTC) - GRACE
     with create_session(scoped=False) as session:
         rows = session.execute(query).all()

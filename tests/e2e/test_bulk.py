@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from kit.eventually import eventually
 from kit.running_site import AVATAR, Site, avatarlab
 
 from avatarlab_ops.cli.client import BULK_DAG
@@ -19,6 +20,7 @@ from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects
 
+LONG = "There is so much to say that nobody could wait for the end of it. " * 60
 HEADER = "key,script,avatar.uri,output.resolution,output.aspect,captions\n"
 BATCH = ("batch.prepare", "batch.perform", "batch.finish", "batch.tell")
 TEMPLATE = {
@@ -151,3 +153,42 @@ def test_command_line_tells_the_wrong_lines(site: Site, files: list[str], tmp_pa
     assert (done.returncode, done.stdout) == (2, "")
     assert "line 2: no variable 'greeting', which the template needs" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("end", "state"),
+    [
+        pytest.param(("PATCH",), "failed", id="marked"),
+        pytest.param(("PATCH", "DELETE"), "cancelled", id="deleted"),
+    ],
+)
+def test_a_run_that_somebody_ends_ends_its_bulk_run(site: Site, end: tuple[str, ...], state: str) -> None:
+    """Two rows, of which the second never gets a render."""
+    name = f"by-hand-{state}"
+    address = f"/api/v2/dags/{BULK_DAG}/dagRuns"
+    text = HEADER + row("one", f"{state}. {LONG}") + row("two", f"Second {state}. {LONG}")
+    conf = {"file": upload(site, f"{name}.csv", text)}
+    site.client._call("POST", address, json={"dag_run_id": name, "logical_date": None, "conf": conf})
+    eventually(lambda: _renders_at_work(site, name))
+    for method in end:
+        body = {"json": {"state": "failed"}} if method == "PATCH" else {}
+        site.client._call(method, f"{address}/{name}", **body)
+    told = eventually(lambda: _closed(site, name), end_s=10)
+    assert {item.state for item in told} == {state}
+    assert all(str(item.error).startswith(f"Airflow's run {name} ") for item in told), told
+    assert _renders_at_work(site, name) == []
+
+
+def _renders_at_work(site: Site, bulk_id: str) -> list[str]:
+    """Renders of a bulk run that have begun and not ended."""
+    mine = sa.select(m.Render.id).join(m.BulkItem, m.BulkItem.render_id == m.Render.id)
+    with transaction(site.settings.pg_dsn) as db:
+        return list(db.scalars(mine.where(m.BulkItem.bulk_id == bulk_id, m.Render.state == "running")))
+
+
+def _closed(site: Site, bulk_id: str) -> list[m.BulkItem] | None:
+    """The items of a bulk run, once it is closed."""
+    with transaction(site.settings.pg_dsn) as db:
+        run = db.get_one(m.BulkRun, bulk_id)
+        items = list(db.scalars(sa.select(m.BulkItem).where(m.BulkItem.bulk_id == bulk_id)))
+    return items if run.ended_at else None

@@ -47,6 +47,12 @@ def existing(db: Session, bulk_id: str) -> m.BulkRun:
     return found
 
 
+def open_runs(db: Session) -> dict[str, str]:
+    """Bulk run id to run id of the bulk runs that a DAG run worked on last and that have not ended."""
+    mine = sa.and_(m.BulkRun.ended_at.is_(None), m.BulkRun.run_id.is_not(None))
+    return {run.id: str(run.run_id) for run in db.scalars(sa.select(m.BulkRun).where(mine))}
+
+
 def add_items(db: Session, rows: list[Json]) -> None:
     """Write items of a run that is being planned."""
     if rows:
@@ -88,11 +94,12 @@ def assign(db: Session, item: m.BulkItem, render_id: str) -> bool:
     return db.scalars(noted.returning(m.BulkItem.number)).first() is not None
 
 
-def cancel(db: Session, bulk_id: str) -> list[str]:
+def end_rest(db: Session, bulk_id: str, state: str, error: BaseException | str | None = None) -> list[str]:
     """End the items that have no render yet; return the renders of those that have one."""
     mine = sa.and_(m.BulkItem.bulk_id == bulk_id, m.BulkItem.state == ItemState.WAITING)
     ended = sa.update(m.BulkItem).where(mine, m.BulkItem.render_id.is_(None))
-    db.execute(ended.values(state=ItemState.CANCELLED, ended_at=records.now()))
+    why = {"error": records.describe(error), "error_code": records.code_of(error)} if error else {}
+    db.execute(ended.values(state=state, ended_at=records.now(), **why))
     return [name for name in db.scalars(sa.select(m.BulkItem.render_id).where(mine)) if name]
 
 
