@@ -10,12 +10,30 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from avatarlab_ops.errors import InputError
 
 PREFIX = "AVATARLAB_"
+CRON_NAMES = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
+
+
+def _schedule(expression: str) -> str:
+    """A schedule that Airflow's timetable takes, by the library that it reads them with, and that comes."""
+    if expression in CRON_NAMES:
+        return expression
+    from croniter import CroniterError, croniter  # not at module level: engines ask this module
+
+    if len(expression.split()) != 5:
+        raise ValueError("five fields are needed")
+    try:
+        croniter(expression).get_next()
+    except CroniterError as error:
+        raise ValueError(str(error)) from error
+    return expression
+
+
 Tasks = Annotated[int, Field(ge=1, description="a whole number of tasks, from 1")]
 
 
@@ -93,7 +111,11 @@ class Environment(BaseSettings):
     budget_gpu_s_per_day_by_caller: str = Field(default="", description="CALLER=GPU-SECONDS,...")
     bulk_gpu_tasks: Tasks = 1
     bulk_cpu_tasks: Tasks = 1
-    regenerate_cron: str | None = Field(default=None, description="a cron expression, as '0 3 * * *'")
+    regenerate_cron: Annotated[str, AfterValidator(_schedule)] | None = Field(
+        default=None,
+        description="a cron expression of five fields (minute, hour, day, month, day of the week), as "
+        f"'0 3 * * *', or one of {', '.join(CRON_NAMES)}",
+    )
     webhook_networks: str = Field(
         default="", description="private networks that webhooks may reach, as 10.1.0.0/16,127.0.0.0/8"
     )

@@ -145,6 +145,31 @@ def test_a_wrong_variable_is_told_with_what_it_holds_and_what_is_allowed(
         _reading(environment.read, {name: value})
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "garbage",
+        "61 * * * *",
+        " ",
+        "\N{FULLWIDTH DIGIT ZERO} 3 * * *",
+        "0 0 30 2 *",
+        "* * * * * *",
+        "H 3 * * *",
+        "@sometimes",
+    ],
+)
+def test_a_wrong_schedule_is_told_by_its_variable(value: str) -> None:
+    with pytest.raises(
+        InputError, match=r"AVATARLAB_REGENERATE_CRON is .* five fields .*, or one of @hourly"
+    ):
+        _reading(environment.read, {"AVATARLAB_REGENERATE_CRON": value})
+
+
+@pytest.mark.parametrize("value", ["0 3 * * *", "*/5 * * * mon-fri", "0 0 L * *", "@daily"])
+def test_a_schedule_stays_as_it_was_given(value: str) -> None:
+    assert _reading(environment.read, {"AVATARLAB_REGENERATE_CRON": value}).regenerate_cron == value
+
+
 def test_secrets_of_the_environment_are_not_shown() -> None:
     shown = repr(_reading(environment.read, GIVEN))
     for secret in ("pgsecret", "mongosecret", "s3secret", "accesskey"):
