@@ -18,6 +18,7 @@ from avatarlab_plugin import ManifestLink, VideoLink
 from avatarlab_ops import graph
 from avatarlab_ops.errors import ApprovalAwaited, AvatarlabError, OutOfMemory, StageTimeout, WorkInFlight
 from avatarlab_ops.forms import form_schema
+from avatarlab_ops.trust import callers
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -99,8 +100,9 @@ def saying_why(context: Context) -> Iterator[None]:
 
 def caller_of(run: Any) -> str:
     """Who triggered a run: the logged-in user, the clock, else Airflow. Budgets are kept by this name."""
-    others = "clock" if run.run_type == "scheduled" else "airflow"
-    return str(getattr(run, "triggering_user_name", None) or others)
+    if user := getattr(run, "triggering_user_name", None):
+        return callers.of_user(str(user))
+    return "clock" if run.run_type == "scheduled" else "airflow"
 
 
 class StageOperator(BaseOperator):

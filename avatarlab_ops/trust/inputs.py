@@ -19,6 +19,7 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import lock_number
 from avatarlab_ops.stores.catalog.tables import InputOwner
 from avatarlab_ops.stores.objects import split_or_refuse
+from avatarlab_ops.trust.callers import OPERATORS
 
 NAMING = (
     "avatar",
@@ -27,7 +28,6 @@ NAMING = (
     "narration",
     "lexicon",
 )  # fields of a request that name an object
-OPERATORS = ("cli", "airflow", "clock")  # callers that have the machine: its command lines, its schedule
 UPLOADS = "uploads/"  # beneath it: whose (12 hex digits), what (64), and the file's name
 _UPLOADED = re.compile(rf"s3://[^/]+/{UPLOADS}[0-9a-f]{{12}}/[0-9a-f]{{64}}/[^/]+")
 FORMER_EVIDENCE = "consent/"  # where proofs lay before they had a bucket of their own

@@ -15,6 +15,7 @@ from typing import Any
 
 from avatarlab_ops.errors import AvatarlabError, TransientError
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.trust import callers
 from avatarlab_web.stores import stores
 
 LOOK_S = 2.0
@@ -68,7 +69,7 @@ def begin(dag_id: str, run_id: str, conf: dict[str, Any], caller: str) -> str | 
 
     try:
         trigger_dag(
-            dag_id, triggered_by=DagRunTriggeredByType.REST_API, triggering_user_name=caller,
+            dag_id, triggered_by=DagRunTriggeredByType.REST_API, triggering_user_name=callers.user_of(caller),
             run_id=run_id, conf=conf,
         )  # fmt: skip
     except (DagRunAlreadyExists, IntegrityError):
@@ -100,7 +101,7 @@ def look(dag_id: str, run_id: str) -> Run | None:
         run = DagRun.find_duplicate(dag_id=dag_id, run_id=run_id, session=session)
         if run is None:
             return None
-        caller = str(run.triggering_user_name or "airflow")
+        caller = callers.of_user(run.triggering_user_name) if run.triggering_user_name else "airflow"
         return Run(str(run.state), dict(run.conf or {}), caller, run.note, run.queued_at or run.run_after)
 
 

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -23,7 +25,7 @@ from avatarlab_ops.housekeeping.chore import Job
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
-from avatarlab_ops.trust import inputs
+from avatarlab_ops.trust import callers, inputs
 
 from . import material
 from .api_server import Server, serving
@@ -235,6 +237,27 @@ def test_what_somebody_uploads_is_theirs_until_they_share_it(api: Server, stores
     api.name = "ben"
     assert own in [one["uri"] for one in api.client.get("/avatars").json()]
     assert api.order(asked, "ben-2").status_code == 202
+
+
+@pytest.mark.parametrize("name", callers.OPERATORS)
+def test_a_user_who_is_called_like_the_machine_sees_no_more_than_others(
+    api: Server, stores: Settings, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    picture = material.png(material.astronaut()[5:])
+    consented(stores, picture)
+    annas = uploaded(api, picture, "annas.png").json()["uri"]
+    asked = {"script": f"Whose face does {name} see?", "avatar": {"uri": annas}}
+    api.name = name
+    assert api.order(asked, f"as-{name}").json()["code"] == "reference_refused"
+    assert annas not in [one["uri"] for one in api.client.get("/avatars").json()]
+    # The same user through Airflow's own door, and as the one for whom a run is begun.
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "dags")
+    from avatarlab_airflow import caller_of
+
+    through_airflow = caller_of(SimpleNamespace(triggering_user_name=name, run_type="manual"))
+    with pytest.raises(ReferenceRefused, match=r"avatar\.uri: .* not shared it"):
+        pipeline.submit(stores, asked, run_id=f"by-{name}", caller=through_airflow)
+    assert callers.of_user(callers.user_of(through_airflow)) == through_airflow == f"user:{name}"
 
 
 def test_rows_that_somebody_uploads_are_theirs_too(api: Server, stores: Settings) -> None:

@@ -17,6 +17,7 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import Depends, Request
 
+from avatarlab_ops.trust import callers
 from avatarlab_web.api.problems import Refusal
 
 Role = Literal["reader", "author", "bulk author", "operator"]
@@ -45,7 +46,7 @@ class Caller:
 
 def caller(user: GetUserDep) -> Caller:
     """The logged-in user. Airflow's own dependency refuses everybody else."""
-    return Caller(str(user.get_name()), lambda role: _may(user, role))
+    return Caller(callers.of_user(str(user.get_name())), lambda role: _may(user, role))
 
 
 def _may(user: Any, role: Role) -> bool:
