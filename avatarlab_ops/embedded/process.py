@@ -90,6 +90,7 @@ class Daemon:
             child = subprocess.Popen(
                 argv, cwd=cwd, env=dict(env) if env else None, pass_fds=(lock,), start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                umask=0o077,  # SeaweedFS's sockets ask nobody who they are: their modes keep others out
             )  # fmt: skip
             os.truncate(lock, 0)
             os.pwrite(lock, json.dumps(asdict(Identity.of(child.pid))).encode(), 0)

@@ -162,6 +162,16 @@ def test_every_port_is_on_loopback_and_asks_who_you_are(home: Path) -> None:
     assert {port: answers for port, answers in got.items() if answers} == {}
 
 
+def test_every_unix_socket_is_its_owners(home: Path) -> None:
+    """Of the embedded servers: SeaweedFS's filer asks nobody who comes by its socket."""
+    embedded.ensure(home)
+    found = {path for pid in _pids(home).values() for path in anonymous.sockets(pid)}
+    assert home / "s3/filer.sock" in found
+    assert [path for path in found if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+    assert [path for path in found if anonymous.lets_others_in(path)] == []
+    assert stat.S_IMODE((home / "s3").stat().st_mode) == 0o700
+
+
 def test_a_store_that_was_started_with_open_ports_is_closed(home: Path) -> None:
     settings = embedded.ensure(home)
     _write(settings, "before")

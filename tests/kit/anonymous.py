@@ -1,11 +1,14 @@
-"""What someone without credentials gets from the TCP ports that a process and its children listen on."""
+"""What someone without credentials gets from ports and sockets that a process and its children listen on."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 import httpx
@@ -31,6 +34,7 @@ CALLS = {
 }
 KEPT_OUT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}
 WAIT_S = 10.0
+NOBODY = 65534
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,32 @@ def ports(pid: int) -> list[Port]:
                 if connection.status == psutil.CONN_LISTEN:
                     found.add(Port(process.name(), connection.laddr.ip, connection.laddr.port))
     return sorted(found, key=lambda port: port.number)
+
+
+def sockets(pid: int) -> list[Path]:
+    """Every Unix socket with a path that a process or one of its descendants listens on."""
+    root = psutil.Process(pid)
+    found = set()
+    for process in (root, *root.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found |= {Path(connection.laddr) for connection in process.net_connections("unix")}
+    return sorted(path for path in found if path.is_socket())
+
+
+def lets_others_in(path: Path) -> bool:
+    """Whether another account may speak to a socket: tried as `nobody` by root, else by its own mode."""
+    if os.geteuid() != 0:
+        return bool(path.stat().st_mode & 0o077)
+    os.seteuid(NOBODY)
+    try:
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.connect(str(path))
+    except PermissionError:
+        return False
+    else:
+        return True
+    finally:
+        os.seteuid(0)
 
 
 def obtained(port: Port, an_object: str) -> list[str]:
