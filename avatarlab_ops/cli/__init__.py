@@ -29,6 +29,7 @@ from avatarlab_ops.cli import (
     trace,
     trust,
 )
+from avatarlab_ops.cli.common import echo
 from avatarlab_ops.errors import AvatarlabError, RenderCancelled
 
 
@@ -47,10 +48,10 @@ class _Commands(click.Group):
         except AvatarlabError as error:
             if os.environ.get("AVATARLAB_TRACEBACK"):  # plain: the environment itself may be what is wrong
                 raise
-            click.echo(f"avatarlab: {error.code}: {error}", err=True)
+            echo(f"avatarlab: {error.code}: {error}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("avatarlab: interrupted", err=True)
+            echo("avatarlab: interrupted", err=True)
             sys.exit(RenderCancelled.exit_code)
 
 

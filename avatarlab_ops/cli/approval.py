@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from avatarlab_ops.cli.common import airflow
+from avatarlab_ops.cli.common import airflow, echo
+from avatarlab_ops.printable import one_line
 
 
 @click.command()
@@ -14,11 +15,11 @@ def approve(render: str | None) -> None:
     with airflow() as client:
         if render:
             told = client.decide(render, "approve")
-            click.echo(f"{render} approved by {told['approved_by']}")
+            echo(f"{render} approved by {one_line(told['approved_by'])}")
             return
         for one in client.awaiting():
             script = " ".join(one["script"].split())[:80]
-            click.echo(f"{one['id']}  {one['caller']:<16}  {script}")
+            echo(f"{one['id']}  {one_line(one['caller']):<16}  {script}")
 
 
 @click.command()
@@ -28,7 +29,7 @@ def refuse(render: str, reason: str) -> None:
     """End RENDER (its id), which waits for approval, without its video being published; REASON is told."""
     with airflow() as client:
         told = client.decide(render, "refuse", reason=reason)
-    click.echo(f"{render} {told['state']}: {told['reason']['text']}")
+    echo(f"{render} {told['state']}: {one_line(told['reason']['text'])}")
 
 
 COMMANDS = (approve, refuse)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from avatarlab_ops.cli.common import known_stores, prepared_stores, stores
+from avatarlab_ops.cli.common import echo, known_stores, prepared_stores, stores
 
 if TYPE_CHECKING:
     from avatarlab_ops.backup import Manifest
@@ -28,7 +28,7 @@ def backup(folder: Path, withdrawals: bool) -> None:
     from avatarlab_ops.backup import take, write_withdrawals
 
     if withdrawals:
-        click.echo(f"{write_withdrawals(known_stores(), folder)} withdrawals, revocations and ended links")
+        echo(f"{write_withdrawals(known_stores(), folder)} withdrawals, revocations and ended links")
     else:
         _tell("backed up", take(prepared_stores(), folder))
 
@@ -49,10 +49,10 @@ def restore(folder: Path, withdrawals: bool) -> None:
     until = known_until(folder) or "the backup"
     if withdrawals:
         again = apply_withdrawals(known_stores(), folder)
-        click.echo(", ".join(f"{count} {kind}(s)" for kind, count in sorted(again.items())) or "nothing new")
+        echo(", ".join(f"{count} {kind}(s)" for kind, count in sorted(again.items())) or "nothing new")
     else:
         _tell("restored", fill(stores(), folder))
-    click.echo(
+    echo(
         f"what was withdrawn, revoked or ended after {until} is shown and allowed again: "
         'repeat it before anybody is let in (docs/operations.md, "Restore")',
         err=True,
@@ -61,7 +61,7 @@ def restore(folder: Path, withdrawals: bool) -> None:
 
 def _tell(what: str, manifest: Manifest) -> None:
     size = manifest.object_bytes + sum(part.bytes for part in manifest.parts.values())
-    click.echo(f"{what} the records of {manifest.taken_at}, {manifest.objects} objects, {size:,} bytes")
+    echo(f"{what} the records of {manifest.taken_at}, {manifest.objects} objects, {size:,} bytes")
 
 
 COMMANDS = (backup, restore)

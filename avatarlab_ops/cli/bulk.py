@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avatarlab_ops.cli.common import FILE, airflow, check_out, fetch, known_stores, upload_file
+from avatarlab_ops.cli.common import FILE, airflow, check_out, echo, fetch, known_stores, upload_file
 from avatarlab_ops.errors import AvatarlabError, InputError
 from avatarlab_ops.printable import printable
 
@@ -122,19 +122,19 @@ def _planned(client: AirflowClient, run_id: str) -> dict[str, Any]:
 
 def _tell(outline: dict[str, Any], *, partial: bool) -> None:
     for line in outline["told"]:
-        click.echo(f"left out: {line}", err=True)
+        echo(f"left out: {line}", err=True)
     if (more := outline["problems"] - len(outline["told"])) > 0:
-        click.echo(f"left out: and {more} more", err=True)
+        echo(f"left out: and {more} more", err=True)
     if outline["over_budget"]:
-        click.echo(f"would be refused: {outline['over_budget']}", err=True)
+        echo(f"would be refused: {outline['over_budget']}", err=True)
     what = "would be made" if outline["dry_run"] else "to make"
-    click.echo(
+    echo(
         f"{outline['waiting']} of {outline['items']} videos {what}, about "
         f"{outline['predicted_gpu_s']:.1f} GPU-seconds",
         err=True,
     )
     if not outline["dry_run"]:
-        click.echo(outline["bulk_id"])
+        echo(outline["bulk_id"])
     elif outline["problems"] and not partial:
         raise InputError("nothing would be started: correct these lines, or go on without them by --partial")
 
@@ -159,9 +159,9 @@ def list_() -> None:
         counts = catalog.counts_of(db, ids)
     width = max(map(len, ids), default=0)
     for bulk_id, run in zip(ids, runs, strict=True):
-        click.echo(f"{bulk_id:{width}}  {_line(run, counts.get(bulk_id))}")
+        echo(f"{bulk_id:{width}}  {_line(run, counts.get(bulk_id))}")
         if run["state"] == "failed" and run["note"]:
-            click.echo(f"    {printable(' '.join(run['note'].split()), SHOWN_CHARACTERS)}")
+            echo(f"    {printable(' '.join(run['note'].split()), SHOWN_CHARACTERS)}")
 
 
 def _line(run: dict[str, Any], counts: dict[str, int] | None) -> str:
@@ -185,7 +185,7 @@ def status(run: str) -> None:
 
     from avatarlab_ops.bulk import report as reports
 
-    click.echo(json.dumps(asdict(reports.status(known_stores(), run)), indent=2, default=str))
+    echo(json.dumps(asdict(reports.status(known_stores(), run)), indent=2, default=str))
 
 
 @bulk.command()
@@ -207,9 +207,9 @@ def report(run: str, out: Path | None) -> None:
     uri = found.table if out and out.suffix == ".csv" else found.report
     if out:
         fetch(settings, uri, out)
-        click.echo(str(out))
+        echo(str(out))
     else:
-        click.echo(objects(settings).read(*split_reference(uri)).decode())
+        echo(objects(settings).read(*split_reference(uri)).decode())
 
 
 @bulk.command()
@@ -219,7 +219,7 @@ def cancel(run: str) -> None:
     from avatarlab_ops.bulk import work
 
     states = work.cancel(known_stores(), run).states
-    click.echo(", ".join(f"{count} {state}" for state, count in sorted(states.items())))
+    echo(", ".join(f"{count} {state}" for state, count in sorted(states.items())))
 
 
 COMMANDS = (regenerate, bulk)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from avatarlab_ops.cli.common import known_stores
+from avatarlab_ops.cli.common import echo, known_stores
 
 if TYPE_CHECKING:
     from avatarlab_ops.stores.catalog.cache import Usage
@@ -34,14 +34,14 @@ def cache(days: int, form: str) -> None:
     if form == "json":
         stages = [asdict(one) | {"hit_rate": one.hit_rate} for one in found]
         told = {"since": since.isoformat(), "stages": stages, "waiting": waiting}
-        click.echo(json.dumps(told, indent=2))
+        echo(json.dumps(told, indent=2))
         return
-    click.echo(f"{'stage':<10}{'engine':<24}{'kept':>8}{'MB':>11}{'evicted':>9}"
+    echo(f"{'stage':<10}{'engine':<24}{'kept':>8}{'MB':>11}{'evicted':>9}"
                f"{'hits':>8}{'misses':>8}{'rate':>7}{'spent s':>11}{'saved s':>11}")  # fmt: skip
     for one in found:
-        click.echo(_line(one))
+        echo(_line(one))
     for stage, count in waiting.items():
-        click.echo(f"{stage}: {count} waiting for equal work elsewhere")
+        echo(f"{stage}: {count} waiting for equal work elsewhere")
 
 
 def _line(one: Usage) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.printable import escaped, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,6 +44,18 @@ OUT = click.option(
     callback=_of_a_video,
     help="Where to put the video; captions, poster and manifest go beside it.",
 )
+
+
+def line_of_words(_context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """Callback of an option that takes a line of words, which others are shown."""
+    if text is not None and text != escaped(text, kept=""):
+        raise click.BadParameter(f"{option.opts[0]} holds a control character or a line end; remove it")
+    return text
+
+
+def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print as click does, but nothing that a terminal would obey: whatever people wrote passes here."""
+    click.echo(escaped(text), err=err, nl=nl)
 
 
 def home() -> Path:
@@ -195,11 +208,11 @@ def tell(settings: Settings, published: Published, out: Path | None) -> None:
             what, ending = name.split(".")
             place = out if uri == published.video_uri else out.with_suffix(f".{ending}")
             fetch(settings, uri, place)
-            click.echo(f"{what:<9} {place}")
+            echo(f"{what:<9} {place}")
     for warning in json.loads(objects(settings).read(*split_reference(published.manifest_uri)))["warnings"]:
-        click.echo(f"warning   {warning}", err=True)
-    click.echo(f"published {published.video_uri} ({published.duration_s:.1f} s)")
-    click.echo(f"          {published.manifest_uri}")
+        echo(f"warning   {warning}", err=True)
+    echo(f"published {published.video_uri} ({published.duration_s:.1f} s)")
+    echo(f"          {published.manifest_uri}")
 
 
 def tell_status(settings: Settings, found: RenderStatus) -> None:
@@ -207,22 +220,23 @@ def tell_status(settings: Settings, found: RenderStatus) -> None:
     from avatarlab_ops.request import split_reference
     from avatarlab_ops.stores.objects import objects
 
-    click.echo(f"{found.state:<9} {found.render_id}" + (f" of run {found.run_id}" if found.run_id else ""))
+    echo(f"{found.state:<9} {found.render_id}" + (f" of run {found.run_id}" if found.run_id else ""))
     for stage in found.stages:
         if stage.state in ("running", "waiting", "failed"):
             done = f" {stage.done} of {stage.total} {stage.unit}" if stage.total else ""
-            click.echo(f"{stage.stage:<9} {stage.state}{done}")
+            echo(f"{stage.stage:<9} {stage.state}{done}")
     if found.expected_end:
-        click.echo(f"expected  {found.expected_end.astimezone():%Y-%m-%d %H:%M:%S}")
+        echo(f"expected  {found.expected_end.astimezone():%Y-%m-%d %H:%M:%S}")
     if found.error:
-        click.echo(f"reason    {found.error_code}: {found.error}")
+        echo(f"reason    {found.error_code}: {one_line(found.error)}")
     if found.withdrawn_at:
-        click.echo(f"withdrawn {found.withdrawn_at.astimezone():%Y-%m-%d %H:%M:%S}: {found.withdrawn_reason}")
+        when = f"{found.withdrawn_at.astimezone():%Y-%m-%d %H:%M:%S}"
+        echo(f"withdrawn {when}: {one_line(found.withdrawn_reason)}")
     for warning in found.warnings:
-        click.echo(f"warning   {warning}")
+        echo(f"warning   {warning}")
     if found.video_uri:
-        click.echo(f"video     {found.video_uri} ({found.measures.get('duration_s', 0):.1f} s)")
-        click.echo(f"link      {objects(settings).link(*split_reference(found.video_uri))} (for an hour)")
+        echo(f"video     {found.video_uri} ({found.measures.get('duration_s', 0):.1f} s)")
+        echo(f"link      {objects(settings).link(*split_reference(found.video_uri))} (for an hour)")
 
 
 def login(folder: Path, address: str) -> str:

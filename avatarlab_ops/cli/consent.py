@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avatarlab_ops.cli.common import FORM, airflow, console, prepared_stores, sha256_of
+from avatarlab_ops.cli.common import FORM, airflow, console, echo, line_of_words, prepared_stores, sha256_of
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.printable import one_line
 
 if TYPE_CHECKING:
     from avatarlab_ops.settings import Settings
@@ -57,7 +58,7 @@ def add(
     scope = Scope(languages, dict(_pair(label) for label in labels))
     period = [moment.replace(tzinfo=UTC) if moment else None for moment in (begins, until)]
     material = _material(settings, what, kind)
-    click.echo(record(settings, material, subject, evidence, licence, scope=scope, period=period))
+    echo(record(settings, material, subject, evidence, licence, scope=scope, period=period))
 
 
 def record(
@@ -114,7 +115,7 @@ def list_(form: str) -> None:
     with transaction(prepared_stores().pg_dsn) as db:
         found = [_whole(one) for one in consents.listed(db)]
     if form == "json":
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False, default=str))
+        echo(json.dumps(found, indent=2, ensure_ascii=False, default=str))
     else:
         _show_table(found)
 
@@ -136,7 +137,7 @@ def _show_table(found: list[dict[str, Any]]) -> None:
         proof = f"document {one['document_sha256'][:12]}" if one["document_sha256"] else "licence"
         material = one["material"] if "/" in one["material"] else one["material"][:12]
         cells = (one["id"], one["kind"], one["subject"], material, proof, one["state"])
-        table.add_row(*(Text(cell) for cell in cells))  # a subject's brackets are no markup
+        table.add_row(*(Text(one_line(cell)) for cell in cells))  # brackets are no markup
     console().print(table)
 
 
@@ -149,12 +150,12 @@ def show(consent_id: str) -> None:
     with transaction(prepared_stores().pg_dsn) as db:
         whole = _whole(consents.find(db, consent_id))
         whole["renders"] = {name: state for name, state, _ in consents.renders_on(db, consent_id)}
-    click.echo(json.dumps(whole, indent=2, default=str))
+    echo(json.dumps(whole, indent=2, default=str))
 
 
 @consent.command()
 @click.argument("consent_id", metavar="ID")
-@click.option("--reason", default="the subject withdrew it", show_default=True)
+@click.option("--reason", callback=line_of_words, default="the subject withdrew it", show_default=True)
 @click.option("--unpublish", is_flag=True, help="Also remove what was published and made on it.")
 def revoke(consent_id: str, reason: str, unpublish: bool) -> None:
     """End consent ID for good: renders that run on it fail, and its published videos are listed."""
@@ -164,18 +165,18 @@ def revoke(consent_id: str, reason: str, unpublish: bool) -> None:
     settings = prepared_stores()
     met = withdrawal.revoke(settings, consent_id, reason)
     for render_id in met.stopped:
-        click.echo(f"stopped   {render_id}")
+        echo(f"stopped   {render_id}")
     why = f"consent {consent_id} was revoked: {reason}"
     withdrawn = set(withdrawal.withdraw_each(settings, met.videos, why)) if unpublish else set()
     for render_id in met.videos:
-        click.echo(f"{'withdrawn' if render_id in withdrawn else 'published'} {render_id}")
+        echo(f"{'withdrawn' if render_id in withdrawn else 'published'} {render_id}")
     if unpublish:
         gone, needed = evict.of_material(settings, met.material)
-        click.echo(f"removed   {gone} intermediate results made from it")
+        echo(f"removed   {gone} intermediate results made from it")
         if needed:
-            click.echo(f"{needed} intermediate results are still needed by other videos", err=True)
+            echo(f"{needed} intermediate results are still needed by other videos", err=True)
     for other in met.still_held:
-        click.echo(f"consent {other} still allows the same material; revoke it too if it is meant", err=True)
+        echo(f"consent {other} still allows the same material; revoke it too if it is meant", err=True)
 
 
 @consent.command()
@@ -187,7 +188,7 @@ def link(consent_id: str, days: int) -> None:
     No login is asked for: give it to nobody else. It is shown this once.
     """
     with airflow() as client:
-        click.echo(client.consent_link(consent_id, days))
+        echo(client.consent_link(consent_id, days))
 
 
 COMMANDS = (consent,)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avatarlab_ops.cli.common import FORM, known_stores
+from avatarlab_ops.cli.common import FORM, echo, known_stores
 
 if TYPE_CHECKING:
     from avatarlab_ops.hosting.cost import Cost
@@ -59,38 +59,36 @@ def cost(videos_per_hour: float, minutes: float | None, file: Path | None, form:
             "costs": [asdict(one) | {"offer": one.offer.model_dump(mode="json")} for one in costs],
             "limits": {f"{step:g}": [asdict(one) for one in found] for step, found in steps.items()},
         }  # fmt: skip
-        click.echo(json.dumps(told, indent=1))
+        echo(json.dumps(told, indent=1))
         return
     gpu_s, cpu_s = work.gpu_s(demand.minutes), work.cpu_s(demand.minutes)
-    click.echo(
+    echo(
         f"{videos_per_hour:g} videos an hour of {demand.minutes:.2f} min: {gpu_s:.1f} GPU-seconds and "
         f"{cpu_s:.1f} s of other stages each, as the last {work.videos} here"
     )
-    click.echo(f"measured on {_devices()}; another device: its offer's `factor`")
+    echo(f"measured on {_devices()}; another device: its offer's `factor`")
     _tell_costs(costs)
     _tell_limits(steps)
 
 
 def _tell_costs(costs: list[Cost]) -> None:
-    click.echo(f"\n{'hosting':<16} {'GPUs':>4} {'USD a video-minute':>18} {'USD a month':>12}  prices")
+    echo(f"\n{'hosting':<16} {'GPUs':>4} {'USD a video-minute':>18} {'USD a month':>12}  prices")
     for one in costs:
         minute, month = (
             "?" if value is None else f"{'>' if one.missing else ''}{value:,.{digits}f}"
             for value, digits in ((one.usd_per_video_minute, 4), (one.usd_per_month, 0))
         )
         gpus = "-" if one.offer.billed == "busy" else str(one.machines)
-        click.echo(
-            f"{one.offer.kind:<16} {gpus:>4} {minute:>18} {month:>12}  {one.offer.name}, {one.offer.read}"
-        )
+        echo(f"{one.offer.kind:<16} {gpus:>4} {minute:>18} {month:>12}  {one.offer.name}, {one.offer.read}")
         if one.missing:
-            click.echo(f"{'':<16} not in it, fill in: {', '.join(one.missing)}")
+            echo(f"{'':<16} not in it, fill in: {', '.join(one.missing)}")
 
 
 def _tell_limits(steps: dict[float, list[Limit]]) -> None:
     for step, found in steps.items():
-        click.echo(f"\nat {step:g} videos an hour {found[0].name} binds: {found[0].units} needed")
+        echo(f"\nat {step:g} videos an hour {found[0].name} binds: {found[0].units} needed")
         for one in found:
-            click.echo(f"  {one.name:<21} {one.sum}" + (f": {one.units} {one.more}" if one.units > 1 else ""))
+            echo(f"  {one.name:<21} {one.sum}" + (f": {one.units} {one.more}" if one.units > 1 else ""))
 
 
 @click.command()
@@ -124,16 +122,16 @@ def simulate(
         outcome = simulate(asked, machines(count))
         rows.append({"gpus": count, "makespan_s": outcome.makespan_s, "p90_wait_s": outcome.p90_wait_s()})
     if form == "json":
-        click.echo(json.dumps({"videos": len(asked), "devices": _devices(), "rows": rows}, indent=1))
+        echo(json.dumps({"videos": len(asked), "devices": _devices(), "rows": rows}, indent=1))
         return
-    click.echo(f"{len(asked)} videos, stages as measured on {_devices()}")
+    echo(f"{len(asked)} videos, stages as measured on {_devices()}")
     _tell_rows(rows)
 
 
 def _tell_rows(rows: list[dict[str, Any]]) -> None:
-    click.echo(f"{'GPUs':>5} {'all done after':>15} {'9 of 10 wait at most':>21}")
+    echo(f"{'GPUs':>5} {'all done after':>15} {'9 of 10 wait at most':>21}")
     for row in rows:
-        click.echo(f"{row['gpus']:>5} {row['makespan_s']:>13,.0f} s {row['p90_wait_s']:>19,.1f} s")
+        echo(f"{row['gpus']:>5} {row['makespan_s']:>13,.0f} s {row['p90_wait_s']:>19,.1f} s")
 
 
 def _seen() -> list[Seen]:

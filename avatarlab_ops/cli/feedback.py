@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
-from avatarlab_ops.cli.common import FORM, known_stores, prepared_stores
+from avatarlab_ops.cli.common import FORM, echo, known_stores, line_of_words, prepared_stores
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.printable import one_line
 
 ASPECTS = ("voice", "lips", "matte", "timing")  # what may be rated beside the video as a whole
 RATING = click.IntRange(1, 5)
@@ -35,7 +36,7 @@ def feedback() -> None:
 @click.option("--rating", type=RATING, required=True, help="Of the video as a whole, 1 (bad) to 5 (good).")
 @click.option("--comment", help="In words, about the whole.")
 @_aspects
-@click.option("--by", help="Who says so; left out: the name you are logged in with.")
+@click.option("--by", callback=line_of_words, help="Who says so; left out: the name you are logged in with.")
 def add(*, video: str, rating: int, comment: str | None, by: str | None, **said: Any) -> None:
     """Rate VIDEO (a render's id, a DAG run's id, or a published file's address); yours is replaced."""
     from avatarlab_ops.renders import feedback as opinions
@@ -48,7 +49,7 @@ def add(*, video: str, rating: int, comment: str | None, by: str | None, **said:
     }
     opinion, caller = opinions.Opinion.parse(given), by or _user()
     kept = opinions.give(prepared_stores(), video, opinion, caller=caller)
-    click.echo(f"{kept.render_id} rated by {kept.caller}")
+    echo(f"{kept.render_id} rated by {one_line(kept.caller)}")
 
 
 def _user() -> str:
@@ -67,15 +68,15 @@ def list_(video: str, form: str) -> None:
 
     found = of_video(known_stores(), video)
     if form == "json":
-        click.echo(json.dumps([asdict(one) for one in found], indent=2, ensure_ascii=False, default=str))
+        echo(json.dumps([asdict(one) for one in found], indent=2, ensure_ascii=False, default=str))
         return
     for one in found:
         ratings = "  ".join(f"{aspect} {rating}" for aspect, rating in one.ratings.items())
-        click.echo(f"{one.at:%Y-%m-%d %H:%M:%S}  {one.caller}  {ratings}")
+        echo(f"{one.at:%Y-%m-%d %H:%M:%S}  {one_line(one.caller)}  {ratings}")
         for aspect, comment in one.comments.items():
-            click.echo(f"    {aspect}: {comment}")
+            echo(f"    {aspect}: {one_line(comment)}")
     if not found:
-        click.echo("nobody has rated it", err=True)
+        echo("nobody has rated it", err=True)
 
 
 @feedback.command()
@@ -86,16 +87,16 @@ def summary(form: str) -> None:
 
     found = opinions.summary(known_stores())
     if form == "json":
-        click.echo(json.dumps([asdict(line) for line in found], indent=2))
+        echo(json.dumps([asdict(line) for line in found], indent=2))
         return
     if found:
-        click.echo(f"{'aspect':<8}{'stage':<9}{'engine':<28}{'count':>7}{'mean':>7}{'1 or 2':>8}")
+        echo(f"{'aspect':<8}{'stage':<9}{'engine':<28}{'count':>7}{'mean':>7}{'1 or 2':>8}")
     for line in found:
         engine = f"{line.engine} ({line.engine_id[:8]})" if line.engine and line.engine_id else ""
         figures = f"{line.count:>7}{line.mean:>7.2f}{line.low_share:>8.0%}"
-        click.echo(f"{line.aspect:<8}{line.stage or '':<9}{engine:<28}{figures}")
+        echo(f"{line.aspect:<8}{line.stage or '':<9}{engine:<28}{figures}")
     if not found:
-        click.echo("no video has been rated", err=True)
+        echo("no video has been rated", err=True)
 
 
 COMMANDS = (feedback,)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from avatarlab_ops.cli.common import airflow, prepared_stores
+from avatarlab_ops.cli.common import airflow, echo, prepared_stores
 from avatarlab_ops.errors import InputError, TransientError
 
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ def _goes_on(run_id: str, dag: str) -> bool | None:
 def _tell(found: list[Chore], applied: bool) -> None:
     for chore in found:
         put_right = f", {chore.done} put right" if applied else ""
-        click.echo(f"{chore.name}: {chore.found} ({chore.bytes:,} bytes){put_right}")
+        echo(f"{chore.name}: {chore.found} ({chore.bytes:,} bytes){put_right}")
         for note in chore.notes:
-            click.echo(f"  {note}")
+            echo(f"  {note}")
     if not applied and any(chore.found for chore in found):
-        click.echo("nothing was changed; --apply puts it right")
+        echo("nothing was changed; --apply puts it right")
 
 
 COMMANDS = (housekeeping,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from avatarlab_ops.cli.common import known_stores
+from avatarlab_ops.cli.common import echo, known_stores
 
 
 @click.command()
@@ -19,7 +19,7 @@ def metrics(port: int | None, host: str) -> None:
     from avatarlab_ops import metrics as figures
 
     if port is None:
-        click.echo(figures.text(known_stores()), nl=False)
+        echo(figures.text(known_stores()).decode(), nl=False)
     else:
         figures.serve(known_stores(), host, port)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from avatarlab_ops.cli.common import stores
+from avatarlab_ops.cli.common import echo, stores
 from avatarlab_ops.errors import EngineUnavailable
 
 
@@ -26,19 +26,19 @@ def list_models() -> None:
     for standing in model_files.standings(stores()):
         file, record = standing.file, standing.record
         asks = ", non-commercial" if file.non_commercial else ""
-        click.echo(f"{file.name}  {standing.state}  ({file.licence}{asks})")
+        echo(f"{file.name}  {standing.state}  ({file.licence}{asks})")
         users = (f"{engine.kind} {engine.name} ({engine.slots} slots)" for engine in standing.engines)
-        click.echo(f"    for {', '.join(users) or 'no engine yet'}")
-        click.echo(f"    from {file.upstream}, published at {file.source}")
+        echo(f"    for {', '.join(users) or 'no engine yet'}")
+        echo(f"    from {file.upstream}, published at {file.source}")
         if record is None:
-            click.echo(f"    add it with: {file.command}")
+            echo(f"    add it with: {file.command}")
             continue
-        click.echo(f"    sha256 {record.sha256}, {record.bytes:,} bytes")
-        click.echo(f"    added by {record.added_by} {record.added_at}")
+        echo(f"    sha256 {record.sha256}, {record.bytes:,} bytes")
+        echo(f"    added by {record.added_by} {record.added_at}")
         if record.accepted:
-            click.echo(f"    licence accepted by {record.accepted_by} {record.accepted_at}")
+            echo(f"    licence accepted by {record.accepted_by} {record.accepted_at}")
     for problem in engines.known().problems:
-        click.echo(f"NO  {problem.package}: {problem.reason}")
+        echo(f"NO  {problem.package}: {problem.reason}")
 
 
 @group.command()
@@ -55,11 +55,11 @@ def add(file: Path, name: str, accept: str | None) -> None:
     from avatarlab_ops.engines.published import PUBLISHED
 
     record = model_files.add(stores(), file, name, accept=accept)
-    click.echo(f"added {name}, sha256 {record.sha256}, {record.bytes:,} bytes")
+    echo(f"added {name}, sha256 {record.sha256}, {record.bytes:,} bytes")
     known = PUBLISHED[name]
-    click.echo(f"licence {known.licence}: {known.consequence}")
+    echo(f"licence {known.licence}: {known.consequence}")
     if known.non_commercial and not record.accepted:
-        click.echo(f"no engine uses it until somebody accepts that: {known.command}")
+        echo(f"no engine uses it until somebody accepts that: {known.command}")
 
 
 @group.command()
@@ -70,7 +70,7 @@ def verify() -> None:
     wrong = 0
     for name, reason in model_files.verify(stores()):
         wrong += reason is not None
-        click.echo(f"NO  {reason}" if reason else f"ok  {name}")
+        echo(f"NO  {reason}" if reason else f"ok  {name}")
     if wrong:
         raise EngineUnavailable(f"{wrong} model file{'s' if wrong > 1 else ''} damaged, see above")
 

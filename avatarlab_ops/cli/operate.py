@@ -9,6 +9,7 @@ import click
 
 from avatarlab_ops.cli.common import (
     airflow,
+    echo,
     home,
     known_stores,
     login,
@@ -33,9 +34,9 @@ def up(workers: int | None = None) -> None:
     from avatarlab_ops.embedded import control
 
     folder = home()
-    state = control.up(folder, lambda line: click.echo(f"  {line}"), workers)
+    state = control.up(folder, lambda line: echo(f"  {line}"), workers)
     upload_file(known_stores(), root_folder() / "demo" / "astronaut.png", "demo/astronaut.png")
-    click.echo(login(folder, state.address))
+    echo(login(folder, state.address))
 
 
 @click.command()
@@ -43,7 +44,7 @@ def down() -> None:
     """Stop Airflow and the stores; all data is kept."""
     from avatarlab_ops.embedded import control
 
-    click.echo("stopped" if control.down(home()) else "nothing was running")
+    echo("stopped" if control.down(home()) else "nothing was running")
 
 
 @click.command()
@@ -56,11 +57,11 @@ def doctor() -> None:
         wrong += not finding.right
         missing += finding.missing
         mark = "--" if finding.missing else "ok" if finding.right else "NO"
-        click.echo(f"{mark}  {finding.group + ': ' + finding.name:<34}  {finding.detail}")
+        echo(f"{mark}  {finding.group + ': ' + finding.name:<34}  {finding.detail}")
         if not finding.right:
-            click.echo(f"    {finding.advice}")
+            echo(f"    {finding.advice}")
     if missing:
-        click.echo("--: not there, and needed only by requests that ask for it; see `avatarlab models list`")
+        echo("--: not there, and needed only by requests that ask for it; see `avatarlab models list`")
     if wrong:
         raise InputError(f"{wrong} thing{'s' if wrong > 1 else ''} to do, see above")
 
@@ -78,7 +79,7 @@ def demo(context: click.Context, folder: Path) -> None:
         told = client.order(request)
     context.invoke(watch, run=told["id"], out=folder / "demo.mp4")
     address = json.loads((home() / "supervisor.json").read_text())["address"]
-    click.echo(login(home(), address))
+    echo(login(home(), address))
 
 
 COMMANDS = (up, down, doctor, demo)

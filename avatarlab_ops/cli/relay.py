@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from avatarlab_ops.cli.common import known_stores
+from avatarlab_ops.cli.common import echo, known_stores
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.printable import one_line
 
 
 @click.group()
@@ -25,9 +26,9 @@ def list_(dead: bool, limit: int) -> None:
     rows += [] if dead else pending(settings, limit=limit)
     for row in rows:
         state = "dead" if row.dead_at else "waiting"
-        click.echo(f"{row.id}  {state}  {row.attempts}  {row.topic}  {row.key}  {row.last_error or ''}")
+        echo(f"{row.id}  {state}  {row.attempts}  {row.topic}  {row.key}  {one_line(row.last_error or '')}")
     if not rows:
-        click.echo("every message is delivered" if not dead else "no message was given up", err=True)
+        echo("every message is delivered" if not dead else "no message was given up", err=True)
 
 
 @outbox.command()
@@ -42,7 +43,7 @@ def replay(ids: tuple[int, ...], everything: bool) -> None:
     settings = known_stores()
     revived = relay.replay(settings, None if everything else ids)
     delivered, waiting = relay.deliver(settings)
-    click.echo(f"{revived} revived, {delivered} delivered, {waiting} waiting")
+    echo(f"{revived} revived, {delivered} delivered, {waiting} waiting")
 
 
 COMMANDS = (outbox,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
+from avatarlab_ops.cli.common import echo
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +48,7 @@ def finish(client: AirflowClient, render_id: str, console: Console, out: Path | 
             if link := told["links"][name]:
                 place = out.with_suffix(ending) if ending else out
                 client.save(link, place)
-                click.echo(f"{name:<12} {place}")
+                echo(f"{name:<12} {place}")
     for warning in told["warnings"]:
-        click.echo(f"warning      {warning}", err=True)
-    click.echo(f"published    {client.whole(told['links']['video'])} ({told['duration_s']:.1f} s)")
+        echo(f"warning      {warning}", err=True)
+    echo(f"published    {client.whole(told['links']['video'])} ({told['duration_s']:.1f} s)")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from avatarlab_ops.cli.common import echo
+
 MAX_BYTES = 1024**2
 
 
@@ -46,9 +48,9 @@ def say(
         words = sentence.spoken.split()
         for index, sounds in sentence.sounds:
             words[index] += f" /{sounds}/"
-        click.echo(" ".join(words))
+        echo(" ".join(words))
     for warning in script.warnings:
-        click.echo(f"note: {warning}", err=True)
+        echo(f"note: {warning}", err=True)
 
 
 def _text(source: Path) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from avatarlab_ops.cli.common import FORM, known_stores
+from avatarlab_ops.cli.common import FORM, echo, known_stores
 from avatarlab_ops.errors import InputError
 
 
@@ -21,9 +21,9 @@ def lineage(video: str, form: str) -> None:
 
     document = trace(known_stores(), video)
     if form == "json":
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        click.echo(drawing.FORMATS[form](document))
+        echo(drawing.FORMATS[form](document))
 
 
 @click.command()
@@ -43,14 +43,14 @@ def impact(limit: int, after: str, form: str, **changes: str | None) -> None:
         raise InputError("name one change: --input, --engine, --weights or --code")
     page = find(known_stores(), *given[0], after=after, limit=limit)
     if form == "json":
-        click.echo(json.dumps(asdict(page), indent=2, default=str))
+        echo(json.dumps(asdict(page), indent=2, default=str))
         return
     for video in page.videos:
-        click.echo(f"{video.render_id}  {video.published_at:%Y-%m-%d %H:%M:%S}  {video.uri or 'withdrawn'}")
+        echo(f"{video.render_id}  {video.published_at:%Y-%m-%d %H:%M:%S}  {video.uri or 'withdrawn'}")
     if page.after:
-        click.echo(f"there are more: add --after {page.after}", err=True)
+        echo(f"there are more: add --after {page.after}", err=True)
     elif not page.videos:
-        click.echo("no published video depends on it" if not after else "no more", err=True)
+        echo("no published video depends on it" if not after else "no more", err=True)
 
 
 COMMANDS = (lineage, impact)

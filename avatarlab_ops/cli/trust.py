@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from avatarlab_ops.cli.common import FILE, FORM, known_stores
+from avatarlab_ops.cli.common import FILE, FORM, echo, known_stores
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.printable import one_line
 
 
 @click.command()
@@ -21,16 +22,16 @@ def verify(file: Path, form: str) -> None:
 
     found = find(known_stores(), file)
     if form == "json":
-        click.echo(json.dumps(asdict(found), indent=2, default=str, ensure_ascii=False))
+        echo(json.dumps(asdict(found), indent=2, default=str, ensure_ascii=False))
         return
-    click.echo(f"{found.verdict:<10}{found.says}.")
+    echo(f"{found.verdict:<10}{one_line(found.says)}.")
     if found.render_id:
-        click.echo(f"render    {found.render_id}" + (f" of run {found.run_id}" if found.run_id else ""))
+        echo(f"render    {found.render_id}" + (f" of run {found.run_id}" if found.run_id else ""))
     if stone := found.tombstone:
         by = f"signed by {stone.signed_by}" if stone.signed_by else "whose signature does not fit"
-        click.echo(f"tombstone {stone.record} {by}")
+        echo(f"tombstone {stone.record} {by}")
     for layer in found.layers:
-        click.echo(f"{'yes' if layer.recognised else 'no':<10}{layer.name}: {layer.says}")
+        echo(f"{'yes' if layer.recognised else 'no':<10}{layer.name}: {one_line(layer.says)}")
 
 
 @click.command()
@@ -43,7 +44,7 @@ def evidence(video: str, out: Path | None, check: bool) -> None:
     from avatarlab_ops.lineage.evidence import write
 
     if check:
-        click.echo(f"evidence  {examine(Path(video))}")
+        echo(f"evidence  {examine(Path(video))}")
         return
     target = out or Path(f"{video.rstrip('/').rpartition('/')[2]}-evidence.zip")
     try:
@@ -52,7 +53,7 @@ def evidence(video: str, out: Path | None, check: bool) -> None:
         raise InputError(
             f"{target} cannot be written ({error.strerror}); choose another with --out"
         ) from error
-    click.echo(f"evidence  {target}")
+    echo(f"evidence  {target}")
 
 
 COMMANDS = (verify, evidence)

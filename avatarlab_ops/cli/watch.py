@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from avatarlab_ops.errors import AvatarlabError, TransientError, of_code
+from avatarlab_ops.printable import one_line
 from avatarlab_ops.states import FINAL, SETTLED, StageState
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def check_published(final: RenderStatus) -> None:
         told = final.error or f"the render ended as {final.state}"
         raise RenderFailedError(final.error_code or final.state, told)
     if final.withdrawn_at:
-        raise RenderFailedError("withdrawn", f"the video was withdrawn: {final.withdrawn_reason}")
+        raise RenderFailedError("withdrawn", f"the video was withdrawn: {one_line(final.withdrawn_reason)}")
 
 
 def _lost(console: Console, error: TransientError) -> float:

@@ -12,10 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import ConsentError, RequestInvalid
 from avatarlab_ops.plan import Plan, Source
+from avatarlab_ops.printable import one_line
+from avatarlab_ops.refusal import refusal
+from avatarlab_ops.request import Part, Plain, PlainLines
 from avatarlab_ops.stores.catalog import consents, records
 from avatarlab_ops.stores.catalog.tables import Consent
 from avatarlab_ops.trust import licences
@@ -72,6 +76,15 @@ def materials(plan: Plan) -> tuple[Material, ...]:
     return likeness(plan.avatar), voice(plan.engines.speech, plan.voice, plan.narration or plan.voice_sample)
 
 
+class _Words(Part):
+    """What people write in a record: it is shown to others, in lines and terminals."""
+
+    subject: Plain
+    languages: tuple[Plain, ...]
+    labels: dict[Plain, Plain]
+    licence: PlainLines | None
+
+
 def record(
     db: Session,
     material: Material,
@@ -91,6 +104,11 @@ def record(
     """
     if not subject.strip():
         raise RequestInvalid("the subject is empty; name the person, or the rights holder, who agrees")
+    scope = scope or Scope()
+    try:
+        _Words(subject=subject, languages=scope.languages, labels=dict(scope.labels), licence=terms)
+    except ValidationError as error:
+        raise refusal(error) from error
     if document is None and not terms:
         raise RequestInvalid("give a document or the text of a licence that proves the consent")
     at = records.now()
@@ -99,7 +117,7 @@ def record(
     uri, sha256 = document or (None, None)
     values: Json = {
         "subject": subject, "kind": material.kind, "material": material.id, "terms": terms,
-        "scope": _plain(scope or Scope()), "document_sha256": sha256, "valid_until": valid_until,
+        "scope": _plain(scope), "document_sha256": sha256, "valid_until": valid_until,
     }  # fmt: skip
     for known in consents.of_material(db, material.kind, material.id):
         if all(getattr(known, name) == value for name, value in values.items()) and _holds(known, at):
@@ -162,7 +180,7 @@ def _holds(consent: Consent, at: datetime) -> bool:
 def _objection(consent: Consent, at: datetime) -> str | None:
     """Why a record does not hold at that moment, None when it does."""
     if consent.revoked_at is not None:
-        return f"was revoked on {consent.revoked_at:%Y-%m-%d %H:%M} ({consent.revoked_reason})"
+        return f"was revoked on {consent.revoked_at:%Y-%m-%d %H:%M} ({one_line(consent.revoked_reason)})"
     if consent.valid_from > at:
         return f"begins on {consent.valid_from:%Y-%m-%d %H:%M}"
     if consent.valid_until is not None and consent.valid_until <= at:

@@ -130,3 +130,28 @@ def test_the_stream_of_an_ended_render_tells_its_end_and_then_nothing(api: Serve
     assert api.client.get(path, headers=later).status_code == 204
     assert api.client.get(path, headers={"Last-Event-ID": "7"}).status_code == 400
     assert api.client.get("/renders/nosuch/events").status_code == 404
+
+
+EVIL = "x\x1b]0;pwned\x07"
+
+
+@pytest.mark.parametrize("words", [EVIL, "fine\npublished fake", "\x9b31m", "\u202eright to left"])
+def test_words_that_a_terminal_would_obey_are_refused_at_each_door(
+    api: Server, stores: Settings, published: str, words: str
+) -> None:
+    api.roles |= {"operator"}
+    leave = {"material": "hibari/heart", "kind": "voice", "subject": "Rosa", "licence": "CC0"}
+    doors = {
+        "DELETE output": api.client.delete(f"/renders/{published}/output", params={"reason": words}),
+        "refuse": api.client.post(f"/renders/{published}/refuse", params={"reason": words}),
+        "revoke": api.client.post("/consents/nobodys/revoke", params={"reason": words}),
+        "subject": api.client.post("/consents", json=leave | {"subject": words}),
+        "label": api.client.post("/consents", json=leave | {"labels": {"campaign": words}}),
+        "label's name": api.client.post("/consents", json=leave | {"labels": {words: "spring"}}),
+        "language": api.client.post("/consents", json=leave | {"languages": [words]}),
+    }
+    assert {door: answer.status_code for door, answer in doors.items()} == dict.fromkeys(doors, 422)
+    told = [answer.json()["detail"] for answer in doors.values()]
+    assert all("control character U+" in one and one.isprintable() for one in told), told
+    assert api.client.get(f"/renders/{published}").json()["state"] == "published"
+    assert not any("withdrawn" in str(one) for one in api.client.get(f"/renders/{published}").json()["links"])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -41,6 +44,43 @@ def test_a_run_id_of_any_form_is_looked_up_in_airflow(run: str, monkeypatch: pyt
 
 def test_a_render_id_needs_no_airflow() -> None:
     assert common.render_id_of("20261123-121233-6d55ac4d") == "20261123-121233-6d55ac4d"
+
+
+def test_what_people_wrote_is_shown_and_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also what was kept before such words were refused."""
+    words = "x\x1b]0;pwned\x07\npublished fake \x9b31m \u202ethgir"
+    shown = r"x\u001b]0;pwned\u0007\npublished fake \u009b31m \u202ethgir"
+    now = datetime.now(UTC)
+    ended = status.RenderStatus(
+        "20270101-000000-01234567", None, "published", (), None, None, None, (), None, None, {}, now, now,
+        None, None, None, withdrawn_at=now, withdrawn_reason=words,
+    )  # fmt: skip
+    nowhere: Any = None
+    common.tell_status(nowhere, ended)
+    assert [line for line in capsys.readouterr().out.splitlines() if shown in line] != []
+    with pytest.raises(watch.RenderFailedError) as told:
+        watch.check_published(ended)
+    assert str(told.value).isprintable()
+    failed = replace(ended, withdrawn_at=None, state="failed", error=words, error_code="input")
+    common.tell_status(nowhere, failed)
+    assert f"reason    input: {shown}\n" in capsys.readouterr().out
+    common.echo(json.dumps({"subject": words}, ensure_ascii=False))
+    assert json.loads(printed := capsys.readouterr().out) == {"subject": words}
+    assert printed.strip().isprintable()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["consent", "revoke", "0123456789ab", "--reason", "\x1b[31mred\nnext"],
+        ["feedback", "add", "x", "--rating", "5", "--by", "me\nyou"],
+    ],
+)
+def test_words_that_a_terminal_would_obey_are_refused_by_option(command: list[str]) -> None:
+    done = CliRunner().invoke(main, command)
+    assert (done.exit_code, "holds a control character or a line end" in done.output) == (2, True), (
+        done.output
+    )
 
 
 def test_ctrl_c_ends_with_the_exit_code_of_a_cancelled_render(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 
 from avatarlab_web.api import views
 from avatarlab_web.api.access import Operator
@@ -31,7 +29,7 @@ def refuse(
     who: Operator,
     stores: Stores,
     request: Request,
-    reason: Annotated[str, Query(min_length=1, max_length=500)],
+    reason: views.Words,
 ) -> views.Render:
     """End a render that waits for approval: its video is not published, and the reason is told."""
     from avatarlab_ops.renders import approval

@@ -12,6 +12,7 @@ from avatarlab_ops.errors import ReferenceRefused, RequestInvalid
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import tables
 from avatarlab_ops.trust.consent import Material
+from avatarlab_web.api import views
 from avatarlab_web.api.access import Author, Reader
 from avatarlab_web.api.problems import MISSING, Refusal
 from avatarlab_web.stores import Stores
@@ -179,7 +180,7 @@ def revoke(
     who: Author,
     stores: Stores,
     *,
-    reason: Annotated[str, Query(min_length=1, max_length=500)] = "the subject withdrew it",
+    reason: views.Words = "the subject withdrew it",
     withdraw: Annotated[bool, Query(description="Also withdraw what was published on it.")] = False,
 ) -> Revocation:
     """End a consent for good: renders that run on it fail. By who recorded it, or an operator."""

@@ -206,7 +206,7 @@ def withdraw(
     who: Author,
     stores: Stores,
     request: Request,
-    reason: Annotated[str, Query(min_length=1, max_length=500)] = "withdrawn by its owner",
+    reason: views.Words = "withdrawn by its owner",
 ) -> views.Render:
     """Show a published video no longer, in any version; its manifest stays and says why."""
     from avatarlab_ops.renders import withdrawal

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Query, Request
 from pydantic import BaseModel, Field
 
 from avatarlab_ops import errors
@@ -15,8 +15,10 @@ from avatarlab_ops.renders.estimate import Estimate as Foreseen
 from avatarlab_ops.renders.listing import Listed
 from avatarlab_ops.renders.standing import Standing as Stood
 from avatarlab_ops.renders.status import RenderStatus
+from avatarlab_ops.request import Plain
 from avatarlab_ops.stores.catalog import tables
 
+Words = Annotated[Plain, Query(min_length=1, max_length=500, description="One line; others are told it.")]
 EXCERPT = 200  # characters of a script in a list
 RETRYABLE = {
     kind.code: kind.retryable
