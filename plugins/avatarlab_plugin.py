@@ -64,6 +64,7 @@ class AvatarlabPlugin(AirflowPlugin):
     name = "avatarlab"
     operator_extra_links = [VideoLink(), ManifestLink()]  # noqa: RUF012
     fastapi_apps = []  # noqa: RUF012
+    fastapi_root_middlewares = []  # noqa: RUF012
     listeners = [avatarlab_notes]  # noqa: RUF012
     external_views = _views()
 
@@ -72,5 +73,9 @@ class AvatarlabPlugin(AirflowPlugin):
         """Load the web part where there is a web server."""
         if "airflow.api_fastapi.app" in sys.modules and not cls.fastapi_apps:
             from avatarlab_web.app import app
+            from avatarlab_web.door import StrictRuns
 
             cls.fastapi_apps.append({"app": app, "url_prefix": PREFIX, "name": "Avatarlab"})
+            cls.fastapi_root_middlewares.append(
+                {"middleware": StrictRuns, "args": [], "kwargs": {}, "name": "Avatarlab's runs"}
+            )

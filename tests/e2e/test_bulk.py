@@ -14,6 +14,7 @@ from kit.eventually import eventually
 from kit.running_site import AVATAR, Site, avatarlab
 
 from avatarlab_ops.cli.client import BULK_DAG
+from avatarlab_ops.cli.client import DAG as RENDER_DAG
 from avatarlab_ops.request import split_reference
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
@@ -153,6 +154,25 @@ def test_command_line_tells_the_wrong_lines(site: Site, files: list[str], tmp_pa
     assert (done.returncode, done.stdout) == (2, "")
     assert "line 2: no variable 'greeting', which the template needs" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("dag", [RENDER_DAG, BULK_DAG])
+@pytest.mark.parametrize(
+    ("conf", "status", "told"),
+    [
+        pytest.param('{"name": "a", "name": "b"}', 422, "the body gives 'name' twice", id="twice"),
+        pytest.param('{"script": "%s"}' % ("x" * 3_000_000), 413, "at most 1,000,000 bytes", id="3 MB"),
+    ],
+)  # fmt: skip
+def test_airflows_own_door_takes_no_body_that_ours_refuses(
+    site: Site, dag: str, conf: str, status: int, told: str
+) -> None:
+    body = f'{{"dag_run_id": "refused-{status}", "logical_date": null, "conf": {conf}}}'
+    answer = site.client._call(
+        "POST", f"/api/v2/dags/{dag}/dagRuns", (status,), content=body,
+        headers={"Content-Type": "application/json"},
+    )  # fmt: skip
+    assert told in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
