@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -30,6 +31,9 @@ from avatarlab_ops.cli.consent import EVIDENCE, LICENCE
 from avatarlab_ops.cli.consent import record as record_consent
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.states import RenderState
+
+if TYPE_CHECKING:
+    from avatarlab_ops.settings import Settings
 
 ROW_FILES = (".csv", ".jsonl", ".ndjson")
 
@@ -165,6 +169,8 @@ def upload(
         raise InputError(f"--kind {kind}: {file.name} holds {' and '.join(held) or 'nothing of people'}")
     settings = prepared_stores()
     uri = upload_file(settings, file, key)
+    if "likeness" in held:
+        _tell_of_face(settings, uri)
     material = consent.Material(kind or next(iter(held), "likeness"), sha256_of(file), uri)
     if subject:
         consent_id = record_consent(settings, material, subject, evidence, licence)
@@ -176,6 +182,17 @@ def upload(
             click.echo(f"no consent is recorded: until then it is refused as a {material.kind}. Record one "
                        f"with: {consent.command(material)}", err=True)  # fmt: skip
     click.echo(uri)
+
+
+def _tell_of_face(settings: Settings, uri: str) -> None:
+    """What admission will say of it as an avatar; it may be meant as a background."""
+    from avatarlab_ops.stages.admit import inspect
+
+    source, look, objection = inspect(settings, uri)
+    for note in (*source.notes, *(look.notes if look else ())):
+        click.echo(f"note: {note}", err=True)
+    if objection:
+        click.echo(f"as an avatar it will be refused: {objection}", err=True)
 
 
 def _holds(file: Path) -> tuple[str, ...]:

@@ -318,6 +318,10 @@ def test_command_line_from_a_picture_to_its_withdrawal(
     bare = CliRunner().invoke(cli.main, ["upload", str(portrait)])
     assert "no consent is recorded: until then it is refused as a likeness" in bare.stderr
     assert f"avatarlab consent add {bare.stdout.strip()} --subject" in bare.stderr
+    assert "as an avatar" not in bare.stderr
+    cv2.imwrite(str(tmp_path / "wall.png"), material.astronaut()[:, :, ::-1] * 0)
+    wall = CliRunner().invoke(cli.main, ["upload", str(tmp_path / "wall.png")])
+    assert (wall.exit_code, "as an avatar it will be refused: " in wall.stderr) == (0, True)
     uri = run("upload", str(portrait), *subject, "--evidence", str(release)).strip()
     assert uri == bare.stdout.strip()
     render_id = pipeline.submit(stores, _asked(uri))
