@@ -83,6 +83,13 @@ def watch(path: Path, *, most_s: float = LONGEST_S, cpu_s: float = float("inf"))
     return Seen(_curves(np.array(times), np.stack(blocks)), np.round(look / len(times)).astype(np.uint8))
 
 
+def _of_bytes(frame: av.VideoFrame) -> av.VideoFrame:
+    """The picture with a luma plane of 8 bits."""
+    format_ = frame.format
+    plain = format_.name.startswith("yuv") and format_.components[0].bits == 8
+    return frame if plain else frame.reformat(format="gray")
+
+
 def _averaged(picture: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     each = _SMALL // side
     return np.asarray(picture.reshape(side, each, side, each).mean(axis=(1, 3)), np.float32)
@@ -97,8 +104,7 @@ def _pictures(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         try:
             for frame in container.decode(stream):
                 if frame.time is not None:
-                    planar = frame if frame.format.name.startswith("yuv") else frame.reformat(format="gray")
-                    yield float(frame.time), luma_of(planar)
+                    yield float(frame.time), luma_of(_of_bytes(frame))
         except (av.FFmpegError, ValueError) as error:
             raise MediaRefused(f"{path.name} is damaged ({error}). Export or upload it again.") from error
 

@@ -14,7 +14,7 @@ from media_samples import encode, numbered, png, speech
 from PIL import Image
 
 from avatarlab_ops.errors import MediaRefused
-from avatarlab_ops.media import footage, foreign
+from avatarlab_ops.media import footage, foreign, pictureprint
 from avatarlab_ops.media import probe as local
 from avatarlab_ops.media.foreign import confine, link
 from avatarlab_ops.media.sound import read_sound
@@ -46,6 +46,18 @@ def test_every_type_is_told_and_shown_as_in_this_process(tmp_path: Path) -> None
             assert (len(there), there.width, there.height) == (len(here), here.width, here.height)
             order = [*range(len(here)), *reversed(range(len(here))), 0]
             assert all((there[i] == here[i]).all() for i in order)
+
+
+def test_movement_is_seen_through_the_child_and_what_shows_none_is_refused(tmp_path: Path) -> None:
+    for path in samples(tmp_path):
+        if path.name.startswith("clip"):
+            here, there = pictureprint.watch(path), foreign.watch(path, most_s=30)
+            np.testing.assert_array_equal(here.curves, there.curves)
+            np.testing.assert_array_equal(here.look, there.look)
+            assert foreign.watch(path, most_s=0.5).curves.shape[1] < here.curves.shape[1]
+        else:
+            with pytest.raises(MediaRefused):
+                foreign.watch(path, most_s=30)
 
 
 def test_a_matte_comes_through_the_child(tmp_path: Path) -> None:

@@ -35,14 +35,16 @@ def _talking(seed: int, ground: int = 1, seconds: float = 5.0, fps: int = 25) ->
     return frames
 
 
-def _seen(folder: Path, frames: list[np.ndarray], fps: int = 25, crf: int = 28) -> Seen:
+def _seen(
+    folder: Path, frames: list[np.ndarray], fps: int = 25, crf: int = 28, pixels: str = "yuv420p"
+) -> Seen:
     path = folder / "clip.mp4"
     with av.open(str(path), "w") as made:
         stream = made.add_stream("libx264", rate=fps, options={"crf": str(crf), "preset": "ultrafast"})
         stream.height, stream.width = frames[0].shape
-        stream.pix_fmt = "yuv420p"
-        for number, pixels in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "gray")
+        stream.pix_fmt = pixels
+        for number, shown in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shown), "gray")
             frame.pts, frame.time_base = number, Fraction(1, fps)
             made.mux(stream.encode(frame))
         made.mux(stream.encode(None))
@@ -76,6 +78,14 @@ def test_what_was_treated_is_near(tmp_path: Path) -> None:
         assert moves > 0.9, name
         assert looks > 0.9, name
         assert shared, name
+
+
+def test_deeper_pixels_are_the_same_video(tmp_path: Path) -> None:
+    whole = _seen(tmp_path, _talking(1))
+    for pixels in ("yuv420p10le", "yuv444p"):
+        moves, looks, _ = _alike(_seen(tmp_path, _talking(1), pixels=pixels), whole)
+        assert moves > 0.95, pixels
+        assert looks > 0.95, pixels
 
 
 def test_another_frame_rate_and_another_speed_are_the_same_movement(tmp_path: Path) -> None:
