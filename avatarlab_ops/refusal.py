@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from avatarlab_ops.errors import InputError, ReferenceRefused, RequestInvalid, ScriptRefused
+from avatarlab_ops.printable import one_line
 
 
 def refusal(error: ValidationError) -> InputError:
@@ -42,7 +43,7 @@ def _line(detail: ErrorDetails) -> str:
 
 
 def _where(detail: ErrorDetails) -> str:
-    names = (str(part) for part in detail["loc"])
+    names = (one_line(part) for part in detail["loc"])  # a key is whatever somebody wrote
     return ".".join(name for name in names if not name.startswith(("function-", "list[")))
 
 
