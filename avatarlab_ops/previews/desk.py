@@ -16,7 +16,7 @@ from pathlib import Path
 from avatarlab_ops import errors
 from avatarlab_ops.errors import AvatarlabError, TransientError
 from avatarlab_ops.previews.scene import Kind
-from avatarlab_ops.previews.worker import LIMIT_S
+from avatarlab_ops.previews.worker import AHEAD_S, LIMIT_S
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 
@@ -46,16 +46,18 @@ class Desk:
         self._turn = threading.Lock()
         self._worker: subprocess.Popen[bytes] | None = None
 
-    def ask(self, settings: Settings, kind: Kind, request: AvatarRequest) -> Preview:
-        """Make a preview and return it; nothing of it is kept.
+    def ask(self, settings: Settings, kind: Kind, request: AvatarRequest, *, caller: str) -> Preview:
+        """Make a preview as this caller would get the video; nothing of it is kept.
 
-        Raises what `scene.make` raises, and TransientError when all places are taken or it took too long.
+        Raises what `scene.planned` and `scene.make` raise, and TransientError when all places are taken or
+        it took too long.
         """
         from avatarlab_ops.stages.context import workspace
 
         with self._place(), workspace(settings, "preview") as folder, self._turn:
             where = asdict(settings) | {"home": str(settings.home)}
-            asked = {"settings": where, "kind": kind, "request": request.canonical(), "folder": str(folder)}
+            asked = {"kind": kind, "request": request.canonical(), "caller": caller}
+            asked |= {"settings": where, "folder": str(folder)}
             said = self._said(json.dumps(asked).encode() + b"\n")
             if "code" in said:
                 raise _BY_CODE[said["code"]](said["text"])
@@ -85,24 +87,16 @@ class Desk:
             self._places.release()
 
     def _said(self, line: bytes) -> dict[str, str]:
-        """The answer; of a second process where the first had just ended for want of work."""
+        """The answer; of a second process where the first ended before it took the question up."""
         for _ in range(2):
             worker = self._alive()
-            assert worker.stdin  # noqa: S101 (pipes, as it was started)
-            assert worker.stdout  # noqa: S101
-            try:
-                worker.stdin.write(line)
-                worker.stdin.flush()
-            except BrokenPipeError:
-                self._end()
-                continue
-            if not select.select([worker.stdout], [], [], START_S + LIMIT_S)[0]:
-                break
-            if answer := worker.stdout.readline():
+            begun = _heard(worker, START_S + AHEAD_S) if _sent(worker, line) else b""
+            if begun and (answer := _heard(worker, LIMIT_S)):
                 said: dict[str, str] = json.loads(answer)
                 return said
-            break
-        self._end()
+            self._end()
+            if begun != b"":  # it took the question up, or is silent
+                break
         raise TransientError(
             f"the preview took more than {LIMIT_S} s, or its process was ended; make the video"
         )
@@ -112,9 +106,9 @@ class Desk:
             self._end()
             command = [sys.executable, "-m", "avatarlab_ops.previews.worker"]
             root = str(Path(__file__).parents[2])
-            self._worker = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": root}
-            )
+            env = os.environ | {"PYTHONPATH": root}
+            pipe = subprocess.PIPE
+            self._worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=env, bufsize=0)
         return self._worker
 
     def _end(self) -> None:
@@ -123,3 +117,22 @@ class Desk:
         self._worker.kill()
         self._worker.communicate()
         self._worker = None
+
+
+def _sent(worker: subprocess.Popen[bytes], line: bytes) -> bool:
+    assert worker.stdin  # noqa: S101 (a pipe, as it was started)
+    try:
+        while line:
+            line = line[worker.stdin.write(line) :]
+    except BrokenPipeError:
+        return False
+    return True
+
+
+def _heard(worker: subprocess.Popen[bytes], within_s: float) -> bytes | None:
+    """The next line; empty where the process ended, None where it is silent.
+
+    `select` tells of what is in the pipe: `bufsize=0` leaves nothing read and unseen.
+    """
+    assert worker.stdout  # noqa: S101 (a pipe, as it was started)
+    return worker.stdout.readline() if select.select([worker.stdout], [], [], within_s)[0] else None

@@ -35,13 +35,11 @@ RECENT = 12  # results of speech, face and matte that the process remembers, som
 _recent: OrderedDict[str, dict[str, bytes]] = OrderedDict()  # by fingerprint
 
 
-def make(settings: Settings, kind: Kind, request: AvatarRequest, folder: Path) -> Path:
-    """The first frame as JPEG, or the first sentence at 360p with a mark in the picture: a file in `folder`.
+def make(settings: Settings, kind: Kind, plan: Plan, folder: Path) -> Path:
+    """What is `planned`: the first frame as JPEG, or the first sentence at 360p with a mark in the picture.
 
-    Raises the InputError with which the whole video would be refused, and EngineUnavailable for an engine
-    that needs a GPU to be quick.
+    A file in `folder`. Raises the InputError with which a stage refuses it.
     """
-    plan = planned(settings, kind, request)
     bench = Bench(settings, "preview", plan, folder, silent)
     for stage in STAGES[kind]:
         if BY_NAME[stage].wanted(plan):
@@ -49,18 +47,29 @@ def make(settings: Settings, kind: Kind, request: AvatarRequest, folder: Path) -
     return _still(bench) if kind == "still" else _draft(bench)
 
 
-def prepare(settings: Settings, request: AvatarRequest, folder: Path) -> None:
+def may_prepare(plan: Plan) -> bool:
+    """Whether a picture's matte is still to be made, by an engine with which there are previews."""
+    matte = BY_NAME["matte"]
+    engine = matte.engine(plan)
+    unmade = plan.avatar.kind == "image" and not matte.wanted(plan)
+    return unmade and engine is not None and not engines.info(*engine).cuda
+
+
+def prepare(settings: Settings, plan: Plan, folder: Path) -> None:
     """Make and remember the matte of a picture, so that another background shows it at once.
 
-    Raises what `make` raises.
+    Nothing where it `may_prepare` nothing. Raises what `make` raises.
     """
-    plan = planned(settings, "still", request)
-    if plan.avatar.kind == "image":
+    if may_prepare(plan):
         Bench(settings, "preview", plan, folder, silent).make("matte")
 
 
-def planned(settings: Settings, kind: Kind, request: AvatarRequest) -> Plan:
-    """What admission makes of the request, small, and of its script the first sentence."""
+def planned(settings: Settings, kind: Kind, request: AvatarRequest, *, caller: str = "") -> Plan:
+    """What admission makes of the caller's request, small, and of its script the first sentence.
+
+    Raises the InputError with which the whole video would be refused, and EngineUnavailable for an engine
+    that needs a GPU to be quick.
+    """
     from avatarlab_ops.renders.estimate import check_objects
     from avatarlab_ops.stages.admit import admit
 
@@ -70,7 +79,7 @@ def planned(settings: Settings, kind: Kind, request: AvatarRequest) -> Plan:
             "narration: a draft speaks the first sentence only; make the video to hear yours"
         )
     output = request.output.model_copy(update={"resolution": RESOLUTION[kind]})
-    plan = admit(settings, request.model_copy(update={"output": output}))
+    plan = admit(settings, request.model_copy(update={"output": output}), caller=caller)
     _refuse_slow(kind, plan)
     return plan.model_copy(update={"script": plan.script[:1], "footage": _beginning(plan, FOOTAGE_S[kind])})
 

@@ -1,4 +1,4 @@
-"""The process in which previews are made: a line of JSON in, a line of JSON out, one after the other.
+"""The process in which previews are made: a line of JSON in, BEGUN and a line of JSON out, one by one.
 
 It lives as long as its asker, and ends by itself when nobody asks for a while. What engines print goes to
 stderr.
@@ -17,10 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from avatarlab_ops.errors import AvatarlabError
+from avatarlab_ops.plan import Plan
 from avatarlab_ops.settings import Settings
 
 MEMORY_BYTES = 4 << 30
 LIMIT_S = 60  # of one preview
+AHEAD_S = 20  # of what is made ahead; who asks meanwhile waits for it
+QUIET_S = 0.3  # a desk where others wait asks again within a few milliseconds
+BEGUN = b"begun\n"  # said of a question as it is taken up: what ends from here on is its own fault
 IDLE_S = 600
 # What most previews use; loaded before the first is asked for.
 USUAL = (
@@ -35,19 +39,22 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Answer until there is nobody left to ask."""
-    out = os.fdopen(os.dup(1), "w", buffering=1)
+    out = os.dup(1)
     os.dup2(2, 1)
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _warm_up()
     while _asked_within(IDLE_S) and (line := sys.stdin.readline()):
         signal.alarm(LIMIT_S)  # ends this process; its asker says so
+        os.write(out, BEGUN)
         asked = json.loads(line)
-        told = answer(asked)
-        out.write(json.dumps(told) + "\n")
-        if "file" in told and asked["kind"] == "still" and not _asked_within(0):
-            prepare(asked)
+        told, plan = answer(asked)
+        os.write(out, json.dumps(told).encode() + b"\n")
         signal.alarm(0)
+        if plan and not _asked_within(QUIET_S):
+            signal.alarm(AHEAD_S)
+            prepare(_settings(asked), plan)
+            signal.alarm(0)
 
 
 def _asked_within(seconds: float) -> bool:
@@ -66,37 +73,43 @@ def _warm_up() -> None:
             log.info("%s", error)
 
 
-def prepare(asked: dict[str, Any]) -> None:
+def prepare(where: Settings, plan: Plan) -> None:
     """Make what the next picture of this avatar may need, while nobody waits."""
     from avatarlab_ops.previews import scene
-    from avatarlab_ops.request import AvatarRequest
     from avatarlab_ops.stages.context import workspace
 
-    where = _settings(asked)
     try:
         with workspace(where, "preview") as folder:
-            scene.prepare(where, AvatarRequest.parse(asked["request"]), folder)
-    except (AvatarlabError, MemoryError) as error:  # whoever asks for it is told
+            scene.prepare(where, plan, folder)
+    except AvatarlabError as error:  # whoever asks for it is told
         log.info("%s", error)
+    except Exception:  # nobody asked for it, and the next question is to find a process
+        log.exception("a preview's matte was not made ahead")
 
 
 def _settings(asked: dict[str, Any]) -> Settings:
     return Settings(**asked["settings"] | {"home": Path(asked["settings"]["home"])})
 
 
-def answer(asked: dict[str, Any]) -> dict[str, str]:
-    """{file} for what was asked, or {code, text} of why there is none."""
+def answer(asked: dict[str, Any]) -> tuple[dict[str, str], Plan | None]:
+    """({file} for what was asked, or {code, text} of why there is none; the plan with more to make ahead)."""
     from avatarlab_ops.previews import scene
     from avatarlab_ops.request import AvatarRequest
 
     where = _settings(asked)
     try:
         request = AvatarRequest.parse(asked["request"])
-        return {"file": scene.make(where, asked["kind"], request, Path(asked["folder"])).name}
+        plan = scene.planned(where, asked["kind"], request, caller=asked["caller"])
+        made = scene.make(where, asked["kind"], plan, Path(asked["folder"]))
     except AvatarlabError as error:
-        return {"code": error.code, "text": str(error)}
+        return {"code": error.code, "text": str(error)}, None
     except MemoryError:
-        return {"code": "out_of_memory", "text": "the preview ran out of memory; choose a smaller avatar"}
+        return {
+            "code": "out_of_memory",
+            "text": "the preview ran out of memory; choose a smaller avatar",
+        }, None
+    more = asked["kind"] == "still" and scene.may_prepare(plan)
+    return {"file": made.name}, plan if more else None
 
 
 if __name__ == "__main__":

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
+import json
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +26,7 @@ from kit.eventually import eventually
 from PIL import Image
 
 from avatarlab_ops.previews import scene
+from avatarlab_ops.previews.worker import BEGUN
 from avatarlab_ops.request import AvatarRequest, split_reference
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import tables as m
@@ -66,17 +76,66 @@ def test_the_first_frame_is_shown_as_it_will_be_composed_and_nothing_is_kept(
 def test_after_a_picture_its_matte_is_made_ahead_so_that_another_background_needs_none(
     stores: Settings, portrait: str, tmp_path: Path
 ) -> None:
-    asked = {"script": "Hello.", "avatar": {"uri": portrait}}
+    asked = {"script": "Hello.", "avatar": {"uri": portrait}, "background": {"kind": "original"}}
     scene._recent.clear()
     for name in ("ahead", "still"):
         (tmp_path / name).mkdir()
-    scene.prepare(stores, AvatarRequest.parse(asked), tmp_path / "ahead")
+    scene.prepare(stores, scene.planned(stores, "still", AvatarRequest.parse(asked)), tmp_path / "ahead")
     assert [sorted(files) for files in scene._recent.values()] == [["alpha.mkv"]]
     (made,) = scene._recent
     red = AvatarRequest.parse(asked | {"background": {"kind": "colour", "colour": "#ff0000"}})
-    scene.make(stores, "still", red, tmp_path / "still")
+    shown = scene.planned(stores, "still", red)
+    scene.make(stores, "still", shown, tmp_path / "still")
     assert made in scene._recent
     assert sum("alpha.mkv" in files for files in scene._recent.values()) == 1
+    assert not scene.may_prepare(shown)  # its matte was just made
+
+
+def test_nothing_is_made_ahead_by_an_engine_with_which_there_are_no_previews(
+    stores: Settings, portrait: str, tmp_path: Path
+) -> None:
+    asked = {"script": "Hello.", "avatar": {"uri": portrait}, "background": {"kind": "original"}}
+    plan = scene.planned(stores, "still", AvatarRequest.parse(asked | {"engines": {"matting": "rvm"}}))
+    scene._recent.clear()
+    scene.prepare(stores, plan, tmp_path)
+    assert not scene._recent
+
+
+def test_a_preview_has_the_label_that_this_callers_videos_get(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATARLAB_AI_LABEL_BY_CALLER", "anna=icon_deepfake")
+    asked = AvatarRequest.parse({"script": "Hello.", "avatar": {"uri": portrait}})
+    mine, other = (scene.planned(stores, "still", asked, caller=name) for name in ("anna", "ben"))
+    assert mine.picture.ai_label == "icon_deepfake"
+    assert other.picture.ai_label != "icon_deepfake"
+
+
+def test_nothing_is_made_ahead_while_somebody_waits_and_it_ends_nobodys_preview() -> None:
+    """The real loop of the process and its pipes; what it makes is a word, and endless what is made ahead."""
+    loop = (
+        "import time; from avatarlab_ops.previews import worker as w;"
+        "w.QUIET_S = 2; w.AHEAD_S = 1; w._warm_up = lambda: None;"
+        "w._settings = str; w.answer = lambda asked: ({'file': asked['name']}, 'plan');"
+        "w.prepare = lambda *_: (print('ahead', flush=True), time.sleep(60)); w.main()"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", loop], stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0
+    ) as one:
+        assert one.stdin
+        assert one.stdout
+        assert one.stderr
+        for name in ("first", "second"):
+            one.stdin.write(json.dumps({"name": name}).encode() + b"\n")
+            assert [one.stdout.readline() for _ in range(2)] == [BEGUN, f'{{"file": "{name}"}}\n'.encode()]
+            assert (
+                select.select([one.stderr], [], [], 0.1)[0] == []
+            )  # quiet: others of the desk have their turn
+        assert one.stderr.readline() == b"ahead\n"
+        one.stdin.write(b"{}\n")
+        assert one.stdout.readline() == b""  # the third was not begun, which the desk sees
+        assert one.wait() == -signal.SIGALRM
 
 
 def test_a_draft_speaks_the_first_sentence_small_and_is_marked(
@@ -141,3 +200,19 @@ def test_a_process_that_was_killed_is_replaced(api: Server, portrait: str) -> No
     previews.desk._worker.kill()
     previews.desk._worker.wait()
     assert look(api, "still", portrait).status_code == 200
+
+
+def test_a_question_that_its_process_never_took_up_is_asked_once_more(api: Server, portrait: str) -> None:
+    worker = previews.desk._alive()
+    assert worker.stdin
+    os.kill(worker.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as caller:
+        asked = caller.submit(look, api, "still", portrait)
+        assert eventually(lambda: _unread(worker.stdin), end_s=30)
+        worker.kill()
+        assert asked.result().status_code == 200, asked.result().text
+
+
+def _unread(pipe: Any) -> int:
+    """Bytes that are in it."""
+    return int(struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"    "))[0])

@@ -47,7 +47,7 @@ def preview(
     try:
         with transaction(stores.pg_dsn) as db:
             inputs.check_use(db, request, who.name)
-        made = desk.ask(stores, kind, request)
+        made = desk.ask(stores, kind, request, caller=who.name)
     except AvatarlabError:
         pace.give_back(who.name)
         raise

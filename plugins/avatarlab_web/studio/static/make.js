@@ -71,9 +71,9 @@ function shape() {
   if ($("[name=voice]:checked", form)?.closest(".voice").hidden) $(".voice:not([hidden]) [name=voice]", form).checked = true;
 }
 
-// What the first frame depends on; the script and the voice are not among it.
-function look({ avatar, background, output, engines }) {
-  return JSON.stringify([avatar, background, output.aspect, output.fit, engines.matting]);
+// What the first frame depends on, its visible label in the language that is spoken among it; not the script.
+function look({ avatar, background, output, engines, language }) {
+  return JSON.stringify([avatar, background, output.aspect, output.fit, output.ai_label, language, engines.matting]);
 }
 
 const canvas = $("[data-canvas]");
@@ -170,7 +170,7 @@ function changed(rest = 500) { // milliseconds: who writes is let write on, a ch
   count();
   shape();
   clearTimeout(pause);
-  pause = setTimeout(() => Promise.all([estimate(), still()]), rest);
+  pause = setTimeout(() => Promise.all([estimate(), still()]).catch((error) => wrong(error.message)), rest);
 }
 
 let key = crypto.randomUUID();
@@ -231,7 +231,7 @@ async function send(event) {
 
 // The gallery as it is now, with the new avatar chosen; what was written stays.
 async function choose(uri) {
-  still(uri); // while the gallery is on its way
+  still(uri).catch((error) => wrong(error.message)); // while the gallery is on its way
   const fresh = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
   $(".gallery").replaceWith(fresh.querySelector(".gallery"));
   const added = $$("[name=avatar]", form).find((one) => one.value === uri);
