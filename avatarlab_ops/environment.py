@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,6 +32,32 @@ def _schedule(expression: str) -> str:
     except CroniterError as error:
         raise ValueError(str(error)) from error
     return expression
+
+
+AiLabel = Literal["none", "icon", "icon_partial", "icon_deepfake", "end_card"]
+
+
+def by_caller(given: str) -> dict[str, str]:
+    """What each caller's entry of "ann=7200,*=600" says; * is everyone who is not named.
+
+    Raises ValueError for an entry without a caller or without a value.
+    """
+    entries = [entry.strip().rpartition("=") for entry in given.split(",") if entry.strip()]
+    if wrong := next((value for caller, _, value in entries if not (caller.strip() and value.strip())), None):
+        raise ValueError(f"{wrong!r} is no CALLER=VALUE")
+    return {caller.strip(): value.strip() for caller, _, value in entries}
+
+
+def _checked(given: str) -> str:
+    by_caller(given)
+    return given
+
+
+def _labels(given: str) -> str:
+    for label in by_caller(given).values():
+        if label not in get_args(AiLabel):
+            raise ValueError(f"{label!r} is no label; there are {', '.join(get_args(AiLabel))}")
+    return given
 
 
 Tasks = Annotated[int, Field(ge=1, description="a whole number of tasks, from 1")]
@@ -75,12 +101,12 @@ class Environment(BaseSettings):
         default=None, pattern="^https?://", description="http(s)://... of an RFC 3161 time-stamp authority"
     )
 
-    ai_label: Literal["none", "icon", "icon_partial", "icon_deepfake", "end_card"] = Field(
+    ai_label: AiLabel = Field(
         default="none",
         description="none, icon, icon_partial, icon_deepfake or end_card, for requests that leave "
         "output.ai_label out",
     )
-    ai_label_by_caller: str = Field(
+    ai_label_by_caller: Annotated[str, AfterValidator(_labels)] = Field(
         default="", description="CALLER=LABEL,..., as '*=icon,ann=none'; * is everyone not named"
     )
 
@@ -108,7 +134,9 @@ class Environment(BaseSettings):
     budget_gpu_s_per_day: float | None = Field(
         default=None, ge=0, allow_inf_nan=False, description="a number of GPU-seconds; write for example 7200"
     )
-    budget_gpu_s_per_day_by_caller: str = Field(default="", description="CALLER=GPU-SECONDS,...")
+    budget_gpu_s_per_day_by_caller: Annotated[str, AfterValidator(_checked)] = Field(
+        default="", description="CALLER=GPU-SECONDS,..., as '*=7200,ann=14400'; * is everyone not named"
+    )
     bulk_gpu_tasks: Tasks = 1
     bulk_cpu_tasks: Tasks = 1
     regenerate_cron: Annotated[str, AfterValidator(_schedule)] | None = Field(
@@ -119,12 +147,6 @@ class Environment(BaseSettings):
     webhook_networks: str = Field(
         default="", description="private networks that webhooks may reach, as 10.1.0.0/16,127.0.0.0/8"
     )
-
-
-def by_caller(given: str) -> dict[str, str]:
-    """What each caller's entry of "ann=7200,*=600" says; * is everyone who is not named."""
-    entries = (entry.rpartition("=") for entry in given.split(",") if entry)
-    return {caller.strip(): value.strip() for caller, _, value in entries}
 
 
 def read() -> Environment:

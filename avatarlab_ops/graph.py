@@ -115,7 +115,8 @@ def _lipsync(plan: Plan) -> Json:
 
 def _composite(plan: Plan) -> Json:
     background = plan.background.model_dump(exclude={"uri"})
-    labelled = {} if plan.picture.ai_label == "none" else {"ai_label_language": plan.language}
+    english = plan.language.partition("-")[0] == "en"  # drawn as before labels spoke other languages
+    labelled = {} if english or plan.picture.ai_label == "none" else {"ai_label_language": plan.language}
     return _footage(plan) | plan.picture.model_dump(by_alias=False) | labelled | {
         "footage_fps": plan.footage.fps,
         "background": background,

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from avatarlab_ops import strict_json
+from avatarlab_ops.environment import AiLabel
 from avatarlab_ops.errors import InputError, RequestInvalid
 from avatarlab_ops.refusal import refusal
 from avatarlab_ops.retention import retention_of
@@ -31,7 +32,7 @@ MAX_KEY_BYTES = 1_024  # S3's own limit of an object key
 MAX_SEGMENT_BYTES = 255  # a file name's limit, which MinIO and SeaweedFS inherit
 REFERENCE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<key>.+)", re.DOTALL)
 PLACEHOLDER = re.compile(r"\{\{\s*([^{}\s](?:[^{}\n]{0,62}[^{}\s])?)\s*\}\}")  # of a bulk run's template
-_LEFT = re.compile(r"\{\{[^{}]*\}\}")  # what somebody meant as one
+IN_BRACES = re.compile(r"\{\{[^{}]*\}\}")  # what somebody meant as one
 # Invisible characters that change the order in which a text is read.
 BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -47,7 +48,7 @@ def _first_control(text: str, allowed: str) -> str | None:
 
 def _unfilled(text: str) -> str | None:
     """What is said of a placeholder that nobody filled."""
-    if not (found := _LEFT.search(text)):
+    if not (found := IN_BRACES.search(text)):
         return None
     return f"holds the placeholder {found[0][:80]}, which only bulk runs fill; write out what is meant"
 
@@ -119,9 +120,6 @@ Reference = Annotated[
 ]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
-
-
-AiLabel = Literal["none", "icon", "icon_partial", "icon_deepfake", "end_card"]
 
 
 class Part(BaseModel):

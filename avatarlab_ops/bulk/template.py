@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from avatarlab_ops import strict_json
 from avatarlab_ops.bulk.translations import LANGUAGE
 from avatarlab_ops.errors import RequestInvalid
-from avatarlab_ops.request import PLACEHOLDER
+from avatarlab_ops.request import IN_BRACES, PLACEHOLDER
 
 Json = dict[str, Any]
 
@@ -21,6 +21,8 @@ def parse(text: bytes) -> Json:
     template = strict_json.loads(text, "the template")
     if not isinstance(template, dict):
         raise RequestInvalid("the template must be a JSON object, a request with {{name}} in its texts")
+    if long := next((left for left in _left(template) if not PLACEHOLDER.fullmatch(left)), None):
+        raise RequestInvalid(f"the placeholder {long[:80]} has no name of 1 to 64 characters in one line")
     if not names(template):
         raise RequestInvalid("the template has no placeholder: write {{name}} where a row's variable goes")
     return template
@@ -28,12 +30,16 @@ def parse(text: bytes) -> Json:
 
 def names(template: Any) -> frozenset[str]:
     """Every variable that the template needs."""
+    return frozenset(match[1] for left in _left(template) if (match := PLACEHOLDER.fullmatch(left)))
+
+
+def _left(template: Any) -> Iterator[str]:
+    """Everything in double braces."""
     if isinstance(template, str):
-        return frozenset(PLACEHOLDER.findall(template))
-    parts = template.values() if isinstance(template, Mapping) else template
-    if not isinstance(template, (Mapping, list)):
-        return frozenset()
-    return frozenset[str]().union(*(names(part) for part in parts))
+        yield from IN_BRACES.findall(template)
+    elif isinstance(template, (Mapping, list)):
+        for part in template.values() if isinstance(template, Mapping) else template:
+            yield from _left(part)
 
 
 def check(needed: Collection[str], given: Collection[str]) -> None:

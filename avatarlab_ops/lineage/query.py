@@ -92,14 +92,19 @@ def impact(settings: Settings, kind: str, value: str, *, after: str = "", limit:
 
 
 def all_touched(settings: Settings, kind: str, value: str, *, caller: str | None = None) -> list[str]:
-    """Renders of all published videos that a change touches, see `impact`; of one caller if given.
-
-    Of more than MOST the first: what is done about them touches them no longer, so that the rest come next.
-    """
+    """Renders of all published videos that a change touches, see `impact`; of one caller if given."""
     from avatarlab_ops.stores.catalog import ancestry, transaction
 
     with transaction(settings.pg_dsn) as db:
-        return ancestry.touched_ids(db, *_keys(db, kind, value), caller, MOST)
+        return ancestry.touched_ids(db, *_keys(db, kind, value), caller)
+
+
+def count_touched(settings: Settings, kind: str, value: str, *, caller: str | None = None) -> int:
+    """How many `all_touched` gives."""
+    from avatarlab_ops.stores.catalog import ancestry, transaction
+
+    with transaction(settings.pg_dsn) as db:
+        return ancestry.touched_count(db, *_keys(db, kind, value), caller)
 
 
 def _keys(db: Session, kind: str, value: str) -> tuple[str, list[str]]:

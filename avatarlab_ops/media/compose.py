@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from avatarlab_ops.engines.base import Alpha, Patch
+from avatarlab_ops.environment import AiLabel
 from avatarlab_ops.errors import InvariantBroken, RequestInvalid
 from avatarlab_ops.media import label
 from avatarlab_ops.media.audio import read_wav_blocks, wav_length
@@ -26,7 +27,6 @@ from avatarlab_ops.media.painter import Painter, Picture, Shot
 from avatarlab_ops.media.threads import prefetch
 from avatarlab_ops.media.video import Container, VideoWriter, write_poster
 from avatarlab_ops.progress import Report, silent
-from avatarlab_ops.request import AiLabel
 
 
 class AlphaSource(Protocol):

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 
 from avatarlab_ops.engines.base import Frame
+from avatarlab_ops.environment import AiLabel
 from avatarlab_ops.label_texts import Texts, texts
 from avatarlab_ops.media import lettering
 from avatarlab_ops.media.captions import Overlay
-from avatarlab_ops.request import AiLabel
 
 SHOWN_S, EVERY_S = 5.0, 30.0  # the icon shows at the start of each half minute
 CARD_S = 3.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from avatarlab_ops.reading import known
 from avatarlab_ops.timeline import spaced
 
 _NAMES = {
@@ -32,7 +33,7 @@ def another(text: str, language: str) -> str:
     if found == asked or sure < _SURE or sum(map(str.isalpha, text)) < enough:
         return ""
     looks = f"the script looks like {_NAMES[found]} and is read as {_NAMES[asked]}"
-    return f'{looks}; "language": "{found}" reads it so'
+    return f'{looks}; "language": "{found}" reads it so' if known(found) else looks
 
 
 @functools.cache

@@ -80,7 +80,8 @@ class Hub:
                 async with self._looked:
                     self._latest, self._tick = (at, self._coalescing.coalesced(begun, found)), self._tick + 1
                     self._looked.notify_all()
-            await asyncio.sleep(max(TICK_S / 4, TICK_S - (time.monotonic() - begun)))
+            took = time.monotonic() - begun
+            await asyncio.sleep(max(TICK_S - took, took))  # at most half of the time is spent on looking
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

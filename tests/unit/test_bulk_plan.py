@@ -45,7 +45,14 @@ def test_missing_and_unused_variables_are_named() -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(b"[]", "object"), (b"{", "not JSON"), (b"\xff", "not JSON"), (b'{"a": "b"}', "no placeholder")],
+    [
+        (b"[]", "object"),
+        (b"{", "not JSON"),
+        (b"\xff", "not JSON"),
+        (b'{"a": "b"}', "no placeholder"),
+        (b'{"a": "{{name}} {{' + 65 * b"x" + b'}}"}', "has no name of 1 to 64"),
+        (b'{"a": "{{ }}"}', "has no name"),
+    ],
 )
 def test_what_is_no_template_is_refused(text: bytes, said: str) -> None:
     with pytest.raises(RequestInvalid, match=said):
@@ -148,7 +155,8 @@ def test_budgets_by_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(budget.limits("bob")) == [("bob", 10.0), (None, 100.0)]
     for wrong in ("ann", "ann=-1", "ann=nan", "ann=inf"):
         monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER", wrong)
-        with pytest.raises(InputError, match="is not a number of GPU-seconds"):
+        told = "is not a number of GPU-seconds" if "=" in wrong else "'ann' is no CALLER=VALUE"
+        with pytest.raises(InputError, match=told):
             Budget.from_env()
 
 

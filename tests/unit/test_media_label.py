@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import av
@@ -10,14 +11,15 @@ import pytest
 from media_samples import speech
 
 from avatarlab_ops.engines.base import Patch
+from avatarlab_ops.environment import AiLabel
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.media import label
 from avatarlab_ops.media.background import Background
 from avatarlab_ops.media.compose import ComposeReport, OutputSpec, compose
 from avatarlab_ops.media.footage import StillFootage
 from avatarlab_ops.plan import picture
-from avatarlab_ops.request import AiLabel, Output
 from avatarlab_ops.request import Background as Asked
+from avatarlab_ops.request import Output
 
 W, H, FPS = 320, 180, 24
 GREY = 128
@@ -81,9 +83,16 @@ def test_each_caller_may_have_a_default_of_its_own(monkeypatch: pytest.MonkeyPat
     assert (shown("ann"), shown("bob"), shown("ann", "none")) == ("icon_deepfake", "end_card", "none")
     monkeypatch.setenv("AVATARLAB_AI_LABEL_BY_CALLER", "*=icon,ann=none")
     assert (shown("ann"), shown("bob")) == ("none", "icon")
-    monkeypatch.setenv("AVATARLAB_AI_LABEL_BY_CALLER", "ann=sticker")
-    with pytest.raises(InputError, match=r"BY_CALLER: 'sticker' is no label; give none, icon, "):
-        shown("ann")
+    for wrong, told in (
+        ("ann=sticker", "'sticker' is no label; there are none, icon, "),
+        ("*=none,ann=Icon", "'Icon' is no label"),
+        ("icon", "'icon' is no CALLER=VALUE"),
+        ("ann:icon, *:icon", "'ann:icon' is no CALLER=VALUE"),
+        ("ann=", "'' is no CALLER=VALUE"),
+    ):
+        monkeypatch.setenv("AVATARLAB_AI_LABEL_BY_CALLER", wrong)
+        with pytest.raises(InputError, match=f"AVATARLAB_AI_LABEL_BY_CALLER is .*{re.escape(told)}"):
+            shown("bob")
 
 
 def test_icons_differ_by_level_and_language_and_a_language_without_a_text_has_english() -> None:

@@ -161,8 +161,17 @@ def touched(db: Session, kind: str, keys: Sequence[str], *, after: str, size: in
     return [dict(row) for row in db.execute(sa.text(IMPACT), values).mappings()]
 
 
-def touched_ids(db: Session, kind: str, keys: Sequence[str], caller: str | None, most: int) -> list[str]:
-    """At most so many published videos that depend on any of the keys, by id; of one caller if given."""
+def touched_ids(db: Session, kind: str, keys: Sequence[str], caller: str | None) -> list[str]:
+    """Every published video that depends on any of the keys, by id; of one caller if given."""
+    return list(db.scalars(_all_touched(kind, keys, caller).order_by(m.VideoSource.render_id)))
+
+
+def touched_count(db: Session, kind: str, keys: Sequence[str], caller: str | None) -> int:
+    """How many those are."""
+    return db.scalar(sa.select(sa.func.count()).select_from(_all_touched(kind, keys, caller).subquery())) or 0
+
+
+def _all_touched(kind: str, keys: Sequence[str], caller: str | None) -> sa.Select[tuple[str]]:
     query = (
         sa.select(m.VideoSource.render_id)
         .join(m.Render, m.Render.id == m.VideoSource.render_id)
@@ -171,7 +180,7 @@ def touched_ids(db: Session, kind: str, keys: Sequence[str], caller: str | None,
     )
     if caller is not None:
         query = query.join(m.Request, m.Request.id == m.Render.request_id).where(m.Request.caller == caller)
-    return list(db.scalars(query.distinct().order_by(m.VideoSource.render_id).limit(most)))
+    return query.distinct()
 
 
 def engines_named(db: Session, name: str, version: str | None) -> list[str]:

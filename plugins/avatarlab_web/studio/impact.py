@@ -8,8 +8,6 @@ from fastapi.responses import Response
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.lineage import query
 from avatarlab_ops.renders import listing
-from avatarlab_ops.settings import Settings
-from avatarlab_web.api.access import Caller
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio.access import Viewer
 from avatarlab_web.studio.page import show
@@ -29,8 +27,9 @@ def impact(
     if value:
         try:
             page = query.impact(stores, kind, value.strip(), after=after)
-            touched = len(query.all_touched(stores, kind, value.strip()))
-            mine = len(_own(stores, who, kind, value)) if who.may("author") else 0
+            touched = query.count_touched(stores, kind, value.strip())
+            if who.may("author"):
+                mine = query.count_touched(stores, kind, value.strip(), caller=who.name)
         except InputError as error:
             wrong = str(error)
         else:
@@ -44,10 +43,5 @@ def impact(
 
 @router.get("/impact/renders")
 def renders(who: Viewer, stores: Stores, kind: str, value: str, *, own: bool = False) -> list[str]:
-    """Every video of all pages, or those of them that the caller may withdraw: what a button acts on."""
-    return _own(stores, who, kind, value) if own else query.all_touched(stores, kind, value.strip())
-
-
-def _own(settings: Settings, who: Caller, kind: str, value: str) -> list[str]:
-    owner = None if who.may("operator") else who.name
-    return query.all_touched(settings, kind, value.strip(), caller=owner)
+    """Every video of all pages, or the caller's own of them: what a button acts on."""
+    return query.all_touched(stores, kind, value.strip(), caller=who.name if own else None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import time
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -21,6 +23,7 @@ from avatarlab_web.studio.videos import card
 Json = dict[str, Any]
 POOLS = ("gpu", "cpu")
 SHOWN = 50  # renders
+BUDGETS_S = 10.0  # for which the part that moves shows the same ones
 BUDGETS = 22  # one's own, everybody's, and of the others those who use most
 router = APIRouter()
 
@@ -28,18 +31,28 @@ router = APIRouter()
 @router.get("/queue")
 def queue(request: Request, who: Viewer, stores: Stores) -> Response:
     """The whole page."""
-    return show(request, "queue.html", here="queue", **_now(stores, who.name))
+    return show(request, "queue.html", here="queue", **_now(stores, who.name, _budgets(stores, who.name)))
 
 
 @router.get("/queue/live")
 def live(request: Request, who: Viewer, stores: Stores) -> Response:
     """The part that moves."""
-    return show(request, "_queue.html", **_now(stores, who.name))
+    budgets = _budgets_of(stores, who.name, int(time.monotonic() / BUDGETS_S))
+    return show(request, "_queue.html", **_now(stores, who.name, budgets))
 
 
-def _now(settings: Settings, caller: str) -> Json:
+def _budgets(settings: Settings, caller: str) -> list[budget.Standing]:
     with transaction(settings.pg_dsn) as db:
-        budgets = budget.standing(db, caller)
+        return budget.standing(db, caller)
+
+
+@functools.lru_cache(maxsize=64)
+def _budgets_of(settings: Settings, caller: str, _: int) -> list[budget.Standing]:
+    """A day is summed for them: once in BUDGETS_S, however often the page looks."""
+    return _budgets(settings, caller)
+
+
+def _now(settings: Settings, caller: str, budgets: list[budget.Standing]) -> Json:
     page = listing.page(settings, listing.Wanted(states=OPEN), limit=SHOWN)
     waiting = [_line(settings, one) for one in reversed(page.renders)]  # who came first is served first
     return {

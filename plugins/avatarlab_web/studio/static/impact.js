@@ -29,7 +29,9 @@ async function agreed(event, work) {
   try {
     const answer = await fetch(form.dataset.chosen);
     if (!answer.ok) throw new Error(answer.status);
-    await work(await answer.json(), form.dataset, form);
+    const chosen = await answer.json();
+    if (chosen.length > Number(form.dataset.count)) throw new Error(form.dataset.grown);
+    await work(chosen, form.dataset, form);
   } catch (error) {
     for (const button of $$("button", form)) button.disabled = false;
     form.closest("dialog").close();
