@@ -40,12 +40,13 @@ AiLabel = Literal["none", "icon", "icon_partial", "icon_deepfake", "end_card"]
 def by_caller(given: str) -> dict[str, str]:
     """What each caller's entry of "ann=7200,*=600" says; * is everyone who is not named.
 
-    Raises ValueError for an entry without a caller or without a value.
+    Raises ValueError for an entry without a caller or a value, and for a caller named twice.
     """
-    entries = [entry.strip().rpartition("=") for entry in given.split(",") if entry.strip()]
-    if wrong := next((value for caller, _, value in entries if not (caller.strip() and value.strip())), None):
-        raise ValueError(f"{wrong!r} is no CALLER=VALUE")
-    return {caller.strip(): value.strip() for caller, _, value in entries}
+    entries = [entry.strip() for entry in given.split(",") if entry.strip()]
+    found = {caller.strip(): value.strip() for caller, _, value in (e.rpartition("=") for e in entries)}
+    if len(found) < len(entries) or not all((*found, *found.values())):
+        raise ValueError("each entry is CALLER=VALUE, each caller once")
+    return found
 
 
 def _checked(given: str) -> str:

@@ -155,7 +155,7 @@ def test_budgets_by_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(budget.limits("bob")) == [("bob", 10.0), (None, 100.0)]
     for wrong in ("ann", "ann=-1", "ann=nan", "ann=inf"):
         monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER", wrong)
-        told = "is not a number of GPU-seconds" if "=" in wrong else "'ann' is no CALLER=VALUE"
+        told = "is not a number of GPU-seconds" if "=" in wrong else "each entry is CALLER=VALUE"
         with pytest.raises(InputError, match=told):
             Budget.from_env()
 

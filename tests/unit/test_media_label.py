@@ -86,9 +86,9 @@ def test_each_caller_may_have_a_default_of_its_own(monkeypatch: pytest.MonkeyPat
     for wrong, told in (
         ("ann=sticker", "'sticker' is no label; there are none, icon, "),
         ("*=none,ann=Icon", "'Icon' is no label"),
-        ("icon", "'icon' is no CALLER=VALUE"),
-        ("ann:icon, *:icon", "'ann:icon' is no CALLER=VALUE"),
-        ("ann=", "'' is no CALLER=VALUE"),
+        ("icon", "each entry is CALLER=VALUE"),
+        ("ann:icon, *:icon", "each entry is CALLER=VALUE"),
+        ("ann=", "each entry is CALLER=VALUE"),
     ):
         monkeypatch.setenv("AVATARLAB_AI_LABEL_BY_CALLER", wrong)
         with pytest.raises(InputError, match=f"AVATARLAB_AI_LABEL_BY_CALLER is .*{re.escape(told)}"):
