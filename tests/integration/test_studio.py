@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import html
 import io
+import json
 import re
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
 import pytest
 import sqlalchemy as sa
+from avatarlab_web import starting
 from avatarlab_web.api import previews
 from avatarlab_web.api.access import Caller
 from avatarlab_web.app import app
@@ -24,6 +27,8 @@ from avatarlab_web.studio.access import viewer
 from starlette.testclient import TestClient
 
 from avatarlab_ops import graph, pipeline
+from avatarlab_ops.bulk import planning
+from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.engines import device
 from avatarlab_ops.errors import ApprovalAwaited, FaceRefused
 from avatarlab_ops.renders import approval, avatars
@@ -389,3 +394,28 @@ def test_measures_are_told_in_words() -> None:
     assert "150 a minute" in told[2]
     assert "3 of 200 frames" in told[-1]
     assert "badly" in words.measures({"lip_gap_r": 0.41, "lip_lag_ms": 0})[0]
+
+
+def test_a_bulk_run_is_shown_while_it_is_planned_and_with_its_deadline_while_it_works(
+    studio: TestClient, stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow, which knows of a run before the catalog does, is stood in for."""
+    began = starting.Run("running", {}, "anna", None, datetime.now(UTC))
+    monkeypatch.setattr(starting, "look", lambda *_: began)
+    for address in ("/bulk/by", "/bulk/by/live"):
+        shown = studio.get(address)
+        assert (shown.status_code, "Checking every row" in shown.text) == (200, True)
+    row = json.dumps({"script": "One.", "avatar.uri": portrait}).encode()
+    uri = objects(stores).put_if_absent(stores.bucket_inputs, "by.jsonl", row).uri
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    planning.plan(stores, BulkRequest(file=uri, deadline=soon), bulk_id="by", caller="anna")
+    with transaction(stores.pg_dsn) as db:
+        db.execute(
+            sa.update(tables.BulkRun).values(
+                created_at=soon - timedelta(days=2), deadline=soon - timedelta(days=1)
+            )
+        )
+    live = studio.get("/bulk/by/live").text
+    assert "wanted by" in live
+    assert "ready about" in live
+    assert '<span class="chip failed">late</span>' in live

@@ -89,7 +89,10 @@ def live(request: Request, who: Viewer, stores: Stores, bulk_id: str) -> Respons
 
 def _seen(settings: Settings, bulk_id: str, who: Caller) -> Json | None:
     """What is known of a bulk run: planned in the catalog, else what its DAG run says."""
-    shared: Json = {"id": bulk_id, "may_cancel": False, "items": [], "counts": {}, "all": 0, "reason": ""}
+    shared: Json = {
+        "id": bulk_id, "may_cancel": False, "items": [], "counts": {}, "all": 0, "reason": "",
+        "deadline": None, "expected_end": None, "late": False,
+    }  # fmt: skip
     try:
         known = report.status(settings, bulk_id)
     except ReferenceRefused:
