@@ -30,6 +30,7 @@ from avatarlab_ops.media.soundprint import STEP, UNSURE, Words, signs
 
 HZ = 25
 LONGEST_S = 1200.0  # of a video; what follows is not looked at
+LONGEST_BYTES = 2 * int(HZ * (LONGEST_S - 2))  # of its curves as they are kept, and no more
 _WINDOW = 48  # values of a curve behind a word
 _WAVES = 16  # of each curve in a word, from the slowest
 LEAST = 40  # values, 1.6 s, that two curves must have beside each other

@@ -125,8 +125,8 @@ def _another(settings: Settings, heard: Match) -> Match:
     """What is said of a picture that is no video's of ours."""
     if heard.renders:
         with transaction(settings.pg_dsn) as db:
-            if not prints.pictures_of(db, heard.renders):
-                return Match((), f"of {heard.renders[0]} no print of the picture is kept", told=False)
+            if other := prints.unseen(db, heard.renders, pictureprint.LONGEST_BYTES):
+                return Match((), f"of {other} no print of the whole picture is kept", told=False)
     return Match((), "no published video shows it", told=True)
 
 

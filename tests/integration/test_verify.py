@@ -28,6 +28,7 @@ from avatarlab_ops.progress import silent
 from avatarlab_ops.renders import status, withdrawal
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog.tables import Tombstone
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust import credentials, seal, signing
@@ -206,6 +207,12 @@ def test_our_sound_over_another_picture_is_told_as_that(
     found = verify(stores, _joined(_file(stores, other, folder), ours, tmp_path / "mixed.mp4"))
     assert (found.verdict, found.render_id) == ("mixed", made.render_id), found
     assert other.render_id in found.layers[3].says
+    with transaction(stores.pg_dsn) as db:  # as of videos from before pictures had prints
+        lost = sa.select(m.StageRun.artifact).where(m.StageRun.render_id == made.render_id)
+        db.execute(sa.delete(m.PicturePrint).where(m.PicturePrint.artifact.in_(lost)))
+    found = verify(stores, tmp_path / "lent.mp4")
+    assert (found.verdict, found.render_id) == ("recognised", made.render_id), found
+    assert f"of {made.render_id} no print of the whole picture is kept" in found.layers[3].says
 
 
 def test_synthetic_speech_that_is_not_known_is_told_by_its_mark(stores: Settings, tmp_path: Path) -> None:

@@ -44,9 +44,23 @@ def like(db: Session, table: type[Kind], words: list[int]) -> list[Kind]:
 
 
 def pictures_of(db: Session, renders: Sequence[str]) -> list[m.PicturePrint]:
-    """The prints of what these renders show."""
+    """The prints of what these renders show, at most CANDIDATES."""
     made = sa.select(m.StageRun.artifact).where(m.StageRun.render_id.in_(renders))
-    return list(db.scalars(sa.select(m.PicturePrint).where(m.PicturePrint.artifact.in_(made))))
+    prints = sa.select(m.PicturePrint).where(m.PicturePrint.artifact.in_(made))
+    return list(db.scalars(prints.order_by(m.PicturePrint.artifact).limit(CANDIDATES)))
+
+
+def unseen(db: Session, renders: Sequence[str], whole_bytes: int) -> str | None:
+    """One of these renders whose picture no print tells of from beginning to end, if there is one.
+
+    `whole_bytes`: of the curves of a print that may have been cut short.
+    """
+    cut = sa.func.length(m.PicturePrint.curves) >= whole_bytes
+    seen = sa.select(m.StageRun.render_id).join(
+        m.PicturePrint, sa.and_(m.PicturePrint.artifact == m.StageRun.artifact, sa.not_(cut))
+    )
+    known = m.Render.id.in_(renders)
+    return db.scalar(sa.select(m.Render.id).where(known, m.Render.id.not_in(seen)).limit(1))
 
 
 def videos(db: Session, artifact: str) -> list[str]:
