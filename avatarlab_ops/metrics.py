@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from avatarlab_ops.bulk import forecast
 from avatarlab_ops.engines import device
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import OPEN, ItemState, RenderState, StageState
@@ -75,10 +76,10 @@ def _renders(db: Session) -> Iterator[Metric]:
     yield _gauge(
         "bulk_items_waiting", "Items of bulk runs that have not ended", "", {(): db.scalar(left) or 0}
     )
-    open_runs = sa.select(sa.func.count()).select_from(m.BulkRun).where(m.BulkRun.ended_at.is_(None))
-    late = db.scalar(open_runs.where(m.BulkRun.late_told_at.is_not(None)))
+    told = sa.select(m.BulkRun).where(m.BulkRun.ended_at.is_(None), m.BulkRun.late_told_at.is_not(None))
+    late = sum(forecast.runs_late(db, known) for known in db.scalars(told).all())
     yield _gauge(
-        "bulk_runs_late", "Bulk runs at work that were expected beyond their deadline", "", {(): late or 0}
+        "bulk_runs_late", "Bulk runs at work that are expected beyond their deadline", "", {(): late}
     )
 
 

@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from avatarlab_ops.stores.catalog.tables import BulkRun
 
 ITEM_S = 1.0  # of an item besides its GPU-seconds: laying together, publishing, its part of a task's start
+FAR = timedelta(days=3650)  # a forecast beyond says only that the run stood still
 RECENT = 50  # items by which the pace is measured: more than a batch, few enough to notice a change
 
 
 def expected_end(db: Session, known: BulkRun) -> datetime | None:
-    """When the last item will have ended, at the pace of those that ended last; None once all have.
+    """When the last item will have ended, at the pace of those that ended last.
 
-    Before any has ended: as if the pool `gpu` gave all places that bulk runs may take. A run that stands
-    still is expected later with every look.
+    None once all have, or beyond `FAR`. Before any has ended: as if the pool `gpu` gave all places that bulk
+    runs may take. A run that stands still is expected later with every look.
     """
     from avatarlab_ops.stores.catalog import bulk, records
 
@@ -33,7 +34,8 @@ def expected_end(db: Session, known: BulkRun) -> datetime | None:
     done_s = _work_s(lately.items, lately.gpu_s)
     usual = 1 / environment.read().bulk_gpu_tasks
     pace = (instant - lately.since) / timedelta(seconds=done_s) if done_s else usual
-    return instant + timedelta(seconds=left_s * pace)
+    ahead_s = left_s * pace
+    return instant + timedelta(seconds=ahead_s) if ahead_s < FAR.total_seconds() else None
 
 
 def _work_s(items: int, gpu_s: float) -> float:
@@ -41,9 +43,15 @@ def _work_s(items: int, gpu_s: float) -> float:
 
 
 def is_late(known: BulkRun, ends: datetime | None) -> bool:
-    """Whether a run ended beyond its deadline, or is expected to."""
-    ends = known.ended_at or ends
-    return known.deadline is not None and ends is not None and ends > known.deadline
+    """Whether a run ended beyond its deadline, or is expected to; `ends` None: it may at once."""
+    from avatarlab_ops.stores.catalog import records
+
+    return known.deadline is not None and (known.ended_at or ends or records.now()) > known.deadline
+
+
+def runs_late(db: Session, known: BulkRun) -> bool:
+    """`is_late` by the forecast of this moment."""
+    return known.deadline is not None and is_late(known, expected_end(db, known))
 
 
 def tell_late(settings: Settings) -> list[str]:

@@ -99,6 +99,8 @@ def plan(
 
     if not catalog.is_current(settings.pg_dsn):
         pipeline.prepare_stores(settings)
+    if asked.dry_run:
+        check_deadline(settings, asked, bulk_id)
     with catalog.transaction(settings.pg_dsn) as db:
         known = None if asked.dry_run else bulk.find(db, bulk_id)
         if known is not None:
@@ -110,14 +112,10 @@ def _again(db: Session, known: BulkRun, asked: BulkRequest, run_id: str | None) 
     """What is left of a bulk run."""
     from avatarlab_ops.stores.catalog import bulk
 
-    if known.spec_sha256 != asked.digest():
-        raise RequestInvalid(
-            f"name: {known.id!r} is another bulk run ({known.spec}); choose a new name, or ask for the same"
-        )
+    _check_same(known, asked)
+    if run_id is None or run_id != known.run_id:  # else a cleared run, which asks for nothing new
+        _move(db, known, asked)
     known.run_id = run_id
-    if asked.deadline and asked.deadline != known.deadline:
-        _check_deadline(asked)
-        known.deadline, known.late_told_at = asked.deadline, None
     counts = bulk.counts(db, known.id)
     return Outline(
         bulk_id=known.id,
@@ -131,11 +129,51 @@ def _again(db: Session, known: BulkRun, asked: BulkRequest, run_id: str | None) 
     )
 
 
-def _check_deadline(asked: BulkRequest) -> None:
-    from avatarlab_ops.stores.catalog import records
+def _check_same(known: BulkRun, asked: BulkRequest) -> None:
+    if known.spec_sha256 != asked.digest():
+        raise RequestInvalid(
+            f"name: {known.id!r} is another bulk run ({known.spec}); choose a new name, or ask for the same"
+        )
 
-    if asked.deadline and asked.deadline <= records.now():
-        raise RequestInvalid(f"deadline: {asked.deadline.isoformat()} has passed; give a time to come")
+
+def _move(db: Session, known: BulkRun, asked: BulkRequest) -> None:
+    """Another deadline for a run with items left; when all have ended, it ended by the deadline it had."""
+    from avatarlab_ops.stores.catalog import bulk
+
+    if asked.deadline and asked.deadline != known.deadline and bulk.left(db, known.id)[0]:
+        known.deadline, known.late_told_at = asked.deadline, None
+
+
+def move_deadline(settings: Settings, asked: BulkRequest, bulk_id: str) -> bool:
+    """Give a planned bulk run the deadline that is asked for, if one is; False when none was planned.
+
+    Raises RequestInvalid when `bulk_id` was used for something else.
+    """
+    from avatarlab_ops.stores import catalog
+    from avatarlab_ops.stores.catalog import bulk
+
+    with catalog.transaction(settings.pg_dsn) as db:
+        known = bulk.find(db, bulk_id)
+        if known is not None:
+            _check_same(known, asked)
+            _move(db, known, asked)
+    return known is not None
+
+
+def check_deadline(settings: Settings, asked: BulkRequest, bulk_id: str) -> None:
+    """For the doors; a run that was let in may be planned late. Raises RequestInvalid for a time gone by.
+
+    The deadline that the bulk run has already may be asked for again at any time.
+    """
+    from avatarlab_ops.stores import catalog
+    from avatarlab_ops.stores.catalog import bulk, records
+
+    if asked.deadline is None or asked.deadline > records.now():
+        return
+    with catalog.transaction(settings.pg_dsn) as db:
+        known = bulk.find(db, bulk_id)
+        if known is None or known.deadline != asked.deadline:
+            raise RequestInvalid(f"deadline: {asked.deadline.isoformat()} has passed; give a time to come")
 
 
 class _Planner:
@@ -169,7 +207,6 @@ class _Planner:
         from avatarlab_ops.stores.catalog import bulk
         from avatarlab_ops.trust import inputs
 
-        _check_deadline(self.asked)
         files = {"file": self.asked.file, "template": self.asked.template}
         inputs.check_open(self.db, files, self.caller)
         text = self._template_text()

@@ -114,6 +114,7 @@ def _report(known: tables.BulkRun, items: list[Json]) -> Json:
         "bulk_run": known.id,
         "caller": known.caller,
         "asked": known.spec,
+        "deadline": known.deadline.isoformat() if known.deadline else None,
         "template_sha256": known.template_sha256,
         "created_at": known.created_at.isoformat(),
         "states": states,

@@ -54,20 +54,26 @@ def regenerate(
 ) -> None:
     """Make a video of each row of FILE (.csv, .jsonl), or anew of each published video that is chosen.
 
-    Prints the id of the bulk run once every row was checked; the same FILE again continues it.
+    Prints the id of the bulk run once every row was checked; the same FILE again continues it, by another
+    --deadline if one is given.
     """
+    from avatarlab_ops.bulk import planning
     from avatarlab_ops.bulk.contract import BulkRequest
 
     asked = {name: list(value) if name == "stale" else value for name, value in chosen.items() if value}
     asked |= {"labels": _pairs("--label", labels), "rated_below": _pairs("--rated-below", rated_below)}
     asked |= _uploaded(file, template)
-    conf = BulkRequest.parse(asked).model_dump(mode="json", exclude_defaults=True)
+    request = BulkRequest.parse(asked)
+    conf = request.model_dump(mode="json", exclude_defaults=True)
     name = conf.get("name") or _name(conf)
     conf["name"] = name
+    if not asked.get("dry_run"):
+        planning.check_deadline(known_stores(), request, name)
     with airflow() as client:
         run_id = client.regenerate(conf, f"{name}.dry.{time.time_ns()}" if conf.get("dry_run") else name)
         outline = _planned(client, run_id)
     if not outline["dry_run"]:
+        planning.move_deadline(known_stores(), request, outline["bulk_id"])  # of a run that was found
         outline |= _left(outline["bulk_id"])
     _tell(outline, partial=bool(conf.get("partial")))
 
@@ -146,7 +152,8 @@ def bulk() -> None:
 
 @bulk.command("list")
 def list_() -> None:
-    """Show the newest bulk runs: id, when, who asked, state, videos, and why one failed."""
+    """Show the newest bulk runs: id, when, who asked, state, videos, deadline, and why one failed."""
+    from avatarlab_ops.bulk import forecast
     from avatarlab_ops.bulk.planning import SHOWN_CHARACTERS, bulk_id_of
     from avatarlab_ops.cli.client import BULK_DAG
     from avatarlab_ops.stores.catalog import bulk as catalog
@@ -157,11 +164,19 @@ def list_() -> None:
     ids = [bulk_id_of((run["conf"] or {}).get("name"), run["dag_run_id"]) for run in runs]
     with transaction(known_stores().pg_dsn) as db:
         counts = catalog.counts_of(db, ids)
+        due = {
+            one.id: _due(one.deadline, late=forecast.runs_late(db, one))
+            for one in catalog.with_deadline(db, ids)
+        }
     width = max(map(len, ids), default=0)
     for bulk_id, run in zip(ids, runs, strict=True):
-        echo(f"{bulk_id:{width}}  {_line(run, counts.get(bulk_id))}")
+        echo(f"{bulk_id:{width}}  {_line(run, counts.get(bulk_id))}{due.get(bulk_id, '')}")
         if run["state"] == "failed" and run["note"]:
             echo(f"    {printable(' '.join(run['note'].split()), SHOWN_CHARACTERS)}")
+
+
+def _due(deadline: datetime | None, *, late: bool) -> str:
+    return f"  by {deadline.astimezone(UTC):%Y-%m-%d %H:%M}Z{', late' if late else ''}" if deadline else ""
 
 
 def _line(run: dict[str, Any], counts: dict[str, int] | None) -> str:

@@ -19,14 +19,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from avatarlab_ops import engines, graph, metrics, pipeline
-from avatarlab_ops.bulk import forecast, planning, report, selection, work
+from avatarlab_ops import engines, graph, pipeline
+from avatarlab_ops.bulk import planning, report, selection, work
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.errors import BudgetExceeded, ReferenceRefused, RequestInvalid, TransientError
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores import webhooks
-from avatarlab_ops.stores.catalog import bulk as catalog
 from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.documents import documents
@@ -456,49 +454,3 @@ def test_an_admitted_render_tells_what_it_will_cost_and_when_it_ends(stores: Set
     assert before.expected_end > records.now()
     pipeline.cancel(stores, render_id)
     assert status.of(stores, render_id).expected_end is None
-
-
-def test_a_run_is_expected_at_the_pace_of_what_ended_and_who_asked_is_told_once_that_it_is_late(
-    stores: Settings, portrait: str
-) -> None:
-    uri = rows(stores, portrait, "by_when", [f"Say the number {number}." for number in range(6)])
-    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
-    planning.plan(stores, asked(file=uri, deadline=in_an_hour.isoformat()), bulk_id="by", caller="ann")
-    with transaction(stores.pg_dsn) as db:
-        webhooks.add(db, "https://example.org/told", "ann", everybody=False)
-    begun = report.status(stores, "by")
-    assert (begun.deadline, begun.late, forecast.tell_late(stores)) == (in_an_hour, False, [])
-    assert begun.expected_end
-    with transaction(stores.pg_dsn) as db:  # a third is done, after 45 minutes
-        run = catalog.existing(db, "by")
-        run.created_at = records.now() - timedelta(minutes=45)
-        done = sa.update(m.BulkItem).where(m.BulkItem.bulk_id == "by", m.BulkItem.number <= 2)
-        db.execute(done.values(state="failed", ended_at=records.now(), predicted_gpu_s=1.0))
-        left = sa.update(m.BulkItem).where(m.BulkItem.bulk_id == "by", m.BulkItem.number > 2)
-        db.execute(left.values(predicted_gpu_s=1.0))
-    moved = report.status(stores, "by")
-    assert moved.expected_end
-    assert 89 < (moved.expected_end - datetime.now(UTC)).total_seconds() / 60 < 91
-    assert moved.late
-    assert (forecast.tell_late(stores), forecast.tell_late(stores)) == (["by"], [])
-    with transaction(stores.pg_dsn) as db:
-        (told,) = db.scalars(sa.select(m.WebhookDelivery.payload).order_by(m.WebhookDelivery.id))
-    assert (told["type"], told["data"]["id"]) == ("bulk_run.late", "by")
-    assert told["data"]["states"] == {"failed": 2, "waiting": 4}
-    assert "avatarlab_bulk_runs_late 1.0" in metrics.text(stores).decode()
-    later = (in_an_hour + timedelta(hours=9)).isoformat()
-    planning.plan(
-        stores, asked(file=uri, deadline=later), bulk_id="by", caller="ann"
-    )  # the same run, by then
-    assert not report.status(stores, "by").late
-    work.cancel(stores, "by")
-    assert report.status(stores, "by").expected_end is None
-
-
-def test_a_deadline_has_a_time_zone_and_is_to_come(stores: Settings, portrait: str) -> None:
-    uri = rows(stores, portrait, "when", ["Go."])
-    with pytest.raises(RequestInvalid, match="deadline needs a time zone"):
-        asked(file=uri, deadline="2027-01-29T18:00:00")
-    with pytest.raises(RequestInvalid, match=r"deadline: 2020-01-01T00:00:00.* has passed"):
-        planning.plan(stores, asked(file=uri, deadline="2020-01-01T00:00:00Z"), bulk_id="when", caller="ann")
-    assert items_of(stores, "when") == []

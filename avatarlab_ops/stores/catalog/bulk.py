@@ -126,6 +126,12 @@ def counts(db: Session, bulk_id: str) -> dict[str, int]:
     return counts_of(db, [bulk_id]).get(bulk_id, {})
 
 
+def with_deadline(db: Session, bulk_ids: list[str]) -> list[m.BulkRun]:
+    """Those of the runs that have a deadline."""
+    mine = sa.and_(m.BulkRun.id.in_(bulk_ids), m.BulkRun.deadline.is_not(None))
+    return list(db.scalars(sa.select(m.BulkRun).where(mine)))
+
+
 def counts_of(db: Session, bulk_ids: list[str]) -> dict[str, dict[str, int]]:
     """State to number of items of each run that was planned; one that chose nothing has no state."""
     query = (

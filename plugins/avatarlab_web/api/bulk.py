@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.report import Summary
-from avatarlab_ops.errors import KeyReused, ReferenceRefused
+from avatarlab_ops.errors import KeyReused, ReferenceRefused, TransientError
 from avatarlab_ops.settings import Settings
 from avatarlab_web import files, starting
 from avatarlab_web.api import views
@@ -95,7 +95,10 @@ def create(
     response: Response,
     key: Key = None,
 ) -> BulkRun:
-    """Begin a bulk run; the same Idempotency-Key, or name, continues it. Dry runs are /validations."""
+    """Begin a bulk run; the same Idempotency-Key, or name, finds it, and may give it another deadline.
+
+    Dry runs are /validations.
+    """
     from avatarlab_ops.bulk import planning
 
     if asked.dry_run:
@@ -104,15 +107,35 @@ def create(
         )
     bulk_id = asked.name or planning.bulk_id_of(None, f"{who.name}.{needed_key(key)}")
     conf = asked.model_copy(update={"name": bulk_id}).model_dump(mode="json", exclude_defaults=True)
+    if starting.look(starting.BULK_DAG, bulk_id) is None:
+        planning.check_deadline(stores, asked, bulk_id)
     refusal = starting.begin(starting.BULK_DAG, bulk_id, conf, who.name)
     if refusal:
         raise Refusal(422, "request_invalid", refusal)
     run = starting.look(starting.BULK_DAG, bulk_id)
-    if run is None or run.conf != conf or run.caller != who.name:
+    if run is None or _but_deadline(run.conf) != _but_deadline(conf) or run.caller != who.name:
         raise KeyReused(f"{bulk_id!r} is another bulk run; choose a new key, or ask for the same")
+    if "deadline" in conf:
+        _move(stores, asked, bulk_id, run)
     shown = _show(stores, request, bulk_id)
     response.headers["Location"] = shown.links["self"]
     return shown
+
+
+def _but_deadline(conf: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in conf.items() if name != "deadline"}
+
+
+def _move(stores: Settings, asked: BulkRequest, bulk_id: str, run: starting.Run) -> None:
+    """Give a run that was found the deadline asked for. Raises TransientError while it is being planned."""
+    from avatarlab_ops.bulk import planning
+
+    begun_by = BulkRequest.model_validate(run.conf).deadline
+    if begun_by != asked.deadline:
+        planning.check_deadline(stores, asked, bulk_id)
+    planned = planning.move_deadline(stores, asked, bulk_id)
+    if not planned and run.state != "failed" and begun_by != asked.deadline:
+        raise TransientError(f"{bulk_id!r} is being planned; ask for another deadline once it is running")
 
 
 @router.get("/bulk-runs/{bulk_id}", responses=MISSING)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
-from avatarlab_ops.bulk import report
+from avatarlab_ops.bulk import forecast, report
 from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import bulk as records
@@ -45,7 +45,10 @@ class Pasted(BaseModel):
 def bulk(request: Request, who: Viewer, stores: Stores) -> Response:
     """The form, and the newest bulk runs."""
     with transaction(stores.pg_dsn) as db:
-        runs = [(one.id, one.caller, one.created_at, one.ended_at) for one in records.newest(db, 20)]
+        runs = [
+            (one.id, one.caller, one.created_at, one.ended_at, one.deadline, forecast.runs_late(db, one))
+            for one in records.newest(db, 20)
+        ]
     return show(
         request, "bulk.html", here="bulk", runs=runs, bulk_author=who.may("bulk author"),
         example=json.dumps(EXAMPLE, indent=2), rows=ROWS,
