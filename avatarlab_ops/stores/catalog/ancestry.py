@@ -171,7 +171,7 @@ def touched_count(db: Session, kind: str, keys: Sequence[str], caller: str | Non
     return db.scalar(sa.select(sa.func.count()).select_from(_all_touched(kind, keys, caller).subquery())) or 0
 
 
-def _all_touched(kind: str, keys: Sequence[str], caller: str | None) -> sa.Select[tuple[str]]:
+def _all_touched(kind: str, keys: Sequence[str], caller: str | None) -> sa.Select[str]:
     query = (
         sa.select(m.VideoSource.render_id)
         .join(m.Render, m.Render.id == m.VideoSource.render_id)
