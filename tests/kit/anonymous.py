@@ -59,12 +59,18 @@ def ports(pid: int) -> list[Port]:
 
 
 def sockets(pid: int) -> list[Path]:
-    """Every Unix socket with a path that a process or one of its descendants listens on."""
+    """Every Unix socket with a path that a process or one of its descendants holds.
+
+    From the kernel's own table: psutil leaves out a path with a space.
+    """
     root = psutil.Process(pid)
-    found = set()
+    held = set()
     for process in (root, *root.children(recursive=True)):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            found |= {Path(connection.laddr) for connection in process.net_connections("unix")}
+        for descriptor in Path(f"/proc/{process.pid}/fd").glob("*"):
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                held.add(os.readlink(descriptor))
+    rows = [line.split(maxsplit=7) for line in Path("/proc/net/unix").read_text().splitlines()]
+    found = {Path(row[7]) for row in rows if len(row) == 8 and f"socket:[{row[6]}]" in held}
     return sorted(path for path in found if path.is_socket())
 
 
