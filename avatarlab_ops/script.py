@@ -19,6 +19,7 @@ from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.engines.speech import ipa
 from avatarlab_ops.errors import ScriptRefused
 from avatarlab_ops.reading import detect, markup, read, ssml
+from avatarlab_ops.reading.german import STARTERS
 from avatarlab_ops.reading.lexicon import Entry, Lexicon
 from avatarlab_ops.reading.marked import Piece, Run
 from avatarlab_ops.reading.unspaced import HAN, KANA
@@ -57,7 +58,7 @@ _NEVER_LAST = frozenset(
         r"\S+",
         "mr mrs ms mx dr prof st mt ft gen gov sen rep capt lt col sgt cmdr rev hon pres messrs mme "
         "e.g i.e cf vs ca approx viz "
-        "bzw vgl ggf evtl inkl nr str abb hr ул им см стр тел вул ім див стор "
+        "bzw vgl ggf evtl inkl nr str abb ул стр тел вул ім див стор "
         "sr sra srta sres srs dra profa ud uds ej pág págs núm sig sig.ra dott dott.ssa avv pag tél",
     )
 )
@@ -70,6 +71,7 @@ _INITIAL = re.compile(r"^(?!I$)[^\W\d_]$")  # "J. K. Rowling", but "It was I."
 _DOTTED = re.compile(rf"^(?:{_LETTER}\.)+{_LETTER}$")  # U.S, a.m, Ph.D without the last stop
 # "am 3. März", "der 2. Teil"; "z. B.", "d. h.", "и т. д.".
 _GERMAN_ORDINAL = re.compile(r"(?:^|\s)(?:am|vom|zum|im|beim|dem|den|des|zur|der|die|das) \d{1,2}\.$", re.I)
+_GERMAN_SHORT = frozenset({"hr"})  # an hour in English
 _SHORT_FIRST = re.compile(r"(?:^|\s)[zduoвтнvn]\.$")
 _SHORT_REST = re.compile(rf"(?:{_LETTER}|Chr)\.")
 # Words that open a sentence after a dotted abbreviation ("in the U.S. The law ...").
@@ -156,12 +158,13 @@ def _with(words: Lexicon, run: Run) -> Run:
 def _run(run: Run, engine: str, language: str, warnings: list[str]) -> Iterator[Sentence]:
     """The sentences of one run, its own pause after the last."""
     pieces = [replace(piece, text=_clean(piece.text, warnings)) for piece in run.pieces]
-    found = list(_part(_folded(pieces), engine))
+    spoken = _spoken_in(run, engine, language)
+    found = list(_part(_folded(pieces), engine, spoken))
     if found and run.pause_s is not None:
         found[-1] = replace(found[-1], pause_s=run.pause_s)
     for sentence in found:
-        said = _read(sentence, pieces, _spoken_in(run, engine, language), warnings)
-        yield replace(said, rate=run.rate, language=run.language and _spoken_in(run, engine, language))
+        said = _read(sentence, pieces, spoken, warnings)
+        yield replace(said, rate=run.rate, language=run.language and spoken)
 
 
 def _spoken_in(run: Run, engine: str, language: str) -> str:
@@ -294,7 +297,7 @@ def _check_marked(text: str) -> None:
             )
 
 
-def _part(text: str, engine: str) -> Iterator[Sentence]:
+def _part(text: str, engine: str, language: str) -> Iterator[Sentence]:
     _check_words(_unfolded(text))
     _check_marked(text)
     _check_writing(text, engine)
@@ -302,7 +305,7 @@ def _part(text: str, engine: str) -> Iterator[Sentence]:
         found = [
             Sentence(clause, PAUSE_SENTENCE_S if last else PAUSE_CLAUSE_S)
             for line in _lines(paragraph)
-            for sentence in split(line)
+            for sentence in split(line, language)
             for clause, last in _clauses(sentence)
             if _speakable(clause)
         ]
@@ -317,29 +320,31 @@ def _lines(paragraph: str) -> list[str]:
     return [" ".join(line.split()) for line in joined.split("\n") if line.strip()]
 
 
-def split(line: str) -> list[str]:
-    """Sentences of one line of text, verbatim.
+def split(line: str, language: str = "en-US") -> list[str]:
+    """Sentences of one line of text, verbatim; `language` is its BCP 47 tag.
 
     >>> split('Dr. Smith paid $3.50. "Stop!" he said. It works, e.g. here... Fine.')
     ['Dr. Smith paid $3.50.', '"Stop!" he said.', 'It works, e.g. here...', 'Fine.']
     """
     found, start = [], 0
     for match in _END.finditer(line):
-        if _ends_sentence(line[start : match.start()], line[match.end() :]):
+        if _ends_sentence(line[start : match.start()], line[match.end() :], language):
             found.append(line[start : match.end()].strip())
             start = match.end()
     found.append(line[start:].strip())
     return [sentence for sentence in found if sentence]
 
 
-def _ends_sentence(before: str, after: str) -> bool:
+def _ends_sentence(before: str, after: str, language: str) -> bool:
     following = after.lstrip(_OPENERS)
     if following[:1].islower():
         return False
     if not before.endswith(".") or before.endswith(".."):
         return True
     word = before[before.rfind(" ") + 1 : -1].lstrip(_OPENERS)
-    if _GERMAN_ORDINAL.search(before) or (_SHORT_FIRST.search(before) and _SHORT_REST.match(following)):
+    if _SHORT_FIRST.search(before) and _SHORT_REST.match(following):
+        return False
+    if language.partition("-")[0] == "de" and _german_goes_on(before, word, following):
         return False
     if _DOTTED.match(word) and word.lower() not in _NEVER_LAST:
         return re.split(r"\W", following, maxsplit=1)[0].lower() in _STARTERS
@@ -349,6 +354,12 @@ def _ends_sentence(before: str, after: str) -> bool:
         or (before == f"{word}." and word.isdigit())  # "1. First"
         or (word.isupper() and _INITIAL.match(word))
     )
+
+
+def _german_goes_on(before: str, word: str, following: str) -> bool:
+    """Hr. before a name, and an ordinal before what it counts: am 3. März, but not: am 3. Wir kommen."""
+    ordinal = _GERMAN_ORDINAL.search(before) and not re.match(rf"(?:{STARTERS})\b", following)
+    return bool(ordinal) or word.lower() in _GERMAN_SHORT
 
 
 def _clauses(sentence: str) -> Iterator[tuple[str, bool]]:

@@ -59,12 +59,25 @@ _SHORT = {
 }  # fmt: skip
 _WEAK = "am|vom|zum|im|beim|dem|den|des|zur|ab|bis|seit|einem|jedem|diesem|ersten"  # an ordinal in -en after these
 _NOMINATIVE = "der|die|das|jede|jeder|jedes|diese|dieser|dieses|eine"
+# Words that open a sentence after a number and its full stop; before another capital the number is an ordinal.
+STARTERS = "|".join(
+    tables.names(
+        "Ich Du Er Sie Es Wir Ihr Man Wer Was Wann Wo Wie Warum Der Die Das Den Dem Des Ein Eine Einen Einem Einer "
+        "Dieser Diese Dieses Dies Jeder Jede Jedes Alle Alles Viele Kein Keine Mein Meine Dein Deine Sein Seine "
+        "Unser Unsere Ihre Ihren Und Oder Aber Doch Denn Dann Danach Davor Da Dort Hier Heute Morgen Gestern Jetzt "
+        "Nun Auch Nur Noch Nicht Ja Nein Bitte Danke Im In Am An Auf Aus Bei Beim Bis Für Mit Nach Ohne Seit Um "
+        "Unter Über Vom Von Vor Zu Zum Zur Zwischen Wenn Weil Dass Damit Als Ob Obwohl Während So Also Deshalb "
+        "Daher Darum Trotzdem Später Zuerst Leider Ist Sind War Hat Haben Kann Können Wird Werden Kommen Kommt"
+    )
+)
 _DATE = re.compile(
     rf"(?:(?<![\w.])(?P<before>(?i:{_WEAK}|{_NOMINATIVE})) )?(?<![\w.,])(?P<day>\d{{1,2}})\. ?"
     rf"(?P<month>{'|'.join(_MONTHS)})(?P<year> \d{{4}})?(?!\w)"
 )
 _ORDINAL = re.compile(
-    rf"(?<![\w.])(?P<before>{_WEAK}|{_NOMINATIVE}) (?P<number>\d{{1,3}})\.(?= [A-ZÄÖÜa-zäöü])", re.I
+    rf"(?<![\w.])(?P<before>{_WEAK}|{_NOMINATIVE}) (?P<number>\d{{1,3}})\.(?= [A-ZÄÖÜa-zäöü])"
+    rf"(?! (?-i:{STARTERS})\b)",
+    re.I,
 )
 _UHR = re.compile(r"(?<![\w:.,])(\d{1,2})[:.]([0-5]\d) ?Uhr\b")
 _KINGS = "Ludwig|Karl|Friedrich|Wilhelm|Heinrich|Otto|Papst Benedikt|Franz|Katharina|Elisabeth|Philipp"

@@ -65,8 +65,24 @@ def test_no_letter_of_a_language_without_spaces_is_lost(written: str, language: 
 
 
 def test_an_abbreviation_ends_no_sentence() -> None:
-    for text in (
-        "Saluda al Sr. López.", "Il Sig. Rossi arriva.", "A Sra. Silva chegou.", "Am 3. März ist z. B. frei.",
-        "Der 2. Teil folgt.", "И т. д. по ул. Мира.",
+    for language, text in (
+        ("es", "Saluda al Sr. López."), ("it", "Il Sig. Rossi arriva."), ("pt-BR", "A Sra. Silva chegou."),
+        ("de", "Am 3. März ist z. B. frei."), ("de", "Der 2. Teil folgt."), ("de", "Hr. Weber kam."),
+        ("ru", "И т. д. по ул. Мира."),
     ):  # fmt: skip
-        assert len(split(text)) == 1
+        assert len(split(text, language)) == 1
+
+
+def test_a_german_ordinal_is_one_only_in_german_and_before_what_it_counts() -> None:
+    for language, text in (
+        ("en-US", "I am 12. She is 14."), ("en-GB", "It took an hr. We left."), ("fr", "Des 12. Puis rien."),
+        ("de", "Kommen Sie am 12. Wir freuen uns."), ("de", "Es sind die 12. Alle sind da."),
+    ):  # fmt: skip
+        assert len(split(text, language)) == 2
+    said = read("Kommen Sie am 12. Wir freuen uns.", "de").said
+    assert said == "Kommen Sie am zwölf. Wir freuen uns."
+
+
+def test_a_russian_pronoun_or_measure_may_be_the_last_word() -> None:
+    assert len(split("Мы помогли им. Они рады.", "ru")) == 2
+    assert len(split("Длина 5 см. Ширина 3 см.", "ru")) == 2
