@@ -113,13 +113,21 @@ def _letters(language: Language) -> Iterable[Rule]:
         "greek", re.compile(r"(?<![^\W\d_])[\u0370-\u03ff](?![^\W\d_])"),
         lambda m: language.greek.get(_bare(m[0]).lower()),
     )  # fmt: skip
-    rare = re.compile(r"\w*[\u0180-\u024f\u1e00-\u1eff\uff10-\uff5a\U0001d400-\U0001d7ff\ufb00-\ufb06]\w*")
+    wide = r"\uff10-\uff19\uff21-\uff3a\uff41-\uff5a"  # digits and letters, not the signs between them
+    rare = re.compile(rf"\w*[\u0180-\u024f\u1e00-\u1eff{wide}\U0001d400-\U0001d7ff\ufb00-\ufb06]\w*")
     yield Rule("letters", rare, lambda m: _bare(unicodedata.normalize("NFKC", m[0])))
 
 
 def _bare(letters: str) -> str:
-    """Letters without the accents that no voice of ours distinguishes."""
-    return "".join(char for char in unicodedata.normalize("NFD", letters) if not unicodedata.combining(char))
+    """Latin and Greek letters without accents, which no voice of ours distinguishes; others (が, й) whole."""
+    return "".join(_base(char) for char in unicodedata.normalize("NFC", letters))
+
+
+def _base(char: str) -> str:
+    base, *marks = unicodedata.normalize("NFD", char)
+    if base >= "\u0400":
+        return char
+    return "".join(mark for mark in (base, *marks) if not unicodedata.combining(mark))
 
 
 def _signs(language: Language) -> Iterable[Rule]:
