@@ -10,7 +10,7 @@ from avatarlab_ops.reading import numbers, romance, tables
 from avatarlab_ops.reading.language import Language, Rule, cardinal
 from avatarlab_ops.reading.numbers import NUMBER
 
-_MEASURED = "个個位只隻本件张張次天周週年种種名台家条條点點倍小分"  # 2 before these is 两
+_MEASURED = "个個位只隻本件张張次天周週年种種名台家条條点點倍小分份岁歲块塊瓶辆輛"  # 2 before these is 两
 
 
 def _year(year: str) -> str:
@@ -37,6 +37,14 @@ def _share(match: re.Match[str]) -> str | None:
     return said and f"{'百' if match[2] == '%' else '千'}分之{said}"
 
 
+def _fraction(match: re.Match[str]) -> str | None:
+    """3/4 is three quarters; 5/1 is none but the first of May."""
+    part, whole = int(match[1]), int(match[2])
+    if part < whole:
+        return f"{cardinal('zh', whole)}分之{cardinal('zh', part)}"
+    return _say_date(whole, part, None) if part <= 12 else None
+
+
 _FRACTIONS = tables.fractions(
     "二分之一, 三分之一, 三分之二, 四分之一, 四分之三, 五分之一, 五分之二, 五分之三, 五分之四, 六分之一, "
     "八分之一, 八分之三, 八分之五, 八分之七"
@@ -45,18 +53,20 @@ _OWN = (
     *romance.telephones(
         lambda: CHINESE, r"0\d{2,3}-\d{7,8}", r"1[3-9]\d{9}", r"1[3-9]\d-\d{4}-\d{4}", r"[48]00-\d{3,4}-\d{3,4}"
     ),
-    Rule("date", re.compile(r"(?<![\d.,])(\d{4}) ?(?=年)"), lambda m: _year(m[1])),
-    Rule("counted", re.compile(rf"(?<![\d.,:/第-])(?<!第 )2 ?(?=[{_MEASURED}])"), lambda _: "两"),
-    Rule("percent", re.compile(rf"(?<![\w.,])([-\u2212]?{NUMBER}) ?([%‰])"), _share),
     Rule(
-        "fraction", re.compile(r"(?<![\w./,-])([1-9]\d?)/([1-9]\d?)(?![\w/])"),
-        lambda m: f"{cardinal('zh', int(m[2]))}分之{cardinal('zh', int(m[1]))}",
+        "date", re.compile(r"(?<![\w.,])(\d{4})\.(0?[1-9]|1[0-2])\.(0?[1-9]|[12]\d|3[01])(?!\d|\.\d)"),
+        lambda m: _say_date(int(m[3]), int(m[2]), int(m[1])),
     ),
+    Rule("date", re.compile(r"(?<![\d.,])([12]\d{3}) ?[-–~～] ?([12]\d{3}) ?(?=年)"), lambda m: f"{_year(m[1])}到{_year(m[2])}"),
+    Rule("date", re.compile(r"(?<![\d.,])(\d{4}) ?(?=年)"), lambda m: _year(m[1])),
+    Rule("counted", re.compile(rf"(?<![\d.,:/第-])(?<!第 )2 ?(?=[{_MEASURED}])(?!分之)"), lambda _: "两"),
+    Rule("percent", re.compile(rf"(?<![\w.,])([-\u2212]?{NUMBER}) ?([%‰])"), _share),
+    Rule("fraction", re.compile(r"(?<![\w./,-])([1-9]\d?)/([1-9]\d?)(?![\w/])"), _fraction),
     Rule("range", re.compile(r"(?<=[\d%年月日号点]) ?[~～〜] ?(?=\d)|(?<=[%年月日号点]) ?[–-] ?(?=\d)"), lambda _: "到"),
 )  # fmt: skip
 
 CHINESE: Language = Language(
-    code="zh", decimal=".", point="点", minus="负", plus="加", to="到", by="乘", power="的次方", and_="", of="",
+    code="zh", decimal=".", point="点", minus="负", plus="加", to="到", by="乘", ratio="比", power="的次方", and_="", of="",
     digitwise=True, day_first=False, version="版本", agree=_two, unspaced=True,
     signs=tables.signs(
         "百分之, 千分之, 和, 加, 等于, 艾特, 井号, 斜杠, 反斜杠, 星号, 下划线, 约, 脱字符, 竖线, 小于, 大于, "
@@ -71,7 +81,7 @@ CHINESE: Language = Language(
         "像素|像素, 帕|帕, 焦耳|焦耳, 卡|卡, 巴|巴, 吨|吨, 公顷|公顷, 分贝|分贝, 度|度, 天|天",
         "千 兆 吉 太 拍 百 分 厘 毫 微 纳",
         "平方{}, 立方{}, 摄氏{}, 华氏{}, {}时, {}每秒, {}每小时, 百分之, 千分之, 百万分之一",
-        more="km=公里|公里, kg=公斤|公斤, km/h=公里每小时|公里每小时",
+        more="km=公里|公里, kg=公斤|公斤, ㎞=公里|公里, ㎏=公斤|公斤, km/h=公里每小时|公里每小时",
     ),
     per="每",
     money=tables.money({

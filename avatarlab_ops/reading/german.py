@@ -128,7 +128,7 @@ _OWN = (
 )  # fmt: skip
 
 GERMAN: Language = Language(
-    code="de", decimal=",", point="Komma", minus="minus", plus="plus", to="bis", by="mal", power="hoch",
+    code="de", decimal=",", point="Komma", minus="minus", plus="plus", to="bis", by="mal", ratio="zu", power="hoch",
     and_="und", of="", digitwise=True, day_first=True, version="Version", agree=_agree,
     signs=tables.signs(
         "Prozent, Promille, und, plus, gleich, at, Raute, Schrägstrich, Backslash, Sternchen, Unterstrich, circa, "

@@ -20,6 +20,14 @@ def _say_time(hour: int, minute: int, second: int | None) -> str:
     return f"{said}{cardinal('ja', second)}秒" if second else said
 
 
+def _fraction(match: re.Match[str]) -> str | None:
+    """3/4 is three quarters; 5/1 is none but the first of May."""
+    part, whole = int(match[1]), int(match[2])
+    if part < whole:
+        return f"{cardinal('ja', whole)}分の{cardinal('ja', part)}"
+    return _say_date(whole, part, None) if part <= 12 else None
+
+
 _FRACTIONS = tables.fractions(
     "二分の一, 三分の一, 三分の二, 四分の一, 四分の三, 五分の一, 五分の二, 五分の三, 五分の四, 六分の一, "
     "八分の一, 八分の三, 八分の五, 八分の七"
@@ -27,14 +35,19 @@ _FRACTIONS = tables.fractions(
 _OWN = (
     *romance.telephones(lambda: JAPANESE, r"0\d{1,4}-\d{1,4}-\d{3,4}", r"0[5-9]0\d{8}"),
     Rule(
-        "fraction", re.compile(r"(?<![\w./,-])([1-9]\d?)/([1-9]\d?)(?![\w/])"),
-        lambda m: f"{cardinal('ja', int(m[2]))}分の{cardinal('ja', int(m[1]))}",
+        "date", re.compile(r"(?<![\w.,])(\d{4})\.(0?[1-9]|1[0-2])\.(0?[1-9]|[12]\d|3[01])(?!\d|\.\d)"),
+        lambda m: _say_date(int(m[3]), int(m[2]), int(m[1])),
     ),
+    Rule(
+        "date", re.compile(r"(?<![\w./,-])(0?[1-9]|1[0-2])/(0?[1-9]|[12]\d|3[01])(?= ?[(（][月火水木金土日祝])"),
+        lambda m: _say_date(int(m[2]), int(m[1]), None),
+    ),
+    Rule("fraction", re.compile(r"(?<![\w./,-])([1-9]\d?)/([1-9]\d?)(?![\w/])"), _fraction),
     Rule("range", re.compile(r"(?<=[\d%年月日時分円人]) ?[~～〜] ?(?=\d)|(?<=[%年月日時分円人]) ?[–-] ?(?=\d)"), lambda _: "から"),
 )  # fmt: skip
 
 JAPANESE: Language = Language(
-    code="ja", decimal=".", point="点", minus="マイナス", plus="プラス", to="から", by="かける", power="の",
+    code="ja", decimal=".", point="点", minus="マイナス", plus="プラス", to="から", by="かける", ratio="対", power="の",
     and_="", of="", digitwise=True, day_first=False, version="バージョン", unspaced=True,
     signs=tables.signs(
         "パーセント, パーミル, アンド, プラス, イコール, アットマーク, シャープ, スラッシュ, バックスラッシュ, "

@@ -70,6 +70,7 @@ class Language:
     agree: Callable[[str, str], str] = lambda number, _: number
     form: Callable[[str, str], str] = lambda _, what: what
     unspaced: bool = False
+    ratio: str | None = None  # between the parts of 3:1, "" for no word; None: `to`
 
     def number(self, value: int) -> str:
         """A whole number in words; more digits than words exist for are read one by one."""

@@ -38,8 +38,8 @@ def _numbers(language: Language) -> Iterable[Rule]:
     def say(text: str) -> str | None:
         return numbers.say(text, language)
 
-    def pair(m: re.Match[str]) -> str:
-        return f"{say(m[1])} {language.to} {say(m[2])}"
+    def pair(m: re.Match[str], word: str = language.to) -> str:
+        return " ".join(filter(None, (say(m[1]), word, say(m[2]))))
 
     powers = rf"(?<![\w.,])({NUMBER})(?:\^([-\u2212]?\d+)|([{_SUPER}]+))"
     yield Rule("power", re.compile(powers), lambda m: _power(m, language))
@@ -51,7 +51,8 @@ def _numbers(language: Language) -> Iterable[Rule]:
     yield Rule(
         "by", re.compile(rf"(?<![\w.,])({NUMBER})(?:\s?x\s?|×)(?=\d)"), lambda m: f"{say(m[1])} {language.by}"
     )
-    yield Rule("ratio", re.compile(r"(?<![\w:])(\d+):(\d+)(?![\w:])"), pair)
+    parts = language.to if language.ratio is None else language.ratio
+    yield Rule("ratio", re.compile(r"(?<![\w:])(\d+):(\d+)(?![\w:])"), lambda m: pair(m, parts))
     ranged = rf"(?<![\w.,–-])({NUMBER})(?:[-–]| – )({NUMBER})(?![\w–-])"
     yield Rule("range", re.compile(ranged), pair)
     yield Rule("range", re.compile(r"(?<=[\d%°])[-–](?=\d)|(?<=\d) – (?=\d)"), lambda _: language.to)

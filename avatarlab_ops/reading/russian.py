@@ -61,7 +61,7 @@ _OWN = (
 )  # fmt: skip
 
 RUSSIAN: Language = Language(
-    code="ru", decimal=",", point="запятая", minus="минус", plus="плюс", to="до", by="на", power="в степени",
+    code="ru", decimal=",", point="запятая", minus="минус", plus="плюс", to="до", by="на", ratio="", power="в степени",
     and_="", of="", digitwise=False, day_first=True, version="версия",
     agree=slavic.agreed("ru"), form=slavic.formed,
     signs=tables.signs(

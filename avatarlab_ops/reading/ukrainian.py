@@ -67,7 +67,7 @@ _OWN = (
 )  # fmt: skip
 
 UKRAINIAN: Language = Language(
-    code="uk", decimal=",", point="кома", minus="мінус", plus="плюс", to="до", by="на", power="у степені",
+    code="uk", decimal=",", point="кома", minus="мінус", plus="плюс", to="до", by="на", ratio="", power="у степені",
     and_="", of="", digitwise=False, day_first=True, version="версія",
     agree=slavic.agreed("uk"), form=slavic.formed,
     signs=tables.signs(
