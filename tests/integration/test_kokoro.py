@@ -144,3 +144,18 @@ def test_a_word_of_another_language_and_given_sounds_are_said_in_the_same_voice(
     assert first[0].symbols == "bɛd,"
     assert "o" in french[0].symbols
     assert "p" not in french[0].symbols, "French leaves the p of beaucoup silent"
+
+
+@pytest.mark.parametrize(
+    ("text", "sounds"),
+    [
+        ("我们用Wi-Fi上网。", {"Wi-Fi": "wˈIfˌI"}), ("发e-mail给我。", {"e-mail": "ˈiːmˈAl"}),
+        ("穿T恤。", {"T": "tˈiː"}), ("Don’t说。", {"Don’t": "dˈOnt"}), ("去Café。", {"Café。": "kæfˈA."}),
+    ],
+)  # fmt: skip
+def test_a_foreign_word_in_chinese_sounds_as_in_its_language(text: str, sounds: dict[str, str]) -> None:
+    from avatarlab_kokoro.words import spoken_words, written_words
+
+    (words,) = spoken_words([text], "zh")
+    assert sounds.items() <= {word.text: word.symbols for word in words}.items()
+    assert "".join(written_words(text, "zh")) == text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from avatarlab_kokoro.unspaced import PUNCTUATION, joined
+from avatarlab_kokoro.unspaced import LATIN, PUNCTUATION, joined
 from avatarlab_ops.engines.speech.spoken import SpokenWord
 
 # Pinyin=sounds, initials and finals in their strict forms (v is ü).
@@ -17,6 +17,7 @@ _FINALS = (
 )
 _TONES = {"1": "→", "2": "↗", "3": "↓", "4": "↘", "5": ""}
 _BUZZED = ("zh", "ch", "sh", "r", "z", "c", "s")  # whose "i" is no [i]
+_FOREIGN = re.compile(rf"([0-9.]*{LATIN}(?:[-.@_/:0-9]*{LATIN})*)")  # Wi-Fi, a.b@example.com: one word
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\u3007\U00020000-\U0003ffff]")
 
 
@@ -31,13 +32,19 @@ def words(text: str, foreign: Mapping[str, str]) -> list[SpokenWord]:
     """Words whose texts joined are `text`; `foreign`: sounds of the words in Latin letters."""
     import rjieba
 
-    return joined((token, _sounds(token, foreign)) for token in rjieba.cut(text))
+    parts = enumerate(_FOREIGN.split(text))
+    tokens = [token for n, part in parts for token in ([part] if n % 2 else rjieba.cut(part))]
+    return joined((token, _sounds(token, foreign)) for token in tokens)
 
 
 def _sounds(token: str, foreign: Mapping[str, str]) -> str:
+    """Letters without known sounds are silent: in the voice's alphabet they would be other sounds."""
     if _HAN.search(token):
         return _syllables(token)
-    return foreign.get(token) or "".join(PUNCTUATION.get(char, char) for char in token)
+    parts = re.findall(rf"{LATIN}|.", token, re.DOTALL)
+    return "".join(
+        foreign.get(part, "") if part[0].isalpha() else PUNCTUATION.get(part, part) for part in parts
+    )
 
 
 def _syllables(word: str) -> str:

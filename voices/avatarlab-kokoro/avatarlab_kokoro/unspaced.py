@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from avatarlab_ops.engines.speech.spoken import SpokenWord, alphabet
 
+LATIN = r"[A-Za-z\u00c0-\u024f]+(?:['’][A-Za-z]+)*"  # a word in Latin letters
 # Full-width punctuation as Kokoro's alphabet has it.
 PUNCTUATION = {
     "，": ",", "、": ",", "。": ".", "．": ".", "！": "!", "？": "?", "：": ":", "；": ";", "～": "—", "〜": "—",

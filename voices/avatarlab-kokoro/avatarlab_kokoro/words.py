@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
 from avatarlab_kokoro import chinese, japanese
+from avatarlab_kokoro.unspaced import LATIN
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.engines.speech.spoken import SpokenWord, alphabet, given
 
@@ -31,7 +32,7 @@ UNSPACED: dict[str, Callable[[str, Mapping[str, str]], list[SpokenWord]]] = {
     "ja": japanese.words,
     "zh": chinese.words,
 }
-_LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]+(?:['’][A-Za-z]+)*")
+_LATIN = re.compile(LATIN)
 _LIMIT_S = 120  # for a script of an hour; it takes seconds
 # Sounds of two letters that Kokoro writes as one (misaki's alphabet).
 _ONE_LETTER = {
