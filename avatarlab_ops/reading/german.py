@@ -54,7 +54,7 @@ _SHORT = {
     "u. a.": "unter anderem", "u.a.": "unter anderem", "usw.": "und so weiter", "bzw.": "beziehungsweise",
     "ca.": "circa", "Dr.": "Doktor", "Prof.": "Professor", "Nr.": "Nummer", "Str.": "Straße", "inkl.": "inklusive",
     "evtl.": "eventuell", "ggf.": "gegebenenfalls", "St.": "Sankt", "Tel.": "Telefon", "vgl.": "vergleiche",
-    "Abb.": "Abbildung", "S.": "Seite", "Mio.": "Millionen", "Mrd.": "Milliarden", "v. Chr.": "vor Christus",
+    "Abb.": "Abbildung", "Mio.": "Millionen", "Mrd.": "Milliarden", "v. Chr.": "vor Christus",
     "n. Chr.": "nach Christus", "o. Ä.": "oder Ähnliches", "Hr.": "Herr", "Fr.": "Frau",
 }  # fmt: skip
 _WEAK = "am|vom|zum|im|beim|dem|den|des|zur|ab|bis|seit|einem|jedem|diesem|ersten"  # an ordinal in -en after these
@@ -73,6 +73,10 @@ STARTERS = "|".join(
 _DATE = re.compile(
     rf"(?:(?<![\w.])(?P<before>(?i:{_WEAK}|{_NOMINATIVE})) )?(?<![\w.,])(?P<day>\d{{1,2}})\. ?"
     rf"(?P<month>{'|'.join(_MONTHS)})(?P<year> \d{{4}})?(?!\w)"
+)
+_DAYS = re.compile(
+    r"(?<![\w.])(?P<before>(?i:am|vom|zum|dem|den|des|der|ab|bis|seit)) (?P<day>\d{1,2})\.(?P<month>\d{1,2})\."
+    r"(?P<year>\d{4})?(?!\w)"
 )
 _ORDINAL = re.compile(
     rf"(?<![\w.])(?P<before>{_WEAK}|{_NOMINATIVE}) (?P<number>\d{{1,3}})\.(?= [A-ZÄÖÜa-zäöü])"
@@ -105,7 +109,32 @@ def _counted(match: re.Match[str]) -> str:
     return _agree(match[1].replace("1", "eins"), match[2])
 
 
+def _figures(match: re.Match[str]) -> str | None:
+    day, month, when = int(match["day"]), int(match["month"]), match["year"]
+    if not (1 <= day <= 31 and 1 <= month <= 12):
+        return None
+    said = f"{match['before']} {ordinal('de', day)}{_ending(match['before'])} {_MONTHS[month - 1]}"
+    stop = "." if match.end() == len(match.string) and not when else ""
+    return f"{said} {year('de', int(when))}" if when else said + stop
+
+
+_BIG = {
+    "Mio": "eine Million",
+    "Mrd": "eine Milliarde",
+    "Million": "eine Million",
+    "Milliarde": "eine Milliarde",
+}
+
 _OWN = (
+    Rule("scale", re.compile(r"(?<![\w.,-])1 (?:(Mio|Mrd)\.?|(Million|Milliarde))(?!\w)"), lambda m: _BIG[m[1] or m[2]]),
+    Rule("abbreviation", re.compile(r"(?<![\w.])S\.(?= ?\d)"), lambda _: "Seite"),
+    Rule("date", _DAYS, _figures),
+    Rule("years", re.compile(r"(?<![\w.,-])([2-9]0|(?:1[1-9]|20)\d0)er(?!\w)"), lambda m: f"{year('de', int(m[1]))}er"),
+    Rule(
+        "money", re.compile(r"(?<![\w.,])(\d{1,3}(?:\.\d{3})+|\d{1,9}),[-\u2013\u2014]+ ?(?:€|Euro(?!\w))"),
+        lambda m: f"{_agree(cardinal('de', int(m[1].replace('.', ''))), 'Euro')} Euro",
+    ),
+    romance.roman_stop(_KINGS, lambda value: f"der {ordinal('de', value)}"),
     romance.short(_SHORT),
     *romance.telephones(lambda: GERMAN, r"0\d{2,5}[ /-]\d{3,9}(?:[ -]\d{1,5})*"),
     Rule("date", _DATE, _written_date),
@@ -145,7 +174,7 @@ GERMAN: Language = Language(
         "Volt|Volt, Ampere|Ampere, Hertz|Hertz, Byte|Byte, Bit|Bit, Pixel|Pixel, Pascal|Pascal, Joule|Joule, "
         "Kalorie|Kalorien, Bar|Bar, Tonne|Tonnen, Hektar|Hektar, Dezibel|Dezibel, Grad|Grad, Tag|Tage",
         "Kilo Mega Giga Tera Peta Hekto Dezi Zenti Milli Mikro Nano",
-        "Quadrat{}, Kubik{}, {} Celsius, {} Fahrenheit, {}stunden, {} pro Sekunde, {} pro Stunde, Prozent, "
+        "Quadrat{}, Kubik{}, {} Celsius, {} Fahrenheit, {}stunde|{}stunden, {} pro Sekunde, {} pro Stunde, Prozent, "
         "Promille, Teile pro Million",
     )),
     per="pro",

@@ -77,6 +77,17 @@ def roman(before: str, say: Callable[[int], str]) -> Rule:
     return Rule("roman", re.compile(f"(?:{looks}){ROMAN}"), words)
 
 
+def roman_stop(before: str, say: Callable[[int], str]) -> Rule:
+    """Roman numerals with the full stop of an ordinal, where the sentence goes on: Ludwig XIV. war."""
+
+    def words(match: re.Match[str]) -> str | None:
+        value = numbers.roman(match[1])
+        return say(value) if value else None
+
+    looks = "|".join(f"(?<={re.escape(word)} )" for word in before.split("|"))
+    return Rule("roman", re.compile(rf"(?:{looks})([IVXLCDM]+)\.(?= [a-zäöüß])"), words)
+
+
 def roman_before(after: str, say: Callable[[int], str]) -> Rule:
     """Roman numerals before a word: il XXI secolo."""
 

@@ -15,6 +15,20 @@ from avatarlab_ops.reading.language import LONGEST, Rule, cardinal, ordinal
 from avatarlab_ops.reading.numbers import NUMBER
 
 _ENDINGS = re.compile(r"\[([^;\]]*);([^;\]]*);([^\]]*)\]")
+# The genitive singular in Ukrainian, where it is not the form for 2: півтора літра, 1,5 літра.
+_UKRAINIAN_PART = {
+    ";и;ів": "а", ";и;": "а", "ок;ки;ків": "ка", "ь;і;ів": "я", "ень;ні;нів": "ня", "ий;і;их": "ого",
+}  # fmt: skip
+# Nouns of which the ending does not tell the gender, or tells it wrong.
+_FEMININE = re.compile(
+    r"(?:.*ность|дверь|ночь|вещь|часть|область|площадь|запись|роль|модель|цель|новость|жизнь|речь|сеть|ніч|річ)$"
+)
+_MASCULINE = re.compile(r"(?:мужчина|папа|дядя|дедушка|юноша|судья|коллега|пути|чоловіки)$")
+_NEUTER = re.compile(r"(?:.*[оО]|.*ие|.*мя|.*ння|море|поле|солнце|сердце|місце|сонце|серце)$")
+_UKRAINIAN_TWO = re.compile(
+    r"(?:.*ості|.*ції|книги|хвилини|години|секунди|гривні|тонни|сторінки|частини|людини|жінки|дівчини|сестри|"
+    r"кімнати|країни|школи|картки|машини|вулиці|копійки|речі|ночі)$"
+)
 _FEW = {"два", "две", "дві", "три", "четыре", "чотири"}
 _ONE = {"один", "одна", "одно", "одне"}
 _FEMININE_ONE, _FEMININE_TWO = {"ru": "одна", "uk": "одна"}, {"ru": "две", "uk": "дві"}
@@ -22,13 +36,14 @@ _NEUTER_ONE = {"ru": "одно", "uk": "одне"}
 
 
 def formed(number: str, what: str) -> str:
-    """What is counted in the form that this number, in words, asks for; with decimals in the second."""
+    """What is counted in the form that this number, in words, asks for; with decimals in the genitive."""
     words = number.split()
     part = any(word in ("целых", "запятая", "кома", "цілих") for word in words)
     at = (
         2 if part else {**dict.fromkeys(_ONE, 1), **dict.fromkeys(_FEW, 2)}.get(words[-1] if words else "", 3)
     )
-    return _ENDINGS.sub(lambda m: m[at], what)
+    special = _UKRAINIAN_PART if "кома" in words else {}
+    return _ENDINGS.sub(lambda m: special.get(m[0][1:-1], m[at]), what)
 
 
 def agreed(code: str) -> Callable[[str, str], str]:
@@ -49,21 +64,32 @@ def _gendered(code: str, number: str, *, feminine: bool = False, neuter: bool = 
     return f"{head} {last}".strip()
 
 
+def _is_feminine(code: str, noun: str, one: bool) -> bool:
+    """Where it is not sure, no: the plain number is said."""
+    if _MASCULINE.match(noun):
+        return False
+    if one:
+        return noun[-1] in "ая" or _FEMININE.match(noun) is not None
+    return _UKRAINIAN_TWO.match(noun) is not None if code == "uk" else noun[-1] in "ыи"
+
+
 def counted(code: str) -> Rule:
     """1 книга, 2 книги, 21 окно: the gender shows in the ending of the noun."""
 
     def say(match: re.Match[str]) -> str | None:
-        value, ending = int(match[1]), match[2][-1]
+        value, noun = int(match[1]), match[2]
         if value % 100 in (11, 12) or value % 10 not in (1, 2):
             return None
         one = value % 10 == 1
-        feminine = ending in ("ая" if one else "ыиі")
-        return _gendered(code, cardinal(code, value), feminine=feminine, neuter=one and ending in "ое")
+        neuter = one and _NEUTER.match(noun) is not None
+        return _gendered(
+            code, cardinal(code, value), feminine=not neuter and _is_feminine(code, noun, one), neuter=neuter
+        )
 
     return Rule(
         "counted",
         re.compile(
-            r"(?<![\w.,:/+$€£-])(\d{1,9})(?! (?:млн|млрд|тыс|тис|руб|грн))(?= ([а-яёіїєґ]{3,})(?![\w.]))"
+            r"(?<![\w.,:/+$€£-])(\d{1,9})(?! (?:млн|млрд|тыс|тис|руб|грн))(?= ([а-яёіїєґ]{3,})(?!\w|\.\w))"
         ),
         say,
     )
@@ -83,7 +109,11 @@ def scales(code: str, scale: Mapping[str, str]) -> Rule:
         return f"{number} {formed(number, what)}"
 
     names = "|".join(map(re.escape, scale))
-    return Rule("scale", re.compile(rf"(?<![\w.,])({NUMBER}) ?({names})(?!\w| ?(?:[₽₴€$£]|руб|грн))"), say)
+    return Rule(
+        "scale",
+        re.compile(rf"(?<![\w.,])({NUMBER}) ?({names})(?!\w| ?(?:[₽₴€$£]|(?:руб\.?|грн)(?!\w)))"),
+        say,
+    )
 
 
 def genitive(said: str, endings: Mapping[str, str]) -> str:
@@ -118,6 +148,27 @@ def dates(
         Rule("date", re.compile(named), date),
         Rule("year", re.compile(rf"(?<![\w.,])(\d{{4}})(?= ({'|'.join(years)})\b)"), year),
     )
+
+
+def years(
+    code: str,
+    short: str,
+    after: tuple[str, ...],
+    within: tuple[Mapping[str, str], str],
+    other: tuple[Mapping[str, str], str],
+) -> Rule:
+    """В 2024 г.: the ordinal and the word, each with the endings after one of the words `after`, or else of."""
+
+    def say(match: re.Match[str]) -> str | None:
+        if not 1000 <= int(match[2]) < 2100:
+            return None
+        endings, word = within if match[1] else other
+        said = f"{genitive(ordinal(code, int(match[2])), endings)} {word}"
+        stop = "." if match.end() == len(match.string) else ""
+        return f"{match[1] or ''}{said}{stop}"
+
+    before = "|".join(after)
+    return Rule("year", re.compile(rf"((?<!\w)(?:{before}) )?(?<![\w.,–-])(\d{{4}}) ?{short}\.(?!\w)"), say)
 
 
 def twice(counted: str, prefixes: str, forms: str, more: str) -> tuple[str, str, str, str]:
