@@ -125,10 +125,10 @@ def _bare(letters: str) -> str:
 
 
 def _base(char: str) -> str:
-    base, *marks = unicodedata.normalize("NFD", char)
-    if base >= "\u0400":
+    decomposed = unicodedata.normalize("NFD", char)
+    if decomposed[0] >= "\u0400":
         return char
-    return "".join(mark for mark in (base, *marks) if not unicodedata.combining(mark))
+    return "".join(part for part in decomposed if not unicodedata.combining(part))
 
 
 def _signs(language: Language) -> Iterable[Rule]:
