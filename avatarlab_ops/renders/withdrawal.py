@@ -19,7 +19,7 @@ from avatarlab_ops.renders.ending import end
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import OPEN, Event, RenderState
 from avatarlab_ops.stores import outbox
-from avatarlab_ops.stores.catalog import consents, records, transaction
+from avatarlab_ops.stores.catalog import consents, prints, records, transaction
 from avatarlab_ops.stores.catalog.ancestry import forget_sources
 from avatarlab_ops.stores.catalog.tables import Render
 from avatarlab_ops.stores.objects import objects, split_or_refuse
@@ -73,6 +73,7 @@ def withdraw(settings: Settings, render_id: str, reason: str) -> bool:
         done = db.scalars(change.returning(Render.id)).first() is not None
         if done:
             forget_sources(db, render_id)
+            prints.forget_picture(db, render_id)
             published = records.published_files(db, render_id).items()
             files = {name: {"uri": file.uri, "sha256": file.sha256} for name, file in published}
             events.tell(db, settings, render_id, Event.WITHDRAWN, files)

@@ -27,7 +27,7 @@ from avatarlab_ops.plan import Plan
 from avatarlab_ops.progress import silent
 from avatarlab_ops.renders import status, withdrawal
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.catalog import prints, records, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog.tables import Tombstone
 from avatarlab_ops.stores.objects import objects, split_or_refuse
@@ -342,7 +342,15 @@ def test_the_command_line_says_what_a_file_is(
     told = CliRunner().invoke(cli.main, ["verify", path]).output
     assert told.startswith("published ")
     assert made.render_id in told
+    with transaction(stores.pg_dsn) as db:
+        mine = sa.select(m.StageRun.artifact).where(m.StageRun.render_id == made.render_id)
+        kept = sa.select(sa.func.count()).where(m.PicturePrint.artifact.in_(mine))
+        composite = db.scalars(mine.where(m.StageRun.stage == "composite")).one()
+        prints.keep(db, m.PicturePrint, composite, words=[1], curves=b"", look=b"")
+        assert db.scalar(kept) == 1
     withdrawal.withdraw(stores, made.render_id, "she changed her mind")
+    with transaction(stores.pg_dsn) as db:
+        assert db.scalar(kept) == 0, "the mean picture of somebody who is shown no longer"
     answer = CliRunner().invoke(cli.main, ["verify", path, "--format", "json"])
     found = json.loads(answer.output)
     assert (found["verdict"], found["withdrawn_reason"]) == ("published", "she changed her mind")

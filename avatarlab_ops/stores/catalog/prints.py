@@ -50,6 +50,15 @@ def pictures_of(db: Session, renders: Sequence[str]) -> list[m.PicturePrint]:
     return list(db.scalars(prints.order_by(m.PicturePrint.artifact).limit(CANDIDATES)))
 
 
+def forget_picture(db: Session, render_id: str) -> None:
+    """Keep no picture of somebody whose video is shown no longer, unless another one of equal bytes is."""
+    part = sa.and_(m.StageRun.render_id == m.Render.id, m.StageRun.artifact == m.PicturePrint.artifact)
+    shown = sa.and_(m.Render.state == RenderState.PUBLISHED, m.Render.withdrawn_at.is_(None))
+    mine = sa.select(m.StageRun.artifact).where(m.StageRun.render_id == render_id)
+    elsewhere = sa.exists().where(part, shown, m.Render.id != render_id)
+    db.execute(sa.delete(m.PicturePrint).where(m.PicturePrint.artifact.in_(mine), ~elsewhere))
+
+
 def unseen(db: Session, renders: Sequence[str], whole_bytes: int) -> str | None:
     """One of these renders whose picture no print tells of from beginning to end, if there is one.
 
