@@ -25,8 +25,6 @@ def _schedule(expression: str) -> str:
         return expression
     from croniter import CroniterError, croniter  # not at module level: engines ask this module
 
-    if len(expression.split()) != 5:
-        raise ValueError("five fields are needed")
     try:
         croniter(expression).get_next()
     except CroniterError as error:
@@ -142,7 +140,7 @@ class Environment(BaseSettings):
     bulk_cpu_tasks: Tasks = 1
     regenerate_cron: Annotated[str, AfterValidator(_schedule)] | None = Field(
         default=None,
-        description="a cron expression of five fields (minute, hour, day, month, day of the week), as "
+        description="a cron expression of five fields (minute, hour, day, month, day of the week; seconds may follow), as "
         f"'0 3 * * *', or one of {', '.join(CRON_NAMES)}",
     )
     webhook_networks: str = Field(

@@ -21,6 +21,7 @@ API = "/avatarlab/api/v1"
 DAG = "avatar_render"
 BULK_DAG = "avatar_regenerate"
 FINAL = ("success", "failed")
+CANCEL_TRIES = 3
 
 
 class AirflowClient:
@@ -156,12 +157,21 @@ class AirflowClient:
         answer = self._call("GET", f"/api/v2/dags/{dag}/dagRuns", params=query)
         return list(answer.json()["dag_runs"])
 
-    def cancel(self, run_id: str, note: str) -> bool:
-        """End a render's run, which ends its tasks; False if it had ended. Raises InputError like `run`."""
-        if self.run(run_id)["state"] in FINAL:
-            return False
+    def cancel(self, run_id: str, note: str, dag: str = DAG) -> bool:
+        """End a run, which ends its tasks; False if it had ended. Raises InputError like `run`."""
         change = {"state": "failed", "note": note}
-        self._call("PATCH", f"/api/v2/dags/{DAG}/dagRuns/{run_id}", json=change)
+        for left in reversed(range(CANCEL_TRIES)):
+            if self.run(run_id, dag)["state"] in FINAL:
+                return False
+            try:
+                self._call("PATCH", f"/api/v2/dags/{dag}/dagRuns/{run_id}", json=change)
+            except (
+                TransientError
+            ):  # Airflow's transaction lost to one of its scheduler: a deadlock, 409 or 500
+                if not left:
+                    raise
+            else:
+                break
         return True
 
     def tasks(self, run_id: str, dag: str = DAG) -> dict[str, str]:

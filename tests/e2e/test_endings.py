@@ -38,7 +38,7 @@ def ended(site: Site, run_id: str, render_id: str) -> RenderStatus:
 def test_a_run_that_somebody_marks_failed_ends_its_render(site: Site) -> None:
     run_id = begun(site, "Marked")
     render_id = site.status(run_id).render_id
-    site.client._call("PATCH", URL.format(run_id), json={"state": "failed"})
+    assert site.client.cancel(run_id, "by hand")
     found = ended(site, run_id, render_id)
     assert found.state == "failed"
     assert f"run {run_id} failed" in str(found.error)
@@ -47,7 +47,7 @@ def test_a_run_that_somebody_marks_failed_ends_its_render(site: Site) -> None:
 def test_a_run_that_somebody_deletes_ends_its_render(site: Site) -> None:
     run_id = begun(site, "Deleted")
     render_id = site.status(run_id).render_id
-    site.client._call("PATCH", URL.format(run_id), json={"state": "failed"})
+    assert site.client.cancel(run_id, "by hand")
     site.client._call("DELETE", URL.format(run_id))
     found = ended(site, run_id, render_id)
     assert (found.state, found.error) == ("cancelled", f"Airflow's run {run_id} was deleted")
