@@ -140,8 +140,8 @@ class Environment(BaseSettings):
     bulk_cpu_tasks: Tasks = 1
     regenerate_cron: Annotated[str, AfterValidator(_schedule)] | None = Field(
         default=None,
-        description="a cron expression of five fields (minute, hour, day, month, day of the week; seconds may follow), as "
-        f"'0 3 * * *', or one of {', '.join(CRON_NAMES)}",
+        description="a cron expression of five fields (minute, hour, day, month, day of the week; seconds "
+        f"may follow), as '0 3 * * *', or one of {', '.join(CRON_NAMES)}",
     )
     webhook_networks: str = Field(
         default="", description="private networks that webhooks may reach, as 10.1.0.0/16,127.0.0.0/8"
