@@ -16,7 +16,7 @@ from test_kill import check_artifacts, tasks, wait
 from avatarlab_ops.cli.client import BULK_DAG, DAG
 from avatarlab_ops.embedded import control
 from avatarlab_ops.embedded.supervisor import read_state
-from avatarlab_ops.graph import GPU_STAGES
+from avatarlab_ops.graph import GPU_STAGES, STAGES
 
 ITEMS = 200
 BULK_ID = "kill-200"
@@ -40,7 +40,7 @@ def test_a_killed_bulk_run_ends_with_a_result_for_each_item(site: Site) -> None:
     check_results(site, BULK_ID, ITEMS)
     check_artifacts(site)
     check_no_retry_was_spent_on_turns(site)
-    for stage in GPU_STAGES:
+    for stage in [stage for stage in GPU_STAGES if stage in STAGES]:  # a task of their own
         assert waited_for(site, single, stage) <= 1, stage
 
 
