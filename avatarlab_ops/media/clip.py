@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -21,6 +21,8 @@ from avatarlab_ops.media.container import PacketScan, open_input, scan, video_st
 from avatarlab_ops.media.sniff import sniff
 from avatarlab_ops.media.tonemap import ToneMapper, mapping_of
 
+Space = Literal[1, 5, 7, 9]  # swscale's number of a matrix, SWS_CS_*
+Range = Literal[1, 2]  # swscale's number of a range: limited, full
 CACHE_BYTES = 96 * 1024**2
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders of these leave the alpha out
 
@@ -158,11 +160,18 @@ class Clip:
         )
 
 
-def colours_of(frame: av.VideoFrame) -> tuple[int, int]:
+def colours_of(frame: av.VideoFrame) -> tuple[Space, Range]:
     """Matrix (swscale's number) and range that a Clip gives a picture; unmarked: BT.601 below 720 lines."""
     if mapping_of(frame):
         return 1, 1
-    known = {1: 1, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # ITU-T H.273 matrix coefficients to SWS_CS_*
+    known: dict[int, Space] = {
+        1: 1,
+        5: 5,
+        6: 5,
+        7: 7,
+        9: 9,
+        10: 9,
+    }  # by ITU-T H.273
     space = known.get(int(frame.colorspace), 1 if frame.height >= 720 else 5)
     full = int(frame.color_range) == 2 or frame.format.name.startswith("yuvj")
     return space, 2 if full else 1

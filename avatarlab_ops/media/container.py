@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import av
 import numpy as np
@@ -20,6 +20,8 @@ from avatarlab_ops.media.sniff import FileType
 
 VIDEO_CODECS = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "prores", "ffv1"})
 MAX_DECODED_PIXELS = 4096 * 2304  # a stream may grow its pictures midway; libavcodec refuses beyond this
+Sign = Literal[-1, 0, 1]
+Turn = tuple[Sign, Sign, Sign, Sign]  # of a display matrix
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def scan(
     return PacketScan(times, starts if len(starts) else np.zeros(1, np.int64), base, corrupt, hidden)
 
 
-def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
+def display_matrix(frame: av.VideoFrame) -> Turn:
     """Signs (a, b, c, d) of the display matrix: x' = a x + c y, y' = b x + d y; (1, 0, 0, 1) where absent."""
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
@@ -125,7 +127,7 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
     return _sign(a), 0, 0, _sign(d)
 
 
-def _sign(value: int) -> int:
+def _sign(value: int) -> Sign:
     return 1 if value >= 0 else -1
 
 

@@ -16,10 +16,11 @@ import numpy as np
 
 from avatarlab_ops.engines.base import Alpha, Frame
 from avatarlab_ops.media import images
-from avatarlab_ops.media.clip import Clip, colours_of, plane_of, rows_of
+from avatarlab_ops.media.clip import Clip, colours_of, plane_of
 from avatarlab_ops.media.container import display_matrix
 from avatarlab_ops.media.handed import Handed
 from avatarlab_ops.media.probe import shown_size
+from avatarlab_ops.media.shown import Shown, turned
 from avatarlab_ops.media.sniff import sniff
 
 Part = tuple[float, float | None]  # seconds of a video: from, until; None: its end
@@ -127,13 +128,11 @@ class ClipFootage(Footage):
         probe_clip = Clip(path, format_)
         first = probe_clip.first_raw()
         probe_clip.close()
-        self._turn = display_matrix(first)
-        self._colours = colours_of(first)
+        self.shown = Shown(*colours_of(first), display_matrix(first))
         self.has_alpha = alpha and first.format.components[-1].is_alpha
         self.fps = fps
         self.width, self.height = _fit(shown_size(first, probe_clip.stream), max_short_side_px)
-        stored = (self.height, self.width) if self._turn[0] == 0 else (self.width, self.height)
-        self._clip = Clip(path, format_, stored)
+        self._clip = Clip(path, format_, self.shown.stored(self.width, self.height))
         numbers = frame_numbers(self._clip.packets.times_s, self._clip.packets.duration_s, fps)
         begin = min(round(part[0] * fps), len(numbers) - 1)
         self._numbers = numbers[begin : None if part[1] is None else max(round(part[1] * fps), begin + 1)]
@@ -145,17 +144,18 @@ class ClipFootage(Footage):
         return len(self._numbers)
 
     def __getitem__(self, index: int) -> Frame:
+        picture = self.stored(index)
+        return (
+            turned(_grey(plane_of(picture, 3)), self.shown.turn)
+            if self.has_alpha
+            else self.shown.rgb(picture)
+        )
+
+    def stored(self, index: int) -> av.VideoFrame:
+        """What the file holds for a picture: scaled, in its own colours, not turned."""
         if not 0 <= index < len(self._numbers):
             raise IndexError(f"frame {index} of {len(self._numbers)}")
-        picture = self._clip[int(self._numbers[index])]
-        if self.has_alpha:
-            return turn(_grey(plane_of(picture, 3)), self._turn)
-        space, range_ = self._colours
-        rgb = picture.reformat(
-            format="rgb24", src_colorspace=space, src_color_range=range_, dst_color_range=2
-        )
-        rows = rows_of(rgb.planes[0])[:, : rgb.width * 3]
-        return turn(rows.reshape(rgb.height, rgb.width, 3), self._turn)
+        return self._clip[int(self._numbers[index])]
 
     def close(self) -> None:
         """Release the decoder and the scratch copy."""
@@ -165,11 +165,8 @@ class ClipFootage(Footage):
 
     def _shorten_gops(self) -> None:
         copy = self._scratch = self._scratch or cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
-        space, range_ = self._colours
         try:
-            write_short_gop(
-                copy, self._clip, gop=max(4, self._clip.capacity // 2), space=space, range_=range_
-            )
+            write_short_gop(copy, self._clip, gop=max(4, self._clip.capacity // 2), shown=self.shown)
             self._clip.close()
             self._clip = Clip(Handed.of("short-gop.mkv", copy.fileno()), "yuv420p")
         except BaseException:
@@ -177,7 +174,7 @@ class ClipFootage(Footage):
             raise
 
 
-def write_short_gop(file: BinaryIO, clip: Clip, *, gop: int, space: int, range_: int) -> None:
+def write_short_gop(file: BinaryIO, clip: Clip, *, gop: int, shown: Shown) -> None:
     """Copy a clip near-losslessly with a key picture every `gop` pictures; their numbers stay."""
     options = {"preset": "ultrafast", "crf": "8", "bf": "0"}
     with av.open(file, "w", format="matroska") as output:
@@ -185,7 +182,7 @@ def write_short_gop(file: BinaryIO, clip: Clip, *, gop: int, space: int, range_:
         stream.width, stream.height = clip.size
         stream.pix_fmt, stream.gop_size = "yuv420p", gop
         context = stream.codec_context
-        context.colorspace, context.color_range = {1: 1, 5: 6, 7: 7, 9: 9}[space], range_
+        context.colorspace, context.color_range = {1: 1, 5: 6, 7: 7, 9: 9}[shown.space], shown.range_
         for number in range(len(clip)):
             frame = clip[number]
             frame.pts, frame.time_base, frame.pict_type = number, Fraction(1, 25), 0
@@ -204,18 +201,6 @@ def frame_numbers(times_s: np.ndarray, duration_s: float, fps: float) -> np.ndar
     """
     shown_at = np.arange(max(1, round(duration_s * fps))) / fps + 0.25 / fps
     return np.clip(np.searchsorted(times_s, shown_at, "right") - 1, 0, len(times_s) - 1)
-
-
-def turn(rgb: Frame, matrix: tuple[int, int, int, int]) -> Frame:
-    """Stand a stored picture [h, w, 3] upright by the signs of its display matrix."""
-    a, b, c, d = matrix
-    if (a, b, c, d) == (1, 0, 0, 1):
-        return np.ascontiguousarray(rgb)
-    if a == 0:
-        rgb, a, d = np.asarray(cv2.transpose(rgb), np.uint8), c, b
-    if a < 0 or d < 0:
-        rgb = np.asarray(cv2.flip(rgb, -1 if a < 0 and d < 0 else (1 if a < 0 else 0)), np.uint8)
-    return np.ascontiguousarray(rgb)
 
 
 def _grey(plane: Alpha) -> Frame:

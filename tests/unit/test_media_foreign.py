@@ -48,6 +48,18 @@ def test_every_type_is_told_and_shown_as_in_this_process(tmp_path: Path) -> None
             assert all((there[i] == here[i]).all() for i in order)
 
 
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_turned_clip_is_shown_as_in_this_process(tmp_path: Path, degrees: int) -> None:
+    wide = (numbered(i, 322, 181) for i in range(5))  # odd: its planes are padded
+    path = encode(tmp_path / "phone.mp4", wide, rotate=degrees)
+    with (
+        footage.open_footage(path, fps=25, max_short_side_px=1080) as here,
+        foreign.open_footage(path, fps=25, max_short_side_px=1080) as there,
+    ):
+        assert (there.width, there.height) == ((180, 322) if degrees != 180 else (322, 180))
+        assert all((there[i] == here[i]).all() for i in (0, 4, 2))
+
+
 def test_movement_is_seen_through_the_child_and_what_shows_none_is_refused(tmp_path: Path) -> None:
     for path in samples(tmp_path):
         if path.name.startswith("clip"):

@@ -15,11 +15,13 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media import credentials, pictureprint
@@ -27,6 +29,7 @@ from avatarlab_ops.media import footage as local
 from avatarlab_ops.media.foreign import confine
 from avatarlab_ops.media.handed import Handed
 from avatarlab_ops.media.probe import Limits, probe
+from avatarlab_ops.media.shown import pack, yuv420p_bytes
 from avatarlab_ops.media.sound import read_sound
 
 Json = dict[str, Any]
@@ -104,29 +107,37 @@ def _footage(connection: socket.socket, path: Path, asked: Json, scratch: Binary
         opened.append(clip)
         return {
             "width": clip.width, "height": clip.height, "frames": len(clip), "still": clip.still,
-            "notes": list(clip.notes),
+            "notes": list(clip.notes), "shown": asdict(clip.shown) if _is_stored(clip) else None,
         }  # fmt: skip
 
     if _answer(connection, describe) and opened:
         _pictures(connection, opened[0])
 
 
+def _is_stored(clip: local.Footage) -> TypeGuard[local.ClipFootage]:
+    """Whether its pictures go over as stored; others are RGB."""
+    return isinstance(clip, local.ClipFootage) and not clip.has_alpha
+
+
 def _pictures(connection: socket.socket, clip: local.Footage) -> None:
-    shape = (clip.height, clip.width, 3)
-    place = np.empty((0, *shape), np.uint8)
+    bytes_ = yuv420p_bytes(clip.width, clip.height) if _is_stored(clip) else clip.width * clip.height * 3
+    places = np.empty((0, bytes_), np.uint8)
     while True:
         asked, descriptors = _receive(connection)
         if asked is None:
             return
         if descriptors:
-            place = np.frombuffer(mmap.mmap(descriptors[0], 0), np.uint8).reshape(-1, *shape)
-        index, slot = int(asked["frame"]), int(asked["slot"])
+            places = np.frombuffer(mmap.mmap(descriptors[0], 0), np.uint8).reshape(-1, bytes_)
+        index, place = int(asked["frame"]), places[int(asked["slot"])]
+        _answer(connection, partial(_paint, clip, index, place))
 
-        def paint(index: int = index, slot: int = slot, place: Any = place) -> Json:
-            place[slot] = clip[index]
-            return {}
 
-        _answer(connection, paint)
+def _paint(clip: local.Footage, index: int, place: NDArray[np.uint8]) -> Json:
+    if _is_stored(clip):
+        pack(clip.stored(index), place)
+    else:
+        place[:] = clip[index].reshape(-1)
+    return {}
 
 
 def _receive(connection: socket.socket) -> tuple[Json | None, list[int]]:

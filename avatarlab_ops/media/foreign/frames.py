@@ -1,60 +1,54 @@
-"""Footage whose pictures a child decodes, into memory that both see: nothing is copied on this side."""
+"""Footage whose pictures a child decodes, into memory that both see.
+
+A video's come as stored, in planes that are half as large as RGB, and are given their colours here: swscale
+works on sizes and numbers that are checked on this side, whatever the samples are.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import mmap
 import os
-import weakref
 from collections import deque
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from avatarlab_ops.engines.base import Frame
 from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media.footage import Footage
 from avatarlab_ops.media.foreign.link import Json, Link
+from avatarlab_ops.media.shown import Shown, unpack, yuv420p_bytes
 
-POOL_BYTES = 64 << 20
+PLACES = 3  # one being read, one being painted, one asked for
 FRAME_WAIT_S = 60.0
+_SHOWN = TypeAdapter(Shown)
 
 
 class Slots:
-    """Places for pictures uint8 [height, width, 3] in shared memory; each is free again once nobody holds its
-    picture.
-    """
+    """Places for pictures of so many bytes in shared memory."""
 
-    def __init__(self, height: int, width: int) -> None:
-        self._shape = (height, width, 3)
-        self._bytes = height * width * 3
-        count = min(16, max(4, POOL_BYTES // self._bytes))
-        self.descriptor = shared_memory("avatarlab-frames", count * self._bytes)
-        self._map = mmap.mmap(self.descriptor, count * self._bytes)
-        self._free = deque(range(count))
-
-    def __len__(self) -> int:
-        return len(self._free)
+    def __init__(self, bytes_: int) -> None:
+        self._bytes = bytes_
+        self.descriptor = shared_memory("avatarlab-frames", PLACES * bytes_)
+        self._map = mmap.mmap(self.descriptor, PLACES * bytes_)
+        self._free = deque(range(PLACES))
 
     def take(self) -> int:
         """A free place."""
         return self._free.pop()
 
     def give_back(self, slot: int) -> None:
-        """Its picture is not wanted."""
+        """Its picture is not wanted, or was read."""
         self._free.append(slot)
 
-    def picture(self, slot: int) -> Frame:
-        """What the child painted there; a copy when places run short, as its holder may keep it."""
-        flat = np.frombuffer(self._map, np.uint8, self._bytes, slot * self._bytes)
-        if len(self._free) < 2:
-            copy = flat.reshape(self._shape).copy()
-            self.give_back(slot)
-            return copy
-        weakref.finalize(flat, self._free.append, slot).atexit = False  # views of it keep it alive
-        return flat.reshape(self._shape)
+    def __getitem__(self, slot: int) -> NDArray[np.uint8]:
+        """What the child painted there."""
+        return np.frombuffer(self._map, np.uint8, self._bytes, slot * self._bytes)
 
     def close(self) -> None:
-        """Let go of the descriptor; pictures that are held stay."""
+        """Let go of the descriptor."""
         os.close(self.descriptor)
 
 
@@ -73,7 +67,9 @@ class ForeignFootage(Footage):
         self._link, self.fps = link, fps
         self.width, self.height, self._count = int(shape["width"]), int(shape["height"]), int(shape["frames"])
         self.still, self.notes = bool(shape["still"]), tuple(map(str, shape["notes"]))
-        self._slots = Slots(self.height, self.width)
+        self._shown = _SHOWN.validate_python(shape["shown"]) if shape["shown"] else None
+        rgb = self.height * self.width * 3
+        self._slots = Slots(yuv420p_bytes(self.width, self.height) if self._shown else rgb)
         self._told = False  # whether the child has the places
         self._asked: deque[tuple[int, int]] = deque()  # (index, slot), oldest first
         self._last = -2
@@ -98,7 +94,7 @@ class ForeignFootage(Footage):
     def _ask_next(self, index: int) -> None:
         step, self._last = index - self._last, index
         near = index + step
-        if abs(step) == 1 and 0 <= near < self._count and len(self._slots) > 2 and len(self._asked) < 2:
+        if abs(step) == 1 and 0 <= near < self._count and len(self._asked) < 2:
             self._ask(near)
 
     def _ask(self, index: int) -> None:
@@ -117,9 +113,15 @@ class ForeignFootage(Footage):
                 if asked == index:
                     raise
             else:
-                if asked == index:
-                    return self._slots.picture(slot)
+                frame = self._picture_of(self._slots[slot]) if asked == index else None
                 self._slots.give_back(slot)
+                if frame is not None:
+                    return frame
+
+    def _picture_of(self, samples: NDArray[np.uint8]) -> Frame:
+        if self._shown is None:
+            return samples.reshape(self.height, self.width, 3).copy()
+        return self._shown.rgb(unpack(samples, *self._shown.stored(self.width, self.height)))
 
     def close(self) -> None:
         """End the child."""
