@@ -4,7 +4,7 @@ Text that cannot be spoken is refused here, before any engine runs. What is left
 for captions; beside it stands how it is read aloud (`avatarlab_ops.reading`), for the voice.
 """
 
-# ruff: noqa: RUF001  (typographic and full-width punctuation is what a splitter is about)
+# ruff: noqa: RUF001, RUF003  (full-width punctuation and Cyrillic are what a splitter is about)
 
 from __future__ import annotations
 
@@ -73,6 +73,11 @@ _DOTTED = re.compile(rf"^(?:{_LETTER}\.)+{_LETTER}$")  # U.S, a.m, Ph.D without 
 _GERMAN_ORDINAL = re.compile(r"(?:^|\s)(?:am|vom|zum|im|beim|dem|den|des|zur|der|die|das) \d{1,2}\.$", re.I)
 _GERMAN_SHORT = frozenset({"hr"})  # an hour in English
 _SHORT_FIRST = re.compile(r"(?:^|\s)[zduoвтнvn]\.$")
+# A town, river, street cut short before its name: "в г. Москве"; "в 2024 г. Мы" and "5 м. Далі" are units.
+_PLACES = {
+    "ru": frozenset(re.findall(r"\w+", "г р о с д пос пр пл пер наб обл")),
+    "uk": frozenset(re.findall(r"\w+", "м р о с смт пл пр пров обл")),
+}
 _SHORT_REST = re.compile(rf"(?:{_LETTER}|Chr)\.")
 # Words that open a sentence after a dotted abbreviation ("in the U.S. The law ...").
 _STARTERS = frozenset(
@@ -344,7 +349,7 @@ def _ends_sentence(before: str, after: str, language: str) -> bool:
     word = before[before.rfind(" ") + 1 : -1].lstrip(_OPENERS)
     if _SHORT_FIRST.search(before) and _SHORT_REST.match(following):
         return False
-    if language.partition("-")[0] == "de" and _german_goes_on(before, word, following):
+    if _goes_on(before, word, following, language.partition("-")[0]):
         return False
     if _DOTTED.match(word) and word.lower() not in _NEVER_LAST:
         return re.split(r"\W", following, maxsplit=1)[0].lower() in _STARTERS
@@ -354,6 +359,13 @@ def _ends_sentence(before: str, after: str, language: str) -> bool:
         or (before == f"{word}." and word.isdigit())  # "1. First"
         or (word.isupper() and _INITIAL.match(word))
     )
+
+
+def _goes_on(before: str, word: str, following: str, language: str) -> bool:
+    """Whether the full stop is an abbreviation's or ordinal's of this language."""
+    if language == "de":
+        return _german_goes_on(before, word, following)
+    return word.lower() in _PLACES.get(language, ()) and not re.search(r"\d\s*\w+\.$", before)
 
 
 def _german_goes_on(before: str, word: str, following: str) -> bool:

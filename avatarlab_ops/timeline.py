@@ -16,6 +16,7 @@ class Word(_Span):
 
     text: str
     sentence: int  # index of the sentence it belongs to
+    language: str = ""  # another than the timeline's; "": the same
 
 
 class Phone(_Span):
@@ -53,3 +54,8 @@ class Timeline(BaseModel):
     phones: tuple[Phone, ...]
     visemes: tuple[Viseme, ...]
     warnings: tuple[str, ...] = ()
+
+    def between(self, word: Word, following: Word) -> str:
+        """What is written between two words: a space where both languages have them, or else the script's."""
+        apart = {spaced(one.language or self.language) for one in (word, following)}
+        return " " if (apart.pop() if len(apart) == 1 else spaced(self.language)) else ""

@@ -13,7 +13,7 @@ from wcwidth import iter_graphemes, wcswidth
 
 from avatarlab_ops.engines.base import Alpha, Frame
 from avatarlab_ops.media import lettering
-from avatarlab_ops.timeline import Timeline, Word, spaced
+from avatarlab_ops.timeline import Timeline, Word
 
 # BBC and Netflix subtitle guidelines agree on these within a little.
 LINE_CHARS = 42
@@ -51,16 +51,24 @@ def captions(timeline: Timeline, *, line_chars: int = LINE_CHARS) -> list[Captio
     Among all ways to cut, the one of least cost: few captions, breaks at the ends of sentences and clauses,
     none hurried. A word longer than a line is broken. For narrow pictures see `line_chars_for`.
     """
-    words = [piece for word in timeline.words for piece in _broken(word, line_chars)]
-    joiner = " " if spaced(timeline.language) else ""
-    groups = [words[i:j] for i, j in _cut(words, joiner, line_chars)]
+    words = _as_written(timeline, line_chars)
+    groups = [words[i:j] for i, j in _cut(words, line_chars)]
     found = []
     for n, group in enumerate(groups):
         start = group[0].start_s
         limit = groups[n + 1][0].start_s if n + 1 < len(groups) else max(timeline.duration_s, group[-1].end_s)
         end = min(max(group[-1].end_s, start + MIN_S), max(limit, group[-1].end_s))
-        found.append(Caption(start, end, _lines([word.text for word in group], joiner, line_chars)))
+        found.append(Caption(start, end, _lines([word.text for word in group], line_chars)))
     return found
+
+
+def _as_written(timeline: Timeline, line_chars: int) -> list[Word]:
+    """The words in pieces that fit a line, each with the space before it where one is written."""
+    pieces = [piece for word in timeline.words for piece in _broken(word, line_chars)]
+    return pieces[:1] + [
+        word.model_copy(update={"text": timeline.between(before, word) + word.text})
+        for before, word in pairwise(pieces)
+    ]
 
 
 def _broken(word: Word, line_chars: int) -> Iterator[Word]:
@@ -92,13 +100,13 @@ def line_chars_for(width: int, height: int) -> int:
     return LINE_CHARS if width >= height else max(18, round(LINE_CHARS * width / height))
 
 
-def _cut(words: Sequence[Word], joiner: str, line_chars: int) -> list[tuple[int, int]]:
+def _cut(words: Sequence[Word], line_chars: int) -> list[tuple[int, int]]:
     best: list[tuple[float, int]] = [(0.0, 0)]  # for each prefix: its cost and where its last caption starts
     for end in range(1, len(words) + 1):
         options = []
         for start in range(end - 1, -1, -1):
             group = words[start:end]
-            if len(group) > 1 and not _fits(group, joiner, line_chars):
+            if len(group) > 1 and not _fits(group, line_chars):
                 break
             options.append((best[start][0] + _cost(group), start))
         best.append(min(options))
@@ -110,10 +118,10 @@ def _cut(words: Sequence[Word], joiner: str, line_chars: int) -> list[tuple[int,
     return cuts[::-1]
 
 
-def _fits(group: Sequence[Word], joiner: str, line_chars: int) -> bool:
+def _fits(group: Sequence[Word], line_chars: int) -> bool:
     if group[-1].end_s - group[0].start_s > MAX_S or group[1].start_s - group[0].end_s > _PAUSE_S:
         return False
-    lines = _lines([word.text for word in group], joiner, line_chars)
+    lines = _lines([word.text for word in group], line_chars)
     return len(lines) <= 2 and max(map(_cells, lines)) <= line_chars
 
 
@@ -127,11 +135,11 @@ def _cost(group: Sequence[Word]) -> float:
     return 1.0 + 2 * hurried + 0.8 * crossed + clause
 
 
-def _lines(texts: list[str], joiner: str, line_chars: int) -> tuple[str, ...]:
-    whole = joiner.join(texts).strip()
+def _lines(texts: list[str], line_chars: int) -> tuple[str, ...]:
+    whole = "".join(texts).strip()
     if _cells(whole) <= line_chars or len(texts) == 1:
         return (whole,)
-    splits = [(joiner.join(texts[:i]).strip(), joiner.join(texts[i:]).strip()) for i in range(1, len(texts))]
+    splits = [("".join(texts[:i]).strip(), "".join(texts[i:]).strip()) for i in range(1, len(texts))]
     return min(splits, key=lambda pair: max(map(_cells, pair)))
 
 

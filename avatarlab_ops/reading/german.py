@@ -78,6 +78,12 @@ _DAYS = re.compile(
     r"(?<![\w.])(?P<before>(?i:am|vom|zum|dem|den|des|der|ab|bis|seit)) (?P<day>\d{1,2})\.(?P<month>\d{1,2})\."
     r"(?P<year>\d{4})?(?!\w)"
 )
+# 24.12. without one of these words: where a date is likely, else it is a chapter or a version.
+_BARE_DAYS = re.compile(
+    r"(?:^|(?<=[(,:;\u2013-])|(?<=[(,:;\u2013-] )|(?<=tag )|(?<=woch )|(?<=abend ))"
+    r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?![\d.])"
+)
+_SPAN = re.compile(r"(?<=\d\.) ?[\u2013-] ?(?=\d{1,2}\.\d{1,2}\.(?:$|[^\d.]))")
 _ORDINAL = re.compile(
     rf"(?<![\w.])(?P<before>{_WEAK}|{_NOMINATIVE}) (?P<number>\d{{1,3}})\.(?= [A-ZÄÖÜa-zäöü])"
     rf"(?! (?-i:{STARTERS})\b)",
@@ -118,6 +124,16 @@ def _figures(match: re.Match[str]) -> str | None:
     return f"{said} {year('de', int(when))}" if when else said + stop
 
 
+def _bare(match: re.Match[str]) -> str | None:
+    day, month = int(match["day"]), int(match["month"])
+    before = match.string[: match.start()]
+    if not (1 <= day <= 31 and 1 <= month <= 12) or re.search(rf"\b(?:{_NUMBERED})\b", before):
+        return None
+    ending = "n" if re.search(r"\d\. ?[\u2013-] ?$", before) else "r"  # bis zum sechsten
+    said = f"{ordinal('de', day)}{ending} {_MONTHS[month - 1]}"
+    return said + ("." if match.end() == len(match.string) else "")
+
+
 _BIG = {
     "Mio": "eine Million",
     "Mrd": "eine Milliarde",
@@ -129,6 +145,8 @@ _OWN = (
     Rule("scale", re.compile(r"(?<![\w.,-])1 (?:(Mio|Mrd)\.?|(Million|Milliarde))(?!\w)"), lambda m: _BIG[m[1] or m[2]]),
     Rule("abbreviation", re.compile(r"(?<![\w.])S\.(?= ?\d)"), lambda _: "Seite"),
     Rule("date", _DAYS, _figures),
+    Rule("date", _BARE_DAYS, _bare),
+    Rule("until", _SPAN, lambda _: "bis"),
     Rule("years", re.compile(r"(?<![\w.,-])([2-9]0|(?:1[1-9]|20)\d0)er(?!\w)"), lambda m: f"{year('de', int(m[1]))}er"),
     Rule(
         "money", re.compile(r"(?<![\w.,])(\d{1,3}(?:\.\d{3})+|\d{1,9}),[-\u2013\u2014]+ ?(?:€|Euro(?!\w))"),

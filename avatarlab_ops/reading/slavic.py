@@ -171,6 +171,31 @@ def years(
     return Rule("year", re.compile(rf"((?<!\w)(?:{before}) )?(?<![\w.,–-])(\d{{4}}) ?{short}\.(?!\w)"), say)
 
 
+_NO_NOUNS = frozenset({"или", "как", "это", "что", "чем", "але", "або", "ніж"})
+
+
+def places(cases: Mapping[str, int], names: Mapping[str, str]) -> Rule:
+    """В г. Москве: the word for a town or street in the case that the word before it asks for.
+
+    `names`: abbreviations and their five cases, nominative first; `cases`: which of them a preposition asks
+    for. After a noun it is the genitive: мэр г. Москвы.
+    """
+
+    def say(match: re.Match[str]) -> str:
+        before: str = match[1] or ""
+        noun = len(before) > 2 and before.lower() not in _NO_NOUNS
+        case = cases.get(before.lower(), int(noun))
+        return f"{before} {names[match[2]].split()[case]}".strip()
+
+    return Rule(
+        "place",
+        re.compile(
+            rf"(?:(?<!\w)([^\W\d]+) )?(?<![\w.])(?<!\d )({'|'.join(names)})\. ?(?=[А-ЯЁІЇЄҐ][а-яёіїєґ])"
+        ),
+        say,
+    )
+
+
 def twice(counted: str, prefixes: str, forms: str, more: str) -> tuple[str, str, str, str]:
     """The arguments of `tables.measures` from words that hold their endings, and so are one and many alike."""
     words = ", ".join(f"{word}|{word}" for word in counted.split(", "))

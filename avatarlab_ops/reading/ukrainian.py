@@ -51,7 +51,18 @@ _SHORT = {
 }  # fmt: skip
 _KINGS = "Петро|Катерина|Олександр|Микола|Павло|Іван|Людовик|Карл|Генріх"
 
+_CASES = {
+    **dict.fromkeys(tables.names("з із зі до від біля для без навколо"), 1), **dict.fromkeys(("к",), 2),
+    **dict.fromkeys(tables.names("за над під перед між"), 3), **dict.fromkeys(tables.names("у в на о при по"), 4),
+}  # fmt: skip
+_PLACES = {
+    "м": "місто міста місту містом місті", "р": "річка річки річці річкою річці", "с": "село села селу селом селі",
+    "смт": "селище селища селищу селищем селищі", "пл": "площа площі площі площею площі",
+    "пр": "проспект проспекту проспекту проспектом проспекті",
+}  # fmt: skip
+
 _OWN = (
+    slavic.places(_CASES, _PLACES),
     *romance.telephones(lambda: UKRAINIAN, r"\(?0\d{2}\)?[ -]?\d{3}[ -]?\d{2}[ -]?\d{2}"),
     *slavic.dates("uk", _MONTHS, _GENITIVE, _YEARS, r"р\.|року"),
     slavic.years("uk", "р", ("у", "У", "в", "В"), (_LOCATIVE, "році"), (_GENITIVE, "року")),

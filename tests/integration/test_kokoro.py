@@ -13,6 +13,7 @@ from avatarlab_ops import engines, script
 from avatarlab_ops.engines.base import Speech
 from avatarlab_ops.engines.speech.visemes import SHAPES
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
+from avatarlab_ops.media.captions import captions
 from avatarlab_ops.progress import silent
 from avatarlab_ops.timeline import spaced
 
@@ -102,6 +103,22 @@ def test_sounds_can_be_given_in_a_language_without_spaces() -> None:
     (words,) = spoken_sentences(found, "ja")
     assert [word.symbols for word in words if word.text == "今日"] == ["bɛd"]
     assert len(words) == 3
+
+
+def test_foreign_words_keep_their_spaces_in_a_script_without() -> None:
+    source = "私は<lang xml:lang='en-US'>Hello world</lang>です。"
+    found = script.sentences(source, engine="kokoro", language="ja", script_format="ssml").sentences
+    engine = engines.load("speech", "kokoro")
+    said = engine.speak(list(found), language="ja", voice="jf_alpha", seed=0, report=silent)
+    assert captions(said.timeline)[0].text == "私はHello worldです。"
+
+
+def test_a_hum_is_heard_in_chinese() -> None:
+    from avatarlab_kokoro.words import spoken_words
+
+    (words,) = spoken_words(["嗯，好的，呣，噷。"], "zh")
+    assert {word.text: word.symbols for word in words}["嗯，"] == "n↗,"
+    assert all(any(char in "nmx" for char in word.symbols) for word in words if word.text[0] in "嗯呣噷")
 
 
 def test_another_language_or_voice_is_refused() -> None:

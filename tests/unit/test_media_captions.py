@@ -53,6 +53,24 @@ def test_captions_hold_the_script_and_the_rules(texts: list[str], gap: float, ch
         assert following is None or caption.end_s <= following.start_s + 1e-9
 
 
+@pytest.mark.parametrize(
+    ("language", "said", "shown"),
+    [
+        ("ja", "0 私は/1en Hello/1en world./2en Bye./3 です。", "私はHello world. Bye.です。"),
+        ("zh", "0 你好/1ja 今日は", "你好今日は"),
+        ("en-US", "0 The/0 word/1ja 今日は/1ja 晴れ。/2ja 明日。/3 Yes.", "The word 今日は晴れ。明日。 Yes."),
+    ],
+)
+def test_words_of_another_language_are_spaced_as_it_writes_them(language: str, said: str, shown: str) -> None:
+    words = tuple(
+        Word(start_s=n * 0.4, end_s=n * 0.4 + 0.4, text=text, sentence=int(mark[0]), language=mark[1:])
+        for n, (mark, text) in enumerate(word.split(" ") for word in said.split("/"))
+    )
+    spoken = Timeline(duration_s=4, sample_rate=24_000, language=language, words=words, phones=(), visemes=())
+    (caption,) = captions(spoken)
+    assert caption.text == shown
+
+
 def test_sentences_end_captions() -> None:
     text = "This is the first sentence of the talk. Another one, rather long, that has to be cut somewhere."
     made = captions(timeline(text.split()))

@@ -41,14 +41,17 @@ class Assembly:
         missing_s = max(0.0, seconds - clips.AFTER_S - clips.BEFORE_S)
         self._append(np.zeros(round(missing_s * clips.RATE), np.float32))
 
-    def close_sentence(self, written: Sequence[str], spoken: Sequence[str], joiner: str = " ") -> None:
+    def close_sentence(
+        self, written: Sequence[str], spoken: Sequence[str], joiner: str = " ", *, language: str = ""
+    ) -> None:
         """Name the words of the sentence in progress.
 
         `written`: its words as in the script, `joiner` between them; `spoken`: its words as read, which
-        `Sound.word` counts.
+        `Sound.word` counts; `language`: another than the script's.
         """
         sounds = [sound for sound in self._sounds if sound.end_s > sound.start_s]
-        self._words += _words(sounds, written, spoken, self._sentences, joiner)
+        named = _words(sounds, written, spoken, self._sentences, joiner)
+        self._words += [word.model_copy(update={"language": language}) for word in named]
         self._phones += [
             Phone(ipa=s.ipa, stressed=s.stressed, start_s=s.start_s, end_s=s.end_s) for s in sounds
         ]

@@ -67,7 +67,7 @@ def test_an_abbreviation_ends_no_sentence() -> None:
     for language, text in (
         ("es", "Saluda al Sr. López."), ("it", "Il Sig. Rossi arriva."), ("pt-BR", "A Sra. Silva chegou."),
         ("de", "Am 3. März ist z. B. frei."), ("de", "Der 2. Teil folgt."), ("de", "Hr. Weber kam."),
-        ("ru", "И т. д. по ул. Мира."),
+        ("ru", "И т. д. по ул. Мира."), ("ru", "Я живу в г. Москве на р. Волге."), ("uk", "Я у м. Києві."),
     ):  # fmt: skip
         assert len(split(text, language)) == 1
 
@@ -75,6 +75,7 @@ def test_an_abbreviation_ends_no_sentence() -> None:
 def test_a_german_ordinal_is_one_only_in_german_and_before_what_it_counts() -> None:
     for language, text in (
         ("en-US", "I am 12. She is 14."), ("en-GB", "It took an hr. We left."), ("fr", "Des 12. Puis rien."),
+        ("ru", "Это было в 2024 г. Мы ждали."), ("uk", "Довжина 5 м. Далі ліс."),
         ("de", "Kommen Sie am 12. Wir freuen uns."), ("de", "Es sind die 12. Alle sind da."),
     ):  # fmt: skip
         assert len(split(text, language)) == 2

@@ -13,7 +13,7 @@ _INITIALS = "b=p p=pʰ m=m f=f d=t t=tʰ n=n l=l g=k k=kʰ h=x j=ʨ q=ʨʰ x=ɕ 
 _FINALS = (
     "a=a o=wo e=ɤ ê=ɛ er=ɚ ai=ai ei=ei ao=au ou=ou an=an en=ən ang=aŋ eng=əŋ ong=ʊŋ i=i ia=ja ie=je io=jɔ "
     "iao=jau iou=jou ian=jɛn in=in iang=jaŋ ing=iŋ iong=jʊŋ u=u ua=wa uo=wo uai=wai uei=wei uan=wan uen=wən "
-    "uang=waŋ ueng=wəŋ v=y ve=ɥe van=ɥɛn vn=yn"
+    "uang=waŋ ueng=wəŋ v=y ve=ɥe van=ɥɛn vn=yn m=m n=n ng=ŋ"
 )
 _TONES = {"1": "→", "2": "↗", "3": "↓", "4": "↘", "5": ""}
 _BUZZED = ("zh", "ch", "sh", "r", "z", "c", "s")  # whose "i" is no [i]
@@ -52,7 +52,12 @@ def _syllables(word: str) -> str:
 
     initials = lazy_pinyin(word, style=Style.INITIALS, errors="ignore")
     finals = lazy_pinyin(word, style=Style.FINALS_TONE3, errors="ignore", neutral_tone_with_five=True)
-    return "".join(map(_syllable, initials, finals))
+    whole = lazy_pinyin(word, style=Style.TONE3, errors="ignore", neutral_tone_with_five=True)
+    # In 嗯 (n2) and 噷 (hm5) a consonant is what is hummed, which strict pinyin calls no final.
+    hummed = [one.removeprefix(initial) for one, initial in zip(whole, initials, strict=True)]
+    return "".join(
+        map(_syllable, initials, [final or rest for final, rest in zip(finals, hummed, strict=True)])
+    )
 
 
 def _syllable(initial: str, final: str) -> str:
@@ -60,8 +65,6 @@ def _syllable(initial: str, final: str) -> str:
     if vowel == "i" and initial in _BUZZED:
         sounds = "ɨ"
     else:
-        sounds = _FINAL_SOUNDS.get(
-            vowel, "".join(_FINAL_SOUNDS.get(char, char) for char in vowel)
-        )  # m, ng: as written
+        sounds = _FINAL_SOUNDS.get(vowel, "".join(_FINAL_SOUNDS.get(char, char) for char in vowel))
     core = sounds.rstrip("nŋ") if len(sounds) > 1 else sounds
     return f"{_INITIAL_SOUNDS.get(initial, '')}{core}{tone}{sounds[len(core) :]}"

@@ -71,6 +71,7 @@ class Kokoro:
                     written_words(sentence.text, spoken_in),
                     [word.text for word in words],
                     " " if spaced(spoken_in) else "",
+                    language=sentence.language,
                 )
             assembly.rest(sentence.pause_s)
             report(number + 1, len(sentences), "sentence")
