@@ -44,7 +44,7 @@ def form_schema() -> dict[str, dict[str, Any]]:
             continue
         for child, child_schema in part["properties"].items():
             form[f"{name}.{child}"] = _field(f"{name}.{child}", child_schema)
-    form["script"] |= {"type": ["string", "array"], "format": "multiline", "minLength": 1}
+    form["script"] |= {"type": ["string", "array", "null"], "format": "multiline", "minLength": 1}
     form["script"] |= {"maxLength": MAX_SCRIPT_CHARACTERS, "examples": ["Hello and welcome."]}
     for name in ("labels",):
         form[name].setdefault("default", {})

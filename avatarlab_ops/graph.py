@@ -1,8 +1,8 @@
 """The stage graph, read top to bottom: what follows what, and everything that is said of a stage.
 
 admit ─┬─ speech ──┐
-       ├─ face ────┼─ lipsync ─┐        (prepare, between face and lipsync, runs in lipsync's task)
-       └─ matte ───────────────┴─ composite ─ publish
+       ├─ face ────┼─ lipsync ─┐        (listen runs in the task of speech,
+       └─ matte ───────────────┴─ composite ─ publish           prepare in that of lipsync)
 
 A new stage is its file in stages/ and its entry here; tasks, batches, predictions, measures and validators
 are derived. Imports nothing heavy: DAG files read it.
@@ -24,7 +24,11 @@ Pool = Literal["cpu", "gpu"]
 Queue = Literal["cpu", "gpu", "gpu_large"]  # of workers with no device, with one slot of a device, with more
 Aspect = Literal["video", "voice", "lips", "matte", "timing"]
 QUEUES: tuple[Queue, ...] = get_args(Queue)
-ONLY: dict[Kind, str] = {"face": "landmarker", "watermark": "perth"}  # a request names none of these
+ONLY: dict[Kind, str] = {
+    "face": "landmarker",
+    "watermark": "perth",
+    "recogniser": "whisper",
+}  # a request names none
 ALIGNER_VERSION = (
     "2"  # raised whenever a narration may get other times or notes: no other speech is made anew
 )
@@ -101,6 +105,11 @@ def _speech(plan: Plan) -> Json:
     } | aligned
 
 
+def _unwritten(plan: Plan) -> bool:
+    """Whether only a recording tells what is said."""
+    return plan.narration is not None and not plan.script
+
+
 def _footage(plan: Plan) -> Json:
     return plan.footage.model_dump()
 
@@ -128,6 +137,11 @@ def _characters(plan: Plan, _: float) -> Amount:
     return Amount(sum(len(line.text) for line in plan.script))
 
 
+def _recorded(_: Plan, speech_s: float) -> Amount:
+    """Seconds of the narration."""
+    return Amount(max(1.0, speech_s))
+
+
 def _pictures(plan: Plan, _: float) -> Amount:
     """Pictures of the footage, each read once."""
     pictures = (plan.avatar.duration_s or 0) * plan.footage.fps
@@ -149,8 +163,12 @@ def _facts(*names: str, **renamed: str) -> dict[str, str]:
 
 
 ADMIT = Stage(name="admit", group="prepare")
+LISTEN = Stage(
+    name="listen", params=lambda plan: {"language": plan.language}, sources=("narration",), kind="recogniser",
+    when=_unwritten, pool="gpu", within="speech", group="perform", work=_recorded, usual_s=0.2,
+)  # fmt: skip
 SPEECH = Stage(
-    name="speech", version="5", params=_speech, sources=("voice_sample", "narration"),
+    name="speech", version="5", params=_speech, after=("listen",), sources=("voice_sample", "narration"),
     kind="speech", pool="gpu", group="perform",
     work=_characters, usual_s=0.02, measures=_facts("loudness_lufs", "words", speech_s="duration_s"),
     documents={"timeline": "timelines"}, judged=("voice", "timing"),
@@ -185,7 +203,15 @@ COMPOSITE = Stage(
 # Shows the files of these artifacts, of equal names the later stage's; its own artifact is for one render.
 PUBLISH = Stage(name="publish", version="2", after=("composite",), group="finish")
 
-GRAPH = (SPEECH, FACE, MATTE, PREPARE, LIPSYNC, COMPOSITE)  # what makes artifacts by the plan, sources first
+GRAPH = (
+    LISTEN,
+    SPEECH,
+    FACE,
+    MATTE,
+    PREPARE,
+    LIPSYNC,
+    COMPOSITE,
+)  # what makes artifacts by the plan, sources first
 EVERY = (ADMIT, *GRAPH, PUBLISH)
 BY_NAME = {stage.name: stage for stage in EVERY}
 STAGES = tuple(stage.name for stage in EVERY if stage.within is None)  # the tasks of a render

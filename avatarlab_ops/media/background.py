@@ -54,7 +54,7 @@ def parse_colour(text: str) -> tuple[int, int, int]:
 class Plates:
     """The background of each output frame, RGB uint8 [height, width, 3], not to be written into."""
 
-    def __init__(self, background: Background, size: tuple[int, int], fps: int, source_fit: Matrix) -> None:
+    def __init__(self, background: Background, size: tuple[int, int], fps: float, source_fit: Matrix) -> None:
         self._size, self._kind, self._fit = size, background.kind, source_fit
         self._strength = background.blur_strength
         self._footage: Footage | None = None

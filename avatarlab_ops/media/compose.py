@@ -42,7 +42,7 @@ class OutputSpec:
 
     width: int
     height: int
-    fps: int = 25
+    fps: float = 25
     container: Container = "mp4"
     ai_label: AiLabel = "none"
     language: str = "en"  # of what the label says
@@ -61,7 +61,7 @@ class ComposeReport:
     encode_s: float
 
 
-def frame_count(speech: Path, fps: int) -> int:
+def frame_count(speech: Path, fps: float) -> int:
     """Return the number of video frames for a speech file: round(duration * fps), at least 1."""
     samples, rate = wav_length(speech)
     return max(1, round(samples / rate * fps))
@@ -107,7 +107,7 @@ def compose(
         for index, frame in enumerate(frames):
             if sign and label.icon_shows(index / output.fps):
                 sign.blend(frame)
-            if poster_path and index == min(total - 1, output.fps):
+            if poster_path and index == min(total - 1, int(output.fps)):
                 write_poster(poster_path, frame)
             with clock.running("encode"):
                 writer.write(frame)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, features
 
 from avatarlab_ops.engines.base import Alpha
+from avatarlab_ops.errors import RequestInvalid
 
 _SHAPED = {"ARABIC", "HEBREW", "DEVANAGARI", "THAI", "GEORGIAN"}
 _SMALLER = 0.88  # FiraGO's letters are taller than Rubik's of the same size
@@ -46,6 +47,20 @@ def draw(picture: NDArray[np.uint8], text: str, at: tuple[int, int], size: int, 
 def can_join() -> bool:
     """Whether Pillow found FriBiDi (Debian: libfribidi0), which its package does not bring along."""
     return bool(features.check("raqm"))
+
+
+def check(text: str) -> None:
+    """Raise RequestInvalid for a text that cannot be burned into a picture here."""
+    if must_join(text) and not can_join():
+        raise RequestInvalid(
+            "captions: this script's letters are joined by the system library FriBiDi, which is not here; "
+            "install it (Debian: libfribidi0) or choose sidecar"
+        )
+    if lacking := unknown(text):
+        raise RequestInvalid(
+            f"captions: no font for burned captions has the letters {lacking[:20]!r}; "
+            "choose sidecar, whose reader brings its own"
+        )
 
 
 def unknown(text: str) -> str:

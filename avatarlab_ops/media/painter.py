@@ -43,7 +43,7 @@ class Painter:
     """
 
     def __init__(
-        self, plates: Plates, size: tuple[int, int], fps: int, fit: Matrix, captions: Sequence[Caption], *,
+        self, plates: Plates, size: tuple[int, int], fps: float, fit: Matrix, captions: Sequence[Caption], *,
         still: bool, transparent: bool,
     ) -> None:  # fmt: skip
         self._plates, self._fit, self._still, self._transparent = plates, fit, still, transparent

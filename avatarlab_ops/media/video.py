@@ -44,18 +44,19 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: Path, width: int, height: int, fps: int, *,
+        self, path: Path, width: int, height: int, fps: float, *,
         container: Container = "mp4", alpha: bool = False,
         audio: Iterable[Samples] = (), sample_rate: int | None = None,
     ) -> None:  # fmt: skip
-        self._path, self._fps, self._alpha, self.frames = path, fps, alpha, 0
+        self._path, self._alpha, self.frames = path, alpha, 0
+        self._rate = Fraction(fps).limit_denominator(1001)  # 29.97 is 30000 / 1001
         options = (
             {"movflags": "+faststart", "fflags": "+bitexact"}
             if container == "mp4"
             else {"fflags": "+bitexact"}
         )
         self._output = av.open(str(path), "w", format=container, options=options)
-        self._video = _add_video(self._output, (width, height), fps, container, alpha)
+        self._video = _add_video(self._output, (width, height), self._rate, container, alpha)
         self._audio = _AudioTrack(self._output, container, iter(audio), sample_rate) if sample_rate else None
         self._reformatter = av.video.reformatter.VideoReformatter()
 
@@ -65,11 +66,11 @@ class VideoWriter:
         picture = self._reformatter.reformat(
             picture, format=self._video.pix_fmt, src_color_range=2, dst_colorspace=1, dst_color_range=1
         )
-        picture.pts, picture.time_base = self.frames, Fraction(1, self._fps)
+        picture.pts, picture.time_base = self.frames, 1 / self._rate
         self._output.mux(self._video.encode(picture))
         self.frames += 1
         if self._audio:
-            self._audio.encode_until(self.frames / self._fps)
+            self._audio.encode_until(float(self.frames / self._rate))
 
     def close(self) -> None:
         """Flush both streams and complete the file."""
@@ -126,20 +127,20 @@ class _AudioTrack:
 
 
 def _add_video(
-    output: Any, size: tuple[int, int], fps: int, container: Container, alpha: bool
+    output: Any, size: tuple[int, int], rate: Fraction, container: Container, alpha: bool
 ) -> VideoStream:
     if container == "mp4":
-        stream: VideoStream = output.add_stream("libx264", rate=fps, options=dict(_X264))
+        stream: VideoStream = output.add_stream("libx264", rate=rate, options=dict(_X264))
     else:
         options = _VP9 | ({"auto-alt-ref": "0"} if alpha else {})  # libvpx cannot encode alpha with alt-refs
-        stream = output.add_stream("libvpx-vp9", rate=fps, options=options)
+        stream = output.add_stream("libvpx-vp9", rate=rate, options=options)
         if alpha:
             stream.metadata["alpha_mode"] = "1"
     stream.width, stream.height = size
     stream.pix_fmt = "yuva420p" if alpha else "yuv420p"
-    stream.gop_size = _KEY_EVERY_S * fps
+    stream.gop_size = round(_KEY_EVERY_S * rate)
     context = stream.codec_context
-    context.time_base = Fraction(1, fps)
+    context.time_base = 1 / rate
     context.colorspace = context.color_primaries = context.color_trc = context.color_range = (
         1  # BT.709, limited
     )

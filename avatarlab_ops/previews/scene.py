@@ -142,7 +142,7 @@ def _still(bench: Bench) -> Path:
     from avatarlab_ops.media.audio import write_wav
 
     silence = bench.new("silence.wav")
-    write_wav(silence, np.zeros(SILENCE_HZ // bench.plan.picture.fps, np.float32), SILENCE_HZ)
+    write_wav(silence, np.zeros(round(SILENCE_HZ / bench.plan.picture.fps), np.float32), SILENCE_HZ)
     untouched = np.zeros((1, 1, 3), np.uint8), np.zeros((1, 1), np.uint8)
     _laid(bench, [Patch(0, 0, 0, *untouched, motion=np.eye(2, 3, dtype=np.float32))], silence)
     return bench.new("poster.jpg")

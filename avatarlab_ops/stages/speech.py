@@ -6,6 +6,7 @@ from avatarlab_ops import engines
 from avatarlab_ops.engines.base import Sentence, Speech, VoiceSample
 from avatarlab_ops.media.audio import write_speech
 from avatarlab_ops.request import MAX_SAMPLE_S
+from avatarlab_ops.stages import listen
 from avatarlab_ops.stages.context import Context
 from avatarlab_ops.stages.narration import narrated
 from avatarlab_ops.stores.artifacts import Product
@@ -18,7 +19,7 @@ def run(work: Context) -> Product:
     """Speak the script and bring it to the target loudness."""
     plan = work.plan
     engine = engines.load("speech", plan.engines.speech)
-    sentences = [Sentence(**dict(line)) for line in plan.script]
+    sentences, noted = _sentences(work)
     speech = engine.speak(
         sentences,
         language=plan.language,
@@ -28,7 +29,7 @@ def run(work: Context) -> Product:
         sample=_sample(work),
     )
     if plan.narration is not None:
-        speech = narrated(work, plan.narration, speech)
+        speech = narrated(work, plan.narration, speech, noted)
     wav, timeline = work.new("speech.wav"), work.new("timeline.json")
     measured_lufs = write_speech(wav, speech.samples, speech.sample_rate, TARGET_LUFS)
     timeline.write_text(speech.timeline.model_dump_json())
@@ -41,6 +42,24 @@ def run(work: Context) -> Product:
         "timeline": speech.timeline.model_dump(mode="json"),
     }
     return Product({"speech.wav": wav, "timeline.json": timeline}, facts)
+
+
+def _sentences(work: Context) -> tuple[list[Sentence], tuple[str, ...]]:
+    """What is said, by the script or by what was heard of a narration without one; and what is told of it."""
+    plan = work.plan
+    if plan.script:
+        return [Sentence(**dict(line)) for line in plan.script], ()
+    from avatarlab_ops.media import lettering
+    from avatarlab_ops.script import sentences
+
+    heard = listen.read(work)
+    found = sentences(heard, engine=plan.engines.speech, language=plan.language)
+    if plan.captions == "burned":
+        lettering.check(heard)
+    told = (
+        "narration: its words were recognised, so captions may be wrong in places; give the script where not"
+    )
+    return list(found.sentences), (told, *found.warnings)
 
 
 def _sample(work: Context) -> VoiceSample | None:

@@ -84,6 +84,37 @@ def test_a_narration_is_published_in_its_own_voice(stores: Settings, tmp_path: P
     assert "narration" in manifest["artifacts"]["speech"]["inputs"]
 
 
+def test_a_narration_without_a_script_is_recognised(stores: Settings, tmp_path: Path) -> None:
+    spoken, path = _spoken(), tmp_path / "unwritten.flac"
+    soundfile.write(path, resample(0.2 * spoken.samples, round(24_000 * THROAT), 24_000), 24_000)
+    consented(stores, path, kind="voice")
+    request = _asked(stores, material.upload(stores, "unwritten.flac", path))
+    del request["script"]
+    done = pipeline.render(stores, request)
+    with transaction(stores.pg_dsn) as db:
+        made = records.artifacts_of(db, done.render_id)
+    words = made["speech"].facts["timeline"]["words"]
+    assert " ".join(word["text"] for word in words) == SCRIPT
+    errors = [
+        abs(word["start_s"] - true.start_s / THROAT)
+        for word, true in zip(words, spoken.timeline.words, strict=True)
+    ]
+    assert np.median(errors) < 0.02
+    assert "its words were recognised" in made["speech"].facts["warnings"][0]
+    assert made["composite"].facts["lip_gap_r"] > 0.8
+    manifest = json.loads(_fetch(stores, done.manifest_uri, tmp_path / "unwritten.json").read_text())
+    assert "narration" in manifest["artifacts"]["listen"]["inputs"]
+
+
+def test_without_a_script_a_recording_without_words_is_refused(stores: Settings, tmp_path: Path) -> None:
+    noise = tmp_path / "hiss.wav"
+    soundfile.write(noise, 0.1 * np.random.default_rng(1).standard_normal(4 * 24_000), 24_000)
+    consented(stores, noise, kind="voice")
+    request = _asked(stores, material.upload(stores, "hiss.wav", noise)) | {"script": None}
+    with pytest.raises(ScriptRefused, match="no words are heard in s3"):
+        pipeline.render(stores, request)
+
+
 def test_what_is_no_narration_is_refused_by_name(stores: Settings, tmp_path: Path) -> None:
     picture = material.upload(stores, "astronaut.png", material.png(material.astronaut()))
     with pytest.raises(MediaRefused, match="sound"):

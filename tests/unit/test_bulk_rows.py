@@ -46,6 +46,13 @@ def test_cells_become_what_the_contract_takes() -> None:
     assert (request.seed, request.voice, request.labels) == (7, None, {"team": "north"})
 
 
+def test_a_rate_is_a_number_or_the_sources_own_and_a_recording_needs_no_script() -> None:
+    found = read("avatar.uri,narration.uri,output.fps\ns3://inputs/a.mp4,s3://inputs/n.wav,source\n")
+    assert isinstance(found[0], Row)
+    asked = AvatarRequest.parse(found[0].values)
+    assert (asked.output.fps, asked.script) == ("source", None)
+
+
 def test_one_bad_row_in_a_thousand_is_named() -> None:
     lines = [RIGHT] * 1000
     lines[616] = "too,many,cells\n"

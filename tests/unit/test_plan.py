@@ -65,6 +65,23 @@ def test_a_person_who_is_placed_is_read_larger_and_a_portrait_like_film_of_25_fr
 
 
 @pytest.mark.parametrize(
+    ("measured", "shown"),
+    [
+        (23.976, 24_000 / 1001), (24.0, 24), (25.01, 25), (29.9702, 30_000 / 1001), (30.0, 30), (60.4, 60),
+        (59.94, 60_000 / 1001), (119.88, 60_000 / 1001), (100.0, 50), (240.0, 60), (10.0, 20), (1.0, 16),
+        (27.4, 27), (None, 25),
+    ],
+)  # fmt: skip
+def test_footage_keeps_its_own_rate_within_bounds(measured: float | None, shown: float) -> None:
+    made = picture(Output(fps="source"), KEPT, 1280, 720, source_fps=measured)
+    assert made.fps == pytest.approx(shown, abs=1e-9)
+    clip = Source(
+        uri="s3://inputs/a", sha256="a" * 64, bytes=1, kind="video", width=1280, height=720, fps=measured
+    )
+    assert footage_spec(made, clip, Look(face_px=300.0)).fps == pytest.approx(shown)
+
+
+@pytest.mark.parametrize(
     ("source", "size"), [((1920, 1080), (1280, 720)), ((1080, 1920), (720, 1280)), ((640, 361), (640, 360))]
 )
 def test_a_picture_as_its_source_is_shrunk_and_never_enlarged(

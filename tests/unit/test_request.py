@@ -30,6 +30,14 @@ def test_script_and_avatar_are_enough() -> None:
     assert asked.engines.matting == "rvm_onnx"
 
 
+def test_a_narration_alone_tells_what_is_said() -> None:
+    asked = AvatarRequest.parse({"avatar": LEAST["avatar"], "narration.uri": "s3://inputs/n.wav"})
+    assert asked.script is None
+    assert AvatarRequest.parse(asked.canonical()).digest() == asked.digest()
+    with pytest.raises(RequestInvalid, match="script"):
+        AvatarRequest.parse({"avatar": LEAST["avatar"]})
+
+
 def test_dotted_and_nested_fields_mean_the_same() -> None:
     dotted = {"script": "Hello.", "avatar.uri": "s3://inputs/a.png", "output.fps": 30, "motion.blinks": False}
     nested = LEAST | {"output": {"fps": 30}, "motion": {"blinks": False}}
@@ -42,6 +50,16 @@ def test_dotted_and_nested_fields_mean_the_same() -> None:
         ({"script": ""}, ScriptRefused, "script: is empty"),
         ({"script": " \n "}, ScriptRefused, "script: is empty"),
         ({"script": []}, RequestInvalid, "script"),
+        ({"script": None}, ScriptRefused, "script is null, which only a narration allows"),
+        (
+            {
+                "script": None,
+                "narration": {"uri": "s3://inputs/n.wav"},
+                "lexicon": {"uri": "s3://inputs/l.csv"},
+            },
+            RequestInvalid,
+            "lexicon is about the words of a script",
+        ),
         ({"script": "a\x07b"}, ScriptRefused, "U+0007"),
         ({"script": "a\x00b"}, ScriptRefused, "U+0000"),
         ({"script": "a\u202eb"}, ScriptRefused, "U+202E"),

@@ -19,7 +19,7 @@ from avatarlab_web.api.renders import Order
 from avatarlab_web.stores import Stores
 
 router = APIRouter(tags=["catalogue"])
-KINDS = ("speech", "face", "matting", "lipsync", "watermark")
+KINDS = ("speech", "face", "matting", "lipsync", "watermark", "recogniser")
 
 
 class Engine(BaseModel):

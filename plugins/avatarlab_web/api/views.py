@@ -217,8 +217,9 @@ def standing(root: str, found: Stood) -> Standing:
     )
 
 
-def said(script: str | list[dict[str, Any]]) -> str:
-    """A script as text."""
+def said(script: str | list[dict[str, Any]] | None) -> str:
+    """A script as text; "" where only a recording tells what is said."""
+    script = script or ""
     return script if isinstance(script, str) else "\n".join(line["text"] for line in script)
 
 

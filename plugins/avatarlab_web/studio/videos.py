@@ -78,14 +78,14 @@ def _state(render: Render) -> str:
 
 
 def title(request: Json) -> str:
-    """The first words of a script."""
-    said = spoken(request)
+    """The first words of a script, or the name of the recording that has none."""
+    said = spoken(request) or _file(_recording(request) or "")
     return said if len(said) <= 90 else f"{said[:88].rsplit(' ', 1)[0]} …"
 
 
 def spoken(request: Json) -> str:
-    """The whole script as one text."""
-    script = request["script"]
+    """The whole script as one text; "" where only a recording tells what is said."""
+    script = request["script"] or ""
     return script if isinstance(script, str) else " ".join(line["text"] for line in script)
 
 
@@ -102,7 +102,8 @@ def video(request: Request, who: Viewer, stores: Stores, render_id: str) -> Resp
     return show(
         request, "video.html", here="videos", voice=_voice(body, plan), narrated=_recording(body) is not None,
         author=who.may("author"), asked=asked.request.body,
-        caller=asked.request.caller, title=title(asked.request.body), script=spoken(asked.request.body),
+        caller=asked.request.caller, title=title(asked.request.body),
+        script=spoken(asked.request.body) or text("video.recognised"),
         files=[file for file, names in NAMES.items() if set(names) & set(asked.files)],
         opinions=_opinions(stores, found), lineage=svg.drawn(traced) if traced else "",
         source=_source(stores, who, traced), links=_links(stores, render_id),
@@ -150,8 +151,12 @@ def _links(settings: Settings, render_id: str) -> list[Share]:
 def _voice(body: Json, plan: Json) -> str:
     """What is heard: a recording, or a voice."""
     if uri := _recording(body):
-        return text("video.detail.narration", file=uri.rsplit("/", 1)[-1])
+        return text("video.detail.narration", file=_file(uri))
     return body["voice"] or str(plan.get("voice", ""))
+
+
+def _file(uri: str) -> str:
+    return uri.rsplit("/", 1)[-1]
 
 
 def _recording(body: Json) -> str | None:

@@ -42,6 +42,11 @@ function request() {
   };
 }
 
+// A recording alone may tell what is said.
+function lacking() {
+  return !form.script.value.trim() && !(earlier?.script === null && form.narration?.checked);
+}
+
 function wrong(text, within = form) {
   const box = $("[data-wrong]", within);
   box.textContent = text;
@@ -84,13 +89,13 @@ async function still(uri) {
   const asked = request();
   if (uri) asked.avatar = { uri };
   if (look(asked) === seen) return;
-  if (!asked.script.length) asked.script = form.dataset.example;
+  if (asked.script === "") asked.script = form.dataset.example;
   const picture = await made("still", asked);
   if (picture) lay(Object.assign(new Image(), { src: picture, alt: form.dataset.alt }));
 }
 
 async function draft() {
-  if (!form.script.value.trim()) return wrong(form.dataset.noScript) ?? form.script.focus();
+  if (lacking()) return wrong(form.dataset.noScript) ?? form.script.focus();
   if (!$("[name=avatar]:checked", form)) return wrong(form.dataset.noAvatar) ?? $(".face", form).focus();
   const button = $("#draft");
   button.disabled = true;
@@ -177,7 +182,7 @@ let key = crypto.randomUUID();
 async function go(event) {
   event.preventDefault();
   const button = $("button.first", form);
-  if (!form.script.value.trim()) return wrong(form.dataset.noScript) ?? form.script.focus();
+  if (lacking()) return wrong(form.dataset.noScript) ?? form.script.focus();
   if (!$("[name=avatar]:checked", form)) return wrong(form.dataset.noAvatar) ?? $(".face", form).focus();
   const before = button.textContent;
   button.disabled = true;

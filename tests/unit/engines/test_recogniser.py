@@ -1,0 +1,49 @@
+"""What a recording says, in which language; and nothing where nothing is said."""
+
+import numpy as np
+import pytest
+
+from avatarlab_ops import engines, script
+from avatarlab_ops.engines.base import RecogniserEngine
+from avatarlab_ops.media.audio import Samples, resample
+from avatarlab_ops.progress import silent
+
+SAID = "Good morning, everybody. It costs $20 a day."
+HZ = 16_000
+
+
+@pytest.fixture(scope="module")
+def recording() -> Samples:
+    found = script.sentences(SAID, engine="hibari", language="en-US").sentences
+    voice = engines.load("speech", "hibari")
+    spoken = voice.speak(list(found), language="en-US", voice="heart", seed=3, report=silent)
+    return resample(spoken.samples, spoken.sample_rate, HZ)
+
+
+@pytest.fixture(scope="module")
+def ear() -> RecogniserEngine:
+    return engines.load("recogniser", "whisper")
+
+
+def test_a_recording_is_written_down(ear: RecogniserEngine, recording: Samples) -> None:
+    told: list[tuple[int, int, str]] = []
+    heard = ear.heard(recording, language="en-US", report=lambda *report: told.append(report))
+    assert (heard.text, heard.language) == (SAID, "en")
+    assert heard.sure > 0.9
+    assert told[-1][0] == pytest.approx(told[-1][1], abs=1)
+
+
+def test_another_language_than_asked_is_told_and_not_written_down(
+    ear: RecogniserEngine, recording: Samples
+) -> None:
+    heard = ear.heard(recording, language="es", report=silent)
+    assert (heard.text, heard.language) == ("", "en")
+
+
+@pytest.mark.parametrize("what", ["silence", "music"])
+def test_where_nothing_is_said_there_are_no_words(ear: RecogniserEngine, what: str) -> None:
+    seconds = np.arange(4 * HZ) / HZ
+    notes = 220 * 2 ** (np.floor(seconds * 2) % 12 / 12)
+    music = sum(0.1 / h * np.sin(2 * np.pi * h * notes * seconds) for h in range(1, 6))
+    samples = np.asarray(music if what == "music" else 0 * seconds, np.float32)
+    assert ear.heard(samples, language="en-US", report=silent).text == ""
