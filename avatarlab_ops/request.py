@@ -211,8 +211,8 @@ class Lexicon(Part):
     uri: Reference | None = Field(
         default=None,
         title="Lexicon",
-        description="Words and how they are said: CSV with the columns word, ipa or say, language "
-        "(docs/voices.md), as an object in the inputs bucket.",
+        description="Words and how they are said: CSV with the columns word, ipa or say, language, or PLS "
+        "1.0 (docs/voices.md), as an object in the inputs bucket.",
     )
 
 

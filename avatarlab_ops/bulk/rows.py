@@ -101,6 +101,23 @@ def check_text(stream: BinaryIO, name: str) -> None:
         raise RequestInvalid(f"{name}: {wrong}")
 
 
+def texts(stream: BinaryIO, name: str) -> tuple[list[str], list[Row]]:
+    """The columns of a CSV file, and its rows as they are written; empty cells are left out.
+
+    Raises RequestInvalid with the first line that is wrong.
+    """
+    lines = _Lines(stream)
+    try:
+        reader = _reader(lines)
+        names = _header(reader, lines)
+        found = list(_cell_rows(lines, reader, [(column, str) for column in names]))
+    except RequestInvalid as error:
+        raise RequestInvalid(f"{name}: {error}") from error
+    if wrong := next((item for item in found if isinstance(item, Problem)), None):
+        raise RequestInvalid(f"{name}: {wrong}")
+    return names, [item for item in found if isinstance(item, Row)]
+
+
 def _any_rows(lines: _Lines, *, csv_: bool) -> Iterator[Row | Problem]:
     """Rows whose values mean nothing yet."""
     if not csv_:

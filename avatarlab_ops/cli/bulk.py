@@ -1,4 +1,4 @@
-"""Bulk runs: regenerate, bulk list, bulk status, bulk report, bulk cancel."""
+"""Bulk runs: regenerate, bulk list, status, report, cancel, to-xliff, from-xliff."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from avatarlab_ops.cli.common import FILE, airflow, check_out, echo, fetch, known_stores, upload_file
+from avatarlab_ops.cli.translators import from_xliff, to_xliff
 from avatarlab_ops.errors import AvatarlabError, InputError
 from avatarlab_ops.printable import printable
 
@@ -237,4 +238,6 @@ def cancel(run: str) -> None:
     echo(", ".join(f"{count} {state}" for state, count in sorted(states.items())))
 
 
+bulk.add_command(to_xliff)
+bulk.add_command(from_xliff)
 COMMANDS = (regenerate, bulk)

@@ -157,7 +157,7 @@ def upload(
 ) -> None:
     """Put FILE into the inputs bucket and print its reference; with a subject, record the consent.
 
-    FILE is a picture, a clip, a sound, or the rows or the template of a bulk run.
+    FILE is a picture, a clip, a sound, a lexicon (.csv, .pls), or the rows or the template of a bulk run.
     """
     from avatarlab_ops.stores.catalog import transaction
     from avatarlab_ops.trust import consent
@@ -196,15 +196,22 @@ def _tell_of_face(settings: Settings, uri: str) -> None:
 
 
 def _holds(file: Path) -> tuple[str, ...]:
-    """likeness, voice; nothing for a file of a bulk run. Raises MediaRefused for what no request takes."""
+    """likeness, voice; nothing for a file of a bulk run, or a lexicon.
+
+    Raises MediaRefused or RequestInvalid for what no request takes.
+    """
     from avatarlab_ops.bulk import rows, template
     from avatarlab_ops.media import foreign
+    from avatarlab_ops.reading import lexicon
     from avatarlab_ops.trust import consent
 
     if (kind := file.suffix.lower()) in (*ROW_FILES, ".json"):
         rows.check_size(file.stat().st_size, file.name)
         with file.open("rb") as stream:
             rows.check_text(stream, file.name) if kind in ROW_FILES else template.parse(stream.read())
+        return ()
+    if kind == ".pls":
+        lexicon.parse(file.read_bytes()[: lexicon.MAX_BYTES + 1])
         return ()
     found = foreign.probe(file, allow=("image", "video", "audio"))
     return consent.holds(found.kind, sound=found.has_audio)

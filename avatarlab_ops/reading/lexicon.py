@@ -1,4 +1,4 @@
-"""Pronunciation lexicons: how names and terms of a project are said.
+"""Pronunciation lexicons: how names and terms of a project are said, as CSV or PLS 1.0 (`pls.py`).
 
 CSV in UTF-8 whose first line names the columns: `word` (or a phrase), `ipa` or `say` (other words that sound
 so) or both, and `language` (a BCP 47 tag, "" every one). A word in lower case is meant in any case, one with
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.reading import pls
 from avatarlab_ops.reading.marked import Piece
 from avatarlab_ops.reading.ssml import Abilities
 
@@ -41,7 +43,12 @@ class Entry:
 
 
 def parse(raw: bytes) -> tuple[Entry, ...]:
-    """The entries of a file. Raises RequestInvalid that names the line of every entry that is wrong."""
+    """The entries of a file, CSV or, where it begins with "<", PLS.
+
+    Raises RequestInvalid that names the line of every entry that is wrong.
+    """
+    if raw.removeprefix(BOM_UTF8).lstrip()[:1] == b"<" or raw[:2] in (BOM_UTF16_LE, BOM_UTF16_BE):
+        return _checked(pls.rows(raw, max_bytes=MAX_BYTES))
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -60,7 +67,7 @@ def parse(raw: bytes) -> tuple[Entry, ...]:
         raise _refusal([f"line {max(1, reader.line_num)}: is no CSV ({error})"]) from error
 
 
-def _checked(rows: Sequence[tuple[int, dict[str, str | None]]]) -> tuple[Entry, ...]:
+def _checked(rows: Sequence[tuple[int, Mapping[str, str | None]]]) -> tuple[Entry, ...]:
     entries: dict[tuple[str, str], Entry] = {}
     wrong: list[str] = []
     for line, row in rows:

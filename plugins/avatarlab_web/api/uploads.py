@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 EXPIRES_S = 3600
 MAX_BYTES = 2 * 1024**3
-ROWS = (".csv", ".json", ".jsonl", ".ndjson")  # of bulk runs
+ROWS = (".csv", ".json", ".jsonl", ".ndjson", ".pls")  # of bulk runs and lexicons
 ID = re.compile(r"([0-9a-f]{64})-(.+)")
 router = APIRouter(tags=["uploads"])
 

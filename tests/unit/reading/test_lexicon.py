@@ -24,6 +24,41 @@ def test_a_word_is_said_as_the_lexicon_says() -> None:
     assert sentence.sounds == ((0, "wˈɪn"), (3, "nˈu"), (4, "jˈɔɹk"))
 
 
+PLS = """<?xml version="1.0" encoding="UTF-8"?>
+<lexicon version="1.0" xmlns="http://www.w3.org/2005/01/pronunciation-lexicon" alphabet="ipa" xml:lang="en">
+  <meta name="made" content="by hand"/>
+  <lexeme><grapheme>Nguyen</grapheme><grapheme>Nguyễn</grapheme>
+    <phoneme>ŋwiːn</phoneme><phoneme prefer="true">ˈwɪn</phoneme></lexeme>
+  <lexeme><grapheme>sql</grapheme><alias>sequel</alias></lexeme>
+</lexicon>"""
+
+
+def test_a_pls_lexicon_says_the_preferred_sounds_or_the_alias() -> None:
+    (sentence,) = spoken("Nguyen's SQL and Nguyễn.", PLS).sentences
+    assert sentence.said == "Nguyen's sequel and Nguyễn."
+    assert sentence.sounds == ((0, "wˈɪn"), (3, "wˈɪn"))
+    spanish = parse(PLS.replace('"en"', '"es"').encode())
+    assert sentences("Hola Nguyen.", lexicon=spanish).sentences[0].sounds == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("lexicon version", "lexikon version"), "mismatched tag"),
+        (("pronunciation-lexicon", "x"), "line 2: is no PLS"),
+        ((' xml:lang="en"', ""), "line 2: <lexicon> needs xml:lang"),
+        (('alphabet="ipa"', 'alphabet="x-sampa"'), "line 5: the alphabet 'x-sampa' is not known, only ipa"),
+        (("<grapheme>sql</grapheme>", ""), "line 6: <lexeme> has no <grapheme>"),
+        (("<alias>sequel</alias>", ""), "line 6: 'sql' has neither ipa nor say"),
+        (("ˈwɪn", "ˈw%n"), "line 4: 'ˈw%n'"),
+        (("<lexicon", '<!DOCTYPE l [<!ENTITY a "b">]><lexicon'), "line 2: a document type is not allowed"),
+    ],
+)
+def test_what_is_wrong_with_a_pls_lexicon_is_told_with_its_line(change: tuple[str, str], said: str) -> None:
+    with pytest.raises(RequestInvalid, match=said):
+        spoken("Nguyen.", PLS.replace(*change))
+
+
 def test_only_whole_words_as_they_are_written() -> None:
     (sentence,) = spoken("The nguyen of MySQL and sqlite.").sentences
     assert (sentence.said, sentence.sounds) == ("", ())

@@ -1,0 +1,121 @@
+"""A table's texts to translators and back: `script` becomes `script:en-US`, `script:es` and so on."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from avatarlab_ops.bulk import rows, translations
+from avatarlab_ops.bulk.xliff import Document
+from avatarlab_ops.errors import RequestInvalid
+
+SHOWN = 5  # mistakes that are told one by one
+
+
+@dataclass
+class Table:
+    """A CSV file as it is written: its columns, and the cells of each row by its key."""
+
+    name: str
+    columns: list[str]
+    cells: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def column(self, text: str, language: str) -> str:
+        """The column that holds a text in this language: `script:es`, or `script` for the table's own."""
+        return own if (own := f"{text}:{language}") in self.columns else text
+
+
+def table(raw: bytes, name: str) -> Table:
+    """Read a table. Raises RequestInvalid for a file that is no CSV, or whose rows lack keys of their own."""
+    columns, found = rows.texts(io.BytesIO(raw), name)
+    if rows.KEY not in columns:
+        raise RequestInvalid(f"{name}: translations find their rows by the column {rows.KEY!r}; add it")
+    read = Table(name, columns)
+    for row in found:
+        key = row.values.get(rows.KEY, "")
+        if not key or key in read.cells:
+            raise RequestInvalid(f"{name}: line {row.line}: its key {key!r} is empty or another row's")
+        read.cells[key] = row.values
+    return read
+
+
+def out(source: Table, texts: Sequence[str], from_: str, to: str) -> Document:
+    """The texts of these columns for a translator, with what is translated already.
+
+    Raises RequestInvalid for a column that is not there, and for a script that is a list of lines.
+    """
+    lacking = [text for text in texts if source.column(text, from_) not in source.columns or "/" in text]
+    if lacking:
+        there = ", ".join(source.columns)
+        raise RequestInvalid(f"{source.name}: no column {', '.join(map(repr, lacking))}; it has {there}")
+    found = {}
+    for key, cells in source.cells.items():
+        for text in texts:
+            written = cells.get(source.column(text, from_), "")
+            if written.lstrip().startswith("["):
+                raise RequestInvalid(f"{source.name}: {key}: {text} is a list of lines; write it as one text")
+            if written:
+                found[key, text] = written, cells.get(f"{text}:{to}", "")
+    if not found:
+        raise RequestInvalid(f"{source.name}: no text in {', '.join(texts)}")
+    return Document(from_, to, found)
+
+
+def into(target: Table, documents: Sequence[Document]) -> tuple[str, list[str]]:
+    """(the table as CSV with a column for each text and language, what is not translated yet).
+
+    Raises RequestInvalid where documents and table do not belong together: another source language, a row
+    that is not there, a source text that has changed since.
+    """
+    (from_, *others) = {one.source_language for one in documents}
+    if others:
+        raise RequestInvalid(
+            f"the documents come from {len(others) + 1} languages; give those of one at a time"
+        )
+    texts = list(dict.fromkeys(column for one in documents for _, column in one.texts))
+    _check(target, documents, from_)
+    columns = [_told(one, texts, from_) for one in target.columns if one != translations.LANGUAGE]
+    columns += [f"{text}:{one.target_language}" for text in texts for one in documents]
+    filled, told = {}, []
+    for key, cells in target.cells.items():
+        filled[key] = {_told(name, texts, from_): cell for name, cell in cells.items()}
+    for one in documents:
+        lacking = 0
+        for (key, text), (_, translated) in one.texts.items():
+            filled[key][f"{text}:{one.target_language}"] = translated
+            lacking += not translated
+        if lacking:
+            told.append(f"{one.target_language}: {lacking} of {len(one.texts)} texts are not translated yet")
+    written = io.StringIO()
+    writer = csv.DictWriter(written, list(dict.fromkeys(columns)), extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(filled.values())
+    return written.getvalue(), told
+
+
+def _told(column: str, texts: Sequence[str], from_: str) -> str:
+    return f"{column}:{from_}" if column in texts else column
+
+
+def _check(target: Table, documents: Sequence[Document], from_: str) -> None:
+    wrong = [
+        f"{key}: language is {cells[translations.LANGUAGE]!r}, the documents come from {from_}"
+        for key, cells in target.cells.items()
+        if cells.get(translations.LANGUAGE, from_) != from_
+    ]
+    for document in documents:
+        for (key, text), (source, _) in document.texts.items():
+            if key not in target.cells:
+                wrong.append(f"{key}: no such row")
+            elif _plain(target.cells[key].get(target.column(text, from_), "")) != _plain(source):
+                wrong.append(f"{key}: {text} has changed since it went to the translators; send it again")
+    if wrong:
+        more = [f"and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
+        raise RequestInvalid(f"{target.name}: " + "; ".join(wrong[:SHOWN] + more))
+
+
+def _plain(text: str) -> str:
+    """Without the ends of lines, which editors change."""
+    return text.replace("\r\n", "\n").strip()

@@ -1,0 +1,110 @@
+"""XLIFF 2 (https://docs.oasis-open.org/xliff/xliff-core/v2.1/), the format of translators: out and in.
+
+One document holds the texts of a table in one pair of languages: a unit for each text, whose `name` is its
+column and row's key. What comes back is matched by key and column, and its source
+must be the text that the table has now.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from xml.sax.saxutils import escape, quoteattr
+
+from avatarlab_ops import strict_xml
+from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.strict_xml import Node
+
+NAMESPACE = "urn:oasis:names:tc:xliff:document:2.0"  # of 2.0 and 2.1
+MAX_BYTES = 64 << 20
+_TRANSPARENT = ("mrk", "pc")  # marks around text; ph, sc, ec and the like hold none
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+Place = tuple[str, str]  # the row's key, the column
+
+
+@dataclass(frozen=True)
+class Document:
+    """Texts by key and column, (source, target) each; a target is "" where nobody has translated it."""
+
+    source_language: str
+    target_language: str
+    texts: Mapping[Place, tuple[str, str]]
+
+
+def write(document: Document) -> bytes:
+    """The document in UTF-8. Raises RequestInvalid for a text with a character that XML cannot hold."""
+    languages = f'srcLang="{document.source_language}" trgLang="{document.target_language}"'
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<xliff xmlns="{NAMESPACE}" version="2.1" {languages}>',
+        '  <file id="f1">',
+    ]
+    for number, ((key, column), (source, target)) in enumerate(document.texts.items(), 1):
+        if found := _NO_XML.search(f"{key}{column}{source}{target}"):
+            raise RequestInvalid(f"{key}: {column} holds U+{ord(found[0]):04X}, which XML cannot; remove it")
+        given = f'<target xml:space="preserve">{escape(target)}</target>' if target else ""
+        state = ' state="translated"' if target else ""
+        lines.append(
+            f'    <unit id="u{number}" name={quoteattr(f"{column}/{key}")}><segment{state}>'
+            f'<source xml:space="preserve">{escape(source)}</source>{given}</segment></unit>'
+        )
+    return "\n".join([*lines, "  </file>", "</xliff>", ""]).encode()
+
+
+def read(raw: bytes, name: str) -> Document:
+    """The texts of a document that `write` made and somebody translated.
+
+    Raises RequestInvalid, with the line, for what is no XLIFF 2, lacks its languages, or names a text twice.
+    """
+    root = strict_xml.parse(raw, name, max_bytes=MAX_BYTES)
+    if (root.name, root.namespace) != ("xliff", NAMESPACE):
+        found = root.attributes.get("version", "unknown")
+        raise _refusal(name, root, f"is no XLIFF 2.0 or 2.1 but <{root.name}>, version {found}")
+    source, target = (root.attributes.get(one, "") for one in ("srcLang", "trgLang"))
+    if not source or not target:
+        raise _refusal(name, root, "<xliff> needs srcLang and trgLang, the languages of the texts")
+    texts: dict[Place, tuple[str, str]] = {}
+    for unit in _units(root):
+        column, slash, key = unit.attributes.get("name", "").partition("/")
+        if not slash:
+            raise _refusal(name, unit, "<unit> has no name such as script/KEY, by which its row is found")
+        if (key, column) in texts:
+            raise _refusal(name, unit, f"the text {column}/{key} is there twice")
+        texts[key, column] = _joined(unit, name)
+    if not texts:
+        raise _refusal(name, root, "no <unit> in it")
+    return Document(source, target, texts)
+
+
+def _units(node: Node) -> Iterable[Node]:
+    for child in node.children("file", "group", "unit"):
+        yield from [child] if child.name == "unit" else _units(child)
+
+
+def _joined(unit: Node, name: str) -> tuple[str, str]:
+    """Source and target of a unit, which a tool may have cut into segments; "" for one that lacks a part."""
+    source, target, whole = "", "", True
+    for part in unit.children("segment", "ignorable"):
+        said = next((_text(one, name) for one in part.children("source")), "")
+        translated = next((_text(one, name) for one in part.children("target")), None)
+        whole = whole and (translated is not None or part.name == "ignorable")
+        source += said
+        target += said if translated is None else translated
+    return source, target if whole else ""
+
+
+def _text(node: Node, name: str) -> str:
+    found = []
+    for one in node.content:
+        if isinstance(one, str):
+            found.append(one)
+        elif one.name in _TRANSPARENT:
+            found.append(_text(one, name))
+        elif one.name == "cp":
+            raise _refusal(name, one, "<cp> stands for a control character, which no script may hold")
+    return "".join(found)
+
+
+def _refusal(name: str, node: Node, reason: str) -> RequestInvalid:
+    return RequestInvalid(f"{name}: line {node.line}: {reason}")

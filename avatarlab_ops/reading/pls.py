@@ -1,0 +1,46 @@
+"""Pronunciation Lexicon Specification 1.0 (https://www.w3.org/TR/pronunciation-lexicon/), alphabet ipa."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from avatarlab_ops import strict_xml
+from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.strict_xml import LANG, Node
+
+NAMESPACE = "http://www.w3.org/2005/01/pronunciation-lexicon"
+Row = tuple[int, dict[str, str | None]]  # its line, and the cells that a CSV would have
+
+
+def rows(raw: bytes, *, max_bytes: int) -> list[Row]:
+    """Each grapheme with how it is said: the preferred pronunciation, else the first, or the first alias.
+
+    A lexicon is of one language: "en" of every English, "en-US" of that alone. Raises RequestInvalid for what
+    is no such lexicon, or in another alphabet.
+    """
+    lexicon = strict_xml.parse(raw, "lexicon", max_bytes=max_bytes)
+    if (lexicon.name, lexicon.namespace) != ("lexicon", NAMESPACE):
+        raise _refusal(lexicon, f'is no PLS: its outermost element is <lexicon xmlns="{NAMESPACE}">')
+    if not (language := lexicon.attributes.get(LANG, "")):
+        raise _refusal(lexicon, "<lexicon> needs xml:lang, the language of its words")
+    alphabet = lexicon.attributes.get("alphabet", "")
+    return [row for lexeme in lexicon.children("lexeme") for row in _lexeme(lexeme, language, alphabet)]
+
+
+def _lexeme(lexeme: Node, language: str, alphabet: str) -> Iterator[Row]:
+    said = list(lexeme.children("phoneme"))
+    said.sort(key=lambda one: one.attributes.get("prefer") != "true")  # the others stay in their order
+    for phoneme in said[:1]:
+        if (used := phoneme.attributes.get("alphabet", alphabet)) != "ipa":
+            raise _refusal(phoneme, f"the alphabet {used!r} is not known, only ipa")
+    alias = next((one.text for one in lexeme.children("alias")), "")
+    graphemes = list(lexeme.children("grapheme"))
+    if not graphemes:
+        raise _refusal(lexeme, "<lexeme> has no <grapheme>")
+    for grapheme in graphemes:
+        cells: dict[str, str | None] = {"word": grapheme.text, "say": "" if said else alias}
+        yield grapheme.line, cells | {"ipa": said[0].text if said else "", "language": language}
+
+
+def _refusal(node: Node, reason: str) -> RequestInvalid:
+    return RequestInvalid(f"lexicon: line {node.line}: {reason}")

@@ -1,0 +1,133 @@
+"""A table's texts go to translators as XLIFF 2 and come back as columns of languages."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from avatarlab_ops import cli
+from avatarlab_ops.bulk import rows, translating, translations, xliff
+from avatarlab_ops.errors import RequestInvalid
+
+TABLE = (
+    "key,avatar.uri,script,language\n"
+    'a/1,s3://inputs/a.png,"Welcome <b>aboard</b> & ""enjoy"".\nMind the gap.",en-US\n'
+    "b,s3://inputs/b.png,Goodbye.,\n"
+)
+
+
+def sent(table: str = TABLE, **more: str) -> bytes:
+    asked = translating.table(table.encode(), "t.csv")
+    return xliff.write(translating.out(asked, ("script",), "en-US", more.get("to", "es")))
+
+
+def translated(document: bytes, **targets: str) -> bytes:
+    """As a translator's tool gives it back: with targets after the sources of these beginnings."""
+    text = document.decode()
+    for begin, target in targets.items():
+        at = text.index("</source>", text.index(f'preserve">{begin}')) + len("</source>")
+        text = f"{text[:at]}<target>{target}</target>{text[at:]}"
+    return text.encode()
+
+
+def into(table: str, *documents: bytes) -> tuple[str, list[str]]:
+    read = [xliff.read(one, "d.xlf") for one in documents]
+    return translating.into(translating.table(table.encode(), "t.csv"), read)
+
+
+def test_texts_come_back_as_a_bulk_file_in_every_language() -> None:
+    spanish = translated(sent(), Welcome="Te damos la bienvenida.", Goodbye="Adi\u00f3s.")
+    french = translated(sent(to="fr"), Welcome="Bienvenue \u00e0 bord.")
+    made, told = into(TABLE, spanish, french)
+    assert told == ["fr: 1 of 2 texts are not translated yet"]
+    found = [row for row in rows.read(io.BytesIO(made.encode()), "m.csv") if isinstance(row, rows.Row)]
+    items = [
+        (row.values["key"], language, values["script"])
+        for row in found
+        for language, values in translations.items(
+            {name: value for name, value in row.values.items() if name != "key"}, template=False
+        )
+    ]
+    assert items == [
+        ("a/1", "en-US", 'Welcome <b>aboard</b> & "enjoy".\nMind the gap.'),
+        ("a/1", "es", "Te damos la bienvenida."),
+        ("a/1", "fr", "Bienvenue \u00e0 bord."),
+        ("b", "en-US", "Goodbye."),
+        ("b", "es", "Adi\u00f3s."),
+    ]
+
+
+def test_what_is_translated_already_goes_along() -> None:
+    made, _ = into(TABLE, translated(sent(), Welcome="Te damos la bienvenida."))
+    again = xliff.read(sent(made), "d.xlf")
+    assert again.texts["a/1", "script"][1] == "Te damos la bienvenida."
+    assert again.texts["b", "script"] == ("Goodbye.", "")
+
+
+def test_a_tool_may_cut_a_text_into_segments_and_mark_words() -> None:
+    document = sent("key,script\nb,One. Two.\n").decode()
+    cut = document.replace(
+        '<segment><source xml:space="preserve">One. Two.</source></segment>',
+        "<segment><source>One.</source><target>Uno<mrk id='m1' type='term'>.</mrk></target></segment>"
+        "<ignorable><source> </source></ignorable>"
+        "<segment><source>Two.</source><target><pc id='1'>Dos</pc>.<ph id='2'/></target></segment>",
+    )
+    assert cut != document
+    assert xliff.read(cut.encode(), "d.xlf").texts == {("b", "script"): ("One. Two.", "Uno. Dos.")}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("Goodbye.", "Bye."), "b: script has changed since it went to the translators"),
+        (("\nb,", "\nc,"), "b: no such row"),
+        (("en-US", "fr"), "a/1: language is 'fr', the documents come from en-US"),
+        (("key", "name"), "find their rows by the column 'key'"),
+        (("\nb,", "\na/1,"), "line 4: its key 'a/1' is empty or another row's"),
+    ],
+)
+def test_documents_of_another_table_are_refused(change: tuple[str, str], said: str) -> None:
+    with pytest.raises(RequestInvalid, match=said):
+        into(TABLE.replace(*change), translated(sent(), Goodbye="Adi\u00f3s."))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            (xliff.NAMESPACE, "urn:oasis:names:tc:xliff:document:1.2"),
+            "line 2: is no XLIFF 2.0 or 2.1 but <xliff>",
+        ),
+        ((' trgLang="es"', ""), "line 2: <xliff> needs srcLang and trgLang"),
+        (('name="script/b"', 'name="script/a/1"'), "line 6: the text script/a/1 is there twice"),
+        (('name="script/b"', ""), "line 6: <unit> has no name such as script/KEY"),
+        (("<xliff", '<!DOCTYPE x [<!ENTITY a "b">]><xliff'), "line 2: a document type is not allowed"),
+        (("Goodbye.", 'Good<cp hex="0007"/>bye.'), "line 6: <cp> stands for a control character"),
+    ],
+)
+def test_a_document_that_is_none_of_ours_is_refused_with_its_line(change: tuple[str, str], said: str) -> None:
+    with pytest.raises(RequestInvalid, match=said):
+        xliff.read(sent().decode().replace(*change).encode(), "d.xlf")
+
+
+def test_what_xml_cannot_hold_is_refused_when_it_is_sent() -> None:
+    with pytest.raises(RequestInvalid, match=r"b: script holds U\+0007"):
+        sent("key,script\nb,Ding\x07\n")
+    with pytest.raises(RequestInvalid, match="no column 'title'; it has key, script"):
+        translating.out(translating.table(b"key,script\na,b\n", "t.csv"), ("title",), "en-US", "es")
+
+
+def test_the_command_line_goes_both_ways(tmp_path: Path) -> None:
+    table, document, made = (tmp_path / name for name in ("t.csv", "es.xlf", "all.csv"))
+    table.write_text(TABLE)
+    told = CliRunner().invoke(
+        cli.main, ["bulk", "to-xliff", str(table), "--to", "es", "--out", str(document)]
+    )
+    assert (told.exit_code, "2 texts, en-US to es" in told.output) == (0, True), told.output
+    document.write_bytes(translated(document.read_bytes(), Goodbye="Adi\u00f3s."))
+    told = CliRunner().invoke(cli.main, ["bulk", "from-xliff", str(table), str(document), "--out", str(made)])
+    assert (told.exit_code, "es: 1 of 2 texts" in told.output) == (0, True), told.output
+    assert "Adi\u00f3s." in made.read_text(encoding="utf-8")
