@@ -126,7 +126,8 @@ def _composite(plan: Plan) -> Json:
     background = plan.background.model_dump(exclude={"uri"})
     english = plan.language.partition("-")[0] == "en"  # drawn as before labels spoke other languages
     labelled = {} if english or plan.picture.ai_label == "none" else {"ai_label_language": plan.language}
-    return _footage(plan) | plan.picture.model_dump(by_alias=False) | labelled | {
+    marked = {"chapters": [list(one) for one in plan.chapters]} if plan.chapters else {}
+    return _footage(plan) | plan.picture.model_dump(by_alias=False) | labelled | marked | {
         "footage_fps": plan.footage.fps,
         "background": background,
         "captions": plan.captions,

@@ -120,6 +120,7 @@ class Plan(_Part):
     """The resolved request: all that stages know of it."""
 
     script: tuple[Spoken, ...]  # none where only the narration tells what is said
+    chapters: tuple[tuple[int, str], ...] = ()  # index of the sentence that each begins with, and its title
     language: str
     voice: str
     voice_sample: Source | None = None

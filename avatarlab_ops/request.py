@@ -23,9 +23,10 @@ from avatarlab_ops.errors import InputError, RequestInvalid
 from avatarlab_ops.refusal import refusal
 from avatarlab_ops.retention import retention_of
 
-MAX_SCRIPT_CHARACTERS = 20_000  # about twenty minutes of speech
+MAX_SCRIPT_CHARACTERS = 60_000  # about an hour of speech
 MIN_PART_S = 0.2  # of footage
 MAX_LINES = 1_000
+LONGEST_TITLE = 100  # of a chapter
 MAX_SAMPLE_S = 30.0  # of a voice to clone
 MAX_TRANSCRIPT_CHARACTERS = 1_000  # thirty seconds of the fastest speech
 MAX_KEY_BYTES = 1_024  # S3's own limit of an object key
@@ -137,6 +138,11 @@ class Line(Part):
         ge=0,
         le=10,
         description="Silence after the line, in seconds; left out: a natural pause.",
+    )
+    chapter: Annotated[Plain, Field(min_length=1, max_length=LONGEST_TITLE)] | None = Field(
+        default=None,
+        description="Title of the chapter that begins with the line; shown, not said.",
+        examples=[None],
     )
 
 

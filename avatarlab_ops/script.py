@@ -13,12 +13,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from avatarlab_ops import engines
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.engines.speech import ipa
 from avatarlab_ops.errors import ScriptRefused
-from avatarlab_ops.reading import detect, markup, read, ssml
+from avatarlab_ops.reading import chapters, detect, markup, read, ssml
 from avatarlab_ops.reading.german import STARTERS
 from avatarlab_ops.reading.lexicon import Entry, Lexicon
 from avatarlab_ops.reading.marked import Piece, Run
@@ -98,10 +99,19 @@ class Script:
 
     sentences: tuple[Sentence, ...]
     warnings: tuple[str, ...]
+    chapters: tuple[tuple[int, str], ...] = ()  # index of the sentence that each begins with, and its title
+
+
+class Part(NamedTuple):
+    """A part of a script, the seconds of silence after it (None: the default), the chapter it begins."""
+
+    text: str
+    pause_s: float | None = None
+    chapter: str = ""
 
 
 def sentences(
-    script: str | Sequence[tuple[str, float | None]],
+    script: str | Sequence[Part | tuple[str, float | None]],
     *,
     engine: str = "hibari",
     language: str | None = None,
@@ -110,21 +120,22 @@ def sentences(
 ) -> Script:
     """Split a script into sentences for one speech engine, each with how it is read aloud in `language`.
 
-    `script` is a text, or parts (text, seconds of silence after it; None: the default); `language` a BCP 47
-    tag, None: the engine's first; `script_format` plain or ssml; `lexicon` says how some words are said.
+    `script` is a text, or parts as `Part` or (text, seconds of silence after it); `language` a BCP 47 tag,
+    None: the engine's first; `script_format` plain or ssml; `lexicon` says how some words are said.
     Emoji, markup and signs that cannot be said are dropped with a warning. Raises ScriptRefused for text that
     is empty, too long, holds control characters, is malformed, or is written in a script that the engine does
     not speak; RequestInvalid for sounds of the lexicon that no voice knows; EngineUnavailable for an unknown
     engine.
     """
-    parts = [(script, None)] if isinstance(script, str) else list(script)
+    parts = [Part(script)] if isinstance(script, str) else [Part(*one) for one in script]
     _check_size(parts)
     language = language or engines.info("speech", engine).languages[0]
     warnings: list[str] = []
     spoken: list[Sentence] = []
+    begun: list[tuple[int, str]] = []
     voice = ssml.Abilities(engines.info("speech", engine).marks, ipa.symbols)
     words = Lexicon(lexicon, language, voice)
-    for text, pause_s in parts:
+    for text, pause_s, chapter in parts:
         found = [
             sentence
             for run in _runs(text, script_format, voice, language, warnings)
@@ -134,11 +145,22 @@ def sentences(
             found[-1] = replace(found[-1], pause_s=pause_s)
         if not found and len(parts) > 1:
             warnings.append(f"a part without words was left out: {text[:40]!r}")
+        begun += _chapters(text if script_format == "plain" else "", chapter, found, len(spoken))
         spoken += found
     if not spoken:
         raise ScriptRefused("the script has no words to speak; give at least one word or number")
     notes = [*warnings, *words.notes(), detect.another(" ".join(_own(spoken)), language)]
-    return Script(tuple(spoken), tuple(dict.fromkeys(filter(None, notes))))
+    marked = tuple(begun) if len(begun) > 1 or any(part.chapter for part in parts) else ()
+    return Script(tuple(spoken), tuple(dict.fromkeys(filter(None, notes))), marked)
+
+
+def _chapters(text: str, chapter: str, found: Sequence[Sentence], first: int) -> Iterator[tuple[int, str]]:
+    """The chapters of one part: the one it is said to begin, else those of its headings."""
+    if chapter:
+        yield from [(first, chapter)] if found else []
+        return
+    for index, title in chapters.begins(chapters.titles(text), [sentence.text for sentence in found]):
+        yield first + index, title
 
 
 def _own(spoken: Sequence[Sentence]) -> Iterator[str]:
@@ -227,16 +249,16 @@ def _unfolded(text: str) -> str:
     return re.sub(f"[{_MARKS}{_MARK_END}]", "", text).replace(_FOLDED_SPACE, " ")
 
 
-def _check_size(parts: Sequence[tuple[str, float | None]]) -> None:
+def _check_size(parts: Sequence[Part]) -> None:
     if len(parts) > MAX_PARTS:
         raise ScriptRefused(f"the script has {len(parts)} parts; at most {MAX_PARTS} are allowed")
-    chars = sum(len(text) for text, _ in parts)
+    chars = sum(len(part.text) for part in parts)
     if chars > MAX_SCRIPT_CHARACTERS:
         raise ScriptRefused(
             f"the script has {chars} characters; at most {MAX_SCRIPT_CHARACTERS} are allowed: "
             "make several videos"
         )
-    for _, pause_s in parts:
+    for _, pause_s, _ in parts:
         if pause_s is not None and not 0 <= pause_s <= MAX_PAUSE_S:
             raise ScriptRefused(f"a pause of {pause_s} s was asked for; 0 to {MAX_PAUSE_S:g} s are allowed")
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 REQUEST = click.argument("request_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 FILE = click.Path(dir_okay=False, path_type=Path)
-BESIDE = (".json", ".srt", ".vtt", ".jpg", ".c2pa")  # what goes beside the video, by its own name
+# What goes beside the video, by its own name.
+BESIDE = (".json", ".srt", ".vtt", ".chapters.vtt", ".jpg", ".c2pa")
 
 FORM = click.option("--format", "form", type=click.Choice(("text", "json")), default="text")
 
@@ -32,8 +33,8 @@ FORM = click.option("--format", "form", type=click.Choice(("text", "json")), def
 def _of_a_video(_context: click.Context, _option: click.Parameter, out: Path | None) -> Path | None:
     if out and out.suffix in BESIDE:
         raise click.BadParameter(
-            f"{', '.join(BESIDE)} are for the manifest, captions, poster and credentials beside the video; "
-            "give it another ending"
+            f"{', '.join(BESIDE)} are for the manifest, captions, chapters, poster and credentials beside "
+            "the video; give it another ending"
         )
     return out
 
@@ -206,7 +207,8 @@ def tell(settings: Settings, published: Published, out: Path | None) -> None:
     if out:
         for name, uri in sorted(published.files.items(), key=lambda file: file[1] != published.video_uri):
             what, ending = name.split(".")
-            place = out if uri == published.video_uri else out.with_suffix(f".{ending}")
+            beside = f".{name}" if what == "chapters" else f".{ending}"  # there may be captions, too
+            place = out if uri == published.video_uri else out.with_suffix(beside)
             fetch(settings, uri, place)
             echo(f"{what:<9} {place}")
     for warning in json.loads(objects(settings).read(*split_reference(published.manifest_uri)))["warnings"]:

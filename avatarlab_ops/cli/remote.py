@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 POLL_S = 1.0
 # Link of a render to the ending of the file; None: the video's own, as the caller names it.
-FILES = {"video": None, "captions_srt": ".srt", "captions": ".vtt", "poster": ".jpg", "manifest": ".json",
-         "credentials": ".c2pa"}  # fmt: skip
+FILES = {"video": None, "captions_srt": ".srt", "captions": ".vtt", "chapters": ".chapters.vtt",
+         "poster": ".jpg", "manifest": ".json", "credentials": ".c2pa"}  # fmt: skip
 
 
 def status_of(told: Json) -> RenderStatus:

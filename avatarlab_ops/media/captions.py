@@ -62,6 +62,23 @@ def captions(timeline: Timeline, *, line_chars: int = LINE_CHARS) -> list[Captio
     return found
 
 
+def chapters(timeline: Timeline, begun: Sequence[tuple[int, str]]) -> list[Caption]:
+    """Each chapter as a caption of its title, from its first word until the next one's.
+
+    `begun`: index of the sentence that it begins with, and its title. The first begins with the video, and
+    one of which nothing is heard is left out.
+    """
+    starts = list[tuple[float, str]]()
+    for sentence, title in begun:
+        first = next((word.start_s for word in timeline.words if word.sentence >= sentence), None)
+        if first is not None:
+            starts.append((first if starts else 0.0, title))
+    ends = [*[start for start, _ in starts], timeline.duration_s][1:]
+    return [
+        Caption(start, end, (title,)) for (start, title), end in zip(starts, ends, strict=True) if end > start
+    ]
+
+
 def _as_written(timeline: Timeline, line_chars: int) -> list[Word]:
     """The words in pieces that fit a line, each with the space before it where one is written."""
     pieces = [piece for word in timeline.words for piece in _broken(word, line_chars)]

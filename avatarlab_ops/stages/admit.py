@@ -25,7 +25,7 @@ from avatarlab_ops.plan import Engines, Look, Marks, Plan, Source, Spoken, foota
 from avatarlab_ops.reading.lexicon import MAX_BYTES as MAX_LEXICON_BYTES
 from avatarlab_ops.reading.lexicon import Entry, parse
 from avatarlab_ops.request import MAX_SAMPLE_S, MIN_PART_S, Avatar, AvatarRequest
-from avatarlab_ops.script import Script, sentences
+from avatarlab_ops.script import Part, Script, sentences
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import workspace
 from avatarlab_ops.stores.catalog import records, transaction
@@ -85,6 +85,7 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None, 
     )
     return Plan(
         script=tuple(Spoken(**vars(one)) for one in script.sentences),
+        chapters=script.chapters,
         language=language,
         voice=voice,
         voice_sample=sample,
@@ -212,7 +213,9 @@ def _script(request: AvatarRequest, engine: str, language: str, entries: tuple[E
     if script is None:
         return Script((), ())
     spoken = sentences(
-        script if isinstance(script, str) else [(line.text, line.pause_s) for line in script],
+        script
+        if isinstance(script, str)
+        else [Part(line.text, line.pause_s, line.chapter or "") for line in script],
         engine=engine,
         language=language,
         script_format=request.script_format,

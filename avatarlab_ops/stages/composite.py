@@ -16,7 +16,7 @@ from avatarlab_ops.engines.face import load_track
 from avatarlab_ops.media import framing
 from avatarlab_ops.media.audio import read_wav_blocks, wav_length, write_wav_blocks
 from avatarlab_ops.media.background import Background, parse_colour
-from avatarlab_ops.media.captions import Caption, captions, line_chars_for, to_srt, to_vtt
+from avatarlab_ops.media.captions import Caption, captions, chapters, line_chars_for, to_srt, to_vtt
 from avatarlab_ops.media.compose import ComposeReport, OutputSpec, compose, frame_count
 from avatarlab_ops.media.geometry import Matrix, contain, cover
 from avatarlab_ops.media.streams import AlphaClip, read_alpha, read_patches
@@ -39,7 +39,7 @@ def run(work: Context) -> Product:
     patches = read_patches(work.artifact("lipsync", "patches.zip"))
     burned = shown if work.plan.captions == "burned" else ()
     made, warnings = lay(work, patches, marked(work), video=video, poster=poster, captions=burned)
-    files = {video.name: video, "poster.jpg": poster, **_captions(work, shown)}
+    files = {video.name: video, "poster.jpg": poster, **_captions(work, shown), **_chapters(work, timeline)}
     facts: dict[str, Any] = {"width": shape.width, "height": shape.height, "fps": shape.fps, **asdict(made)}
     lips = lip_sync(video, timeline, fps=shape.fps)
     return Product(files, facts | lips | {"warnings": [*warnings, *lips.pop("warnings", [])]})
@@ -119,6 +119,14 @@ def _background(work: Context) -> Background:
     colour = parse_colour(asked.colour) if asked.colour else (0, 0, 0)
     path = work.source(work.plan.backdrop) if work.plan.backdrop else None
     return Background(asked.kind, colour, path, asked.blur_strength)
+
+
+def _chapters(work: Context, timeline: Timeline) -> dict[str, Path]:
+    if not work.plan.chapters:
+        return {}
+    path = work.new("chapters.vtt")
+    path.write_text(to_vtt(chapters(timeline, work.plan.chapters)), encoding="utf-8")
+    return {path.name: path}
 
 
 def _captions(work: Context, shown: list[Caption]) -> dict[str, Path]:

@@ -22,10 +22,12 @@ NAMES = {
     "video": ("video.mp4", "video.webm"),
     "captions": ("captions.vtt",),
     "subtitles": ("captions.srt",),
+    "chapters": ("chapters.vtt",),
     "poster": ("poster.jpg",),
     "manifest": ("manifest.json",),
 }
-PASSED = {"captions.vtt": "text/vtt; charset=utf-8", "poster.jpg": "image/jpeg"}  # through this server
+VTT = "text/vtt; charset=utf-8"
+PASSED = {"captions.vtt": VTT, "chapters.vtt": VTT, "poster.jpg": "image/jpeg"}  # through this server
 router = APIRouter(include_in_schema=False)
 
 
@@ -71,7 +73,7 @@ def _waiting_poster(stores: Settings, render_id: str) -> Response | None:
 @router.get("/renders/{render_id}/{file}")
 def published_file(
     render_id: str,
-    file: Literal["video", "captions", "subtitles", "poster", "manifest"],
+    file: Literal["video", "captions", "subtitles", "chapters", "poster", "manifest"],
     _who: Viewer,
     stores: Stores,
     *,

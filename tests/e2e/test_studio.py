@@ -108,7 +108,7 @@ def test_five_clicks_lead_from_the_login_to_a_new_portraits_playing_video(
     page: Page, studio: FrameLocator, portrait: str, clicks: list[str]
 ) -> None:
     studio.get_by_role("link", name="Make a video").first.click()
-    studio.get_by_text("of 20000 characters").wait_for()
+    studio.get_by_text("of 60000 characters").wait_for()
     body = studio.locator("body")
     body.dispatch_event("drop", {"dataTransfer": body.evaluate_handle(DROPPED, portrait)})
     studio.get_by_label("Who is shown?").fill("Anna A.")

@@ -74,6 +74,15 @@ def test_captions_read_as_the_script(stores: Settings, first: status.Published, 
     assert " ".join(said.split()) == SCRIPT
 
 
+def test_chapters_lie_beside_the_video(stores: Settings, portrait: str, tmp_path: Path) -> None:
+    lines = [{"text": "We begin.", "chapter": "One"}, {"text": "It ends.", "chapter": "Two"}]
+    made = pipeline.render(stores, _asked(portrait, script=lines, captions="none"))
+    text = _fetch(stores, made.files["chapters.vtt"], tmp_path / "chapters.vtt").read_text()
+    assert [line for line in text.split("\n\n") if line.strip()][1].endswith("\nOne")
+    assert text.startswith("WEBVTT\n\n00:00:00.000 --> ")
+    assert text.rstrip().endswith("\nTwo")
+
+
 def test_every_stage_tells_how_it_went(stores: Settings, first: status.Published) -> None:
     seen = status.of(stores, first.render_id)
     assert seen.state == "published"

@@ -17,6 +17,7 @@ from avatarlab_ops.media.captions import (
     Caption,
     CaptionPainter,
     captions,
+    chapters,
     draw_caption,
     line_chars_for,
     to_srt,
@@ -69,6 +70,15 @@ def test_words_of_another_language_are_spaced_as_it_writes_them(language: str, s
     spoken = Timeline(duration_s=4, sample_rate=24_000, language=language, words=words, phones=(), visemes=())
     (caption,) = captions(spoken)
     assert caption.text == shown
+
+
+def test_a_chapter_lasts_until_the_next_and_the_first_begins_with_the_video() -> None:
+    spoken = timeline(["One.", "Two", "two.", "Three.", "Four."])
+    made = chapters(spoken, [(0, "Begin --> here"), (2, "End"), (9, "Never said")])
+    third = spoken.words[3].start_s
+    assert [(one.start_s, one.end_s) for one in made] == [(0.0, third), (third, spoken.duration_s)]
+    assert "Begin --&gt; here" in to_vtt(made)
+    assert chapters(spoken, []) == []
 
 
 def test_sentences_end_captions() -> None:

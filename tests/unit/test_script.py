@@ -108,9 +108,32 @@ def test_control_characters_are_refused_by_name_and_place(char: str, named: str)
         script.sentences(f"Hi{char} there")
 
 
+HEADED = "# First *steps*\nHello there. Come in.\n\n## A second one.\n\nIt ends.\n### No chapter\nBye."
+
+
+def test_chapters_begin_at_headings_which_are_said() -> None:
+    found = script.sentences(HEADED)
+    assert [(found.sentences[at].text, title) for at, title in found.chapters] == [
+        ("First steps", "First steps"), ("A second one.", "A second one."),
+    ]  # fmt: skip
+    assert "No chapter" in [sentence.text for sentence in found.sentences]
+    assert script.sentences("# Only one\nHello.").chapters == (), "a heading alone is a title"
+
+
+def test_a_line_says_which_chapter_it_begins() -> None:
+    lines = [
+        script.Part("Hello. Come in.", None, "One"),
+        script.Part("# Still one"),
+        script.Part("Bye.", 0.5, "Two"),
+    ]
+    found = script.sentences(lines[:1] + lines[2:])
+    assert found.chapters == ((0, "One"), (2, "Two"))
+    assert script.sentences(lines).chapters == ((0, "One"), (2, "Still one"), (3, "Two"))
+
+
 def test_size_limits_are_named() -> None:
-    with pytest.raises(ScriptRefused, match=r"20001 characters; at most 20000"):
-        script.sentences("a " * 10_000 + "a")
+    with pytest.raises(ScriptRefused, match=r"60001 characters; at most 60000"):
+        script.sentences("a " * 30_000 + "a")
     with pytest.raises(ScriptRefused, match=r"1001 parts; at most 1000"):
         script.sentences([("Hi.", None)] * 1001)
     with pytest.raises(ScriptRefused, match=r"101 characters; at most 100"):

@@ -65,6 +65,7 @@ class Hibari:
                 heard = True
                 assembly.close_sentence(sentence.text.split(), [word.text for word in words])
             else:
+                assembly.close_sentence([], [])
                 warnings.append(f"nothing to say in: {sentence.text!r}")
             assembly.rest(sentence.pause_s)
             report(number + 1, len(sentences), "sentence")

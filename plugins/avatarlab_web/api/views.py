@@ -88,6 +88,7 @@ class Links(BaseModel):
     poster: str | None = None
     captions: str | None = None
     captions_srt: str | None = None
+    chapters: str | None = Field(default=None, description="WebVTT; of a script with chapters.")
     manifest: str | None = None
     credentials: str | None = Field(default=None, description="Of a WebM, which carries none inside.")
 
@@ -245,6 +246,7 @@ def links(root: str, render_id: str, files: Iterable[str]) -> Links:
         poster=there.get("poster.jpg"),
         captions=there.get("captions.vtt"),
         captions_srt=there.get("captions.srt"),
+        chapters=there.get("chapters.vtt"),
         manifest=there.get("manifest.json"),
         credentials=there.get("credentials.c2pa"),
     )

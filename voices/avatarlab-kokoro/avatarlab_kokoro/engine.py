@@ -73,6 +73,8 @@ class Kokoro:
                     " " if spaced(spoken_in) else "",
                     language=sentence.language,
                 )
+            else:
+                assembly.close_sentence([], [])
             assembly.rest(sentence.pause_s)
             report(number + 1, len(sentences), "sentence")
         if not heard:

@@ -95,6 +95,7 @@ class SmallE:
             if heard:
                 assembly.close_sentence(sentence.text.split(), [word.text for word in words])
             else:
+                assembly.close_sentence([], [])
                 warnings.append(f"nothing to say in: {sentence.text!r}")
             assembly.rest(sentence.pause_s)
             done += 1
