@@ -9,6 +9,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
@@ -26,7 +27,7 @@ from avatarlab_web.studio import verify as studio_verify
 from avatarlab_web.studio.access import viewer
 from starlette.testclient import TestClient
 
-from avatarlab_ops import graph, pipeline
+from avatarlab_ops import engines, graph, pipeline
 from avatarlab_ops.bulk import planning
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.engines import device
@@ -364,6 +365,14 @@ def test_every_verdict_and_layer_has_its_words() -> None:
 def test_impact_names_what_is_known_when_nothing_is_found(studio: TestClient) -> None:
     shown = studio.get("/impact?kind=engine&value=no_such_engine").text
     assert "nothing was ever made with" in shown
+
+
+def test_a_voice_with_a_clear_accent_says_so(studio: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "accent</small>" not in studio.get("/make").text
+    hibari = engines.info("speech", "hibari")
+    borrowed = replace(hibari, voices=(replace(hibari.voices[0], accent="Italian"),))
+    monkeypatch.setitem(engines.known().engines, ("speech", "hibari"), borrowed)
+    assert "en-US \u00b7 hibari \u00b7 Italian accent</small>" in studio.get("/make").text
 
 
 def test_a_voice_can_be_heard(studio: TestClient) -> None:

@@ -23,19 +23,23 @@ router = APIRouter()
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice that can speak now. `heard`: its sample is made on the CPU in about a second."""
+    """A voice that can speak now. `heard`: its sample is made on the CPU in about a second.
+
+    `accent`: in which accent, where one is clear.
+    """
 
     engine: str
     name: str
     languages: tuple[str, ...]
     heard: bool
+    accent: str
 
 
 def voices() -> list[Voice]:
     """Every voice of the speech engines whose weights are there."""
     able = [engines.info("speech", name) for name in engines.names("speech")]
     return [
-        Voice(engine.name, voice.name, spoken, _is_heard(engine, spoken[0]))
+        Voice(engine.name, voice.name, spoken, _is_heard(engine, spoken[0]), voice.accent)
         for engine in able
         if all(_is_there(file) for file in engine.file_names)
         for voice in engine.voices
