@@ -368,7 +368,7 @@ def test_impact_names_what_is_known_when_nothing_is_found(studio: TestClient) ->
 
 
 def test_a_voice_with_a_clear_accent_says_so(studio: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "accent</small>" not in studio.get("/make").text
+    assert "hibari \u00b7 Italian accent" not in studio.get("/make").text
     hibari = engines.info("speech", "hibari")
     borrowed = replace(hibari, voices=(replace(hibari.voices[0], accent="Italian"),))
     monkeypatch.setitem(engines.known().engines, ("speech", "hibari"), borrowed)
