@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-TABLES = ("stages", "compositing", "decoding", "orchestration", "bulk", "engine_load", "memory")
+TABLES = ("stages", "compositing", "decoding", "orchestration", "bulk", "engine_load", "memory", "uhd")
 
 
 def main() -> None:
