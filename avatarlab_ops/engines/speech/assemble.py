@@ -89,7 +89,7 @@ def _words(
         start_s = spans[index][0] if index in spans else sound.start_s
         spans[index] = (start_s, sound.end_s)
     words: list[Word] = []
-    for index, nxt in zip(spans, [*list(spans)[1:], len(written)], strict=True):
+    for index, nxt in zip(spans, [*spans, len(written)][1:], strict=True):
         text = joiner.join(written[index if words else 0 : nxt])
         start_s, end_s = spans[index]
         words.append(Word(text=text, sentence=sentence, start_s=start_s, end_s=end_s))
