@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import psutil
 from avatarlab_ops import environment
 from avatarlab_ops.embedded import airflow, servers
 from avatarlab_ops.embedded.server import private_folder
-from avatarlab_ops.embedded.sessions import sweep
+from avatarlab_ops.embedded.sessions import members, sweep
 from avatarlab_ops.embedded.supervisor import START_S, STOP_S, State, held, read_state
 from avatarlab_ops.errors import InputError, TransientError
 
@@ -100,10 +100,21 @@ def up(home: Path, say: Callable[[str], None], workers: int | None = None) -> St
         raise InputError(f"{now.workers} workers run, not {workers}: `avatarlab down` first")
     count = before.get("workers", 0) if workers is None else workers
     ending = now is not None and now.phase == "failed"  # its lock is free in a moment
-    return _until_healthy(home, _start(home, count) if now is None or ending else None, say, before)
+    started = _start(home, count, before) if now is None or ending else None
+    return _until_healthy(home, started, say, before)
 
 
-def _start(home: Path, workers: int) -> subprocess.Popen[bytes]:
+def end_left(before: Mapping[str, Any]) -> None:
+    """End what a killed supervisor left behind: its parts live on and hold the port that people know."""
+    sessions = before.get("sessions", {}).values()
+    sweep(sessions)
+    deadline = time.monotonic() + STOP_S
+    while time.monotonic() < deadline and any(members(session) for session in sessions):
+        time.sleep(0.05)
+
+
+def _start(home: Path, workers: int, before: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+    end_left(before)
     site, note = choose_site(home)
     private_folder(home)
     private_folder(site.logs)

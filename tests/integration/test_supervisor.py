@@ -17,7 +17,7 @@ from kit.eventually import eventually
 from avatarlab_ops.embedded import airflow, control
 from avatarlab_ops.embedded import servers as embedded
 from avatarlab_ops.embedded.supervisor import read_state
-from avatarlab_ops.errors import InvariantBroken, TransientError
+from avatarlab_ops.errors import InputError, InvariantBroken, TransientError
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import Objects
 
@@ -133,3 +133,20 @@ def test_every_user_has_a_password_before_airflow_would_print_one(
     assert set(known) == {"admin", "anna"}
     assert airflow._passwords(site) == known
     assert control.running(tmp_path) is None
+
+
+def test_a_start_has_the_port_that_parts_of_a_killed_supervisor_still_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holding = "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); sys.stdin.read()"  # fmt: skip # noqa: E501
+    argv = [sys.executable, "-c", holding, "airflow", "api-server"]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as left:
+        assert left.stdout
+        port = int(left.stdout.readline())
+        monkeypatch.setenv("AVATARLAB_PORT", str(port))
+        with pytest.raises(InputError, match=f"port {port} is in use"):
+            control.choose_site(tmp_path)
+        control.end_left({"sessions": {"api-server": left.pid}})
+        assert control.choose_site(tmp_path)[0].port == port
