@@ -14,12 +14,12 @@ from sqlalchemy.orm import Session
 from avatarlab_ops.lineage import openlineage
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import Event
-from avatarlab_ops.stores import webhooks
+from avatarlab_ops.stores import traces, webhooks
 from avatarlab_ops.stores.catalog import records, tables
 
 Files = Mapping[str, Mapping[str, Any]]  # name -> {uri, sha256, ...} of what was published
 Listener = Callable[[Session, Settings, tables.Render, Event, Files], None]
-LISTENERS: tuple[Listener, ...] = (openlineage.hear, webhooks.hear)
+LISTENERS: tuple[Listener, ...] = (openlineage.hear, webhooks.hear, traces.hear)
 
 
 def tell(db: Session, settings: Settings, render_id: str, event: Event, files: Files | None = None) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from avatarlab_ops import tracing
 from avatarlab_ops.errors import (
     ApprovalAwaited,
     AvatarlabError,
@@ -127,7 +128,7 @@ def run_stage(
 
     if stage not in STAGES:
         raise InvariantBroken(f"there is no stage {stage!r}; the stages are {', '.join(STAGES)}")
-    with _noted(settings, render_id, stage):
+    with tracing.of_render(render_id, stage, stage=stage), _noted(settings, render_id, stage):
         with transaction(settings.pg_dsn) as db:
             render = records.begin_stage(db, render_id, stage)
             artifacts = records.artifacts_of(db, render_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 
+from avatarlab_ops import tracing
 from avatarlab_ops.graph import EVERY
 from avatarlab_ops.media import foreign
 
@@ -27,11 +28,12 @@ MODULES = (
     "onnx",
     "openlineage.client.facet_v2",
 )
+TRACING = ("avatarlab_ops.tracing.sender", "opentelemetry.exporter.otlp.proto.http.trace_exporter")
 
 
 def preload() -> None:
     """Import the modules that stages use, and fill the caches that every task would fill again."""
-    for name in MODULES:
+    for name in (*MODULES, *(TRACING if tracing.wanted() else ())):
         importlib.import_module(name)
     _caches()
     foreign.warm()

@@ -11,6 +11,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from avatarlab_ops import tracing
 from avatarlab_ops.engines import device, weights
 from avatarlab_ops.engines.info import (
     EngineInfo,
@@ -116,7 +117,8 @@ def load(kind: str, name: str) -> object:
     key = (kind, name, place, *digests)
     with _lock:
         if key not in _loaded:
-            _loaded[key] = _build(engine)
+            with tracing.span("load engine", engine=f"{kind}/{name}", device=place):
+                _loaded[key] = _build(engine)
         return _loaded[key]
 
 

@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avatarlab_ops import environment
+from avatarlab_ops import environment, tracing
 from avatarlab_ops.engines.locks import Race, holder
 from avatarlab_ops.errors import InputError, LeaseTimeout
 
@@ -121,7 +121,10 @@ def lease(
     deadline = time.monotonic() + wait_s
     with Race(owner, purpose) as race:
         try:
-            with Race([turn_file], f"{purpose}, next in line") as turn:
+            with (
+                tracing.span("wait for device", slots=slots, purpose=purpose),
+                Race([turn_file], f"{purpose}, next in line") as turn,
+            ):
                 turn.next(deadline, check)
                 grant = _first_with(race, owner, slots, deadline, check)
         except TimeoutError as error:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
-from avatarlab_ops import engines
+from avatarlab_ops import engines, tracing
 from avatarlab_ops.engines import device
 from avatarlab_ops.engines.batches import memory_errors
 from avatarlab_ops.plan import Plan
@@ -54,10 +54,11 @@ def make(
             rows = context.ProgressRows(settings, render_id, recipe.stage, report, limit)
             started = time.monotonic()
             work = context.Context(settings, render_id, plan, folder, rows, artifacts)
-            with limit.alarm():
+            with tracing.span("work", engine=_engine(recipe)), limit.alarm():
                 product = _run(recipe.stage, work)
             compute_s = time.monotonic() - started
-            kept = store.keep(settings, recipe, product, render_id=render_id, compute_s=compute_s)
+            with tracing.span("keep artifact", fingerprint=recipe.fingerprint):
+                kept = store.keep(settings, recipe, product, render_id=render_id, compute_s=compute_s)
         return kept, False, compute_s
 
 
@@ -73,6 +74,10 @@ def _leased(settings: Settings, recipe: Recipe, check: Callable[[], None]) -> Ab
         settings.home / device.FOLDER, device.devices(cuda=info.cuda), slots=info.slots,
         purpose=f"{recipe.stage} with {info.name}", check=check,
     )  # fmt: skip
+
+
+def _engine(recipe: Recipe) -> str:
+    return f"{recipe.engine['kind']}/{recipe.engine['name']}" if recipe.engine else "none"
 
 
 def _run(stage: str, work: context.Context) -> Product:

@@ -45,13 +45,15 @@ def start(where: Settings, render_id: str | None = None) -> int:
 
 def _carry_out(where: Settings, _topic: str, run_id: str, order: dict[str, Any]) -> None:
     """Begin one run, unless its render has ended. A run that Airflow refuses ends the render."""
-    from avatarlab_ops import pipeline
+    from avatarlab_ops import pipeline, tracing
     from avatarlab_ops.renders import status
 
     render_id = order["render_id"]
     if status.of(where, render_id).state != "accepted":
         return
-    if refusal := begin(DAG, run_id, order["conf"], order["caller"]):
+    with tracing.of_render(render_id, "begin run", run_id=run_id):
+        refusal = begin(DAG, run_id, order["conf"], order["caller"])
+    if refusal:
         pipeline.fail(where, render_id, f"Airflow refused the run: {refusal}")
     elif status.of(where, render_id).state == "cancelled":  # meanwhile, by who saw no run to end
         stop(run_id)

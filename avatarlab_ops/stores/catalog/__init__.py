@@ -15,6 +15,7 @@ from alembic.config import Config
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session, configure_mappers
 
+from avatarlab_ops import tracing
 from avatarlab_ops.errors import TransientError, WorkInFlight
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -105,10 +106,11 @@ def lock(
             patience_ms = min(LOCK_POLL_MS, max(1, round(wait_s * 1000)))
             connection.exec_driver_sql(f"SET lock_timeout = {patience_ms}")
         deadline = time.monotonic() + wait_s
-        while not _acquired(connection, number):
-            check()
-            if time.monotonic() > deadline:
-                raise WorkInFlight(f"equal work is still running after {wait_s:.0f} s ({name})", name)
+        with tracing.span("wait for lock", lock=name):
+            while not _acquired(connection, number):
+                check()
+                if time.monotonic() > deadline:
+                    raise WorkInFlight(f"equal work is still running after {wait_s:.0f} s ({name})", name)
         if alive is not None:
             shared = sa.text("SELECT pg_advisory_lock_shared(:number)")
             with _mapped():

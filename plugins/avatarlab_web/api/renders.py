@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, BackgroundTasks, Body, Header, Query, Request, Re
 from fastapi.responses import RedirectResponse
 from pydantic import Field, HttpUrl
 
+from avatarlab_ops import tracing
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
@@ -131,12 +133,16 @@ def _order(
     from avatarlab_ops.renders import orders
     from avatarlab_ops.renders.estimate import estimate
 
+    began_ns = time.time_ns()
     asked, callback = keyed(order, key), str(order.callback_url) if order.callback_url else None
     known = orders.placed(stores, asked, caller=who.name)
     foreseen = None if known else estimate(stores, asked, caller=who.name, looking=False)
     ordered = known or orders.place(stores, asked, caller=who.name, callback=callback)
     # After the answer; should this process die first, another begins the run.
     background.add_task(starting.start, stores, ordered.render_id)
+    if not ordered.replayed:
+        times = (ordered.render_id, f"{request.method} /renders", began_ns, time.time_ns())
+        background.add_task(tracing.tell, *times, came_from=request.headers.get("traceparent"))
     shown = show(stores, request, ordered.render_id)
     response.headers["Location"] = shown.links.self
     if ordered.replayed:

@@ -1,0 +1,71 @@
+"""One trace a render, by OpenTelemetry, across all processes that work on it.
+
+The trace's id is the render's: no process has to hand it to the next, a retry and a restart find it again,
+and whoever knows a render finds its trace. Nothing is imported and nothing sent unless OpenTelemetry's own
+variables (OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) say where to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+Value = str | int | float | bool
+
+
+def wanted() -> bool:
+    """Whether the operator's environment names a place to send spans to, and does not switch them off."""
+    off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    none = os.environ.get("OTEL_TRACES_EXPORTER", "otlp") == "none"
+    places = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    return not (off or none) and any(os.environ.get(place) for place in places)
+
+
+@contextmanager
+def of_render(render_id: str, name: str, **attributes: Value) -> Iterator[None]:
+    """The block is a span of this render; sent, or given up after a second, before it ends."""
+    if not wanted():
+        yield
+        return
+    from avatarlab_ops.tracing import sender
+
+    with sender.of_render(render_id, name, attributes):
+        yield
+
+
+@contextmanager
+def span(name: str, **attributes: Value) -> Iterator[None]:
+    """The block is a part of the span around it; nothing where there is none."""
+    if not wanted():
+        yield
+        return
+    from avatarlab_ops.tracing import sender
+
+    with sender.part(name, attributes):
+        yield
+
+
+def tell(
+    render_id: str,
+    name: str,
+    began_ns: int,
+    ended_ns: int,
+    *,
+    whole: bool = False,
+    came_from: str | None = None,
+    error: str | None = None,
+    **attributes: Value,
+) -> None:
+    """Send a span that is over; times are Unix nanoseconds.
+
+    `whole`: it is the render from its order to its end, in which all other spans lie. `came_from`: the W3C
+    `traceparent` of whoever asked, to which it is linked. `error`: the reason's code.
+    """
+    if not wanted():
+        return
+    from avatarlab_ops.tracing import sender
+
+    sender.tell(
+        render_id, name, (began_ns, ended_ns), attributes, whole=whole, came_from=came_from, error=error
+    )

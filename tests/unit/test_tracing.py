@@ -1,0 +1,142 @@
+"""Spans leave for where OpenTelemetry's variables say, and cost little where nobody listens."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from kit.otlp import Collector, collecting
+
+from avatarlab_ops import tracing
+from avatarlab_ops.errors import ConsentError, WorkInFlight
+
+RENDER = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    from avatarlab_ops.tracing import sender
+
+    with collecting() as found:
+        for name, value in found.environment.items():
+            monkeypatch.setenv(name, value)
+        sender._providers.clear()
+        yield found
+        for provider in sender._providers.values():
+            provider.shutdown()
+        sender._providers.clear()
+
+
+def test_a_renders_spans_are_one_tree_whose_trace_is_the_renders_id(collector: Collector) -> None:
+    with tracing.of_render(RENDER, "speech", stage="speech"), tracing.span("wait for device", slots=1):
+        pass
+    tracing.tell(RENDER, "render", 10**9, 3 * 10**9, whole=True, state="published")
+    stage, waited, whole = collector.named("speech", "wait for device", "render")
+    [stage], [waited], [whole] = (
+        [span for span in (stage, waited, whole) if span.name == name]
+        for name in ("speech", "wait for device", "render")
+    )
+    assert {span.trace_id.hex() for span in (stage, waited, whole)} == {RENDER}
+    assert waited.parent_span_id == stage.span_id
+    assert stage.parent_span_id == whole.span_id
+    assert whole.parent_span_id == b""
+    assert whole.end_time_unix_nano - whole.start_time_unix_nano == 2 * 10**9
+    assert collector.services == {"avatarlab"}
+
+
+def test_an_id_that_is_no_trace_has_one_of_its_own(collector: Collector) -> None:
+    for render in ("render-1", "render-2", "render-1"):
+        tracing.tell(render, render, 1, 2)
+    found = [(span.name, span.trace_id) for span in collector.named("render-1", "render-2")]
+    assert len(found) == 3
+    assert len(set(found)) == 2
+
+
+def test_a_part_without_a_render_around_it_is_not_told(collector: Collector) -> None:
+    with tracing.span("load engine"):
+        pass
+    tracing.tell(RENDER, "last", 1, 2)
+    assert [span.name for span in collector.named("last")] == ["last"]
+    assert len(collector.spans) == 1
+
+
+def test_an_error_is_told_by_its_code_and_giving_way_is_none(collector: Collector) -> None:
+    with pytest.raises(ConsentError), tracing.of_render(RENDER, "publish"):
+        raise ConsentError("Jane Doe took back her word, password=secret")
+    with pytest.raises(WorkInFlight), tracing.of_render(RENDER, "lipsync"):
+        raise WorkInFlight("equal work is running", "artifact 1")
+    publish, lipsync = sorted(collector.named("publish", "lipsync"), key=lambda it: it.name, reverse=True)
+    assert (publish.status.code, publish.status.message) == (2, "consent")
+    assert lipsync.status.code == 0
+    assert not any(b"secret" in body for body in collector.raw)
+
+
+def test_whoever_asked_with_a_trace_of_their_own_is_linked(collector: Collector) -> None:
+    tracing.tell(RENDER, "POST /renders", 1, 2, came_from="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+    tracing.tell(RENDER, "POST /renders", 1, 2, came_from="rubbish")
+    linked, alone = collector.named("POST /renders")
+    assert [(link.trace_id.hex(), link.span_id.hex()) for link in linked.links] == [("a" * 32, "b" * 16)]
+    assert not alone.links
+
+
+def test_a_sampler_decides_for_the_whole_render(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
+    taken, left = "a" * 16 + "1" * 16, "a" * 16 + "f" * 16  # by their lower half
+    for render in (left, taken):
+        with tracing.of_render(render, "speech"), tracing.span("work"):
+            pass
+        tracing.tell(render, "render", 1, 2, whole=True)
+    collector.named("speech", "work", "render")
+    assert [span.trace_id.hex() for span in collector.spans] == [taken] * 3
+
+
+def test_a_forked_child_sends_what_is_its_own(collector: Collector) -> None:
+    tracing.tell(RENDER, "parent", 1, 2)
+    child = os.fork()
+    if child == 0:
+        tracing.tell(RENDER, "child", 1, 2)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert sorted(span.name for span in collector.named("parent", "child")) == ["child", "parent"]
+
+
+def test_a_collector_that_never_answers_costs_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    from avatarlab_ops.tracing import sender
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2")
+        sender._providers.clear()
+        begun = time.monotonic()
+        with tracing.of_render(RENDER, "speech"):
+            pass
+        assert 0.9 < time.monotonic() - begun < 2.0
+        sender._providers.popitem()[1].shutdown()
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_TRACES_EXPORTER": "none"},
+    ],
+    ids=["none", "disabled", "no exporter"],
+)
+def test_where_nobody_listens_nothing_is_loaded(variables: dict[str, str]) -> None:
+    code = (
+        "import sys\nfrom avatarlab_ops import tracing\n"
+        "with tracing.of_render('1', 'speech'), tracing.span('work'): pass\n"
+        "tracing.tell('1', 'render', 1, 2, whole=True)\n"
+        "sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    subprocess.run([sys.executable, "-c", code], env=kept | variables, check=True)
