@@ -1,7 +1,7 @@
 """One trace a render, by OpenTelemetry, across all processes that work on it.
 
-The trace's id is the render's: no process has to hand it to the next, a retry and a restart find it again,
-and whoever knows a render finds its trace. Nothing is imported and nothing sent unless OpenTelemetry's own
+The trace's id follows from the render's: no process has to hand it to the next, and a retry and a restart
+find it again. Nothing is imported and nothing sent unless OpenTelemetry's own
 variables (OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) say where to.
 """
 

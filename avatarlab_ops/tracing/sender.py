@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -54,9 +53,7 @@ class _Ids(RandomIdGenerator):
 
 
 def trace_id(render_id: str) -> int:
-    """The render's id, which is 128 bits, as a trace's."""
-    if re.fullmatch("[0-9a-f]{32}", render_id) and int(render_id, 16):
-        return int(render_id, 16)
+    """The trace of a render: the first 16 bytes of the sha256 of its id, as docs/operations.md says."""
     return int.from_bytes(hashlib.sha256(render_id.encode()).digest()[:16], "big")
 
 

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import av
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from kit.otlp import Collector, collecting
 from kit.video_info import probe_output
 from PIL import Image
 
@@ -50,8 +52,31 @@ def _fetch(stores: Settings, uri: str, path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def first(stores: Settings, portrait: str) -> status.Published:
-    return pipeline.render(stores, _asked(portrait, background={"kind": "blur"}, labels={"who": "test"}))
+def collector() -> Iterator[Collector]:
+    """Takes the spans of the first render."""
+    with collecting() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def first(stores: Settings, portrait: str, collector: Collector) -> status.Published:
+    asked = _asked(portrait, background={"kind": "blur"}, labels={"who": "test"})
+    with collector.listening():
+        return pipeline.render(stores, asked)
+
+
+def test_a_render_is_one_trace_of_all_that_was_done(first: status.Published, collector: Collector) -> None:
+    collector.named(*graph.STAGES, "render")
+    spans = {span.span_id: span for span in collector.spans}
+    assert len({span.trace_id for span in spans.values()}) == 1
+    [whole] = [span for span in spans.values() if not span.parent_span_id]
+    assert whole.name == "render"
+    assert {span.name for span in spans.values() if span.parent_span_id == whole.span_id} == set(graph.STAGES)
+    assert all(span.parent_span_id in spans for span in spans.values() if span is not whole)
+    worked = {spans[span.parent_span_id].name for span in spans.values() if span.name == "work"}
+    assert worked == {*graph.STAGES} - {"admit"}
+    parts = {span.name for span in spans.values()}
+    assert parts >= {"wait for lock", "wait for device", "load engine", "keep artifact"}
 
 
 def test_the_video_is_what_was_asked_for(stores: Settings, first: status.Published, tmp_path: Path) -> None:

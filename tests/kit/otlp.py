@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
 from kit.eventually import eventually
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from avatarlab_ops.tracing import sender
 
 
 @dataclass
@@ -26,6 +29,18 @@ class Collector:
     def environment(self) -> dict[str, str]:
         """By which a process sends its spans here."""
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.address}
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """What this process does in the block is told to this collector, and to no other afterwards."""
+        sender._providers.clear()
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            yield
+        for provider in sender._providers.values():
+            provider.shutdown()
+        sender._providers.clear()
 
     def named(self, *names: str) -> list[Span]:
         """The spans of these names, once there is one of each."""
