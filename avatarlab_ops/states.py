@@ -1,8 +1,8 @@
-"""The states of renders, their stages and the items of a bulk run, as they stand in the catalog; events."""
+"""States of renders, their stages and bulk items, as they stand in the catalog; priorities; events."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class RenderState(StrEnum):
@@ -46,6 +46,18 @@ class ItemState(StrEnum):
     PUBLISHED = "published"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+class Priority(IntEnum):
+    """Of an ordered render: which of those that wait goes first."""
+
+    INTERACTIVE = 0  # somebody sits and waits for it
+    NORMAL = 1
+    BULK = 2  # many, and there is time
+
+
+# The id of an order's run is one of these and the render's id; it tells Airflow's queues who goes first.
+RUN, INTERACTIVE_RUN = "render-", "interactive-"
 
 
 OPEN = (RenderState.ACCEPTED, RenderState.RUNNING)

@@ -18,7 +18,7 @@ with DAG(
     params=params(),
     tags=["avatarlab"],
     # Pools limit the work. A run that waits for approval counts here and works on nothing, so the number
-    # leaves room for many of those; what was begun goes before what was not (weight_rule).
+    # leaves room for many of those; what somebody waits for goes first, then what was begun (weight_rule).
     max_active_runs=256,
     default_args={
         "owner": "avatarlab",
@@ -28,7 +28,7 @@ with DAG(
         "max_retry_delay": timedelta(minutes=2),
         "trigger_rule": "none_failed",
         "priority_weight": 10,  # before every bulk task, which has 1
-        "weight_rule": "upstream",
+        "weight_rule": "avatarlab_weights.PeopleFirst",
     },
 ) as dag:
     tasks = {

@@ -1,5 +1,5 @@
-"""What Avatarlab adds to Airflow: the Studio, links from the publish task to the video and its manifest, and
-the reason of a failure as its run's note.
+"""What Avatarlab adds to Airflow: the Studio, links from the publish task to the video and its manifest, the
+reason of a failure as its run's note, and what tasks weigh.
 
 Airflow imports this file in every component, so it stays light; the small web part behind the links is
 loaded by the api-server only (`plugins/avatarlab_web`, which `.airflowignore` hides from the plugin search).
@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import avatarlab_notes
+import avatarlab_weights
 from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import BaseOperatorLink
 from airflow.sdk.configuration import conf
@@ -66,6 +67,7 @@ class AvatarlabPlugin(AirflowPlugin):
     fastapi_apps = []  # noqa: RUF012
     fastapi_root_middlewares = []  # noqa: RUF012
     listeners = [avatarlab_notes]  # noqa: RUF012
+    priority_weight_strategies = [avatarlab_weights.PeopleFirst]  # noqa: RUF012
     external_views = _views()
 
     @classmethod

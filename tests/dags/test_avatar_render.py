@@ -101,7 +101,7 @@ def test_model_stages_queue_for_the_gpu_and_others_for_the_cpu(dag: Json) -> Non
 
 def test_many_may_wait_for_a_person_and_what_was_begun_goes_before_what_was_not(dag: Json) -> None:
     assert dag["runs"] >= 256
-    assert {task["priority"][0] for task in dag["tasks"].values()} == {"upstream"}
+    assert {task["priority"][0] for task in dag["tasks"].values()} == {"avatarlab_weights.PeopleFirst"}
 
 
 def test_a_skipped_stage_does_not_skip_what_follows(dag: Json) -> None:
