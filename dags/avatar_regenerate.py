@@ -33,7 +33,7 @@ with DAG(
     catchup=False,
     params=as_params(form_schema()),
     tags=["avatarlab"],
-    max_active_runs=4,
+    max_active_runs=16,  # pools and shares limit the work; a long one keeps no other waiting
     default_args={
         "owner": "avatarlab",
         "pool": "cpu",

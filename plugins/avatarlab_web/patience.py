@@ -1,0 +1,65 @@
+"""Lets a bulk run's task that has waited long go before single renders, now and then.
+
+Bulk tasks weigh less than those of single renders, so while these never run out they would wait for ever. In
+each pool the task that has waited longest, for PATIENCE at least, is made heavier than all but what somebody
+sits and waits for; the next one no sooner than PATIENCE after that one's end. A batch is about half a minute
+of a device, so bulk runs get about a fifth of one place, the longest waiting first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from avatarlab_web.runs import BULK_DAG
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+LOOK_S = 10.0
+PATIENCE = timedelta(minutes=2)
+PATIENT = 500  # heavier than every task of a render that is not interactive (avatarlab_weights.py)
+POOLS = ("gpu", "cpu")
+AT_IT = ("scheduled", "queued", "running", "restarting", "up_for_retry", "up_for_reschedule")
+log = logging.getLogger(__name__)
+
+
+async def watch() -> None:
+    """Look again and again, until cancelled."""
+    from airflow.utils.session import create_session
+    from sqlalchemy.exc import SQLAlchemyError
+
+    def look() -> None:
+        with create_session(scoped=False) as session:
+            prefer(session)
+
+    while True:
+        try:
+            await asyncio.to_thread(look)
+        except SQLAlchemyError as error:
+            log.warning("bulk tasks that wait are looked for again in %.0f s: %s", LOOK_S, error)
+        await asyncio.sleep(LOOK_S)
+
+
+def prefer(session: Session) -> list[str]:
+    """Make the longest waiting bulk task of each pool heavier, where its turn has come; return their ids."""
+    import sqlalchemy as sa
+    from airflow.models.taskinstance import TaskInstance as Task
+
+    long_ago, preferred = datetime.now(UTC) - PATIENCE, []
+    for pool in POOLS:
+        mine = sa.and_(Task.dag_id == BULK_DAG, Task.pool == pool)
+        between = sa.and_(
+            Task.state == "deferred", Task.updated_at > long_ago
+        )  # its turns; or a person's leave
+        lately = sa.or_(Task.state.in_(AT_IT), between, Task.end_date > long_ago)
+        if session.scalar(sa.select(Task.id).where(mine, Task.priority_weight == PATIENT, lately).limit(1)):
+            continue
+        waits = sa.and_(mine, Task.state == "scheduled", Task.scheduled_dttm < long_ago)
+        oldest = session.scalar(sa.select(Task.id).where(waits).order_by(Task.scheduled_dttm).limit(1))
+        if oldest is not None:
+            session.execute(sa.update(Task).where(Task.id == oldest).values(priority_weight=PATIENT))
+            preferred.append(str(oldest))
+    return preferred
