@@ -136,6 +136,10 @@ class Environment(BaseSettings):
     budget_gpu_s_per_day_by_caller: Annotated[str, AfterValidator(_checked)] = Field(
         default="", description="CALLER=GPU-SECONDS,..., as '*=7200,ann=14400'; * is everyone not named"
     )
+    renders_at_once: int | None = Field(
+        default=None, ge=1, description="a whole number of renders, from 1; unset: twice the pools' places"
+    )
+    orders_waiting: int = Field(default=40_000, ge=1, description="a whole number of orders, from 1")
     bulk_gpu_tasks: Tasks = 1
     bulk_cpu_tasks: Tasks = 1
     regenerate_cron: Annotated[str, AfterValidator(_schedule)] | None = Field(

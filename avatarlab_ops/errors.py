@@ -18,6 +18,7 @@ AvatarlabError
 ├── StageTimeout            the stage's own time budget is spent: its own retry budget (exit 5)
 ├── RenderCancelled         the render was cancelled: never retried (exit 6)
 ├── BudgetExceeded          the GPU-seconds of the day are spent: never retried (exit 7)
+├── QueueFull               too many orders wait: may be asked again at the time it names (exit 8)
 └── InvariantBroken         a defect of Avatarlab itself: never retried (exit 70)
 """
 
@@ -161,6 +162,18 @@ class BudgetExceeded(AvatarlabError):
 
     code = "budget_exceeded"
     exit_code = 7
+
+    def __init__(self, message: str, fits_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.fits_at = fits_at
+
+
+class QueueFull(AvatarlabError):
+    """Too many orders wait. `fits_at`: when one of them is expected to have left the line."""
+
+    code = "queue_full"
+    retryable = True
+    exit_code = 8
 
     def __init__(self, message: str, fits_at: datetime | None = None) -> None:
         super().__init__(message)

@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from avatarlab_ops.bulk import forecast
 from avatarlab_ops.engines import device
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import OPEN, ItemState, RenderState, StageState
+from avatarlab_ops.states import OPEN, ItemState, Priority, RenderState, StageState
+from avatarlab_ops.stores.catalog import line, transaction
 from avatarlab_ops.stores.catalog import tables as m
-from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.catalog.records import now
+from avatarlab_ops.stores.outbox import HELD
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Metric
@@ -65,12 +66,16 @@ def _renders(db: Session) -> Iterator[Metric]:
     yield _gauge(
         "renders", "Renders by state", "state", {(state.value,): count for state, count in states.items()}
     )
-    by_us = m.Render.state.in_(OPEN) & ~m.Render.awaits_approval
+    by_us = m.Render.state.in_(OPEN) & ~m.Render.awaits_approval & ~line.waits()
     oldest = db.scalar(sa.select(sa.func.min(m.Render.created_at)).where(by_us))
     yield _gauge(
-        "oldest_open_render_seconds", "Age of the oldest render that waits for no person", "", _age(oldest)
+        "oldest_open_render_seconds",
+        "Age of the oldest render at work",
+        "",
+        _age(oldest),
     )
     yield from _approvals(db)
+    yield from _line(db)
     waiting = sa.select(sa.func.count()).select_from(m.BulkItem).join(m.BulkRun)
     left = waiting.where(m.BulkRun.ended_at.is_(None), m.BulkItem.state == ItemState.WAITING)
     yield _gauge(
@@ -81,6 +86,19 @@ def _renders(db: Session) -> Iterator[Metric]:
     yield _gauge(
         "bulk_runs_late", "Bulk runs at work that are expected beyond their deadline", "", {(): late}
     )
+
+
+def _line(db: Session) -> Iterator[Metric]:
+    waiting = sa.select(m.RenderOrder.priority, sa.func.count(), sa.func.min(m.RenderOrder.placed_at))
+    rows = db.execute(waiting.where(m.RenderOrder.begun_at.is_(None)).group_by(m.RenderOrder.priority)).all()
+    counts = {priority.name.lower(): 0 for priority in Priority}
+    counts |= {Priority(priority).name.lower(): count for priority, count, _ in rows}
+    yield _gauge(
+        "orders_waiting", "Ordered renders in line", "priority",
+        {(name,): count for name, count in counts.items()},
+    )  # fmt: skip
+    oldest = min((since for *_, since in rows), default=None)
+    yield _gauge("oldest_order_seconds", "How long the oldest of them has waited", "", _age(oldest))
 
 
 def _approvals(db: Session) -> Iterator[Metric]:
@@ -111,7 +129,7 @@ def _stages(db: Session) -> Iterator[Metric]:
 
 
 def _outbox(db: Session) -> Iterator[Metric]:
-    waiting = sa.and_(m.Outbox.delivered_at.is_(None), m.Outbox.dead_at.is_(None))
+    waiting = sa.and_(m.Outbox.delivered_at.is_(None), m.Outbox.dead_at.is_(None), m.Outbox.next_at < HELD)
     found = sa.select(sa.func.count(), sa.func.min(m.Outbox.created_at)).where(waiting)
     count, oldest = db.execute(found).one()
     dead = sa.select(sa.func.count()).select_from(m.Outbox).where(m.Outbox.dead_at.is_not(None))

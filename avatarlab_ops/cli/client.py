@@ -61,14 +61,14 @@ class AirflowClient:
         """Address of a link that the API gives, which is a path of its server."""
         return str(self._http.base_url.join(link))
 
-    def order(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Order a render and return it as `GET /renders/{id}` tells it.
+    def order(self, data: Mapping[str, Any], priority: str = "normal") -> dict[str, Any]:
+        """Order a render and return it as `GET /renders/{id}` tells it. `priority`: of states.Priority.
 
         A key of the request's own names the order. Without one an equal request that is at work or published
         is not ordered again. Raises the error of errors.py that refuses the request.
         """
         asked = AvatarRequest.parse(data)
-        body = asked.canonical() | {"idempotency_key": None}
+        body = asked.canonical() | {"idempotency_key": None, "priority": priority}
         for attempt in count(1):
             key = asked.idempotency_key or f"request-{asked.digest()[:32]}.{attempt}"
             answer = self._call(

@@ -227,6 +227,8 @@ def tell_status(settings: Settings, found: RenderStatus) -> None:
         if stage.state in ("running", "waiting", "failed"):
             done = f" {stage.done} of {stage.total} {stage.unit}" if stage.total else ""
             echo(f"{stage.stage:<9} {stage.state}{done}")
+    if found.expected_start:
+        echo(f"begins    {found.expected_start.astimezone():%Y-%m-%d %H:%M:%S}")
     if found.expected_end:
         echo(f"expected  {found.expected_end.astimezone():%Y-%m-%d %H:%M:%S}")
     if found.error:

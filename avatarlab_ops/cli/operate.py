@@ -76,7 +76,7 @@ def demo(context: click.Context, folder: Path) -> None:
     context.invoke(up)
     request = read_request(root_folder() / "demo" / "request.json")
     with airflow() as client:
-        told = client.order(request)
+        told = client.order(request, "interactive")
     context.invoke(watch, run=told["id"], out=folder / "demo.mp4")
     address = json.loads((home() / "supervisor.json").read_text())["address"]
     echo(login(home(), address))

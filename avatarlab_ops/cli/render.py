@@ -30,7 +30,7 @@ from avatarlab_ops.cli.common import (
 from avatarlab_ops.cli.consent import EVIDENCE, LICENCE
 from avatarlab_ops.cli.consent import record as record_consent
 from avatarlab_ops.errors import InputError
-from avatarlab_ops.states import RenderState
+from avatarlab_ops.states import Priority, RenderState
 
 if TYPE_CHECKING:
     from avatarlab_ops.settings import Settings
@@ -64,19 +64,31 @@ def render(request_file: Path, narration: Path | None, out: Path | None) -> None
 @click.command()
 @REQUEST
 @click.option("--wait/--no-wait", default=False, help="Watch the render until it is final.")
+@click.option(
+    "--priority",
+    type=click.Choice([one.name.lower() for one in Priority]),
+    default="normal",
+    show_default=True,
+    help="interactive: somebody waits in front of it; bulk: nobody yet.",
+)
 @OUT
-def submit(request_file: Path, wait: bool, out: Path | None) -> None:
+def submit(request_file: Path, wait: bool, priority: str, out: Path | None) -> None:
     """Order REQUEST_FILE and print the run's id; an equal request is not rendered twice.
+
+    One that has to wait in line is told with the time at which it is expected to begin.
 
     From any machine: AVATARLAB_AIRFLOW_URL and AVATARLAB_AIRFLOW_TOKEN say where and who.
     """
-    from avatarlab_ops.cli.remote import finish
+    from avatarlab_ops.cli.remote import finish, status_of
+    from avatarlab_ops.cli.watch import in_line
 
     request = read_request(request_file)
     check_out(out, request_file)
     with airflow() as client:
-        told = client.order(request)
+        told = client.order(request, priority)
         click.echo(told["run_id"])
+        if told["expected_start"]:
+            click.echo(in_line(status_of(told)), err=True)
         if wait or out:
             finish(client, told["id"], console(), out)
 

@@ -60,11 +60,14 @@ class Board:
         self.progress = bars(console)
         self.lines: dict[str, TaskID] = {}
         self.said: dict[str, str] = {}
-        self.announced = False
+        self.announced = self.queued = False
 
     def show(self, status: RenderStatus) -> None:
         """Bring the lines up to date."""
-        if status.expected_end and not self.announced:
+        if status.expected_start and not self.queued:
+            self.queued = True
+            self.console.print(in_line(status), highlight=False)
+        if status.expected_end and status.predicted_s is not None and not self.announced:
             self.announced = True
             self.console.print(
                 f"expected end {status.expected_end.astimezone():%H:%M:%S} "
@@ -95,6 +98,13 @@ class Board:
         self.progress.update(
             line, completed=total if done else stage.done, total=total, note=_MARK.get(stage.state, speed)
         )
+
+
+def in_line(status: RenderStatus) -> str:
+    """What is said of a render that waits in line: when it is expected to begin and to end."""
+    times = {"begins": status.expected_start, "ends": status.expected_end}
+    told = (f"{what} about {at.astimezone():%Y-%m-%d %H:%M:%S}" for what, at in times.items() if at)
+    return f"waits in line: {', '.join(told)}"
 
 
 class Stages:

@@ -1,7 +1,7 @@
 """How long renders wait and take on N GPUs: their stages in the pools' queues, event by event (simpy).
 
-A stage begins when those before it have ended and its pool has a place; first come, first served, as single
-requests are in Airflow. Each task costs its boundary besides, in its place. A place does one second of work a
+A stage begins when those before it have ended and its pool has a place; first come, first served, as one
+caller's orders are. Each task costs its boundary besides, in its place. A place does one second of work a
 second whatever its neighbours do, so GPUs that share a machine too small for them are slower than this says.
 """
 

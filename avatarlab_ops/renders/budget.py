@@ -3,8 +3,9 @@
 AVATARLAB_BUDGET_GPU_S_PER_DAY=36000             everybody together
 AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER=*=7200,alice=14400   each caller; * is everyone not named
 
-Unset means unlimited. The day is the last 24 hours; what admitted renders and bulk runs will still need
-counts as spent. GPU-seconds are the compute seconds of the stages in the pool `gpu`, on any device.
+Unset means unlimited. The day is the last 24 hours; what admitted renders, orders in line and bulk runs
+will still need counts as spent. GPU-seconds are the compute seconds of the stages in the pool `gpu`, on any
+device.
 """
 
 from __future__ import annotations
@@ -94,6 +95,7 @@ def _taken(
 
     spent = spending.spent(db, GPU_STAGES, since=instant - DAY, caller=whose)
     promised = sum(gpu_left_s(*render) for render in spending.open_renders(db, whose))
+    promised += spending.ordered_gpu_s(db, whose)
     return spent, promised + spending.waiting_items_gpu_s(db, whose, besides)
 
 
@@ -122,7 +124,8 @@ def _used(db: Session) -> dict[str, float]:
     used = spending.spent_by_caller(db, GPU_STAGES, since=spending.now() - DAY)
     open_ones = spending.open_by_caller(db)
     promised = [(caller, gpu_left_s(predicted, settled)) for caller, predicted, settled in open_ones]
-    for caller, seconds in [*promised, *spending.waiting_by_caller(db).items()]:
+    ordered = spending.ordered_by_caller(db)
+    for caller, seconds in [*promised, *ordered.items(), *spending.waiting_by_caller(db).items()]:
         used[caller] = used.get(caller, 0.0) + seconds
     return used
 

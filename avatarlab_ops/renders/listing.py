@@ -32,6 +32,7 @@ class Wanted:
     since: datetime | None = None  # accepted at this time or later
     consent: str | None = None  # that they rely on
     awaits_approval: bool = False  # only those that somebody has to let be published
+    begun: bool = False  # none that waits in line for its run to begin
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def _query(wanted: Wanted, cursor: str | None) -> sa.Select[Render, Request, Seq
     import sqlalchemy as sa
     from sqlalchemy.orm import aliased
 
+    from avatarlab_ops.stores.catalog import line
     from avatarlab_ops.stores.catalog import tables as m
 
     query = _rows()
@@ -115,6 +117,8 @@ def _query(wanted: Wanted, cursor: str | None) -> sa.Select[Render, Request, Seq
         query = query.where(m.Render.state.in_(wanted.states))
     if wanted.awaits_approval:
         query = query.where(m.Render.awaits_approval)
+    if wanted.begun:
+        query = query.where(~line.waits())
     if wanted.since:
         query = query.where(created_at >= wanted.since)
     if cursor is not None:

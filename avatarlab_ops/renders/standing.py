@@ -32,13 +32,17 @@ class Standing:
 
 
 def since(settings: Settings, at: datetime) -> list[Standing]:
-    """Every render that has not ended, or that ended or was withdrawn at `at` or later; oldest first."""
+    """Every render at work, or that ended or was withdrawn at `at` or later; oldest first.
+
+    Of those in line, however many, only what was ordered since.
+    """
     import sqlalchemy as sa
 
+    from avatarlab_ops.stores.catalog import line, transaction
     from avatarlab_ops.stores.catalog import tables as m
-    from avatarlab_ops.stores.catalog import transaction
 
-    moved = sa.or_(m.Render.state.in_(OPEN), m.Render.ended_at >= at, m.Render.withdrawn_at >= at)
+    at_work = m.Render.state.in_(OPEN) & ~(line.waits() & (m.Render.created_at < at))
+    moved = sa.or_(at_work, m.Render.ended_at >= at, m.Render.withdrawn_at >= at)
     with transaction(settings.pg_dsn) as db:
         found = list(db.scalars(sa.select(m.Render).where(moved).order_by(m.Render.created_at)))
         return _standings(db, found)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.renders.prediction import gpu_s, remaining_s
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import SETTLED, RenderState, StageState
+from avatarlab_ops.states import SETTLED, Priority, RenderState, StageState
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from avatarlab_ops.stores.catalog.tables import Render
 
 Json = dict[str, Any]
 
@@ -53,11 +58,13 @@ class RenderStatus:
     ended_at: datetime | None
     predicted_s: float | None  # seconds of work that `admit` expected, all stages
     predicted_gpu_s: float | None
-    expected_end: datetime | None  # while it runs, when nothing else is in the way
+    expected_end: datetime | None  # while it runs, when nothing else is in the way; in line by the pace
     withdrawn_at: datetime | None = None  # published once, its files are gone
     withdrawn_reason: str | None = None
     awaits_approval: bool = False  # somebody has to let it be published
     approved_by: str | None = None
+    priority: str | None = None  # interactive, normal or bulk; None: it was not ordered
+    expected_start: datetime | None = None  # while it waits in line
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,7 @@ def of(settings: Settings, render_id: str) -> RenderStatus:
         runs, rows = records.stage_runs(db, render_id), records.progress_of(db, render_id)
         files = records.published_files(db, render_id)
         artifacts = records.artifacts_of(db, render_id)
+        ordered = _ordered(db, found)
     warnings = list((found.plan or {}).get("warnings", []))
     for artifact in artifacts.values():
         warnings += [note for note in artifact.facts.get("warnings", []) if note not in warnings]
@@ -105,8 +113,22 @@ def of(settings: Settings, render_id: str) -> RenderStatus:
         withdrawn_reason=found.withdrawn_reason,
         awaits_approval=found.awaits_approval,
         approved_by=found.approved_by,
-        **expected(found.predicted, found.ended_at, stages),
+        **expected(found.predicted, found.ended_at, stages) | ordered,
     )
+
+
+def _ordered(db: Session, render: Render) -> Json:
+    """Of an ordered render its priority and, while it waits in line, when it will begin and end."""
+    from avatarlab_ops.stores.catalog import line, tables
+
+    order = db.get(tables.RenderOrder, render.id)
+    if order is None:
+        return {}
+    told: Json = {"priority": Priority(order.priority).name.lower()}
+    place = line.place_of(db, render.id) if order.begun_at is None else None
+    if place:
+        told |= {"expected_start": place.expected_start, "expected_end": place.expected_end}
+    return told
 
 
 def expected(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +29,7 @@ FIRST_DELAY_S = 5  # doubles with each failure
 LAST_DELAY_S = 3600
 AT_ONCE = 50  # messages that one transaction claims; killed, it sends those again
 TRIES = 8  # of a message that is refused; ten minutes of delays
+HELD = datetime(9999, 1, 1, tzinfo=UTC)  # `next_at` of a message that waits until it is released
 log = logging.getLogger(__name__)
 
 
@@ -54,10 +55,22 @@ def receivers(settings: Settings) -> tuple[Receiver, ...]:
     return (*always, Receiver((openlineage.TOPIC,), _emit)) if settings.openlineage else always
 
 
-def post(db: Session, topic: str, key: str, payload: dict[str, Any], render_id: str | None) -> None:
-    """Put a message into the outbox, in the caller's transaction; the same message twice is one."""
-    statement = insert(Outbox).values(topic=topic, key=key, payload=payload, render_id=render_id)
+def post(
+    db: Session, topic: str, key: str, payload: dict[str, Any], render_id: str | None, *, held: bool = False
+) -> None:
+    """Put a message into the outbox, in the caller's transaction; the same message twice is one.
+
+    `held`: nobody is sent it before it is released.
+    """
+    values = {"topic": topic, "key": key, "payload": payload, "render_id": render_id}
+    statement = insert(Outbox).values(values | ({"next_at": HELD} if held else {}))
     db.execute(statement.on_conflict_do_nothing())
+
+
+def release(db: Session, topic: str, render_ids: Sequence[str]) -> None:
+    """Let what was held of these renders be delivered."""
+    mine = sa.and_(Outbox.topic == topic, Outbox.render_id.in_(render_ids), Outbox.next_at == HELD)
+    db.execute(sa.update(Outbox).where(mine).values(next_at=records.now()))
 
 
 def deliver(settings: Settings, *, render_id: str | None = None, limit: int = 1000) -> tuple[int, int]:
@@ -129,10 +142,9 @@ def _try(settings: Settings, receiver: Receiver, row: Outbox) -> bool:
 
 
 def pending(settings: Settings, *, dead: bool = False, limit: int = 100) -> list[Outbox]:
-    """The oldest messages that are waiting, or that are dead."""
-    state = (
-        [Outbox.dead_at.is_not(None)] if dead else [Outbox.delivered_at.is_(None), Outbox.dead_at.is_(None)]
-    )
+    """The oldest messages that are waiting, or that are dead; not those that are held."""
+    waiting = [Outbox.delivered_at.is_(None), Outbox.dead_at.is_(None), Outbox.next_at < HELD]
+    state = [Outbox.dead_at.is_not(None)] if dead else waiting
     with transaction(settings.pg_dsn) as db:
         return list(db.scalars(sa.select(Outbox).where(*state).order_by(Outbox.id).limit(limit)))
 

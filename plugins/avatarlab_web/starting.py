@@ -1,46 +1,98 @@
 """Begins the DAG runs of ordered renders, and ends those of cancelled ones.
 
-The order lies in the outbox, written with the render. Every api-server looks for orders when it wrote one
-itself and every two seconds; the outbox gives an order to one of them at a time, and the run's id, which
-follows from the render's, lets a run begin once however often that is tried.
+The order lies in the outbox, written with the render, and is held there until the line has come to it: no
+more runs are begun than keep the pools busy. Every api-server looks for orders when it wrote one itself and
+every two seconds; the outbox gives an order to one of them at a time, and the run's id, which follows from
+the render's, lets a run begin once however often that is tried.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
+import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from avatarlab_ops import environment
 from avatarlab_ops.errors import AvatarlabError, TransientError
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.trust import callers
 from avatarlab_web.stores import stores
 
+if TYPE_CHECKING:
+    from avatarlab_ops.stores.catalog.line import Room
+
 LOOK_S = 2.0
+POOLS, POOLS_S = ("gpu", "cpu"), 10.0  # whose places are asked for, and how long the answer is believed
+AHEAD = 2  # renders at work for each place of both pools: one works, one is there when it ends
+MOST_AT_ONCE = 160  # Airflow has 256 runs open, of which those that wait for approval need some
+KEPT = 4  # for one in so many places there is one besides, for interactive renders alone
 DAG, BULK_DAG = "avatar_render", "avatar_regenerate"
 log = logging.getLogger(__name__)
 
 
 async def watch() -> None:
     """Begin what was ordered, again and again, until cancelled."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     while True:
-        try:
-            await asyncio.to_thread(lambda: start(stores()))
-        except (AvatarlabError, SQLAlchemyError) as error:
-            log.warning("orders are looked for again in %.0f s: %s", LOOK_S, error)
+        await asyncio.to_thread(begin_ordered)
         await asyncio.sleep(LOOK_S)
 
 
-def start(where: Settings, render_id: str | None = None) -> int:
-    """Begin the run of one render, or of all that were ordered; return how many orders were carried out."""
+def begin_ordered() -> None:
+    """Begin the runs to which the line has come; what cannot be done now is left to a later look."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        where = stores()
+        let_begin(where)
+        start(where)
+    except (AvatarlabError, SQLAlchemyError) as error:
+        log.warning("orders are looked for again in %.0f s: %s", LOOK_S, error)
+
+
+def start(where: Settings) -> int:
+    """Begin the runs of those that were let begin; return how many."""
     from avatarlab_ops.stores import outbox
     from avatarlab_ops.stores.catalog import records
 
-    return outbox.deliver_to(where, outbox.Receiver((records.RUNS,), _carry_out), render_id)
+    return outbox.deliver_to(where, outbox.Receiver((records.RUNS,), _carry_out))
+
+
+def let_begin(where: Settings) -> None:
+    """Let those orders begin for which there is room; where that cannot be known now, they wait."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from avatarlab_ops.renders import orders
+
+    try:
+        orders.let_begin(where, room())
+    except (AvatarlabError, SQLAlchemyError) as error:
+        log.warning("whoever waits in line is looked at again in %.0f s: %s", LOOK_S, error)
+
+
+def room() -> Room:
+    """How many renders may be at work at once: as many as keep the pools busy, or as the operator says."""
+    from avatarlab_ops.stores.catalog.line import Room
+
+    renders = environment.read().renders_at_once
+    if renders is None:
+        renders = min(MOST_AT_ONCE, AHEAD * _places(int(time.monotonic() / POOLS_S)))
+    return Room(renders, max(2, renders // KEPT))
+
+
+@functools.lru_cache(maxsize=1)
+def _places(_: int) -> int:
+    """Places of both pools."""
+    import sqlalchemy as sa
+    from airflow.models.pool import Pool
+    from airflow.utils.session import create_session
+
+    with create_session(scoped=False) as session:
+        slots = session.scalars(sa.select(Pool.slots).where(Pool.pool.in_(POOLS)))
+        return max(1, sum(slots))
 
 
 def _carry_out(where: Settings, _topic: str, run_id: str, order: dict[str, Any]) -> None:

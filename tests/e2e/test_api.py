@@ -124,9 +124,13 @@ def test_a_bulk_run_is_begun_once_and_reported(api: httpx.Client, site: Site) ->
 
 def test_cancel_ends_the_render_and_its_run(api: httpx.Client, site: Site) -> None:
     long = request(script="This is one of many sentences. " * 200)
+    long |= {"priority": "interactive"}
     ordered = api.post("/renders", json=long, headers={"Idempotency-Key": "to-cancel"}).json()
     # The order is carried out after the answer.
     run = eventually(lambda: site.client.run(ordered["run_id"]), InputError)
+    tasks = site.client.get(f"/api/v2/dags/avatar_render/dagRuns/{ordered['run_id']}/taskInstances")
+    weights = [task["priority_weight"] for task in tasks["task_instances"]]
+    assert min(weights) > 1000, "before every other render's in the pools' queues"
     told = api.post(f"/renders/{ordered['id']}/cancel").json()
     assert (told["state"], told["reason"]["text"]) == ("cancelled", "cancelled by anna")
     assert site.finish(run["dag_run_id"]) == "failed"

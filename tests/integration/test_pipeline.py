@@ -30,6 +30,7 @@ from avatarlab_ops.renders import orders, status
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import context, publish
+from avatarlab_ops.states import RUN
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog import tables as m
@@ -301,7 +302,7 @@ def test_a_stage_waits_for_its_device_and_no_longer_than_its_render_lives(
 def test_what_was_cancelled_before_its_run_began_is_not_begun_anew(stores: Settings, portrait: str) -> None:
     asked = AvatarRequest.parse(_asked(portrait, seed=72, idempotency_key="called-off"))
     ordered = orders.place(stores, asked, caller="anna").render_id
-    run_id = f"{orders.RUN}{ordered}"
+    run_id = f"{RUN}{ordered}"
     assert pipeline.submit(stores, asked, run_id=run_id, caller="anna", begins=True) == ordered
     assert pipeline.cancel(stores, ordered)
     with pytest.raises(RenderCancelled, match=f"{ordered} was cancelled before its run began"):

@@ -32,9 +32,10 @@ from avatarlab_ops.bulk import planning
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.engines import device
 from avatarlab_ops.errors import ApprovalAwaited, FaceRefused
-from avatarlab_ops.renders import approval, avatars
-from avatarlab_ops.request import split_reference
+from avatarlab_ops.renders import approval, avatars, orders
+from avatarlab_ops.request import AvatarRequest, split_reference
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import Priority
 from avatarlab_ops.stores.catalog import consents, tables, transaction
 from avatarlab_ops.stores.objects import objects
 from avatarlab_ops.trust import verify
@@ -173,6 +174,25 @@ def test_the_queue_tells_of_devices_and_budgets(
     assert "viseme_warp" not in live
     assert re.search(r"anna: [1-9]\d* of 14,400 used", live)
     assert "Yours: 0 used, no limit is set" in live
+
+
+def test_the_queue_shows_the_line_and_when_each_begins(
+    studio: TestClient, stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studio_queue, "_pools", list)
+    placed = []
+    for name, priority in (("No hurry.", Priority.BULK), ("I sit and wait.", Priority.INTERACTIVE)):
+        asked = {"script": name, "avatar": {"uri": portrait}, "idempotency_key": f"line-{priority}"}
+        placed.append(orders.place(stores, AvatarRequest.parse(asked), caller="anna", priority=priority))
+    shown = studio.get("/queue").text
+    assert shown.index("1. I sit and wait.") < shown.index("somebody waits") < shown.index("2. No hurry.")
+    assert shown.count("begins about <time datetime=") == 2
+    assert "1. I sit and wait." in studio.get("/queue/live").text
+    waits = studio.get(f"/videos/{placed[0].render_id}").text
+    assert "Waits in line; begins about <time datetime=" in waits
+    for one in placed:
+        pipeline.cancel(stores, one.render_id)
+    assert "I sit and wait." not in studio.get("/queue").text
 
 
 def test_a_failed_video_says_why_at_which_step_and_what_to_do(studio: TestClient, failed: str) -> None:

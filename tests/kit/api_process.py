@@ -63,7 +63,8 @@ def serving(settings: Settings, count: int, environment: Mapping[str, str]) -> I
     command = [sys.executable, "-m", "kit.api_process"]
     with subprocess.Popen(
         command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
-        env={**environment, "PYTHONPATH": os.pathsep.join(paths)},
+        # What is begun here never ends, so there is room for all.
+        env={"AVATARLAB_RENDERS_AT_ONCE": "100000", **environment, "PYTHONPATH": os.pathsep.join(paths)},
     ) as parent:  # fmt: skip
         assert parent.stdin
         print(json.dumps(asdict(settings), default=str), file=parent.stdin, flush=True)

@@ -155,6 +155,22 @@ def test_a_watch_outlasts_a_server_that_is_away_for_a_moment(monkeypatch: pytest
         watch.follow(look, Console(file=said))
 
 
+def test_a_watch_tells_once_when_a_render_in_line_is_expected_to_begin() -> None:
+    at = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+    seen = iter(["accepted", "accepted", "published"])
+
+    def look() -> status.RenderStatus:
+        return status.RenderStatus(
+            "20261123-121233-6d55ac4d", None, next(seen), (), None, None, None, (), None, None, {},
+            datetime.now(UTC), None, None, None, at, expected_start=at,
+        )  # fmt: skip
+
+    said = io.StringIO()
+    assert watch.follow(look, Console(file=said, width=200), every_s=0).state == "published"
+    when = f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
+    assert said.getvalue().count(f"waits in line: begins about {when}, ends about {when}") == 1
+
+
 class _Stranger(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.send_error(404)

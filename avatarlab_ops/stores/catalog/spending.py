@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from avatarlab_ops.states import OPEN, SETTLED, ItemState, StageState
+from avatarlab_ops.states import OPEN, SETTLED, ItemState, RenderState, StageState
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog.records import now
 
@@ -19,6 +19,8 @@ __all__ = [
     "one_at_a_time",
     "open_by_caller",
     "open_renders",
+    "ordered_by_caller",
+    "ordered_gpu_s",
     "spent",
     "spent_by_caller",
     "waiting_by_caller",
@@ -103,6 +105,24 @@ def waiting_by_caller(db: Session) -> dict[str, float]:
         .where(m.BulkItem.state == ItemState.WAITING, m.BulkItem.render_id.is_(None))
     )
     return {caller: float(seconds) for caller, seconds in db.execute(query.group_by(m.BulkRun.caller))}
+
+
+def ordered_gpu_s(db: Session, caller: str | None) -> float:
+    """GPU-seconds foreseen for ordered renders that nobody has admitted yet."""
+    query = _ordered(sa.select(sa.func.sum(m.RenderOrder.gpu_s)))
+    mine = m.RenderOrder.caller == caller
+    return float(db.scalar(query.where(mine) if caller is not None else query) or 0.0)
+
+
+def ordered_by_caller(db: Session) -> dict[str, float]:
+    """The same of every caller."""
+    query = _ordered(sa.select(m.RenderOrder.caller, sa.func.sum(m.RenderOrder.gpu_s)))
+    return {caller: float(seconds) for caller, seconds in db.execute(query.group_by(m.RenderOrder.caller))}
+
+
+def _ordered(query: Any) -> Any:
+    same = m.Render.id == m.RenderOrder.render_id
+    return query.select_from(m.RenderOrder).join(m.Render, same).where(m.Render.state == RenderState.ACCEPTED)
 
 
 def in_bulk_run(db: Session, render_id: str) -> bool:

@@ -372,6 +372,26 @@ class Outbox(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class RenderOrder(Base):
+    """A place in the line of ordered renders (stores.catalog.line). A row whose render ended in line goes."""
+
+    __tablename__ = "render_order"
+    __table_args__ = (
+        Index("ix_render_order_waiting", "caller", postgresql_where=text("begun_at IS NULL")),
+        Index("ix_render_order_begun", "begun_at", postgresql_where=text("begun_at IS NOT NULL")),
+        Index("ix_render_order_interactive", "caller", "placed_at", postgresql_where=text("priority = 0")),
+        Index("uq_render_order_turn", "turn", unique=True),
+    )
+    render_id: Mapped[str] = mapped_column(ForeignKey("render.id"), primary_key=True)
+    caller: Mapped[str]
+    priority: Mapped[int]  # states.Priority
+    work_s: Mapped[float]  # seconds of work that it is expected to take, all stages
+    gpu_s: Mapped[float]  # of these, in the pool `gpu`
+    placed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    begun_at: Mapped[datetime | None]  # when its run was let begin; None: it waits
+    turn: Mapped[int | None]  # which begin that was; None: it waits, or took a place kept for people
+
+
 class WebhookEndpoint(Base):
     """An address that is told what became of renders: its caller's, or everybody's.
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.states import OPEN, ItemState, RenderState, StageState
+from avatarlab_ops.stores.catalog import line
 from avatarlab_ops.stores.catalog import tables as m
 
 _RUNNING = m.Render.state.in_(OPEN)
@@ -91,13 +92,14 @@ def claimed_artifacts(db: Session, before: datetime) -> list[str]:
 
 
 def idle_renders(db: Session, before: datetime) -> list[m.Render]:
-    """Renders that have not ended and show no sign of work since `before`, oldest first."""
+    """Renders that have not ended and show no sign of work since `before`, oldest first; none in line."""
     stages = sa.select(sa.func.max(sa.func.greatest(m.StageRun.started_at, m.StageRun.ended_at))).where(
         m.StageRun.render_id == m.Render.id
     )
     reports = sa.select(sa.func.max(m.Progress.updated_at)).where(m.Progress.render_id == m.Render.id)
     last = sa.func.greatest(m.Render.created_at, stages.scalar_subquery(), reports.scalar_subquery())
-    return list(db.scalars(sa.select(m.Render).where(_RUNNING, last < before).order_by(m.Render.created_at)))
+    idle = sa.select(m.Render).where(_RUNNING, last < before, ~line.waits())
+    return list(db.scalars(idle.order_by(m.Render.created_at)))
 
 
 def bulk_runs_of(db: Session, render_id: str) -> list[m.BulkRun]:

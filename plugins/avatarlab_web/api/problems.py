@@ -26,6 +26,7 @@ AGAIN_S = 5  # when a store is away
 STATUS: tuple[tuple[type[errors.AvatarlabError], int], ...] = (
     (errors.InputError, 422),
     (errors.BudgetExceeded, 429),
+    (errors.QueueFull, 429),
     (errors.RenderCancelled, 409),
     (errors.TransientError, 503),
     (errors.OutOfMemory, 503),
@@ -103,7 +104,7 @@ def _known(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _again(error: errors.AvatarlabError, status: int) -> dict[str, str] | None:
-    if isinstance(error, errors.BudgetExceeded) and error.fits_at is not None:
+    if isinstance(error, errors.BudgetExceeded | errors.QueueFull) and error.fits_at is not None:
         seconds = (error.fits_at - datetime.now(UTC)).total_seconds()
         return {"Retry-After": str(max(1, round(seconds)))}
     return {"Retry-After": str(AGAIN_S)} if status == 503 else None
@@ -168,7 +169,9 @@ COMMON: dict[int | str, dict[str, Any]] = {
 ORDERING: dict[int | str, dict[str, Any]] = {
     400: _declared("The header Idempotency-Key is missing."),
     413: _declared("The body is larger than a megabyte."),
-    429: _declared("The GPU-seconds of the day are spent; Retry-After says when it fits."),
+    429: _declared(
+        "The GPU-seconds of the day are spent, or too many orders wait; Retry-After says when it fits."
+    ),
 }
 PACED: dict[int | str, dict[str, Any]] = {
     429: _declared("The caller has asked too often; Retry-After says when to ask again."),

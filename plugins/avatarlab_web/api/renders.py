@@ -14,6 +14,7 @@ from avatarlab_ops import tracing
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import Priority
 from avatarlab_web import files, starting
 from avatarlab_web.api import views
 from avatarlab_web.api.access import Author, Caller, Reader
@@ -42,10 +43,15 @@ class Order(AvatarRequest):
         description="Told once this render waits for approval, is published, has failed, is cancelled or "
         "withdrawn, as a webhook is; signed with the secret of your webhook without a url.",
     )
+    priority: Literal["interactive", "normal", "bulk"] = Field(
+        default="normal",
+        description="Who waits: interactive, a person in front of it (four open at a time, what is ordered "
+        "beyond is normal); bulk: nobody yet. docs/operations.md says who begins when.",
+    )
 
     def request(self, key: str | None = None) -> AvatarRequest:
-        """What is to be made, under this key or its own; whom to tell is no part of it."""
-        asked = self.model_dump(mode="json", exclude={"callback_url"})
+        """What is to be made, under this key or its own; whom to tell, and when, is no part of it."""
+        asked = self.model_dump(mode="json", exclude={"callback_url", "priority"})
         return AvatarRequest.parse(asked | ({"idempotency_key": key} if key else {}))
 
 
@@ -137,9 +143,13 @@ def _order(
     asked, callback = keyed(order, key), str(order.callback_url) if order.callback_url else None
     known = orders.placed(stores, asked, caller=who.name)
     foreseen = None if known else estimate(stores, asked, caller=who.name, looking=False)
-    ordered = known or orders.place(stores, asked, caller=who.name, callback=callback)
+    ordered = known or orders.place(
+        stores, asked, caller=who.name, callback=callback,
+        priority=Priority[order.priority.upper()], foreseen=foreseen,
+    )  # fmt: skip
+    starting.let_begin(stores)
     # After the answer; should this process die first, another begins the run.
-    background.add_task(starting.start, stores, ordered.render_id)
+    background.add_task(starting.start, stores)
     if not ordered.replayed:
         times = (ordered.render_id, f"{request.method} /renders", began_ns, time.time_ns())
         background.add_task(tracing.tell, *times, came_from=request.headers.get("traceparent"))

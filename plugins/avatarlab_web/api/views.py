@@ -120,7 +120,11 @@ class Render(Summary):
     stages: list[Stage]
     predicted_s: float | None = Field(description="Seconds of work that were expected when it was admitted.")
     predicted_gpu_s: float | None
-    expected_end: datetime | None = Field(description="While it runs, when nothing else is in the way.")
+    priority: str | None = Field(description="interactive, normal or bulk; none where it was not ordered.")
+    expected_start: datetime | None = Field(description="While it waits in line, by the pace of late.")
+    expected_end: datetime | None = Field(
+        description="While it runs, when nothing else is in the way; in line by the pace of late."
+    )
     approved_by: str | None
     warnings: list[str]
     measures: dict[str, Any] = Field(description="Figures of the published video, as in its manifest.")
@@ -172,6 +176,8 @@ def whole(root: str, listed: Listed, known: RenderStatus) -> Render:
         stages=[Stage(**asdict(stage)) for stage in known.stages],
         predicted_s=known.predicted_s,
         predicted_gpu_s=known.predicted_gpu_s,
+        priority=known.priority,
+        expected_start=known.expected_start,
         expected_end=known.expected_end,
         approved_by=known.approved_by,
         warnings=list(known.warnings),

@@ -13,7 +13,7 @@ from avatarlab_ops.engines import device
 from avatarlab_ops.renders import budget, listing, status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import OPEN
-from avatarlab_ops.stores.catalog import transaction
+from avatarlab_ops.stores.catalog import line, transaction
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio import words
 from avatarlab_web.studio.access import Viewer
@@ -53,19 +53,33 @@ def _budgets_of(settings: Settings, caller: str, _: int) -> list[budget.Standing
 
 
 def _now(settings: Settings, caller: str, budgets: list[budget.Standing]) -> Json:
-    page = listing.page(settings, listing.Wanted(states=OPEN), limit=SHOWN)
-    waiting = [_line(settings, one) for one in reversed(page.renders)]  # who came first is served first
+    page = listing.page(settings, listing.Wanted(states=OPEN, begun=True), limit=SHOWN)
+    with transaction(settings.pg_dsn) as db:
+        places, (waiting, _) = line.first(db, SHOWN), line.count(db, caller)
     return {
         "me": caller,
         "budgets": budgets[:BUDGETS],
-        "waiting": waiting,
+        "working": [_work(settings, one) for one in reversed(page.renders)],  # who came first goes first
         "more": page.cursor is not None,
+        "places": _places(settings, places),
+        "rest": max(0, waiting - len(places)),
         "pools": _pools(),
         "leases": device.holders(settings.home / device.FOLDER),
     }
 
 
-def _line(settings: Settings, one: listing.Listed) -> Json:
+def _places(settings: Settings, places: list[line.Place]) -> list[Json]:
+    """Those in line, with what a card shows of them; one that ended a moment ago is left out."""
+    known = {one.render.id: one for one in listing.some(settings, [place.render_id for place in places])}
+    return [
+        card(known[place.render_id])
+        | {"number": place.number, "class": place.priority.name.lower(), "begins": place.expected_start}
+        for place in places
+        if place.render_id in known
+    ]
+
+
+def _work(settings: Settings, one: listing.Listed) -> Json:
     found = status.of(settings, one.render.id)
     return card(one) | {"news": words.news(found), "expected_end": found.expected_end}
 

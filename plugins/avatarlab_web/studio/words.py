@@ -7,7 +7,7 @@ from typing import Any
 
 from avatarlab_ops.errors import AvatarlabError
 from avatarlab_ops.renders.status import RenderStatus, StageStatus
-from avatarlab_web.studio.page import seconds, text, texts
+from avatarlab_web.studio.page import seconds, text, texts, when
 
 GOOD_R, FAIR_R = 0.8, 0.6  # correlation of the lips with the sound; 0.6 is where a warning begins
 Json = Mapping[str, Any]
@@ -91,6 +91,8 @@ def step(stage: StageStatus, *, over: bool) -> dict[str, Any]:
 def news(found: RenderStatus) -> str:
     """The one sentence that a screen reader is told when it changes."""
     running = [stage for stage in found.stages if stage.state in ("running", "waiting", "awaiting_approval")]
+    if found.expected_start:
+        return text("progress.line", at=when(found.expected_start))
     if found.state in ("accepted", "running") and not running:
         return text("progress.queued") if found.state == "accepted" else text("state.running")
     if found.state == "running":

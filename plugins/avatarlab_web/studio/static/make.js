@@ -188,7 +188,7 @@ async function go(event) {
   button.disabled = true;
   button.textContent = form.dataset.going;
   try {
-    const told = await call("POST", form.action, request(), key);
+    const told = await call("POST", form.action, { ...request(), priority: "interactive" }, key);
     location.assign(form.dataset.videos + told.id);
   } catch (error) {
     key = crypto.randomUUID(); // what was refused is asked anew under a name of its own

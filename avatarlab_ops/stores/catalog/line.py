@@ -1,0 +1,255 @@
+"""The line of ordered renders: who begins next, and when. Functions work inside the caller's transaction.
+
+Who is first is said in one place, the window `fair` of `_PLACES`: the class (`states.Priority`), then whose
+caller was given the least work of late, then who has waited longest. `had` is that work: what the caller's
+orders take that began within the last hour, and what those of the same class take that stand before this one.
+So the order of the line is the order in which turns will be given. Every PATIENCE-th turn is the oldest
+order's, whatever its class and caller: with n older ones before it an order begins within PATIENCE * (n + 1)
+turns, whoever else comes, so nothing waits for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from avatarlab_ops.states import OPEN, Priority, RenderState, StageState
+from avatarlab_ops.stores.catalog import lock_number, records
+from avatarlab_ops.stores.catalog import tables as m
+
+PATIENCE = 5
+INTERACTIVE_EACH = 4  # open interactive orders of one caller; what they order beyond is normal
+OPEN_AT_MOST = 2
+RECENT = 50  # turns by which the pace is measured
+ENOUGH = 5  # measured turns from which the pace is believed
+BESIDES_S = 5.0  # of an order besides its stages' work; what is all found again still costs its tasks
+UNKNOWN_S = 60.0  # work of an order of which nothing is known, before any other began
+FAR = timedelta(days=3650)
+
+_PLACES = sa.text("""
+WITH given AS (
+    SELECT caller, sum(work_s) AS work_s FROM render_order
+    WHERE begun_at > now() - interval '1 hour' GROUP BY caller
+), line AS (
+    SELECT one.render_id, one.caller, one.priority, one.placed_at, one.work_s,
+        coalesce(given.work_s, 0) + coalesce(sum(one.work_s) OVER earlier, 0) AS had
+    FROM render_order AS one JOIN render ON render.id = one.render_id
+        LEFT JOIN given ON given.caller = one.caller
+    WHERE one.begun_at IS NULL AND render.state = 'accepted'
+    WINDOW earlier AS (
+        PARTITION BY one.priority, one.caller ORDER BY one.placed_at, one.render_id
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+)
+SELECT *, row_number() OVER fair AS fair, row_number() OVER age AS age,
+    least(sum(work_s) OVER fair, :patience * sum(work_s) OVER age) AS until_s
+FROM line
+WINDOW fair AS (ORDER BY priority, had, placed_at, render_id ROWS UNBOUNDED PRECEDING),
+    age AS (ORDER BY placed_at, render_id ROWS UNBOUNDED PRECEDING)
+""").bindparams(patience=PATIENCE)
+_PLACE = _PLACES.columns(
+    *(sa.column(name) for name in ("render_id", "caller", "priority", "work_s", "fair", "age", "until_s"))
+).subquery()
+# Seconds between begins over the work of who began, where it waited already at the begin before.
+_PACE = sa.text("""
+SELECT count(*), sum(extract(epoch FROM begun_at - before)), sum(work_s) FROM (
+    SELECT placed_at, begun_at, work_s, lag(begun_at) OVER (ORDER BY turn) AS before
+    FROM (SELECT * FROM render_order WHERE turn IS NOT NULL ORDER BY turn DESC LIMIT :turns) AS latest
+) AS lately WHERE placed_at <= before
+""")
+# Seconds from begin to end over the work, of those that nobody had to approve.
+_STAY = sa.text("""
+SELECT sum(extract(epoch FROM render.ended_at - latest.begun_at)) / nullif(sum(latest.work_s), 0)
+FROM (SELECT * FROM render_order WHERE turn IS NOT NULL ORDER BY turn DESC LIMIT :turns) AS latest
+JOIN render ON render.id = latest.render_id
+WHERE render.state = 'published' AND render.approval_asked_at IS NULL
+""")
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many begun renders may be at work at once; `kept`: how many interactive ones besides."""
+
+    renders: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """An order's place in the line. `number` counts from 1; the times move with the pace."""
+
+    render_id: str
+    caller: str
+    priority: Priority
+    number: int
+    expected_start: datetime | None
+    expected_end: datetime | None
+
+
+def granted(db: Session, caller: str, asked: Priority) -> Priority:
+    """The class that an order gets: with INTERACTIVE_EACH open a caller's next interactive one is normal.
+
+    Nobody looks at more at a time.
+    """
+    eager = asked == Priority.INTERACTIVE and _interactive(db, caller) >= INTERACTIVE_EACH
+    return Priority.NORMAL if eager else asked
+
+
+def enter(
+    db: Session, render_id: str, *, caller: str, priority: Priority, work: tuple[float, float] | None
+) -> None:
+    """Put an order at its place. `work`: expected seconds, of all stages and of those in the pool `gpu`.
+
+    Without it that of the last ones is assumed.
+    """
+    work_s, gpu_s = (work[0] + BESIDES_S, work[1]) if work else _usual(db)
+    db.add(m.RenderOrder(render_id=render_id, caller=caller, priority=priority, work_s=work_s, gpu_s=gpu_s))
+
+
+def _interactive(db: Session, caller: str) -> int:
+    mine = sa.and_(m.RenderOrder.caller == caller, sa.text("priority = 0"))
+    since = m.RenderOrder.placed_at > records.now() - timedelta(days=1)
+    query = sa.select(sa.func.count()).select_from(m.RenderOrder).join(m.Render)
+    return db.scalar(query.where(mine, since, m.Render.state.in_(OPEN))) or 0
+
+
+def _usual(db: Session) -> tuple[float, float]:
+    begun = sa.select(m.RenderOrder.work_s, m.RenderOrder.gpu_s).where(m.RenderOrder.turn.is_not(None))
+    rows = begun.order_by(m.RenderOrder.turn.desc()).limit(RECENT).subquery()
+    work_s, gpu_s = db.execute(sa.select(sa.func.avg(rows.c.work_s), sa.func.avg(rows.c.gpu_s))).one()
+    return work_s or UNKNOWN_S, gpu_s or UNKNOWN_S
+
+
+def waits() -> sa.ColumnElement[bool]:
+    """Condition on `Render`: its order stands in line, so nothing works on it yet."""
+    order = aliased(m.RenderOrder)
+    return sa.exists().where(order.render_id == m.Render.id, order.begun_at.is_(None))
+
+
+def count(db: Session, caller: str) -> tuple[int, int]:
+    """How many orders wait, and how many of them are the caller's."""
+    mine = sa.func.count().filter(m.RenderOrder.caller == caller)
+    row = db.execute(sa.select(sa.func.count(), mine).where(m.RenderOrder.begun_at.is_(None))).one()
+    return int(row[0]), int(row[1])
+
+
+def take(db: Session, room: Room) -> list[str]:
+    """Give every free place to an order and return their renders; one process at a time.
+
+    Orders whose renders ended in line leave it; they are returned, too, as nothing holds them any longer.
+    """
+    if db.scalar(sa.select(m.RenderOrder.render_id).where(m.RenderOrder.begun_at.is_(None)).limit(1)) is None:
+        return []
+    db.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_number("avatarlab line"))))
+    gone = _leave(db)
+    free, kept = _free(db, room)
+    if free <= 0 and kept <= 0:
+        return gone
+    rows = _ahead(db, max(free, 0) + max(kept, 0))
+    last = db.scalar(sa.select(sa.func.max(m.RenderOrder.turn))) or 0
+    turns = _turns(rows, last, free, kept)
+    for render_id, turn in turns.items():
+        mine = m.RenderOrder.render_id == render_id
+        begun = {"begun_at": sa.func.clock_timestamp(), "turn": turn}
+        db.execute(sa.update(m.RenderOrder).where(mine).values(begun))
+    return [*gone, *turns]
+
+
+def _ahead(db: Session, most: int) -> list[Any]:
+    """The first so many in line, and the oldest so many."""
+    query = sa.select(_PLACE).where(sa.or_(_PLACE.c.fair <= most, _PLACE.c.age <= most))
+    return list(db.execute(query.order_by(_PLACE.c.fair)))
+
+
+def _turns(rows: list[Any], last: int, free: int, kept: int) -> dict[str, int | None]:
+    """Render id to the number of its turn, None: a place kept for interactive ones."""
+    waiting = list(rows)
+    turns: dict[str, int | None] = {}
+    for turn in range(last + 1, last + 1 + max(free, 0)):
+        if not waiting:
+            break
+        chosen = min(waiting, key=lambda row: row.age) if turn % PATIENCE == 0 else waiting[0]
+        waiting.remove(chosen)
+        turns[chosen.render_id] = turn
+    people = [row.render_id for row in waiting if row.priority == Priority.INTERACTIVE]
+    return turns | dict.fromkeys(people[: max(kept, 0)])
+
+
+def _leave(db: Session) -> list[str]:
+    """Take those out of the line whose renders no longer wait; return them."""
+    over = sa.and_(m.Render.id == m.RenderOrder.render_id, m.Render.state != RenderState.ACCEPTED)
+    gone = sa.delete(m.RenderOrder).where(m.RenderOrder.begun_at.is_(None), over)
+    return list(db.scalars(gone.returning(m.RenderOrder.render_id)))
+
+
+def _free(db: Session, room: Room) -> tuple[int, int]:
+    """Free places, and free places kept for interactive orders; negative where more are at work.
+
+    Renders of Airflow's own door, which never stood in line, take places as all do. Who waits for a person's
+    approval or for equal work is not at work; but no more than OPEN_AT_MOST times the places are begun.
+    """
+    kept = sa.and_(m.RenderOrder.begun_at.is_not(None), m.RenderOrder.turn.is_(None))
+    idle = sa.and_(_has_stage(StageState.WAITING), ~_has_stage(StageState.RUNNING))
+    number = sa.func.count()
+    query = (
+        sa.select(number.filter(~kept, ~idle), number.filter(~kept), number.filter(kept))
+        .select_from(m.Render)
+        .outerjoin(m.RenderOrder, m.RenderOrder.render_id == m.Render.id)
+        .where(m.Render.state.in_(OPEN), m.Render.run_id.is_not(None), ~waits(), ~m.Render.awaits_approval)
+    )
+    at_work, begun, people = db.execute(query).one()
+    return min(room.renders - at_work, OPEN_AT_MOST * room.renders - begun), room.kept - people
+
+
+def _has_stage(state: StageState) -> sa.ColumnElement[bool]:
+    return sa.exists().where(m.StageRun.render_id == m.Render.id, m.StageRun.state == state)
+
+
+def place_of(db: Session, render_id: str) -> Place | None:
+    """Where an order stands, None once it was let begin, or for what was never ordered."""
+    row = db.execute(sa.select(_PLACE).where(_PLACE.c.render_id == render_id)).first()
+    return _place(row, Pace.measured(db)) if row else None
+
+
+def first(db: Session, most: int) -> list[Place]:
+    """The first so many of the line."""
+    pace = Pace.measured(db)
+    return [_place(row, pace) for row in _ahead(db, most)[:most]]
+
+
+def next_of(db: Session, caller: str) -> datetime | None:
+    """When the first of a caller's orders is expected to leave the line; of one who has none, anybody's."""
+    soonest = sa.select(sa.func.min(_PLACE.c.until_s))
+    until_s = db.scalar(soonest.where(_PLACE.c.caller == caller)) or db.scalar(soonest)
+    return None if until_s is None else Pace.measured(db).start(float(until_s))
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that pass for a second of work: between two begins, and from a begin to its end."""
+
+    begin: float
+    stay: float
+
+    @classmethod
+    def measured(cls, db: Session) -> Pace:
+        """By the last turns; before there were enough, as if the work were done one after the other."""
+        turns, passed_s, work_s = db.execute(_PACE, {"turns": RECENT + 1}).one()
+        begin = float(passed_s) / work_s if turns >= ENOUGH and work_s else 1.0
+        stay = db.scalar(_STAY, {"turns": 2 * RECENT})
+        return cls(begin, 1.0 if stay is None else float(stay))
+
+    def start(self, until_s: float) -> datetime | None:
+        """When an order begins that is reached after so much work; None: in more than ten years."""
+        ahead_s = self.begin * until_s
+        return records.now() + timedelta(seconds=ahead_s) if ahead_s < FAR.total_seconds() else None
+
+
+def _place(row: Any, pace: Pace) -> Place:
+    start = pace.start(float(row.until_s))
+    end = start + timedelta(seconds=pace.stay * row.work_s) if start else None
+    return Place(row.render_id, row.caller, Priority(row.priority), row.fair, start, end)
