@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup voices demo test chaos fuzz up down check bench bench-models bench-catalog bench-api bench-voices mutate
+.PHONY: setup voices demo test chaos chaos-run fuzz up down check bench bench-models bench-catalog bench-api bench-voices mutate
 
 setup: ## make or repair .venv from uv.lock
 	@$(PYTHON) -m tools.setup
@@ -19,6 +19,9 @@ test: setup ## every test but the slow and the destructive ones
 
 chaos: setup ## kill one process after the other in the middle of renders
 	@$(BIN)/python -m pytest tests/chaos
+
+chaos-run: setup ## every kind of fault at once for MINUTES (15), by SEED (else drawn); a checker's page in out/
+	@STORM_MINUTES=$(MINUTES) STORM_SEED=$(SEED) STORM_FAULTS=$(FAULTS) $(BIN)/python -m pytest -s tests/chaos/test_storm.py
 
 fuzz: setup ## damaged media for ten minutes (FUZZ_MINUTES, FUZZ_SEED)
 	@$(BIN)/python -m pytest -s tests/fuzz
