@@ -25,6 +25,7 @@ SECTIONS = {
     "seed": "Motion",
     "labels": "Bookkeeping",
     "idempotency_key": "Bookkeeping",
+    "deadline": "Bookkeeping",
 }
 
 

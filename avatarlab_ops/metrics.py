@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from avatarlab_ops.bulk import forecast
 from avatarlab_ops.engines import device
+from avatarlab_ops.renders import lateness
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import OPEN, ItemState, Priority, RenderState, StageState
-from avatarlab_ops.stores.catalog import line, transaction
+from avatarlab_ops.stores.catalog import deadlines, line, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog.records import now
 from avatarlab_ops.stores.outbox import HELD
@@ -81,6 +82,9 @@ def _renders(db: Session) -> Iterator[Metric]:
     yield _gauge(
         "bulk_items_waiting", "Items of bulk runs that have not ended", "", {(): db.scalar(left) or 0}
     )
+    overdue, ahead = deadlines.told(db, lateness.MOST)
+    late = overdue + sum(lateness.runs_late(db, render) for render in ahead)
+    yield _gauge("renders_late", "Open renders that are expected beyond their deadline", "", {(): late})
     told = sa.select(m.BulkRun).where(m.BulkRun.ended_at.is_(None), m.BulkRun.late_told_at.is_not(None))
     late = sum(forecast.runs_late(db, known) for known in db.scalars(told).all())
     yield _gauge(

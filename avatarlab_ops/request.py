@@ -12,6 +12,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -34,6 +35,7 @@ MAX_SEGMENT_BYTES = 255  # a file name's limit, which MinIO and SeaweedFS inheri
 REFERENCE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<key>.+)", re.DOTALL)
 PLACEHOLDER = re.compile(r"\{\{\s*([^{}\s](?:[^{}\n]{0,62}[^{}\s])?)\s*\}\}")  # of a bulk run's template
 IN_BRACES = re.compile(r"\{\{[^{}]*\}\}")  # what somebody meant as one
+OF_ONE_ORDER = frozenset({"idempotency_key", "deadline"})  # no part of what is asked for
 # Invisible characters that change the order in which a text is read.
 BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -101,6 +103,12 @@ def split_reference(reference: str) -> tuple[str, str]:
     return match["bucket"], match["key"]
 
 
+def _zoned(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise PydanticCustomError("no_zone", "needs a time zone, for example 2027-01-31T00:00:00Z")
+    return at
+
+
 def _reference(reference: str) -> str:
     try:
         split_reference(reference)
@@ -121,6 +129,7 @@ Reference = Annotated[
 ]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+Zoned = Annotated[datetime, AfterValidator(_zoned)]
 
 
 class Part(BaseModel):
@@ -381,6 +390,13 @@ class AvatarRequest(Part):
         examples=["order-1042"],
     )
 
+    deadline: Zoned | None = Field(
+        default=None,
+        description="When the video should be made, with its time zone. Once the forecast goes beyond it, "
+        "webhooks and metrics tell; nothing is cut short. The same request with another one moves it.",
+        examples=["2027-01-29T18:00:00+01:00"],
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _nest(cls, data: Any) -> Any:
@@ -447,6 +463,14 @@ class AvatarRequest(Part):
             raise RequestInvalid("the request must be a JSON object with the fields of docs/request.md")
         return cls.parse(data)
 
+    def check_deadline(self) -> None:
+        """Raise RequestInvalid for a deadline that has passed: whose door this is may still choose another.
+
+        Only doors ask: work that waited behind other work is done however late it is.
+        """
+        if self.deadline is not None and self.deadline <= datetime.now(UTC):
+            raise RequestInvalid(f"deadline: {self.deadline.isoformat()} has passed; give a time to come")
+
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
         """The whole contract as JSON Schema, nested, with `$defs`."""
@@ -457,11 +481,11 @@ class AvatarRequest(Part):
         return self.model_dump(mode="json")
 
     def digest(self) -> str:
-        """sha256 of what is asked for, whatever the key it is asked under.
+        """sha256 of what is asked for, whatever the key it is asked under, and by when.
 
         Of what differs from the defaults, so that a field that a later version adds changes none before it.
         """
-        body = self.model_dump(mode="json", exclude={"idempotency_key"}, exclude_defaults=True)
+        body = self.model_dump(mode="json", exclude=set(OF_ONE_ORDER), exclude_defaults=True)
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
     def repeats(self, body: Mapping[str, Any]) -> bool:

@@ -33,6 +33,7 @@ class Event(StrEnum):
     ACCEPTED = "accepted"
     RUNNING = "running"  # admitted: its inputs are known by their digests
     AWAITING = "awaiting_approval"  # made; a person decides whether it is published
+    LATE = "late"  # expected beyond its deadline, for the first time since that was set
     PUBLISHED = "published"
     FAILED = "failed"
     CANCELLED = "cancelled"

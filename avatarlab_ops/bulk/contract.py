@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -14,7 +13,7 @@ from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.forms import flat_schema
 from avatarlab_ops.graph import Aspect
 from avatarlab_ops.refusal import refusal
-from avatarlab_ops.request import Name, Part, Plain, Reference
+from avatarlab_ops.request import Name, Part, Plain, Reference, Zoned
 
 Reason = Literal["engine", "weights", "code", "input", "template"]
 REASONS: tuple[Reason, ...] = ("engine", "weights", "code", "input", "template")
@@ -57,10 +56,10 @@ class BulkRequest(Part):
         default=None, title="Language", description="Videos in this language.", examples=["en-US"]
     )
     avatar: Reference | None = Field(default=None, title="Avatar", description="Videos of this avatar.")
-    published_from: datetime | None = Field(
+    published_from: Zoned | None = Field(
         default=None, title="Published from", description="Videos published at this time or later."
     )
-    published_before: datetime | None = Field(
+    published_before: Zoned | None = Field(
         default=None, title="Published before", description="Videos published before this time."
     )
     rated_below: dict[Aspect, Annotated[float, Field(gt=1, le=5)]] = Field(
@@ -76,7 +75,7 @@ class BulkRequest(Part):
         description="Only videos made with an engine version, weights, stage code, input or template that is "
         "another one today: " + ", ".join(REASONS) + ".",
     )
-    deadline: datetime | None = Field(
+    deadline: Zoned | None = Field(
         default=None,
         title="Deadline",
         description="When all should be made, with its time zone. Once the forecast goes beyond it, webhooks "
@@ -100,10 +99,6 @@ class BulkRequest(Part):
             raise ValueError(f"file and {', '.join(chosen)} exclude each other; make two bulk runs")
         if self.template is not None and self.file is None:
             raise ValueError("template needs a file with its variables")
-        for name in (*_BY_TIME, "deadline"):
-            value = getattr(self, name)
-            if value is not None and value.tzinfo is None:
-                raise ValueError(f"{name} needs a time zone, for example 2027-01-31T00:00:00Z")
         return self
 
     @classmethod

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from avatarlab_ops import environment
+from avatarlab_ops.renders.status import is_late
 from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,16 +43,9 @@ def _work_s(items: int, gpu_s: float) -> float:
     return gpu_s + ITEM_S * items
 
 
-def is_late(known: BulkRun, ends: datetime | None) -> bool:
-    """Whether a run ended beyond its deadline, or is expected to; `ends` None: it may at once."""
-    from avatarlab_ops.stores.catalog import records
-
-    return known.deadline is not None and (known.ended_at or ends or records.now()) > known.deadline
-
-
 def runs_late(db: Session, known: BulkRun) -> bool:
-    """`is_late` by the forecast of this moment."""
-    return known.deadline is not None and is_late(known, expected_end(db, known))
+    """Whether a run ended beyond its deadline, or is expected to by the forecast of this moment."""
+    return known.deadline is not None and is_late(known.deadline, known.ended_at, expected_end(db, known))
 
 
 def tell_late(settings: Settings) -> list[str]:
@@ -66,7 +60,7 @@ def tell_late(settings: Settings) -> list[str]:
     with transaction(settings.pg_dsn) as db:
         for known in bulk.untold_deadlines(db):
             ends = expected_end(db, known)
-            if not is_late(known, ends):
+            if not is_late(known.deadline, known.ended_at, ends):
                 continue
             known.late_told_at = records.now()
             data = {

@@ -349,6 +349,8 @@ class _Planner:
 
         try:
             self._claim(draft)
+            if draft.request.deadline:
+                raise RequestInvalid("deadline: a row has none; give it to the bulk run")
             pipeline.check_references(self.settings, draft.request)
             if draft.source is None:  # a video made anew uses what it was made of
                 inputs.check_use(self.db, draft.request, self.caller)

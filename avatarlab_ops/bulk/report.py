@@ -13,6 +13,7 @@ from avatarlab_ops.bulk import forecast
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.graph import GPU_STAGES
 from avatarlab_ops.lineage import openlineage
+from avatarlab_ops.renders.status import is_late
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import ItemState
 from avatarlab_ops.stores import outbox
@@ -64,7 +65,7 @@ def _summary(db: Any, settings: Settings, known: tables.BulkRun) -> Summary:
         predicted_gpu_s_left=round(bulk.predicted(db, known.id, waiting=True), 3),
         deadline=known.deadline,
         expected_end=ends,
-        late=forecast.is_late(known, ends),
+        late=is_late(known.deadline, known.ended_at, ends),
         created_at=known.created_at,
         ended_at=known.ended_at,
         report=f"{where}json" if where else None,

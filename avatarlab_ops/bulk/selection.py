@@ -16,6 +16,7 @@ from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.errors import EngineUnavailable, RequestInvalid
 from avatarlab_ops.graph import GRAPH, PUBLISH
 from avatarlab_ops.renders import feedback
+from avatarlab_ops.request import OF_ONE_ORDER
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import ItemState, RenderState
 from avatarlab_ops.stores.catalog import records
@@ -168,7 +169,7 @@ def _chosen(db: Session, render_id: str, body: Json, refilled: dict[tuple[str, s
         for variables, uri, sha256 in db.execute(made.where(m.BulkItem.render_id == render_id)):
             if variables is not None and (uri, sha256) in refilled:
                 return _refilled(render_id, refilled[uri, sha256], variables)
-    return Chosen(render_id, {name: value for name, value in body.items() if name != "idempotency_key"})
+    return Chosen(render_id, {name: value for name, value in body.items() if name not in OF_ONE_ORDER})
 
 
 def _refilled(render_id: str, today: Json, variables: Json) -> Chosen:

@@ -39,7 +39,10 @@ TYPES = {
 def hear(
     db: Session, settings: Settings, render: Render, event: Event, files: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Put an event of a render into the outbox; the same event twice is one. To wait for a person is none."""
+    """Put an event of a render into the outbox; the same event twice is one.
+
+    To wait for a person is none, nor is being late.
+    """
     if event not in TYPES:
         return
     message = run_event(

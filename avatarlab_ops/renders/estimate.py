@@ -45,6 +45,7 @@ def estimate(
     from avatarlab_ops.stores.catalog import rates, transaction
     from avatarlab_ops.trust import inputs
 
+    request.check_deadline()
     there = check_objects(settings, request)
     with transaction(settings.pg_dsn) as db:
         inputs.check_use(db, request, caller)

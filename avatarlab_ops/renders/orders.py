@@ -46,7 +46,11 @@ def _known(db: Session, request: AvatarRequest, caller: str) -> Ordered | None:
     if known is None:
         return None
     records.check_same(known, request)
-    return Ordered(records.newest_render(db, known.id).id, replayed=True)
+    render = records.newest_render(db, known.id)
+    if request.deadline not in (None, render.deadline):
+        request.check_deadline()
+        records.move_deadline(db, known.id, request.deadline)
+    return Ordered(render.id, replayed=True)
 
 
 def place(

@@ -65,6 +65,8 @@ class RenderStatus:
     approved_by: str | None = None
     priority: str | None = None  # interactive, normal or bulk; None: it was not ordered
     expected_start: datetime | None = None  # while it waits in line
+    deadline: datetime | None = None
+    late: bool = False  # it ended beyond its deadline, or is expected to
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def of(settings: Settings, render_id: str) -> RenderStatus:
     video = next((file.uri for name, file in shown.items() if name.startswith("video.")), None)
     manifest = files["manifest.json"].uri if "manifest.json" in files else None
     stages = tuple(stage_status(name, runs.get(name), rows.get(name)) for name in STAGES)
+    foreseen = expected(found.predicted, found.ended_at, stages) | ordered
     return RenderStatus(
         render_id=render_id,
         run_id=found.run_id,
@@ -113,7 +116,9 @@ def of(settings: Settings, render_id: str) -> RenderStatus:
         withdrawn_reason=found.withdrawn_reason,
         awaits_approval=found.awaits_approval,
         approved_by=found.approved_by,
-        **expected(found.predicted, found.ended_at, stages) | ordered,
+        deadline=found.deadline,
+        late=is_late(found.deadline, found.ended_at, foreseen["expected_end"]),
+        **foreseen,
     )
 
 
@@ -129,6 +134,23 @@ def _ordered(db: Session, render: Render) -> Json:
     if place:
         told |= {"expected_start": place.expected_start, "expected_end": place.expected_end}
     return told
+
+
+def is_late(deadline: datetime | None, ended_at: datetime | None, ends: datetime | None) -> bool:
+    """Whether something ended beyond its deadline, or is expected to; `ends` None: it may at once."""
+    return deadline is not None and (ended_at or ends or datetime.now(UTC)) > deadline
+
+
+def expected_end(db: Session, render: Render) -> datetime | None:
+    """When an open render will have ended if nothing else is in the way; None before it is admitted."""
+    from avatarlab_ops.stores.catalog import records
+
+    if render.predicted is None:
+        return None
+    runs, rows = records.stage_runs(db, render.id), records.progress_of(db, render.id)
+    stages = tuple(stage_status(name, runs.get(name), rows.get(name)) for name in STAGES)
+    ends: datetime | None = expected(render.predicted, render.ended_at, stages)["expected_end"]
+    return ends
 
 
 def expected(

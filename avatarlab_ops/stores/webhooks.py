@@ -1,8 +1,8 @@
 """Webhooks by Standard Webhooks (https://www.standardwebhooks.com): who is told, and what is still untold.
 
-What ends a render, or has it wait for a person, writes one delivery for each endpoint in its own
-transaction, so nothing that happened goes untold. A delivery is tried over three days. Whoever sends claims
-it for a minute, so that a killed sender's is sent again; receivers tell a repetition by its id.
+What ends a render, makes it late or has it wait for a person, writes one delivery for each endpoint in its
+own transaction, so nothing that happened goes untold. A delivery is tried over three days. Whoever sends
+claims it for a minute, so that a killed sender's is sent again; receivers tell a repetition by its id.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DELAYS_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 CLAIM = timedelta(seconds=60)  # longer than any attempt
 KEPT_S = 24 * 3600.0  # an old secret signs beside the new one
 GONE = 410
-TOLD = (Event.AWAITING, Event.PUBLISHED, Event.FAILED, Event.CANCELLED, Event.WITHDRAWN)
+TOLD = (Event.AWAITING, Event.LATE, Event.PUBLISHED, Event.FAILED, Event.CANCELLED, Event.WITHDRAWN)
 SECRET_BYTES = 32  # of a shared secret, and of an ed25519 key's seed
 _SECRET, _KEY = "whsec_", "whsk_"
 
@@ -115,7 +115,7 @@ def call_back(db: Session, render_id: str, caller: str, url: str) -> None:
 
 
 def hear(db: Session, _settings: Settings, render: m.Render, event: Event, _files: object) -> None:
-    """Write what each address is to be told: `render.EVENT` at a person's turn, at its end, after it."""
+    """Write what each address is to be told: `render.EVENT` at a person's turn, late, at its end, after."""
     if event not in TOLD:
         return
     request = records.request_of(db, render)
@@ -162,6 +162,7 @@ def _message(render: m.Render, request: m.Request, event: Event) -> Json:
             if render.error
             else None,
             "withdrawn_reason": render.withdrawn_reason,
+            "deadline": render.deadline.isoformat() if render.deadline else None,
         },
     }
 

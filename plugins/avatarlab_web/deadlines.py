@@ -1,4 +1,4 @@
-"""Looks whether bulk runs will end by their deadlines, and has those told who asked for them."""
+"""Looks whether renders and bulk runs will end by their deadlines; has those told who asked for them."""
 
 import asyncio
 import logging
@@ -14,12 +14,20 @@ async def watch() -> None:
     """Look again and again, until cancelled."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from avatarlab_ops.bulk import forecast
-
     while True:
         try:
-            for bulk_id in await asyncio.to_thread(lambda: forecast.tell_late(stores())):
-                log.warning("bulk run %s is expected to end beyond its deadline", bulk_id)
+            for late in await asyncio.to_thread(_look):
+                log.warning("%s is expected to end beyond its deadline", late)
         except (AvatarlabError, SQLAlchemyError) as error:
             log.warning("deadlines are looked at again in %.0f s: %s", LOOK_S, error)
         await asyncio.sleep(LOOK_S)
+
+
+def _look() -> list[str]:
+    """What was told late now."""
+    from avatarlab_ops.bulk import forecast
+    from avatarlab_ops.renders import lateness
+
+    known = stores()
+    runs, renders = forecast.tell_late(known), lateness.tell_late(known)
+    return [f"bulk run {one}" for one in runs] + [f"render {one}" for one in renders]

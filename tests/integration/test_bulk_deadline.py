@@ -145,7 +145,7 @@ def test_a_deadline_has_a_time_zone_and_is_to_come(
     stores: Settings, portrait: str, api: Server, airflow: dict[str, starting.Run], line: CliRunner
 ) -> None:
     uri = rows(stores, portrait, "when", ["Go."])
-    with pytest.raises(RequestInvalid, match="deadline needs a time zone"):
+    with pytest.raises(RequestInvalid, match="deadline: needs a time zone"):
         asked(file=uri, deadline="2027-01-29T18:00:00")
     body = {"file": uri, "deadline": LONG_AGO}
     for path in ("/validations", "/bulk-runs"):

@@ -201,6 +201,7 @@ def test_a_later_version_with_one_more_field_knows_a_request_by_the_same_digest(
 def test_the_digest_knows_the_request_not_its_key() -> None:
     plain = AvatarRequest.parse(LEAST)
     assert AvatarRequest.parse(LEAST | {"idempotency_key": "k"}).digest() == plain.digest()
+    assert AvatarRequest.parse(LEAST | {"deadline": "2027-01-29T18:00:00Z"}).digest() == plain.digest()
     assert AvatarRequest.parse(LEAST | {"seed": 1}).digest() != plain.digest()
     one, other = {"team": "a", "use": "b"}, {"use": "b", "team": "a"}  # the order of labels says nothing
     assert AvatarRequest.parse(LEAST | {"labels": one}).digest() == (

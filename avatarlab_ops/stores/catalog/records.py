@@ -47,6 +47,7 @@ def accept(
         "request_id": asked.id,
         "run_id": run_id,
         "code_version": code_version(),
+        "deadline": request.deadline,
     }
     live = sa.and_(m.Render.request_id == asked.id, m.Render.state.in_(LIVE))
     made = db.execute(
@@ -60,6 +61,8 @@ def accept(
         of_it = {"render_id": made.id, "created_at": made.created_at}
         rows = [of_it | {"kind": kind, "value": value} for kind, value in _tags(asked)]
         db.execute(insert(m.RenderTag).values(rows))
+    elif run_id is None or asked.run_id != run_id:  # not the run that was begun for it, as it was ordered
+        move_deadline(db, asked.id, request.deadline)
     return db.scalars(sa.select(m.Render.id).where(live)).one()
 
 
@@ -80,6 +83,17 @@ def check_same(asked: m.Request, request: AvatarRequest) -> None:
             f"idempotency_key {request.idempotency_key!r} was used for another request ({where}); choose a "
             "new key, or send the same request"
         )
+
+
+def move_deadline(db: Session, request_id: str, deadline: datetime | None) -> None:
+    """Give a request's open render another deadline, if one is given; it may be late, and told, anew."""
+    if deadline is None:
+        return
+    other = sa.update(m.Render).where(
+        m.Render.request_id == request_id, m.Render.state.in_(OPEN),
+        m.Render.deadline.is_distinct_from(deadline),
+    )  # fmt: skip
+    db.execute(other.values(deadline=deadline, late_told_at=None))
 
 
 def asked_before(db: Session, caller: str, key: str | None) -> m.Request | None:

@@ -30,6 +30,7 @@ CONSENT_KINDS = ("likeness", "voice")
 SHARED_KINDS = ("video", "consent")
 SOURCE_KINDS = ("reference", "input", "engine", "code")
 AT_WORK = "state IN ('running', 'waiting', 'awaiting_approval')"
+DUE = "deadline IS NOT NULL AND state IN ('accepted', 'running')"
 ASKED = "approval_asked_at IS NOT NULL AND approved_at IS NULL AND state = 'running'"
 WAITING = "delivered_at IS NULL AND dead_at IS NULL"
 
@@ -143,6 +144,7 @@ class Render(Base):
         Index("ix_render_ended", "ended_at"),  # what streams of events look for
         Index("ix_render_withdrawn", "withdrawn_at", postgresql_where=text("withdrawn_at IS NOT NULL")),
         Index("ix_render_asked", "created_at", "id", postgresql_where=text(ASKED)),
+        Index("ix_render_due", "deadline", "id", postgresql_where=text(DUE)),
     )  # fmt: skip
     id: Mapped[str] = mapped_column(primary_key=True)
     request_id: Mapped[str] = mapped_column(ForeignKey("request.id"))
@@ -162,6 +164,8 @@ class Render(Base):
     approval_asked_at: Mapped[datetime | None]  # since when somebody has to let it be published
     approved_by: Mapped[str | None]
     approved_at: Mapped[datetime | None]
+    deadline: Mapped[datetime | None]
+    late_told_at: Mapped[datetime | None]  # when the forecast first went beyond the deadline
 
     @hybrid_property
     def awaits_approval(self) -> bool:

@@ -12,7 +12,7 @@ from pydantic import Field, HttpUrl
 
 from avatarlab_ops import tracing
 from avatarlab_ops.errors import RequestInvalid
-from avatarlab_ops.request import AvatarRequest
+from avatarlab_ops.request import OF_ONE_ORDER, AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import Priority
 from avatarlab_web import files, starting
@@ -40,8 +40,8 @@ class Order(AvatarRequest):
 
     callback_url: HttpUrl | None = Field(
         default=None,
-        description="Told once this render waits for approval, is published, has failed, is cancelled or "
-        "withdrawn, as a webhook is; signed with the secret of your webhook without a url.",
+        description="Told once this render waits for approval, is late, published, withdrawn or cancelled, "
+        "or has failed, as a webhook is; signed with the secret of your webhook without a url.",
     )
     priority: Literal["interactive", "normal", "bulk"] = Field(
         default="normal",
@@ -84,7 +84,7 @@ def regenerate(
 ) -> views.Accepted:
     """Order the same request again, with changes: null takes a field back to its default."""
     _, listed = look_up(stores, render_id)
-    before = {name: value for name, value in listed.request.body.items() if name != "idempotency_key"}
+    before = {name: value for name, value in listed.request.body.items() if name not in OF_ONE_ORDER}
     asked = Order.parse(merged(before, changes or {}))
     return _order(stores, asked, key, who, request=request, response=response, background=background)
 

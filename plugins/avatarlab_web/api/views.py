@@ -125,6 +125,8 @@ class Render(Summary):
     expected_end: datetime | None = Field(
         description="While it runs, when nothing else is in the way; in line by the pace of late."
     )
+    deadline: datetime | None = Field(description="When it should be made.")
+    late: bool = Field(description="It ended beyond its deadline, or is expected to.")
     approved_by: str | None
     warnings: list[str]
     measures: dict[str, Any] = Field(description="Figures of the published video, as in its manifest.")
@@ -179,6 +181,8 @@ def whole(root: str, listed: Listed, known: RenderStatus) -> Render:
         priority=known.priority,
         expected_start=known.expected_start,
         expected_end=known.expected_end,
+        deadline=known.deadline,
+        late=known.late,
         approved_by=known.approved_by,
         warnings=list(known.warnings),
         measures=known.measures,

@@ -17,7 +17,7 @@ from avatarlab_ops.engines.choice import DEFAULT
 from avatarlab_ops.errors import InputError, ReferenceRefused
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.renders import avatars, intake, listing
-from avatarlab_ops.request import MAX_SCRIPT_CHARACTERS, AvatarRequest
+from avatarlab_ops.request import MAX_SCRIPT_CHARACTERS, OF_ONE_ORDER, AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_web.api import previews
 from avatarlab_web.stores import Stores
@@ -56,7 +56,7 @@ def _earlier(settings: Settings, render_id: str) -> Json | None:
     body, plan = found.request.body, found.render.plan or {}
     spoke = plan.get("engines", body["engines"])["speech"] or DEFAULT
     body |= {"engines": body["engines"] | {"speech": spoke}, "voice": body["voice"] or _built_in(plan)}
-    return {name: value for name, value in body.items() if name != "idempotency_key"}
+    return {name: value for name, value in body.items() if name not in OF_ONE_ORDER}
 
 
 def _built_in(plan: Json) -> str | None:
