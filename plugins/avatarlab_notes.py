@@ -23,8 +23,14 @@ def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:  # noqa: ARG001
     """Put the first reason that a task left under whatever note the run has already."""
     if not dag_run.dag_id.startswith("avatar_"):
         return
-    if (reason := _first_reason(dag_run)) and reason not in (note := dag_run.note or ""):
-        dag_run.note = f"{note}\n\n{reason}".strip()[:MAX_NOTE]
+    if reason := _first_reason(dag_run):
+        add(dag_run, reason)
+
+
+def add(dag_run: DagRun, text: str) -> None:
+    """Put a text under whatever note the run has, once."""
+    if text not in (note := dag_run.note or ""):
+        dag_run.note = f"{note}\n\n{text}".strip()[:MAX_NOTE]
 
 
 def _first_reason(dag_run: DagRun) -> str | None:

@@ -28,12 +28,12 @@ class Leave:
     subject: str
     evidence: Path | None = None
     licence: str | None = None
-    recorded_by: str | None = None  # who may revoke it and use the file, beside operators; None: an operator
+    recorded_by: str | None = None  # who may revoke it, beside operators; None: an operator
     shared: bool = False  # everybody with a login may use the file
 
 
-def bring(settings: Settings, file: Path, leave: Leave) -> str:
-    """Keep a portrait or clip together with its consent, and return its s3:// reference.
+def bring(settings: Settings, file: Path, leave: Leave, *, caller: str) -> str:
+    """Keep a caller's portrait or clip together with its consent, and return its s3:// reference.
 
     It is looked at, so that admission has nothing left to look at. Raises MediaRefused or FaceRefused for
     what no request could use, RequestInvalid for a consent without subject or proof; then nothing is kept.
@@ -49,7 +49,7 @@ def bring(settings: Settings, file: Path, leave: Leave) -> str:
         raise RequestInvalid("name the person who agrees, and give a signed release or the text of a licence")
     foreign.probe(file)
     sha256 = _sha256(file)
-    key = f"uploads/{sha256[:12]}/{safe_name(file.name)}"
+    key = inputs.upload_key(caller, sha256, safe_name(file.name))
     stored = objects(settings).put_if_absent(settings.bucket_inputs, key, file)
     _, _, objection = inspect(settings, stored.uri)
     if objection:
@@ -58,9 +58,10 @@ def bring(settings: Settings, file: Path, leave: Leave) -> str:
         raise FaceRefused(objection)
     material = Material("likeness", sha256, stored.uri)
     record_consent(settings, material, leave)
-    if leave.recorded_by:
-        with transaction(settings.pg_dsn) as db:
-            inputs.own(db, stored.uri, leave.recorded_by, shared=leave.shared)
+    with transaction(settings.pg_dsn) as db:
+        inputs.hold(db, stored.uri)
+        objects(settings).put_if_absent(settings.bucket_inputs, key, file)  # an old one may have been swept
+        inputs.own(db, stored.uri, caller, shared=leave.shared)
     return stored.uri
 
 

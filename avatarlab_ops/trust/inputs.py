@@ -6,6 +6,7 @@ bucket otherwise, put there by an operator or another system, is everybody's.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 
@@ -47,6 +48,11 @@ def place(settings: Settings, uri: str, where: str = "") -> tuple[str, str]:
     if key.startswith(FORMER_EVIDENCE):
         raise ReferenceRefused(f"{said} is kept for proofs of consent; upload the file under another key")
     return bucket, key
+
+
+def upload_key(caller: str, sha256: str, name: str) -> str:
+    """Where what a caller uploads lies: by whose and what it is, so that nobody comes by another's."""
+    return f"{UPLOADS}{hashlib.sha256(caller.encode()).hexdigest()[:12]}/{sha256}/{name}"
 
 
 def hold(db: Session, uri: str) -> None:

@@ -1,4 +1,4 @@
-"""Ends the render, or the bulk run, of an Airflow run that is over without having said so.
+"""Ends the render, or the bulk run, of an Airflow run that is over without having said so; notes it there.
 
 A task that fails ends its render and says why. A person who marks a run or deletes it tells no task, and
 Airflow's listeners hear nothing of a deletion. So the api-server, where runs are marked and deleted, compares
@@ -8,6 +8,8 @@ the renders and bulk runs that have not ended with their runs every two seconds.
 import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
+
+from avatarlab_notes import add
 
 from avatarlab_ops.errors import AvatarlabError
 from avatarlab_web.stores import stores
@@ -47,10 +49,12 @@ def end_renders() -> None:
     runs = _states(set(open_renders.values())) if open_renders else {}
     for render_id, run_id in open_renders.items():
         state = runs.get(run_id, "deleted")
-        if state == "failed":
-            pipeline.fail(where, render_id, f"Airflow's run {run_id} {_MARKED[state]}")
-        elif state in _MARKED:
-            pipeline.cancel(where, render_id, f"Airflow's run {run_id} {_MARKED[state]}")
+        if state not in _MARKED:
+            continue
+        reason = f"Airflow's run {run_id} {_MARKED[state]}"
+        end = pipeline.fail if state == "failed" else pipeline.cancel
+        if end(where, render_id, reason):
+            _note(DAG, run_id, reason)
 
 
 def end_bulk_runs() -> None:
@@ -73,7 +77,9 @@ def end_bulk_runs() -> None:
         state = runs.get(run_id, "deleted")
         if state in _MARKED and run_id not in resting:
             reason = f"Airflow's run {run_id} {_MARKED[state]}"
-            work.cancel(where, bulk_id, reason, failed=state == "failed", address=address)
+            ended = work.cancel(where, bulk_id, reason, failed=state == "failed", address=address)
+            counts = ", ".join(f"{count} {name}" for name, count in sorted(ended.states.items()))
+            _note(BULK_DAG, run_id, f"{reason}. Of its videos: {counts}.")
 
 
 def _failed_by_themselves(run_ids: set[str]) -> set[str]:
@@ -104,6 +110,17 @@ def _states(run_ids: set[str], dag_id: str = DAG) -> dict[str, str]:
     with create_session(scoped=False) as session:
         rows = session.execute(query).all()
     return {run: "running" if end and end > settled else str(state) for run, state, end in rows}
+
+
+def _note(dag_id: str, run_id: str, text: str) -> None:
+    """Say on the run's page how it ended, if the run is still there."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    with create_session(scoped=False) as session:
+        run = DagRun.find_duplicate(dag_id=dag_id, run_id=run_id, session=session)
+        if run is not None:
+            add(run, text)
 
 
 def note(run_id: str) -> str:

@@ -195,6 +195,16 @@ def test_a_run_that_somebody_ends_ends_its_bulk_run(site: Site, *, deleted: bool
     assert {item.state for item in told} == {"failed" if failed else "cancelled"}
     assert all(str(item.error).startswith(f"Airflow's run {name} ") for item in told), told
     assert _renders_at_work(site, name) == []
+    if not deleted:
+        note = eventually(lambda: _noted(site, name))
+        assert f"Of its videos: 2 {'failed' if failed else 'cancelled'}." in note
+        assert note.startswith("by hand")
+
+
+def _noted(site: Site, name: str) -> str | None:
+    """The note of a bulk run, once it tells of its videos."""
+    note = str(site.client.run(name, BULK_DAG)["note"])
+    return note if "Of its videos" in note else None
 
 
 def _renders_at_work(site: Site, bulk_id: str) -> list[str]:

@@ -169,6 +169,15 @@ def _planned(known: Summary, caller: str, links: dict[str, str]) -> BulkRun:
     return BulkRun(**shared, id=known.bulk_id, state=state, caller=caller, links=links)
 
 
+def _run_id(stores: Settings, bulk_id: str) -> str:
+    """The DAG run that works on a bulk run: another one than it is called after where Airflow began it."""
+    from avatarlab_ops.stores.catalog import bulk, transaction
+
+    with transaction(stores.pg_dsn) as db:
+        known = bulk.find(db, bulk_id)
+    return (known.run_id if known else None) or bulk_id
+
+
 def _caller(stores: Settings, bulk_id: str) -> str:
     from avatarlab_ops.stores.catalog import bulk, transaction
 
@@ -219,7 +228,7 @@ def cancel(bulk_id: str, who: BulkAuthor, stores: Stores, request: Request) -> B
 
     shown = _show(stores, request, bulk_id)
     who.require_own(shown.caller, f"bulk run {bulk_id}")
-    starting.stop(bulk_id, starting.BULK_DAG)
+    starting.stop(_run_id(stores, bulk_id), starting.BULK_DAG)
     # Looked at anew: its plan may have been written while its run was ended.
     if _show(stores, request, bulk_id).state in ("running", "ended"):
         work.cancel(stores, bulk_id)

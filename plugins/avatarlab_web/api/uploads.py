@@ -6,7 +6,6 @@ Nothing is kept of an upload until it is complete, so one that never comes leave
 
 from __future__ import annotations
 
-import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
@@ -137,13 +136,12 @@ def _found(stores: Settings, bucket: str, key: str) -> Stored:
 
 
 def _place(stores: Settings, caller: str, purpose: str, sha256: str, name: str) -> tuple[str, str]:
-    """(bucket, key) of an upload: by whose and what it is, so that nobody completes what another brought."""
+    """(bucket, key) of an upload."""
     from avatarlab_ops.trust import inputs
 
     if "/" in name or name in (".", ".."):
         raise RequestInvalid(f"name: {name!r} is no plain file name")
-    whose = hashlib.sha256(caller.encode()).hexdigest()[:12]
-    key = f"uploads/{whose}/{sha256}/{name}"
+    key = inputs.upload_key(caller, sha256, name)
     place = inputs.place(stores, f"s3://{stores.bucket_inputs}/{key}", "name")
     return (stores.bucket_evidence, key) if purpose == "evidence" else place
 

@@ -66,7 +66,7 @@ def _kept(stores: Settings, who: Caller, name: str, content: bytes) -> Response:
     from avatarlab_ops.trust import inputs
 
     who.require("bulk author")
-    key = f"uploads/{hashlib.sha256(content).hexdigest()[:12]}/{name}"
+    key = inputs.upload_key(who.name, hashlib.sha256(content).hexdigest(), name)
     uri = objects(stores).put_if_absent(stores.bucket_inputs, key, content).uri
     with transaction(stores.pg_dsn) as db:
         inputs.own(db, uri, who.name, shared=False)

@@ -93,7 +93,7 @@ def _keep(settings: Settings, form: FormData, caller: str) -> str:
             recorded_by=caller,
             shared=bool(form.get("shared")),
         )
-        return intake.bring(settings, file, leave)
+        return intake.bring(settings, file, leave, caller=caller)
 
 
 def _written(given: Any, folder: Path) -> Path | None:
