@@ -13,6 +13,11 @@ class Piece:
     said: str = ""
     sounds: tuple[str, ...] = ()
 
+    @property
+    def spoken(self) -> bool:
+        """Whether it is said aloud: a sign that a mark gives words is."""
+        return bool(self.said or self.sounds) or any(map(str.isalnum, self.text))
+
 
 @dataclass(frozen=True)
 class Run:

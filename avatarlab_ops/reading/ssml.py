@@ -240,7 +240,7 @@ class _Reader:
         self._give_back()
         run = Run(tuple(self._pieces), pause_s, way.rate, way.language)
         self._pieces = []
-        if any(map(str.isalnum, run.text)):
+        if any(piece.spoken for piece in run.pieces):
             self.runs.append(run)
         elif self.runs and pause_s is not None:
             last = self.runs[-1]

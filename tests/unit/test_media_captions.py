@@ -42,6 +42,97 @@ def timeline(texts: list[str], gaps: list[float] | None = None, language: str = 
     )
 
 
+def said(*words: tuple[float, float, str], duration_s: float) -> Timeline:
+    """Words with their times; a sentence ends with a full stop."""
+    found, sentence = [], 0
+    for start, end, text in words:
+        found.append(Word(start_s=start, end_s=end, text=text, sentence=sentence))
+        sentence += text.endswith(".")
+    return Timeline(
+        duration_s=duration_s, sample_rate=24_000, language="en-US", words=tuple(found), phones=(), visemes=()
+    )
+
+
+def shown(spoken: Timeline, line_chars: int = 42) -> list[tuple[float, float, str]]:
+    return [
+        (round(one.start_s, 2), round(one.end_s, 2), " | ".join(one.lines))
+        for one in captions(spoken, line_chars=line_chars)
+    ]
+
+
+def test_a_caption_stays_a_second_where_there_is_room_and_never_into_the_next_one() -> None:
+    spoken = said((0.0, 0.4, "One."), (2.0, 2.3, "Two."), (5.0, 6.2, "Three."), duration_s=9.0)
+    assert shown(spoken) == [(0.0, 1.0, "One."), (2.0, 3.0, "Two."), (5.0, 6.2, "Three.")]
+    long = "Thirty-nine letters of which nobody can"  # two of these fit on no caption together
+    spoken = said((0.5, 0.9, f"{long} A"), (1.2, 1.5, f"{long} B"), (1.4, 4.0, f"{long} C"), duration_s=4.2)
+    assert shown(spoken) == [
+        (0.5, 1.5, f"{long} A | {long} B"),
+        (1.4, 4.0, f"{long} C"),
+    ]
+    assert shown(said((0.0, 0.3, "Late."), duration_s=0.7)) == [(0.0, 0.7, "Late.")]
+
+
+@pytest.mark.parametrize(("silence", "count"), [(0.95, 1), (1.05, 2)])
+def test_no_caption_spans_a_silence_of_more_than_a_second(silence: float, count: int) -> None:
+    spoken = said((0.0, 1.0, "Wait"), (1.0 + silence, 2.0 + silence, "here."), duration_s=5.0)
+    assert len(captions(spoken)) == count
+
+
+@pytest.mark.parametrize(("end", "count"), [(5.95, 1), (6.05, 2)])
+def test_no_caption_of_several_words_stays_longer_than_six_seconds(end: float, count: int) -> None:
+    spoken = said((0.0, 2.9, "Very"), (3.0, end, "slowly."), duration_s=9.0)
+    assert len(captions(spoken)) == count
+
+
+STORY = (
+    "Good evening. When we opened the shop, in the spring of 1998, nobody believed that it would last a "
+    "year; my brother, who had sold cars, kept the books. Then came the flood. We lost everything: the "
+    "stock, the shelves, even the sign above the door. Neighbours helped us, day and night, and by Christmas "
+    "we were open again. That is why we are still here, and why we stay."
+)
+
+
+def test_a_story_is_cut_as_a_reader_would_cut_it() -> None:
+    assert shown(timeline(STORY.split())) == [
+        (0.3, 5.04, "Good evening. When we opened the shop, | in the spring of 1998, nobody believed"),
+        (5.06, 9.47, "that it would last a year; my brother, | who had sold cars, kept the books."),
+        (9.49, 10.74, "Then came the flood."),
+        (10.76, 15.27, "We lost everything: the stock, the | shelves, even the sign above the door."),
+        (15.29, 19.8, "Neighbours helped us, day and night, | and by Christmas we were open again."),
+        (19.82, 22.61, "That is why we are still | here, and why we stay."),
+    ]
+
+
+def test_a_story_is_cut_for_an_upright_picture() -> None:
+    assert [text for *_, text in shown(timeline(STORY.split()), 24)] == [
+        "Good evening.",
+        "When we opened the shop, | in the spring of 1998,",
+        "nobody believed that | it would last a year;",
+        "my brother, who had sold | cars, kept the books.",
+        "Then came the flood.",
+        "We lost everything: | the stock,",
+        "the shelves, even the | sign above the door.",
+        "Neighbours helped | us, day and night,",
+        "and by Christmas | we were open again.",
+        "That is why we are still | here, and why we stay.",
+    ]
+
+
+def test_a_line_holds_42_letters_and_not_one_more() -> None:
+    words = ["seven77"] * 5 + ["xy"]
+    assert [len(line) for line in captions(timeline(words))[0].lines] == [42]
+    assert len(captions(timeline([*words[:-1], "xyz"]))[0].lines) == 2
+
+
+def test_the_pieces_of_a_broken_word_share_its_time() -> None:
+    spoken = said((1.0, 4.0, "abcdefghijkl"), duration_s=5.0)
+    assert shown(spoken, 6) == [(1.0, 4.0, "abcdef | ghijkl")]
+    spoken = said((1.0, 4.0, "abcdefghijklmnopqr"), duration_s=5.0)  # three pieces of a second
+    assert shown(spoken, 6) == [(1.0, 2.0, "abcdef"), (2.0, 4.0, "ghijkl | mnopqr")]
+    spoken = said((1.0, 4.0, "abcdefghijklmnopqr"), (4.1, 4.5, "xyz."), duration_s=5.0)
+    assert shown(spoken, 6) == [(1.0, 3.0, "abcdef | ghijkl"), (3.0, 4.5, "mnopqr | xyz.")]
+
+
 @given(texts=st.lists(WORD, min_size=1, max_size=60), gap=st.floats(0.0, 1.5), chars=st.integers(18, 42))
 def test_captions_hold_the_script_and_the_rules(texts: list[str], gap: float, chars: int) -> None:
     spoken = timeline(texts, [gap if n % 7 == 6 else 0.02 for n in range(len(texts))])
@@ -132,6 +223,7 @@ def test_srt_and_vtt() -> None:
     assert to_srt(made) == first + "\n2\n01:01:01,000 --> 01:01:04,000\nx\n"
     assert to_vtt(made).startswith("WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nHam &amp; eggs\n&lt;now&gt;\n")
     assert len(re.findall("-->", to_vtt(made))) == 2
+    assert "00:59:59,999 --> 01:00:00,001" in to_srt([Caption(3599.999, 3600.001, ("y",))])
 
 
 @pytest.mark.parametrize("write", [to_srt, to_vtt])
@@ -196,6 +288,33 @@ def test_lines_lie_apart_each_with_a_dark_rim_on_every_side() -> None:
         assert abs(before - after) <= 1
 
 
+@pytest.mark.parametrize(("width", "height", "letters"), [(1280, 720, 27), (404, 720, 17), (640, 360, 13)])
+def test_burned_lines_are_centred_at_their_size_and_distance(width: int, height: int, letters: int) -> None:
+    drawn = draw_caption(("HOH", "HOH"), width, height)
+    ink, rim = drawn.rgb[..., 0] > 128, drawn.alpha > 128
+    columns, rows = np.flatnonzero(ink.any(axis=0)), np.flatnonzero(ink.any(axis=1))
+    assert abs(columns[0] - (width - 1 - columns[-1])) <= 2  # letters have bearings
+    starts = rows[np.flatnonzero(np.diff(rows, prepend=-9) > 1)]
+    size = round(0.048 * min(height, width * 1.2))
+    assert starts[1] - starts[0] == round(1.3 * size)
+    ends = rows[np.flatnonzero(np.diff(rows, append=9999) > 1)]
+    assert ends[0] - starts[0] == pytest.approx(letters, abs=1)
+    below = drawn.y + np.flatnonzero(rim.any(axis=1))[-1]
+    assert 0.90 < below / height < 0.93
+    edge = max(1, round(0.09 * size))
+    for axis in (0, 1):
+        inked, rimmed = (np.flatnonzero(one.any(axis=axis)) for one in (ink, rim))
+        assert abs(inked[0] - rimmed[0] - edge) <= 1
+        assert abs(rimmed[-1] - inked[-1] - edge) <= 1
+
+
+def test_a_line_too_wide_for_an_upright_picture_is_drawn_smaller() -> None:
+    ink = draw_caption(("W" * 42,), 404, 720).rgb[..., 0] > 128
+    columns = np.flatnonzero(ink.any(axis=0))
+    assert 404 * 0.07 <= columns[0] < 404 * 0.16
+    assert 404 * 0.84 < columns[-1] <= 404 * 0.93
+
+
 def test_transparent_video_gets_opaque_text() -> None:
     frame = np.zeros((360, 640, 4), np.uint8)
     CaptionPainter([Caption(0, 1, ("Hello",))], 640, 360).burn(frame, 0.5)
@@ -206,4 +325,6 @@ def test_transparent_video_gets_opaque_text() -> None:
 
 def test_upright_pictures_get_shorter_lines() -> None:
     assert line_chars_for(1280, 720) == 42
-    assert 18 <= line_chars_for(404, 720) <= 28
+    assert line_chars_for(720, 720) == 42
+    assert line_chars_for(404, 720) == 24
+    assert line_chars_for(90, 720) == 18

@@ -203,6 +203,7 @@ def test_a_sentence_keeps_its_spelling_and_tells_how_it_is_said() -> None:
         ("PIN 0042 ★ costs $5.", "PIN zero zero four two costs five dollars."),
         ("Plain.", ""),
     ]
+    assert {s.language for s in found.sentences} == {""}, "none but the script's own"
     assert found.warnings == (
         "markup is not spoken and was left out: ** … **",
         "'★' (black star) at character 10 of 'PIN 0042 ★ costs $5.' cannot be said and is left out",
@@ -272,3 +273,104 @@ def test_a_text_without_spaces_is_no_long_word_and_is_cut_at_its_commas(
     assert all(len(one.text) <= script.MAX_SENTENCE_CHARS for one in found)
     assert all(one.text[-1] in "，。" for one in found)
     assert "".join(one.text for one in script.sentences("很" * 700, language="zh").sentences) == "很" * 700
+
+
+def test_what_lies_at_a_limit_is_taken() -> None:
+    found = script.sentences([("First.", 0.0), ("Second.", 10.0)]).sentences
+    assert [one.pause_s for one in found] == [0.0, 10.0]
+    assert len(texts("Say " + "x" * 100)) == 1
+    assert len(script.sentences([("Hi.", None)] * 1_000).sentences) == 1_000
+    most = "Yes. " * 3_999 + "Well."
+    assert len(most) == 20_000
+    script._check_size([(most, None)])  # what it would be read as is no matter here
+    with pytest.raises(ScriptRefused, match=r"a pause of 11 s was asked for; 0 to 10 s are allowed"):
+        script.sentences([("Hi.", 11)])
+
+
+def test_a_sentence_of_300_characters_is_one_breath_and_a_longer_one_is_cut_late() -> None:
+    whole = "word " * 58 + "and ended."
+    assert len(whole) == 300
+    assert texts(whole) == [whole]
+    first, rest = texts("w" + whole)
+    assert (len(first), rest) == (294, "ended.")
+    clauses = "we went on, although it rained, " * 20 + "and came home."
+    assert [len(one) for one in texts(clauses)] == [299, 287, 66]
+
+
+@pytest.mark.parametrize(("comma_at", "length"), [(74, 299), (75, 75)])
+def test_a_clause_shorter_than_a_quarter_of_a_breath_is_no_place_to_cut(comma_at: int, length: int) -> None:
+    source = f"{'a' * 10} {'a' * (comma_at - 12)}, {'bb c ' * 80}end."
+    assert source[comma_at - 1] == ","
+    assert len(texts(source)[0]) == pytest.approx(length, abs=3)
+
+
+def test_a_greek_word_of_two_letters_is_no_symbol() -> None:
+    with pytest.raises(ScriptRefused, match="written in Greek"):
+        script.sentences("Say το twice.")
+
+
+def test_several_foreign_writings_are_named_the_most_frequent_first() -> None:
+    with pytest.raises(ScriptRefused, match="written in Cyrillic, Hebrew and Han, but"):
+        script.sentences("Hello. Привет, мир. שלום שלום. 你好")
+
+
+def test_a_refusal_quotes_no_more_than_the_beginning() -> None:
+    long = "abcdefghij" * 11
+    with pytest.raises(ScriptRefused, match=f"the word '{long[:30]}'\\.\\.\\. has 110 characters"):
+        script.sentences(long)
+    found = script.sentences([("Hello.", None), ("." * 50, None)])
+    assert found.warnings == (f"a part without words was left out: {'.' * 40!r}",)
+    sentence = "★ " + "and so it went on for ever and ever " * 3
+    [warning] = script.sentences(sentence).warnings
+    assert warning == f"'★' (black star) at character 1 of {sentence[:60]!r} cannot be said and is left out"
+    marked = f'<sub alias="short">{"word " * 80}</sub>'
+    with pytest.raises(ScriptRefused, match=f"the mark around '{('word ' * 7)[:30]}'\\.\\.\\. holds"):
+        script.sentences(marked, script_format="ssml")
+
+
+@pytest.mark.parametrize(
+    ("marked", "said"),
+    [
+        ('Yes. <sub alias="arrow">→</sub> <sub alias="star">★</sub>', ["", "arrow star"]),
+        ('<sub alias="one">→</sub>.<break time="1s"/><sub alias="two">★</sub>', ["one.", "two"]),
+    ],
+)
+def test_a_sign_with_a_mark_is_spoken_wherever_it_stands(marked: str, said: list[str]) -> None:
+    found = script.sentences(f"<speak>{marked}</speak>", script_format="ssml").sentences
+    assert [one.said for one in found] == said
+
+
+def test_a_german_date_and_a_name_after_herr_end_no_sentence() -> None:
+    assert script.split("Am 3. März kam Hr. Meier. Es schneite.", "de") == [
+        "Am 3. März kam Hr. Meier.",
+        "Es schneite.",
+    ]
+    assert script.split("Wir trafen uns am 3. Wir gingen.", "de-DE") == [
+        "Wir trafen uns am 3.",
+        "Wir gingen.",
+    ]
+    assert script.split("It took 1 hr. Then we left. See the 3. Point.", "en-US") == [
+        "It took 1 hr.",
+        "Then we left.",
+        "See the 3.",
+        "Point.",
+    ]
+    assert script.split("Das gilt z. B. Montags. Ja.", "de") == ["Das gilt z. B. Montags.", "Ja."]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("He said no. 5 was it. Ok.", ["He said no. 5 was it.", "Ok."]),
+        ("He said no. We left.", ["He said no.", "We left."]),
+        ("See vol. 3, pp. 7. End.", ["See vol. 3, pp. 7.", "End."]),
+        ("It was I. We knew.", ["It was I.", "We knew."]),
+        ("(See Dr. Lee.) She knows.", ["(See Dr. Lee.)", "She knows."]),
+        ("Well.. Then. No.", ["Well..", "Then.", "No."]),
+        ("The U.S. Bank. The U.S. A bank.", ["The U.S. Bank.", "The U.S.", "A bank."]),
+    ],
+)
+def test_a_full_stop_after_a_short_form_ends_a_sentence_only_where_one_begins(
+    source: str, expected: list[str]
+) -> None:
+    assert script.split(source) == expected
