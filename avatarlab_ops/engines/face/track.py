@@ -21,8 +21,8 @@ from avatarlab_ops.errors import FaceRefused
 from avatarlab_ops.progress import Report, silent
 
 LOOK_AROUND_S = 1.0  # between two thorough searches of the whole frame
-HANDS_S = 0.4  # between two looks for a hand before the mouth: one costs as much as one for the face
 BRIEF_S = 0.25  # a face unseen for less is taken to have stayed: a hand, a blur
+HANDS_S = BRIEF_S  # between two looks for a hand before the mouth: one costs as much as one for the face
 
 
 def track_faces(

