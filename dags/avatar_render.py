@@ -19,7 +19,7 @@ with DAG(
     tags=["avatarlab"],
     # Pools limit the work. A run that waits for approval counts here and works on nothing, so the number
     # leaves room for many of those; what somebody waits for goes first, then what was begun (weight_rule).
-    max_active_runs=256,
+    max_active_runs=graph.OPEN_RUNS,
     default_args={
         "owner": "avatarlab",
         "retries": 4,

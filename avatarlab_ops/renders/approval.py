@@ -95,6 +95,13 @@ def refuse(settings: Settings, render_id: str, by: str, reason: str) -> bool:
     return done
 
 
+def waiting(settings: Settings) -> int:
+    """How many videos wait for a decision."""
+    with transaction(settings.pg_dsn) as db:
+        undecided = sa.select(sa.func.count()).select_from(m.Render).where(m.Render.awaits_approval)
+        return db.scalar(undecided) or 0
+
+
 def made(settings: Settings, render_id: str, name: str = "video.") -> str | None:
     """Address of the video that waits for approval, or its file that begins so; None where none does."""
     with transaction(settings.pg_dsn) as db:

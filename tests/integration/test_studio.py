@@ -195,6 +195,23 @@ def test_the_queue_shows_the_line_and_when_each_begins(
     assert "I sit and wait." not in studio.get("/queue").text
 
 
+def test_the_queue_tells_before_waiting_approvals_take_every_run(
+    studio: TestClient, stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studio_queue, "_pools", list)  # Airflow's database is not here
+    monkeypatch.setattr(studio_queue, "OPEN_RUNS", 2)
+    asked, warned = {"avatar": {"uri": portrait}}, []
+    waiting = [pipeline.submit(stores, asked | {"script": f"Undecided {n}."}) for n in range(2)]
+    for render_id in waiting:
+        with transaction(stores.pg_dsn) as db:
+            render = db.get_one(tables.Render, render_id)
+            render.state, render.approval_asked_at = "running", datetime.now(UTC)
+        warned.append("2 videos wait for approval. Once 2 do, no other begins" in studio.get("/queue").text)
+    for render_id in waiting:
+        pipeline.cancel(stores, render_id)
+    assert warned == [False, True]
+
+
 def test_a_failed_video_says_why_at_which_step_and_what_to_do(studio: TestClient, failed: str) -> None:
     shown = studio.get(f"/videos/{failed}").text
     assert "no face was found &lt;script&gt;" in shown

@@ -19,7 +19,7 @@ from avatarlab_ops import tracing
 from avatarlab_ops.errors import TransientError, WorkInFlight
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0031"  # newest migration
+HEAD = "0032"  # newest migration
 LOCK_POLL_MS = 2000  # how long one wait for a lock lasts before the waiter looks around
 # A dead peer is noticed within a minute, on both ends.
 CONNECT = {

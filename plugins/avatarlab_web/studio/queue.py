@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from avatarlab_ops.engines import device
-from avatarlab_ops.renders import budget, listing, status
+from avatarlab_ops.graph import OPEN_RUNS
+from avatarlab_ops.renders import approval, budget, listing, status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import OPEN
 from avatarlab_ops.stores.catalog import line, transaction
@@ -23,6 +24,7 @@ from avatarlab_web.studio.videos import card
 Json = dict[str, Any]
 POOLS = ("gpu", "cpu")
 SHOWN = 50  # renders
+CROWDED = 0.75  # of the runs that may be open wait for approval: told before nothing may begin
 BUDGETS_S = 10.0  # for which the part that moves shows the same ones
 BUDGETS = 22  # one's own, everybody's, and of the others those who use most
 router = APIRouter()
@@ -63,6 +65,8 @@ def _now(settings: Settings, caller: str, budgets: list[budget.Standing]) -> Jso
         "more": page.cursor is not None,
         "places": _places(settings, places),
         "rest": max(0, waiting - len(places)),
+        "undecided": _undecided(settings),
+        "open_runs": OPEN_RUNS,
         "pools": _pools(),
         "leases": device.holders(settings.home / device.FOLDER),
     }
@@ -82,6 +86,12 @@ def _places(settings: Settings, places: list[line.Place]) -> list[Json]:
 def _work(settings: Settings, one: listing.Listed) -> Json:
     found = status.of(settings, one.render.id)
     return card(one) | {"news": words.news(found), "expected_end": found.expected_end}
+
+
+def _undecided(settings: Settings) -> int:
+    """Videos that wait for approval, where so many do that soon none may begin; else 0."""
+    count = approval.waiting(settings)
+    return count if count >= CROWDED * OPEN_RUNS else 0
 
 
 def _pools() -> list[Json]:
