@@ -83,8 +83,8 @@ def _renders(db: Session) -> Iterator[Metric]:
         "bulk_items_waiting", "Items of bulk runs that have not ended", "", {(): db.scalar(left) or 0}
     )
     overdue, ahead = deadlines.told(db, lateness.MOST)
-    late = overdue + sum(lateness.runs_late(db, render) for render in ahead)
-    yield _gauge("renders_late", "Open renders that are expected beyond their deadline", "", {(): late})
+    behind = overdue + len(lateness.late(db, ahead))
+    yield _gauge("renders_late", "Open renders that are expected beyond their deadline", "", {(): behind})
     told = sa.select(m.BulkRun).where(m.BulkRun.ended_at.is_(None), m.BulkRun.late_told_at.is_not(None))
     late = sum(forecast.runs_late(db, known) for known in db.scalars(told).all())
     yield _gauge(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from avatarlab_ops.renders import status
@@ -16,12 +17,16 @@ if TYPE_CHECKING:
 MOST = 500  # renders whose forecast one look makes, those due first: some 3 ms each
 
 
-def runs_late(db: Session, render: Render) -> bool:
-    """`status.is_late` by the forecast of this moment. A render that was not admitted yet has none."""
-    if render.deadline is None:
-        return False
-    ends = status.expected_end(db, render) if render.ended_at is None else None
-    return status.is_late(render.deadline, render.ended_at, ends)
+def late(db: Session, renders: Sequence[Render]) -> list[Render]:
+    """Those of some open renders that are expected beyond their deadlines.
+
+    Of one in line, by its place; of one that is neither in line nor admitted nothing is expected.
+    """
+    from avatarlab_ops.stores.catalog import line
+
+    in_line = line.ends(db, [render.id for render in renders])
+    ends = {one.id: in_line.get(one.id) or status.expected_end(db, one) for one in renders}
+    return [one for one in renders if status.is_late(one.deadline, one.ended_at, ends[one.id])]
 
 
 def tell_late(settings: Settings) -> list[str]:
@@ -33,9 +38,9 @@ def tell_late(settings: Settings) -> list[str]:
     from avatarlab_ops.stores.catalog import deadlines, transaction
 
     with transaction(settings.pg_dsn) as db:
-        late = [render.id for render in deadlines.untold(db, MOST) if runs_late(db, render)]
+        found = [render.id for render in late(db, deadlines.untold(db, MOST))]
     told = []
-    for render_id in late:
+    for render_id in found:
         with transaction(settings.pg_dsn) as db:
             if deadlines.mark_told(db, render_id):
                 events.tell(db, settings, render_id, Event.LATE)

@@ -44,6 +44,8 @@ def forecast(stores: Settings, render_id: str, minutes: float) -> None:
     with transaction(stores.pg_dsn) as db:
         mine = sa.update(m.Render).where(m.Render.id == render_id)
         db.execute(mine.values(predicted={"speech": 60.0 * minutes}))
+        order = sa.update(m.RenderOrder).where(m.RenderOrder.render_id == render_id)
+        db.execute(order.values(begun_at=datetime.now(UTC)))
 
 
 def told(stores: Settings, render_id: str) -> list[Json]:
@@ -66,7 +68,7 @@ def test_who_asked_is_told_once_that_a_render_is_late_and_another_deadline_lets_
     made = api.order(asked(portrait, "By then.", first := by(30)), "late-1").json()
     path = f"/renders/{made['id']}"
     assert (datetime.fromisoformat(made["deadline"]), made["late"]) == (datetime.fromisoformat(first), False)
-    assert lateness.tell_late(stores) == []  # nobody knows yet how long it takes
+    assert lateness.tell_late(stores) == []  # it is first in line
     forecast(stores, made["id"], 20)
     assert lateness.tell_late(stores) == []
     forecast(stores, made["id"], 40)
@@ -129,3 +131,15 @@ def test_a_row_of_a_bulk_run_has_no_deadline_of_its_own(stores: Settings, portra
     uri = rows(stores, portrait, "rows_by", ["Row."], deadline=by(60))
     outline = planning.plan(stores, bulk_asked(file=uri, dry_run=True), bulk_id="rows_by", caller="anna")
     assert outline.told == ("line 2: deadline: a row has none; give it to the bulk run",)
+
+
+def test_an_order_far_behind_in_line_is_late_before_it_begins(
+    api: Server, stores: Settings, portrait: str
+) -> None:
+    made = api.order(asked(portrait, "Far behind.", by(30)), "late-5").json()
+    with transaction(stores.pg_dsn) as db:
+        order = db.get_one(m.RenderOrder, made["id"])
+        order.work_s = 3600.0
+    assert api.client.get(f"/renders/{made['id']}").json()["late"]
+    assert lateness.tell_late(stores) == [made["id"]]
+    pipeline.cancel(stores, made["id"])

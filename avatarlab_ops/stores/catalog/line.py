@@ -10,6 +10,7 @@ turns, whoever else comes, so nothing waits for ever.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -213,6 +214,15 @@ def place_of(db: Session, render_id: str) -> Place | None:
     """Where an order stands, None once it was let begin, or for what was never ordered."""
     row = db.execute(sa.select(_PLACE).where(_PLACE.c.render_id == render_id)).first()
     return _place(row, Pace.measured(db)) if row else None
+
+
+def ends(db: Session, render_ids: Sequence[str]) -> dict[str, datetime | None]:
+    """When those of the renders that are in line are expected to have ended."""
+    if not render_ids:
+        return {}
+    rows = db.execute(sa.select(_PLACE).where(_PLACE.c.render_id.in_(render_ids))).all()
+    pace = Pace.measured(db)
+    return {row.render_id: _place(row, pace).expected_end for row in rows}
 
 
 def first(db: Session, most: int) -> list[Place]:
