@@ -56,7 +56,7 @@ def captions(timeline: Timeline, *, line_chars: int = LINE_CHARS) -> list[Captio
     found = []
     for n, group in enumerate(groups):
         start = group[0].start_s
-        limit = groups[n + 1][0].start_s if n + 1 < len(groups) else max(timeline.duration_s, group[-1].end_s)
+        limit = groups[n + 1][0].start_s if n + 1 < len(groups) else timeline.duration_s
         end = min(max(group[-1].end_s, start + MIN_S), max(limit, group[-1].end_s))
         found.append(Caption(start, end, _lines([word.text for word in group], line_chars)))
     return found
@@ -145,7 +145,7 @@ def _fits(group: Sequence[Word], line_chars: int) -> bool:
 def _cost(group: Sequence[Word]) -> float:
     hurried = max(0.0, MIN_S - (group[-1].end_s - group[0].start_s))
     crossed = sum(a.sentence != b.sentence for a, b in pairwise(group))
-    last = group[-1].text.rstrip()
+    last = group[-1].text.strip()
     clause = 0.0 if last[-1:] in _SENTENCE_ENDS else 0.3 if last[-1:] in _CLAUSE_ENDS else 0.6
     if last[-1:] == "." and last[:-1].isdecimal():  # a German ordinal goes on: am 3. März
         clause = 0.9

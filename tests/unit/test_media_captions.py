@@ -223,6 +223,23 @@ def test_captions_end_where_the_language_ends_a_sentence(
     assert made[0].text.endswith(first)
 
 
+@pytest.mark.parametrize(
+    ("text", "chars", "expected"),
+    [
+        ("Wir treffen uns am 3. Mai wieder", 12, ["Wir treffen", "uns am 3. Mai wieder"]),
+        ("Es war im Jahr 2024 ein schöner Tag", 12, ["Es war im Jahr", "2024 ein schöner Tag"]),
+    ],
+)
+def test_no_german_caption_ends_after_an_ordinal(text: str, chars: int, expected: list[str]) -> None:
+    """Spoken slowly: no caption is hurried. A number without a full stop is a word like any other."""
+    words = tuple(
+        Word(start_s=0.6 * n, end_s=0.6 * n + 0.5, text=word, sentence=0)
+        for n, word in enumerate(text.split())
+    )
+    spoken = timeline(["."], language="de").model_copy(update={"words": words, "duration_s": 9.0})
+    assert [one.text.replace("\n", " ") for one in captions(spoken, line_chars=chars)] == expected
+
+
 def test_srt_and_vtt() -> None:
     made = [Caption(0.0, 1.5, ("Ham & eggs", "<now>")), Caption(3661.0005, 3663.9996, ("x",))]
     first = "1\n00:00:00,000 --> 00:00:01,500\nHam &amp; eggs\n&lt;now&gt;\n"
