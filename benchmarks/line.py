@@ -17,7 +17,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +79,9 @@ def admission(settings: Settings, count: int) -> dict[str, str]:
         made[key] = order(settings, key, "anna", Priority.NORMAL).render_id
 
     every: list[float] = []
-    for thousand in batched([f"order-{number}" for number in range(count)], max(1, count // 10)):
-        times = timed(one, list(thousand))
+    keys, part = [f"order-{number}" for number in range(count)], max(1, count // 10)
+    for first in range(0, count, part):
+        times = timed(one, keys[first : first + part])
         every += times
         told(f"admission, up to {len(every):,} orders", times)
     told("admission, all of them", every)
@@ -107,8 +107,7 @@ def latecomers(settings: Settings) -> None:
     print("an interactive order of the same caller, ordered last: begun by its own admission")
     other = order(settings, "another", "berta", Priority.NORMAL)
     with transaction(settings.pg_dsn) as db:
-        place = line.place_of(db, other.render_id)
-        assert place
+        (place,) = [one for one in line.first(db, 50) if one.render_id == other.render_id]
         print(f"another caller's order, ordered last: number {place.number} in line, begins about "
               f"{(place.expected_start or records.now()) - records.now()} from now")  # fmt: skip
         turns = 0

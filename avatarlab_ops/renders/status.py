@@ -130,10 +130,8 @@ def _ordered(db: Session, render: Render) -> Json:
     if order is None:
         return {}
     told: Json = {"priority": Priority(order.priority).name.lower()}
-    place = line.place_of(db, render.id) if order.begun_at is None else None
-    if place:
-        told |= {"expected_start": place.expected_start, "expected_end": place.expected_end}
-    return told
+    times = line.times_of(db, render.id) if order.begun_at is None else None
+    return told | dict(zip(("expected_start", "expected_end"), times or (), strict=False))
 
 
 def is_late(deadline: datetime | None, ended_at: datetime | None, ends: datetime | None) -> bool:

@@ -55,6 +55,33 @@ WINDOW fair AS (ORDER BY priority, had, placed_at, render_id ROWS UNBOUNDED PREC
 _PLACE = _PLACES.columns(
     *(sa.column(name) for name in ("render_id", "caller", "priority", "work_s", "fair", "age", "until_s"))
 ).subquery()
+# Work until an order has its turn, without the whole line: of better classes all, of its own what raises each
+# caller to its `had`, as they take turns by share. Within an order's work of each caller what _PLACES says.
+_UNTIL = sa.text("""
+WITH given AS (
+    SELECT caller, sum(work_s) AS work_s FROM render_order
+    WHERE begun_at > now() - interval '1 hour' GROUP BY caller
+), mine AS (
+    SELECT one.* FROM render_order AS one JOIN render ON render.id = one.render_id
+    WHERE one.render_id = :render_id AND one.begun_at IS NULL AND render.state = 'accepted'
+), held AS (
+    SELECT one.caller, one.priority, sum(one.work_s) AS work_s, coalesce(sum(one.work_s) FILTER (
+        WHERE (one.placed_at, one.render_id) < (mine.placed_at, mine.render_id)), 0) AS older_s
+    FROM render_order AS one CROSS JOIN mine
+    WHERE one.begun_at IS NULL GROUP BY one.caller, one.priority
+), level AS (
+    SELECT mine.*, coalesce(given.work_s, 0) + held.older_s AS had
+    FROM mine JOIN held ON held.caller = mine.caller AND held.priority = mine.priority
+        LEFT JOIN given ON given.caller = mine.caller
+)
+SELECT level.work_s, least(:patience * (level.work_s + sum(held.older_s)), level.work_s + sum(CASE
+    WHEN held.priority < level.priority THEN held.work_s
+    WHEN held.priority > level.priority THEN 0
+    WHEN held.caller = level.caller THEN held.older_s
+    ELSE least(held.work_s, greatest(0, level.had - coalesce(given.work_s, 0))) END)) AS until_s
+FROM level CROSS JOIN held LEFT JOIN given ON given.caller = held.caller
+GROUP BY level.work_s
+""").bindparams(patience=PATIENCE)
 # Seconds between begins over the work of who began, where it waited already at the begin before.
 _PACE = sa.text("""
 SELECT count(*), sum(extract(epoch FROM begun_at - before)), sum(work_s) FROM (
@@ -146,10 +173,10 @@ def take(db: Session, room: Room) -> list[str]:
     if db.scalar(sa.select(m.RenderOrder.render_id).where(m.RenderOrder.begun_at.is_(None)).limit(1)) is None:
         return []
     db.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_number("avatarlab line"))))
-    gone = _leave(db)
     free, kept = _free(db, room)
-    if free <= 0 and kept <= 0:
-        return gone
+    if free <= 0 and (kept <= 0 or not _people_wait(db)):
+        return []
+    gone = _leave(db)
     rows = _ahead(db, max(free, 0) + max(kept, 0))
     last = db.scalar(sa.select(sa.func.max(m.RenderOrder.turn))) or 0
     turns = _turns(rows, last, free, kept)
@@ -158,6 +185,11 @@ def take(db: Session, room: Room) -> list[str]:
         begun = {"begun_at": sa.func.clock_timestamp(), "turn": turn}
         db.execute(sa.update(m.RenderOrder).where(mine).values(begun))
     return [*gone, *turns]
+
+
+def _people_wait(db: Session) -> bool:
+    mine = sa.and_(m.RenderOrder.begun_at.is_(None), m.RenderOrder.priority == Priority.INTERACTIVE)
+    return db.scalar(sa.select(m.RenderOrder.render_id).where(mine).limit(1)) is not None
 
 
 def _ahead(db: Session, most: int) -> list[Any]:
@@ -210,32 +242,40 @@ def _has_stage(state: StageState) -> sa.ColumnElement[bool]:
     return sa.exists().where(m.StageRun.render_id == m.Render.id, m.StageRun.state == state)
 
 
-def place_of(db: Session, render_id: str) -> Place | None:
-    """Where an order stands, None once it was let begin, or for what was never ordered."""
-    row = db.execute(sa.select(_PLACE).where(_PLACE.c.render_id == render_id)).first()
-    return _place(row, Pace.measured(db)) if row else None
-
-
 def ends(db: Session, render_ids: Sequence[str]) -> dict[str, datetime | None]:
     """When those of the renders that are in line are expected to have ended."""
     if not render_ids:
         return {}
     rows = db.execute(sa.select(_PLACE).where(_PLACE.c.render_id.in_(render_ids))).all()
     pace = Pace.measured(db)
-    return {row.render_id: _place(row, pace).expected_end for row in rows}
+    return {row.render_id: pace.times(row.until_s, row.work_s)[1] for row in rows}
 
 
 def first(db: Session, most: int) -> list[Place]:
     """The first so many of the line."""
     pace = Pace.measured(db)
-    return [_place(row, pace) for row in _ahead(db, most)[:most]]
+    rows = _ahead(db, most)[:most]
+    return [
+        Place(
+            row.render_id, row.caller, Priority(row.priority), row.fair, *pace.times(row.until_s, row.work_s)
+        )
+        for row in rows
+    ]
+
+
+def times_of(db: Session, render_id: str) -> tuple[datetime | None, datetime | None] | None:
+    """When an order in line is expected to begin and to end; None for one that does not stand there."""
+    row = db.execute(_UNTIL, {"render_id": render_id}).first()
+    return Pace.measured(db).times(row.until_s, row.work_s) if row else None
 
 
 def next_of(db: Session, caller: str) -> datetime | None:
-    """When the first of a caller's orders is expected to leave the line; of one who has none, anybody's."""
-    soonest = sa.select(sa.func.min(_PLACE.c.until_s))
-    until_s = db.scalar(soonest.where(_PLACE.c.caller == caller)) or db.scalar(soonest)
-    return None if until_s is None else Pace.measured(db).start(float(until_s))
+    """When the first of a caller's orders is expected to begin; of one who has none, the next of the line."""
+    mine = sa.and_(m.RenderOrder.caller == caller, m.RenderOrder.begun_at.is_(None))
+    own = sa.select(m.RenderOrder.render_id).where(mine)
+    soonest = db.scalar(own.order_by(m.RenderOrder.priority, m.RenderOrder.placed_at).limit(1))
+    times = times_of(db, soonest) if soonest else None
+    return times[0] if times else Pace.measured(db).times(_usual(db)[0], 0.0)[0]
 
 
 @dataclass(frozen=True)
@@ -253,13 +293,10 @@ class Pace:
         stay = db.scalar(_STAY, {"turns": 2 * RECENT})
         return cls(begin, 1.0 if stay is None else float(stay))
 
-    def start(self, until_s: float) -> datetime | None:
-        """When an order begins that is reached after so much work; None: in more than ten years."""
-        ahead_s = self.begin * until_s
-        return records.now() + timedelta(seconds=ahead_s) if ahead_s < FAR.total_seconds() else None
-
-
-def _place(row: Any, pace: Pace) -> Place:
-    start = pace.start(float(row.until_s))
-    end = start + timedelta(seconds=pace.stay * row.work_s) if start else None
-    return Place(row.render_id, row.caller, Priority(row.priority), row.fair, start, end)
+    def times(self, until_s: float, work_s: float) -> tuple[datetime | None, datetime | None]:
+        """Begin and end of what is reached after so much work, itself included; None: beyond ten years."""
+        begins_s = self.begin * until_s
+        ends_s = begins_s + self.stay * work_s
+        if ends_s >= FAR.total_seconds():
+            return None, None
+        return records.now() + timedelta(seconds=begins_s), records.now() + timedelta(seconds=ends_s)

@@ -381,7 +381,7 @@ class RenderOrder(Base):
 
     __tablename__ = "render_order"
     __table_args__ = (
-        Index("ix_render_order_waiting", "caller", postgresql_where=text("begun_at IS NULL")),
+        Index("ix_render_order_waiting", "priority", "caller", postgresql_where=text("begun_at IS NULL")),
         Index("ix_render_order_begun", "begun_at", postgresql_where=text("begun_at IS NOT NULL")),
         Index("ix_render_order_interactive", "caller", "placed_at", postgresql_where=text("priority = 0")),
         Index("uq_render_order_turn", "turn", unique=True),

@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("render_id", name=op.f("pk_render_order")),
     )
     for name, columns, where in (
-        ("ix_render_order_waiting", ["caller"], "begun_at IS NULL"),
+        ("ix_render_order_waiting", ["priority", "caller"], "begun_at IS NULL"),
         ("ix_render_order_begun", ["begun_at"], "begun_at IS NOT NULL"),
         ("ix_render_order_interactive", ["caller", "placed_at"], "priority = 0"),
     ):
