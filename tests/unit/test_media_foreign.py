@@ -155,3 +155,17 @@ def test_a_child_that_hangs_is_given_up(tmp_path: Path) -> None:
     path = encode(tmp_path / "clip.mp4", (numbered(i) for i in range(5)))
     with link.Link(path) as at_work, pytest.raises(MediaRefused, match=r"took more than 0.2 s"):
         at_work.receive(0.2)  # nothing was asked, so nothing comes
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [{"width": 60_000, "height": 60_000}, {"width": 8192, "height": 8192}, {"frames": 10**9}, {"width": 63}],
+)
+def test_a_child_that_lies_about_its_footage_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lie: dict[str, int]
+) -> None:
+    path = encode(tmp_path / "clip.mp4", (numbered(i) for i in range(2)))
+    said = link.Link.begin
+    monkeypatch.setattr(link.Link, "begin", lambda *asked, **more: said(*asked, **more) | lie)
+    with pytest.raises(MediaRefused, match="cannot be"):
+        foreign.open_footage(path, fps=25, max_short_side_px=180)

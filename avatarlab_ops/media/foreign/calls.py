@@ -7,14 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media import pictureprint
 from avatarlab_ops.media.audio import Samples
 from avatarlab_ops.media.credentials import Credentials
 from avatarlab_ops.media.footage import WHOLE, Footage, Part
 from avatarlab_ops.media.foreign.confine import CPU_S
-from avatarlab_ops.media.foreign.frames import ForeignFootage, shared_memory
+from avatarlab_ops.media.foreign.frames import ForeignFootage, Shape, shared_memory
 from avatarlab_ops.media.foreign.link import Link
 from avatarlab_ops.media.pictureprint import LOOK_BYTES, Seen
 from avatarlab_ops.media.probe import Limits, MediaInfo
@@ -91,9 +92,17 @@ def _open(what: str, path: Path, fps: float, max_short_side_px: int, part: Part)
         asked = {"do": what, "fps": fps, "max_short_side_px": max_short_side_px, "part": part}
         shape = link.begin(asked, wait_s=OPEN_WAIT_S)
         if shape["frames"]:
-            return ForeignFootage(link, fps, shape)
+            return ForeignFootage(link, fps, _checked(path, shape))
     except BaseException:
         link.close()
         raise
     link.close()
     return None
+
+
+def _checked(path: Path, shape: object) -> Shape:
+    """What the child says, if it can be true. Raises MediaRefused."""
+    try:
+        return Shape.model_validate(shape)
+    except ValidationError as error:
+        raise MediaRefused(f"{path.name} makes its decoder say what cannot be. Export it again.") from error

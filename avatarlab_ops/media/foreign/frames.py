@@ -13,17 +13,36 @@ from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from avatarlab_ops.engines.base import Frame
 from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media.footage import Footage
-from avatarlab_ops.media.foreign.link import Json, Link
+from avatarlab_ops.media.foreign.link import Link
+from avatarlab_ops.media.probe import Limits
 from avatarlab_ops.media.shown import Shown, unpack, yuv420p_bytes
 
 PLACES = 3  # one being read, one being painted, one asked for
 FRAME_WAIT_S = 60.0
-_SHOWN = TypeAdapter(Shown)
+LIMITS = Limits()
+
+
+class Shape(BaseModel):
+    """What a child says of the footage it opened; nothing larger than a file may be that was let in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    width: int = Field(ge=2, le=LIMITS.max_side_px, multiple_of=2)
+    height: int = Field(ge=2, le=LIMITS.max_side_px, multiple_of=2)
+    frames: int = Field(ge=1, le=round(LIMITS.max_duration_s * LIMITS.max_fps))
+    still: bool
+    notes: tuple[str, ...]
+    shown: Shown | None  # None: pictures come as RGB
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Shape:
+        if self.width * self.height > LIMITS.max_image_pixels:  # square pixels may be more than were stored
+            raise ValueError(f"{self.width}x{self.height} pixels")
+        return self
 
 
 class Slots:
@@ -63,11 +82,10 @@ def shared_memory(name: str, size: int) -> int:
 class ForeignFootage(Footage):
     """Whoever goes forward or backward step by step finds the next picture being decoded meanwhile."""
 
-    def __init__(self, link: Link, fps: float, shape: Json) -> None:
+    def __init__(self, link: Link, fps: float, shape: Shape) -> None:
         self._link, self.fps = link, fps
-        self.width, self.height, self._count = int(shape["width"]), int(shape["height"]), int(shape["frames"])
-        self.still, self.notes = bool(shape["still"]), tuple(map(str, shape["notes"]))
-        self._shown = _SHOWN.validate_python(shape["shown"]) if shape["shown"] else None
+        self.width, self.height, self._count = shape.width, shape.height, shape.frames
+        self.still, self.notes, self._shown = shape.still, shape.notes, shape.shown
         rgb = self.height * self.width * 3
         self._slots = Slots(yuv420p_bytes(self.width, self.height) if self._shown else rgb)
         self._told = False  # whether the child has the places
