@@ -30,7 +30,7 @@ ONLY: dict[Kind, str] = {
     "recogniser": "whisper",
 }  # a request names none
 ALIGNER_VERSION = (
-    "2"  # raised whenever a narration may get other times or notes: no other speech is made anew
+    "3"  # raised whenever a narration may get other times or notes: no other speech is made anew
 )
 OPEN_RUNS = 256  # of single renders at once, those that wait for approval among them
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)  # what people may judge of a video

@@ -25,6 +25,7 @@ def narrated(work: Context, narration: Source, spoken: Speech, noted: tuple[str,
     """
     from avatarlab_ops.engines.speech.cepstra import is_narrow
     from avatarlab_ops.engines.speech.narration import align
+    from avatarlab_ops.engines.speech.speakers import second_voice
     from avatarlab_ops.media import foreign
     from avatarlab_ops.media.probe import Limits
 
@@ -40,6 +41,11 @@ def narrated(work: Context, narration: Source, spoken: Speech, noted: tuple[str,
     if narrow:
         told.append(
             "narration: it holds nothing above 4 kHz, as a telephone's sound; record it at 16 kHz or above"
+        )
+    if (from_s := second_voice(samples)) is not None:
+        told.append(
+            f"narration: two voices seem to be heard, another one first at {from_s:.1f} s; "
+            "whoever speaks has to agree, and one person's lips are moved"
         )
     timeline = aligned.timeline.model_copy(update={"warnings": tuple(told)})
     return Speech(samples, SAMPLE_HZ, timeline)

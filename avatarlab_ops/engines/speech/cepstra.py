@@ -29,14 +29,19 @@ def cepstra(samples: Floats, speech: NDArray[np.bool_], *, narrow: bool, stretch
     `narrow`: of what lies below 3.8 kHz only. `stretch`: every frequency is first multiplied by it, as a
     longer throat is made as long as another (vocal tract length normalisation).
     """
-    bank = _bank(_NARROW_HZ if narrow else _WIDE_HZ, stretch)
-    mel = np.concatenate([np.log(power @ bank + 1e-8) for power in _spectra(samples)])
-    static = dct(mel, norm="ortho", axis=1)[:, :_CEPSTRA]
-    slope = correlate1d(static, [-0.2, -0.1, 0.0, 0.1, 0.2], axis=0, mode="nearest")
-    both = np.concatenate([static, slope], axis=1)
+    shape = static(samples, _NARROW_HZ if narrow else _WIDE_HZ, stretch)
+    slope = correlate1d(shape, [-0.2, -0.1, 0.0, 0.1, 0.2], axis=0, mode="nearest")
+    both = np.concatenate([shape, slope], axis=1)
     known = both[speech] if speech.any() else both
     both = (both - known.mean(axis=0)) / (known.std(axis=0) + 1e-6)
     return np.asarray(both / (np.linalg.norm(both, axis=1, keepdims=True) + 1e-6), np.float32)
+
+
+def static(samples: Floats, top_hz: float = _WIDE_HZ, stretch: float = 1.0) -> Floats:
+    """float32 [frames, 16]: the mel-cepstra below `top_hz` as they are."""
+    bank = _bank(top_hz, stretch)
+    mel = np.concatenate([np.log(power @ bank + 1e-8) for power in _spectra(samples)])
+    return np.asarray(dct(mel, norm="ortho", axis=1)[:, :_CEPSTRA], np.float32)
 
 
 def quiet_frames(samples: Floats) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ from avatarlab_ops.engines.base import Speech
 from avatarlab_ops.engines.speech.cepstra import RATE, is_narrow
 from avatarlab_ops.engines.speech.hibari import Hibari
 from avatarlab_ops.engines.speech.narration import Aligned, align
+from avatarlab_ops.engines.speech.speakers import second_voice
 from avatarlab_ops.errors import ScriptRefused
 from avatarlab_ops.media.audio import resample
 from avatarlab_ops.media.sound import read_sound
@@ -166,6 +167,16 @@ def test_music_and_noise_are_refused(spoken: Speech) -> None:
         assert aligned is not None
         with pytest.raises(ScriptRefused, match="not what the script says"):
             doubts(aligned)
+
+
+def test_a_second_voice_is_told_with_its_second() -> None:
+    said = speak("The museum opens at nine every morning. My brother bought three old chairs at the market.")
+    lower = resample(said.samples, round(RATE * 0.75), RATE)
+    assert second_voice(said.samples) is None
+    assert second_voice(lower) is None
+    both = np.concatenate([said.samples, lower[: len(said.samples)]])
+    assert second_voice(both) == pytest.approx(said.timeline.duration_s, abs=0.6)
+    assert second_voice(np.zeros(RATE, np.float32)) is None
 
 
 def test_what_is_too_short_for_the_words_is_no_narration(spoken: Speech) -> None:
