@@ -11,10 +11,12 @@ from kit.recognise import transcribe
 
 from avatarlab_ops import engines, script
 from avatarlab_ops.engines.base import Speech
+from avatarlab_ops.engines.speech.narration import align
 from avatarlab_ops.engines.speech.visemes import SHAPES
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
 from avatarlab_ops.media.captions import captions
 from avatarlab_ops.progress import silent
+from avatarlab_ops.stages.narration import doubts
 from avatarlab_ops.timeline import spaced
 
 pytestmark = pytest.mark.skipif(
@@ -111,6 +113,14 @@ def test_foreign_words_keep_their_spaces_in_a_script_without() -> None:
     engine = engines.load("speech", "kokoro")
     said = engine.speak(list(found), language="ja", voice="jf_alpha", seed=0, report=silent)
     assert captions(said.timeline)[0].text == "私はHello worldです。"
+
+
+def test_a_narration_in_another_language_than_its_script_is_told() -> None:
+    spanish = speak("El museo abre cada mañana a las nueve. Mi hermano compró tres sillas.", "es", "em_alex")
+    english = speak("The museum opens at nine every morning. My brother bought chairs.", "en-US", "af_heart")
+    aligned = align(spanish.samples, english)
+    assert aligned is not None
+    assert "may say something else than the script" in doubts(aligned)[0]
 
 
 def test_a_hum_is_heard_in_chinese() -> None:
