@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import threading
 import time
 from collections import Counter
@@ -53,10 +54,29 @@ def somewhere(tmp_path: Path) -> Iterator[place.Place]:
 @pytest.mark.timeout(MINUTES * 60 + SETTLE_S + 900)
 def test_a_storm_breaks_no_promise(somewhere: place.Place) -> None:
     print(f"\nstorm of seed {SEED}, {MINUTES:g} minutes, {FAULTS} faults of each kind", flush=True)
+    begun, hand, callers = datetime.now(UTC), Hand(somewhere), Callers(somewhere, SEED)
+    found = history.History(callers.asked.answers, callers.asked.bulk)
+    facts = blow(somewhere, hand, callers, found)
+    steps = [one for one in hand.done if one.fault.kind == "clock step" and one.hit]
+    found.steps = history.steps(begun, [(one.began_s, one.ended_s, one.fault.size) for one in steps])
+    history.read(somewhere.direct, found)
+    report = told(begun, hand, found, somewhere)
+    report.facts = facts | told_of(callers, found, report)
+    path = written(report, found)
+    for log in (somewhere.site.home / "logs").glob("*.log"):  # their disk is gone with the storm
+        shutil.copy(log, path.with_name(f"{path.stem}-{log.name}"))
+    print(*hand.troubles[:20], f"report: {path}", sep="\n")
+    for verdict in report.verdicts:
+        print(f"{'holds' if verdict.holds else 'BROKEN'}  {verdict.promise} ({verdict.looked_at})")
+        print(*(f"    {text}\n" for text in verdict.findings[:20]), sep="", end="")
+    assert not callers.asked.quarrels
+    assert report.holds, f"seed {SEED}: see {path}"
+
+
+def blow(somewhere: place.Place, hand: Hand, callers: Callers, found: history.History) -> dict[str, object]:
+    """The storm, and the calm after it in which all ends; figures of both."""
     kinds = [kind for kind in schedule.KINDS if kind not in somewhere.lacking]
-    hand, callers = Hand(somewhere), Callers(somewhere, SEED)
     stand_by, watch = StandBy(somewhere.site.home), Watch(somewhere.site.home)
-    begun = datetime.now(UTC)
     for thread in (callers, stand_by, watch):
         thread.start()
     hand.storm(schedule.draw(SEED, MINUTES, FAULTS, kinds))
@@ -69,21 +89,13 @@ def test_a_storm_breaks_no_promise(somewhere: place.Place) -> None:
     for thread in (stand_by, watch):
         thread.over.set()
         thread.join(400)
-    found = history.History(callers.asked.answers, callers.asked.bulk)
     found.most_held = watch.most
-    steps = [one for one in hand.done if one.fault.kind == "clock step" and one.hit]
-    found.steps = history.steps(begun, [(one.began_s, one.ended_s, one.fault.size) for one in steps])
-    history.read(somewhere.direct, found)
-    report = told(begun, hand, found, somewhere)
-    print(*hand.troubles[:20], sep="\n")
-    report.facts = facts(callers, stand_by, settled_s, left, found)
-    path = written(report, found)
-    print(f"report: {path}")
-    for verdict in report.verdicts:
-        print(f"{'holds' if verdict.holds else 'BROKEN'}  {verdict.promise} ({verdict.looked_at})")
-        print(*(f"    {text}" for text in verdict.findings[:20]), sep="\n", end="")
-    assert not callers.asked.quarrels
-    assert report.holds, f"seed {SEED}: see {path}"
+    return {
+        "settled after the storm": f"{settled_s:.0f} s",
+        "supervisor started again": stand_by.starts,
+        "troubles of these starts": "; ".join(sorted(set(stand_by.troubles))) or "none",
+        "processes that a pause had left stopped": len(left),
+    }
 
 
 class Watch(threading.Thread):
@@ -101,7 +113,7 @@ class Watch(threading.Thread):
 
 def settle(somewhere: place.Place, callers: Callers) -> float:
     """Wait until all that was accepted has ended, and deliver what is due; seconds that it took."""
-    begun = time.monotonic()
+    begun, said = time.monotonic(), ""
     while time.monotonic() - begun < SETTLE_S:
         try:
             answered = callers.step(new=False)
@@ -109,7 +121,8 @@ def settle(somewhere: place.Place, callers: Callers) -> float:
             if answered and callers.continue_bulk() and not unfinished(somewhere):
                 break
         except AWAY as error:
-            print(f"  settling: {str(error)[:200]}", flush=True)
+            if (why := f"  settling: {str(error)[:200]}") != said:
+                print(said := why, flush=True)
         threading.Event().wait(2)
     return time.monotonic() - begun
 
@@ -121,7 +134,7 @@ def unfinished(somewhere: place.Place) -> int:
         renders = db.scalar(sa.select(sa.func.count()).where(m.Render.state.in_(OPEN))) or 0
         messages = db.scalar(sa.select(sa.func.count()).select_from(m.Outbox).where(waiting)) or 0
     now = history.History()
-    history._airflow(somewhere.direct, now)
+    history.runs_and_tasks(somewhere.direct, now)
     runs = sum(state not in ("success", "failed") for state in now.runs.values())
     return renders + messages + runs + len(now.tasks_open)
 
@@ -140,23 +153,20 @@ def told(begun: datetime, hand: Hand, found: history.History, somewhere: place.P
     )  # fmt: skip
 
 
-def facts(
-    callers: Callers, stand_by: StandBy, settled_s: float, left: list[int], found: history.History
-) -> dict[str, object]:
+def told_of(callers: Callers, found: history.History, report: page.Report) -> dict[str, object]:
+    """What the page tells of callers, renders and machine."""
     asked, states = callers.asked, Counter(render.state for render in found.renders)
     timed = sum(bool(made.slots) for made in found.artifacts.values())
+    ends = [end for ends in report.ends_s.values() for end in ends]
     return {
         "single orders answered": len(asked.answers),
         "orders sent again for want of an answer": asked.unanswered,
         "bulk runs": f"{len(asked.bulk)}, asked again {asked.continued} times",
         "items of bulk runs": sum(asked.bulk.values()),
         "renders": ", ".join(f"{state} {count}" for state, count in sorted(states.items())),
-        "settled after the storm": f"{settled_s:.0f} s",
-        "supervisor started again": stand_by.starts,
-        "troubles of these starts": "; ".join(sorted(set(stand_by.troubles))) or "none",
+        "renders that ended while the storm blew": sum(end < MINUTES * 60 for end in ends),
         "most slots seen held": f"{found.most_held} of {found.places}",
-        "device work whose times can be believed": f"{len(list(checker._at_work(found)))} of {timed}",
-        "processes that a pause had left stopped": len(left),
+        "device work whose times can be believed": f"{len(list(checker.at_work(found)))} of {timed}",
         "cores": len(os.sched_getaffinity(0)),
         "load": " ".join(f"{value:.1f}" for value in os.getloadavg()),
         "code": code_version(),

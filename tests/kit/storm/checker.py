@@ -105,11 +105,12 @@ def _untraced(history: History) -> Iterator[str]:
 def _lease(history: History) -> Iterator[str]:
     if history.most_held > history.places:
         yield f"{history.most_held} slots were seen held, the device has {history.places}"
-    if (most := most_at_once(list(_at_work(history)))) > history.places:
+    if (most := most_at_once(list(at_work(history)))) > history.places:
         yield f"{most} slots' work was done at one time, the device has {history.places}"
 
 
-def _at_work(history: History) -> Iterator[tuple[datetime, datetime, int]]:
+def at_work(history: History) -> Iterator[tuple[datetime, datetime, int]]:
+    """From when to when makers of artifacts held how many slots, where the times can be believed."""
     for made in history.artifacts.values():
         if made.slots and _timed(history, made):
             yield made.until - timedelta(seconds=made.compute_s), made.until, made.slots
@@ -150,6 +151,6 @@ PROMISES: dict[str, tuple[Callable[[History], int], Find]] = {
     "Every published byte can be traced to request, input, engine, weights, code and consent": (
         lambda h: sum(len(names) for names in h.published.values()), _untraced,
     ),
-    "The lease is never exceeded": (lambda h: len(list(_at_work(h))), _lease),
+    "The lease is never exceeded": (lambda h: len(list(at_work(h))), _lease),
     "Nothing is left over: runs, tasks and messages have ended": (lambda h: len(h.runs), _unfinished),
 }  # fmt: skip

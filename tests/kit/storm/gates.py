@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 CHUNK = 1 << 16
 HOST = "127.0.0.1"
+T = TypeVar("T")
 
 
 @dataclass
@@ -103,7 +105,7 @@ class Gates:
         self._loop = loop
         self.each = {gate.name: gate for gate in gates}
 
-    def run(self, work):  # type: ignore[no-untyped-def]
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What a coroutine gives, run where the gates stand."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 

@@ -26,7 +26,8 @@ from avatarlab_ops.embedded.supervisor import read_state
 from avatarlab_ops.errors import AvatarlabError
 
 LOOK_S = 1.0
-PATIENCE_S = 4.0  # a fault waits so long for something to hit: a task that runs, a part that is back
+PATIENCE_S = 30.0  # a fault waits so long for something to hit: a task that runs, a part that is back
+AGAIN_S = 1.0  # between two looks for it; a look reads every process of the machine
 Undo = Callable[[], None]
 
 
@@ -66,7 +67,7 @@ class Hand:
             one.began_s = now_s
             hit, undo = self._made(one.fault)
             if not hit and now_s < one.fault.at_s + PATIENCE_S:
-                heapq.heappush(plan, (now_s + 0.25, next(numbers), one, _nothing))
+                heapq.heappush(plan, (now_s + AGAIN_S, next(numbers), one, _nothing))
                 continue
             one.hit, one.ended_s = hit, now_s + (one.fault.lasts_s if hit else 0)
             self.done.append(one)

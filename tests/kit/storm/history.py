@@ -86,7 +86,7 @@ def read(settings: Settings, history: History) -> None:
     _catalog(settings, history)
     _objects(settings, history)
     _documents(settings, history)
-    _airflow(settings, history)
+    runs_and_tasks(settings, history)
     history.places = device.places()
     for render in history.renders:
         if render.state == "published" and (lack := _lack(trace(settings, render.id))):
@@ -145,7 +145,8 @@ def _documents(settings: Settings, history: History) -> None:
     history.completions = dict(Counter(named))
 
 
-def _airflow(settings: Settings, history: History) -> None:
+def runs_and_tasks(settings: Settings, history: History) -> None:
+    """What Airflow's own database says of renders' runs and of all tasks."""
     with psycopg.connect(airflow.metadata_dsn(settings)) as db:
         runs = db.execute("SELECT run_id, state FROM dag_run WHERE dag_id = %s", [DAG])
         history.runs = {str(run): str(state) for run, state in runs}
