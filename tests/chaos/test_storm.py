@@ -148,8 +148,8 @@ def told(begun: datetime, hand: Hand, found: history.History, somewhere: place.P
             ends.setdefault(state, []).append(max(0.0, (ended_at - begun).total_seconds()))
     reasons = Counter(str(error)[:160] for state, _, error in rows if state == "failed")
     return page.Report(
-        SEED, MINUTES, f"{begun:%Y-%m-%d %H:%M} UTC", checker.judge(found), hand.done, somewhere.lacking,
-        ends, reasons,
+        SEED, MINUTES, FAULTS, f"{begun:%Y-%m-%d %H:%M} UTC", checker.judge(found), hand.done,
+        somewhere.lacking, ends, reasons,
     )  # fmt: skip
 
 

@@ -277,12 +277,12 @@ def test_the_page_tells_verdicts_faults_and_what_strangers_wrote_harmlessly() ->
     done = [Done(fault, "4711", 1.0, 1.0), Done(replace(fault, target="task"), "", 2.0, 2.0)]
     verdicts = [checker.Verdict("Nothing is lost", 3, ("<b>key-1</b> is lost",))]
     report = page.Report(
-        7, 15, "today", verdicts, done, {"full disk": "only root may mount"}, {"published": [3.0]},
+        7, 15, 105, "today", verdicts, done, {"full disk": "only root may mount"}, {"published": [3.0]},
         {"<script>": 1},
     )  # fmt: skip
     told = page.html(report)
     assert "Storm 7: promises were broken" in told
-    assert "make chaos-run SEED=7 MINUTES=15" in told
+    assert "make chaos-run SEED=7 MINUTES=15 FAULTS=105" in told
     assert "scheduler 1, task 0 (1 met nothing)" in told
     assert "only root may mount" in told
     assert "&lt;b&gt;key-1&lt;/b&gt; is lost" in told

@@ -21,7 +21,7 @@ body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:62rem;padding
 h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2rem}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem}
 th,td{border-bottom:1px solid #d8dee8}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.yes{color:#126b3a}.no{color:#a3161a}
+td.t:first-child{white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.yes{color:#126b3a}.no{color:#a3161a}
 svg{width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:#1c2430}
 code{background:#eef1f6;padding:0 .25em}
 @media(prefers-color-scheme:dark){body{background:#141920;color:#e4e9f0}svg text{fill:#e4e9f0}
@@ -35,6 +35,7 @@ class Report:
 
     seed: int
     minutes: float
+    each: int  # faults of each kind that were planned
     begun: str
     verdicts: Sequence[Verdict]
     done: Sequence[Done]
@@ -57,7 +58,7 @@ def html(report: Report) -> str:
         f"<h1>{escape(title)}</h1>",
         f"<p>{len([one for one in report.done if one.hit])} faults in {report.minutes:g} minutes, begun "
         f"{escape(report.begun)}. Again: <code>make chaos-run SEED={report.seed} "
-        f"MINUTES={report.minutes:g}</code></p>",
+        f"MINUTES={report.minutes:g} FAULTS={report.each}</code></p>",
         "<h2>Promises</h2>", _promises(report.verdicts),
         "<h2>Faults</h2>", _faults(report), _lacking(report.lacking),
         "<h2>What happened when</h2>", _times(report),
@@ -140,6 +141,6 @@ def _times(report: Report) -> str:
 def _table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in heads)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td class=t>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
     )
     return f"<table><tr>{head}</tr>{body}</table>"
