@@ -32,6 +32,7 @@ ONLY: dict[Kind, str] = {
 ALIGNER_VERSION = (
     "3"  # raised whenever a narration may get other times or notes: no other speech is made anew
 )
+SPOKEN_S = 0.07  # of speech for a character, before any was measured
 OPEN_RUNS = 256  # of single renders at once, those that wait for approval among them
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)  # what people may judge of a video
 
@@ -135,7 +136,10 @@ def _composite(plan: Plan) -> Json:
     }  # fmt: skip
 
 
-def _characters(plan: Plan, _: float) -> Amount:
+def _characters(plan: Plan, speech_s: float) -> Amount:
+    """Characters that are spoken; of words that only a recording tells, as many as are said in its time."""
+    if _unwritten(plan):
+        return Amount(max(1.0, speech_s / SPOKEN_S))
     return Amount(sum(len(line.text) for line in plan.script))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from avatarlab_ops.graph import GPU_STAGES, GRAPH, SPEECH, Stage
+from avatarlab_ops.graph import GPU_STAGES, GRAPH, SPEECH, SPOKEN_S, Stage
 from avatarlab_ops.plan import Plan
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ BOUNDARY_S = 1.0  # what starting one more task costs
 LEAST_BUDGET_S = 1800.0
 UNKNOWN_BUDGET_S = 24 * 3600.0  # for an engine that was never measured
 DEFAULT_SIDE_PX = 720
-SPOKEN_S = 0.07  # of speech for a character, before any was measured
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def learn(
     from avatarlab_ops.stores.catalog import rates
 
     speech = made if stage == SPEECH else artifacts.get(SPEECH.name)
-    speech_s = float(speech.facts["duration_s"]) if speech else 0.0
+    speech_s = _speech_s([], plan, speech)  # as `predict` takes it: a narration's before there is speech
     did = work(stage, plan, speech_s)
     if stage == SPEECH and plan.narration:
         return  # it took the aligner's seconds and has the reader's length: neither is the engine's

@@ -12,15 +12,18 @@ import soundfile
 from click.testing import CliRunner
 from kit.consented import consented
 from numpy.typing import NDArray
+from plans import a_plan
 
 from avatarlab_ops import cli, engines, pipeline, script
 from avatarlab_ops.engines.base import Speech
 from avatarlab_ops.errors import ConsentError, InputError, MediaRefused, ScriptRefused
+from avatarlab_ops.graph import LISTEN
 from avatarlab_ops.media.audio import loudness, read_wav, resample
+from avatarlab_ops.plan import Plan, Source
 from avatarlab_ops.progress import silent
-from avatarlab_ops.renders import feedback
+from avatarlab_ops.renders import feedback, prediction
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores.catalog import rates, records, transaction
+from avatarlab_ops.stores.catalog import rates, records, tables, transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 
 from . import material
@@ -104,6 +107,23 @@ def test_a_narration_without_a_script_is_recognised(stores: Settings, tmp_path: 
     assert made["composite"].facts["lip_gap_r"] > 0.8
     manifest = json.loads(_fetch(stores, done.manifest_uri, tmp_path / "unwritten.json").read_text())
     assert "narration" in manifest["artifacts"]["listen"]["inputs"]
+
+
+def test_what_listening_cost_is_what_it_is_expected_to_cost(stores: Settings) -> None:
+    minute = _unwritten(60.0)
+    with transaction(stores.pg_dsn) as db:
+        prediction.learn(db, LISTEN, minute, artifacts={}, made=tables.Artifact(facts={}), took_s=12.0)
+        known = rates.known(db)
+        assert prediction.predict(known, _unwritten(600.0), {})["listen"] == pytest.approx(120.0)
+        db.rollback()
+
+
+def _unwritten(seconds: float) -> Plan:
+    """Of a narration of this length without a script."""
+    sound = Source(
+        uri="s3://inputs/n.wav", sha256="b" * 64, bytes=9, kind="audio", width=0, height=0, duration_s=seconds
+    )
+    return a_plan().model_copy(update={"script": (), "narration": sound})
 
 
 def test_without_a_script_a_recording_without_words_is_refused(stores: Settings, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from plans import a_plan
 
-from avatarlab_ops.graph import LIPSYNC
+from avatarlab_ops.graph import LIPSYNC, SPEECH
 from avatarlab_ops.plan import Source
 from avatarlab_ops.renders import prediction
 from avatarlab_ops.stores.catalog.tables import Rate
@@ -30,3 +30,12 @@ def test_what_a_long_narration_may_take_follows_from_its_length() -> None:
         stage="lipsync", engine=job.engine, side_px=job.side_px, n=1, x=25.0, y=100.0, xx=625.0, xy=2500.0
     )
     assert prediction.budget_s([one], LIPSYNC, plan, {}) == pytest.approx(10 * 100 * SLOW_S, rel=0.3)
+
+
+def test_words_that_only_a_recording_tells_take_the_time_of_speaking_them() -> None:
+    written = a_plan(script="x" * 1200).model_copy(update={"narration": SOUND})
+    unwritten = written.model_copy(update={"script": ()})
+    found = prediction.predict([], unwritten, {})
+    assert found["speech"] == pytest.approx(prediction.predict([], written, {})["speech"], rel=0.2)
+    measured = Rate(stage="speech", engine="hibari", side_px=0, n=1, x=100.0, y=100.0, xx=1e4, xy=1e4)
+    assert prediction.budget_s([measured], SPEECH, unwritten, {}) > 10_000
