@@ -120,13 +120,17 @@ def check_out(out: Path | None, *inputs: Path) -> None:
         raise InputError(f"--out {out} cannot be written: {error.strerror}; choose another folder") from error
 
 
-def read_request(path: Path) -> dict[str, Any]:
-    """The request in a file, checked against the contract, as it was written."""
+def read_request(path: Path, **given: dict[str, str]) -> dict[str, Any]:
+    """The request in a file as it was written, with what is `given` beside it, checked by the contract."""
+    from avatarlab_ops import strict_json
     from avatarlab_ops.request import AvatarRequest
 
-    text = path.read_bytes()
-    AvatarRequest.from_json(text)
-    return dict(json.loads(text))
+    written = strict_json.loads(path.read_bytes())
+    if isinstance(written, dict):
+        written = {name: value for name, value in written.items() if name.partition(".")[0] not in given}
+        written |= given
+    AvatarRequest.from_json(json.dumps(written, ensure_ascii=False, separators=(",", ":")))
+    return dict(written)
 
 
 def render_id_of(run: str) -> str:

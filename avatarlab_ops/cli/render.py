@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from avatarlab_ops.settings import Settings
 
 ROW_FILES = (".csv", ".jsonl", ".ndjson")
+NOT_UPLOADED = "s3://inputs/narration"  # stands for a narration while the request is checked
 
 
 @click.command()
@@ -43,7 +44,7 @@ ROW_FILES = (".csv", ".jsonl", ".ndjson")
 @click.option(
     "--narration",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Recording of the script, heard instead of a voice; its use needs a consent.",
+    help="Recording heard instead of a voice, of the script or without one; its use needs a consent.",
 )
 @OUT
 def render(request_file: Path, narration: Path | None, out: Path | None) -> None:
@@ -51,7 +52,8 @@ def render(request_file: Path, narration: Path | None, out: Path | None) -> None
     from avatarlab_ops import pipeline
     from avatarlab_ops.cli.watch import Stages
 
-    request = read_request(request_file)
+    heard = {"narration": {"uri": NOT_UPLOADED}} if narration else {}
+    request = read_request(request_file, **heard)
     check_out(out, request_file)
     settings = stores() if narration is None else prepared_stores()
     if narration is not None:

@@ -126,6 +126,17 @@ def _unwritten(seconds: float) -> Plan:
     return a_plan().model_copy(update={"script": (), "narration": sound})
 
 
+def test_a_file_may_be_the_narration_of_a_request_without_a_script(
+    stores: Settings, portrait: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, noise = tmp_path / "request.json", tmp_path / "heard by nobody.wav"
+    asked.write_text(json.dumps({"avatar": {"uri": portrait}}))
+    soundfile.write(noise, 0.1 * np.random.default_rng(2).standard_normal(2 * 24_000), 24_000)
+    monkeypatch.setattr("avatarlab_ops.cli.render.prepared_stores", lambda: stores)
+    told = CliRunner().invoke(cli.main, ["render", str(asked), "--narration", str(noise)])
+    assert f"no valid consent for the voice s3://{stores.bucket_inputs}/uploads/" in told.stderr
+
+
 def test_without_a_script_a_recording_without_words_is_refused(stores: Settings, tmp_path: Path) -> None:
     noise = tmp_path / "hiss.wav"
     soundfile.write(noise, 0.1 * np.random.default_rng(1).standard_normal(4 * 24_000), 24_000)
