@@ -41,7 +41,8 @@ def params() -> dict[str, Param]:
     """Airflow's params from the contract, nested fields written with a dot, as `AvatarRequest` accepts them.
 
     A required nested field has an empty default: the form insists on it, while a REST caller may write the
-    field nested. The contract itself is checked by the task `admit`.
+    field nested. One that may be null has null: Airflow would refuse a run that leaves it out. The contract
+    itself is checked by the task `admit`.
     """
     return as_params(form_schema())
 
@@ -55,6 +56,8 @@ def _param(name: str, schema: dict[str, Any]) -> Param:
     description = schema.pop("description", None)
     if "default" in schema:
         return Param(schema.pop("default"), description, **schema)
+    if "null" in schema.get("type", ()):
+        return Param(None, description, **schema)
     if "." in name:
         if pattern := schema.pop("pattern", None):
             schema["pattern"] = f"^$|{pattern}"

@@ -4,6 +4,7 @@ import importlib
 import json
 import sys
 import time
+from typing import Any
 
 
 def main() -> None:
@@ -47,8 +48,23 @@ def main() -> None:
     print(json.dumps({
         "seconds": seconds, "tasks": tasks, "params": params, "decisions": decisions,
         "imported": sorted(set(sys.modules) - before), "schedule": str(dag.schedule),
-        "runs": dag.max_active_runs,
+        "runs": dag.max_active_runs, "unwritten": begun(dag),
     }))  # fmt: skip
+
+
+def begun(dag: Any) -> str:
+    """Why Airflow refuses a run of a narration without a script, "" where it does not."""
+    from airflow.sdk.exceptions import ParamValidationError
+
+    params = dag.params
+    if "narration.uri" not in params:
+        return ""
+    try:
+        params.update({"avatar.uri": "s3://inputs/a.mp4", "narration.uri": "s3://inputs/n.wav"})
+        params.validate()
+    except ParamValidationError as error:
+        return str(error)
+    return ""
 
 
 if __name__ == "__main__":

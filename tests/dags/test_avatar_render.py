@@ -122,6 +122,11 @@ def test_params_are_the_contract(dag: Json) -> None:
         assert dag["params"][name]["default"] == schema.get("default", "" if "." in name else None), name
 
 
+def test_a_run_of_a_narration_without_a_script_is_begun(dag: Json) -> None:
+    """Airflow refuses a run whose conf leaves out what has no default, before `admit` sees it."""
+    assert dag["unwritten"] == ""
+
+
 def tree(error: type[errors.AvatarlabError] = errors.AvatarlabError) -> list[type[errors.AvatarlabError]]:
     below = [leaf for child in error.__subclasses__() for leaf in tree(child)]
     return [known for known in (error, *below) if known.__module__ == errors.__name__]
