@@ -1,9 +1,10 @@
 """Ten thousand orders of one caller in the real catalog: what admission takes, and who begins next.
 
-`python -m benchmarks.line`, a few minutes; nothing is rendered. Each order is what `POST /renders` does but
-for HTTP and the login: looked up by its key, estimated, placed, offered a place, and told with its expected
-start. Then a person's order and another caller's come last of all, and the whole line is let begin, a dozen
-at work at a time, by the outbox that the api-servers deliver.
+`python -m benchmarks.line`, a few minutes; nothing is rendered. The last thousand are placed one by one
+behind copies of one. Each is what `POST /renders` does but for HTTP and the login: looked up by its key,
+estimated, placed, offered a place, and told with its expected start. Then a person's order and another
+caller's come last of all, and the whole line is let begin, a dozen at work at a time, by the outbox that
+api-servers deliver.
 """
 
 from __future__ import annotations
@@ -71,21 +72,43 @@ def told(name: str, times: list[float]) -> None:
     print(f"{name:<52}{statistics.median(times):7.1f} {late:7.1f} {max(times):7.1f} ms", flush=True)
 
 
+def filled(settings: Settings, count: int) -> None:
+    """So many orders in line: copies of one that was placed."""
+    model = orders.place(settings, request(settings, "model"), caller="anna")
+    copied = {
+        "request": "m.id || n, sha256, body, caller, idempotency_key || n, run_id || n, created_at",
+        "render": "m.id || n, request_id || n, run_id || n, state, code_version, created_at",
+        "render_tag": "kind, value, created_at, render_id || n",
+        "render_order": "render_id || n, caller, priority, work_s, gpu_s, placed_at + n * interval '1 us'",
+        "outbox": "topic, key || n, payload, render_id || n, next_at, created_at",
+    }
+    of_it = {"request": "id = :request", "render": "id = :render"}
+    with transaction(settings.pg_dsn) as db:
+        known = {"render": model.render_id, "request": records.find(db, model.render_id).request_id}
+        for table, columns in copied.items():
+            names = ", ".join(part.split(" ")[0].removeprefix("m.") for part in columns.split(", "))
+            mine = of_it.get(table, "render_id = :render") + (
+                " AND topic = 'runs'" if table == "outbox" else ""
+            )
+            copy = (
+                f"INSERT INTO {table} ({names}) SELECT {columns} FROM {table} m, generate_series(1, :count) n"  # noqa: S608 (no input)
+            )
+            db.execute(sa.text(f"{copy} WHERE {mine}"), known | {"count": count - 1})
+
+
 def admission(settings: Settings, count: int) -> dict[str, str]:
-    """Order so many, one after the other; key to render."""
+    """Order so many more, one after the other; key to render."""
     made: dict[str, str] = {}
 
-    def one(key: str) -> None:
+    def whole(key: str) -> None:
         made[key] = order(settings, key, "anna", Priority.NORMAL).render_id
 
-    every: list[float] = []
-    keys, part = [f"order-{number}" for number in range(count)], max(1, count // 10)
-    for first in range(0, count, part):
-        times = timed(one, keys[first : first + part])
-        every += times
-        told(f"admission, up to {len(every):,} orders", times)
-    told("admission, all of them", every)
-    again = {key: order(settings, key, "anna", Priority.NORMAL).render_id for key in list(made)[::ASKED]}
+    before = time.process_time()
+    times = timed(whole, [f"order-{number}" for number in range(count)])
+    spent = time.process_time() - before
+    told(f"admission, {count:,} orders more", times)
+    print(f"of each {1000 * spent / count:.1f} ms processor time of this process", flush=True)
+    again = {key: order(settings, key, "anna", Priority.NORMAL).render_id for key in list(made)[::10]}
     assert all(made[key] == render for key, render in again.items()), "a key gave another render"
     assert len(set(made.values())) == count, "an order is lost"
     return made
@@ -168,7 +191,10 @@ def main() -> None:
     """Print the figures as they come."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, default=10_000, help="so many")
-    count = parser.parse_args().orders
+    parser.add_argument(
+        "--placed", type=int, default=1_000, help="of these, placed one by one; the rest copied"
+    )
+    asked = parser.parse_args()
     load = "/".join(f"{one:.1f}" for one in os.getloadavg())
     print(
         platform.platform(),
@@ -176,10 +202,15 @@ def main() -> None:
         flush=True,
     )
     with _stores() as settings:
-        made = admission(settings, count)
+        with transaction(settings.pg_dsn) as db:
+            told("SELECT 1", timed(lambda _: db.scalar(sa.text("SELECT 1")), [None] * ASKED))
+        admission(settings, 50)  # what the first ones load is no part of the figures
+        filled(settings, asked.orders - asked.placed)
+        made = admission(settings, asked.placed - 50)
         looks(settings, made)
         latecomers(settings)
-        drained(settings, count + 2)
+        drained(settings, asked.orders + 2)
+        print("load at the end", "/".join(f"{one:.1f}" for one in os.getloadavg()))
 
 
 if __name__ == "__main__":
