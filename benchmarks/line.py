@@ -94,6 +94,7 @@ def filled(settings: Settings, count: int) -> None:
                 f"INSERT INTO {table} ({names}) SELECT {columns} FROM {table} m, generate_series(1, :count) n"  # noqa: S608 (no input)
             )
             db.execute(sa.text(f"{copy} WHERE {mine}"), known | {"count": count - 1})
+            db.execute(sa.text(f"ANALYZE {table}"))  # as PostgreSQL does by itself where a table grows slowly
 
 
 def admission(settings: Settings, count: int) -> dict[str, str]:

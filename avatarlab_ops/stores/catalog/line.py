@@ -25,6 +25,7 @@ from avatarlab_ops.stores.catalog import tables as m
 PATIENCE = 5
 INTERACTIVE_EACH = 4  # open interactive orders of one caller; what they order beyond is normal
 OPEN_AT_MOST = 2
+LATEST = 1000  # begun orders among which are those that Airflow has not come to yet
 RECENT = 50  # turns by which the pace is measured
 ENOUGH = 5  # measured turns from which the pace is believed
 BESIDES_S = 5.0  # of an order besides its stages' work; what is all found again still costs its tasks
@@ -228,11 +229,18 @@ def _free(db: Session, room: Room) -> tuple[int, int]:
     kept = sa.and_(m.RenderOrder.begun_at.is_not(None), m.RenderOrder.turn.is_(None))
     idle = sa.and_(_has_stage(StageState.WAITING), ~_has_stage(StageState.RUNNING))
     number = sa.func.count()
+    latest = sa.select(m.RenderOrder.render_id).where(m.RenderOrder.begun_at.is_not(None))
+    latest = latest.order_by(m.RenderOrder.begun_at.desc()).limit(LATEST)
+    awaited = sa.and_(m.Render.state == RenderState.ACCEPTED, m.Render.id.in_(latest))
+    working = sa.and_(m.Render.state == RenderState.RUNNING, m.Render.run_id.is_not(None))
     query = (
         sa.select(number.filter(~kept, ~idle), number.filter(~kept), number.filter(kept))
         .select_from(m.Render)
         .outerjoin(m.RenderOrder, m.RenderOrder.render_id == m.Render.id)
-        .where(m.Render.state.in_(OPEN), m.Render.run_id.is_not(None), ~waits(), ~m.Render.awaits_approval)
+        .where(
+            m.Render.id.in_(sa.union_all(*(sa.select(m.Render.id).where(one) for one in (working, awaited))))
+        )
+        .where(~m.Render.awaits_approval)
     )
     at_work, begun, people = db.execute(query).one()
     return min(room.renders - at_work, OPEN_AT_MOST * room.renders - begun), room.kept - people
