@@ -1,0 +1,125 @@
+"""An upgrade with a render in flight: what the earlier code accepted the new code publishes, once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from kit.eventually import eventually
+from kit.running_site import ROOT, Site, avatarlab, request, running, surrounded_by
+from test_kill import SCRIPT, check_artifacts, ended, wait
+
+from avatarlab_ops.cli.client import API, AirflowClient
+from avatarlab_ops.errors import AvatarlabError
+from avatarlab_ops.lineage.query import trace
+from avatarlab_ops.renders import status
+from avatarlab_ops.request import split_reference
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.objects import objects
+
+MIGRATIONS = "avatarlab_ops/stores/catalog/migrations"
+BACK = 5  # migrations' commits that lie between the earlier code and this
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _here() -> None:
+    """The upgrade has a site of its own."""
+
+
+def git(*words: str, cwd: Path = ROOT) -> str:
+    return subprocess.run(["git", *words], cwd=cwd, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Iterator[Path]:
+    """A checkout of the earlier code: UPGRADE_FROM, else from before the last five changes of tables."""
+    commits = git("log", f"-{BACK}", "--format=%H", "--", MIGRATIONS).split()
+    given = os.environ.get("UPGRADE_FROM") or (f"{commits[-1]}^" if len(commits) == BACK else "")
+    if not given or subprocess.run(["git", "cat-file", "-e", given], cwd=ROOT, check=False).returncode:
+        pytest.skip("this checkout holds no earlier code: it is shallow; name a commit in UPGRADE_FROM")
+    place = tmp_path / "earlier"
+    git("clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(place))
+    git("checkout", "--quiet", git("rev-parse", given), cwd=place)
+    return place
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_what_was_in_flight_is_published_by_the_new_code(earlier: Path, tmp_path: Path) -> None:
+    home = tmp_path / ".avatarlab"
+    variables = {"AVATARLAB_HOME": str(home), "AVATARLAB_PORT": "0"}
+    with surrounded_by(variables):
+        by_earlier(earlier, "up")
+        try:
+            first, flying = ordered(home)
+        finally:
+            by_earlier(earlier, "down")
+    with running(home) as site, surrounded_by(site.environment):
+        final = wait(lambda: ended(site, flying["id"]))
+        assert final.state == "published", final.error
+        check_files(site, flying["id"])
+        check_artifacts(site)
+        for told in (first, flying):  # their keys still name them
+            assert site.client.order(wish(told["key"]))["id"] == told["id"]
+        check_files(site, first["id"])
+        assert trace(site.settings, first["id"])["artifacts"]
+        verified = avatarlab("verify", str(downloaded(site, first["id"], tmp_path)))
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+        after = site.submit(request(script="After the upgrade.", idempotency_key="after"))
+        assert site.finish(after) == "success"
+
+
+def by_earlier(checkout: Path, *words: str) -> None:
+    """The command line of the earlier code, with this environment's packages."""
+    code = {"PYTHONPATH": str(checkout), "AVATARLAB_ROOT": str(checkout)}
+    command = [sys.executable, "-m", "avatarlab_ops.cli", *words]
+    done = subprocess.run(
+        command, env=os.environ | code, cwd=checkout, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def wish(key: str) -> dict[str, Any]:
+    return request(script=SCRIPT.format(key), idempotency_key=key)
+
+
+def ordered(home: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A render that is published, and one in mid-stage."""
+    objects(Settings.from_env()).put_if_absent("inputs", "e2e/astronaut.png", ROOT / "demo" / "astronaut.png")
+    away = (AvatarlabError, httpx.HTTPError)
+    with AirflowClient.from_home(home) as client:
+        first = posted(client, "before")
+        eventually(lambda: client.render(first["id"])["state"] == "published", *away, end_s=420)
+        flying = posted(client, "in-flight")
+        eventually(lambda: client.tasks(flying["run_id"])["lipsync"] == "running", *away, end_s=120)
+    return first, flying
+
+
+def posted(client: AirflowClient, key: str) -> dict[str, Any]:
+    """An order as any caller sends it: this code's own client names fields that the earlier one lacks."""
+    answer = client._call("POST", f"{API}/renders", json=wish(key), headers={"Idempotency-Key": key})
+    return {**answer.json(), "key": key}
+
+
+def check_files(site: Site, render_id: str) -> None:
+    """The catalog's files of a published video are those that lie in the store."""
+    files = trace(site.settings, render_id)["files"]
+    assert {"video.mp4", "manifest.json"} <= files.keys()
+    for file in files.values():
+        content = objects(site.settings).read(*split_reference(file["uri"]))
+        assert hashlib.sha256(content).hexdigest() == file["sha256"]
+
+
+def downloaded(site: Site, render_id: str, folder: Path) -> Path:
+    published = status.published(site.settings, render_id)
+    assert published
+    path = folder / "first.mp4"
+    path.write_bytes(objects(site.settings).read(*split_reference(published.video_uri)))
+    return path
