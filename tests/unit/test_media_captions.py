@@ -348,6 +348,16 @@ def test_transparent_video_gets_opaque_text() -> None:
     assert (frame[white][:, 3] == 255).all()
 
 
+@pytest.mark.parametrize("ground", [0, 255])
+def test_letters_are_white_without_a_speck_on_any_ground(ground: int) -> None:
+    frame = np.full((360, 640, 3), ground, np.uint8)
+    drawn = draw_caption(("Hello",), 640, 360)
+    drawn.blend(frame)
+    inside = drawn.rgb[..., 0] == 255
+    assert inside.sum() > 100
+    assert frame[drawn.y :][: len(inside)][inside].min() == 255
+
+
 def test_upright_pictures_get_shorter_lines() -> None:
     assert line_chars_for(1280, 720) == 42
     assert line_chars_for(720, 720) == 42

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001  (typographic and foreign characters are the subject)
 
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from avatarlab_ops import script
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
+from avatarlab_ops.reading.marked import Piece, Run
 
 
 def texts(source: str) -> list[str]:
@@ -265,6 +267,14 @@ def test_a_mark_around_more_than_a_breath_is_refused() -> None:
     assert (before.said, marked.said) == ("", "short.")
 
 
+def test_a_part_in_another_language_is_spoken_in_the_engines_own_name_of_it() -> None:
+    """As <lang> asks; no engine that every checkout has speaks two."""
+    part = Run((Piece("Hello."),), language="en")
+    assert script._spoken_in(part, "hibari", "de") == "en-US"
+    with pytest.raises(ScriptRefused, match="<lang> asks for 'fr', and hibari speaks en-US"):
+        script._spoken_in(replace(part, language="fr"), "hibari", "en-US")
+
+
 def test_a_danda_ends_a_hindi_sentence() -> None:
     assert script.split("नमस्ते, स्वागत है। आज धूप है।") == ["नमस्ते, स्वागत है।", "आज धूप है।"]
 
@@ -373,6 +383,7 @@ def test_a_german_date_and_a_name_after_herr_end_no_sentence() -> None:
         ("It was I. We knew.", ["It was I.", "We knew."]),
         ("(See Dr. Lee.) She knows.", ["(See Dr. Lee.)", "She knows."]),
         ("Well.. Then. No.", ["Well..", "Then.", "No."]),
+        ("Is he a Dr? Yes. Plan B! Go.", ["Is he a Dr?", "Yes.", "Plan B!", "Go."]),
         ("The U.S. Bank. The U.S. A bank.", ["The U.S. Bank.", "The U.S.", "A bank."]),
     ],
 )
