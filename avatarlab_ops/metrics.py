@@ -68,10 +68,12 @@ def _renders(db: Session) -> Iterator[Metric]:
         "renders", "Renders by state", "state", {(state.value,): count for state, count in states.items()}
     )
     by_us = m.Render.state.in_(OPEN) & ~m.Render.awaits_approval & ~line.waits()
-    oldest = db.scalar(sa.select(sa.func.min(m.Render.created_at)).where(by_us))
+    since = sa.func.min(sa.func.coalesce(m.RenderOrder.begun_at, m.Render.created_at))
+    begun = sa.select(since).select_from(m.Render).outerjoin(m.RenderOrder)
+    oldest = db.scalar(begun.where(by_us))
     yield _gauge(
         "oldest_open_render_seconds",
-        "Age of the oldest render at work",
+        "How long the oldest render is at work, without its time in line",
         "",
         _age(oldest),
     )

@@ -68,7 +68,9 @@ class AirflowClient:
         is not ordered again. Raises the error of errors.py that refuses the request.
         """
         asked = AvatarRequest.parse(data)
-        body = asked.canonical() | {"idempotency_key": None, "priority": priority}
+        body = asked.canonical() | {"idempotency_key": None}
+        if priority != "normal":  # a server of before the line knows no such field
+            body |= {"priority": priority}
         for attempt in count(1):
             key = asked.idempotency_key or f"request-{asked.digest()[:32]}.{attempt}"
             answer = self._call(

@@ -78,6 +78,7 @@ def place(
     with transaction(settings.pg_dsn) as db:
         if known := _known(db, request, caller):  # ordered since `placed` was asked; it may even have ended
             return known
+        line.one_by_one(db, caller)
         check_room(db, caller)
         fresh, priority = records.new_id(), line.granted(db, caller, priority)
         run_id = f"{INTERACTIVE_RUN if priority == Priority.INTERACTIVE else RUN}{fresh}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LOOK_S = 10.0
 PATIENCE = timedelta(minutes=2)
 PATIENT = 500  # heavier than every task of a render that is not interactive (avatarlab_weights.py)
+SERVED = 2  # after its turn: lighter than these again, and known by it
 POOLS = ("gpu", "cpu")
 AT_IT = ("scheduled", "queued", "running", "restarting", "up_for_retry", "up_for_reschedule")
 log = logging.getLogger(__name__)
@@ -49,13 +50,17 @@ def prefer(session: Session) -> list[str]:
     from airflow.models.taskinstance import TaskInstance as Task
 
     long_ago, preferred = datetime.now(UTC) - PATIENCE, []
+    had_its_turn = sa.and_(Task.dag_id == BULK_DAG, Task.priority_weight == PATIENT, Task.state == "deferred")
+    session.execute(sa.update(Task).where(had_its_turn).values(priority_weight=SERVED))
     for pool in POOLS:
         mine = sa.and_(Task.dag_id == BULK_DAG, Task.pool == pool)
-        between = sa.and_(
-            Task.state == "deferred", Task.updated_at > long_ago
-        )  # its turns; or a person's leave
-        lately = sa.or_(Task.state.in_(AT_IT), between, Task.end_date > long_ago)
-        if session.scalar(sa.select(Task.id).where(mine, Task.priority_weight == PATIENT, lately).limit(1)):
+        at_it = sa.and_(Task.priority_weight == PATIENT, Task.state.in_(AT_IT))
+        lately = sa.or_(
+            sa.and_(Task.state == "deferred", Task.updated_at > long_ago),  # between its turns
+            Task.end_date > long_ago,
+        )
+        served = sa.and_(Task.priority_weight.in_((PATIENT, SERVED)), lately)
+        if session.scalar(sa.select(Task.id).where(mine, sa.or_(at_it, served)).limit(1)):
             continue
         waits = sa.and_(mine, Task.state == "scheduled", Task.scheduled_dttm < long_ago)
         oldest = session.scalar(sa.select(Task.id).where(waits).order_by(Task.scheduled_dttm).limit(1))

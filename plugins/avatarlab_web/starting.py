@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from avatarlab_ops import environment
 from avatarlab_ops.errors import AvatarlabError, TransientError
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import OPEN
 from avatarlab_ops.trust import callers
 from avatarlab_web.stores import stores
 
@@ -96,12 +97,15 @@ def _places(_: int) -> int:
 
 
 def _carry_out(where: Settings, _topic: str, run_id: str, order: dict[str, Any]) -> None:
-    """Begin one run, unless its render has ended. A run that Airflow refuses ends the render."""
+    """Begin one run, unless its render has ended; one that another run took up is worked on by both.
+
+    A run that Airflow refuses ends the render.
+    """
     from avatarlab_ops import pipeline, tracing
     from avatarlab_ops.renders import status
 
     render_id = order["render_id"]
-    if status.of(where, render_id).state != "accepted":
+    if status.of(where, render_id).state not in OPEN:
         return
     with tracing.of_render(render_id, "begin run", run_id=run_id):
         refusal = begin(DAG, run_id, order["conf"], order["caller"])

@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from fastapi import HTTPException
 from sqlalchemy.orm import Session
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
 from avatarlab_ops.settings import Settings
 
@@ -86,6 +89,9 @@ def test_the_bulk_task_that_waited_longest_goes_next_and_the_one_after_it_two_mi
         session.execute(sa.update(Task).where(Task.task_id == "oldest").values(state=state))
         prefer(session)
         assert heaviest(session) == "single", f"one at a time; the first is {state}"
+    session.execute(sa.update(Task).where(Task.task_id == "oldest").values(state="scheduled"))
+    assert heaviest(session) == "single", "its turn is over, and it queues as all do"
+    session.execute(sa.update(Task).where(Task.task_id == "oldest").values(state="deferred"))
     put(session, "asks a person", pool="cpu", state="deferred", updated_at=now - LONG, priority_weight=500)
     prefer(session)
     over = {"state": "success", "end_date": now - SHORT}
@@ -104,16 +110,24 @@ def test_airflows_own_door_begins_no_more_runs_than_airflow_works_on(
 ) -> None:
     from airflow import settings
     from airflow.models.dagrun import DagRun
-    from avatarlab_web.door import MOST, StrictRuns
+    from avatarlab_web.door import StrictRuns
     from sqlalchemy.orm import sessionmaker
+
+    from avatarlab_ops.graph import OPEN_RUNS
 
     engine = with_table(fresh, DagRun.__table__)
     monkeypatch.setattr(settings, "NonScopedSession", sessionmaker(engine))
-    door = TestClient(StrictRuns(PlainTextResponse("Airflow's own answer")))
+
+    async def behind(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST":
+            await Request(scope, receive).body()
+        await PlainTextResponse("Airflow's own answer")(scope, receive, send)
+
+    door = TestClient(StrictRuns(behind))
     run = {"dag_id": "avatar_render", "run_type": "manual", "state": "queued", "clear_number": 0}
     run |= {"run_after": datetime.now(UTC), "log_template_id": 1}
     with engine.begin() as connection:
-        rows = [run | {"run_id": f"run-{number}"} for number in range(MOST - 1)]
+        rows = [run | {"run_id": f"run-{number}"} for number in range(OPEN_RUNS - 1)]
         connection.execute(sa.insert(DagRun).values(rows))
     address = "/api/v2/dags/avatar_render/dagRuns"
     assert door.post(address, json={}).text == "Airflow's own answer"
@@ -127,4 +141,9 @@ def test_airflows_own_door_begins_no_more_runs_than_airflow_works_on(
     with engine.begin() as connection:
         connection.execute(sa.update(DagRun).where(DagRun.run_id == "run-0").values(state="success"))
     assert door.post(address, json={}).status_code == 200
+    for theirs in ("render-20261130-abc", "interactive-1"):
+        with pytest.raises(HTTPException, match="are those of ordered renders") as told:
+            door.post(address, json={"dag_run_id": theirs})
+        assert told.value.status_code == 422
+    assert door.post(address, json={"dag_run_id": "mine"}).status_code == 200
     engine.dispose()

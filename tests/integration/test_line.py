@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import settings as trials
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from avatarlab_ops import pipeline
+from avatarlab_ops import metrics, pipeline
 from avatarlab_ops.errors import QueueFull
 from avatarlab_ops.housekeeping import Rules, keep_house
 from avatarlab_ops.renders import orders, status
@@ -254,6 +255,60 @@ def test_housekeeping_leaves_alone_who_waits_in_line(stores: Settings) -> None:
         db.execute(sa.update(m.Render).where(m.Render.id == waits).values(long_ago))
     keep_house(stores, Rules(), apply=True, alive=lambda _: False)
     assert status.of(stores, waits).state == "accepted"
+    assert orders.let_begin(stores, Room(1, 0)) == [waits]
+    long_begun = {"begun_at": LONG_AGO}
+    with transaction(stores.pg_dsn) as db:
+        db.execute(sa.update(m.RenderOrder).where(m.RenderOrder.render_id == waits).values(long_begun))
+    keep_house(stores, Rules(), apply=True, alive=lambda _: False)
+    assert status.of(stores, waits).state == "accepted", "its run is still to be begun"
+
+
+def test_runs_of_airflows_own_door_take_half_of_the_places_at_most(stores: Settings) -> None:
+    with transaction(stores.pg_dsn) as db:
+        for _ in range(10):
+            own = put(db, "script")
+            db.execute(sa.delete(m.RenderOrder).where(m.RenderOrder.render_id == own))
+            db.execute(sa.update(m.Render).where(m.Render.id == own).values(state="running"))
+        waiting = [put(db, "anna") for _ in range(4)]
+        assert line.take(db, Room(4, 0)) == waiting[:2]
+        assert line.take(db, Room(4, 0)) == []
+
+
+def test_no_more_runs_are_open_than_airflow_works_on(stores: Settings) -> None:
+    with transaction(stores.pg_dsn) as db:
+        waiting = [put(db, "anna") for _ in range(6)]
+        asked = line.take(db, Room(3, 0, open=5))
+        values = {"state": "running", "approval_asked_at": records.now()}
+        db.execute(sa.update(m.Render).where(m.Render.id.in_(asked)).values(values))
+        person = put(db, "berta", NOW)
+        assert line.take(db, Room(3, 1, open=5)) == [person, waiting[3]]
+        assert line.take(db, Room(3, 4, open=5)) == []
+
+
+def test_time_in_line_makes_no_render_look_stuck(stores: Settings) -> None:
+    with transaction(stores.pg_dsn) as db:
+        waits = put(db, "anna")
+        db.execute(sa.update(m.Render).where(m.Render.id == waits).values(created_at=LONG_AGO))
+        assert line.take(db, Room(1, 0)) == [waits]
+        (age,) = [one for one in metrics.figures(db) if one.name.endswith("oldest_open_render_seconds")]
+        assert age.samples[0].value < 60
+
+
+def test_an_order_that_another_run_took_up_begins_its_own_run_too(
+    stores: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from avatarlab_web import starting
+
+    begun_runs = []
+    monkeypatch.setattr(starting, "begin", lambda _dag, run_id, *_: begun_runs.append(run_id))
+    with transaction(stores.pg_dsn) as db:
+        one = put(db, "anna")
+        db.execute(sa.update(m.Render).where(m.Render.id == one).values(state="running"))
+    order = {"render_id": one, "conf": {}, "caller": "anna"}
+    starting._carry_out(stores, records.RUNS, f"render-{one}", order)
+    assert begun_runs == [f"render-{one}"], (
+        "without it the render would be taken for one whose run was deleted"
+    )
 
 
 def test_a_person_has_four_interactive_orders_open_and_further_ones_are_normal(
@@ -266,6 +321,14 @@ def test_a_person_has_four_interactive_orders_open_and_further_ones_are_normal(
         found.append(orders.place(stores, request, caller="eager", priority=NOW).render_id)
     assert [status.of(stores, one).priority for one in found] == ["interactive"] * 4 + ["normal"]
     pipeline.cancel(stores, found[0])
+
+    def at_once(number: int) -> str:
+        request = AvatarRequest.parse(asked | {"idempotency_key": f"hasty-{number}"})
+        placed = orders.place(stores, request, caller="hasty", priority=NOW)
+        return str(status.of(stores, placed.render_id).priority)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(at_once, range(8))) == ["interactive"] * 4 + ["normal"] * 4
     request = AvatarRequest.parse(asked | {"idempotency_key": "eager-again"})
     again = orders.place(stores, request, caller="eager", priority=NOW)
     assert status.of(stores, again.render_id).priority == "interactive"

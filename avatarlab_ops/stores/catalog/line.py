@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from avatarlab_ops.graph import OPEN_RUNS
 from avatarlab_ops.states import OPEN, Priority, RenderState, StageState
 from avatarlab_ops.stores.catalog import lock_number, records
 from avatarlab_ops.stores.catalog import tables as m
@@ -101,10 +102,14 @@ WHERE render.state = 'published' AND render.approval_asked_at IS NULL
 
 @dataclass(frozen=True)
 class Room:
-    """How many begun renders may be at work at once; `kept`: how many interactive ones besides."""
+    """How many begun renders may be at work at once; `kept`: how many interactive ones besides.
+
+    `open`: how many may be open at all, with those that wait for a person.
+    """
 
     renders: int
     kept: int
+    open: int = OPEN_RUNS
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,11 @@ class Place:
     number: int
     expected_start: datetime | None
     expected_end: datetime | None
+
+
+def one_by_one(db: Session, caller: str) -> None:
+    """Let each of a caller's orders that come at once be counted after the one before."""
+    db.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_number(f"orders of {caller}"))))
 
 
 def granted(db: Session, caller: str, asked: Priority) -> Priority:
@@ -167,13 +177,14 @@ def count(db: Session, caller: str) -> tuple[int, int]:
 
 
 def take(db: Session, room: Room) -> list[str]:
-    """Give every free place to an order and return their renders; one process at a time.
+    """Give every free place to an order and return their renders; nothing where another process is at it.
 
     Orders whose renders ended in line leave it; they are returned, too, as nothing holds them any longer.
     """
     if db.scalar(sa.select(m.RenderOrder.render_id).where(m.RenderOrder.begun_at.is_(None)).limit(1)) is None:
         return []
-    db.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_number("avatarlab line"))))
+    if not db.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(lock_number("avatarlab line")))):
+        return []
     free, kept = _free(db, room)
     if free <= 0 and (kept <= 0 or not _people_wait(db)):
         return []
@@ -223,27 +234,38 @@ def _leave(db: Session) -> list[str]:
 def _free(db: Session, room: Room) -> tuple[int, int]:
     """Free places, and free places kept for interactive orders; negative where more are at work.
 
-    Renders of Airflow's own door, which never stood in line, take places as all do. Who waits for a person's
-    approval or for equal work is not at work; but no more than OPEN_AT_MOST times the places are begun.
+    Renders of Airflow's own door, which never stood in line, take up to half of the places. Who waits for a
+    person's approval or for equal work is not at work; but no more than OPEN_AT_MOST times the places are
+    begun, and with all that wait for approval no more than `room.open`.
     """
     kept = sa.and_(m.RenderOrder.begun_at.is_not(None), m.RenderOrder.turn.is_(None))
     idle = sa.and_(_has_stage(StageState.WAITING), ~_has_stage(StageState.RUNNING))
-    number = sa.func.count()
+    number, judged = sa.func.count(), m.Render.awaits_approval
+    stood = m.RenderOrder.turn.is_not(None)
     latest = sa.select(m.RenderOrder.render_id).where(m.RenderOrder.begun_at.is_not(None))
     latest = latest.order_by(m.RenderOrder.begun_at.desc()).limit(LATEST)
     awaited = sa.and_(m.Render.state == RenderState.ACCEPTED, m.Render.id.in_(latest))
     working = sa.and_(m.Render.state == RenderState.RUNNING, m.Render.run_id.is_not(None))
     query = (
-        sa.select(number.filter(~kept, ~idle), number.filter(~kept), number.filter(kept))
+        sa.select(
+            number.filter(stood, ~idle, ~judged),
+            number.filter(stood, ~judged),
+            number.filter(kept, ~judged),
+            number.filter(~kept, ~stood, ~idle, ~judged),
+            number.filter(~kept, ~stood, ~judged),
+            number,
+        )
         .select_from(m.Render)
         .outerjoin(m.RenderOrder, m.RenderOrder.render_id == m.Render.id)
         .where(
             m.Render.id.in_(sa.union_all(*(sa.select(m.Render.id).where(one) for one in (working, awaited))))
         )
-        .where(~m.Render.awaits_approval)
     )
-    at_work, begun, people = db.execute(query).one()
-    return min(room.renders - at_work, OPEN_AT_MOST * room.renders - begun), room.kept - people
+    at_work, begun, people, others_at_work, others, all_open = db.execute(query).one()
+    half, left = room.renders // 2, room.open - all_open
+    free = room.renders - at_work - min(others_at_work, half)
+    unbegun = OPEN_AT_MOST * (room.renders - min(others, half)) - begun
+    return min(free, unbegun, left), min(room.kept - people, left)
 
 
 def _has_stage(state: StageState) -> sa.ColumnElement[bool]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.states import OPEN, ItemState, RenderState, StageState
-from avatarlab_ops.stores.catalog import line
+from avatarlab_ops.stores.catalog import line, records
 from avatarlab_ops.stores.catalog import tables as m
 
 _RUNNING = m.Render.state.in_(OPEN)
@@ -92,13 +92,23 @@ def claimed_artifacts(db: Session, before: datetime) -> list[str]:
 
 
 def idle_renders(db: Session, before: datetime) -> list[m.Render]:
-    """Renders that have not ended and show no sign of work since `before`, oldest first; none in line."""
+    """Renders that have not ended and show no sign of work since `before`, oldest first.
+
+    None that stands in line, nor one whose turn has come and whose run is still to be begun.
+    """
     stages = sa.select(sa.func.max(sa.func.greatest(m.StageRun.started_at, m.StageRun.ended_at))).where(
         m.StageRun.render_id == m.Render.id
     )
     reports = sa.select(sa.func.max(m.Progress.updated_at)).where(m.Progress.render_id == m.Render.id)
-    last = sa.func.greatest(m.Render.created_at, stages.scalar_subquery(), reports.scalar_subquery())
-    idle = sa.select(m.Render).where(_RUNNING, last < before, ~line.waits())
+    begun = sa.select(m.RenderOrder.begun_at).where(m.RenderOrder.render_id == m.Render.id)
+    last = sa.func.greatest(
+        m.Render.created_at, begun.scalar_subquery(), stages.scalar_subquery(), reports.scalar_subquery()
+    )
+    unbegun = sa.exists().where(
+        m.Outbox.render_id == m.Render.id, m.Outbox.topic == records.RUNS,
+        m.Outbox.delivered_at.is_(None), m.Outbox.dead_at.is_(None),
+    )  # fmt: skip
+    idle = sa.select(m.Render).where(_RUNNING, last < before, ~line.waits(), ~unbegun)
     return list(db.scalars(idle.order_by(m.Render.created_at)))
 
 

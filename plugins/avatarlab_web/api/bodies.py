@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import HTTPException
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,10 +13,13 @@ from avatarlab_ops.errors import RequestInvalid
 
 
 class StrictBodies:
-    """Refuses a body over a megabyte (413), whatever length it says, and a key given twice (422)."""
+    """Refuses a body over a megabyte (413), whatever length it says, and a key given twice (422).
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    `check` may raise RequestInvalid for what else no body may say.
+    """
+
+    def __init__(self, app: ASGIApp, check: Callable[[object], None] = lambda _: None) -> None:
+        self.app, self.check = app, check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI calls it."""
@@ -28,15 +33,14 @@ class StrictBodies:
                 most = f"{strict_json.MAX_BYTES:,}"
                 raise HTTPException(413, f"a body has at most {most} bytes; files go by POST /uploads")
             if told and body and message["type"] == "http.request" and not message.get("more_body"):
-                _read(bytes(body))
+                self._read(bytes(body))
             return message
 
         await self.app(scope, checked, send)
 
-
-def _read(body: bytes) -> None:
-    """Raise HTTPException (422) for what every other door refuses, too."""
-    try:
-        strict_json.loads(body, "the body")
-    except RequestInvalid as error:
-        raise HTTPException(422, str(error)) from error
+    def _read(self, body: bytes) -> None:
+        """Raise HTTPException (422) for what every other door refuses, too."""
+        try:
+            self.check(strict_json.loads(body, "the body"))
+        except RequestInvalid as error:
+            raise HTTPException(422, str(error)) from error
