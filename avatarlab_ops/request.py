@@ -106,6 +106,10 @@ def split_reference(reference: str) -> tuple[str, str]:
 def _zoned(at: datetime) -> datetime:
     if at.tzinfo is None:
         raise PydanticCustomError("no_zone", "needs a time zone, for example 2027-01-31T00:00:00Z")
+    try:
+        at.astimezone(UTC)
+    except OverflowError as error:
+        raise PydanticCustomError("no_year", "lies outside of the years 1 to 9999 in UTC") from error
     return at
 
 

@@ -54,6 +54,7 @@ def render(request_file: Path, narration: Path | None, out: Path | None) -> None
 
     heard = {"narration": {"uri": NOT_UPLOADED}} if narration else {}
     request = read_request(request_file, **heard)
+    request.check_deadline()
     check_out(out, request_file)
     settings = stores() if narration is None else prepared_stores()
     if narration is not None:

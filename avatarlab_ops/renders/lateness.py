@@ -38,11 +38,11 @@ def tell_late(settings: Settings) -> list[str]:
     from avatarlab_ops.stores.catalog import deadlines, transaction
 
     with transaction(settings.pg_dsn) as db:
-        found = [render.id for render in late(db, deadlines.untold(db, MOST))]
+        found = [(render.id, render.deadline) for render in late(db, deadlines.untold(db, MOST))]
     told = []
-    for render_id in found:
+    for render_id, judged in found:
         with transaction(settings.pg_dsn) as db:
-            if deadlines.mark_told(db, render_id):
+            if deadlines.mark_told(db, render_id, judged):
                 events.tell(db, settings, render_id, Event.LATE)
                 told.append(render_id)
     return told

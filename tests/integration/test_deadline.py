@@ -14,8 +14,8 @@ from avatarlab_ops.bulk import planning
 from avatarlab_ops.renders import lateness
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import webhooks
+from avatarlab_ops.stores.catalog import deadlines, transaction
 from avatarlab_ops.stores.catalog import tables as m
-from avatarlab_ops.stores.catalog import transaction
 
 from .api_server import Server, serving
 from .bulk_runs import asked as bulk_asked
@@ -93,6 +93,7 @@ def test_a_deadline_that_passes_before_admission_is_told(stores: Settings, portr
     assert lateness.tell_late(stores) == []
     with transaction(stores.pg_dsn) as db:
         db.get_one(m.Render, render_id).deadline = datetime.now(UTC) - timedelta(seconds=1)
+        assert not deadlines.mark_told(db, render_id, datetime.now(UTC)), "it was moved since it was judged"
     assert lateness.tell_late(stores) == [render_id]
     pipeline.cancel(stores, render_id)
 
@@ -108,6 +109,8 @@ def test_a_deadline_has_a_time_zone_is_to_come_and_belongs_to_one_order(
     made = api.order(asked(portrait, "Once more.", by(60)), "late-2").json()
     refused = api.order(asked(portrait, "Once more.", LONG_AGO), "late-2")
     assert (refused.status_code, "has passed" in refused.text) == (422, True)
+    refused = api.order(asked(portrait, "Once more.", "9999-12-31T23:59:59-12:00"), "late-2")
+    assert (refused.status_code, "years 1 to 9999" in refused.text) == (422, True)
     anew = api.client.post(f"/renders/{made['id']}/regenerate", headers={"Idempotency-Key": "late-3"}).json()
     assert (anew["deadline"], anew["request"]["script"]) == (None, "Once more.")
     for render_id in (made["id"], anew["id"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -17,10 +18,16 @@ def untold(db: Session, most: int) -> list[m.Render]:
     return list(db.scalars(waiting.order_by(m.Render.deadline, m.Render.id).limit(most)))
 
 
-def mark_told(db: Session, render_id: str) -> bool:
-    """Note that a render is told late now; False where another process did so, or it has ended."""
+def mark_told(db: Session, render_id: str, deadline: datetime | None) -> bool:
+    """Note that a render is told late now; False where another process did so, or it has ended.
+
+    False, too, where `deadline` is no longer its: another one is judged at the next look.
+    """
     mine = sa.update(m.Render).where(
-        m.Render.id == render_id, sa.text(m.DUE), m.Render.late_told_at.is_(None)
+        m.Render.id == render_id,
+        m.Render.deadline == deadline,
+        sa.text(m.DUE),
+        m.Render.late_told_at.is_(None),
     )
     return cast("sa.CursorResult[Any]", db.execute(mine.values(late_told_at=now()))).rowcount == 1
 
