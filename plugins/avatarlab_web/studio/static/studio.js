@@ -37,13 +37,15 @@ function refusal(told, answer) {
 
 // A part of the page that its server draws anew, at each event or else each second, until what it shows is
 // over; then the whole page is.
+// Of what stands in line no event tells that its expected start moved.
 function follow(part) {
-  let looking = null;
+  let looking = null, later = null;
   const look = async () => {
     const answer = await fetch(part.dataset.live);
     if (!answer.ok) throw new Error(answer.status);
     part.innerHTML = await answer.text();
     localise(part);
+    lookLater();
     trouble("");
     const news = $("[data-news]", part);
     say(news?.dataset.news);
@@ -51,7 +53,12 @@ function follow(part) {
   };
   const again = () => (looking = (looking ?? Promise.resolve()).then(look).catch(() => trouble(document.body.dataset.lost)));
   const ask = () => again().then(() => setTimeout(ask, 1000));
+  const lookLater = () => {
+    clearTimeout(later);
+    if ($("[data-in-line]", part)) later = setTimeout(again, 15000);
+  };
   if (!part.dataset.events) return ask();
+  lookLater();
   const events = new EventSource(part.dataset.events);
   events.addEventListener("render", again);
   events.addEventListener("error", () => events.readyState === EventSource.CLOSED && ask());
