@@ -126,7 +126,8 @@ def _begun(name: str, within: Context, attributes: Mapping[str, Value]) -> Itera
 def _within(render_id: str) -> Context:
     """Below the span of the whole render, which is sent at its end; sampled as that one will be."""
     known = trace_id(render_id)
-    decision = _provider().sampler.should_sample(None, known, "render").decision
+    # Empty, not None: that is the current one, where a task of Airflow has a span that is not sampled.
+    decision = _provider().sampler.should_sample(Context(), known, "render").decision
     flags = TraceFlags.SAMPLED if decision is Decision.RECORD_AND_SAMPLE else TraceFlags.DEFAULT
     parent = SpanContext(known, whole_id(render_id), is_remote=True, trace_flags=TraceFlags(flags))
     return set_span_in_context(NonRecordingSpan(parent), Context())

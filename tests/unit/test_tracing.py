@@ -83,6 +83,19 @@ def test_a_sampler_decides_for_the_whole_render(
     assert [span.trace_id.hex() for span in collector.spans] == [taken] * 3
 
 
+def test_a_span_of_airflow_that_is_not_sampled_drops_none_of_ours(collector: Collector) -> None:
+    from opentelemetry import context, trace
+
+    theirs = trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=False))
+    token = context.attach(trace.set_span_in_context(theirs))
+    try:
+        with tracing.of_render(RENDER, "speech"), tracing.span("work"):
+            pass
+    finally:
+        context.detach(token)
+    assert len(collector.named("speech", "work")) == 2
+
+
 def test_a_forked_child_sends_what_is_its_own(collector: Collector) -> None:
     tracing.tell(RENDER, "parent", 1, 2)
     child = os.fork()
