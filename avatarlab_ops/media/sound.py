@@ -20,11 +20,11 @@ SILENCE = 1e-3  # -60 dBFS
 CODECS = frozenset({"flac", "mp3", "mp3float", "vorbis", "opus", "aac", "alac"})  # and all of PCM
 
 
-def read_sound(path: Path, sample_rate: int, *, max_s: float) -> Samples:
+def read_sound(path: Path, sample_rate: int, *, max_s: float, beginning: bool = False) -> Samples:
     """Decode the first sound stream of a file: float32 mono [n] at `sample_rate` Hz, channels averaged.
 
     Raises MediaRefused for a file that is damaged, longer than `max_s` seconds or of an unknown codec; no
-    more than that is ever decoded.
+    more than that is ever decoded. With `beginning` a longer one is read up to there.
     """
     with open_input(path, sniff(path)) as container:
         _check_codec(container, path.name)
@@ -37,10 +37,12 @@ def read_sound(path: Path, sample_rate: int, *, max_s: float) -> Samples:
                 blocks.append(block)
                 count += len(block)
                 if count > max_s * sample_rate:
+                    if beginning:
+                        break
                     raise MediaRefused(f"{path.name} is longer than {max_s:g} s. Shorten it.")
         except (av.FFmpegError, ValueError) as error:
             raise MediaRefused(f"{path.name} is damaged ({error}). Export or upload it again.") from error
-    return np.nan_to_num(np.concatenate(blocks))
+    return np.nan_to_num(np.concatenate(blocks)[: round(max_s * sample_rate)])
 
 
 def check_heard(name: str, samples: Samples, sample_rate: int, *, min_s: float, max_s: float) -> float:

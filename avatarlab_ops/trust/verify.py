@@ -28,6 +28,8 @@ from avatarlab_ops.trust.recognise import Match
 from avatarlab_ops.trust.tombstones import Tombstone
 from avatarlab_ops.trust.verdicts import ONLY_PICTURE, ONLY_SOUND, SENTENCES, Verdict
 
+HEARD_S = 1200.0  # of a file's sound; what is longer is told by its beginning
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -137,7 +139,7 @@ def _by_content(settings: Settings, path: Path) -> tuple[Verdict, str, str | Non
     """Verdict, sentence, render and layers by what is heard and seen."""
     marks: tuple[Layer, ...] = ()
     try:
-        samples = foreign.read_sound(path, soundprint.HZ, max_s=Limits().max_duration_s)
+        samples = foreign.read_sound(path, soundprint.HZ, max_s=HEARD_S, beginning=True)
     except MediaRefused as error:
         heard = Match((), str(error), told=False)
     else:

@@ -38,6 +38,8 @@ def test_every_type_is_told_and_shown_as_in_this_process(tmp_path: Path) -> None
         if info.kind == "audio":
             heard = foreign.read_sound(path, 24_000, max_s=30)
             np.testing.assert_array_equal(heard, read_sound(path, 24_000, max_s=30))
+            begun = foreign.read_sound(path, 24_000, max_s=0.5, beginning=True)
+            np.testing.assert_array_equal(begun, heard[:12_000])
             continue
         with (
             footage.open_footage(path, fps=25, max_short_side_px=64) as here,

@@ -36,13 +36,13 @@ def probe(
         return _INFO.validate_python(link.begin(asked, wait_s=LOOK_WAIT_S))
 
 
-def read_sound(path: Path, sample_rate: int, *, max_s: float) -> Samples:
+def read_sound(path: Path, sample_rate: int, *, max_s: float, beginning: bool = False) -> Samples:
     """Like `media.sound.read_sound`. Raises MediaRefused."""
     most = round((max_s + 1) * sample_rate)
     memory = shared_memory("avatarlab-sound", most * 4)
     try:
         with Link(path) as link:
-            asked = {"do": "sound", "hz": sample_rate, "max_s": max_s}
+            asked = {"do": "sound", "hz": sample_rate, "max_s": max_s, "beginning": beginning}
             count = int(link.begin(asked, wait_s=LOOK_WAIT_S, memory=[memory])["samples"])
         with os.fdopen(os.dup(memory), "rb") as file:
             return np.frombuffer(file.read(4 * min(count, most)), np.float32).copy()

@@ -61,7 +61,7 @@ def serve(connection: socket.socket, zygote: int) -> None:
             limits, allow = Limits(**asked["limits"]), tuple(asked["allow"])
             _answer(connection, lambda: asdict(probe(path, limits, allow=allow)))
         elif asked["do"] == "sound":
-            _answer(connection, lambda: _sound(path, asked["hz"], asked["max_s"], descriptors[1]))
+            _answer(connection, lambda: _sound(path, asked, descriptors[1]))
         elif asked["do"] == "motion":
             _answer(connection, lambda: _motion(path, asked, descriptors[1]))
         elif asked["do"] == "credentials":
@@ -70,8 +70,8 @@ def serve(connection: socket.socket, zygote: int) -> None:
             _footage(connection, path, asked, scratch)
 
 
-def _sound(path: Path, hz: int, max_s: float, memory: int) -> Json:
-    samples = read_sound(path, hz, max_s=max_s)
+def _sound(path: Path, asked: Json, memory: int) -> Json:
+    samples = read_sound(path, asked["hz"], max_s=asked["max_s"], beginning=asked["beginning"])
     with mmap.mmap(memory, 0) as place:
         place[: samples.nbytes] = samples.tobytes()
     return {"samples": len(samples)}
