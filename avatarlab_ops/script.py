@@ -135,17 +135,14 @@ def sentences(
     begun: list[tuple[int, str]] = []
     voice = ssml.Abilities(engines.info("speech", engine).marks, ipa.symbols)
     words = Lexicon(lexicon, language, voice)
-    for text, pause_s, chapter in parts:
-        found = [
-            sentence
-            for run in _runs(text, script_format, voice, language, warnings)
-            for sentence in _run(_with(words, run), engine, language, warnings)
-        ]
-        if found and pause_s is not None:
-            found[-1] = replace(found[-1], pause_s=pause_s)
+    for part in parts:
+        runs = _runs(part.text, script_format, voice, language, warnings)
+        found = [one for run in runs for one in _run(_with(words, run), engine, language, warnings)]
+        if found and part.pause_s is not None:
+            found[-1] = replace(found[-1], pause_s=part.pause_s)
         if not found and len(parts) > 1:
-            warnings.append(f"a part without words was left out: {text[:40]!r}")
-        begun += _chapters(text if script_format == "plain" else "", chapter, found, len(spoken))
+            warnings.append(f"a part without words was left out: {part.text[:40]!r}")
+        begun += _chapters(part, script_format, found, len(spoken), warnings)
         spoken += found
     if not spoken:
         raise ScriptRefused("the script has no words to speak; give at least one word or number")
@@ -154,13 +151,20 @@ def sentences(
     return Script(tuple(spoken), tuple(dict.fromkeys(filter(None, notes))), marked)
 
 
-def _chapters(text: str, chapter: str, found: Sequence[Sentence], first: int) -> Iterator[tuple[int, str]]:
+def _chapters(
+    part: Part, script_format: str, found: Sequence[Sentence], first: int, warnings: list[str]
+) -> Iterator[tuple[int, str]]:
     """The chapters of one part: the one it is said to begin, else those of its headings."""
-    if chapter:
-        yield from [(first, chapter)] if found else []
+    if part.chapter:
+        yield from [(first, part.chapter)] if found else []
         return
-    for index, title in chapters.begins(chapters.titles(text), [sentence.text for sentence in found]):
-        yield first + index, title
+    headed = chapters.titles(_clean(part.text, [])) if script_format == "plain" else []
+    for index, title in chapters.begins(headed, [sentence.text for sentence in found]):
+        if index is None:
+            warnings.append(f"the heading {title!r} begins no sentence, so no chapter; leave a line empty "
+                            "before it")  # fmt: skip
+        else:
+            yield first + index, title
 
 
 def _own(spoken: Sequence[Sentence]) -> Iterator[str]:

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from avatarlab_ops.reading import markup
 from avatarlab_ops.request import LONGEST_TITLE
 
-_HEADING = re.compile(r"^ {0,3}#{1,2}[ \t]+(\S.*)$", re.M)
+_HEADING = re.compile(r"^( {0,3}#{1,2}[ \t]+)(?=\S)", re.M)
+_MARK = "\ue002"  # private, so in no script: before a heading's words
 
 
-def titles(text: str) -> list[str]:
-    """The headings of a plain script, without marks, in their order."""
-    plain = (" ".join(markup.plain(found, []).split()) for found in _HEADING.findall(text))
-    return [title[:LONGEST_TITLE] for title in plain if any(map(str.isalnum, title))]
+def titles(text: str) -> list[tuple[int, str]]:
+    """(letters and digits before it, title without marks) of each heading of a plain, clean script."""
+    before, *headed = markup.plain(_HEADING.sub(rf"\1{_MARK}", text), []).split(_MARK)
+    starts = accumulate(map(_count, [before, *headed]))
+    named = (" ".join(one.partition("\n")[0].split())[:LONGEST_TITLE] for one in headed)
+    return [(start, title) for start, title in zip(starts, named, strict=False) if _count(title)]
 
 
-def begins(named: Sequence[str], spoken: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """(index among the sentences that are `spoken`, title) of each heading that is found among them."""
-    at = 0
-    for title in named:
-        for index in range(at, len(spoken)):
-            if spoken[index] and (spoken[index].startswith(title) or title.startswith(spoken[index])):
-                yield index, title
-                at = index + 1
-                break
+def begins(named: Sequence[tuple[int, str]], spoken: Sequence[str]) -> Iterator[tuple[int | None, str]]:
+    """(index among the sentences that are `spoken`, title) of each heading, None where it begins none.
+
+    Sentences hold every letter and digit of the script, whatever else was left out.
+    """
+    counts = list(accumulate(map(_count, spoken), initial=0))
+    at = {start: index for index, start in reversed(list(enumerate(counts[:-1])))}
+    for start, title in named:
+        yield at.get(start), title
+
+
+def _count(text: str) -> int:
+    return sum(map(str.isalnum, text))

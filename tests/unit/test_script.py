@@ -128,6 +128,30 @@ def test_chapters_begin_at_headings_which_are_said() -> None:
     assert script.sentences("# Only one\nHello.").chapters == (), "a heading alone is a title"
 
 
+@pytest.mark.parametrize(
+    ("text", "begun"),
+    [
+        ("## \U0001f680 Launch\nGo.\n## Cafe\u0301 first.\nSit.", ["Launch", "Caf\u00e9 first."]),
+        ("# Start\u2028Hello.\n\u2028# End\u2028Bye.", ["Start", "End"]),
+        ("# Setup\nIt runs.\n# Setup\nAgain.", ["Setup", "Setup"]),
+        ("Setup takes a minute.\n\n## Setup\nGo.\n## Run\nGo.", ["Setup", "Run"]),
+        ("- Setup\n- Run\n\n## Setup\nGo.\n## Run\nGo.", ["Setup", "Run"]),
+        ("Hi.\n# Dr. No. And yes?\nGo.\n# 2. **Run** [it](x)\nGo.", ["Dr. No.", "2. Run it"]),
+    ],
+)
+def test_a_chapter_begins_where_its_heading_is_said(text: str, begun: list[str]) -> None:
+    found = script.sentences(text)
+    assert [found.sentences[at].text for at, _ in found.chapters] == begun
+    after = [found.sentences[at + 1].text for at, _ in found.chapters]
+    assert set(after) <= {"Go.", "Sit.", "Hello.", "Bye.", "It runs.", "Again.", "And yes?"}
+
+
+def test_a_heading_that_begins_no_sentence_is_told() -> None:
+    found = script.sentences("Hello there\n## iPhone\nGo.\n\n## One\nGo.\n\n## Two\nGo.")
+    assert [title for _, title in found.chapters] == ["One", "Two"]
+    assert any("the heading 'iPhone' begins no sentence" in note for note in found.warnings)
+
+
 def test_a_line_says_which_chapter_it_begins() -> None:
     lines = [
         script.Part("Hello. Come in.", None, "One"),
