@@ -32,6 +32,7 @@ ONLY: dict[Kind, str] = {
 ALIGNER_VERSION = (
     "3"  # raised whenever a narration may get other times or notes: no other speech is made anew
 )
+READING_VERSION = "1"  # raised whenever recognised words may be split or read aloud otherwise
 SPOKEN_S = 0.07  # of speech for a character, before any was measured
 OPEN_RUNS = 256  # of single renders at once, those that wait for approval among them
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)  # what people may judge of a video
@@ -97,14 +98,16 @@ class Stage:
 
 def _speech(plan: Plan) -> Json:
     script = [line.model_dump() for line in plan.script]
-    aligned = {"aligner": ALIGNER_VERSION} if plan.narration else {}
+    versions = {"aligner": ALIGNER_VERSION} if plan.narration else {}
+    if _unwritten(plan):
+        versions["reading"] = READING_VERSION  # a script's own sentences tell how they are read
     return {
         "script": script,
         "language": plan.language,
         "voice": plan.voice,
         "voice_transcript": plan.voice_transcript,
         "seed": plan.seed,
-    } | aligned
+    } | versions
 
 
 def _unwritten(plan: Plan) -> bool:

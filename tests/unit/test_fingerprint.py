@@ -15,6 +15,7 @@ from avatarlab_ops import graph
 from avatarlab_ops.canonical import canonical_json, digest
 from avatarlab_ops.plan import Plan, Source
 from avatarlab_ops.recipe import Recipe
+from avatarlab_ops.stores.catalog.tables import Artifact
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -72,9 +73,9 @@ def test_it_stays_the_same_from_release_to_release() -> None:
     assert BASE.fingerprint == "d532023af31c18766be89700e63820a40f9e99a81c508c19bf8245ec7061c214"
 
 
-def _fingerprint(stage: str, plan: Plan) -> str:
+def _fingerprint(stage: str, plan: Plan, **before: Artifact) -> str:
     wanted = next(found for found in graph.GRAPH if found.name == stage)
-    made = graph.recipe(wanted, plan, {})
+    made = graph.recipe(wanted, plan, before)
     assert made is not None
     return made.fingerprint
 
@@ -101,6 +102,17 @@ def test_another_aligner_makes_narrations_anew_and_no_other_speech(monkeypatch: 
     monkeypatch.setattr(graph, "ALIGNER_VERSION", "another")
     after = [_fingerprint("speech", plan) for plan in plans]
     assert [one == other for one, other in zip(before, after, strict=True)] == [True, False]
+
+
+def test_recognised_words_that_are_read_otherwise_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = Source(uri="s3://inputs/n.wav", sha256="b" * 64, bytes=9, kind="audio", width=0, height=0)
+    heard = a_plan().model_copy(update={"narration": sound})
+    plans = (a_plan(), heard, heard.model_copy(update={"script": ()}))
+    listen = Artifact(sha256="c" * 64, fingerprint="d" * 64)
+    before = [_fingerprint("speech", plan, listen=listen) for plan in plans]
+    monkeypatch.setattr(graph, "READING_VERSION", "another", raising=False)
+    after = [_fingerprint("speech", plan, listen=listen) for plan in plans]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, True, False]
 
 
 def test_a_frame_rate_or_size_that_changes_the_footage_changes_the_track() -> None:
