@@ -13,7 +13,7 @@ import numpy as np
 from avatarlab_ops import engines
 from avatarlab_ops.engines.base import FaceTrack, Patch
 from avatarlab_ops.engines.face import load_track
-from avatarlab_ops.media import framing
+from avatarlab_ops.media import framing, lettering
 from avatarlab_ops.media.audio import read_wav_blocks, wav_length, write_wav_blocks
 from avatarlab_ops.media.background import Background, parse_colour
 from avatarlab_ops.media.captions import Caption, captions, chapters, line_chars_for, to_srt, to_vtt
@@ -37,8 +37,8 @@ def run(work: Context) -> Product:
     timeline = Timeline.model_validate_json(work.artifact("speech", "timeline.json").read_text())
     shown = captions(timeline, line_chars=line_chars_for(shape.width, shape.height))
     patches = read_patches(work.artifact("lipsync", "patches.zip"))
-    burned = shown if work.plan.captions == "burned" else ()
-    made, warnings = lay(work, patches, marked(work), video=video, poster=poster, captions=burned)
+    drawn = burned(work.plan, shown)
+    made, warnings = lay(work, patches, marked(work), video=video, poster=poster, captions=drawn)
     files = {video.name: video, "poster.jpg": poster, **_captions(work, shown), **_chapters(work, timeline)}
     facts: dict[str, Any] = {"width": shape.width, "height": shape.height, "fps": shape.fps, **asdict(made)}
     lips = lip_sync(video, timeline, fps=shape.fps)
@@ -68,6 +68,17 @@ def lay(
             out_path=video, captions=captions, fit=fit, poster_path=poster, report=work.report,
         )  # fmt: skip
     return made, _note_on_size(work.plan, track, fit)
+
+
+def burned(plan: Plan, shown: Sequence[Caption]) -> Sequence[Caption]:
+    """What is drawn into the picture. Raises RequestInvalid for letters that no font here has.
+
+    Admission refuses those of a script; what was recognised in a narration is known only now.
+    """
+    if plan.captions != "burned":
+        return ()
+    lettering.check("\n".join(one.text for one in shown))
+    return shown
 
 
 def marked(work: Context) -> Path:

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plans import a_plan
 from wcwidth import wcswidth
 
+from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.media import lettering
 from avatarlab_ops.media.captions import captions
+from avatarlab_ops.stages import composite
 from avatarlab_ops.timeline import Timeline, Word
 
 BOLD = 550
@@ -71,3 +74,14 @@ def test_wide_letters_take_two_cells_and_marks_none(texts: list[str]) -> None:
     lines = [line for caption in captions(spoken, line_chars=20) for line in caption.lines]
     assert max(wcswidth(line) for line in lines) <= 20
     assert "".join(lines) == "".join(texts)
+
+
+def test_recognised_words_without_letters_to_burn_are_refused_where_they_are_burned() -> None:
+    """A narration's words are known after admission, and its speech serves whatever its captions."""
+    word = Word(start_s=0.0, end_s=0.9, text="தமிழ்", sentence=0)
+    heard = captions(
+        Timeline(duration_s=1, sample_rate=8000, language="ta", words=(word,), phones=(), visemes=())
+    )
+    with pytest.raises(RequestInvalid, match="no font for burned captions"):
+        composite.burned(a_plan(captions="burned"), heard)
+    assert composite.burned(a_plan(captions="sidecar"), heard) == ()
