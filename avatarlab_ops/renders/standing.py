@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from avatarlab_ops.graph import STAGES
-from avatarlab_ops.renders.status import StageStatus, expected, stage_status
+from avatarlab_ops.renders.status import StageStatus, ended, expected, stage_status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import OPEN
 
@@ -74,6 +74,7 @@ def _standings(db: Session, renders: list[Render]) -> list[Standing]:
     for render in renders:
         places = [(render.id, name) for name in STAGES]
         stages = tuple(stage_status(place[1], runs.get(place), rows.get(place)) for place in places)
-        ends = expected(render.predicted, render.ended_at, stages)["expected_end"]
+        over = ended({stage: run for (of, stage), run in runs.items() if of == render.id})
+        ends = expected(render.predicted, render.ended_at, stages, over)["expected_end"]
         found.append(Standing(render, stages, ends))
     return found

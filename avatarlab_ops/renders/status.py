@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from avatarlab_ops.states import SETTLED, Priority, RenderState, StageState
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from avatarlab_ops.stores.catalog.tables import Render
+    from avatarlab_ops.stores.catalog.tables import Render, StageRun
 
 Json = dict[str, Any]
 
@@ -97,7 +98,7 @@ def of(settings: Settings, render_id: str) -> RenderStatus:
     video = next((file.uri for name, file in shown.items() if name.startswith("video.")), None)
     manifest = files["manifest.json"].uri if "manifest.json" in files else None
     stages = tuple(stage_status(name, runs.get(name), rows.get(name)) for name in STAGES)
-    foreseen = expected(found.predicted, found.ended_at, stages) | ordered
+    foreseen = expected(found.predicted, found.ended_at, stages, ended(runs)) | ordered
     return RenderStatus(
         render_id=render_id,
         run_id=found.run_id,
@@ -147,20 +148,27 @@ def expected_end(db: Session, render: Render) -> datetime | None:
         return None
     runs, rows = records.stage_runs(db, render.id), records.progress_of(db, render.id)
     stages = tuple(stage_status(name, runs.get(name), rows.get(name)) for name in STAGES)
-    ends: datetime | None = expected(render.predicted, render.ended_at, stages)["expected_end"]
+    ends: datetime | None = expected(render.predicted, render.ended_at, stages, ended(runs))["expected_end"]
     return ends
 
 
+def ended(runs: Mapping[str, StageRun]) -> list[str]:
+    """The stages that have ended, also those within another's task."""
+    return [name for name, run in runs.items() if run.state in SETTLED]
+
+
 def expected(
-    predicted: dict[str, float] | None, ended_at: datetime | None, stages: tuple[StageStatus, ...]
+    predicted: dict[str, float] | None,
+    ended_at: datetime | None,
+    stages: tuple[StageStatus, ...],
+    over: Iterable[str],
 ) -> Json:
-    """predicted_s, predicted_gpu_s and expected_end of a render with this prediction."""
+    """predicted_s, predicted_gpu_s and expected_end of a render with this prediction; `over`: `ended`."""
     if predicted is None:
         return {"predicted_s": None, "predicted_gpu_s": None, "expected_end": None}
     instant = datetime.now(UTC)
-    ended = [stage.stage for stage in stages if stage.state in SETTLED]
     left = {s.stage: (s.expected_end - instant).total_seconds() for s in stages if s.expected_end}
-    rest_s = remaining_s(predicted, ended, {stage: max(0.0, value) for stage, value in left.items()})
+    rest_s = remaining_s(predicted, over, {stage: max(0.0, value) for stage, value in left.items()})
     return {
         "predicted_s": round(sum(predicted.values()), 3),
         "predicted_gpu_s": round(gpu_s(predicted), 3),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from plans import a_plan
 
 from avatarlab_ops.graph import LIPSYNC, SPEECH
 from avatarlab_ops.plan import Source
-from avatarlab_ops.renders import prediction
-from avatarlab_ops.stores.catalog.tables import Rate
+from avatarlab_ops.renders import prediction, status
+from avatarlab_ops.stores.catalog.tables import Rate, StageRun
 
 SLOW_S = 90.0  # of reading a script of three characters
 SOUND = Source(
@@ -39,3 +41,10 @@ def test_words_that_only_a_recording_tells_take_the_time_of_speaking_them() -> N
     assert found["speech"] == pytest.approx(prediction.predict([], written, {})["speech"], rel=0.2)
     measured = Rate(stage="speech", engine="hibari", side_px=0, n=1, x=100.0, y=100.0, xx=1e4, xy=1e4)
     assert prediction.budget_s([measured], SPEECH, unwritten, {}) > 10_000
+
+
+def test_listening_that_has_ended_is_no_longer_expected() -> None:
+    predicted = {"listen": 600.0, "speech": 5.0}
+    ended = status.ended({"listen": StageRun(state="done"), "speech": StageRun(state="running")})
+    left = status.expected(predicted, None, (), ended)["expected_end"] - datetime.now(UTC)
+    assert left.total_seconds() < 60
