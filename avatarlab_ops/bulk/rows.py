@@ -293,7 +293,12 @@ def _written(text: str, number: re.Pattern[str]) -> str:
 
 def _script(text: str) -> Any:
     """A list of lines when the cell is one, else the text."""
-    return strict_json.loads(text, "the cell") if text.lstrip().startswith("[{") else text
+    return strict_json.loads(text, "the cell") if is_list(text) else text
+
+
+def is_list(script: str) -> bool:
+    """Whether the text of a script's cell is a list of lines in JSON."""
+    return script.lstrip().startswith("[{")
 
 
 def _row(line: int, values: Callable[[], Json]) -> Row | Problem:

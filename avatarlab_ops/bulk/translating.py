@@ -54,7 +54,7 @@ def out(source: Table, texts: Sequence[str], from_: str, to: str) -> Document:
     for key, cells in source.cells.items():
         for text in texts:
             written = cells.get(source.column(text, from_), "")
-            if written.lstrip().startswith("["):
+            if text == translations.SCRIPT and rows.is_list(written):
                 raise RequestInvalid(f"{source.name}: {key}: {text} is a list of lines; write it as one text")
             if written:
                 found[key, text] = written, cells.get(f"{text}:{to}", "")

@@ -88,6 +88,8 @@ def _joined(unit: Node, name: str) -> tuple[str, str]:
     for part in unit.children("segment", "ignorable"):
         said = next((_text(one, name) for one in part.children("source")), "")
         translated = next((_text(one, name) for one in part.children("target")), None)
+        if part.attributes.get("state") == "initial":  # a tool's copy of the source that nobody has seen yet
+            translated = None
         whole = whole and (translated is not None or part.name == "ignorable")
         source += said
         target += said if translated is None else translated

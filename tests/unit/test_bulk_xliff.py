@@ -131,3 +131,18 @@ def test_the_command_line_goes_both_ways(tmp_path: Path) -> None:
     told = CliRunner().invoke(cli.main, ["bulk", "from-xliff", str(table), str(document), "--out", str(made)])
     assert (told.exit_code, "es: 1 of 2 texts" in told.output) == (0, True), told.output
     assert "Adi\u00f3s." in made.read_text(encoding="utf-8")
+
+
+def test_a_target_that_a_tool_copied_from_the_source_is_not_translated() -> None:
+    copied = translated(sent(), Welcome="Welcome aboard", Goodbye="Adi\u00f3s.").decode()
+    copied = copied.replace("<segment>", '<segment state="initial">', 1)
+    made, told = into(TABLE, copied.encode())
+    assert told == ["es: 1 of 2 texts are not translated yet"]
+    assert "Adi\u00f3s." in made
+
+
+def test_a_text_that_begins_with_a_bracket_is_translated() -> None:
+    document = xliff.read(sent("key,script\na,[Applause] Thank you.\n"), "d.xlf")
+    assert document.texts["a", "script"] == ("[Applause] Thank you.", "")
+    with pytest.raises(RequestInvalid, match="is a list of lines"):
+        sent('key,script\na,"[{""text"": ""Hi.""}]"\n')
