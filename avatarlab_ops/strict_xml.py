@@ -38,14 +38,14 @@ class Node:
         return "".join(one if isinstance(one, str) else one.text for one in self.content)
 
 
-def parse(raw: bytes, what: str, *, max_bytes: int) -> Node:
+def parse(raw: bytes, what: str, *, max_bytes: int, max_elements: int = MAX_ELEMENTS) -> Node:
     """The outermost element; `what` names the file in refusals.
 
     Raises RequestInvalid with the line for what is no well-formed XML, has a document type or is too large.
     """
     if len(raw) > max_bytes:
         raise RequestInvalid(f"{what} has {len(raw):,} bytes, at most {max_bytes:,} are allowed")
-    reader = _Reader(what)
+    reader = _Reader(what, max_elements)
     try:
         reader.parser.Parse(raw, True)
     except expat.ExpatError as error:
@@ -57,8 +57,8 @@ def parse(raw: bytes, what: str, *, max_bytes: int) -> Node:
 
 
 class _Reader:
-    def __init__(self, what: str) -> None:
-        self._what, self._open, self._count = what, list[Node](), 0
+    def __init__(self, what: str, most: int) -> None:
+        self._what, self._most, self._open, self._count = what, most, list[Node](), 0
         self.root: list[Node] = []
         self.parser = expat.ParserCreate(namespace_separator=" ")
         self.parser.buffer_text = True
@@ -75,8 +75,8 @@ class _Reader:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._count += 1
-        if self._count > MAX_ELEMENTS:
-            raise self._refuse(f"more than {MAX_ELEMENTS:,} elements; split the file")
+        if self._count > self._most:
+            raise self._refuse(f"more than {self._most:,} elements; split the file")
         if len(self._open) == MAX_DEPTH:
             raise self._refuse(f"elements are nested deeper than {MAX_DEPTH}")
         namespace, _, plain = name.rpartition(" ")

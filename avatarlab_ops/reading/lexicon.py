@@ -48,7 +48,7 @@ def parse(raw: bytes) -> tuple[Entry, ...]:
     Raises RequestInvalid that names the line of every entry that is wrong.
     """
     if raw.removeprefix(BOM_UTF8).lstrip()[:1] == b"<" or raw[:2] in (BOM_UTF16_LE, BOM_UTF16_BE):
-        return _checked(pls.rows(raw, max_bytes=MAX_BYTES))
+        return _checked(pls.rows(raw, max_bytes=MAX_BYTES, max_elements=4 * MAX_ENTRIES))
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

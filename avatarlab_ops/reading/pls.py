@@ -12,13 +12,13 @@ NAMESPACE = "http://www.w3.org/2005/01/pronunciation-lexicon"
 Row = tuple[int, dict[str, str | None]]  # its line, and the cells that a CSV would have
 
 
-def rows(raw: bytes, *, max_bytes: int) -> list[Row]:
+def rows(raw: bytes, *, max_bytes: int, max_elements: int) -> list[Row]:
     """Each grapheme with how it is said: the preferred pronunciation, else the first, or the first alias.
 
     A lexicon is of one language: "en" of every English, "en-US" of that alone. Raises RequestInvalid for what
     is no such lexicon, or in another alphabet.
     """
-    lexicon = strict_xml.parse(raw, "lexicon", max_bytes=max_bytes)
+    lexicon = strict_xml.parse(raw, "lexicon", max_bytes=max_bytes, max_elements=max_elements)
     if (lexicon.name, lexicon.namespace) != ("lexicon", NAMESPACE):
         raise _refusal(lexicon, f'is no PLS: its outermost element is <lexicon xmlns="{NAMESPACE}">')
     if not (language := lexicon.attributes.get(LANG, "")):

@@ -33,10 +33,9 @@ def test_what_is_hostile_or_broken_is_refused_with_its_line(text: str | bytes, s
         parse(text)
 
 
-def test_too_many_elements_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strict_xml, "MAX_ELEMENTS", 3)
+def test_too_many_elements_are_refused() -> None:
     with pytest.raises(RequestInvalid, match="more than 3 elements"):
-        parse("<a><b/><b/><b/></a>")
+        strict_xml.parse(b"<a><b/><b/><b/></a>", "x.xml", max_bytes=1000, max_elements=3)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])

@@ -59,6 +59,11 @@ def test_what_is_wrong_with_a_pls_lexicon_is_told_with_its_line(change: tuple[st
         spoken("Nguyen.", PLS.replace(*change))
 
 
+def test_a_lexicon_of_nothing_but_elements_is_refused_before_it_fills_memory() -> None:
+    with pytest.raises(RequestInvalid, match="more than 20,000 elements"):
+        parse(PLS.replace("<lexeme>", "<a/>" * 20_000 + "<lexeme>", 1).encode())
+
+
 def test_only_whole_words_as_they_are_written() -> None:
     (sentence,) = spoken("The nguyen of MySQL and sqlite.").sentences
     assert (sentence.said, sentence.sounds) == ("", ())
