@@ -20,7 +20,7 @@ def measures(found: Json) -> list[str]:
 
 def _shape(found: Json) -> Iterator[str]:
     if {"duration_s", "width", "height", "fps"} <= found.keys():
-        size = {name: found[name] for name in ("width", "height", "fps")}
+        size = {"width": found["width"], "height": found["height"], "fps": f"{found['fps']:.5g}"}
         yield text("measure.shape", length=seconds(found["duration_s"]), **size)
 
 
