@@ -19,6 +19,7 @@ from avatarlab_ops import engines
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.engines.speech import ipa
 from avatarlab_ops.errors import ScriptRefused
+from avatarlab_ops.graph import SPOKEN_S
 from avatarlab_ops.reading import chapters, detect, markup, read, ssml
 from avatarlab_ops.reading.german import STARTERS
 from avatarlab_ops.reading.lexicon import Entry, Lexicon
@@ -31,6 +32,8 @@ MAX_PARTS = 1_000  # entries of a script given in parts
 MAX_SENTENCE_CHARS = 300  # a longer sentence is spoken clause by clause
 MAX_WORD_CHARS = 100
 MAX_PAUSE_S = 10.0
+MAX_SPEECH_S = 5400.0
+SYLLABLE_S = 0.22  # of speech for a Chinese or Japanese character
 
 PAUSE_CLAUSE_S = 0.15
 PAUSE_SENTENCE_S = 0.35
@@ -49,6 +52,7 @@ _MARK_END, _FOLDED_SPACE = "\ue000", "\ue001"
 
 _LETTER = r"[^\W\d_]"
 _END = re.compile(r"(?<=[.!?…।॥؟])[\"”’'»)\]]*\s+(?=\S)|(?<=[。！？])[”’」』）]*\s*(?=\S)")
+_SYLLABLES = re.compile(f"[{HAN}{KANA}]")
 _BREAKABLE = re.compile(rf"[\s{HAN}{KANA}，、。！？；：…]+")  # a line may break there
 _OPENERS = "\"“‘'«([¿¡"
 _CLAUSE_END = re.compile(r"(?<=[,;:—–])\s+|(?<=—)(?=\w)|(?<=[，、；：])")
@@ -146,6 +150,7 @@ def sentences(
         spoken += found
     if not spoken:
         raise ScriptRefused("the script has no words to speak; give at least one word or number")
+    _check_length(spoken)
     notes = [*warnings, *words.notes(), detect.another(" ".join(_own(spoken)), language)]
     marked = tuple(begun) if len(begun) > 1 or any(part.chapter for part in parts) else ()
     return Script(tuple(spoken), tuple(dict.fromkeys(filter(None, notes))), marked)
@@ -265,6 +270,22 @@ def _check_size(parts: Sequence[Part]) -> None:
     for _, pause_s, _ in parts:
         if pause_s is not None and not 0 <= pause_s <= MAX_PAUSE_S:
             raise ScriptRefused(f"a pause of {pause_s} s was asked for; 0 to {MAX_PAUSE_S:g} s are allowed")
+
+
+def expected_s(spoken: Sequence[Sentence]) -> float:
+    """Seconds that the sentences take with their pauses, before any was spoken; some languages take less."""
+    letters = "".join(sentence.text for sentence in spoken)
+    syllables = len(_SYLLABLES.findall(letters))
+    words_s = SYLLABLE_S * syllables + SPOKEN_S * (len(letters) - syllables)
+    return words_s + sum(sentence.pause_s for sentence in spoken)
+
+
+def _check_length(spoken: Sequence[Sentence]) -> None:
+    if (seconds := expected_s(spoken)) > MAX_SPEECH_S:
+        raise ScriptRefused(
+            f"the script takes about {seconds / 60:.0f} minutes to say, with its pauses; at most "
+            f"{MAX_SPEECH_S / 60:.0f} are allowed: make several videos"
+        )
 
 
 def _clean(text: str, warnings: list[str]) -> str:

@@ -51,10 +51,11 @@ def render(request_file: Path, narration: Path | None, out: Path | None) -> None
     """Render REQUEST_FILE in this process, without Airflow."""
     from avatarlab_ops import pipeline
     from avatarlab_ops.cli.watch import Stages
+    from avatarlab_ops.request import AvatarRequest
 
     heard = {"narration": {"uri": NOT_UPLOADED}} if narration else {}
     request = read_request(request_file, **heard)
-    request.check_deadline()
+    AvatarRequest.parse(request).check_deadline()
     check_out(out, request_file)
     settings = stores() if narration is None else prepared_stores()
     if narration is not None:

@@ -27,6 +27,7 @@ from avatarlab_ops.media.sound import read_sound
 from avatarlab_ops.plan import ROLES, Plan
 from avatarlab_ops.progress import silent
 from avatarlab_ops.request import AvatarRequest
+from avatarlab_ops.script import MAX_SPEECH_S
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import runner
 from avatarlab_ops.stages.context import Context, workspace
@@ -42,7 +43,7 @@ from avatarlab_ops.version import code_version, environment
 Json = dict[str, Any]
 WAIT_S = 600.0
 BUDGET_S = 1800.0  # for changing the bytes of what is published
-LONGEST_S = 4 * 3600.0  # of speech: far beyond what a script may hold
+LONGEST_S = 2 * MAX_SPEECH_S  # a slow voice takes more than is expected of its script
 UNSIGNED = "no content credentials: AVATARLAB_CONTENT_CREDENTIALS is off"
 DEVELOPMENT = "signed with a development certificate: nobody outside can tell whose it is"
 UNSTAMPED = "no time stamp: AVATARLAB_TIMESTAMP_URL names no authority"

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avatarlab_ops import script
+from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
 from avatarlab_ops.reading.marked import Piece, Run
 
@@ -415,3 +416,14 @@ def test_a_full_stop_after_a_short_form_ends_a_sentence_only_where_one_begins(
     source: str, expected: list[str]
 ) -> None:
     assert script.split(source) == expected
+
+
+def test_a_script_that_takes_longer_than_an_hour_and_a_half_is_refused_before_anything_is_made() -> None:
+    with pytest.raises(ScriptRefused, match="takes about 104 minutes to say, with its pauses; at most 90"):
+        script.sentences([("Wait.", 10.0)] * 600)
+    assert script.sentences([("Wait.", 10.0)] * 500).sentences
+
+
+def test_chinese_takes_three_times_as_long_a_character() -> None:
+    chinese, english = Sentence("我们", 0.0), Sentence("we", 0.0)
+    assert 3 < script.expected_s([chinese]) / script.expected_s([english]) < 3.5
