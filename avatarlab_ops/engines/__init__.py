@@ -39,10 +39,12 @@ __all__ = ["KINDS", "identity", "info", "known", "load", "names"]
 
 _loaded: dict[tuple[str, ...], object] = {}
 _lock = threading.Lock()
+_parents: list[object] = []  # of a forked process; to take them apart would wait for threads that it has not
 
 
 # A fork waits until no engine is being built, and the child starts without its parent's sessions.
 def _after_fork_in_child() -> None:
+    _parents.extend(_loaded.values())
     _loaded.clear()
     _lock.release()
 

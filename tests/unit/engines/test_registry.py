@@ -91,14 +91,21 @@ def test_threads_share_one_engine(counted: list[int]) -> None:
     assert len(set(map(id, given))) == 1
 
 
-def test_a_forked_child_builds_its_own_engine() -> None:
-    """In a process of its own: pytest has threads, and Python warns of forking beside threads."""
+def test_a_forked_child_builds_its_own_engine_and_leaves_its_parents_alone() -> None:
+    """An engine with threads would wait for them for ever as it is taken apart: in the child they are not.
+
+    In a process of its own: pytest has threads, and Python warns of forking beside threads."""
     script = """
 import os, sys
 from types import SimpleNamespace
 from avatarlab_ops import engines
 from avatarlab_ops.engines.info import MattingInfo
-sys.modules["own"] = SimpleNamespace(build=lambda: SimpleNamespace(mattes=os.getpid))
+built_by = os.getpid()
+class Own(SimpleNamespace):
+    def __del__(self):
+        if os.getpid() != built_by and not self.child:
+            os._exit(2)
+sys.modules["own"] = SimpleNamespace(build=lambda: Own(mattes=os.getpid, child=os.getpid() != built_by))
 engines.known().engines["matting", "own"] = MattingInfo(name="own", factory="own:build", version="1")
 assert engines.load("matting", "own") is engines.load("matting", "own")
 child = os.fork()
