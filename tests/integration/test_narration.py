@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
+import sqlalchemy as sa
 from click.testing import CliRunner
 from kit.consented import consented
 from numpy.typing import NDArray
@@ -112,6 +113,7 @@ def test_a_narration_without_a_script_is_recognised(stores: Settings, tmp_path: 
 def test_what_listening_cost_is_what_it_is_expected_to_cost(stores: Settings) -> None:
     minute = _unwritten(60.0)
     with transaction(stores.pg_dsn) as db:
+        db.execute(sa.delete(tables.Rate).where(tables.Rate.stage == LISTEN.name))
         prediction.learn(db, LISTEN, minute, artifacts={}, made=tables.Artifact(facts={}), took_s=12.0)
         known = rates.known(db)
         assert prediction.predict(known, _unwritten(600.0), {})["listen"] == pytest.approx(120.0)

@@ -77,7 +77,7 @@ def test_a_render_is_one_trace_of_all_that_was_done(first: status.Published, col
     worked = {spans[span.parent_span_id].name for span in spans.values() if span.name == "work"}
     assert worked == {*graph.STAGES} - {"admit"}
     parts = {span.name for span in spans.values()}
-    assert parts >= {"wait for lock", "wait for device", "load engine", "keep artifact"}
+    assert parts >= {"wait for lock", "wait for device", "keep artifact"}  # engines may be loaded already
 
 
 def test_the_video_is_what_was_asked_for(stores: Settings, first: status.Published, tmp_path: Path) -> None:
