@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from kit.otlp import collecting
 
 from avatarlab_ops import pipeline
@@ -34,7 +35,12 @@ def run(settings: Settings, render: str, *stages: str) -> None:
     subprocess.run([sys.executable, "-c", RUN], input=said, text=True, check=True, env=os.environ)
 
 
-def test_order_run_stage_and_end_are_one_trace_over_processes(stores: Settings, portrait: str) -> None:
+def test_order_run_stage_and_end_are_one_trace_over_processes(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "AVATARLAB_RENDERS_AT_ONCE", "100"
+    )  # nobody asks Airflow for its pools, it is not there
     body = {"script": "Hello.", "avatar": {"uri": portrait}, "captions": "none"}
     body["output"] = {"resolution": "360p", "fps": 24}
     mine = f"00-{'a' * 32}-{'b' * 16}-01"
