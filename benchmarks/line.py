@@ -97,15 +97,15 @@ def filled(settings: Settings, count: int) -> None:
             db.execute(sa.text(f"ANALYZE {table}"))  # as PostgreSQL does by itself where a table grows slowly
 
 
-def admission(settings: Settings, count: int) -> dict[str, str]:
-    """Order so many more, one after the other; key to render."""
+def admission(settings: Settings, count: int, of: str) -> dict[str, str]:
+    """Order so many more, one after the other; key, which begins with `of`, to render."""
     made: dict[str, str] = {}
 
     def whole(key: str) -> None:
         made[key] = order(settings, key, "anna", Priority.NORMAL).render_id
 
     before = time.process_time()
-    times = timed(whole, [f"order-{number}" for number in range(count)])
+    times = timed(whole, [f"{of}-{number}" for number in range(count)])
     spent = time.process_time() - before
     told(f"admission, {count:,} orders more", times)
     print(f"of each {1000 * spent / count:.1f} ms processor time of this process", flush=True)
@@ -205,9 +205,9 @@ def main() -> None:
     with _stores() as settings:
         with transaction(settings.pg_dsn) as db:
             told("SELECT 1", timed(lambda _: db.scalar(sa.text("SELECT 1")), [None] * ASKED))
-        admission(settings, 50)  # what the first ones load is no part of the figures
+        admission(settings, 50, "first")  # what the first ones load is no part of the figures
         filled(settings, asked.orders - asked.placed)
-        made = admission(settings, asked.placed - 50)
+        made = admission(settings, asked.placed - 50, "last")
         looks(settings, made)
         latecomers(settings)
         drained(settings, asked.orders + 2)

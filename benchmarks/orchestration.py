@@ -1,14 +1,21 @@
-"""What Airflow adds to a render: wall clock minus compute, beside a bare chain of as many empty tasks."""
+"""What each executor adds to a render, beside a bare chain of as many empty tasks; what engines cost to load.
+
+On LocalExecutor, then on one Celery worker. Engines are loaded by the tasks of the renders that are counted,
+each in a process of its own, as their traces tell.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import statistics
+import sys
 import tempfile
 import time
+from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from avatarlab_ops import graph
 from avatarlab_ops.cli.client import AirflowClient
@@ -92,23 +99,43 @@ def table(client: AirflowClient, settings: Settings) -> list[str]:
     ]
 
 
+def engines_loaded(spans: list[Any]) -> list[str]:
+    """What the tasks spent until each engine was ready, by the spans that they sent."""
+    loads: dict[str, list[float]] = defaultdict(list)
+    for span in spans:
+        if span.name == "load engine":
+            named = {one.key: one.value.string_value for one in span.attributes}
+            loads[named["avatarlab.engine"]].append(
+                (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
+            )
+    return [
+        f"cold {name:<24} {statistics.median(found):6.2f} s   (median of {len(found)})"
+        for name, found in sorted(loads.items())
+    ]
+
+
 def main() -> None:
-    """Start an Airflow of its own, with the empty chain beside the product's DAGs, and print the table."""
-    with tempfile.TemporaryDirectory() as folder:
-        home, dags = Path(folder) / "state", Path(folder) / "dags"
-        shutil.copytree(ROOT / "dags", dags)
-        (dags / "empty_chain.py").write_text(EMPTY_CHAIN.format(tasks=len(graph.STAGES)))
-        os.environ |= {
-            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-            "AVATARLAB_HOME": str(home),
-            "AVATARLAB_PORT": "0",
-        }
-        try:
-            control.up(home, print)
-            with AirflowClient.from_home(home) as client:
-                print("\n".join(table(client, Settings.from_env())))
-        finally:
-            control.down(home)
+    """Start an Airflow of its own for each executor, with the empty chain beside the product's DAGs."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from kit.otlp import collecting
+
+    for workers, executor in enumerate(("LocalExecutor", "CeleryExecutor, one worker")):
+        with tempfile.TemporaryDirectory() as folder, collecting() as collector:
+            home, dags = Path(folder) / "state", Path(folder) / "dags"
+            shutil.copytree(ROOT / "dags", dags)
+            (dags / "empty_chain.py").write_text(EMPTY_CHAIN.format(tasks=len(graph.STAGES)))
+            os.environ |= collector.environment | {
+                "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+                "AVATARLAB_HOME": str(home),
+                "AVATARLAB_PORT": "0",
+            }
+            try:
+                control.up(home, lambda _: None, workers)
+                with AirflowClient.from_home(home) as client:
+                    rows = table(client, Settings.from_env())
+                print(executor, *rows, *engines_loaded(collector.spans), sep="\n", flush=True)
+            finally:
+                control.down(home)
 
 
 if __name__ == "__main__":

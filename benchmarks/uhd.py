@@ -1,7 +1,8 @@
 """2160p: peak memory of compositing one and ten minutes, and frames a second beside an ffmpeg filter pipe.
 
 The job of `benchmarks.compositing` at 3840 x 2160, each length in a process of its own:
-`python -m benchmarks.uhd`, or with other lengths in seconds `python -m benchmarks.uhd 10 100`.
+`python -m benchmarks.uhd`, or `python -m benchmarks.uhd footage 10 100` with other lengths in seconds;
+`portrait` instead is a still one whose head does not move.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from avatarlab_ops.media.compose import OutputSpec, compose
 from avatarlab_ops.media.footage import open_footage
 from avatarlab_ops.media.streams import read_alpha, write_alpha
 from avatarlab_ops.media.video import VideoWriter, write_poster
-from benchmarks.clips import FPS, moving, patches, scene, speech
+from benchmarks.clips import FPS, matte, moving, patches, scene, speech
 from benchmarks.compositing import X264
 
 WIDTH, HEIGHT, SCALE = 3840, 2160, 3
@@ -44,23 +45,25 @@ def prepare(folder: Path) -> None:
             writer.write(_large(frame))
     write_alpha(folder / "matte.mkv", (_large(alpha) for _, alpha in moving(FOOTAGE_FRAMES)), FPS)
     write_poster(folder / "background.jpg", _large(scene()[::-1, ::-1]))
+    write_alpha(folder / "still.mkv", [_large(matte())], FPS)
+    write_poster(folder / "still.jpg", _large(scene()), 95)
 
 
-def _mouths(frames: int) -> Iterator[Patch]:
-    for patch in patches(frames, FOOTAGE_FRAMES, sway=False):
+def _mouths(frames: int, footage_frames: int) -> Iterator[Patch]:
+    for patch in patches(frames, footage_frames, sway=False):
         yield replace(patch, x=patch.x * SCALE, y=patch.y * SCALE)
 
 
-def ours(folder: Path, seconds: float) -> None:
+def ours(folder: Path, seconds: float, source: str = "footage.mp4", mattes: str = "matte.mkv") -> None:
     """Composite so many seconds; print frames a second and the peak of this process in MiB."""
     speech(folder / "speech.wav", seconds)
     began = time.perf_counter()
     with (
-        open_footage(folder / "footage.mp4", fps=FPS, max_short_side_px=HEIGHT) as footage,
-        read_alpha(folder / "matte.mkv") as mattes,
+        open_footage(folder / source, fps=FPS, max_short_side_px=HEIGHT) as footage,
+        read_alpha(folder / mattes) as alphas,
     ):
         made = compose(
-            footage, _mouths(round(seconds * FPS)), matte=mattes, speech=folder / "speech.wav",
+            footage, _mouths(round(seconds * FPS), len(footage)), matte=alphas, speech=folder / "speech.wav",
             background=Background("image", path=folder / "background.jpg"),
             output=OutputSpec(WIDTH, HEIGHT, FPS), out_path=folder / "ours.mp4",
         )  # fmt: skip
@@ -90,16 +93,21 @@ def ffmpeg(folder: Path, seconds: float) -> None:
     _tell(round(seconds * FPS), began, resource.RUSAGE_CHILDREN)
 
 
+def portrait(folder: Path, seconds: float) -> None:
+    """A still portrait: only its mouth changes."""
+    ours(folder, seconds, "still.jpg", "still.mkv")
+
+
 def _tell(frames: int, began: float, who: int) -> None:
     print(frames / (time.perf_counter() - began), resource.getrusage(who).ru_maxrss / 1024)
 
 
-JOBS = {"ours": ours, "ffmpeg": ffmpeg}
+JOBS = {"footage": ours, "portrait": portrait, "ffmpeg": ffmpeg}
 
 
 def measured(job: str, folder: Path, seconds: float) -> tuple[float, float]:
     """(frames a second, peak MiB) of one job in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.uhd", job, str(folder), str(seconds)]
+    command = [sys.executable, "-m", "benchmarks.uhd", "--job", job, str(folder), str(seconds)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     rate, peak = (float(word) for word in done.stdout.split()[-2:])
     print(f"{job:<8}{seconds:>7.0f} s 2160p: {rate:6.2f} frames/s, peak {peak:7.1f} MiB", flush=True)
@@ -108,16 +116,17 @@ def measured(job: str, folder: Path, seconds: float) -> tuple[float, float]:
 
 def main() -> None:
     """Print both lengths, the peer, and the two ratios."""
-    if sys.argv[1:2] and sys.argv[1] in JOBS:
-        JOBS[sys.argv[1]](Path(sys.argv[2]), float(sys.argv[3]))
+    if sys.argv[1:2] == ["--job"]:
+        JOBS[sys.argv[2]](Path(sys.argv[3]), float(sys.argv[4]))
         return
-    short, long = (float(one) for one in sys.argv[1:3]) if len(sys.argv) > 2 else LENGTHS_S
+    job = sys.argv[1] if len(sys.argv) > 1 else "footage"
+    short, long = map(float, sys.argv[2:4] or LENGTHS_S)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder)
         peer, _ = measured("ffmpeg", folder, short)
-        rate, first = measured("ours", folder, short)
-        _, second = measured("ours", folder, long)
+        rate, first = measured(job, folder, short)
+        _, second = measured(job, folder, long)
     print(
         f"peak {second / first:.3f} of the shorter's (aim: at most 1.10); speed {rate / peer:.2f} of ffmpeg's"
     )
