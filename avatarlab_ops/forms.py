@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from avatarlab_ops.request import MAX_SCRIPT_CHARACTERS, AvatarRequest
+from avatarlab_ops.fields import MAX_SCRIPT_CHARACTERS
+from avatarlab_ops.request import AvatarRequest
 
 SECTIONS = {
     "avatar": "Avatar",

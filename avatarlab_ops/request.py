@@ -6,140 +6,37 @@ forms do.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from avatarlab_ops import strict_json
 from avatarlab_ops.environment import AiLabel
 from avatarlab_ops.errors import InputError, RequestInvalid
+from avatarlab_ops.fields import (
+    MAX_SCRIPT_CHARACTERS,
+    Colour,
+    Name,
+    Part,
+    Plain,
+    Reference,
+    Speakable,
+    Zoned,
+)
 from avatarlab_ops.refusal import refusal
 from avatarlab_ops.retention import retention_of
 
-MAX_SCRIPT_CHARACTERS = 60_000  # about an hour of speech
 MIN_PART_S = 0.2  # of footage
 MAX_LINES = 1_000
 LONGEST_TITLE = 100  # of a chapter
 MAX_SAMPLE_S = 30.0  # of a voice to clone
 MAX_TRANSCRIPT_CHARACTERS = 1_000  # thirty seconds of the fastest speech
-MAX_KEY_BYTES = 1_024  # S3's own limit of an object key
-MAX_SEGMENT_BYTES = 255  # a file name's limit, which MinIO and SeaweedFS inherit
-REFERENCE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<key>.+)", re.DOTALL)
-PLACEHOLDER = re.compile(r"\{\{\s*([^{}\s](?:[^{}\n]{0,62}[^{}\s])?)\s*\}\}")  # of a bulk run's template
-IN_BRACES = re.compile(r"\{\{[^{}]*\}\}")  # what somebody meant as one
 OF_ONE_ORDER = frozenset({"idempotency_key", "deadline"})  # no part of what is asked for
-# Invisible characters that change the order in which a text is read.
-BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def _first_control(text: str, allowed: str) -> str | None:
-    for character in text:
-        if character in allowed:
-            continue
-        if unicodedata.category(character) in ("Cc", "Cs") or character in BIDI_CONTROLS:
-            return f"U+{ord(character):04X}"
-    return None
-
-
-def _unfilled(text: str) -> str | None:
-    """What is said of a placeholder that nobody filled."""
-    if not (found := IN_BRACES.search(text)):
-        return None
-    return f"holds the placeholder {found[0][:80]}, which only bulk runs fill; write out what is meant"
-
-
-def _plain(text: str, allowed: str = "") -> str:
-    if left := _unfilled(text):
-        raise PydanticCustomError("placeholder", "{left}", {"left": left})
-    if found := _first_control(text, allowed):
-        raise PydanticCustomError(
-            "control_character", "holds the control character {found}", {"found": found}
-        )
-    return text
-
-
-def _speakable(text: str) -> str:
-    if left := _unfilled(text):
-        raise PydanticCustomError("script_refused", "{left}", {"left": left})
-    if found := _first_control(text, allowed="\n\r\t"):
-        raise PydanticCustomError(
-            "script_refused", "holds the control character {found}; remove it", {"found": found}
-        )
-    if not text.strip():
-        raise PydanticCustomError("script_refused", "is empty; write at least one word")
-    if len(text) > MAX_SCRIPT_CHARACTERS:
-        raise PydanticCustomError(
-            "script_refused",
-            "has {given} characters, at most {limit} are allowed; split it into several requests",
-            {"given": len(text), "limit": MAX_SCRIPT_CHARACTERS},
-        )
-    return text
-
-
-def split_reference(reference: str) -> tuple[str, str]:
-    """Return (bucket, key) of `s3://bucket/key`. Raises ValueError saying what is wrong."""
-    match = REFERENCE.fullmatch(reference)
-    if not match:
-        raise ValueError("is not of the form s3://inputs/KEY; upload the file to the inputs bucket first")
-    segments = match["key"].split("/")
-    if any(segment in ("", ".", "..") for segment in segments):
-        raise ValueError("has a path with '..', '.', '//' or a trailing '/'; name one object plainly")
-    if _first_control(reference, allowed="") or "\\" in reference:
-        raise ValueError("holds a control character or a backslash")
-    if len(match["key"].encode()) > MAX_KEY_BYTES:
-        raise ValueError(f"is longer than {MAX_KEY_BYTES} bytes")
-    if any(len(segment.encode()) > MAX_SEGMENT_BYTES for segment in segments):
-        raise ValueError(f"has a path segment longer than {MAX_SEGMENT_BYTES} bytes")
-    if left := _unfilled(reference):
-        raise ValueError(left)
-    return match["bucket"], match["key"]
-
-
-def _zoned(at: datetime) -> datetime:
-    if at.tzinfo is None:
-        raise PydanticCustomError("no_zone", "needs a time zone, for example 2027-01-31T00:00:00Z")
-    try:
-        at.astimezone(UTC)
-    except OverflowError as error:
-        raise PydanticCustomError("no_year", "lies outside of the years 1 to 9999 in UTC") from error
-    return at
-
-
-def _reference(reference: str) -> str:
-    try:
-        split_reference(reference)
-    except ValueError as error:
-        raise PydanticCustomError("reference_refused", "{reason}", {"reason": str(error)}) from error
-    return reference
-
-
-Plain = Annotated[str, AfterValidator(_plain)]
-PlainLines = Annotated[str, AfterValidator(functools.partial(_plain, allowed="\n\r\t"))]
-Speakable = Annotated[
-    str,
-    AfterValidator(_speakable),
-    Field(json_schema_extra={"minLength": 1, "maxLength": MAX_SCRIPT_CHARACTERS}),
-]
-Reference = Annotated[
-    str, AfterValidator(_reference), Field(json_schema_extra={"pattern": "^s3://", "maxLength": 1_100})
-]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
-Zoned = Annotated[datetime, AfterValidator(_zoned)]
-
-
-class Part(BaseModel):
-    """What every part of a contract has in common: unknown fields are refused, nothing changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Line(Part):

@@ -19,13 +19,13 @@ from avatarlab_ops import engines
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.engines.speech import ipa
 from avatarlab_ops.errors import ScriptRefused
+from avatarlab_ops.fields import MAX_SCRIPT_CHARACTERS
 from avatarlab_ops.graph import SPOKEN_S
 from avatarlab_ops.reading import chapters, detect, markup, read, ssml
 from avatarlab_ops.reading.german import STARTERS
 from avatarlab_ops.reading.lexicon import Entry, Lexicon
 from avatarlab_ops.reading.marked import Piece, Run
 from avatarlab_ops.reading.unspaced import HAN, KANA
-from avatarlab_ops.request import MAX_SCRIPT_CHARACTERS
 from avatarlab_ops.timeline import spaced
 
 MAX_PARTS = 1_000  # entries of a script given in parts

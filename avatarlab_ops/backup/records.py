@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from avatarlab_ops.embedded.postgres import client_program
 from avatarlab_ops.errors import InputError, TransientError
-from avatarlab_ops.request import split_reference
+from avatarlab_ops.fields import split_reference
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import catalog
 from avatarlab_ops.stores.catalog import tables as m

@@ -10,10 +10,10 @@ from pydantic import Field, ValidationError, model_validator
 from avatarlab_ops import strict_json
 from avatarlab_ops.canonical import digest
 from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.fields import Name, Part, Plain, Reference, Zoned
 from avatarlab_ops.forms import flat_schema
 from avatarlab_ops.graph import Aspect
 from avatarlab_ops.refusal import refusal
-from avatarlab_ops.request import Name, Part, Plain, Reference, Zoned
 
 Reason = Literal["engine", "weights", "code", "input", "template"]
 REASONS: tuple[Reason, ...] = ("engine", "weights", "code", "input", "template")

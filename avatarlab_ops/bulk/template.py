@@ -8,7 +8,7 @@ from typing import Any
 from avatarlab_ops import strict_json
 from avatarlab_ops.bulk.translations import LANGUAGE
 from avatarlab_ops.errors import RequestInvalid
-from avatarlab_ops.request import IN_BRACES, PLACEHOLDER
+from avatarlab_ops.fields import IN_BRACES, PLACEHOLDER
 
 Json = dict[str, Any]
 

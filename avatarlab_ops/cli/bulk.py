@@ -210,7 +210,7 @@ def status(run: str) -> None:
 def report(run: str, out: Path | None) -> None:
     """Print or fetch the report of RUN, once every item has ended."""
     from avatarlab_ops.bulk import report as reports
-    from avatarlab_ops.request import split_reference
+    from avatarlab_ops.fields import split_reference
     from avatarlab_ops.stores.objects import objects
 
     check_out(out)

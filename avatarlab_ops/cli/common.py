@@ -191,7 +191,7 @@ def upload_file(settings: Settings, file: Path, key: str | None) -> str:
 
 def fetch(settings: Settings, uri: str, path: Path) -> None:
     """Copy an object to a file, whole or not at all."""
-    from avatarlab_ops.request import split_reference
+    from avatarlab_ops.fields import split_reference
     from avatarlab_ops.stores.objects import objects
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -205,7 +205,7 @@ def fetch(settings: Settings, uri: str, path: Path) -> None:
 
 def tell(settings: Settings, published: Published, out: Path | None) -> None:
     """Print where the video is, with what was noted; first copy it and what belongs to it when asked."""
-    from avatarlab_ops.request import split_reference
+    from avatarlab_ops.fields import split_reference
     from avatarlab_ops.stores.objects import objects
 
     if out:
@@ -223,7 +223,7 @@ def tell(settings: Settings, published: Published, out: Path | None) -> None:
 
 def tell_status(settings: Settings, found: RenderStatus) -> None:
     """Print a render in a few lines: state, stages at work, reason, link, warnings."""
-    from avatarlab_ops.request import split_reference
+    from avatarlab_ops.fields import split_reference
     from avatarlab_ops.stores.objects import objects
 
     echo(f"{found.state:<9} {found.render_id}" + (f" of run {found.run_id}" if found.run_id else ""))

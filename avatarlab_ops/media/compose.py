@@ -91,7 +91,7 @@ def compose(
     total = frame_count(speech, output.fps)
     part = out_path.with_name(f".{out_path.name}.part")
     transparent = background.kind == "transparent"
-    clock, sign = _Clock(), label.icon(*size, output.ai_label, output.language)
+    clock = _Clock()
     with ExitStack() as stack:
         plates = stack.enter_context(closing(Plates(background, size, output.fps, fit if fills else filled)))
         painter = Painter(
@@ -100,13 +100,8 @@ def compose(
         )  # fmt: skip
         shots = prefetch(_shots(footage, matte, patches, total, clock))
         frames = stack.enter_context(closing(prefetch(_painted(painter, shots, clock))))
-        writer = stack.enter_context(VideoWriter(
-            part, output.width, output.height, output.fps, container=output.container, alpha=transparent,
-            audio=read_wav_blocks(speech), sample_rate=wav_length(speech)[1],
-        ))  # fmt: skip
-        for index, frame in enumerate(frames):
-            if sign and label.icon_shows(index / output.fps):
-                sign.blend(frame)
+        writer = stack.enter_context(_writer(part, output, speech, alpha=transparent))
+        for index, frame in enumerate(_signed(frames, output)):
             if poster_path and index == min(total - 1, int(output.fps)):
                 write_poster(poster_path, frame)
             with clock.running("encode"):
@@ -119,6 +114,22 @@ def compose(
         total, total / output.fps, painter.coverage, wall,
         clock.busy["read"], clock.busy["paint"], clock.busy["encode"],
     )  # fmt: skip
+
+
+def _writer(path: Path, output: OutputSpec, speech: Path, *, alpha: bool) -> VideoWriter:
+    return VideoWriter(
+        path, output.width, output.height, output.fps, container=output.container, alpha=alpha,
+        audio=read_wav_blocks(speech), sample_rate=wav_length(speech)[1],
+    )  # fmt: skip
+
+
+def _signed(frames: Iterable[Picture], output: OutputSpec) -> Iterator[Picture]:
+    """The frames, with the icon of the label where it is asked for and shows."""
+    sign = label.icon(output.width, output.height, output.ai_label, output.language)
+    for index, frame in enumerate(frames):
+        if sign and label.icon_shows(index / output.fps):
+            sign.blend(frame)
+        yield frame
 
 
 def _end(writer: VideoWriter, output: OutputSpec, *, alpha: bool) -> int:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.fields import Part, PlainLines
 from avatarlab_ops.graph import ASPECTS, GRAPH, SPEECH, Aspect
 from avatarlab_ops.lineage import query
 from avatarlab_ops.refusal import refusal
-from avatarlab_ops.request import Part, PlainLines
 from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from avatarlab_ops.errors import (
     ReferenceRefused,
     TransientError,
 )
-from avatarlab_ops.request import split_reference
+from avatarlab_ops.fields import split_reference
 from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:

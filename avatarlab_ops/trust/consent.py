@@ -16,10 +16,10 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import ConsentError, RequestInvalid
+from avatarlab_ops.fields import Part, Plain, PlainLines
 from avatarlab_ops.plan import Plan, Source
 from avatarlab_ops.printable import one_line
 from avatarlab_ops.refusal import refusal
-from avatarlab_ops.request import Part, Plain, PlainLines
 from avatarlab_ops.stores.catalog import consents, records
 from avatarlab_ops.stores.catalog.tables import Consent
 from avatarlab_ops.trust import licences

@@ -19,7 +19,7 @@ def public(settings: Settings) -> Settings:
 
 def address(settings: Settings, uri: str, *, save: bool = False) -> str:
     """Address under which anyone may read an object for a while; `save`: a browser saves it."""
-    from avatarlab_ops.request import split_reference
+    from avatarlab_ops.fields import split_reference
     from avatarlab_ops.stores.objects import objects
 
     place = split_reference(uri)
@@ -48,7 +48,7 @@ def upload(
 
 def read(settings: Settings, render_id: str, name: str) -> bytes:
     """A small file of a published video. Raises KeyError for a file that it does not have."""
-    from avatarlab_ops.request import split_reference
+    from avatarlab_ops.fields import split_reference
     from avatarlab_ops.stores.catalog import records, transaction
     from avatarlab_ops.stores.objects import objects
 

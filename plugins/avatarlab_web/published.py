@@ -60,8 +60,8 @@ def unpublished(render_id: str, _who: Viewer, stores: Stores) -> RedirectRespons
 
 def _waiting_poster(stores: Settings, render_id: str) -> Response | None:
     """The poster of a video that waits for approval, which may be refused: kept nowhere."""
+    from avatarlab_ops.fields import split_reference
     from avatarlab_ops.renders import approval
-    from avatarlab_ops.request import split_reference
     from avatarlab_ops.stores.objects import objects
 
     uri = approval.made(stores, render_id, "poster.")

@@ -18,8 +18,8 @@ from avatarlab_ops.embedded import control, servers
 from avatarlab_ops.embedded.sessions import members
 from avatarlab_ops.embedded.supervisor import read_state
 from avatarlab_ops.errors import AvatarlabError
+from avatarlab_ops.fields import split_reference
 from avatarlab_ops.renders import status
-from avatarlab_ops.request import split_reference
 from avatarlab_ops.stores.objects import objects
 
 END_S = 420.0

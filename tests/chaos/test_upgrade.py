@@ -18,9 +18,9 @@ from test_kill import SCRIPT, check_artifacts, ended, wait
 
 from avatarlab_ops.cli.client import API, AirflowClient
 from avatarlab_ops.errors import AvatarlabError
+from avatarlab_ops.fields import split_reference
 from avatarlab_ops.lineage.query import trace
 from avatarlab_ops.renders import status
-from avatarlab_ops.request import split_reference
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
 

@@ -15,7 +15,7 @@ from kit.running_site import AVATAR, Site, avatarlab
 
 from avatarlab_ops.cli.client import BULK_DAG
 from avatarlab_ops.cli.client import DAG as RENDER_DAG
-from avatarlab_ops.request import split_reference
+from avatarlab_ops.fields import split_reference
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.documents import documents

@@ -14,7 +14,7 @@ from kit.eventually import eventually
 from kit.running_site import AVATAR, ROOT, Site, avatarlab, request, running
 
 from avatarlab_ops.cli.client import BULK_DAG
-from avatarlab_ops.request import split_reference
+from avatarlab_ops.fields import split_reference
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.objects import objects

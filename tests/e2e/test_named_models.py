@@ -23,8 +23,8 @@ from avatarlab_ops.cli import main
 from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.published import PUBLISHED
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.fields import split_reference
 from avatarlab_ops.renders import status
-from avatarlab_ops.request import split_reference
 from avatarlab_ops.stores.objects import objects
 
 ENGINES = {"speech": "small_e", "lipsync": "diffdub", "matting": "rvm"}

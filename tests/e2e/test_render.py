@@ -13,8 +13,8 @@ import pytest
 from kit.running_site import Site, avatarlab, request
 
 from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.fields import split_reference
 from avatarlab_ops.renders import status
-from avatarlab_ops.request import split_reference
 from avatarlab_ops.stores.objects import objects
 
 

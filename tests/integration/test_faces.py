@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from avatarlab_ops import pipeline
 from avatarlab_ops.engines.face import track_faces
 from avatarlab_ops.errors import InputError
-from avatarlab_ops.request import split_reference
+from avatarlab_ops.fields import split_reference
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
 

@@ -17,7 +17,7 @@ from avatarlab_ops import engines, pipeline
 from avatarlab_ops.engines.face import track_faces
 from avatarlab_ops.engines.lipsync.curves import drive, lip_gap_target
 from avatarlab_ops.engines.lipsync.measure import lip_gap, lip_sync_measure
-from avatarlab_ops.request import split_reference
+from avatarlab_ops.fields import split_reference
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
 from avatarlab_ops.timeline import Timeline, spaced

@@ -25,9 +25,10 @@ from avatarlab_web.pace import Pace
 from kit.eventually import eventually
 from PIL import Image
 
+from avatarlab_ops.fields import split_reference
 from avatarlab_ops.previews import scene
 from avatarlab_ops.previews.worker import BEGUN
-from avatarlab_ops.request import AvatarRequest, split_reference
+from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction

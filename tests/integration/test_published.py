@@ -29,9 +29,9 @@ from avatarlab_ops.engines.base import FaceTrack
 from avatarlab_ops.engines.face import track_faces
 from avatarlab_ops.engines.lipsync.curves import drive, lip_gap_target
 from avatarlab_ops.engines.lipsync.measure import lip_gap, lip_sync_measure
+from avatarlab_ops.fields import split_reference
 from avatarlab_ops.media.audio import loudness, read_wav
 from avatarlab_ops.renders import status
-from avatarlab_ops.request import split_reference
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects

@@ -32,8 +32,9 @@ from avatarlab_ops.bulk import planning
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.engines import device
 from avatarlab_ops.errors import ApprovalAwaited, FaceRefused
+from avatarlab_ops.fields import split_reference
 from avatarlab_ops.renders import approval, avatars, orders
-from avatarlab_ops.request import AvatarRequest, split_reference
+from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import Priority
 from avatarlab_ops.stores.catalog import consents, tables, transaction

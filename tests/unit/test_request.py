@@ -17,8 +17,9 @@ from jsonschema import Draft202012Validator
 from avatarlab_ops import forms
 from avatarlab_ops.bulk.contract import form_schema as bulk_form
 from avatarlab_ops.errors import InputError, ReferenceRefused, RequestInvalid, ScriptRefused
+from avatarlab_ops.fields import split_reference
 from avatarlab_ops.forms import form_schema
-from avatarlab_ops.request import AvatarRequest, split_reference
+from avatarlab_ops.request import AvatarRequest
 
 LEAST: dict[str, Any] = {"script": "Hello.", "avatar": {"uri": "s3://inputs/a.png"}}
 

@@ -11,11 +11,11 @@ from fastapi import Query, Request
 from pydantic import BaseModel, Field
 
 from avatarlab_ops import errors
+from avatarlab_ops.fields import Plain
 from avatarlab_ops.renders.estimate import Estimate as Foreseen
 from avatarlab_ops.renders.listing import Listed
 from avatarlab_ops.renders.standing import Standing as Stood
 from avatarlab_ops.renders.status import RenderStatus
-from avatarlab_ops.request import Plain
 from avatarlab_ops.stores.catalog import tables
 
 Words = Annotated[Plain, Query(min_length=1, max_length=500, description="One line; others are told it.")]

@@ -15,9 +15,10 @@ from starlette.datastructures import FormData, UploadFile
 
 from avatarlab_ops.engines.choice import DEFAULT
 from avatarlab_ops.errors import InputError, ReferenceRefused
+from avatarlab_ops.fields import MAX_SCRIPT_CHARACTERS
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.renders import avatars, intake, listing
-from avatarlab_ops.request import MAX_SCRIPT_CHARACTERS, OF_ONE_ORDER, AvatarRequest
+from avatarlab_ops.request import OF_ONE_ORDER, AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_web.api import previews
 from avatarlab_web.stores import Stores
