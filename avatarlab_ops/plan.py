@@ -46,7 +46,8 @@ class Source(_Part):
     kind: str  # image | video | audio | text
     width: int  # pixels, 0 for sound
     height: int
-    fps: float | None = None
+    fps: float | None = None  # on average
+    usual_fps: float | None = None  # of most pictures, where the rate varies
     frames: int | None = None
     duration_s: float | None = None
     notes: tuple[str, ...] = ()  # what was noticed when it was probed
@@ -157,7 +158,7 @@ def picture(
 ) -> Picture:
     """Size and rate of the video: the shorter side is the resolution; `source` is never scaled up.
 
-    `source_fps`: of footage, as measured; None for a picture.
+    `source_fps`: of footage, as measured, of most pictures where it varies; None for a picture.
     """
     short = int(output.resolution.removesuffix("p"))
     if output.aspect == "source":

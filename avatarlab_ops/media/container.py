@@ -45,6 +45,13 @@ class PacketScan:
         return float(np.median(np.diff(self.pts)) * self.time_base) if len(self.pts) > 1 else 0.0
 
     @property
+    def usual_fps(self) -> float:
+        """Pictures a second of most of them, where most are about equally far apart, else on average."""
+        gaps = np.diff(self.times_s)
+        near = gaps[np.abs(gaps - self.interval_s) <= 0.1 * self.interval_s + self.time_base]
+        return float(1 / np.mean(near if 2 * len(near) > len(gaps) else gaps))
+
+    @property
     def duration_s(self) -> float:
         """From the first picture to the end of the last, taken as long as the usual one."""
         return float(self.times_s[-1] + self.interval_s)

@@ -59,6 +59,7 @@ class MediaInfo:
     has_audio: bool
     rotation: int  # degrees clockwise applied to the stored picture: 0, 90, 180 or 270
     variable_rate: bool = False
+    usual_fps: float = 0.0  # of a video: of most of its pictures, on average where no rate prevails
     has_alpha: bool = False
     notes: tuple[str, ...] = ()
 
@@ -194,7 +195,7 @@ def _probe_video(
         "video", type_.label, stream.codec_context.name, path.stat().st_size, width, height,
         fps=(len(packets.pts) - 1) / float(packets.times_s[-1]), frames=len(packets.pts),
         duration_s=packets.duration_s, has_audio=bool(container.streams.audio),
-        rotation=_clockwise(a, b, c, d), variable_rate=bool(uneven),
+        rotation=_clockwise(a, b, c, d), variable_rate=bool(uneven), usual_fps=packets.usual_fps,
         notes=tuple(notes),
     )  # fmt: skip
 

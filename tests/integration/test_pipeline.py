@@ -19,6 +19,7 @@ import pytest
 import sqlalchemy as sa
 from kit.otlp import Collector, collecting
 from kit.video_info import probe_output
+from media_samples import encode
 from PIL import Image
 
 from avatarlab_ops import graph, pipeline
@@ -401,8 +402,25 @@ def _admitted(stores: Settings, asked: dict[str, Any]) -> Plan:
     render_id = pipeline.submit(stores, asked)
     pipeline.run_stage(stores, render_id, "admit")
     with transaction(stores.pg_dsn) as db:
-        assert db.get(m.RenderInput, (render_id, "lexicon")), "where the video comes from names it"
-        return Plan.model_validate(records.find(db, render_id).plan)
+        plan = Plan.model_validate(records.find(db, render_id).plan)
+        assert (plan.lexicon is None) == (db.get(m.RenderInput, (render_id, "lexicon")) is None), "its origin"
+        return plan
+
+
+def test_footage_whose_rate_varies_is_shown_at_that_of_most_pictures_and_it_is_told(
+    stores: Settings, tmp_path: Path
+) -> None:
+    """30 a second, of which the camera dropped some."""
+    shot = encode(
+        tmp_path / "phone.mkv", [material.astronaut()] * 40, pts_ms=lambda i: (i + i // 8) * 1000 // 30
+    )
+    asked = _asked(material.upload(stores, "phone.mkv", shot))
+    plan = _admitted(stores, asked | {"output": {"resolution": "360p", "fps": "source"}})
+    assert (plan.picture.fps, plan.footage.fps) == (30, 30.0)
+    (told,) = [one for one in plan.warnings if "output.fps" in one]
+    assert "varies, mostly 30" in told
+    assert "on average 27.22 frames a second: 30 is taken" in told
+    assert not [one for one in _admitted(stores, asked).warnings if "output.fps" in one]
 
 
 def test_a_lexicon_says_how_words_are_said_and_what_is_wrong_with_it(stores: Settings, portrait: str) -> None:

@@ -303,7 +303,17 @@ def test_rotated_video_is_measured_as_shown(tmp_path: Path) -> None:
 
 def test_variable_rate_is_noticed(tmp_path: Path) -> None:
     path = clip(tmp_path / "vfr.mkv", pts_ms=lambda i: i * 40 + (i // 10) * 200)
-    assert probe(path).variable_rate
+    info = probe(path)
+    assert info.variable_rate
+    assert info.fps < 24
+    assert info.usual_fps == pytest.approx(25, abs=0.1)
+
+
+def test_without_a_prevailing_rate_the_average_is_the_usual_one(tmp_path: Path) -> None:
+    path = clip(tmp_path / "slowing.mkv", pts_ms=lambda i: 2 * i * i + 10 * i)
+    info = probe(path)
+    assert info.variable_rate
+    assert info.usual_fps == pytest.approx(info.fps, rel=1e-6)
 
 
 @pytest.mark.parametrize(
