@@ -91,14 +91,15 @@ def check_text(stream: BinaryIO, name: str) -> None:
     Raises RequestInvalid with the first line that is wrong.
     """
     lines = _Lines(stream)
+    found = None
     try:
-        found = list(_any_rows(lines, csv_=name.lower().endswith(".csv")))
-        if not found:
+        for found in _any_rows(lines, csv_=name.lower().endswith(".csv")):
+            if isinstance(found, Problem):
+                raise RequestInvalid(str(found))
+        if found is None:
             raise RequestInvalid(f"line {max(1, lines.number)}: the file ends without a row")
     except RequestInvalid as error:
         raise RequestInvalid(f"{name}: {error}") from error
-    if wrong := next((item for item in found if isinstance(item, Problem)), None):
-        raise RequestInvalid(f"{name}: {wrong}")
 
 
 def texts(stream: BinaryIO, name: str) -> tuple[list[str], list[Row]]:

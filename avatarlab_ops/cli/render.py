@@ -35,7 +35,6 @@ from avatarlab_ops.states import Priority, RenderState
 if TYPE_CHECKING:
     from avatarlab_ops.settings import Settings
 
-ROW_FILES = (".csv", ".jsonl", ".ndjson")
 NOT_UPLOADED = "s3://inputs/narration"  # stands for a narration while the request is checked
 
 
@@ -216,18 +215,13 @@ def _holds(file: Path) -> tuple[str, ...]:
 
     Raises MediaRefused or RequestInvalid for what no request takes.
     """
-    from avatarlab_ops.bulk import rows, template
+    from avatarlab_ops.bulk import text_files
     from avatarlab_ops.media import foreign
-    from avatarlab_ops.reading import lexicon
     from avatarlab_ops.trust import consent
 
-    if (kind := file.suffix.lower()) in (*ROW_FILES, ".json"):
-        rows.check_size(file.stat().st_size, file.name)
+    if text_files.is_one(file.name):
         with file.open("rb") as stream:
-            rows.check_text(stream, file.name) if kind in ROW_FILES else template.parse(stream.read())
-        return ()
-    if kind == ".pls":
-        lexicon.parse(file.read_bytes()[: lexicon.MAX_BYTES + 1])
+            text_files.check(file.name, file.stat().st_size, stream)
         return ()
     found = foreign.probe(file, allow=("image", "video", "audio"))
     return consent.holds(found.kind, sound=found.has_audio)

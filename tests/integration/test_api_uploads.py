@@ -260,6 +260,36 @@ def test_a_user_who_is_called_like_the_machine_sees_no_more_than_others(
     assert callers.of_user(callers.user_of(through_airflow)) == through_airflow == f"user:{name}"
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("words.pls", b"<lexicon>", "lexicon: line 1"),
+        ("words.PLS", b'<lexicon xmlns="x"/>', "lexicon: line 1: is no PLS"),
+        ("rows.csv", b'script\n"Hi.', "rows.csv: line 2"),
+        ("rows.jsonl", b'{"script": "Hi."}\n{\n', "rows.jsonl: line 2"),
+        ("welcome.json", b'{"script": "Hi."}', "the template has no placeholder"),
+    ],
+)
+def test_a_broken_lexicon_table_or_template_is_refused_and_removed(
+    api: Server, stores: Settings, name: str, content: bytes, told: str
+) -> None:
+    refused = uploaded(api, content, name)
+    assert (refused.status_code, refused.json()["code"]) == (422, "request_invalid")
+    assert told in refused.text
+    digest = hashlib.sha256(content).hexdigest()
+    assert not [one for one in objects(stores).keys(stores.bucket_inputs) if digest in one]
+
+
+def test_a_lexicon_and_a_template_arrive(api: Server) -> None:
+    word = b"<lexeme><grapheme>Nguyen</grapheme><alias>win</alias></lexeme>"
+    head = b'<lexicon xmlns="http://www.w3.org/2005/01/pronunciation-lexicon" xml:lang="en" version="1.0">'
+    for name, content in (
+        ("words.pls", head + word + b"</lexicon>"), ("words.csv", b"word,say\nSQL,sequel\n"),
+        ("welcome.json", b'{"script": "Hi, {{name}}."}'),
+    ):  # fmt: skip
+        assert uploaded(api, content, name).json()["kind"] == "rows", name
+
+
 def test_rows_that_somebody_uploads_are_theirs_too(api: Server, stores: Settings) -> None:
     rows = uploaded(api, b"script,avatar.uri\nHi.,s3://inputs/a.png\n", "rows.csv").json()["uri"]
     asked = BulkRequest(file=rows, dry_run=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import PurePosixPath
+from io import BytesIO
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 EXPIRES_S = 3600
 MAX_BYTES = 2 * 1024**3
-ROWS = (".csv", ".json", ".jsonl", ".ndjson", ".pls")  # of bulk runs and lexicons
 ID = re.compile(r"([0-9a-f]{64})-(.+)")
 router = APIRouter(tags=["uploads"])
 
@@ -97,6 +96,7 @@ def complete(
     shared: Annotated[bool, Field(description="Others may use it; without, it is the caller's own.")] = False,
 ) -> Arrived:
     """Say what arrived: its size, frames, face, and what was noticed. What no request may use is removed."""
+    from avatarlab_ops.bulk import text_files
     from avatarlab_ops.stores.catalog import transaction
     from avatarlab_ops.stores.objects import objects
     from avatarlab_ops.trust import inputs
@@ -110,10 +110,8 @@ def complete(
     if purpose == "evidence":
         return Arrived(uri=found.uri, sha256=sha256, kind="evidence", bytes=found.bytes)
     try:
-        rows = PurePosixPath(name).suffix.lower() in ROWS
-        told = Arrived(uri=found.uri, sha256=sha256, kind="rows", bytes=found.bytes)
-        arrived = told if rows else _seen(stores, found.uri)
-    except MediaRefused:
+        arrived = _read(stores, found, sha256, name) if text_files.is_one(name) else _seen(stores, found.uri)
+    except (MediaRefused, RequestInvalid):
         objects(stores).delete(bucket, key)
         raise
     with transaction(stores.pg_dsn) as db:
@@ -144,6 +142,16 @@ def _place(stores: Settings, caller: str, purpose: str, sha256: str, name: str) 
     key = inputs.upload_key(caller, sha256, name)
     place = inputs.place(stores, f"s3://{stores.bucket_inputs}/{key}", "name")
     return (stores.bucket_evidence, key) if purpose == "evidence" else place
+
+
+def _read(stores: Settings, found: Stored, sha256: str, name: str) -> Arrived:
+    """A table, template or lexicon. Raises RequestInvalid for one that none could be."""
+    from avatarlab_ops.bulk import rows, text_files
+    from avatarlab_ops.stores.objects import objects
+
+    rows.check_size(found.bytes, name)
+    text_files.check(name, found.bytes, BytesIO(objects(stores).read(found.bucket, found.key)))
+    return Arrived(uri=found.uri, sha256=sha256, kind="rows", bytes=found.bytes)
 
 
 def _seen(stores: Settings, uri: str) -> Arrived:
