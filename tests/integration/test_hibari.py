@@ -105,6 +105,14 @@ def test_a_pause_lasts_as_long_as_asked(pause_s: float) -> None:
     assert level(speech, ends + 0.06, starts - 0.04) < 1e-3
 
 
+def test_a_sentence_of_which_nothing_is_heard_keeps_its_number() -> None:
+    sentences = [Sentence("One.", 0.1), Sentence("♪", 0.1), Sentence("Two.", 0.1)]
+    said = engines.load("speech", "hibari").speak(
+        sentences, language="en-US", voice="heart", seed=1, report=silent
+    )
+    assert [(word.text, word.sentence) for word in said.timeline.words] == [("One.", 0), ("Two.", 2)]
+
+
 def test_sentences_join_without_clicks(spoken: Speech) -> None:
     """At the edge of a rest the samples are zero, so no step can be heard."""
     rests = [p for p in spoken.timeline.phones if not p.ipa and p.end_s - p.start_s > 0.3]

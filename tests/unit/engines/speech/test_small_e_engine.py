@@ -72,6 +72,11 @@ def test_a_script_is_spoken_with_a_timeline_that_covers_it(speech: Speech) -> No
     assert not timeline.warnings
 
 
+def test_a_sentence_of_which_nothing_is_heard_keeps_its_number(engine: SmallE) -> None:
+    said = speak(engine, [Sentence("♪", 0.1), *SCRIPT[1:]])
+    assert {word.sentence for word in said.timeline.words} == {1}
+
+
 def test_the_same_seed_says_the_same_and_another_does_not(engine: SmallE, speech: Speech) -> None:
     again = speak(engine, SCRIPT)
     assert np.array_equal(speech.samples, again.samples)
