@@ -21,6 +21,7 @@ import yaml
 from avatarlab_ops.embedded.airflow import Site, render_config
 from avatarlab_ops.environment import Environment
 from avatarlab_ops.graph import QUEUES
+from avatarlab_ops.stages.admit import RECOGNISER_PACKAGES
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker" / "compose.yaml"
@@ -223,6 +224,7 @@ def test_the_images_list_of_packages_has_each_that_it_installs(tmp_path: Path) -
     wanted = re.findall(r"^([\w.-]+)==([\w.+!-]+)", (tmp_path / "wanted").read_text(), re.MULTILINE)
     assert len(wanted) > 200
     assert set(wanted) <= listed
+    assert set(RECOGNISER_PACKAGES.replace(" and ", ", ").split(", ")) <= {name for name, _ in wanted}
 
 
 def test_template_renders_to_a_configuration_without_secrets(tmp_path: Path) -> None:
