@@ -9,10 +9,11 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from wcwidth import iter_graphemes, wcswidth
 
 from avatarlab_ops.engines.base import Alpha, Frame
 from avatarlab_ops.media import lettering
+from avatarlab_ops.media.breaking import cells, pieces
+from avatarlab_ops.media.lettering import Direction
 from avatarlab_ops.timeline import Timeline, Word
 
 # BBC and Netflix subtitle guidelines agree on these within a little.
@@ -23,6 +24,7 @@ _SENTENCE_ENDS = (
     ".!?\u2026\u3002\uff01\uff1f\u0964\u061f"  # with ellipsis, full-width signs, danda, Arabic mark
 )
 _CLAUSE_ENDS = ",;:\u2013\u2014\uff0c\u3001\uff1b\uff1a\u060c\u061b"  # with dashes
+_MARKS: dict[Direction, str] = {"rtl": "\u200f", "ltr": "\u200e"}  # letters that nobody sees
 _ESCAPE = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})  # `-->` in a text would be read as times
 _FONT_HEIGHT = 0.048  # of the picture's height
 _SAFE = 0.07  # margin below, and _SAFE on either side
@@ -49,7 +51,8 @@ def captions(timeline: Timeline, *, line_chars: int = LINE_CHARS) -> list[Captio
     A letter takes a cell, a Chinese or Japanese one two, a mark above or below another none (UAX 11).
 
     Among all ways to cut, the one of least cost: few captions, breaks at the ends of sentences and clauses,
-    none hurried. A word longer than a line is broken. For narrow pictures see `line_chars_for`.
+    none hurried. A word longer than a line is broken as `breaking.py` says. For narrow pictures see
+    `line_chars_for`.
     """
     words = _as_written(timeline, line_chars)
     groups = [words[i:j] for i, j in _cut(words, line_chars)]
@@ -81,35 +84,22 @@ def chapters(timeline: Timeline, begun: Sequence[tuple[int, str]]) -> list[Capti
 
 def _as_written(timeline: Timeline, line_chars: int) -> list[Word]:
     """The words in pieces that fit a line, each with the space before it where one is written."""
-    pieces = [piece for word in timeline.words for piece in _broken(word, line_chars)]
-    return pieces[:1] + [
+    found = [piece for word in timeline.words for piece in _broken(word, line_chars)]
+    return found[:1] + [
         word.model_copy(update={"text": timeline.between(before, word) + word.text})
-        for before, word in pairwise(pieces)
+        for before, word in pairwise(found)
     ]
 
 
 def _broken(word: Word, line_chars: int) -> Iterator[Word]:
-    """A word in equal pieces no longer than a line, each with its share of the time.
+    """A word in pieces no longer than a line, each with an equal share of the time.
 
     Two neighbours are together longer than a line, so that no line ever joins them with a space.
     """
-    letters = list(iter_graphemes(word.text))
-    count = -(-_cells(word.text) // line_chars) or 1
-    while any(_cells(piece) > line_chars for piece in _parts(letters, count)):
-        count += 1
-    for n, piece in enumerate(_parts(letters, count)):
-        began, ended = (word.start_s + (word.end_s - word.start_s) * i / count for i in (n, n + 1))
+    found = pieces(word.text, line_chars)
+    for n, piece in enumerate(found):
+        began, ended = (word.start_s + (word.end_s - word.start_s) * i / len(found) for i in (n, n + 1))
         yield word.model_copy(update={"text": piece, "start_s": began, "end_s": ended})
-
-
-def _parts(letters: Sequence[str], count: int) -> list[str]:
-    edges = [len(letters) * n // count for n in range(count + 1)]
-    return ["".join(letters[start:end]) for start, end in pairwise(edges)]
-
-
-def _cells(text: str) -> int:
-    """How wide a text is, in Latin letters."""
-    return max(wcswidth(text), 0)
 
 
 def line_chars_for(width: int, height: int) -> int:
@@ -139,7 +129,7 @@ def _fits(group: Sequence[Word], line_chars: int) -> bool:
     if group[-1].end_s - group[0].start_s > MAX_S or group[1].start_s - group[0].end_s > _PAUSE_S:
         return False
     lines = _lines([word.text for word in group], line_chars)
-    return len(lines) <= 2 and max(map(_cells, lines)) <= line_chars
+    return len(lines) <= 2 and max(map(cells, lines)) <= line_chars
 
 
 def _cost(group: Sequence[Word]) -> float:
@@ -154,27 +144,38 @@ def _cost(group: Sequence[Word]) -> float:
 
 def _lines(texts: list[str], line_chars: int) -> tuple[str, ...]:
     whole = "".join(texts).strip()
-    if _cells(whole) <= line_chars or len(texts) == 1:
+    if cells(whole) <= line_chars or len(texts) == 1:
         return (whole,)
     splits = [("".join(texts[:i]).strip(), "".join(texts[i:]).strip()) for i in range(1, len(texts))]
-    return min(splits, key=lambda pair: max(map(_cells, pair)))
+    return min(splits, key=lambda pair: max(map(cells, pair)))
+
+
+def direction(items: Sequence[Caption]) -> Direction:
+    """In which all of them are read: a line that begins with an address is no English one in Arabic."""
+    return lettering.direction("".join(line for item in items for line in item.lines))
 
 
 def to_srt(items: Sequence[Caption]) -> str:
     """SubRip text, escaped as WebVTT: players read both by the same rules."""
-    blocks = (f"{n}\n{_cue(caption, ',')}" for n, caption in enumerate(items, 1))
+    read = direction(items)
+    blocks = (f"{n}\n{_cue(caption, ',', read)}" for n, caption in enumerate(items, 1))
     return "\n".join(blocks)
 
 
 def to_vtt(items: Sequence[Caption]) -> str:
     """WebVTT text."""
-    return "\n".join(["WEBVTT\n", *(_cue(caption, ".") for caption in items)])
+    read = direction(items)
+    return "\n".join(["WEBVTT\n", *(_cue(caption, ".", read) for caption in items)])
 
 
-def _cue(caption: Caption, point: str) -> str:
-    """Times and text. White space of any kind is one space: a blank line would end the cue."""
-    lines = (" ".join(line.split()).translate(_ESCAPE) for line in caption.lines)
-    text = "\n".join(line for line in lines if line)
+def _cue(caption: Caption, point: str, read: Direction) -> str:
+    """Times and text. White space of any kind is one space: a blank line would end the cue.
+
+    A player reads each line as its first letter says: where that is not `read`, a mark goes before it.
+    """
+    lines = (" ".join(line.split()) for line in caption.lines)
+    marked = (line if lettering.begins(line) in (read, None) else _MARKS[read] + line for line in lines)
+    text = "\n".join(line.translate(_ESCAPE) for line in marked if line)
     return f"{_stamp(caption.start_s, point)} --> {_stamp(caption.end_s, point)}\n{text}\n"
 
 
@@ -189,7 +190,7 @@ class CaptionPainter:
     """Burns captions into frames of one size; each is drawn once and then only blended."""
 
     def __init__(self, items: Sequence[Caption], width: int, height: int) -> None:
-        self._items, self._size = items, (width, height)
+        self._items, self._size, self._direction = items, (width, height), direction(items)
         self._starts = [item.start_s for item in items]
         self._drawn: tuple[int, Overlay] | None = None
 
@@ -199,7 +200,7 @@ class CaptionPainter:
         if at < 0 or time_s >= self._items[at].end_s:
             return
         if self._drawn is None or self._drawn[0] != at:
-            self._drawn = at, draw_caption(self._items[at].lines, *self._size)
+            self._drawn = at, draw_caption(self._items[at].lines, *self._size, self._direction)
         self._drawn[1].blend(frame)
 
 
@@ -221,17 +222,23 @@ class Overlay:
             part[..., 3] = np.maximum(part[..., 3], self.alpha)
 
 
-def draw_caption(lines: Sequence[str], width: int, height: int) -> Overlay:
-    """White text with a dark outline, centred in the lower safe area, smaller where the picture is narrow."""
+def draw_caption(
+    lines: Sequence[str], width: int, height: int, direction: Direction | None = None
+) -> Overlay:
+    """White text with a dark outline, centred in the lower safe area, smaller where the picture is narrow.
+
+    `direction`: of the lines; None: as their letters say.
+    """
+    direction = direction or lettering.direction("".join(lines))
     size = max(8, round(_FONT_HEIGHT * min(height, width * 1.2)))
-    widest = max(lettering.width(line, size, _WEIGHT) for line in lines)
+    widest = max(lettering.width(line, size, _WEIGHT, direction) for line in lines)
     size = max(6, min(size, int(size * (1 - 2 * _SAFE) * width / max(widest, 1))))
     step, outline = round(size * 1.3), max(1, round(size * 0.09))
     tall = step * len(lines) + 2 * outline
     mask = np.zeros((tall, width), np.uint8)
     for n, line in enumerate(lines):
-        x = (width - lettering.width(line, size, _WEIGHT)) // 2
-        lettering.draw(mask, line, (x, outline + n * step + size), size, _WEIGHT)
+        x = (width - lettering.width(line, size, _WEIGHT, direction)) // 2
+        lettering.draw(mask, line, (x, outline + n * step + size), size, _WEIGHT, direction=direction)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * outline + 1, 2 * outline + 1))
     edge = cv2.GaussianBlur(cv2.dilate(mask, kernel), (0, 0), max(0.5, outline / 3))
     top = max(0, round(height * (1 - _SAFE)) - tall)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 import io
 import unicodedata
+from collections import Counter
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -19,28 +21,35 @@ from PIL import Image, ImageDraw, ImageFont, features
 from avatarlab_ops.engines.base import Alpha
 from avatarlab_ops.errors import RequestInvalid
 
+Direction = Literal["ltr", "rtl"]
 _SHAPED = {"ARABIC", "HEBREW", "DEVANAGARI", "THAI", "GEORGIAN"}
 _SMALLER = 0.88  # FiraGO's letters are taller than Rubik's of the same size
 _RTL = ("R", "AL")  # classes of the Unicode bidirectional algorithm
 
 
-def width(text: str, size: int, weight: int) -> int:
-    """Pixels from the left to the right end of a line, `size` pixels high, as bold as `weight` (100-900)."""
-    text = _shown(text)
-    if must_join(text):
-        return round(_firago(size).getlength(text, direction=_direction(text)))
+def width(text: str, size: int, weight: int, direction: Direction | None = None) -> int:
+    """Pixels from the left to the right end of a line, `size` pixels high, as bold as `weight` (100-900).
+
+    `direction`: of the text that the line is part of; None: as its own letters say.
+    """
+    text, read = _shown(text), direction or begins(text) or "ltr"
+    if _is_set(text, read):
+        return round(_firago(size).getlength(text, direction=read))
     _, _, wide, _ = cv2.getTextSize((1, 1), text, (0, 0), cv2.FontFace("sans"), size, weight)
     return int(wide)
 
 
-def draw(picture: NDArray[np.uint8], text: str, at: tuple[int, int], size: int, weight: int) -> None:
+def draw(
+    picture: NDArray[np.uint8], text: str, at: tuple[int, int], size: int, weight: int, *,
+    direction: Direction | None = None,
+) -> None:  # fmt: skip
     """Draw a white line into uint8 [h, w] or [h, w, 3], its baseline starting `at` (x, y). FiraGO is bold."""
-    text = _shown(text)
-    if not must_join(text):
+    text, read = _shown(text), direction or begins(text) or "ltr"
+    if not _is_set(text, read):
         cv2.putText(picture, text, at, (255, 255, 255), cv2.FontFace("sans"), size, weight)
         return
     drawn = Image.fromarray(picture)
-    ImageDraw.Draw(drawn).text(at, text, "white", _firago(size), anchor="ls", direction=_direction(text))
+    ImageDraw.Draw(drawn).text(at, text, "white", _firago(size), anchor="ls", direction=read)
     picture[:] = np.asarray(drawn)
 
 
@@ -84,10 +93,25 @@ def must_join(text: str) -> bool:
     return any(_script(one) in _SHAPED for one in text)
 
 
-def _direction(text: str) -> str:
-    """Of the paragraph: that of its first strong letter (rules P2 and P3)."""
-    kinds = (unicodedata.bidirectional(one) for one in text)
-    return "rtl" if next((kind for kind in kinds if kind in (*_RTL, "L")), "L") in _RTL else "ltr"
+def direction(text: str) -> Direction:
+    """In which a whole text is read: as most of its letters are."""
+    read = Counter(_strong(one) for one in text)
+    return "rtl" if read["rtl"] > read["ltr"] else "ltr"
+
+
+def begins(text: str) -> Direction | None:
+    """The direction of a line by its first letter that has one (rules P2 and P3), None: none has."""
+    return next(filter(None, map(_strong, text)), None)
+
+
+def _strong(letter: str) -> Direction | None:
+    kind = unicodedata.bidirectional(letter)
+    return "rtl" if kind in _RTL else "ltr" if kind == "L" else None
+
+
+def _is_set(text: str, read: Direction) -> bool:
+    """Whether HarfBuzz sets a line: for its letters, or as part of a text from right to left."""
+    return must_join(text) or (read == "rtl" and can_join())
 
 
 @functools.lru_cache(maxsize=8)

@@ -125,18 +125,18 @@ def test_a_line_holds_42_letters_and_not_one_more() -> None:
 
 
 def test_the_pieces_of_a_broken_word_share_its_time() -> None:
-    spoken = said((1.0, 4.0, "abcdefghijkl"), duration_s=5.0)
-    assert shown(spoken, 6) == [(1.0, 4.0, "abcdef | ghijkl")]
-    spoken = said((1.0, 4.0, "abcdefghijklmnopqr"), duration_s=5.0)  # three pieces of a second
-    assert shown(spoken, 6) == [(1.0, 2.0, "abcdef"), (2.0, 4.0, "ghijkl | mnopqr")]
-    spoken = said((1.0, 4.0, "abcdefghijklmnopqr"), (4.1, 4.5, "xyz."), duration_s=5.0)
-    assert shown(spoken, 6) == [(1.0, 3.0, "abcdef | ghijkl"), (3.0, 4.5, "mnopqr | xyz.")]
+    spoken = said((1.0, 4.0, "banananana"), duration_s=5.0)
+    assert shown(spoken, 6) == [(1.0, 4.0, "bana- | nanana")]
+    spoken = said((1.0, 4.0, "bananananana"), duration_s=5.0)  # three pieces of a second
+    assert shown(spoken, 6) == [(1.0, 2.0, "bana-"), (2.0, 4.0, "nana- | nana")]
+    spoken = said((1.0, 4.0, "123456789012345678"), (4.1, 4.5, "xyz."), duration_s=5.0)
+    assert shown(spoken, 6) == [(1.0, 3.0, "123456 | 789012"), (3.0, 4.5, "345678 | xyz.")]
 
 
 def test_a_word_of_wide_letters_is_broken_into_as_few_pieces_as_fit() -> None:
     """Two pieces of equally many letters would not: Chinese ones are twice as wide."""
     spoken = said((1.0, 4.0, "aaaaaa漢漢漢"), duration_s=5.0)
-    assert [line for one in captions(spoken, line_chars=6) for line in one.lines] == ["aaa", "aaa", "漢漢漢"]
+    assert [line for one in captions(spoken, line_chars=6) for line in one.lines] == ["aaaaaa", "漢漢漢"]
 
 
 @given(texts=st.lists(WORD, min_size=1, max_size=60), gap=st.floats(0.0, 1.5), chars=st.integers(18, 42))
@@ -267,7 +267,7 @@ def test_a_word_longer_than_a_line_is_broken(language: str) -> None:
         made = captions(spoken, line_chars=chars)
         lines = [line for caption in made for line in caption.lines]
         assert max(map(len, lines)) <= chars
-        assert "".join(lines).replace(" ", "") == f"Das{long}gilt."
+        assert "".join(lines).replace(" ", "").replace("-", "") == f"Das{long}gilt."
         assert all(len(caption.lines) <= 2 for caption in made)
         assert all(a.end_s <= b.start_s + 1e-9 for a, b in pairwise(made))
         assert not any("Rind" in line and " " in line[line.index("Rind") :] for line in lines)

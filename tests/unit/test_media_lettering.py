@@ -1,5 +1,7 @@
 """Burned letters are those of the script, joined and ordered as it asks."""
 
+# ruff: noqa: RUF001  (Arabic letters)
+
 from __future__ import annotations
 
 import numpy as np
@@ -11,7 +13,7 @@ from wcwidth import wcswidth
 
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.media import lettering
-from avatarlab_ops.media.captions import captions
+from avatarlab_ops.media.captions import Caption, CaptionPainter, captions, to_srt, to_vtt
 from avatarlab_ops.stages import composite
 from avatarlab_ops.timeline import Timeline, Word
 
@@ -45,6 +47,36 @@ def test_arabic_letters_are_joined_from_right_to_left() -> None:
     tall = drawn("لا ب").any(axis=1).argmax()  # the alef, which is said first, is the taller
     columns = np.flatnonzero(drawn("لا ب")[tall])
     assert columns.min() > 20 + lettering.width("لا ب", 80, BOLD) / 2
+
+
+@JOINED
+def test_a_line_of_an_arabic_caption_that_begins_with_latin_is_read_from_right_to_left() -> None:
+    """An alef is much narrower than a W, and stands last: on the left."""
+    shown = {}
+    for above in ("مرحبا بالعالم", "Welcome all"):
+        painter = CaptionPainter([Caption(0, 1, (above,)), Caption(1, 2, ("WW ا",))], 1280, 720)
+        frame = np.zeros((720, 1280, 3), np.uint8)
+        painter.burn(frame, 1.5)
+        inked = frame[..., 0].max(axis=0) > 128
+        left = int(inked.argmax())
+        shown[above] = int((~inked[left:]).argmax())
+    assert shown["مرحبا بالعالم"] < 10
+    assert shown["Welcome all"] > 20
+
+
+@pytest.mark.parametrize(
+    ("language", "line", "marked"),
+    [
+        ("مرحبا بالعالم كله", "a@b.de وسنجيب", "\u200fa@b.de وسنجيب"),
+        ("مرحبا بالعالم كله", "وسنجيب a@b.de", "وسنجيب a@b.de"),
+        ("Welcome to all of you", "مرحبا said Ann", "\u200eمرحبا said Ann"),
+        ("Welcome to all of you", "1200", "1200"),
+    ],
+)
+def test_players_read_each_line_in_the_direction_of_the_whole(language: str, line: str, marked: str) -> None:
+    shown = [Caption(0, 1, (language,)), Caption(1, 2, (line,))]
+    for text in (to_srt(shown), to_vtt(shown)):
+        assert text.splitlines()[-1] == marked
 
 
 @JOINED
