@@ -52,24 +52,44 @@ def find_band(frame: Frame, alpha: Alpha) -> Band:
     thin = cv2.resize(alpha, (low_w, low_h), interpolation=cv2.INTER_AREA)
     front, back = local_mean(small, thin >= 250, _RADIUS), local_mean(small, thin <= 5, _RADIUS)
     index = np.flatnonzero((alpha - np.uint8(1)) < 254)  # 0 wraps around to 255
+    sides = _smoothly(np.concatenate([front, back], axis=2), index, (width, height))
     return Band(
-        index, alpha.reshape(-1)[index, None].astype(np.float32) / np.float32(255),
-        _smoothly(front, width, height)[index], _smoothly(back, width, height)[index],
-        np.asarray(cv2.inRange(alpha, 255, 255), np.uint8), front,
+        index, np.take(alpha.reshape(-1), index)[:, None].astype(np.float32) / np.float32(255),
+        sides[:, :3], sides[:, 3:], np.asarray(cv2.inRange(alpha, 255, 255), np.uint8), front,
     )  # fmt: skip
 
 
-def _smoothly(means: Floats, width: int, height: int) -> Floats:
-    """Means float32 [h/8, w/8, 3] at every pixel, float32 [height * width, 3]; the nearest show as steps."""
-    full = cv2.resize(means, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(full.reshape(-1, 3), np.float32)
+def _smoothly(means: Floats, index: NDArray[np.int64], size: tuple[int, int]) -> Floats:
+    """Means float32 [h/8, w/8, c] at single pixels of the picture, float32 [m, c], each between its four.
+
+    As enlarging them bilinearly would give it; the nearest mean alone shows as steps.
+    """
+    low_h, low_w, channels = means.shape
+    across, down = index % size[0], index // size[0]
+    left, right, part_x = _between(across, size[0], low_w)
+    above, below, part_y = _between(down, size[1], low_h)
+    flat = means.reshape(-1, channels)
+    found = np.zeros((len(index), channels), np.float32)
+    for row, weight_y in ((above, 1 - part_y), (below, part_y)):
+        for column, weight_x in ((left, 1 - part_x), (right, part_x)):
+            found += np.take(flat, row * low_w + column, axis=0) * (weight_y * weight_x)[:, None]
+    return found
+
+
+def _between(
+    at: NDArray[np.int64], length: int, low: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats]:
+    """The means before and after each pixel of a side of `length`, and how far it is between them."""
+    place = np.clip((at + np.float32(0.5)) * np.float32(low / length) - np.float32(0.5), 0, low - 1)
+    before = place.astype(np.int32)
+    return before, np.minimum(before + 1, low - 1), np.asarray(place - before, np.float32)
 
 
 def lay_over(frame: Frame, band: Band, plate: Frame) -> Frame:
     """Return the frame's foreground over `plate` (both uint8 [h, w, 3]); neither is written to."""
     out = plate.copy()
     cv2.copyTo(frame, band.core, out)
-    under = plate.reshape(-1, 3)[band.index]
+    under = np.take(plate.reshape(-1, 3), band.index, axis=0)
     mixed = under + band.alpha * (pure_foreground(frame, band) - under)
     out.reshape(-1, 3)[band.index] = (mixed + 0.5).astype(np.uint8)
     return out
@@ -86,7 +106,7 @@ def cut_out(frame: Frame, band: Band, alpha: Alpha) -> NDArray[np.uint8]:
 
 def pure_foreground(frame: Frame, band: Band) -> Floats:
     """Colour of the foreground alone at the band's pixels, float32 [m, 3] in [0, 255]."""
-    seen, a = frame.reshape(-1, 3)[band.index], band.alpha
+    seen, a = np.take(frame.reshape(-1, 3), band.index, axis=0), band.alpha
     rest = seen - a * band.foreground - (1 - a) * band.background
     return np.asarray(np.clip(band.foreground + a * rest, 0, 255), np.float32)
 
