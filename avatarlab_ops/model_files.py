@@ -190,13 +190,17 @@ def _download(settings: Settings, record: Record, path: Path) -> None:
 
 
 def _note(record: Record) -> None:
-    """Write the record beside the file, whole or not at all."""
+    """Write the record beside the file, whole or not at all.
+
+    The draft's name is nobody else's: machines may share the folder, and their processes have equal numbers.
+    """
     path, content = weights.record_path(record.name), canonical_json(asdict(record))
     if path.is_file() and path.read_bytes() == content:
         return
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(path)
+    with tempfile.TemporaryDirectory(dir=_folder()) as folder:
+        draft = Path(folder) / path.name
+        draft.write_bytes(content)
+        draft.replace(path)
     weights.forget()
 
 

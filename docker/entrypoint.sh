@@ -3,6 +3,9 @@
 # What it exports is its child's alone: health checks and commands of `docker compose exec` begin with it too.
 set -euo pipefail
 
+# On Kubernetes each address and secret is in the environment already (docker/kubernetes/values.yaml).
+[[ -z ${AVATARLAB_PG_DSN:-} ]] || exec "$@"
+
 # A missing one ends the script; within `export` it would not.
 secrets=${SECRETS:-/run/secrets}
 secret() { cat "$secrets/$1"; }

@@ -142,6 +142,16 @@ def test_parts_get_their_secrets_whole(tmp_path: Path) -> None:
         environment(folder)
 
 
+def test_who_is_given_addresses_needs_no_files(tmp_path: Path) -> None:
+    """Kubernetes puts them into the environment: the entry point then only begins the command."""
+    done = subprocess.run(
+        ["bash", str(ROOT / "docker" / "entrypoint.sh"), "sh", "-c", 'echo "$AVATARLAB_PG_DSN"'],
+        env={"SECRETS": str(tmp_path), "AVATARLAB_PG_DSN": "postgresql://given", "PATH": os.defpath},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "postgresql://given\n"
+
+
 def test_checks_and_commands_that_need_an_address_begin_at_the_entry_point(services: dict[str, Any]) -> None:
     tests = {name: services[name]["healthcheck"]["test"] for name in AIRFLOW | WORKERS}
     asking = {

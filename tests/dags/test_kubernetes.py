@@ -1,0 +1,258 @@
+"""docker/kubernetes/values.yaml: queues, pools, options are the product's; it holds no secret.
+
+The chart is not here: `helm template` holds the values to its schema (docs/operations.md, "Kubernetes").
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import yaml
+
+from avatarlab_ops.embedded.airflow import Site, render_config
+from avatarlab_ops.engines.device import SLOT_BYTES
+from avatarlab_ops.environment import Environment
+from avatarlab_ops.graph import QUEUES
+from avatarlab_ops.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+DOCKER = ROOT / "docker"
+# The compose file's names of the parts, and the values' sections of the same.
+PARTS = {
+    "airflow-apiserver": "apiServer",
+    "airflow-scheduler": "scheduler",
+    "airflow-dag-processor": "dagProcessor",
+    "airflow-triggerer": "triggerer",
+}
+# What differs by place: where things lie, how many there are, who listens where.
+OF_THE_PLACE = {
+    ("core", "dags_folder"), ("core", "plugins_folder"), ("core", "parallelism"), ("core", "executor"),
+    ("core", "simple_auth_manager_passwords_file"), ("core", "execution_api_server_url"),
+    ("api", "host"), ("api", "port"), ("api", "base_url"),
+    ("logging", "base_log_folder"), ("logging", "dag_processor_child_process_log_directory"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def values() -> dict[str, Any]:
+    return dict(yaml.safe_load((DOCKER / "kubernetes" / "values.yaml").read_text()))
+
+
+@pytest.fixture(scope="module")
+def sets(values: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(values["workers"]["celery"]["sets"])
+
+
+def at_once(workers: dict[str, Any]) -> int:
+    """Tasks that one worker of the set runs at once."""
+    told = {one["name"]: one["value"] for one in workers["env"]}
+    return int(told["AIRFLOW__CELERY__WORKER_CONCURRENCY"])
+
+
+def leaves(value: Any, *way: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every value that is no mapping or list, and the keys that lead to it."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, *way, str(key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from leaves(inner, *way)
+    else:
+        yield way, value
+
+
+def test_each_queue_has_its_set_of_workers(values: dict[str, Any], sets: list[dict[str, Any]]) -> None:
+    assert not values["workers"]["celery"]["enableDefault"], "nobody asks for Celery's queue `default`"
+    assert [one["queue"] for one in sets] == list(QUEUES)
+    for workers in sets:
+        assert f"--queues {workers['queue']} " in workers["args"][-1], (
+            "a set serves the queue it is scaled by"
+        )
+        assert re.fullmatch("[a-z0-9-]+", workers["name"]), "names of objects of Kubernetes"
+
+
+def test_keda_has_a_worker_for_as_many_tasks_as_one_runs(
+    sets: list[dict[str, Any]], servers: Settings
+) -> None:
+    """The queries themselves, by PostgreSQL: only tasks of the set's queue that wait or run count."""
+    with psycopg.connect(servers.pg_dsn) as connection:
+        connection.execute("CREATE TEMP TABLE task_instance (queue text, state text)")
+        rows = [(queue, state) for queue in QUEUES for state in ("success", "deferred", "scheduled", None)]
+        rows += [(queue, state) for queue in QUEUES for state in ("queued", "queued", "running", "running")]
+        rows += [("cpu", "queued"), ("gpu", "running")]
+        connection.cursor().executemany("INSERT INTO task_instance VALUES (%s, %s)", rows)
+        for workers in sets:
+            found = connection.execute(workers["keda"]["query"]).fetchone()
+            tasks = 5 if workers["queue"] in ("cpu", "gpu") else 4
+            assert found is not None
+            assert found[0] == -(-tasks // at_once(workers)), workers["name"]
+
+
+def test_pools_have_a_place_for_each_task_that_the_workers_run(
+    values: dict[str, Any], sets: list[dict[str, Any]]
+) -> None:
+    places = dict.fromkeys(("cpu", "gpu"), 0)
+    for workers in sets:
+        pool = "cpu" if workers["queue"] == "cpu" else "gpu"
+        places[pool] += workers["keda"]["maxReplicaCount"] * at_once(workers)
+    told = re.findall(r"airflow pools set (\w+) (\d+) ", values["migrateDatabaseJob"]["args"][-1])
+    assert {name: int(slots) for name, slots in told} == places
+    assert values["config"]["core"]["parallelism"] == sum(places.values())
+    [cpu] = [workers for workers in sets if workers["queue"] == "cpu"]
+    assert values["config"]["celery"]["worker_concurrency"] == at_once(cpu)
+
+
+def test_gpus_go_to_the_workers_of_their_queues(sets: list[dict[str, Any]]) -> None:
+    for workers in sets:
+        gpus = workers["resources"]["limits"].get("nvidia.com/gpu", 0)
+        assert bool(gpus) == (workers["queue"] != "cpu"), workers["name"]
+        if gpus:
+            assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in workers[
+                "tolerations"
+            ]
+            assert workers["nodeSelector"]
+            slots = 2 if workers["queue"] == "gpu_large" else 1
+            assert at_once(workers) * slots * SLOT_BYTES <= 24e9, "more than its GPU has slots for"
+
+
+def test_airflow_is_configured_as_ever(values: dict[str, Any], tmp_path: Path) -> None:
+    template = configparser.RawConfigParser()
+    template.read_string(render_config(Site(tmp_path, "127.0.0.1", 8123, workers=2)))
+    for section in template.sections():
+        for option, value in template[section].items():
+            if (section, option) not in OF_THE_PLACE:
+                assert str(values["config"][section][option]) == value, f"[{section}] {option}"
+    home = values["airflowHome"]
+    dockerfile = (DOCKER / "Dockerfile").read_text()
+    assert f"AIRFLOW_HOME={home} " in dockerfile, "the chart mounts airflow.cfg where the image looks for it"
+    assert values["config"]["logging"]["base_log_folder"] == f"{home}/logs", "where the chart mounts the logs"
+    assert not values["airflowLocalSettings"], "the chart's would hide config/airflow_local_settings.py"
+
+
+def test_the_image_is_this_version_and_has_what_the_charts_probes_call(values: dict[str, Any]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert values["defaultAirflowTag"] == project["version"]
+    locked = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+    assert values["airflowVersion"] in {
+        one["version"] for one in locked if one["name"] == "apache-airflow-core"
+    }
+    [login] = values["apiServer"]["extraInitContainers"]
+    assert login["image"] == f"{values['defaultAirflowRepository']}:{values['defaultAirflowTag']}"
+    dockerfile = (DOCKER / "Dockerfile").read_text()
+    assert "ln -s /opt/avatarlab/entrypoint.sh /entrypoint\n" in dockerfile
+    assert f"USER {values['uid']}\n" in dockerfile
+    for part in ("scheduler", "dagProcessor", "triggerer"):
+        assert not values[part]["logGroomerSidecar"]["enabled"], "/clean-logs is of the official image"
+
+
+def given(values: dict[str, Any], part: str | None) -> set[str]:
+    """Variables that a part is given: by name, by Secret, by the chart, or as options of airflow.cfg."""
+    switched_off = {name for name, on in values["enableBuiltInSecretEnvVars"].items() if not on}
+    chart = {"AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET"}
+    chart |= {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CELERY__BROKER_URL"}
+    options = {
+        f"AIRFLOW__{section}__{option}".upper()
+        for section, all_ in values["config"].items()
+        for option in all_
+    }
+    named = {one["name"] for one in values["env"]} | {one["envName"] for one in values["secret"]}
+    own = {one["name"] for one in values[part].get("env", ())} if part else set()
+    return (chart - switched_off) | options | named | own
+
+
+def test_each_part_gets_what_compose_gives_it(values: dict[str, Any], sets: list[dict[str, Any]]) -> None:
+    composed = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]
+    entrypoint = (DOCKER / "entrypoint.sh").read_text()
+    everywhere = set(re.findall(r"(?:^export| )\s*([A-Z][A-Z0-9_]+)=", entrypoint, re.MULTILINE))
+    # The chart's executor; results of Celery are in Airflow's database unless told otherwise; its own probes.
+    everywhere -= {"AIRFLOW__CELERY__RESULT_BACKEND"}
+    elsewhere = {"AIRFLOW__CORE__EXECUTOR", "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK"}
+    keys = dict(re.findall(r"^give (\w+) (\w+)$", entrypoint, re.MULTILINE))
+    assert len(everywhere) > 8, everywhere
+    for service, part in (PARTS | {"worker-cpu": ""}).items():
+        asked = everywhere | (composed[service]["environment"].keys() - elsewhere)
+        has = given(values, part or None)
+        assert asked <= has, f"{service} lacks {sorted(asked - has)}"
+        wanted = {name for name, secret in keys.items() if secret in composed[service]["secrets"]}
+        assert has & keys.keys() == wanted, service
+    for workers in sets:
+        assert not {one["name"] for one in workers["env"]} & keys.keys()
+    assert values["executor"] == "CeleryExecutor"
+
+
+def test_every_variable_is_one_that_the_product_reads(values: dict[str, Any]) -> None:
+    text = (DOCKER / "kubernetes" / "values.yaml").read_text()
+    known = {f"AVATARLAB_{field.upper()}" for field in Environment.model_fields}
+    assert set(re.findall(r"\bAVATARLAB_[A-Z0-9_]+", text)) <= known
+    connections = set(re.findall(r"AIRFLOW_CONN_\w+", (DOCKER / "entrypoint.sh").read_text()))
+    assert set(re.findall(r"AIRFLOW_CONN_\w+", text)) == connections
+
+
+def test_no_secret_stands_in_the_values(values: dict[str, Any]) -> None:
+    ways = dict(leaves(values))
+    holding = {
+        "password",
+        "pass",
+        "fernetKey",
+        "jwtSecret",
+        "apiSecretKey",
+        "brokerUrl",
+        "metadataConnection",
+    }
+    assert not [way for way in ways if holding & set(way) or way[0] == "extraSecrets"]
+    assert not [value for value in ways.values() if re.search("://[^/]*@", str(value))]
+    told = [one for part in [values, *map(values.get, PARTS.values())] for one in (part or {}).get("env", ())]
+    names = re.compile("PASSWORD|SECRET|TOKEN|DSN|URI$|FERNET")
+    assert not [one["name"] for one in told if names.search(one["name"]) and "valueFrom" not in one]
+
+
+def test_the_docs_tell_which_secrets_and_volumes_there_must_be(values: dict[str, Any]) -> None:
+    section = (
+        (ROOT / "docs" / "operations.md").read_text().partition("## Kubernetes")[2].partition("\n## ")[0]
+    )
+    references = {"secretName", "metadataSecretName", "brokerUrlSecretName", "claimName", "existingClaim"}
+    references |= {"fernetKeySecretName", "apiSecretKeySecretName", "jwtSecretName"}
+    named = {value for way, value in leaves(values) if way[-1] in references}
+    keys = {
+        value
+        for way, value in leaves(values)
+        if way[-1] == "secretKey" or way[-2:] == ("secretKeyRef", "key")
+    }
+    assert len(named) > 6
+    assert {name for name in named | keys if f"`{name}`" not in section} == set()
+
+
+def test_every_part_is_confined(values: dict[str, Any]) -> None:
+    confined = values["securityContexts"]["containers"]
+    [login] = values["apiServer"]["extraInitContainers"]
+    assert confined == login["securityContext"]
+    assert confined["readOnlyRootFilesystem"]
+    assert not confined["allowPrivilegeEscalation"]
+    assert confined["capabilities"] == {"drop": ["ALL"]}
+    assert values["securityContexts"]["pod"]["runAsNonRoot"]
+    budgets = [*PARTS.values(), *values["workers"]["celery"]["sets"]]
+    for part in budgets:
+        section = values[part] if isinstance(part, str) else part
+        assert section["podDisruptionBudget"]["enabled"]
+        assert {"requests", "limits"} <= section["resources"].keys()
+    [inside] = values["ingress"]["apiServer"]["precedingPaths"]
+    assert inside["path"] == "/execution", "the tasks' own API is for the inside"
+
+
+def test_shared_volumes_are_claims_that_many_machines_may_write(values: dict[str, Any]) -> None:
+    claims = list(yaml.safe_load_all((DOCKER / "kubernetes" / "volumes.yaml").read_text()))
+    named = {
+        one["persistentVolumeClaim"]["claimName"]
+        for one in values["volumes"]
+        if "persistentVolumeClaim" in one
+    }
+    named |= {values["logs"]["persistence"]["existingClaim"]}
+    assert {one["metadata"]["name"] for one in claims} == named
+    assert all(one["spec"]["accessModes"] == ["ReadWriteMany"] for one in claims)
