@@ -225,7 +225,7 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
             budget.check(db, caller, prediction.gpu_s(predicted))
         records.record_prediction(db, render_id, predicted)
         sources = {role: source.model_dump() for role, source in inputs.items() if source is not None}
-        records.record_inputs(db, render_id, plan.model_dump(mode="json"), sources)
+        records.record_inputs(db, render_id, plan.record(), sources)
         consents.rely(db, render_id, [one.id for one in held])
         for stage in GRAPH:
             if not stage.wanted(plan):

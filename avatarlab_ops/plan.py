@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import cast
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -138,6 +138,26 @@ class Plan(_Part):
     motion: Motion
     seed: int
     warnings: tuple[str, ...] = ()
+
+    def record(self) -> dict[str, Any]:
+        """As JSON values, without what says nothing: code that lacks a field reads what did not use it."""
+        return cast(dict[str, Any], _saying(self, self.model_dump(mode="json")))
+
+
+NOTHING: tuple[object, ...] = (None, "", (), False)  # defaults that say nothing
+
+
+def _saying(value: object, told: Any) -> object:
+    """`told`, the value as JSON, without the fields of a model that say nothing, as they do by default."""
+    if isinstance(value, BaseModel):
+        fields = {
+            name: (field.default, getattr(value, name)) for name, field in type(value).model_fields.items()
+        }
+        saying = [name for name, (default, one) in fields.items() if default not in NOTHING or one != default]
+        return {name: _saying(getattr(value, name), told[name]) for name in saying}
+    if isinstance(value, tuple):
+        return [_saying(one, part) for one, part in zip(value, told, strict=True)]
+    return told
 
 
 def default_label(caller: str) -> AiLabel:

@@ -26,6 +26,7 @@ from avatarlab_ops.cli import (
     relay,
     render,
     say,
+    tables,
     trace,
     trust,
 )
@@ -67,7 +68,7 @@ def main() -> None:
 
 for _module in (
     render, approval, say, trace, bulk, feedback, cache, operate, relay, models, consent, housekeeping, trust,
-    backup, metrics, cost,
+    backup, tables, metrics, cost,
 ):  # fmt: skip
     for _command in _module.COMMANDS:
         main.add_command(_command)

@@ -1,12 +1,13 @@
-"""An upgrade with a render in flight: what the earlier code accepted the new code publishes, once."""
+"""Upgrade and rollback with a render in flight: what one code accepted the other publishes, once."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
 
 MIGRATIONS = "avatarlab_ops/stores/catalog/migrations"
+AWAY = (AvatarlabError, httpx.HTTPError)
 BACK = 5  # migrations' commits that lie between the earlier code and this
 
 
@@ -38,7 +40,7 @@ def git(*words: str, cwd: Path = ROOT) -> str:
 
 
 @pytest.fixture
-def earlier(tmp_path: Path) -> Iterator[Path]:
+def earlier(tmp_path: Path) -> Path:
     """A checkout of the earlier code: UPGRADE_FROM, else from before the last five changes of tables."""
     commits = git("log", f"-{BACK}", "--format=%H", "--", MIGRATIONS).split()
     given = os.environ.get("UPGRADE_FROM") or (f"{commits[-1]}^" if len(commits) == BACK else "")
@@ -52,7 +54,9 @@ def earlier(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_what_was_in_flight_is_published_by_the_new_code(earlier: Path, tmp_path: Path) -> None:
+def test_what_was_in_flight_is_published_by_the_new_code_and_by_the_earlier_one_again(
+    earlier: Path, tmp_path: Path
+) -> None:
     home = tmp_path / ".avatarlab"
     variables = {"AVATARLAB_HOME": str(home), "AVATARLAB_PORT": "0"}
     with surrounded_by(variables):
@@ -74,6 +78,40 @@ def test_what_was_in_flight_is_published_by_the_new_code(earlier: Path, tmp_path
         assert verified.returncode == 0, verified.stdout + verified.stderr
         after = site.submit(request(script="After the upgrade.", idempotency_key="after"))
         assert site.finish(after) == "success"
+        back = flown(site.client, "on-the-way-back")
+    with surrounded_by(variables):
+        refused = avatarlab("tables", "--back-to", "9999")
+        assert refused.returncode == 2, refused.stdout + refused.stderr
+        taken = avatarlab("tables", "--back-to", head_of(earlier))
+        assert taken.returncode == 0, taken.stdout + taken.stderr
+        assert f"tables {head_of(earlier)};" in taken.stdout
+        by_earlier(earlier, "up")
+        try:
+            check_earlier(home, (first, flying), back)
+        finally:
+            by_earlier(earlier, "down")
+
+
+def head_of(checkout: Path) -> str:
+    """Version of the tables that a checkout's code makes."""
+    text = (checkout / "avatarlab_ops/stores/catalog/__init__.py").read_text()
+    return str(re.findall(r'^HEAD = "(\d+)"', text, re.MULTILINE)[0])
+
+
+def check_earlier(home: Path, before: Iterable[dict[str, Any]], back: dict[str, Any]) -> None:
+    """The earlier code publishes what the newer one began, knows what was there, and takes new work."""
+    with AirflowClient.from_home(home) as client:
+        eventually(lambda: client.render(back["id"])["state"] == "published", *AWAY, end_s=420)
+        for told in (*before, back):
+            assert posted(client, told["key"])["id"] == told["id"]
+        last = posted(client, "after-the-way-back")
+        eventually(lambda: client.render(last["id"])["state"] == "published", *AWAY, end_s=420)
+    with surrounded_by({"AVATARLAB_HOME": str(home)}):
+        settings = Settings.from_env()
+    for one in (*before, back, last):
+        folder = f"renders/{one['id']}"
+        found = set(objects(settings).keys("outputs", folder))
+        assert {f"{folder}/video.mp4", f"{folder}/manifest.json"} <= found
 
 
 def by_earlier(checkout: Path, *words: str) -> None:
@@ -93,13 +131,17 @@ def wish(key: str) -> dict[str, Any]:
 def ordered(home: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """A render that is published, and one in mid-stage."""
     objects(Settings.from_env()).put_if_absent("inputs", "e2e/astronaut.png", ROOT / "demo" / "astronaut.png")
-    away = (AvatarlabError, httpx.HTTPError)
     with AirflowClient.from_home(home) as client:
         first = posted(client, "before")
-        eventually(lambda: client.render(first["id"])["state"] == "published", *away, end_s=420)
-        flying = posted(client, "in-flight")
-        eventually(lambda: client.tasks(flying["run_id"])["lipsync"] == "running", *away, end_s=120)
-    return first, flying
+        eventually(lambda: client.render(first["id"])["state"] == "published", *AWAY, end_s=420)
+        return first, flown(client, "in-flight")
+
+
+def flown(client: AirflowClient, key: str) -> dict[str, Any]:
+    """A render in mid-stage."""
+    flying = posted(client, key)
+    eventually(lambda: client.tasks(flying["run_id"])["lipsync"] == "running", *AWAY, end_s=120)
+    return flying
 
 
 def posted(client: AirflowClient, key: str) -> dict[str, Any]:

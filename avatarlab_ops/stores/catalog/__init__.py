@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,14 +13,24 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session, configure_mappers
 
 from avatarlab_ops import tracing
-from avatarlab_ops.errors import TransientError, WorkInFlight
+from avatarlab_ops.errors import InputError, TransientError, WorkInFlight
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0032"  # newest migration
+# The oldest code that goes on over the tables of HEAD. A migration that only adds leaves it as it is; one
+# that changes or takes away what code before it uses names itself here (tests/integration/test_rollback.py).
+SERVES = "0032"
+# Tells code that does not know the version of the tables whom they serve.
+COMMENT = "SELECT obj_description(to_regclass('avatarlab_version'), 'pg_class')"
+OPEN = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend'
+"""
 LOCK_POLL_MS = 2000  # how long one wait for a lock lasts before the waiter looks around
 # A dead peer is noticed within a minute, on both ends.
 CONNECT = {
@@ -145,17 +156,76 @@ def _acquired(connection: sa.Connection, number: int) -> bool:
 
 
 def migrate(dsn: str) -> None:
-    """Bring the tables to the newest version; safe when several processes call it at once."""
+    """Bring the tables to the newest version; safe when several processes call it at once.
+
+    Those of newer code stay as they are where they serve this code; else raises TransientError.
+    """
+    with lock(dsn, "avatarlab migrations", wait_s=120), _mapped(), engine(dsn).connect() as connection:
+        if _newer(connection):
+            return
+        command.upgrade(_config(connection), "head")
+        connection.exec_driver_sql(f"COMMENT ON TABLE avatarlab_version IS 'serves code from {SERVES} on'")
+        connection.commit()
+
+
+def take_back(dsn: str, version: str) -> None:
+    """Make the tables those of code whose HEAD is `version`; what only newer code knows is lost.
+
+    Raises InputError for a version that is none before theirs, and while anybody else is connected.
+    """
+    with lock(dsn, "avatarlab migrations", wait_s=5), _mapped(), engine(dsn).connect() as connection:
+        found = _version(connection)
+        scripts = ScriptDirectory.from_config(_config(connection))
+        known = {script.revision for script in scripts.walk_revisions()}
+        if version not in known or found not in known or version > found:
+            raise InputError(
+                f"{version!r} is no version of tables before {found!r}; give HEAD of the older code"
+            )
+        others = (connection.scalar(sa.text(OPEN)) or 0) - 2  # the lock's connection and this one
+        connection.rollback()
+        if others > 0:
+            raise InputError(f"{others} others are connected to the tables; stop all that uses them first")
+        command.downgrade(_config(connection), version)
+
+
+def _config(connection: sa.Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with lock(dsn, "avatarlab migrations", wait_s=120), _mapped(), engine(dsn).connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config.attributes["connection"] = connection
+    return config
 
 
 def is_current(dsn: str) -> bool:
-    """Whether the tables are there, in the newest version."""
-    with transaction(dsn) as db:
-        if db.scalar(sa.text("SELECT to_regclass('avatarlab_version')")) is None:
-            return False
-        return bool(db.scalar(sa.text("SELECT version_num FROM avatarlab_version")) == HEAD)
+    """Whether the tables are there, in the newest version or a newer one. Raises as `migrate` does."""
+    with _mapped(), engine(dsn).connect() as connection:
+        return _newer(connection) or _version(connection) == HEAD
+
+
+def _newer(connection: sa.Connection) -> bool:
+    """Whether newer code made these tables, and they serve this. Raises TransientError where they do not."""
+    found = _version(connection)
+    told = connection.scalar(sa.text(COMMENT))
+    connection.rollback()
+    if found is None or found <= HEAD:
+        return False
+    serves = re.fullmatch(r"serves code from (\d{4}) on", str(told))
+    if serves is None or serves[1] > HEAD:
+        from_ = f"code from {serves[1]} on" if serves else "no earlier code"
+        raise TransientError(
+            f"the tables are of version {found} and serve {from_}; this code is {HEAD}. Start the newer code "
+            f"again, or stop everything and take them back with it: `avatarlab tables --back-to {HEAD}`"
+        )
+    return True
+
+
+def version(dsn: str) -> str | None:
+    """Of the tables, None where there are none."""
+    with _mapped(), engine(dsn).connect() as connection:
+        return _version(connection)
+
+
+def _version(connection: sa.Connection) -> str | None:
+    if connection.scalar(sa.text("SELECT to_regclass('avatarlab_version')")) is None:
+        return None
+    found = connection.scalar(sa.text("SELECT version_num FROM avatarlab_version"))
+    return None if found is None else str(found)

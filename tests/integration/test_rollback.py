@@ -1,0 +1,137 @@
+"""The way back: earlier code over newer tables, tables taken back, and which migrations only add."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from avatarlab_ops.errors import InputError, TransientError
+from avatarlab_ops.plan import Plan
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores import catalog
+
+COLUMNS = """
+SELECT table_name, column_name, data_type, is_nullable, column_default IS NOT NULL
+FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'avatarlab_version'
+"""
+RULES = """
+SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+WHERE connamespace = 'public'::regnamespace AND contype <> 'n' AND conrelid <> 0
+UNION SELECT tablename, indexname, indexdef FROM pg_indexes
+WHERE schemaname = 'public' AND indexdef LIKE '%UNIQUE%'
+"""
+Column = tuple[str, str, str, str, bool]
+
+
+def shape(settings: Settings) -> tuple[set[Column], set[tuple[str, str, str]]]:
+    """Columns, and rules that rows have to keep."""
+    with catalog.engine(settings.pg_dsn).connect() as connection:
+        columns = {tuple(row) for row in connection.execute(sa.text(COLUMNS))}
+        rules = {tuple(row) for row in connection.execute(sa.text(RULES))}
+    return columns, rules
+
+
+def move(settings: Settings, to: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(catalog.MIGRATIONS))
+    with catalog.engine(settings.pg_dsn).connect() as connection:
+        config.attributes["connection"] = connection
+        there = connection.scalar(sa.text("SELECT to_regclass('avatarlab_version')"))
+        found = connection.scalar(sa.text("SELECT version_num FROM avatarlab_version")) if there else None
+        connection.rollback()
+        back = to == "base" or (found is not None and found > to)
+        (command.downgrade if back else command.upgrade)(config, to)
+
+
+def breaks(settings: Settings, older: str, newer: str) -> set[str]:
+    """What code of `older` would miss, or be refused, over the tables of `newer`."""
+    move(settings, older)
+    columns, rules = shape(settings)
+    tables = {column[0] for column in columns}
+    move(settings, newer)
+    columns_now, rules_now = shape(settings)
+    missing = {f"{table}.{name}" for table, name, *_ in columns - columns_now}
+    demanded = {
+        f"{table}.{name}"
+        for table, name, _, nullable, default in columns_now - columns
+        if table in tables and nullable == "NO" and not default
+    }
+    return missing | demanded | {name for table, name, _ in rules_now - rules if table in tables}
+
+
+def test_migrations_since_the_code_that_is_served_only_add(fresh: Settings) -> None:
+    assert breaks(fresh, "0012", "0013") >= {"avatar.sha256", "voice.engine"}, "tables that went are noticed"
+    assert breaks(fresh, "0030", "0031") == set(), "a new table is nobody's trouble"
+    assert breaks(fresh, catalog.SERVES, "head") == set(), "raise SERVES to the migration that does this"
+
+
+def test_earlier_code_goes_on_over_newer_tables_that_serve_it_and_names_the_way_back_else(
+    fresh: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move(fresh, "base")
+    catalog.migrate(fresh.pg_dsn)
+    monkeypatch.setattr(catalog, "HEAD", "0031")
+    with pytest.raises(
+        TransientError, match=r"of version 0032 and serve code from 0032 on; this code is 0031"
+    ):
+        catalog.is_current(fresh.pg_dsn)
+    with pytest.raises(TransientError, match="avatarlab tables --back-to 0031"):
+        catalog.migrate(fresh.pg_dsn)
+    with catalog.engine(
+        fresh.pg_dsn
+    ).begin() as connection:  # as newer code would, whose migration only added
+        connection.exec_driver_sql("COMMENT ON TABLE avatarlab_version IS 'serves code from 0029 on'")
+        connection.exec_driver_sql("UPDATE avatarlab_version SET version_num = '0099'")
+    assert catalog.is_current(fresh.pg_dsn)
+    catalog.migrate(fresh.pg_dsn)
+    assert catalog.version(fresh.pg_dsn) == "0099", "left as it is"
+    with catalog.engine(fresh.pg_dsn).begin() as connection:
+        connection.exec_driver_sql("UPDATE avatarlab_version SET version_num = '0032'")
+
+
+def test_newer_code_takes_its_tables_back(fresh: Settings) -> None:
+    catalog.migrate(fresh.pg_dsn)
+    other = sa.create_engine(sa.make_url(fresh.pg_dsn).set(drivername="postgresql+psycopg"))
+    with other.connect(), pytest.raises(InputError, match="1 others are connected"):
+        catalog.take_back(fresh.pg_dsn, "0029")
+    other.dispose()
+    for none in ("0033", "last week"):
+        with pytest.raises(InputError, match="no version of tables before '0032'"):
+            catalog.take_back(fresh.pg_dsn, none)
+    catalog.take_back(fresh.pg_dsn, "0029")
+    assert catalog.version(fresh.pg_dsn) == "0029"
+    assert not catalog.is_current(fresh.pg_dsn)
+    catalog.migrate(fresh.pg_dsn)
+    assert catalog.is_current(fresh.pg_dsn)
+
+
+def test_a_plan_is_kept_without_what_says_nothing_and_read_back_the_same() -> None:
+    """Code before chapters refuses a plan that names them; one without chapters names none."""
+    avatar = {
+        "uri": "s3://inputs/a.png",
+        "sha256": "aa",
+        "bytes": 5,
+        "kind": "image",
+        "width": 9,
+        "height": 9,
+    }
+    plan = Plan.model_validate({
+        "script": [{"text": "Hi.", "pause_s": 0.0}], "language": "en-US", "voice": "heart", "avatar": avatar,
+        "backdrop": None, "background": {}, "captions": "none", "motion": {"head": False}, "seed": 0,
+        "picture": {"width": 8, "height": 8, "fps": 24, "container": "mp4", "fit": "cover"},
+        "footage": {"fps": 24.0, "max_short_side_px": 8, "end_s": 0.0},
+        "engines": {"speech": "hibari", "lipsync": "kirin", "matting": "rvm"},
+    })  # fmt: skip
+    kept = plan.record()
+    assert "chapters" not in kept
+    assert kept["script"] == [{"text": "Hi.", "pause_s": 0.0, "rate": 1.0}]
+    assert kept["motion"] == {"blinks": True, "head": False}, (
+        "what a request leaves out may mean another thing later"
+    )
+    assert (kept["seed"], kept["backdrop"], kept["footage"]["end_s"]) == (0, None, 0.0)
+    assert Plan.model_validate(kept) == plan
+    said = plan.model_copy(update={"chapters": ((0, "Greeting"),)})
+    assert said.record()["chapters"] == [[0, "Greeting"]]
+    assert Plan.model_validate(said.record()) == said
