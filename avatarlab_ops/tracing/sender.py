@@ -36,6 +36,7 @@ NO_ERROR = ("WorkInFlight", "ApprovalAwaited")  # a task gives way, and comes ag
 
 _providers: dict[int, TracerProvider] = {}  # one a process: a forked child makes its own
 _making = threading.Lock()
+_sending: threading.Thread | None = None
 _around: ContextVar[Span | None] = ContextVar("span", default=None)
 _forced: ContextVar[tuple[int, int] | None] = ContextVar("forced", default=None)
 
@@ -178,7 +179,13 @@ def _exporter() -> SpanExporter:
 
 
 def _flush() -> None:
-    """Send what is there; a collector that does not answer is waited for a second, no longer."""
-    sending = threading.Thread(target=_provider().force_flush, name="spans", daemon=True)
-    sending.start()
-    sending.join(FLUSH_S)
+    """Send what is there; a collector that does not answer is waited for a second, no longer.
+
+    And once: who ends many renders does not wait again while it is still silent; spans are kept meanwhile.
+    """
+    global _sending  # noqa: PLW0603 (one a process; a forked child's copy is not alive)
+    if _sending is not None and _sending.is_alive():
+        return
+    _sending = threading.Thread(target=_provider().force_flush, name="spans", daemon=True)
+    _sending.start()
+    _sending.join(FLUSH_S)

@@ -2,7 +2,7 @@
 
 Airflow would take the last of two equal keys, and parse, keep and echo whatever size comes; and it would keep
 as many runs as anybody begins, behind which all orders had to wait. Run ids that orders in line will have are
-theirs. Every other route of Airflow passes untouched.
+theirs, and a deadline is a time to come. Every other route of Airflow passes untouched.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from typing import Any
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.errors import InputError, RequestInvalid
 from avatarlab_ops.graph import OPEN_RUNS
+from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.states import INTERACTIVE_RUN, RUN
 from avatarlab_web.api.bodies import StrictBodies
-from avatarlab_web.runs import DAG
+from avatarlab_web.runs import BULK_DAG, DAG
+from avatarlab_web.stores import stores
 
 AGAIN_S = 60
 _RUNS = re.compile(r".*/api/v2/dags/(avatar_render|avatar_regenerate)/dagRuns/?")
@@ -33,7 +36,8 @@ class StrictRuns:
     """Holds bodies that begin a run of ours to what `StrictBodies` allows, and their number to OPEN_RUNS."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self.app, self.strict = app, StrictBodies(app, _check_id)
+        self.app = app
+        self.strict = {DAG: StrictBodies(app, _check_render), BULK_DAG: StrictBodies(app, _check_bulk)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI calls it."""
@@ -43,12 +47,44 @@ class StrictRuns:
             refusal = JSONResponse({"detail": _FULL}, 429, headers={"Retry-After": str(AGAIN_S)})
             await refusal(scope, receive, send)
             return
-        await (self.strict if begins else self.app)(scope, receive, send)
+        await (self.strict[begins[1]] if begins else self.app)(scope, receive, send)
 
 
-def _check_id(body: object) -> None:
+def _check_render(body: object) -> None:
+    """Raise RequestInvalid for a run id of an order in line, and for a deadline that has passed."""
+    run_id, conf = _told(body)
+    _check_id(run_id)
+    try:
+        asked = AvatarRequest.parse(conf)
+    except InputError:
+        return  # Airflow's own answer, or the task `admit`, says what is wrong
+    asked.check_deadline()
+
+
+def _check_bulk(body: object) -> None:
+    """Raise RequestInvalid as `_check_render` does; a run that is found by its name may be late already."""
+    from avatarlab_ops.bulk import planning
+    from avatarlab_ops.bulk.contract import BulkRequest
+
+    run_id, conf = _told(body)
+    _check_id(run_id)
+    try:
+        asked = BulkRequest.parse(conf)
+    except InputError:
+        return
+    if asked.deadline is not None:
+        planning.check_deadline(stores(), asked, planning.bulk_id_of(asked.name, str(run_id)))
+
+
+def _told(body: object) -> tuple[object, dict[str, Any]]:
+    """Run id and what the run is to do, of a body that may be anything."""
+    known = body if isinstance(body, dict) else {}
+    conf = known.get("conf")
+    return known.get("dag_run_id"), conf if isinstance(conf, dict) else {}
+
+
+def _check_id(run_id: object) -> None:
     """Raise RequestInvalid for a run id by which an order in line would be taken for begun."""
-    run_id = body.get("dag_run_id") if isinstance(body, dict) else None
     if isinstance(run_id, str) and run_id.startswith((RUN, INTERACTIVE_RUN)):
         raise RequestInvalid(
             f"dag_run_id {run_id!r}: ids that begin with {RUN} or {INTERACTIVE_RUN} are those of ordered "

@@ -62,3 +62,22 @@ def test_order_run_stage_and_end_are_one_trace_over_processes(
     assert [link.trace_id.hex() for link in spans["POST /renders"].links] == ["a" * 32]
     secrets = [stores.s3_secret_key, stores.pg_dsn, stores.mongo_uri]
     assert not any(secret.encode() in body for secret in secrets for body in collector.raw)
+
+
+SILENT = """
+import os, socket, threading
+server = socket.create_server(("127.0.0.1", 0))
+os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{server.getsockname()[1]}"
+from avatarlab_ops import tracing
+for number in range(4):
+    tracing.tell(f"render-{number}", "render", 1, 2, whole=True)
+print(sum(one.name == "spans" for one in threading.enumerate()), flush=True)
+os._exit(0)
+"""
+
+
+def test_a_collector_that_hangs_is_waited_for_once_however_many_renders_end() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SILENT], capture_output=True, text=True, check=True, timeout=60, env=os.environ
+    )
+    assert done.stdout.strip() == "1", "each that waits is a thread for as long as the collector is silent"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from fastapi import HTTPException
@@ -33,7 +34,7 @@ class StrictBodies:
                 most = f"{strict_json.MAX_BYTES:,}"
                 raise HTTPException(413, f"a body has at most {most} bytes; files go by POST /uploads")
             if told and body and message["type"] == "http.request" and not message.get("more_body"):
-                self._read(bytes(body))
+                await asyncio.to_thread(self._read, bytes(body))  # `check` may ask a store
             return message
 
         await self.app(scope, checked, send)
