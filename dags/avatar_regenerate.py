@@ -33,7 +33,7 @@ with DAG(
     catchup=False,
     params=as_params(form_schema()),
     tags=["avatarlab"],
-    max_active_runs=16,  # pools and shares limit the work; a long one keeps no other waiting
+    max_active_runs=64,  # pools and shares limit the work; callers take turns (avatarlab_web/turns.py)
     default_args={
         "owner": "avatarlab",
         "pool": "cpu",

@@ -1,4 +1,4 @@
-"""Lets a bulk run's task that has waited long go before single renders, now and then.
+"""Lets a bulk run's task that has waited long go before single renders, now and then; see turns.py, too.
 
 Bulk tasks weigh less than those of single renders, so while these never run out they would wait for ever. In
 each pool the task that has waited longest, for PATIENCE at least, is made heavier than all but what somebody
@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from avatarlab_web.runs import BULK_DAG
+from avatarlab_web.turns import PLAIN, Turns, share
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -23,6 +24,7 @@ PATIENCE = timedelta(minutes=2)
 PATIENT = 500  # heavier than every task of a render that is not interactive (avatarlab_weights.py)
 SERVED = 2  # after its turn: lighter than these again, and known by it
 POOLS = ("gpu", "cpu")
+ENDED = ("success", "failed", "upstream_failed", "skipped", "removed")
 AT_IT = ("scheduled", "queued", "running", "restarting", "up_for_retry", "up_for_reschedule")
 log = logging.getLogger(__name__)
 
@@ -32,8 +34,11 @@ async def watch() -> None:
     from airflow.utils.session import create_session
     from sqlalchemy.exc import SQLAlchemyError
 
+    memory = {pool: Turns() for pool in POOLS}
+
     def look() -> None:
         with create_session(scoped=False) as session:
+            share(session, memory)
             prefer(session)
 
     while True:
@@ -52,12 +57,16 @@ def prefer(session: Session) -> list[str]:
     long_ago, preferred = datetime.now(UTC) - PATIENCE, []
     had_its_turn = sa.and_(Task.dag_id == BULK_DAG, Task.priority_weight == PATIENT, Task.state == "deferred")
     session.execute(sa.update(Task).where(had_its_turn).values(priority_weight=SERVED))
+    # What ended long ago weighs as all do again: so looks read few old tasks (index by pool, state, weight).
+    marked = sa.and_(Task.pool.in_(POOLS), Task.state.in_(ENDED), Task.priority_weight.in_((PATIENT, SERVED)))
+    forgotten = sa.and_(marked, Task.dag_id == BULK_DAG, Task.end_date <= long_ago)
+    session.execute(sa.update(Task).where(forgotten).values(priority_weight=PLAIN))
     for pool in POOLS:
         mine = sa.and_(Task.dag_id == BULK_DAG, Task.pool == pool)
         at_it = sa.and_(Task.priority_weight == PATIENT, Task.state.in_(AT_IT))
         lately = sa.or_(
             sa.and_(Task.state == "deferred", Task.updated_at > long_ago),  # between its turns
-            Task.end_date > long_ago,
+            sa.and_(Task.state.in_(ENDED), Task.end_date > long_ago),
         )
         served = sa.and_(Task.priority_weight.in_((PATIENT, SERVED)), lately)
         if session.scalar(sa.select(Task.id).where(mine, sa.or_(at_it, served)).limit(1)):

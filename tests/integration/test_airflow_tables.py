@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -38,6 +39,7 @@ def session(fresh: Settings) -> Iterator[Session]:
 def with_table(stores: Settings, table: Any) -> sa.Engine:
     engine = sa.create_engine(sa.make_url(stores.pg_dsn).set(drivername="postgresql+psycopg"))
     with engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table.name}")
         connection.execute(sa.schema.CreateTable(table, include_foreign_key_constraints=[]))
     return engine
 
@@ -105,6 +107,112 @@ def test_the_bulk_task_that_waited_longest_goes_next_and_the_one_after_it_two_mi
     assert heaviest(session, "cpu") == "elsewhere"
 
 
+def bulk_run(session: Session, run_id: str, caller: str, batches: int, *, age: timedelta) -> None:
+    """A bulk run whose batches all wait for the device."""
+    from airflow.models.dagrun import DagRun
+
+    run = {"dag_id": "avatar_regenerate", "run_type": "manual", "state": "running", "clear_number": 0}
+    run |= {
+        "run_after": datetime.now(UTC) - age,
+        "logical_date": datetime.now(UTC) - age,
+        "log_template_id": 1,
+    }
+    session.execute(sa.insert(DagRun).values(run | {"run_id": run_id, "triggering_user_name": caller}))
+    for number in range(batches):
+        put(session, "batch.perform", run_id=run_id, map_index=number, scheduled_dttm=datetime.now(UTC) - age)
+
+
+def taken(session: Session) -> tuple[str, Any]:
+    """What Airflow's scheduler takes next, as it orders them: its run, and its id."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance as Task
+
+    of_run = sa.and_(DagRun.run_id == Task.run_id, DagRun.dag_id == Task.dag_id)
+    waits = sa.select(Task.run_id, Task.id).join(DagRun, of_run).where(Task.state == "scheduled")
+    order = (-Task.priority_weight, DagRun.logical_date, Task.map_index)
+    run_id, task = session.execute(waits.order_by(*order).limit(1)).one()
+    session.execute(sa.update(Task).where(Task.id == task).values(state="running"))
+    return run_id, task
+
+
+@pytest.fixture
+def runs_and_tasks(fresh: Settings, session: Session) -> Session:
+    from airflow.models.dagrun import DagRun
+
+    with_table(fresh, DagRun.__table__).dispose()
+    return session
+
+
+def test_callers_have_equal_turns_however_many_bulk_runs_one_begins(runs_and_tasks: Session) -> None:
+    from airflow.models.taskinstance import TaskInstance as Task
+    from avatarlab_web.turns import Turns, share
+
+    session, memory = runs_and_tasks, {"gpu": Turns(), "cpu": Turns()}
+    for number in range(3):
+        bulk_run(session, f"ann-{number}", "ann", 4, age=LONG * (9 - number))
+    bulk_run(session, "ben", "ben", 4, age=SHORT)
+    turns = []
+    for _ in range(8):
+        share(session, memory)
+        run, task = taken(session)
+        share(session, memory)  # it is seen at work
+        session.execute(sa.update(Task).where(Task.id == task).values(state="success"))
+        turns.append(run)
+    assert turns.count("ben") == 4, turns
+    assert all(one != two for one, two in pairwise(turns)), turns
+    assert sorted(set(turns)) == ["ann-0", "ann-1", "ann-2", "ben"], "a caller's own runs take turns too"
+    heavy = sa.select(sa.func.max(Task.priority_weight)).where(Task.state == "scheduled")
+    assert (session.scalar(heavy) or 0) < 10, "lighter than any task of a single render"
+
+
+def test_a_batch_that_gave_its_place_back_queues_behind_other_callers(runs_and_tasks: Session) -> None:
+    from airflow.models.taskinstance import TaskInstance as Task
+    from avatarlab_web.turns import NEXT, Turns, share
+
+    session, memory = runs_and_tasks, {"gpu": Turns()}
+    bulk_run(session, "ann", "ann", 1, age=LONG)
+    bulk_run(session, "ben", "ben", 1, age=SHORT)
+    for expected in ("ann", "ben", "ann", "ben"):
+        share(session, memory)
+        run, task = taken(session)
+        assert run == expected
+        share(session, memory)
+        kept = session.scalar(sa.select(Task.priority_weight).where(Task.id == task))
+        assert kept not in NEXT, "its turn has come"
+        session.execute(sa.update(Task).where(Task.id == task).values(state="scheduled"))
+
+
+def test_places_are_shared_by_callers_too(runs_and_tasks: Session) -> None:
+    from avatarlab_web.turns import Turns, share
+
+    session, memory = runs_and_tasks, {"gpu": Turns()}
+    for number in range(4):
+        bulk_run(session, f"ann-{number}", "ann", 2, age=LONG * (9 - number))
+    bulk_run(session, "ben", "ben", 4, age=SHORT)
+    at_once = []
+    for _ in range(4):
+        share(session, memory)
+        at_once.append(taken(session)[0])
+    assert at_once.count("ben") == 2, at_once
+
+
+def test_what_was_preferred_long_ago_is_not_read_again(session: Session) -> None:
+    from airflow.models.taskinstance import TaskInstance as Task
+    from avatarlab_web.patience import PATIENT, SERVED, prefer
+
+    now = datetime.now(UTC)
+    for name, weight in (("ended", PATIENT), ("given back", SERVED)):
+        put(session, name, state="success", end_date=now - LONG, priority_weight=weight)
+    put(session, "just ended", state="success", end_date=now - SHORT, priority_weight=PATIENT)
+    put(session, "waits", scheduled_dttm=now - LONG)
+    assert prefer(session) == [], "one ended less than two minutes ago"
+    kept = {
+        one.task_id: one.priority_weight
+        for one in session.execute(sa.select(Task.task_id, Task.priority_weight))
+    }
+    assert kept == {"ended": 1, "given back": 1, "just ended": PATIENT, "waits": 1}
+
+
 def test_airflows_own_door_begins_no_more_runs_than_airflow_works_on(
     fresh: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,3 +255,29 @@ def test_airflows_own_door_begins_no_more_runs_than_airflow_works_on(
         assert told.value.status_code == 422
     assert door.post(address, json={"dag_run_id": "mine"}).status_code == 200
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("dag", "asked"),
+    [
+        ("avatar_render", {"script": "Hi.", "avatar.uri": "s3://inputs/a.png"}),
+        ("avatar_regenerate", {"file": "s3://inputs/rows.csv"}),
+    ],
+)
+def test_airflows_own_door_takes_no_deadline_that_has_passed(
+    stores: Settings, monkeypatch: pytest.MonkeyPatch, dag: str, asked: dict[str, Any]
+) -> None:
+    from avatarlab_web import door
+
+    async def behind(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+        await PlainTextResponse("Airflow's own answer")(scope, receive, send)
+
+    monkeypatch.setattr(door, "_full", lambda: False)
+    monkeypatch.setattr(door, "stores", lambda: stores)
+    client, address = TestClient(door.StrictRuns(behind)), f"/api/v2/dags/{dag}/dagRuns"
+    for conf in (asked, asked | {"deadline": "2099-12-04T18:00:00Z"}, asked | {"deadline": "soon"}):
+        assert client.post(address, json={"conf": conf}).text == "Airflow's own answer"
+    with pytest.raises(HTTPException, match=r"deadline: 2020-12-04T18:00:00\+00:00 has passed") as told:
+        client.post(address, json={"conf": asked | {"deadline": "2020-12-04T18:00:00Z"}})
+    assert told.value.status_code == 422

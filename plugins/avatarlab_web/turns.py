@@ -1,0 +1,113 @@
+"""Which bulk run's batch goes next: whose caller was served least, then which of that caller's runs.
+
+Airflow takes tasks of equal weight by the age of their run, so whoever had begun sixteen runs first kept all
+others out. Here the few tasks that go next are made a little heavier than the other bulk tasks, still lighter
+than any of a single render. What was served is what this process saw at work: after a restart all begin anew.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from avatarlab_web.runs import BULK_DAG
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+PLAIN = 1  # what a bulk task weighs (dags/avatar_regenerate.py); a single render's weighs 10 and more
+NEXT = (8, 7, 6, 5, 4, 3)  # of those that go next, in their order; 2 is patience.SERVED
+AT_WORK = ("queued", "running", "restarting")
+OPEN = (*AT_WORK, "scheduled", "deferred", "up_for_retry")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A task of a bulk run, and whose it is."""
+
+    task: str
+    run: str
+    caller: str
+
+
+@dataclass
+class Turns:
+    """Who was seen at work last, by look; `clock` counts the looks."""
+
+    clock: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    last: dict[str, int] = field(default_factory=dict)
+
+    def order(self, at_work: Iterable[Batch], waiting: Iterable[Batch]) -> list[Batch]:
+        """Of those that wait the next of each turn, at most as many as NEXT has weights.
+
+        Each goes to the caller with the fewest at work, of equals whom none was seen of for the longest time;
+        within a caller to the run likewise. `waiting` has at most one of each run, in the order of their age.
+        """
+        busy, now, chosen = Counter[str](), next(self.clock), list[Batch]()
+        for one in at_work:
+            for name in (f"caller {one.caller}", f"run {one.run}"):
+                busy[name] += 1
+                self.last[name] = now
+        left = list(waiting)
+        while left and len(chosen) < len(NEXT):
+            best = min(
+                left,
+                key=lambda one: (*self._had(busy, "caller", one.caller), *self._had(busy, "run", one.run)),
+            )
+            left.remove(best)
+            chosen.append(best)
+            busy.update((f"caller {best.caller}", f"run {best.run}"))
+        return chosen
+
+    def _had(self, busy: Counter[str], kind: str, name: str) -> tuple[int, int]:
+        key = f"{kind} {name}"
+        return busy[key], self.last.get(key, 0)
+
+    def forget(self, known: Iterable[Batch]) -> None:
+        """Keep nothing of runs and callers that have none at work or waiting."""
+        names = {name for one in known for name in (f"caller {one.caller}", f"run {one.run}")}
+        self.last = {name: look for name, look in self.last.items() if name in names}
+
+
+def share(session: Session, turns: dict[str, Turns]) -> None:
+    """Weigh the bulk tasks that go next in each pool of `turns`, whose memory it keeps."""
+    import sqlalchemy as sa
+    from airflow.models.taskinstance import TaskInstance as Task
+
+    for pool, memory in turns.items():
+        at_work = _batches(session, pool, AT_WORK)
+        waiting = _batches(session, pool, ("scheduled",), (PLAIN, *NEXT))
+        chosen = memory.order(at_work, waiting)
+        memory.forget([*at_work, *waiting])
+        weights = dict(zip((one.task for one in chosen), NEXT, strict=False))
+        mine = sa.and_(Task.dag_id == BULK_DAG, Task.pool == pool)
+        # Also of those whose turn has come: they will queue as all do.
+        passed = sa.and_(mine, Task.state.in_(OPEN), Task.priority_weight.in_(NEXT), Task.id.not_in(weights))
+        session.execute(sa.update(Task).where(passed).values(priority_weight=PLAIN))
+        for task, weight in weights.items():
+            other = sa.and_(Task.id == task, Task.state == "scheduled", Task.priority_weight != weight)
+            session.execute(sa.update(Task).where(other).values(priority_weight=weight))
+
+
+def _batches(
+    session: Session, pool: str, states: tuple[str, ...], weights: tuple[int, ...] | None = None
+) -> list[Batch]:
+    """Tasks of bulk runs in these states, of those that wait the first of each run; the oldest runs first."""
+    import sqlalchemy as sa
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance as Task
+    from sqlalchemy.dialects.postgresql import distinct_on
+
+    asked = sa.and_(Task.dag_id == BULK_DAG, Task.pool == pool, Task.state.in_(states))
+    tasks = sa.select(Task.id, Task.run_id).where(asked)
+    if weights is not None:
+        first = (Task.run_id, Task.scheduled_dttm, Task.map_index)
+        tasks = tasks.where(Task.priority_weight.in_(weights)).ext(distinct_on(Task.run_id)).order_by(*first)
+    found = tasks.subquery()
+    run = sa.and_(DagRun.dag_id == BULK_DAG, DagRun.run_id == found.c.run_id)
+    caller = sa.func.coalesce(DagRun.triggering_user_name, DagRun.run_type)
+    rows = sa.select(found.c.id, found.c.run_id, caller).join(DagRun, run).order_by(DagRun.id)
+    return [Batch(str(task), run_id, who) for task, run_id, who in session.execute(rows)]
