@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PLAIN = 1  # what a bulk task weighs (dags/avatar_regenerate.py); a single render's weighs 10 and more
 NEXT = (8, 7, 6, 5, 4, 3)  # of those that go next, in their order; 2 is patience.SERVED
+KEPT = 360  # looks, an hour of them, after which whoever was at work last is forgotten
 AT_WORK = ("queued", "running", "restarting")
 OPEN = (*AT_WORK, "scheduled", "deferred", "up_for_retry")
 
@@ -47,6 +48,7 @@ class Turns:
         within a caller to the run likewise. `waiting` has at most one of each run, in the order of their age.
         """
         busy, now, chosen = Counter[str](), next(self.clock), list[Batch]()
+        self.last = {name: look for name, look in self.last.items() if now - look < KEPT}
         for one in at_work:
             for name in (f"caller {one.caller}", f"run {one.run}"):
                 busy[name] += 1
@@ -66,11 +68,6 @@ class Turns:
         key = f"{kind} {name}"
         return busy[key], self.last.get(key, 0)
 
-    def forget(self, known: Iterable[Batch]) -> None:
-        """Keep nothing of runs and callers that have none at work or waiting."""
-        names = {name for one in known for name in (f"caller {one.caller}", f"run {one.run}")}
-        self.last = {name: look for name, look in self.last.items() if name in names}
-
 
 def share(session: Session, turns: dict[str, Turns]) -> None:
     """Weigh the bulk tasks that go next in each pool of `turns`, whose memory it keeps."""
@@ -81,7 +78,6 @@ def share(session: Session, turns: dict[str, Turns]) -> None:
         at_work = _batches(session, pool, AT_WORK)
         waiting = _batches(session, pool, ("scheduled",), (PLAIN, *NEXT))
         chosen = memory.order(at_work, waiting)
-        memory.forget([*at_work, *waiting])
         weights = dict(zip((one.task for one in chosen), NEXT, strict=False))
         mine = sa.and_(Task.dag_id == BULK_DAG, Task.pool == pool)
         # Also of those whose turn has come: they will queue as all do.
