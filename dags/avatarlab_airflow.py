@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 from avatarlab_connections import settings
 from avatarlab_notes import REFUSAL
 from avatarlab_plugin import ManifestLink, VideoLink
+from structlog.contextvars import bind_contextvars
 
 from avatarlab_ops import graph
 from avatarlab_ops.errors import ApprovalAwaited, AvatarlabError, OutOfMemory, StageTimeout, WorkInFlight
@@ -139,15 +140,18 @@ class StageOperator(BaseOperator):
             self.log.info("%s goes on: %s", self.stage, event)
         where = settings()
         render_id = self.render_id(where, context)
+        bind_contextvars(render_id=render_id)
         try:
             with saying_why(context):
-                return pipeline.run_stage(where, render_id, self.stage, wait=False, deliver_now=False)
+                result = pipeline.run_stage(where, render_id, self.stage, wait=False, deliver_now=False)
         except WorkInFlight as busy:
             from avatarlab_triggers import Decided, WorkEnded
 
             for_a_person = isinstance(busy, ApprovalAwaited)
             trigger = Decided([render_id]) if for_a_person else WorkEnded(busy.lock, render_id)
             self.defer(trigger=trigger, method_name="execute")
+        self.log.info("%s took %.1f s of work", self.stage, result.compute_s)
+        return result
 
     def render_id(self, where: Settings, context: Context) -> str:  # noqa: ARG002
         """Id of this run's render, as `admit` left it."""
@@ -174,6 +178,7 @@ class AdmitOperator(EndOperator):
         where = settings()
         with saying_why(context):
             render_id = self.render_id(where, context)
+            bind_contextvars(render_id=render_id)
             context["ti"].xcom_push(key=RENDER_ID, value=render_id)
             result = pipeline.run_stage(where, render_id, self.stage, wait=False, deliver_now=False)
         known = status.of(where, render_id)
