@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import re
@@ -53,6 +54,14 @@ def engine(dsn: str) -> sa.Engine:
             url, pool_size=2, max_overflow=8, pool_pre_ping=True, connect_args=CONNECT
         )
     return _engines[key]
+
+
+@atexit.register
+def _take_leave() -> None:
+    """Close what this process has opened; a child's copies of its parent's connections are not its own."""
+    for (pid, _), opened in _engines.items():
+        if pid == os.getpid():
+            opened.dispose()
 
 
 def preload() -> None:
