@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import operator
+
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Span(BaseModel):
@@ -16,7 +18,8 @@ class Word(_Span):
 
     text: str
     sentence: int  # index of the sentence it belongs to
-    language: str = ""  # another than the timeline's; "": the same
+    # Another than the timeline's; "": the same, which is not written: code from before it reads those, too.
+    language: str = Field(default="", exclude_if=operator.not_)
 
 
 class Phone(_Span):

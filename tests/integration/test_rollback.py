@@ -11,6 +11,7 @@ from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import catalog
+from avatarlab_ops.timeline import Word
 
 COLUMNS = """
 SELECT table_name, column_name, data_type, is_nullable, column_default IS NOT NULL
@@ -135,3 +136,13 @@ def test_a_plan_is_kept_without_what_says_nothing_and_read_back_the_same() -> No
     said = plan.model_copy(update={"chapters": ((0, "Greeting"),)})
     assert said.record()["chapters"] == [[0, "Greeting"]]
     assert Plan.model_validate(said.record()) == said
+
+
+def test_a_timeline_names_a_words_language_only_where_it_is_another() -> None:
+    """Code before it refuses a field that it does not know, also an empty one."""
+    word = Word(start_s=0.0, end_s=1.0, text="Hallo", sentence=0)
+    assert word.model_dump() == {"start_s": 0.0, "end_s": 1.0, "text": "Hallo", "sentence": 0}
+    other = word.model_copy(update={"language": "de"})
+    for one in (word, other):
+        assert Word.model_validate_json(one.model_dump_json()) == one
+    assert other.model_dump()["language"] == "de"
