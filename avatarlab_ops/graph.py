@@ -32,6 +32,7 @@ ONLY: dict[Kind, str] = {
 ALIGNER_VERSION = (
     "3"  # raised whenever a narration may get other times or notes: no other speech is made anew
 )
+NUMBERING_VERSION = "2"  # of sentences by speech engines: 2 counts those of which nothing is heard
 READING_VERSION = "1"  # raised whenever recognised words may be split or read aloud otherwise
 SPOKEN_S = 0.07  # of speech for a character, before any was measured
 OPEN_RUNS = 256  # of single renders at once, those that wait for approval among them
@@ -101,6 +102,8 @@ def _speech(plan: Plan) -> Json:
     versions = {"aligner": ALIGNER_VERSION} if plan.narration else {}
     if _unwritten(plan):
         versions["reading"] = READING_VERSION  # a script's own sentences tell how they are read
+    if plan.chapters:
+        versions["numbering"] = NUMBERING_VERSION  # they alone ask which sentence a word is of
     return {
         "script": script,
         "language": plan.language,

@@ -54,7 +54,7 @@ ENGINES: tuple[EngineInfo, ...] = (
     SpeechInfo(
         name="hibari",
         factory="avatarlab_ops.engines.speech.hibari:Hibari",
-        version="4+hibari-tts-0.2.1",
+        version="3+hibari-tts-0.2.1",
         files=_files("hibari.onnx"),
         languages=("en-US",),
         voices=(_HEART,),
@@ -65,7 +65,7 @@ ENGINES: tuple[EngineInfo, ...] = (
     SpeechInfo(
         name="small_e",
         factory="avatarlab_ops.engines.speech.small_e.engine:small_e",
-        version="4",
+        version="3",
         files=_files(
             "small_e.safetensors",
             "bpe256.json",
@@ -82,7 +82,7 @@ ENGINES: tuple[EngineInfo, ...] = (
     SpeechInfo(
         name="lina",
         factory="avatarlab_ops.engines.speech.small_e.engine:lina",
-        version="4",
+        version="3",
         files=_files("lina.safetensors", "bpe256.json", "wavtokenizer.safetensors"),
         cuda=True,
         languages=("en-US",),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plans import a_plan
 
-from avatarlab_ops import engines, graph
+from avatarlab_ops import graph
 from avatarlab_ops.canonical import canonical_json, digest
 from avatarlab_ops.plan import Plan, Source
 from avatarlab_ops.recipe import Recipe
@@ -95,10 +95,17 @@ def test_speech_follows_from_the_voice_sample_and_its_words() -> None:
     assert len({_fingerprint("speech", plan) for plan in plans}) == 4
 
 
-@pytest.mark.parametrize("name", ["hibari", "small_e", "lina"])
-def test_speech_whose_sentences_were_numbered_otherwise_is_made_anew(name: str) -> None:
-    """Version 3 gave a sentence of which nothing is heard no number: chapters after it began one late."""
-    assert int(engines.info("speech", name).version.partition("+")[0]) > 3
+def test_speech_from_before_silent_sentences_counted_serves_no_chapters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A chapter after one began a sentence late; what has no chapters is not made anew."""
+    plain = a_plan()
+    plans = (plain, plain.model_copy(update={"chapters": ((0, "Begin"), (2, "End"))}))
+    before = [_fingerprint("speech", plan) for plan in plans]
+    assert before[0] != before[1]
+    monkeypatch.setattr(graph, "NUMBERING_VERSION", "another")
+    after = [_fingerprint("speech", plan) for plan in plans]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False]
 
 
 def test_another_aligner_makes_narrations_anew_and_no_other_speech(monkeypatch: pytest.MonkeyPatch) -> None:
