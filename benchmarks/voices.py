@@ -1,9 +1,9 @@
 """`make bench-voices`: how each voice is understood, how it sounds, how fast it is; docs/voices.md's table.
 
 `python -m benchmarks.voices [--first N] [LANGUAGE...]` measures some anew; the others' figures are kept in
-voices.json. Word (ja, zh: character) error rate by Whisper base on the ten sentences of voices.tsv;
-DNSMOS OVRL by the network in speechmos, which is fetched into a temporary folder; speed in seconds of speech
-per second of one processor.
+voices.json. Word (ja, zh: character) error rate by Whisper base on the ten sentences of voices.tsv, of zh
+also of syllables; DNSMOS OVRL by the network in speechmos, which is fetched into a temporary folder; speed in
+seconds of speech per second of one processor.
 """
 
 # ruff: noqa: RUF001  (letters of many languages)
@@ -48,7 +48,10 @@ MOS_CURVE = (
 
 @dataclass(frozen=True)
 class Figures:
-    """One voice in one language. `error`: None where it cannot be scored."""
+    """One voice in one language. `error`: None where it cannot be scored.
+
+    `sounds`: of Chinese the rate of wrong syllables, tones included: words that sound alike are no error.
+    """
 
     engine: str
     language: str
@@ -57,6 +60,7 @@ class Figures:
     mos: float
     speed: float
     licence: str
+    sounds: float | None = None
 
 
 def main() -> None:
@@ -90,8 +94,9 @@ def measured(info: SpeechInfo, language: str, name: str, mos: Any) -> Figures:
     error = None if language in UNSCORED else _error(lines, heard, language)
     voice = next(one for one in info.voices if one.name == name)
     return Figures(
-        info.name, language, name, error, float(np.mean(scores)), speech_s / cpu_s, _licence(voice)
-    )
+        info.name, language, name, error, float(np.mean(scores)), speech_s / cpu_s, _licence(voice),
+        _sound_error(lines, heard) if language == "zh" else None,
+    )  # fmt: skip
 
 
 def sentences(language: str) -> list[str]:
@@ -127,6 +132,7 @@ def table(rows: list[Figures]) -> str:
     ):
         kind = "WER" if spaced(row.language) else "CER"
         error = UNSCORED.get(row.language) or f"{kind} {row.error:.3f}"
+        error += f", syllables {row.sounds:.3f}" if row.sounds is not None else ""
         said.append(
             f"| {row.language} | `{row.engine}` | `{row.voice}` | {error} | {row.mos:.2f} | {row.speed:.1f} "
             f"| {row.licence} |"
@@ -163,6 +169,17 @@ def _error(lines: list[str], heard: list[str], language: str) -> float:
 
     by = jiwer.wer if spaced(language) else jiwer.cer
     return float(by([_plain(line, language) for line in lines], [_plain(line, language) for line in heard]))
+
+
+def _sound_error(lines: list[str], heard: list[str]) -> float:
+    import jiwer
+    from pypinyin import Style, lazy_pinyin
+
+    def said(text: str) -> str:
+        plain = _plain(text, "zh")
+        return " ".join(lazy_pinyin(plain, style=Style.TONE3, neutral_tone_with_five=True))
+
+    return float(jiwer.wer([said(line) for line in lines], [said(line) for line in heard]))
 
 
 def _plain(text: str, language: str) -> str:
