@@ -77,6 +77,14 @@ def test_every_word_of_every_language_has_sounds_that_lips_know(language: str, t
         assert set(sounds) <= set(SHAPES)
 
 
+def test_ukrainian_v_and_soft_l_are_sounds_that_an_italian_voice_says_so() -> None:
+    """Its own [β] and [ʎ] were heard as other letters: пальто as пайто."""
+    from avatarlab_kokoro.words import spoken_words
+
+    (words,) = spoken_words(["вода пальто"], "uk")
+    assert [word.symbols.replace("ˈ", "") for word in words] == ["voda", "palto"]
+
+
 @pytest.mark.parametrize(
     ("language", "voice", "text", "sounds"),
     [

@@ -25,7 +25,7 @@ _NEAREST = {
     "de": {
         "ʏ": "y", "ɔ^ø": "ɔi", "a^ɪ": "ai", "a^ʊ": "au", "p^f": "pf", "ɜ": "a", "ɑ": "a", "ə": "e", "ɾ": "r",
     },
-    "uk": {"\u032a": ""},
+    "uk": {"\u032a": "", "β": "v", "ʎ": "l"},
     "ru": {"ɭ": "l", "ɵ": "o", "ʑ": "ʒ"},
 }  # fmt: skip
 UNSPACED: dict[str, Callable[[str, Mapping[str, str]], list[SpokenWord]]] = {
