@@ -39,6 +39,11 @@ MAX_TRANSCRIPT_CHARACTERS = 1_000  # thirty seconds of the fastest speech
 OF_ONE_ORDER = frozenset({"idempotency_key", "deadline"})  # no part of what is asked for
 
 
+def _left_out(value: object) -> bool:
+    """Of a field that came later: a stored request is without it where it says nothing, for earlier code."""
+    return value is None
+
+
 class Line(Part):
     """One line of a script and the silence after it."""
 
@@ -51,6 +56,7 @@ class Line(Part):
     )
     chapter: Annotated[Plain, Field(min_length=1, max_length=LONGEST_TITLE)] | None = Field(
         default=None,
+        exclude_if=_left_out,
         description="Title of the chapter that begins with the line; shown, not said.",
         examples=[None],
     )
@@ -294,6 +300,7 @@ class AvatarRequest(Part):
 
     deadline: Zoned | None = Field(
         default=None,
+        exclude_if=_left_out,
         description="When the video should be made, with its time zone. Once the forecast goes beyond it, "
         "webhooks and metrics tell; nothing is cut short. The same request with another one moves it.",
         examples=["2027-01-29T18:00:00+01:00"],

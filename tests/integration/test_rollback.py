@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -9,6 +11,7 @@ from alembic.config import Config
 
 from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.plan import Plan
+from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import catalog
 from avatarlab_ops.timeline import Word
@@ -146,3 +149,13 @@ def test_a_timeline_names_a_words_language_only_where_it_is_another() -> None:
     for one in (word, other):
         assert Word.model_validate_json(one.model_dump_json()) == one
     assert other.model_dump()["language"] == "de"
+
+
+def test_a_stored_request_is_without_fields_that_came_later_and_say_nothing() -> None:
+    body: dict[str, Any] = {"script": [{"text": "Hi."}], "avatar": {"uri": "s3://inputs/a.png"}}
+    kept = AvatarRequest.parse(body).canonical()
+    assert "deadline" not in kept
+    assert "chapter" not in kept["script"][0]
+    assert AvatarRequest.parse(kept).canonical() == kept
+    asked = AvatarRequest.parse(body | {"deadline": "2099-01-29T18:00:00+01:00"})
+    assert AvatarRequest.parse(asked.canonical()) == asked
