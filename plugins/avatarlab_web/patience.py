@@ -2,8 +2,8 @@
 
 Bulk tasks weigh less than those of single renders, so while these never run out they would wait for ever. In
 each pool the task that has waited longest, for PATIENCE at least, is made heavier than all but what somebody
-sits and waits for; the next one no sooner than PATIENCE after that one's end. A batch is about half a minute
-of a device, so bulk runs get about a fifth of one place, the longest waiting first.
+sits and waits for; the next one no sooner than PATIENCE after its end, or after it gave its place back. A
+batch is about half a minute of a device, so bulk runs get about a fifth of one place.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from avatarlab_web.runs import BULK_DAG
-from avatarlab_web.turns import PLAIN, Turns, share
+from avatarlab_web.turns import PLAIN, SERVED, Turns, share
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 LOOK_S = 10.0
 PATIENCE = timedelta(minutes=2)
 PATIENT = 500  # heavier than every task of a render that is not interactive (avatarlab_weights.py)
-SERVED = 2  # after its turn: lighter than these again, and known by it
 POOLS = ("gpu", "cpu")
 ENDED = ("success", "failed", "upstream_failed", "skipped", "removed")
 AT_IT = ("scheduled", "queued", "running", "restarting", "up_for_retry", "up_for_reschedule")

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 PLAIN = 1  # what a bulk task weighs (dags/avatar_regenerate.py); a single render's weighs 10 and more
-NEXT = (8, 7, 6, 5, 4, 3)  # of those that go next, in their order; 2 is patience.SERVED
+SERVED = 2  # what gave its place back after it had been preferred (patience.py)
+# Of those that go next, in their order; the last go by the age of their runs, but as many of each caller.
+NEXT = (8, 7, 6, 5, 4, *(3,) * 11)
 KEPT = 360  # looks, an hour of them, after which whoever was at work last is forgotten
 AT_WORK = ("queued", "running", "restarting")
 OPEN = (*AT_WORK, "scheduled", "deferred", "up_for_retry")
@@ -45,7 +47,7 @@ class Turns:
         """Of those that wait the next of each turn, at most as many as NEXT has weights.
 
         Each goes to the caller with the fewest at work, of equals whom none was seen of for the longest time;
-        within a caller to the run likewise. `waiting` has at most one of each run, in the order of their age.
+        within a caller to the run likewise. `waiting` is in the order of the runs' age, then their own.
         """
         busy, now, chosen = Counter[str](), next(self.clock), list[Batch]()
         self.last = {name: look for name, look in self.last.items() if now - look < KEPT}
@@ -53,14 +55,17 @@ class Turns:
             for name in (f"caller {one.caller}", f"run {one.run}"):
                 busy[name] += 1
                 self.last[name] = now
-        left = list(waiting)
+        left: dict[str, list[Batch]] = {}
+        for one in waiting:
+            left.setdefault(one.run, []).append(one)
         while left and len(chosen) < len(NEXT):
             best = min(
-                left,
+                (of_run[0] for of_run in left.values()),
                 key=lambda one: (*self._had(busy, "caller", one.caller), *self._had(busy, "run", one.run)),
             )
-            left.remove(best)
-            chosen.append(best)
+            chosen.append(left[best.run].pop(0))
+            if not left[best.run]:
+                del left[best.run]
             busy.update((f"caller {best.caller}", f"run {best.run}"))
         return chosen
 
@@ -76,7 +81,7 @@ def share(session: Session, turns: dict[str, Turns]) -> None:
 
     for pool, memory in turns.items():
         at_work = _batches(session, pool, AT_WORK)
-        waiting = _batches(session, pool, ("scheduled",), (PLAIN, *NEXT))
+        waiting = _batches(session, pool, ("scheduled",), (PLAIN, SERVED, *NEXT))
         chosen = memory.order(at_work, waiting)
         weights = dict(zip((one.task for one in chosen), NEXT, strict=False))
         mine = sa.and_(Task.dag_id == BULK_DAG, Task.pool == pool)
@@ -91,19 +96,21 @@ def share(session: Session, turns: dict[str, Turns]) -> None:
 def _batches(
     session: Session, pool: str, states: tuple[str, ...], weights: tuple[int, ...] | None = None
 ) -> list[Batch]:
-    """Tasks of bulk runs in these states, of those that wait the first of each run; the oldest runs first."""
+    """Tasks of bulk runs in these states, of those that wait a few of each run; the oldest runs first."""
     import sqlalchemy as sa
     from airflow.models.dagrun import DagRun
     from airflow.models.taskinstance import TaskInstance as Task
-    from sqlalchemy.dialects.postgresql import distinct_on
 
     asked = sa.and_(Task.dag_id == BULK_DAG, Task.pool == pool, Task.state.in_(states))
-    tasks = sa.select(Task.id, Task.run_id).where(asked)
+    age = (Task.scheduled_dttm, Task.map_index)
+    place = sa.func.row_number().over(partition_by=Task.run_id, order_by=age).label("place")
+    tasks = sa.select(Task.id, Task.run_id, place).where(asked)
     if weights is not None:
-        first = (Task.run_id, Task.scheduled_dttm, Task.map_index)
-        tasks = tasks.where(Task.priority_weight.in_(weights)).ext(distinct_on(Task.run_id)).order_by(*first)
+        tasks = tasks.where(Task.priority_weight.in_(weights))
     found = tasks.subquery()
+    few = sa.true() if weights is None else found.c.place <= len(NEXT)
     run = sa.and_(DagRun.dag_id == BULK_DAG, DagRun.run_id == found.c.run_id)
     caller = sa.func.coalesce(DagRun.triggering_user_name, DagRun.run_type)
-    rows = sa.select(found.c.id, found.c.run_id, caller).join(DagRun, run).order_by(DagRun.id)
+    rows = sa.select(found.c.id, found.c.run_id, caller).join(DagRun, run).where(few)
+    rows = rows.order_by(DagRun.id, found.c.place)
     return [Batch(str(task), run_id, who) for task, run_id, who in session.execute(rows)]

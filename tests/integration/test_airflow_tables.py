@@ -198,6 +198,37 @@ def test_places_are_shared_by_callers_too(runs_and_tasks: Session) -> None:
     assert at_once.count("ben") == 2, at_once
 
 
+def test_callers_with_one_run_each_share_all_places_that_one_look_fills(runs_and_tasks: Session) -> None:
+    from avatarlab_web.turns import Turns, share
+
+    session = runs_and_tasks
+    bulk_run(session, "ann", "ann", 20, age=LONG)
+    bulk_run(session, "ben", "ben", 20, age=SHORT)
+    share(session, {"gpu": Turns()})
+    at_once = [taken(session)[0] for _ in range(16)]
+    assert at_once[:5] == ["ann", "ben", "ann", "ben", "ann"]
+    assert at_once.count("ben") == 8, at_once
+
+
+def test_a_batch_that_was_preferred_and_gave_its_place_back_keeps_its_turn(runs_and_tasks: Session) -> None:
+    from airflow.models.taskinstance import TaskInstance as Task
+    from avatarlab_web.patience import PATIENT, prefer
+    from avatarlab_web.turns import Turns, share
+
+    session, memory = runs_and_tasks, {"gpu": Turns()}
+    bulk_run(session, "ann", "ann", 1, age=SHORT)
+    bulk_run(session, "ben", "ben", 9, age=LONG)
+    gave_back = {"state": "deferred", "priority_weight": PATIENT, "updated_at": datetime.now(UTC)}
+    session.execute(sa.update(Task).where(Task.run_id == "ann").values(gave_back))
+    prefer(session)
+    session.execute(sa.update(Task).where(Task.run_id == "ann").values(state="scheduled"))
+    goes = []
+    for _ in range(3):
+        share(session, memory)
+        goes.append(taken(session)[0])
+    assert "ann" in goes, "its caller has none at work"
+
+
 def test_what_was_preferred_long_ago_is_not_read_again(session: Session) -> None:
     from airflow.models.taskinstance import TaskInstance as Task
     from avatarlab_web.patience import PATIENT, SERVED, prefer
