@@ -22,6 +22,10 @@ STILL_FPS = 25.0  # a picture has no frame rate; one value lets every output sha
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def record(self) -> dict[str, Any]:
+        """As JSON values, without what says nothing: code that lacks a field reads what did not use it."""
+        return cast(dict[str, Any], _saying(self, self.model_dump(mode="json")))
+
 
 class Marks(_Part):
     """Content credentials that an input came with: label, whose word they are, do they fit its bytes."""
@@ -138,10 +142,6 @@ class Plan(_Part):
     motion: Motion
     seed: int
     warnings: tuple[str, ...] = ()
-
-    def record(self) -> dict[str, Any]:
-        """As JSON values, without what says nothing: code that lacks a field reads what did not use it."""
-        return cast(dict[str, Any], _saying(self, self.model_dump(mode="json")))
 
 
 NOTHING: tuple[object, ...] = (None, "", (), False)  # defaults that say nothing

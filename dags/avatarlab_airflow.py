@@ -181,6 +181,7 @@ class AdmitOperator(EndOperator):
             bind_contextvars(render_id=render_id)
             context["ti"].xcom_push(key=RENDER_ID, value=render_id)
             result = pipeline.run_stage(where, render_id, self.stage, wait=False, deliver_now=False)
+        self.log.info("%s took %.1f s of work", self.stage, result.compute_s)
         known = status.of(where, render_id)
         record = asdict(result) | {
             "predicted_s": known.predicted_s,

@@ -21,12 +21,19 @@ def check(name: str, size: int, stream: BinaryIO) -> None:
     """Read a file that `is_one`, of so many bytes. Raises RequestInvalid with what is wrong, and its line."""
     kind = _kind(name)
     rows.check_size(size, name)
-    if kind in TABLES:
-        rows.check_text(stream, name)
-    elif kind == TEMPLATE:
+    if kind == TEMPLATE:
         template.parse(stream.read())
-    else:
+    elif kind == LEXICON or (kind == ".csv" and _is_lexicon(stream)):
         lexicon.parse(stream.read(lexicon.MAX_BYTES + 1))
+    else:
+        rows.check_text(stream, name)
+
+
+def _is_lexicon(stream: BinaryIO) -> bool:
+    """Whether its first line is a lexicon's, which forgives what a table must not hold."""
+    head = stream.read(lexicon.LONGEST_HEADER)
+    stream.seek(0)
+    return lexicon.is_header(head)
 
 
 def _kind(name: str) -> str:

@@ -45,10 +45,15 @@ class PacketScan:
         return float(np.median(np.diff(self.pts)) * self.time_base) if len(self.pts) > 1 else 0.0
 
     @property
+    def rounding_s(self) -> float:
+        """How much a distance may differ by the clock's ticks alone; a tick may be as long as a picture."""
+        return min(self.time_base, self.interval_s / 4)
+
+    @property
     def usual_fps(self) -> float:
         """Pictures a second of most of them, where most are about equally far apart, else on average."""
         gaps = np.diff(self.times_s)
-        near = gaps[np.abs(gaps - self.interval_s) <= 0.1 * self.interval_s + self.time_base]
+        near = gaps[np.abs(gaps - self.interval_s) <= 0.1 * self.interval_s + self.rounding_s]
         return float(1 / np.mean(near if 2 * len(near) > len(gaps) else gaps))
 
     @property

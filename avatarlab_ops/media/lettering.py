@@ -110,8 +110,11 @@ def _strong(letter: str) -> Direction | None:
 
 
 def _is_set(text: str, read: Direction) -> bool:
-    """Whether HarfBuzz sets a line: for its letters, or as part of a text from right to left."""
-    return must_join(text) or (read == "rtl" and can_join())
+    """Whether HarfBuzz sets a line: for its letters, or as part of a text from right to left.
+
+    A line alone of letters that its font lacks, such as Chinese, has OpenCV's.
+    """
+    return must_join(text) or (read == "rtl" and can_join() and all(map(_in_firago, text)))
 
 
 @functools.lru_cache(maxsize=8)
@@ -120,6 +123,13 @@ def _firago(size: int) -> ImageFont.FreeTypeFont:
 
     file = io.BytesIO(FiraGO_Bold.fontbuffer)
     return ImageFont.truetype(file, max(1, round(size * _SMALLER)), layout_engine=ImageFont.Layout.RAQM)
+
+
+@functools.lru_cache(maxsize=4096)
+def _in_firago(letter: str) -> bool:
+    font = _firago(32)
+    lacking = bytes(font.getmask("\U000fffff"))  # nobody's letter
+    return letter.isspace() or bytes(font.getmask(letter)) != lacking
 
 
 @functools.lru_cache(maxsize=4096)

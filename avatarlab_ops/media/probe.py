@@ -188,7 +188,7 @@ def _probe_video(
     first = _decode_ends(path, packets, container, stream)
     a, b, c, d = display_matrix(first)
     width, height = shown_size(first, stream)
-    uneven = np.ptp(np.diff(packets.times_s)) > 0.5 * packets.interval_s + packets.time_base
+    uneven = np.ptp(np.diff(packets.times_s)) > 0.5 * packets.interval_s + packets.rounding_s
     mapping = mapping_of(first)
     notes = [f"{mapping} footage is shown in the colours and brightness of BT.709"] if mapping else []
     return MediaInfo(

@@ -23,6 +23,7 @@ MAX_ENTRIES = 5_000
 MAX_CELL = 200  # characters
 SHOWN = 20  # problems, or words, that are told one by one
 COLUMNS = {"word", "ipa", "say", "language"}
+LONGEST_HEADER = 200  # bytes
 _LANGUAGE = re.compile(r"|[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?")
 _LETTER = r"[\w\u0300-\u036f\u0900-\u0dff]"  # vowel signs and accents are no letters to a pattern
 
@@ -42,6 +43,16 @@ class Entry:
         return self.language in ("", language, language.partition("-")[0])
 
 
+def is_header(beginning: bytes) -> bool:
+    """Whether a file that begins so is meant as a lexicon in CSV: its first line names nothing else."""
+    first = next(iter(beginning.decode("utf-8-sig", "replace").splitlines()), "")
+    return _are_columns({name.strip(' "') for name in re.split("[,;\t]", first)})
+
+
+def _are_columns(names: set[str]) -> bool:
+    return "word" in names and bool(names & {"ipa", "say"}) and names <= COLUMNS
+
+
 def parse(raw: bytes) -> tuple[Entry, ...]:
     """The entries of a file, CSV or, where it begins with "<", PLS.
 
@@ -59,8 +70,7 @@ def parse(raw: bytes) -> tuple[Entry, ...]:
     reader = csv.DictReader(lines, delimiter=mark[0] if mark else ",", strict=True)
     try:
         reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-        header = set(reader.fieldnames)
-        if "word" not in header or not header & {"ipa", "say"} or header - COLUMNS:
+        if not _are_columns(set(reader.fieldnames)):
             raise _refusal(["line 1: must name the columns word, ipa or say or both, and perhaps language"])
         return _checked([(reader.line_num, row) for row in reader])
     except csv.Error as error:

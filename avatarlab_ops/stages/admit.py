@@ -94,7 +94,7 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None, 
         voice_transcript=request.voice_sample.transcript,
         narration=narration,
         lexicon=lexicon,
-        avatar=avatar,
+        avatar=avatar if request.output.fps == "source" else avatar.model_copy(update={"usual_fps": None}),
         backdrop=backdrop,
         background=request.background,
         picture=shape,
@@ -316,15 +316,15 @@ def _look(settings: Settings, uri: str, folder: Path, allow: tuple[Kind, ...], s
     found = _find(settings, uri, seen)
     with transaction(settings.pg_dsn) as db:
         known = records.find_input(db, uri, found.etag)
-    if known is not None and known.bytes == found.bytes:
+    if known and known.bytes == found.bytes and known.media.get("probed") == PROBE_VERSION:
         source = Source.model_validate(known.media)
-        if source.kind in allow and source.probed == PROBE_VERSION:
+        if source.kind in allow:
             return source
     if not seen.looking:
         raise NeverSeen(uri)
     source = _measure(settings, found, _local(folder, found), allow)
     with transaction(settings.pg_dsn) as db:
-        records.record_input(db, uri, found.etag, source.model_dump(mode="json"))
+        records.record_input(db, uri, found.etag, source.record())
     return source
 
 

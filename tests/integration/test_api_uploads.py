@@ -280,11 +280,25 @@ def test_a_broken_lexicon_table_or_template_is_refused_and_removed(
     assert not [one for one in objects(stores).keys(stores.bucket_inputs) if digest in one]
 
 
+def test_what_was_completed_before_is_not_removed(api: Server, stores: Settings) -> None:
+    """Rules may have become stricter since; orders name it."""
+    content = b'script\n"Kept.'
+    digest = hashlib.sha256(content).hexdigest()
+    awaited = announced(api, content, "kept.csv").json()
+    assert httpx.put(awaited["url"], content=content, headers=awaited["headers"]).is_success
+    (key,) = [one for one in objects(stores).keys(stores.bucket_inputs) if digest in one]
+    with transaction(stores.pg_dsn) as db:
+        inputs.own(db, f"s3://{stores.bucket_inputs}/{key}", api.name, shared=False)
+    assert api.client.post(f"/uploads/{awaited['id']}/complete").status_code == 422
+    assert objects(stores).head(stores.bucket_inputs, key)
+
+
 def test_a_lexicon_and_a_template_arrive(api: Server) -> None:
     word = b"<lexeme><grapheme>Nguyen</grapheme><alias>win</alias></lexeme>"
     head = b'<lexicon xmlns="http://www.w3.org/2005/01/pronunciation-lexicon" xml:lang="en" version="1.0">'
     for name, content in (
         ("words.pls", head + word + b"</lexicon>"), ("words.csv", b"word,say\nSQL,sequel\n"),
+        ("short.csv", b"word,say,language\nSQL,sequel\n"),
         ("welcome.json", b'{"script": "Hi, {{name}}."}'),
     ):  # fmt: skip
         assert uploaded(api, content, name).json()["kind"] == "rows", name

@@ -420,7 +420,9 @@ def test_footage_whose_rate_varies_is_shown_at_that_of_most_pictures_and_it_is_t
     (told,) = [one for one in plan.warnings if "output.fps" in one]
     assert "varies, mostly 30" in told
     assert "on average 27.22 frames a second: 30 is taken" in told
-    assert not [one for one in _admitted(stores, asked).warnings if "output.fps" in one]
+    plain = _admitted(stores, asked)
+    assert not [one for one in plain.warnings if "output.fps" in one]
+    assert "usual_fps" not in plain.record()["avatar"], "earlier code may publish it"
 
 
 def test_a_lexicon_says_how_words_are_said_and_what_is_wrong_with_it(stores: Settings, portrait: str) -> None:

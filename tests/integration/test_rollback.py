@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 
 from avatarlab_ops.errors import InputError, TransientError
-from avatarlab_ops.plan import Plan
+from avatarlab_ops.plan import Plan, Source
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import catalog
@@ -109,6 +109,31 @@ def test_newer_code_takes_its_tables_back(fresh: Settings) -> None:
     assert not catalog.is_current(fresh.pg_dsn)
     catalog.migrate(fresh.pg_dsn)
     assert catalog.is_current(fresh.pg_dsn)
+
+
+def test_a_migration_that_is_killed_has_said_whom_the_tables_serve(
+    fresh: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move(fresh, "0029")
+    monkeypatch.setattr(catalog, "SERVES", "0031")
+    monkeypatch.setattr(command, "upgrade", killed)
+    with pytest.raises(KeyboardInterrupt):
+        catalog.migrate(fresh.pg_dsn)
+    with catalog.engine(fresh.pg_dsn).connect() as connection:
+        assert connection.scalar(sa.text(catalog.COMMENT)) == "serves code from 0031 on"
+
+
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_input_is_kept_without_what_says_nothing() -> None:
+    """Code before `usual_fps` refuses what names it, a picture's null, too."""
+    seen = Source(uri="s3://inputs/a.png", sha256="aa", bytes=5, kind="image", width=9, height=9)
+    assert "usual_fps" not in seen.record()
+    assert Source.model_validate(seen.record()) == seen
+    varied = seen.model_copy(update={"usual_fps": 30.0})
+    assert Source.model_validate(varied.record()) == varied
 
 
 def test_a_plan_is_kept_without_what_says_nothing_and_read_back_the_same() -> None:

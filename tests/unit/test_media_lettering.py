@@ -50,6 +50,16 @@ def test_arabic_letters_are_joined_from_right_to_left() -> None:
 
 
 @JOINED
+def test_a_chinese_line_of_an_arabic_caption_has_its_letters() -> None:
+    pictures = []
+    for line in ("漢字漢", "文文文"):
+        mask = np.zeros((160, 900), np.uint8)
+        lettering.draw(mask, line, (20, 110), 80, BOLD, direction="rtl")
+        pictures.append(mask)
+    assert not np.array_equal(*pictures), "boxes"
+
+
+@JOINED
 def test_a_line_of_an_arabic_caption_that_begins_with_latin_is_read_from_right_to_left() -> None:
     """An alef is much narrower than a W, and stands last: on the left."""
     shown = {}

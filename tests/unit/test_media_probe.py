@@ -19,6 +19,7 @@ from PIL import Image
 
 from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media.audio import write_wav
+from avatarlab_ops.media.container import PacketScan
 from avatarlab_ops.media.probe import Limits, probe
 from avatarlab_ops.media.sound import read_sound
 
@@ -307,6 +308,13 @@ def test_variable_rate_is_noticed(tmp_path: Path) -> None:
     assert info.variable_rate
     assert info.fps < 24
     assert info.usual_fps == pytest.approx(25, abs=0.1)
+
+
+def test_a_clock_as_coarse_as_the_pictures_hides_no_dropped_ones() -> None:
+    shown = np.delete(np.arange(100), [20, 50, 80])
+    scan = PacketScan(pts=shown, keys=np.array([0]), time_base=1 / 25, corrupt=0, hidden=0)
+    assert scan.usual_fps == pytest.approx(25)
+    assert np.ptp(np.diff(scan.times_s)) > 0.5 * scan.interval_s + scan.rounding_s, "it varies"
 
 
 def test_without_a_prevailing_rate_the_average_is_the_usual_one(tmp_path: Path) -> None:

@@ -172,9 +172,17 @@ def migrate(dsn: str) -> None:
     with lock(dsn, "avatarlab migrations", wait_s=120), _mapped(), engine(dsn).connect() as connection:
         if _newer(connection):
             return
+        found = _version(connection)
+        connection.rollback()
+        if found:  # before, too: nobody comes back to say it if this is killed in between
+            _say_whom_they_serve(connection)
         command.upgrade(_config(connection), "head")
-        connection.exec_driver_sql(f"COMMENT ON TABLE avatarlab_version IS 'serves code from {SERVES} on'")
-        connection.commit()
+        _say_whom_they_serve(connection)
+
+
+def _say_whom_they_serve(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(f"COMMENT ON TABLE avatarlab_version IS 'serves code from {SERVES} on'")
+    connection.commit()
 
 
 def take_back(dsn: str, version: str) -> None:

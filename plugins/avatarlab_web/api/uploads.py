@@ -112,7 +112,10 @@ def complete(
     try:
         arrived = _read(stores, found, sha256, name) if text_files.is_one(name) else _seen(stores, found.uri)
     except (MediaRefused, RequestInvalid):
-        objects(stores).delete(bucket, key)
+        with transaction(stores.pg_dsn) as db:
+            inputs.hold(db, found.uri)
+            if inputs.incomplete(db, [found.uri]):  # what was completed before, orders may name
+                objects(stores).delete(bucket, key)
         raise
     with transaction(stores.pg_dsn) as db:
         inputs.hold(db, found.uri)
