@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -36,7 +37,8 @@ NO_ERROR = ("WorkInFlight", "ApprovalAwaited")  # a task gives way, and comes ag
 
 _providers: dict[int, TracerProvider] = {}  # one a process: a forked child makes its own
 _making = threading.Lock()
-_sending: threading.Thread | None = None
+_sending: threading.Thread | None = None  # one a process; a forked child's copy is not alive
+_sending_since = 0.0  # time.monotonic()
 _around: ContextVar[Span | None] = ContextVar("span", default=None)
 _forced: ContextVar[tuple[int, int] | None] = ContextVar("forced", default=None)
 
@@ -182,10 +184,14 @@ def _flush() -> None:
     """Send what is there; a collector that does not answer is waited for a second, no longer.
 
     And once: who ends many renders does not wait again while it is still silent; spans are kept meanwhile.
+    What another thread began to send less than a second ago is waited for, and ours sent after it.
     """
-    global _sending  # noqa: PLW0603 (one a process; a forked child's copy is not alive)
-    if _sending is not None and _sending.is_alive():
-        return
-    _sending = threading.Thread(target=_provider().force_flush, name="spans", daemon=True)
-    _sending.start()
-    _sending.join(FLUSH_S)
+    global _sending, _sending_since
+    if _sending is not None:
+        _sending.join(max(0.0, _sending_since + FLUSH_S - time.monotonic()))
+        if _sending.is_alive():
+            return
+    sending = threading.Thread(target=_provider().force_flush, name="spans", daemon=True)
+    sending.start()
+    _sending, _sending_since = sending, time.monotonic()
+    sending.join(FLUSH_S)

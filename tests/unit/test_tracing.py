@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -118,6 +119,29 @@ def test_a_collector_that_never_answers_costs_a_second(monkeypatch: pytest.Monke
             pass
         assert 0.9 < time.monotonic() - begun < 2.0
         sender._providers.popitem()[1].shutdown()
+
+
+def test_a_render_that_ends_while_another_ones_spans_are_sent_has_sent_its_own_too(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came, answers, take = threading.Event(), threading.Event(), collector.take
+
+    def takes_its_time(body: bytes) -> None:
+        came.set()
+        answers.wait(10)
+        take(body)
+
+    monkeypatch.setattr(collector, "take", takes_its_time)
+    ends = [threading.Thread(target=tracing.tell, args=(RENDER, name, 1, 2)) for name in ("first", "second")]
+    ends[0].start()
+    assert came.wait(10)
+    ends[1].start()
+    ends[1].join(0.2)
+    answers.set()
+    for thread in ends:
+        thread.join()
+    # Whoever ends the process now has lost nothing.
+    assert sorted(span.name for span in collector.spans) == ["first", "second"]
 
 
 @pytest.mark.parametrize(
