@@ -57,16 +57,21 @@ def breaks(settings: Settings, older: str, newer: str) -> set[str]:
     move(settings, newer)
     columns_now, rules_now = shape(settings)
     missing = {f"{table}.{name}" for table, name, *_ in columns - columns_now}
+    # An INSERT ... ON CONFLICT of earlier code names the columns of one of these.
+    unique = {
+        name for _, name, rule in rules - rules_now if rule.startswith(("UNIQUE", "PRIMARY", "CREATE UNIQUE"))
+    }
     demanded = {
         f"{table}.{name}"
         for table, name, _, nullable, default in columns_now - columns
         if table in tables and nullable == "NO" and not default
     }
-    return missing | demanded | {name for table, name, _ in rules_now - rules if table in tables}
+    return missing | unique | demanded | {name for table, name, _ in rules_now - rules if table in tables}
 
 
 def test_migrations_since_the_code_that_is_served_only_add(fresh: Settings) -> None:
     assert breaks(fresh, "0012", "0013") >= {"avatar.sha256", "voice.engine"}, "tables that went are noticed"
+    assert "uq_webhook_endpoint_callbacks" in breaks(fresh, "0020", "0019"), "rules that went are, too"
     assert breaks(fresh, "0030", "0031") == set(), "a new table is nobody's trouble"
     assert breaks(fresh, catalog.SERVES, "head") == set(), "raise SERVES to the migration that does this"
 
@@ -134,6 +139,18 @@ def test_an_input_is_kept_without_what_says_nothing() -> None:
     assert Source.model_validate(seen.record()) == seen
     varied = seen.model_copy(update={"usual_fps": 30.0})
     assert Source.model_validate(varied.record()) == varied
+
+
+def test_a_plain_role_counts_the_others_that_are_connected(fresh: Settings) -> None:
+    """PostgreSQL hides the kind of other roles' sessions from it."""
+    other = sa.create_engine(sa.make_url(fresh.pg_dsn).set(drivername="postgresql+psycopg"))
+    with other.connect(), other.connect() as connection:
+        all_of_them = connection.scalar(sa.text(catalog.OPEN))
+        connection.exec_driver_sql("CREATE ROLE plain")
+        connection.exec_driver_sql("SET ROLE plain")
+        assert connection.scalar(sa.text(catalog.OPEN)) == all_of_them
+        connection.rollback()
+    other.dispose()
 
 
 def test_a_plan_is_kept_without_what_says_nothing_and_read_back_the_same() -> None:

@@ -28,9 +28,11 @@ HEAD = "0032"  # newest migration
 SERVES = "0032"
 # Tells code that does not know the version of the tables whom they serve.
 COMMENT = "SELECT obj_description(to_regclass('avatarlab_version'), 'pg_class')"
+# Of other roles' sessions PostgreSQL hides the type from a plain one; its own processes have no role.
 OPEN = """
 SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND backend_type = 'client backend'
+WHERE datname = current_database() AND usesysid IS NOT NULL
+AND coalesce(backend_type, 'client backend') = 'client backend'
 """
 LOCK_POLL_MS = 2000  # how long one wait for a lock lasts before the waiter looks around
 # A dead peer is noticed within a minute, on both ends.
