@@ -6,15 +6,18 @@ The chart is not here: `helm template` holds the values to its schema (docs/oper
 from __future__ import annotations
 
 import configparser
+import inspect
 import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import psycopg
 import pytest
 import yaml
+from sqlalchemy import make_url
 
 from avatarlab_ops.embedded.airflow import Site, render_config
 from avatarlab_ops.engines.device import SLOT_BYTES
@@ -66,6 +69,33 @@ def leaves(value: Any, *way: str) -> Iterator[tuple[tuple[str, ...], Any]]:
             yield from leaves(inner, *way)
     else:
         yield way, value
+
+
+def test_tables_are_migrated_before_an_upgrade_exchanges_the_parts(values: dict[str, Any]) -> None:
+    """The chart's own hook (`useHelmHooks`) is post-upgrade, and wins over `jobAnnotations`."""
+    job = values["migrateDatabaseJob"]
+    assert not job["useHelmHooks"]
+    hook = job["jobAnnotations"]
+    # At an installation nothing is there before, also not what the job mounts.
+    assert hook["helm.sh/hook"].split(",") == ["post-install", "pre-upgrade"]
+    assert "before-hook-creation" in hook["helm.sh/hook-delete-policy"].split(","), "a job cannot be changed"
+    ours, airflows = (job["args"][-1].index(step) for step in ("prepare_stores", "airflow db migrate"))
+    assert ours < airflows, "for Airflow's tables all parts wait, so they are the last"
+
+
+def test_drivers_of_airflows_database_take_the_addresses_that_the_docs_tell() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    asked = {"psycopg": psycopg.connect, "asyncpg": asyncpg.connect}
+    told = re.findall(r"`(postgresql[^`]+/airflow\?[^`]+)`", text)
+    for address in told:
+        url = make_url(address.replace("PORT", "5432"))
+        dialect = url.get_dialect()()
+        args, options = dialect.create_connect_args(url)
+        driver = asked.pop(dialect.driver)
+        if dialect.driver == "asyncpg":
+            inspect.signature(driver).bind(*args, **options)
+        assert {"ssl", "sslmode"} & options.keys()
+    assert not asked, "one for each driver: Airflow makes the second of the first, unless it is told"
 
 
 def test_each_queue_has_its_set_of_workers(values: dict[str, Any], sets: list[dict[str, Any]]) -> None:
@@ -244,6 +274,17 @@ def test_every_part_is_confined(values: dict[str, Any]) -> None:
         assert {"requests", "limits"} <= section["resources"].keys()
     [inside] = values["ingress"]["apiServer"]["precedingPaths"]
     assert inside["path"] == "/execution", "the tasks' own API is for the inside"
+
+
+def test_only_who_may_tell_a_callers_address_reaches_the_api_server(values: dict[str, Any]) -> None:
+    assert {"name": "FORWARDED_ALLOW_IPS", "value": "*"} in values["apiServer"]["env"]
+    assert values["networkPolicies"]["enabled"]
+    ingress, parts = values["apiServer"]["networkPolicy"]["ingress"]["from"]
+    assert ingress["namespaceSelector"]["matchLabels"], "none would be every namespace"
+    asked = parts["podSelector"]["matchLabels"]
+    readme = (DOCKER / "kubernetes" / "values.yaml").read_text()
+    assert f"--install {asked['release']} " in readme
+    assert asked["tier"] == "airflow"
 
 
 def test_shared_volumes_are_claims_that_many_machines_may_write(values: dict[str, Any]) -> None:
