@@ -124,6 +124,8 @@ def test_a_collector_that_never_answers_costs_a_second(monkeypatch: pytest.Monke
 def test_a_render_that_ends_while_another_ones_spans_are_sent_has_sent_its_own_too(
     collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from avatarlab_ops.tracing import sender
+
     came, answers, take = threading.Event(), threading.Event(), collector.take
 
     def takes_its_time(body: bytes) -> None:
@@ -132,11 +134,13 @@ def test_a_render_that_ends_while_another_ones_spans_are_sent_has_sent_its_own_t
         take(body)
 
     monkeypatch.setattr(collector, "take", takes_its_time)
+    monkeypatch.setattr(sender, "FLUSH_S", 10.0)  # on a busy machine, too
     ends = [threading.Thread(target=tracing.tell, args=(RENDER, name, 1, 2)) for name in ("first", "second")]
     ends[0].start()
     assert came.wait(10)
     ends[1].start()
-    ends[1].join(0.2)
+    ends[1].join(0.3)
+    assert ends[1].is_alive(), "its span is on no way yet"
     answers.set()
     for thread in ends:
         thread.join()
