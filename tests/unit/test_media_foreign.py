@@ -153,6 +153,26 @@ def test_what_kills_a_child_is_told(tmp_path: Path, code: int, said: str) -> Non
     assert said in str(error)
 
 
+@pytest.mark.parametrize(("crashes", "refused"), [(1, False), (2, True)])
+def test_a_crash_is_tried_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crashes: int, refused: bool
+) -> None:
+    path = encode(tmp_path / "clip.mp4", (numbered(i) for i in range(5)))
+    answer, seen = link.Link._said, []
+
+    def crashing(at_work: link.Link, wait_s: float) -> dict[str, Any]:
+        seen.append(answer(at_work, wait_s))
+        return {"died": -int(signal.SIGSEGV)} if len(seen) <= crashes else seen[-1]
+
+    monkeypatch.setattr(link.Link, "_said", crashing)
+    if refused:
+        with pytest.raises(MediaRefused, match="crash"):
+            foreign.probe(path)
+    else:
+        assert foreign.probe(path).frames == 5
+    assert len(seen) == 2
+
+
 def test_a_child_that_hangs_is_given_up(tmp_path: Path) -> None:
     path = encode(tmp_path / "clip.mp4", (numbered(i) for i in range(5)))
     with link.Link(path) as at_work, pytest.raises(MediaRefused, match=r"took more than 0.2 s"):

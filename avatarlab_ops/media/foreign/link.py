@@ -23,6 +23,7 @@ Json = dict[str, Any]
 MESSAGE_BYTES = 1 << 16
 _ROOT = Path(__file__).parents[3]
 _KEPT = ("LD_LIBRARY_PATH", "TMPDIR", "TZ")  # of this process's environment; nothing else is passed on
+CRASHES = tuple(-one for one in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL))
 log = logging.getLogger(__name__)
 
 
@@ -96,10 +97,23 @@ class Link:
         self._socket = _connect()
 
     def begin(self, asked: Json, *, wait_s: float, memory: Sequence[int] = ()) -> Any:
-        """Hand the file over with the first question; the answer. Raises MediaRefused."""
+        """Hand the file over with the first question; the answer. Raises MediaRefused.
+
+        A crash is tried once more, by another child: libavformat was seen to crash once on a file that is
+        right, and a file that is not crashes it again.
+        """
+        said = self._handed_over(asked, wait_s, memory)
+        if said.get("died") in CRASHES:
+            log.warning("the decoder of %r crashed (%s); it is tried once more", self._name, said["died"])
+            self.close()
+            self._socket = _connect()
+            said = self._handed_over(asked, wait_s, memory)
+        return self._answer(said)
+
+    def _handed_over(self, asked: Json, wait_s: float, memory: Sequence[int]) -> Json:
         with self._path.open("rb") as file:
             self.send({**asked, "name": self._name}, [file.fileno(), *memory])
-        return self.receive(wait_s)
+        return self._said(wait_s)
 
     def send(self, asked: Json, descriptors: Sequence[int] = ()) -> None:
         """Ask without waiting."""
@@ -108,6 +122,9 @@ class Link:
 
     def receive(self, wait_s: float) -> Any:
         """The next answer. Raises MediaRefused, or TransientError for a child that somebody killed."""
+        return self._answer(self._said(wait_s))
+
+    def _said(self, wait_s: float) -> Json:
         self._socket.settimeout(wait_s)
         try:
             data = self._socket.recv(MESSAGE_BYTES)
@@ -119,7 +136,9 @@ class Link:
         finally:
             if self._socket.fileno() >= 0:
                 self._socket.settimeout(None)
-        said = json.loads(data) if data else {"died": -signal.SIGKILL}
+        return dict(json.loads(data)) if data else {"died": -signal.SIGKILL}
+
+    def _answer(self, said: Json) -> Any:
         if "ok" in said:
             return said["ok"]
         raise self._meaning(said)
