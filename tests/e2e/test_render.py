@@ -45,11 +45,13 @@ def test_admit_tells_what_the_render_will_take_and_when_it_ends(site: Site, firs
     assert datetime.fromisoformat(told["expected_end"]) > datetime.fromisoformat(begun)
 
 
-def test_every_line_of_a_stage_s_log_names_its_render(site: Site, first: str) -> None:
-    log = site.client.get(f"/api/v2/dags/avatar_render/dagRuns/{first}/taskInstances/speech/logs/1")
+@pytest.mark.parametrize("stage", ["admit", "publish"])
+def test_what_a_stage_logs_names_its_render(site: Site, first: str, stage: str) -> None:
+    """Of the two stages that never find their result."""
+    log = site.client.get(f"/api/v2/dags/avatar_render/dagRuns/{first}/taskInstances/{stage}/logs/1")
     (ended,) = [line for line in log["content"] if "s of work" in line["event"]]
     assert ended["render_id"] == site.status(first).render_id
-    assert ended["event"].startswith("speech took ")
+    assert ended["event"].startswith(f"{stage} took ")
 
 
 def test_the_links_lead_a_logged_in_user_to_video_and_manifest(site: Site, first: str) -> None:
