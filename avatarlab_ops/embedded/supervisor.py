@@ -190,7 +190,10 @@ class Supervisor:
 
     def _look(self) -> None:
         """One round: stores, exited parts, orphans, health."""
+        was_full = "disk" in self.state.parts
         if self._has_space():
+            if was_full:
+                servers.stop_objects(self.site.state)
             self._mend_stores()
         for part in self.parts:
             if part.process and part.crashed():

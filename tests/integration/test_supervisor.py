@@ -91,6 +91,9 @@ def _watch_a_disk_run_full(disk: Path, home: Path, looking: subprocess.Popen[str
 
     _limit(disk, 2 << 30)
     assert look() == {"stores": "healthy"}
+    after = {status.name: status.pid for status in embedded.status(home)}
+    renewed = {name for name in before if before[name] != after[name]}
+    assert renewed == {"s3"}, "an index that could not be written would refuse writes for ever"
 
 
 def test_several_starts_at_once_end_alike(tmp_path: Path) -> None:
