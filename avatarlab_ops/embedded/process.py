@@ -25,6 +25,7 @@ from avatarlab_ops.errors import TransientError
 POLL_S = 0.02
 LEFTOVERS_S = 5.0  # children of a killed server notice and end within about a second
 FORK_S = 5.0  # a child that another thread forks has our lock too, until it executes its program
+START_MARK = "--- starting "  # a line of the log before each start's own
 LOG_LIMIT_BYTES = 20_000_000  # a longer log is set aside at the next start
 
 # Servers started by this process: kept so that finished ones are reaped and none is warned about.
@@ -87,6 +88,8 @@ class Daemon:
         with self._try_lock(FORK_S) as lock, self.log.open("ab") as output:
             if lock is None:
                 raise TransientError(f"{self.name}: another process holds {self.lock}; try again")
+            output.write(f"{START_MARK}{self.name}\n".encode())
+            output.flush()
             child = subprocess.Popen(
                 argv, cwd=cwd, env=dict(env) if env else None, pass_fds=(lock,), start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
@@ -133,11 +136,18 @@ class Daemon:
 
     def log_tail(self, lines: int = 8) -> str:
         """Last lines of the log, for an error message."""
+        return "\n".join(self._log_end(16_384).splitlines()[-lines:])
+
+    def told_lately(self, end_bytes: int = 262_144) -> str:
+        """What the server that runs has logged, as far as it is within the log's end."""
+        return self._log_end(end_bytes).rpartition(START_MARK)[2]
+
+    def _log_end(self, end_bytes: int) -> str:
         if not self.log.exists():
             return ""
         with self.log.open("rb") as log:
-            log.seek(max(0, self.log.stat().st_size - 16_384))
-            return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
+            log.seek(max(0, self.log.stat().st_size - end_bytes))
+            return log.read().decode(errors="replace")
 
     def _holds(self, process: Path) -> bool:
         target = str(self.lock.resolve())

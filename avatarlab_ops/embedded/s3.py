@@ -15,7 +15,14 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from avatarlab_ops.embedded import certificates
-from avatarlab_ops.embedded.server import HOST, NotReadyError, Server, missing_program, write_private
+from avatarlab_ops.embedded.server import (
+    HOST,
+    SCARCE_BYTES,
+    NotReadyError,
+    Server,
+    missing_program,
+    write_private,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -24,6 +31,7 @@ ACCESS_KEY = "avatarlab"
 REGION = "us-east-1"
 PARTS = ("master", "volume", "filer", "s3", "admin")  # each listens twice: HTTP and gRPC
 INNER = ("master", "volume", "filer", "admin")  # HTTP ports that only other parts may call
+INDEX, FULL = "/filerldb2/", "no space left on device"  # in one line of its log: an index that is lost
 PROBE_BUCKET = "artifacts"
 PROBE_KEY = "avatarlab-start-probe"
 # Each bucket holds a volume at least, and there are only as many as fit the free disk: large ones run out.
@@ -55,10 +63,20 @@ class ObjectStore(Server):
         return self.folder / ".seaweedfs" / "security.toml"  # `weed` looks for it under $HOME
 
     def ensure(self) -> None:
-        """As every server; one that was started before its inner ports were closed is started anew."""
-        if not self._security.exists():
+        """As every server; one whose inner ports are open or that lost an index is started anew."""
+        if not self._security.exists() or self._lost_an_index():
             self.stop()
         super().ensure()
+
+    def _lost_an_index(self) -> bool:
+        """Whether an index met a full disk that has space again.
+
+        goleveldb keeps its journal's first error: folders of that index take no write until the process is
+        another, while all others do, so that no probe of one folder can tell.
+        """
+        if shutil.disk_usage(self.home).free < SCARCE_BYTES:
+            return False
+        return any(INDEX in line and FULL in line for line in self.daemon.told_lately().splitlines())
 
     def prepare(self) -> None:
         """Write the identity and what the inner ports ask for, and create the folders."""

@@ -17,6 +17,7 @@ from avatarlab_ops.embedded.process import Daemon
 from avatarlab_ops.errors import InputError, TransientError
 
 HOST = "127.0.0.1"
+SCARCE_BYTES = 64 << 20  # with less free disk no server is started anew: that would only kill it
 START_S = 60.0  # a cold start on a slow disk; usual is 1 to 4 s
 POLL_S = 0.1
 ATTEMPTS = 3  # a port may be taken between the look and the start

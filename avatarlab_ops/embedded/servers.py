@@ -91,18 +91,6 @@ def stop(home: Path) -> bool:
         return ran
 
 
-def stop_objects(home: Path) -> None:
-    """Stop our own object store, which `ensure` starts again.
-
-    Whoever saw a full disk calls it once there is space: an index that could not be written refuses every
-    later write of its folders until the process is another (goleveldb keeps its journal's first error).
-    """
-    home = home.absolute()
-    with _held(home) as stored:
-        if ObjectStore.name in stored and ObjectStore.name not in settings.external():
-            _server(ObjectStore, home, stored).stop()
-
-
 def status(home: Path) -> list[ServerStatus]:
     """State of each store, in the order postgres, mongo, s3; and Redis where it runs."""
     home = home.absolute()

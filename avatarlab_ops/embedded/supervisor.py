@@ -28,7 +28,7 @@ from typing import Any
 import psutil
 
 from avatarlab_ops.embedded import airflow, servers, workers
-from avatarlab_ops.embedded.server import private_folder, write_private
+from avatarlab_ops.embedded.server import SCARCE_BYTES, private_folder, write_private
 from avatarlab_ops.embedded.sessions import (
     cpu_seconds,
     is_busy,
@@ -56,7 +56,6 @@ _EXTRA_WORDS = {"scheduler": ["--skip-serve-logs"], "triggerer": ["--skip-serve-
 START_S = 300.0  # until all parts must be healthy; a cold start takes 16-60 s
 HUNG_S = 180.0  # a part that runs but reports unhealthy for so long is restarted
 STUCK_S = 10.0  # or one that was healthy and neither beats nor uses the CPU for so long
-SCARCE_BYTES = 64 << 20  # with less free disk no store is started, and health says so
 STOP_S = 15.0  # grace before SIGKILL
 LOOK_S = 2.0  # between two looks at the health
 BACKOFF_MAX_S = 30.0
@@ -190,10 +189,7 @@ class Supervisor:
 
     def _look(self) -> None:
         """One round: stores, exited parts, orphans, health."""
-        was_full = "disk" in self.state.parts
         if self._has_space():
-            if was_full:
-                servers.stop_objects(self.site.state)
             self._mend_stores()
         for part in self.parts:
             if part.process and part.crashed():

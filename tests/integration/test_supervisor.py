@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from botocore.exceptions import ClientError
 from kit.eventually import eventually
 
 from avatarlab_ops.embedded import airflow, control
@@ -91,9 +92,37 @@ def _watch_a_disk_run_full(disk: Path, home: Path, looking: subprocess.Popen[str
 
     _limit(disk, 2 << 30)
     assert look() == {"stores": "healthy"}
-    after = {status.name: status.pid for status in embedded.status(home)}
-    renewed = {name for name in before if before[name] != after[name]}
-    assert renewed == {"s3"}, "an index that could not be written would refuse writes for ever"
+
+
+FOLDERS = range(32)  # the filer has eight indexes, and a folder's name chooses among them
+
+
+def test_a_disk_that_was_full_for_a_moment_loses_no_folder_of_the_object_store(small_disk: Path) -> None:
+    """goleveldb keeps its journal's first error, so some folders would refuse every write for ever."""
+    settings = embedded.ensure(small_disk / "home")
+    before = {status.name: status.pid for status in embedded.status(small_disk / "home")}
+    _limit(small_disk, 0)
+    refused_on_a_full_disk = _refused(settings)
+    _limit(small_disk, 2 << 30)
+    assert set(_refused(settings)) & set(refused_on_a_full_disk), "the index has recovered: nothing to mend"
+
+    embedded.ensure(small_disk / "home")
+    assert not _refused(settings)
+    after = {status.name: status.pid for status in embedded.status(small_disk / "home")}
+    assert {name for name in before if before[name] != after[name]} == {"s3"}
+    embedded.ensure(small_disk / "home")
+    assert after == {status.name: status.pid for status in embedded.status(small_disk / "home")}
+
+
+def _refused(settings: Settings) -> list[int]:
+    """Folders in which no upload can be begun: only the index is written."""
+    client, refused = Objects(settings).client, []
+    for folder in FOLDERS:
+        try:
+            client.create_multipart_upload(Bucket=settings.bucket_artifacts, Key=f"{folder}/object")
+        except ClientError:
+            refused.append(folder)
+    return refused
 
 
 def test_several_starts_at_once_end_alike(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 from avatarlab_ops.embedded import servers
-from avatarlab_ops.embedded.supervisor import SCARCE_BYTES
+from avatarlab_ops.embedded.server import SCARCE_BYTES
 from avatarlab_ops.errors import AvatarlabError
 
 LOOK_S = 1.0
