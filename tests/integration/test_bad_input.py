@@ -87,7 +87,7 @@ def test_material_is_refused_by_name(stores: Settings, tmp_path: Path, name: str
         ({"avatar": {"uri": "s3://{inputs}/nothing.png"}}, ReferenceRefused, "does not exist"),
         ({"script": "😀 🎉"}, ScriptRefused, ""),
         ({"script": "Это по-русски."}, ScriptRefused, "Cyrillic"),
-        ({"language": "de-DE"}, EngineUnavailable, "en-US"),
+        ({"language": "sv-SE"}, EngineUnavailable, "en-US"),
         ({"voice": "nobody"}, EngineUnavailable, "choose one of"),
         ({"engines": {"speech": "none"}}, EngineUnavailable, "hibari"),
         (
