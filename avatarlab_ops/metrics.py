@@ -122,15 +122,20 @@ def _stages(db: Session) -> Iterator[Metric]:
         {(stage, state): count for stage, state, count in counted},
     )  # fmt: skip
     ended = m.StageRun.ended_at > now() - RECENT
-    recent = sa.select(*key, sa.func.count(), sa.func.sum(m.StageRun.compute_s)).where(ended).group_by(*key)
+    seconds_of, joules_of = sa.func.sum(m.StageRun.compute_s), sa.func.sum(m.StageRun.energy_j)
+    recent = sa.select(*key, sa.func.count(), seconds_of, joules_of).where(ended).group_by(*key)
     rows = db.execute(recent).all()
     yield _gauge(
         "recent_stages", "Stages that ended in the last five minutes", "stage state",
-        {(stage, state): count for stage, state, count, _ in rows},
+        {(stage, state): count for stage, state, count, _, _ in rows},
     )  # fmt: skip
     yield _gauge(
         "recent_stage_seconds", "Seconds of work of those that were done", "stage",
-        {(stage,): seconds for stage, state, _, seconds in rows if state == StageState.DONE},
+        {(stage,): seconds for stage, state, _, seconds, _ in rows if state == StageState.DONE},
+    )  # fmt: skip
+    yield _gauge(
+        "recent_stage_joules", "Energy that they took, by their share of devices that tell", "stage",
+        {(stage,): joules for stage, _, _, _, joules in rows if joules is not None},
     )  # fmt: skip
 
 

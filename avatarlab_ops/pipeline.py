@@ -264,16 +264,19 @@ def _make(
     wanted = recipe(stage, plan, artifacts)
     if wanted is None:
         raise InvariantBroken(f"{stage.name} was called before {', '.join(stage.after)}")
-    made, cached, compute_s = runner.make(
+    made, cached, spent = runner.make(
         settings, render_id, plan, wanted,
         artifacts=artifacts, report=report, wait=wait, budget_s=budget_s,
     )  # fmt: skip
     state = StageState.CACHED if cached else StageState.DONE
     with transaction(settings.pg_dsn) as db:
-        records.end_stage(db, render_id, stage.name, state, artifact=made.fingerprint, compute_s=compute_s)
+        records.end_stage(
+            db, render_id, stage.name, state, artifact=made.fingerprint,
+            compute_s=spent.seconds, energy_j=spent.joules,
+        )  # fmt: skip
         if not cached:
-            prediction.learn(db, stage, plan, artifacts=artifacts, made=made, took_s=compute_s)
-    return StageResult(render_id, stage.name, True, cached, made.fingerprint, compute_s)
+            prediction.learn(db, stage, plan, artifacts=artifacts, made=made, took_s=spent.seconds)
+    return StageResult(render_id, stage.name, True, cached, made.fingerprint, spent.seconds)
 
 
 def render(

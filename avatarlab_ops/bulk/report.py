@@ -13,7 +13,7 @@ from avatarlab_ops.bulk import forecast
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.graph import GPU_STAGES
 from avatarlab_ops.lineage import openlineage
-from avatarlab_ops.renders.status import is_late
+from avatarlab_ops.renders.status import is_late, told_energy
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import ItemState
 from avatarlab_ops.stores import outbox
@@ -23,7 +23,7 @@ from avatarlab_ops.stores.objects import objects
 Json = dict[str, Any]
 COLUMNS = (
     "number", "line", "key", "state", "render_id", "source", "link", "video", "manifest",
-    "duration_s", "compute_s", "gpu_s", "error_code", "error",
+    "duration_s", "compute_s", "gpu_s", "energy_j", "error_code", "error",
 )  # fmt: skip
 
 
@@ -121,6 +121,7 @@ def _report(known: tables.BulkRun, items: list[Json]) -> Json:
         "states": states,
         "compute_s": round(sum(item["compute_s"] for item in items), 3),
         "gpu_s": round(sum(item["gpu_s"] for item in items), 3),
+        "energy_j": told_energy(item["energy_j"] for item in items),
         "problems": known.problems,
         "items": items,
     }

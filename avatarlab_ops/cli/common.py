@@ -242,6 +242,8 @@ def tell_status(settings: Settings, found: RenderStatus) -> None:
         echo(f"withdrawn {when}: {one_line(found.withdrawn_reason)}")
     for warning in found.warnings:
         echo(f"warning   {warning}")
+    if found.energy_j is not None:
+        echo(f"energy    {found.energy_j:.0f} J, its share of what its devices used")
     if found.video_uri:
         echo(f"video     {found.video_uri} ({found.measures.get('duration_s', 0):.1f} s)")
         echo(f"link      {objects(settings).link(*split_reference(found.video_uri))} (for an hour)")

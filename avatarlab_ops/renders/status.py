@@ -38,6 +38,7 @@ class StageStatus:
     rate: float  # units a second
     expected_end: datetime | None
     error: str | None
+    energy_j: float | None = None  # its share of what its device used; None: that does not tell
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class RenderStatus:
     expected_start: datetime | None = None  # while it waits in line
     deadline: datetime | None = None
     late: bool = False  # it ended beyond its deadline, or is expected to
+    energy_j: float | None = None  # of the stages that tell, without what was cached; None: none does
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ def of(settings: Settings, render_id: str) -> RenderStatus:
         approved_by=found.approved_by,
         deadline=found.deadline,
         late=is_late(found.deadline, found.ended_at, foreseen["expected_end"]),
+        energy_j=told_energy(stage.energy_j for stage in stages),
         **foreseen,
     )
 
@@ -133,6 +136,16 @@ def _ordered(db: Session, render: Render) -> Json:
     told: Json = {"priority": Priority(order.priority).name.lower()}
     times = line.times_of(db, render.id) if order.begun_at is None else None
     return told | dict(zip(("expected_start", "expected_end"), times or (), strict=False))
+
+
+def told_energy(joules: Iterable[float | None]) -> float | None:
+    """The sum of those that are told, None where none is.
+
+    >>> told_energy([2.5, None, 1.0]), told_energy([None])
+    (3.5, None)
+    """
+    told = [one for one in joules if one is not None]
+    return round(sum(told), 3) if told else None
 
 
 def is_late(deadline: datetime | None, ended_at: datetime | None, ends: datetime | None) -> bool:
@@ -190,6 +203,7 @@ def stage_status(name: str, run: Any, row: Any) -> StageStatus:
         rate=row.rate if row else 0.0,
         expected_end=row.expected_end if row and state == StageState.RUNNING else None,
         error=run.error if run else None,
+        energy_j=run.energy_j if run else None,
     )
 
 

@@ -6,9 +6,10 @@ import importlib
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 from avatarlab_ops import engines, tracing
-from avatarlab_ops.engines import device
+from avatarlab_ops.engines import device, energy
 from avatarlab_ops.engines.batches import memory_errors
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.progress import Report
@@ -24,6 +25,14 @@ from avatarlab_ops.stores.catalog.tables import Artifact
 WAIT_S = 3600.0  # for equal work of another process, where nobody waits for us
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What the work took: seconds, and joules of its device where that tells (engines.energy)."""
+
+    seconds: float = 0.0
+    joules: float | None = None
+
+
 def make(
     settings: Settings,
     render_id: str,
@@ -34,8 +43,8 @@ def make(
     report: Report,
     wait: bool,
     budget_s: float,
-) -> tuple[Artifact, bool, float]:
-    """Return (artifact, cached, seconds of work).
+) -> tuple[Artifact, bool, Spent]:
+    """Return (artifact, cached, what the work took).
 
     Equal work of other renders in flight is waited for if `wait`, else WorkInFlight is raised.
     """
@@ -48,18 +57,15 @@ def make(
     with lock(settings.pg_dsn, name, wait_s=WAIT_S if wait else 0, check=check, alive=alive):
         found = store.find(settings, recipe)
         if found is not None:
-            return found, True, 0.0
+            return found, True, Spent()
         with context.workspace(settings, recipe.stage) as folder, _leased(settings, recipe, check):
             limit = Deadline(recipe.stage, budget_s)
             rows = context.ProgressRows(settings, render_id, recipe.stage, report, limit)
-            started = time.monotonic()
             work = context.Context(settings, render_id, plan, folder, rows, artifacts)
-            with tracing.span("work", engine=_engine(recipe)), limit.alarm():
-                product = _run(recipe.stage, work)
-            compute_s = time.monotonic() - started
+            product, spent = _work(recipe, work, limit)
             with tracing.span("keep artifact", fingerprint=recipe.fingerprint):
-                kept = store.keep(settings, recipe, product, render_id=render_id, compute_s=compute_s)
-        return kept, False, compute_s
+                kept = store.keep(settings, recipe, product, render_id=render_id, compute_s=spent.seconds)
+        return kept, False, spent
 
 
 def _leased(settings: Settings, recipe: Recipe, check: Callable[[], None]) -> AbstractContextManager[object]:
@@ -78,6 +84,17 @@ def _leased(settings: Settings, recipe: Recipe, check: Callable[[], None]) -> Ab
 
 def _engine(recipe: Recipe) -> str:
     return f"{recipe.engine['kind']}/{recipe.engine['name']}" if recipe.engine else "none"
+
+
+def _work(recipe: Recipe, work: context.Context, limit: Deadline) -> tuple[Product, Spent]:
+    with tracing.span("work", engine=_engine(recipe)):
+        started = time.monotonic()
+        with energy.measured() as used, limit.alarm():
+            product = _run(recipe.stage, work)
+        seconds = time.monotonic() - started
+        if used.joules is not None:
+            tracing.note(joules=used.joules)
+        return product, Spent(seconds, used.joules)
 
 
 def _run(stage: str, work: context.Context) -> Product:

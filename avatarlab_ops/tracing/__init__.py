@@ -46,6 +46,14 @@ def span(name: str, **attributes: Value) -> Iterator[None]:
         yield
 
 
+def note(**attributes: Value) -> None:
+    """Add to the span around what its end alone knows; nothing where there is none."""
+    if wanted():
+        from avatarlab_ops.tracing import sender
+
+        sender.note(attributes)
+
+
 def tell(
     render_id: str,
     name: str,

@@ -87,6 +87,13 @@ def part(name: str, attributes: Mapping[str, Value]) -> Iterator[None]:
         yield
 
 
+def note(attributes: Mapping[str, Value]) -> None:
+    """See tracing.note."""
+    around = _around.get()
+    if around is not None:
+        around.set_attributes(_named(attributes))
+
+
 def tell(
     render_id: str, name: str, times_ns: tuple[int, int], attributes: Mapping[str, Value],
     *, whole: bool, came_from: str | None, error: str | None,

@@ -115,6 +115,8 @@ def test_a_published_render_tells_everything_until_the_download(
     told = api.client.get(f"/renders/{made.render_id}").json()
     assert told["state"] == "published"
     assert {stage["state"] for stage in told["stages"]} <= {"done", "cached", "not_needed"}
+    joules = [stage["energy_j"] for stage in told["stages"] if stage["energy_j"] is not None]
+    assert told["energy_j"] == (pytest.approx(sum(joules)) if joules else None)
     assert told["measures"]["duration_s"] == told["duration_s"] > 0
     for kind, start in (
         ("video", b"\0\0\0"),

@@ -25,7 +25,7 @@ from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.errors import BudgetExceeded, ReferenceRefused, RequestInvalid, TransientError
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.catalog import bulk, records, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects, split_or_refuse
@@ -56,6 +56,20 @@ def test_every_row_is_a_video_and_the_report_says_so(stores: Settings, six: repo
     event = documents(stores).find("lineage_events", "bulk:six:COMPLETE")
     assert event is not None
     assert event["run"]["facets"]["avatarlab_bulk"]["states"] == {"published": 6}
+
+
+def test_the_report_counts_joules_where_devices_tell(stores: Settings, six: report.Summary) -> None:
+    with transaction(stores.pg_dsn) as db:
+        spoken = sa.and_(m.StageRun.stage == "speech", m.StageRun.state == "done")
+        db.execute(sa.update(m.StageRun).where(spoken).values(energy_j=2.5))
+        told = list(bulk.results(db, six.bulk_id, graph.GPU_STAGES))
+        whole = report._report(bulk.existing(db, six.bulk_id), told)
+    assert whole["energy_j"] == 7.5, "three different scripts"
+    cells = [
+        row["energy_j"]
+        for row in csv.DictReader(io.StringIO(report.table([one | {"link": None} for one in told]).decode()))
+    ]
+    assert sorted(cells) == ["", "", "", "2.5", "2.5", "2.5"]
 
 
 def test_items_share_what_belongs_to_the_avatar(stores: Settings, six: report.Summary) -> None:

@@ -70,10 +70,22 @@ def test_seconds_of_work_are_those_of_the_last_five_minutes(stores: Settings, or
         records.begin_stage(db, ordered, "composite")
         records.end_stage(db, ordered, "composite", "done", compute_s=2.5)
     assert told(stores)["recent_stage_seconds", "composite"] == 2.5
+    assert ("recent_stage_joules", "composite") not in told(stores), "no device told"
     assert told(stores)["recent_stages", "composite", "done"] == 1
     with transaction(stores.pg_dsn) as db:
         db.execute(sa.update(m.StageRun).values(ended_at=m.StageRun.ended_at - 2 * metrics.RECENT))
     assert ("recent_stage_seconds", "composite") not in told(stores)
+
+
+def test_joules_are_told_of_stages_whose_device_tells(stores: Settings, ordered: str) -> None:
+    with transaction(stores.pg_dsn) as db:
+        for stage, joules in (("speech", 7.5), ("lipsync", 0.0), ("face", None)):
+            records.begin_stage(db, ordered, stage)
+            records.end_stage(db, ordered, stage, "done", compute_s=1.0, energy_j=joules)
+    seen = told(stores)
+    assert seen["recent_stage_joules", "speech"] == 7.5
+    assert seen["recent_stage_joules", "lipsync"] == 0.0
+    assert ("recent_stage_joules", "face") not in seen
 
 
 @pytest.mark.parametrize("index", ["ix_stage_run_ended", "ix_stage_run_open", "ix_render_asked"])

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, replace
@@ -17,16 +18,19 @@ import av
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from kit import powercap
 from kit.otlp import Collector, collecting
 from kit.video_info import probe_output
 from media_samples import encode
 from PIL import Image
 
 from avatarlab_ops import graph, pipeline
-from avatarlab_ops.engines import device
+from avatarlab_ops.cli.common import tell_status
+from avatarlab_ops.engines import device, energy
 from avatarlab_ops.engines.locks import holder
 from avatarlab_ops.errors import EngineUnavailable, RenderCancelled, RequestInvalid
 from avatarlab_ops.plan import Plan
+from avatarlab_ops.progress import Report
 from avatarlab_ops.renders import orders, status
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
@@ -61,10 +65,34 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def first(stores: Settings, portrait: str, collector: Collector) -> status.Published:
+def cpu(tmp_path_factory: pytest.TempPathFactory) -> powercap.Zone:
+    """A CPU that tells what it uses."""
+    return powercap.zone(tmp_path_factory.mktemp("powercap"), "0", "package-0")
+
+
+@pytest.fixture(scope="module")
+def reports() -> Counter[str]:
+    """How often each stage of the first render reported."""
+    return Counter()
+
+
+@pytest.fixture(scope="module")
+def first(
+    stores: Settings, portrait: str, collector: Collector, cpu: powercap.Zone, reports: Counter[str]
+) -> status.Published:
+    """Its CPU uses a joule from each report to the next."""
+
+    def reporter(stage: str) -> Report:
+        def report(*_: object) -> None:
+            reports[stage] += 1
+            cpu.set(reports.total() * 1_000_000)
+
+        return report
+
     asked = _asked(portrait, background={"kind": "blur"}, labels={"who": "test"})
-    with collector.listening():
-        return pipeline.render(stores, asked)
+    with collector.listening(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(energy, "POWERCAP", cpu.place.parent)
+        return pipeline.render(stores, asked, reporter=reporter)
 
 
 def test_a_render_is_one_trace_of_all_that_was_done(first: status.Published, collector: Collector) -> None:
@@ -119,6 +147,28 @@ def test_every_stage_tells_how_it_went(stores: Settings, first: status.Published
     assert lipsync.rate > 0
 
 
+def test_every_stage_with_a_lease_tells_its_share_of_what_its_device_used(
+    stores: Settings, first: status.Published, collector: Collector, reports: Counter[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    seen = status.of(stores, first.render_id)
+    joules = {stage.stage: stage.energy_j for stage in seen.stages if stage.energy_j is not None}
+    assert joules == {stage: reports[stage] / 2 for stage in ("speech", "lipsync", "matte")}, (
+        "one of two slots"
+    )
+    assert seen.energy_j == sum(joules.values()) > 10
+    tell_status(stores, seen)
+    assert f"energy    {seen.energy_j:.0f} J, its share" in capsys.readouterr().out
+    spans = {span.span_id: span for span in collector.spans}
+    noted = {
+        spans[span.parent_span_id].name: value.value.double_value
+        for span in spans.values() for value in span.attributes if value.key == "avatarlab.joules"
+    }  # fmt: skip
+    assert noted == joules
+    manifest = objects(stores).read(*split_or_refuse(first.manifest_uri))
+    assert b"energy" not in manifest, "what a machine used is no part of what was made"
+
+
 def test_the_manifest_holds_the_whole_provenance(
     stores: Settings, first: status.Published, tmp_path: Path
 ) -> None:
@@ -160,13 +210,18 @@ def test_from_weights_and_from_an_input_to_every_video(stores: Settings, first: 
         assert first.render_id in db.scalars(by_input).all()
 
 
-def test_equal_work_is_done_once(stores: Settings, portrait: str, first: status.Published) -> None:
+def test_equal_work_is_done_once(
+    stores: Settings, portrait: str, first: status.Published, cpu: powercap.Zone,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(energy, "POWERCAP", cpu.place.parent)
     render_id = pipeline.submit(stores, _asked(portrait, background={"kind": "blur"}))
     admitted = pipeline.run_stage(stores, render_id, "admit")
     assert admitted.pending == ("publish",)
     results = [pipeline.run_stage(stores, render_id, stage) for stage in graph.STAGES[1:]]
     assert [result.cached for result in results] == [True] * 5 + [False]
     json.dumps([asdict(result) for result in results])
+    assert status.of(stores, render_id).energy_j is None, "what is found costs nothing again"
     again = status.published(stores, render_id)
     assert again is not None
     assert again.video_uri != first.video_uri
@@ -182,6 +237,19 @@ def test_a_new_script_reuses_what_belongs_to_the_avatar(
     render_id = pipeline.submit(stores, _asked(portrait, script="Other words.", background={"kind": "blur"}))
     admitted = pipeline.run_stage(stores, render_id, "admit")
     assert admitted.pending == ("speech", "lipsync", "composite", "publish")
+
+
+def test_where_a_cpu_does_not_tell_nothing_is_said_of_energy(
+    stores: Settings, portrait: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(energy, "POWERCAP", tmp_path)
+    render_id = pipeline.submit(stores, _asked(portrait, script="Yes, no."))
+    for stage in ("admit", "speech"):
+        pipeline.run_stage(stores, render_id, stage)
+    seen = status.of(stores, render_id)
+    [speech] = [stage for stage in seen.stages if stage.stage == "speech"]
+    assert (speech.state, speech.energy_j, seen.energy_j) == ("done", None, None)
+    assert speech.compute_s > 0
 
 
 @pytest.mark.parametrize("kind", ["original", "colour", "image", "transparent"])

@@ -83,7 +83,7 @@ def test_earlier_code_goes_on_over_newer_tables_that_serve_it_and_names_the_way_
     catalog.migrate(fresh.pg_dsn)
     monkeypatch.setattr(catalog, "HEAD", "0031")
     with pytest.raises(
-        TransientError, match=r"of version 0032 and serve code from 0032 on; this code is 0031"
+        TransientError, match=r"of version 0033 and serve code from 0032 on; this code is 0031"
     ):
         catalog.is_current(fresh.pg_dsn)
     with pytest.raises(TransientError, match="avatarlab tables --back-to 0031"):
@@ -97,7 +97,7 @@ def test_earlier_code_goes_on_over_newer_tables_that_serve_it_and_names_the_way_
     catalog.migrate(fresh.pg_dsn)
     assert catalog.version(fresh.pg_dsn) == "0099", "left as it is"
     with catalog.engine(fresh.pg_dsn).begin() as connection:
-        connection.exec_driver_sql("UPDATE avatarlab_version SET version_num = '0032'")
+        connection.exec_driver_sql("UPDATE avatarlab_version SET version_num = '0033'")
 
 
 def test_newer_code_takes_its_tables_back(fresh: Settings) -> None:
@@ -106,8 +106,8 @@ def test_newer_code_takes_its_tables_back(fresh: Settings) -> None:
     with other.connect(), pytest.raises(InputError, match="1 others are connected"):
         catalog.take_back(fresh.pg_dsn, "0029")
     other.dispose()
-    for none in ("0033", "last week"):
-        with pytest.raises(InputError, match="no version of tables before '0032'"):
+    for none in ("0034", "last week"):
+        with pytest.raises(InputError, match="no version of tables before '0033'"):
             catalog.take_back(fresh.pg_dsn, none)
     catalog.take_back(fresh.pg_dsn, "0029")
     assert catalog.version(fresh.pg_dsn) == "0029"

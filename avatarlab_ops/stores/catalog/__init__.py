@@ -22,7 +22,7 @@ from avatarlab_ops import tracing
 from avatarlab_ops.errors import InputError, TransientError, WorkInFlight
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0032"  # newest migration
+HEAD = "0033"  # newest migration
 # The oldest code that goes on over the tables of HEAD. A migration that only adds leaves it as it is; one
 # that changes or takes away what code before it uses names itself here (tests/integration/test_rollback.py).
 SERVES = "0032"

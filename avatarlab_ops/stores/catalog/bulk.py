@@ -209,10 +209,11 @@ def results(db: Session, bulk_id: str, gpu_stages: tuple[str, ...]) -> Iterator[
     """What became of each item, in order. `gpu_stages`: whose seconds are GPU-seconds."""
     spent = sa.func.coalesce(sa.func.sum(m.StageRun.compute_s), 0.0)
     mine = m.StageRun.render_id == m.BulkItem.render_id
-    compute = sa.select(spent).where(mine).scalar_subquery()
-    gpu = sa.select(spent).where(mine, m.StageRun.stage.in_(gpu_stages)).scalar_subquery()
+    joules = sa.select(sa.func.sum(m.StageRun.energy_j)).where(mine)
+    compute = sa.select(spent).where(mine).scalar_subquery().label("compute_s")
+    gpu = sa.select(spent).where(mine, m.StageRun.stage.in_(gpu_stages)).scalar_subquery().label("gpu_s")
     query = (
-        sa.select(m.BulkItem, m.Render.measures, compute.label("compute_s"), gpu.label("gpu_s"))
+        sa.select(m.BulkItem, m.Render.measures, compute, gpu, joules.scalar_subquery().label("energy_j"))
         .outerjoin(m.Render, m.Render.id == m.BulkItem.render_id)
         .where(m.BulkItem.bulk_id == bulk_id)
         .order_by(m.BulkItem.number)
@@ -234,6 +235,7 @@ def _result(row: Any) -> Json:
         "duration_s": (row.measures or {}).get("duration_s"),
         "compute_s": round(row.compute_s, 3),
         "gpu_s": round(row.gpu_s, 3),
+        "energy_j": None if row.energy_j is None else round(row.energy_j, 3),
         "error_code": item.error_code,
         "error": item.error,
     }

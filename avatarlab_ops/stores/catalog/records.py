@@ -184,10 +184,12 @@ def end_stage(
     *,
     artifact: str | None = None,
     compute_s: float = 0.0,
+    energy_j: float | None = None,
     error: BaseException | None = None,
 ) -> None:
     """Note how a stage ended, or that it need not start: waiting, done, cached, not_needed or failed."""
-    values: Json = {"state": state, "artifact": artifact, "compute_s": compute_s, "ended_at": now()}
+    values: Json = {"state": state, "artifact": artifact, "ended_at": now()}
+    values |= {"compute_s": compute_s, "energy_j": energy_j}
     if error is not None:
         values |= {"error": describe(error), "error_code": code_of(error)}
     fresh = values | {"render_id": render_id, "stage": stage, "attempt": 0, "host": socket.gethostname()}

@@ -302,6 +302,7 @@ class StageRun(Base):
     attempt: Mapped[int]
     artifact: Mapped[str | None] = mapped_column(ForeignKey("artifact.fingerprint"), index=True)
     compute_s: Mapped[float] = mapped_column(server_default=text("0"))
+    energy_j: Mapped[float | None]  # of the device that it was granted, where that tells
     error_code: Mapped[str | None]
     error: Mapped[str | None]
     host: Mapped[str]

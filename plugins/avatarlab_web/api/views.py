@@ -67,6 +67,9 @@ class Stage(BaseModel):
     rate: float = Field(description="Units a second.")
     expected_end: datetime | None
     error: str | None
+    energy_j: float | None = Field(
+        description="Joules that its device used meanwhile, by its share of the slots; none: untold."
+    )
 
 
 class Reason(BaseModel):
@@ -127,6 +130,7 @@ class Render(Summary):
     )
     deadline: datetime | None = Field(description="When it should be made.")
     late: bool = Field(description="It ended beyond its deadline, or is expected to.")
+    energy_j: float | None = Field(description="Joules of its stages, as far as their devices tell.")
     approved_by: str | None
     warnings: list[str]
     measures: dict[str, Any] = Field(description="Figures of the published video, as in its manifest.")
@@ -183,6 +187,7 @@ def whole(root: str, listed: Listed, known: RenderStatus) -> Render:
         expected_end=known.expected_end,
         deadline=known.deadline,
         late=known.late,
+        energy_j=known.energy_j,
         approved_by=known.approved_by,
         warnings=list(known.warnings),
         measures=known.measures,
