@@ -2,15 +2,18 @@
 
 Each worker does one task at a time. The stages' seconds are those of the run itself, so what is held to the
 run is how tasks queue and what their boundaries cost, not how a busy machine slows the work. The boundary of
-both runs is measured at one worker: what its makespan has beyond its work, a task.
+both runs is measured before them: what videos that one worker makes one by one take beyond their work, a
+task. What was seen is kept in fleet.json, and a unit test holds the simulation to it.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import sqlalchemy as sa
@@ -29,7 +32,8 @@ from avatarlab_ops.stores.objects import objects
 from benchmarks.orchestration import ended
 from benchmarks.stages import PORTRAIT, request
 
-VIDEOS = 8
+VIDEOS, ALONE = 8, 2
+KEPT = Path(__file__).with_name("fleet.json")
 IDLE_S = 20.0  # that the site is left alone: what its parts use anyway is not counted to videos
 SERVERS = ("postgres", "mongod", "weed", "valkey-server")
 
@@ -51,44 +55,63 @@ def play(home: Path, workers: int, first_seed: int) -> tuple[float, list[Order],
     control.up(home, print, workers)
     settings = Settings.from_env()
     with AirflowClient.from_home(home) as client:
-        warm = client.order(request(settings, 1, first_seed, output={"resolution": "360p"}))["run_id"]
+        warm = client.order(wish(settings, first_seed))["run_id"]
         ended(client, DAG, warm)
         idle = spent(home)
         time.sleep(IDLE_S)
         before, begun_s = spent(home), time.monotonic()
-        wishes = [
-            request(settings, 1, first_seed + n, output={"resolution": "360p"}) for n in range(1, VIDEOS + 1)
-        ]
-        runs = [client.order(wish)["run_id"] for wish in wishes]
+        runs = [client.order(wish(settings, first_seed + n))["run_id"] for n in range(1, VIDEOS + 1)]
         for run in runs:
             ended(client, DAG, run)
         after, passed_s = spent(home), time.monotonic() - begun_s
+    took_s, told = seen(settings, runs)
+    parts = {
+        name: (after[name] - before[name] - (before[name] - idle[name]) * passed_s / IDLE_S) / VIDEOS
+        for name in idle
+    }
+    return took_s, told, parts
+
+
+def wish(settings: Settings, seed: int) -> dict[str, Any]:
+    """A sentence at 360p that nobody has asked for."""
+    return request(settings, 1, seed, output={"resolution": "360p"})
+
+
+def seen(settings: Settings, runs: list[str]) -> tuple[float, list[Order]]:
+    """Of some runs: seconds from the first stage's begin to the last one's end, and the work they were."""
     with transaction(settings.pg_dsn) as db:
         mine = sa.select(m.StageRun).join(m.Render).where(m.Render.run_id.in_(runs))
-        mine = mine.where(m.StageRun.state == StageState.DONE)
-        rows = list(db.scalars(mine))
+        rows = list(db.scalars(mine.where(m.StageRun.state == StageState.DONE)))
     begun = min(row.started_at for row in rows)
     last = max(row.ended_at for row in rows if row.ended_at)
     orders: dict[str, dict[str, float]] = {}
     for row in rows:
         orders.setdefault(row.render_id, {})[row.stage] = row.compute_s
-    told = [Order(0.0, seconds) for seconds in orders.values()]
-    parts = {
-        name: (after[name] - before[name] - (before[name] - idle[name]) * passed_s / IDLE_S) / VIDEOS
-        for name in idle
-    }
-    return (last - begun).total_seconds(), told, parts
+    return (last - begun).total_seconds(), [Order(0.0, seconds) for seconds in orders.values()]
+
+
+def boundary(home: Path, first_seed: int) -> float:
+    """Seconds that a task costs beside its work, of videos that one worker makes one by one."""
+    settings, beyond_s, tasks = Settings.from_env(), 0.0, 0
+    with AirflowClient.from_home(home) as client:
+        for number in range(ALONE + 1):  # the first loads what stays loaded
+            run = client.order(wish(settings, first_seed + number))["run_id"]
+            ended(client, DAG, run)
+            took_s, [order] = seen(settings, [run])
+            beyond_s += (took_s - sum(order.seconds.values())) if number else 0.0
+            tasks += len(order.seconds) if number else 0
+    return beyond_s / tasks
 
 
 def table(home: Path) -> None:
     """Print both runs beside what is simulated, then the parts."""
-    boundary_s = 0.0
+    boundary_s, kept = boundary(home, time.time_ns() % 2**31), []
     for workers in (1, 2):
         took_s, orders, parts = play(home, workers, time.time_ns() % 2**31)
         tasks = sum(len(order.seconds) for order in orders)
         work_s = sum(seconds for order in orders for seconds in order.seconds.values())
-        if workers == 1:
-            boundary_s = max(0.0, (took_s - work_s) / tasks)
+        run = {"workers": workers, "took_s": took_s, "boundary_s": boundary_s}
+        kept.append(run | {"orders": [dict(order.seconds) for order in orders]})
         said = simulate(orders, Places(gpu=2, cpu=4, workers=workers, boundary_s=boundary_s)).makespan_s
         print(
             f"{workers} worker(s): {VIDEOS} videos, {tasks} tasks, {work_s:.1f} s of work in {took_s:.1f} s",
@@ -98,6 +121,7 @@ def table(home: Path) -> None:
         for name, seconds in sorted(parts.items()):
             print(f"    {name:<16} {seconds:6.2f} processor seconds a video")
         control.down(home)
+    KEPT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:

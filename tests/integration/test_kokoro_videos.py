@@ -30,6 +30,12 @@ pytestmark = [
 ]
 FPS = 25
 SCRIPTS = {
+    "en-GB": "The new camera comes out on 3 March 2024 and costs £1,299. Please visit our shop.",
+    "es": "La nueva cámara sale el 5 de marzo de 2024 y cuesta 1.299 €. Por favor, visite nuestra tienda.",
+    "fr": "Le nouvel appareil sort le 5 mars 2024 et coûte 1 299 €. Venez le voir au magasin.",
+    "it": "La nuova fotocamera esce il 5 marzo 2024 e costa 1.299 €. Venite a provarla in negozio.",
+    "pt-BR": "A nova câmera sai em 5 de março de 2024 e custa R$ 1.299. Por favor, visite a nossa loja.",
+    "hi": "नया कैमरा मार्च में आएगा। कृपया हमारी दुकान पर आइए और इसे देखिए।",
     "de": "Die neue Kamera erscheint am 3. März 2024 und kostet 1.299 €. Donaudampfschifffahrtsgesellschaft.",
     "uk": "Нова камера вийде 5 березня 2024 року. Будь ласка, завітайте до магазину.",
     "ru": "Новая камера выйдет 5 марта 2024 года. Приходите, пожалуйста, в магазин.",
