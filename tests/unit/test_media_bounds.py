@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import struct
 import zlib
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PosixPath
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import example, given
+from hypothesis import strategies as st
 from media_samples import encode, numbered
 from PIL import Image
 
 from avatarlab_ops.errors import MediaRefused
-from avatarlab_ops.media import images
+from avatarlab_ops.media import images, isobmff
 from avatarlab_ops.media.probe import probe
 
 
@@ -132,6 +137,93 @@ def test_boxes_that_trap_their_reader(tmp_path: Path, movie: Callable[[], bytes]
     path = tmp_path / "trap.mp4"
     path.write_bytes(box(b"ftyp", b"isom" + bytes(8)) + movie())
     assert said in refusal(path)
+
+
+def reaching(*path: bytes, beyond: int) -> bytes:
+    """Boxes within one another, the innermost of which claims `beyond` bytes more than it has."""
+    body = struct.pack(">I4s", 16 + beyond, path[-1]) + bytes(8)
+    for kind in reversed(path[:-1]):
+        body = box(kind, body)
+    return body
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "trap.mp4",
+            box(b"ftyp", b"isom" + bytes(8)) + reaching(b"moov", b"trak", b"mdia", beyond=8) + bytes(8),
+            "its box 'mdia' ends beyond 'trak'",
+        ),
+        (
+            "trap.heic",
+            box(b"ftyp", b"heic" + bytes(8)) + box(b"meta", bytes(4) + reaching(b"iprp", b"ipco", beyond=1)),
+            "its box 'ipco' ends beyond 'iprp'",
+        ),
+        (
+            "cut.heic",
+            box(b"ftyp", b"heic" + bytes(8)) + reaching(b"meta", beyond=1),
+            "its box 'meta' ends beyond the file",
+        ),
+    ],
+)
+def test_a_box_that_reaches_out_of_the_one_that_holds_it(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert said in refusal(path)
+
+
+class Counted(io.BytesIO):
+    """Bytes in memory that may be read so many times."""
+
+    def __init__(self, content: bytes, most: int) -> None:
+        super().__init__(content)
+        self.left = most
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As it was; no more often than allowed."""
+        self.left -= 1
+        assert self.left >= 0, "it is read more often than its bytes warrant"
+        return super().read(size)
+
+
+class InMemory(PosixPath):
+    """A path to bytes that are counted."""
+
+    counted: Counted
+
+    def open(self, *_: Any, **__: Any) -> Any:
+        """The bytes; closing them is no matter."""
+        return contextlib.nullcontext(self.counted)
+
+    def stat(self, **_: Any) -> os.stat_result:
+        """Of a file of that size."""
+        return os.stat_result((0,) * 6 + (len(self.counted.getvalue()),) + (0,) * 3)
+
+
+KINDS = (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref", b"meta", b"iprp", b"ipco", b"ispe", b"free")
+LENGTHS = (0, 1, 7, 8, 12, 16, 20, 24, 32, 64, 400, 4000, 2**31)
+LINES = st.tuples(st.sampled_from(LENGTHS), st.sampled_from(KINDS), st.binary(max_size=12))
+STEPS_A_BOX = 2  # its head, and what it says
+LEVELS = 10
+NEST_OF_PICTURES = [(20, b"meta", bytes(4)), *([(16, b"ipco", b""), (400, b"ipco", b"")] * 24)]
+NEST_OF_MOVIES = [(4000, b"moov", b""), *([(24, b"trak", b""), (4000, b"dref", bytes(8))] * 150)]
+
+
+@given(st.lists(LINES, max_size=60))
+@example(NEST_OF_PICTURES)
+@example(NEST_OF_MOVIES)
+def test_any_boxes_are_judged_in_steps_that_their_bytes_bound(lines: list[tuple[int, bytes, bytes]]) -> None:
+    content = b"".join(struct.pack(">I4s", size, kind) + body for size, kind, body in lines)
+    most = STEPS_A_BOX * (1 + LEVELS * (1 + len(content) // 8))
+    with contextlib.suppress(MediaRefused, ValueError):
+        isobmff.largest_picture(Counted(content, most), len(content), "face.heic")
+    movie = InMemory("clip.mp4")
+    movie.counted = Counted(content, most)
+    with contextlib.suppress(MediaRefused):
+        isobmff.check_self_contained(movie)
 
 
 def test_a_plain_clip_still_passes(tmp_path: Path) -> None:
