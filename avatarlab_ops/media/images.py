@@ -98,7 +98,7 @@ def _opened(path: Path, format_: str) -> Iterator[Image.Image]:
                         f"{image.width}x{image.height}"
                     )
                 yield image
-    except (OSError, RuntimeError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (EOFError, OSError, RuntimeError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise MediaRefused(
             f"{path.name} cannot be decoded ({error}). Export it again as PNG or JPEG."
         ) from error

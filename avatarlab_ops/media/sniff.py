@@ -36,6 +36,24 @@ class FileType:
     label: str
 
 
+TYPES = {
+    one.label: one
+    for one in (
+        FileType("video", "mov", "MP4/MOV"),
+        FileType("video", "matroska", "Matroska/WebM"),
+        FileType("image", "PNG", "PNG"),
+        FileType("image", "JPEG", "JPEG"),
+        FileType("image", "WEBP", "WebP"),
+        FileType("image", "HEIF", "HEIC"),
+        FileType("image", "AVIF", "AVIF"),
+        FileType("audio", "wav", "WAV"),
+        FileType("audio", "flac", "FLAC"),
+        FileType("audio", "ogg", "Ogg"),
+        FileType("audio", "mp3", "MP3"),
+    )
+}  # all that is accepted, by label
+
+
 def sniff(path: Path) -> FileType:
     """Tell the type of a file from its content, never its name. Raises MediaRefused naming what was found."""
     with path.open("rb") as file:
@@ -52,22 +70,21 @@ def _container(head: bytes) -> FileType | None:
     if head[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}:
         if head[4:8] == b"ftyp" and _brands(head)[0] in _STILL_BRANDS | _MOVING_BRANDS:
             return None
-        return FileType("video", "mov", "MP4/MOV")
+        return TYPES["MP4/MOV"]
     if head.startswith(b"\x1aE\xdf\xa3"):
-        return FileType("video", "matroska", "Matroska/WebM")
+        return TYPES["Matroska/WebM"]
     return None
 
 
 def _image(head: bytes) -> FileType | None:
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return FileType("image", "PNG", "PNG")
+        return TYPES["PNG"]
     if head.startswith(b"\xff\xd8\xff"):
-        return FileType("image", "JPEG", "JPEG")
+        return TYPES["JPEG"]
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return FileType("image", "WEBP", "WebP")
+        return TYPES["WebP"]
     if head[4:8] == b"ftyp" and _brands(head)[0] in _STILL_BRANDS:
-        kind = "AVIF" if b"avif" in _brands(head) else "HEIF"
-        return FileType("image", kind, {"AVIF": "AVIF", "HEIF": "HEIC"}[kind])
+        return TYPES["AVIF" if b"avif" in _brands(head) else "HEIC"]
     return None
 
 
@@ -79,13 +96,13 @@ def _brands(head: bytes) -> list[bytes]:
 
 def _sound(head: bytes) -> FileType | None:
     if head.startswith(b"RIFF") and head[8:12] == b"WAVE":
-        return FileType("audio", "wav", "WAV")
+        return TYPES["WAV"]
     if head.startswith(b"fLaC"):
-        return FileType("audio", "flac", "FLAC")
+        return TYPES["FLAC"]
     if head.startswith(b"OggS"):
-        return FileType("audio", "ogg", "Ogg")
+        return TYPES["Ogg"]
     if head.startswith(b"ID3") or (head[0] == 0xFF and head[1:2] in {b"\xfb", b"\xf3", b"\xf2", b"\xfa"}):
-        return FileType("audio", "mp3", "MP3")
+        return TYPES["MP3"]
     return None
 
 
