@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from plans import a_plan
 
 from avatarlab_ops import script
 from avatarlab_ops.engines.base import Speech
@@ -17,11 +19,15 @@ from avatarlab_ops.engines.speech.hibari import Hibari
 from avatarlab_ops.engines.speech.narration import Aligned, align
 from avatarlab_ops.engines.speech.speakers import second_voice
 from avatarlab_ops.errors import ScriptRefused
-from avatarlab_ops.media.audio import resample
+from avatarlab_ops.media.audio import resample, write_wav
 from avatarlab_ops.media.sound import read_sound
+from avatarlab_ops.plan import Source
 from avatarlab_ops.progress import silent
-from avatarlab_ops.stages.narration import doubts
+from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages.context import Context
+from avatarlab_ops.stages.narration import doubts, narrated
 
+TWO = "The museum opens at nine every morning. My brother bought three old chairs at the market."
 SAID = "Good morning, everybody. It costs $20 a day, and my neighbour would rather buy a boat."
 THROAT = 0.87  # frequencies, and so also the pace, of the other voice
 PAUSE_S = 0.7
@@ -170,7 +176,7 @@ def test_music_and_noise_are_refused(spoken: Speech) -> None:
 
 
 def test_a_second_voice_is_told_with_its_second() -> None:
-    said = speak("The museum opens at nine every morning. My brother bought three old chairs at the market.")
+    said = speak(TWO)
     lower = resample(said.samples, round(RATE * 0.75), RATE)
     assert second_voice(said.samples) is None
     assert second_voice(lower) is None
@@ -186,3 +192,25 @@ def test_what_is_too_short_for_the_words_is_no_narration(spoken: Speech) -> None
 def test_a_telephone_is_told_from_a_microphone(spoken: Speech) -> None:
     telephone = resample(resample(spoken.samples, RATE, 8_000), 8_000, RATE)
     assert (is_narrow(telephone), is_narrow(spoken.samples)) == (True, False)
+
+
+def warned(recording: NDArray[np.float32], rate: int, said: Speech, folder: Path) -> str:
+    """What the stage tells of a recording, its file at `rate` Hz."""
+    sound = Source(uri="s3://inputs/n.wav", sha256="b" * 64, bytes=9, kind="audio", width=0, height=0)
+    write_wav(folder / f"{sound.sha256[:16]}.wav", resample(recording, RATE, rate), rate)
+    nowhere = cast(Settings, None)  # the file is there already: no store is asked
+    work = Context(nowhere, "r1", a_plan(), folder, silent, {})
+    return "\n".join(narrated(work, sound, said).timeline.warnings)
+
+
+def test_the_stage_tells_of_a_telephone_and_of_a_second_voice(tmp_path: Path) -> None:
+    said, twice = speak(TWO), speak(f"{TWO} {TWO}")
+    lower = resample(said.samples, round(RATE * 0.75), RATE)
+    for name in ("plain", "telephone", "two"):
+        (tmp_path / name).mkdir()
+    plain = warned(said.samples, RATE, said, tmp_path / "plain")
+    assert "telephone" not in plain
+    assert "two voices" not in plain
+    assert "nothing above 4 kHz, as a telephone" in warned(said.samples, 8_000, said, tmp_path / "telephone")
+    both = np.concatenate([said.samples, lower])
+    assert "two voices seem to be heard" in warned(both, RATE, twice, tmp_path / "two")
