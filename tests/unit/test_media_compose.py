@@ -391,3 +391,25 @@ def test_an_original_that_is_contained_has_black_beside_it(tmp_path: Path) -> No
     assert near(frame[10, 90], (0, 0, 0))
     assert near(frame[170, 10], BLUE)
     assert near(frame[180 - 50, 90], GREEN)
+
+
+def test_beside_what_is_contained_lies_the_blurred_picture_enlarged(tmp_path: Path) -> None:
+    """Not the edge of the source, drawn out to that of the picture."""
+    tall, size = (90, 180), (320, 180)
+    across = np.linspace(20, 235, tall[0])
+    rgb = np.repeat(np.stack([across, 255 - across, 0 * across], -1)[None], tall[1], 0).astype(np.uint8)
+    matte = np.zeros(tall[::-1], np.uint8)
+    matte[60:, 30:60] = 255
+    clear = Patch(0, 0, 0, np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8), STILL)
+    out = tmp_path / "out.mp4"
+    compose(
+        StillFootage(rgb, 25), [clear] * 5, matte=Mattes(matte), background=Background("blur"),
+        speech=speech(tmp_path / "v.wav", 0.2), output=OutputSpec(*size), out_path=out,
+        fit=contain(tall, size),
+    )  # fmt: skip
+    with av.open(str(out)) as container:
+        frame = next(container.decode(video=0)).to_ndarray(format="rgb24", src_colorspace=1).astype(int)
+    left = frame[20, : (size[0] - tall[0]) // 2, 0]
+    whole = np.interp(np.arange(len(left)) / size[0], np.linspace(0, 1, tall[0]), across)
+    assert np.abs(left - whole)[10:].max() < 14, "the picture from its left side on, over the whole width"
+    assert left[-1] - left[0] > 40
