@@ -18,6 +18,7 @@ from media_samples import BLUE, GREEN, RED, encode, numbered, packaged, png, spe
 from PIL import Image
 
 from avatarlab_ops.errors import MediaRefused
+from avatarlab_ops.media import images
 from avatarlab_ops.media.audio import write_wav
 from avatarlab_ops.media.container import PacketScan
 from avatarlab_ops.media.probe import Limits, probe
@@ -33,6 +34,19 @@ def refusal(path: Path, limits: Limits = Limits(), **kwargs: object) -> str:  # 
 
 def clip(path: Path, frames: int = 50, **kwargs: object) -> Path:
     return encode(path, (numbered(i) for i in range(frames)), **kwargs)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+def test_a_damaged_colour_profile_is_told_and_the_colours_stay(tmp_path: Path, suffix: str) -> None:
+    plain = Image.new("RGB", (80, 80), RED)
+    plain.save(tmp_path / f"face.{suffix}", quality=95, icc_profile=b"not a colour profile" * 20)
+    assert "colour profile is damaged; its colours were taken as sRGB" in str(
+        probe(tmp_path / f"face.{suffix}").notes
+    )
+    rgb, _ = images.load(tmp_path / f"face.{suffix}", {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}[suffix])
+    assert np.abs(rgb.astype(int) - RED).max() < 12
+    plain.save(tmp_path / f"face.{suffix}", quality=95)
+    assert probe(tmp_path / f"face.{suffix}").notes == ()
 
 
 def test_text_renamed_mp4(tmp_path: Path) -> None:
