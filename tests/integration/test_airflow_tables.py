@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -282,9 +282,10 @@ def test_airflows_own_door_begins_no_more_runs_than_airflow_works_on(
     with engine.begin() as connection:
         connection.execute(sa.update(DagRun).where(DagRun.run_id == "run-0").values(state="success"))
     assert door.post(address, json={}).status_code == 200
-    for theirs in ("render-20261130-abc", "interactive-1"):
+    kinds = ("application/json", "application/JSON")
+    for theirs, kind in product(("render-20261130-abc", "interactive-1"), kinds):
         with pytest.raises(HTTPException, match="are those of ordered renders") as told:
-            door.post(address, json={"dag_run_id": theirs})
+            door.post(address, json={"dag_run_id": theirs}, headers={"Content-Type": kind})
         assert told.value.status_code == 422
     assert door.post(address, json={"dag_run_id": "mine"}).status_code == 200
     engine.dispose()

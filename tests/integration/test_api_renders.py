@@ -231,8 +231,9 @@ def test_a_body_over_a_megabyte_is_refused_before_it_is_read(api: Server, portra
     ("body", "told"),
     [('{"script": "a", "script": "b"}', "'script' twice"), ("[" * 100_000, "too deeply"), ("{", "JSON")],
 )
-def test_a_body_that_says_two_things_or_none_is_refused(api: Server, body: str, told: str) -> None:
-    headers = {"Content-Type": "application/json", "Idempotency-Key": "twofold"}
+@pytest.mark.parametrize("kind", ["application/json", "application/JSON"])
+def test_a_body_that_says_two_things_or_none_is_refused(api: Server, body: str, told: str, kind: str) -> None:
+    headers = {"Content-Type": kind, "Idempotency-Key": "twofold"}
     refused = api.client.post("/renders", content=body, headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (422, "request_invalid")
     assert told in refused.json()["detail"]

@@ -25,7 +25,7 @@ class StrictBodies:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI calls it."""
         body = bytearray()
-        told = scope["type"] == "http" and "json" in Headers(scope=scope).get("content-type", "")
+        told = scope["type"] == "http" and _may_be_json(Headers(scope=scope))
 
         async def checked() -> Message:
             message = await receive()
@@ -45,3 +45,8 @@ class StrictBodies:
             self.check(strict_json.loads(body, "the body"))
         except RequestInvalid as error:
             raise HTTPException(422, str(error)) from error
+
+
+def _may_be_json(headers: Headers) -> bool:
+    """Whether FastAPI may read the body as JSON: every type that it does, in any case, and some more."""
+    return "json" in headers.get("content-type", "").lower()
