@@ -14,7 +14,7 @@ AVATARLAB_REGENERATE_CRON (e.g. `0 3 * * *`) makes anew by the clock whatever is
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, chain, task_group
-from avatarlab_airflow import as_params
+from avatarlab_airflow import BEGUN, as_params
 from avatarlab_bulk import BatchOperator, PlanOperator, ReportOperator, TellOperator
 
 from avatarlab_ops import environment, graph
@@ -31,6 +31,7 @@ with DAG(
     schedule=VARIABLES.regenerate_cron,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
+    allowed_run_types=BEGUN,
     params=as_params(form_schema()),
     tags=["avatarlab"],
     max_active_runs=64,  # pools and shares limit the work; callers take turns (avatarlab_web/turns.py)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from airflow.sdk import DAG
-from avatarlab_airflow import AdmitOperator, PublishOperator, StageOperator, params
+from avatarlab_airflow import BEGUN, AdmitOperator, PublishOperator, StageOperator, params
 
 from avatarlab_ops import graph
 
@@ -15,6 +15,7 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     catchup=False,
+    allowed_run_types=BEGUN,
     params=params(),
     tags=["avatarlab"],
     # Pools limit the work. A run that waits for approval counts here and works on nothing, so the number

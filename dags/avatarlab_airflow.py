@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, BaseOperator, Param
+from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 from avatarlab_connections import settings
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from avatarlab_ops.settings import Settings
 
 VIDEOS = Asset("avatarlab_videos")  # an event of it is a published video; other DAGs follow it
+# How a run begins: a form or `POST dagRuns`, the clock, a task of another DAG. Airflow refuses others at
+# once, a backfill or "materialize asset": they take run ids and settings past `avatarlab_web/door.py`.
+BEGUN = (DagRunType.MANUAL, DagRunType.SCHEDULED, DagRunType.OPERATOR_TRIGGERED)
 RENDER_ID = "render_id"  # XCom key under which `admit` leaves the render's id
 # Waits that differ from the tasks' exponential backoff: an emptier device soon, a spent budget later.
 _DELAYS = {OutOfMemory: timedelta(seconds=5), StageTimeout: timedelta(seconds=30)}

@@ -16,6 +16,8 @@ def main() -> None:
     dag = importlib.import_module(sys.argv[1]).dag
 
     seconds = time.process_time() - started
+    from airflow.sdk.api.datamodels._generated import DagRunType
+
     policy = dag.tasks[-1].retry_policy
     tasks = {
         task.task_id: {
@@ -49,6 +51,7 @@ def main() -> None:
         "seconds": seconds, "tasks": tasks, "params": params, "decisions": decisions,
         "imported": sorted(set(sys.modules) - before), "schedule": str(dag.schedule),
         "runs": dag.max_active_runs, "unwritten": begun(dag),
+        "kinds": sorted(kind.value for kind in dag.allowed_run_types or DagRunType),
     }))  # fmt: skip
 
 

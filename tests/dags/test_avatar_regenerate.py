@@ -57,6 +57,10 @@ def test_params_are_the_contract_and_nothing_is_scheduled_by_default(dag: Json) 
     assert dag["schedule"] == "None"
 
 
+def test_no_run_begins_past_the_door_by_a_backfill_or_as_an_asset_that_is_made(dag: Json) -> None:
+    assert dag["kinds"] == ["manual", "operator_triggered", "scheduled"]
+
+
 def test_report_comes_whatever_became_of_the_batches(dag: Json) -> None:
     assert dag["tasks"]["report"]["trigger_rule"] == "all_done"
     assert all(task["retries"] >= 3 for task in dag["tasks"].values())

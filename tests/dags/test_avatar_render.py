@@ -77,6 +77,10 @@ def test_what_is_published_is_an_event_that_other_dags_can_follow(dag: Json) -> 
     }
 
 
+def test_no_run_begins_past_the_door_by_a_backfill_or_as_an_asset_that_is_made(dag: Json) -> None:
+    assert dag["kinds"] == ["manual", "operator_triggered", "scheduled"]
+
+
 def test_graph_gives_every_stage_what_it_reads() -> None:
     from avatarlab_ops import graph
 
