@@ -47,7 +47,7 @@ def params() -> dict[str, Param]:
 
     A required nested field has an empty default: the form insists on it, while a REST caller may write the
     field nested. One that may be null has null: Airflow would refuse a run that leaves it out. The contract
-    itself is checked by the task `admit`.
+    itself is checked where a run is asked for (`avatarlab_web/door.py`), and by the task `admit`.
     """
     return as_params(form_schema())
 

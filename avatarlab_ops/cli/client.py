@@ -139,8 +139,8 @@ class AirflowClient:
     def trigger(self, run_id: str, conf: Mapping[str, Any], dag: str = DAG) -> bool:
         """Begin a run; False when one of this id exists. RequestInvalid when Airflow refuses `conf`."""
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
-        answer = self._call("POST", f"/api/v2/dags/{dag}/dagRuns", json=body, accept=(400, 409))
-        if answer.status_code == 400:
+        answer = self._call("POST", f"/api/v2/dags/{dag}/dagRuns", json=body, accept=(400, 409, 422))
+        if answer.status_code in (400, 422):
             raise RequestInvalid(_detail(answer))
         return answer.is_success
 

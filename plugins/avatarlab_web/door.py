@@ -2,7 +2,8 @@
 
 Airflow would take the last of two equal keys, and parse, keep and echo whatever size comes; and it would keep
 as many runs as anybody begins, behind which all orders had to wait. Run ids that orders in line will have are
-theirs, and a deadline is a time to come. Every other route of Airflow passes untouched.
+theirs, and a deadline is a time to come. What breaks the contract begins no run: the answer's `detail`, which
+Airflow's form shows, names every wrong field. Every other route of Airflow passes untouched.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from avatarlab_ops.errors import InputError, RequestInvalid
+from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.graph import OPEN_RUNS
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.states import INTERACTIVE_RUN, RUN
@@ -51,36 +52,31 @@ class StrictRuns:
 
 
 def _check_render(body: object) -> None:
-    """Raise RequestInvalid for a run id of an order in line, and for a deadline that has passed."""
+    """Raise InputError for what breaks the contract, a run id of an order in line, a deadline that passed."""
     run_id, conf = _told(body)
     _check_id(run_id)
-    try:
-        asked = AvatarRequest.parse(conf)
-    except InputError:
-        return  # Airflow's own answer, or the task `admit`, says what is wrong
-    asked.check_deadline()
+    if conf is not None:
+        AvatarRequest.parse(conf).check_deadline()
 
 
 def _check_bulk(body: object) -> None:
-    """Raise RequestInvalid as `_check_render` does; a run that is found by its name may be late already."""
+    """Raise InputError as `_check_render` does; a run that is found by its name may be late already."""
     from avatarlab_ops.bulk import planning
     from avatarlab_ops.bulk.contract import BulkRequest
 
     run_id, conf = _told(body)
     _check_id(run_id)
-    try:
-        asked = BulkRequest.parse(conf)
-    except InputError:
-        return
-    if asked.deadline is not None:
+    asked = None if conf is None else BulkRequest.parse(conf)
+    if asked and asked.deadline is not None:
         planning.check_deadline(stores(), asked, planning.bulk_id_of(asked.name, str(run_id)))
 
 
-def _told(body: object) -> tuple[object, dict[str, Any]]:
-    """Run id and what the run is to do, of a body that may be anything."""
-    known = body if isinstance(body, dict) else {}
-    conf = known.get("conf")
-    return known.get("dag_run_id"), conf if isinstance(conf, dict) else {}
+def _told(body: object) -> tuple[object, dict[str, Any] | None]:
+    """Run id and what the run is to do; None where Airflow itself refuses the body's shape."""
+    if not isinstance(body, dict):
+        return None, None
+    conf = body.get("conf")
+    return body.get("dag_run_id"), conf if isinstance(conf, dict) else {} if conf is None else None
 
 
 def _check_id(run_id: object) -> None:

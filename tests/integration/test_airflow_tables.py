@@ -271,23 +271,25 @@ def test_airflows_own_door_begins_no_more_runs_than_airflow_works_on(
         rows = [run | {"run_id": f"run-{number}"} for number in range(OPEN_RUNS - 1)]
         connection.execute(sa.insert(DagRun).values(rows))
     address = "/api/v2/dags/avatar_render/dagRuns"
-    assert door.post(address, json={}).text == "Airflow's own answer"
+    wish = {"conf": {"script": "Hi.", "avatar.uri": "s3://inputs/a.png"}}
+    assert door.post(address, json=wish).text == "Airflow's own answer"
     with engine.begin() as connection:
         connection.execute(sa.insert(DagRun).values(run | {"run_id": "one more", "state": "running"}))
-    refused = door.post(address, json={})
+    refused = door.post(address, json=wish)
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    many = {"conf": {"file": "s3://inputs/rows.csv"}}
     assert "256 runs of avatar_render are open" in refused.json()["detail"]
-    assert door.post("/api/v2/dags/avatar_regenerate/dagRuns", json={}).status_code == 200
+    assert door.post("/api/v2/dags/avatar_regenerate/dagRuns", json=many).status_code == 200
     assert door.get(address).status_code == 200
     with engine.begin() as connection:
         connection.execute(sa.update(DagRun).where(DagRun.run_id == "run-0").values(state="success"))
-    assert door.post(address, json={}).status_code == 200
+    assert door.post(address, json=wish).status_code == 200
     kinds = ("application/json", "application/JSON")
     for theirs, kind in product(("render-20261130-abc", "interactive-1"), kinds):
         with pytest.raises(HTTPException, match="are those of ordered renders") as told:
-            door.post(address, json={"dag_run_id": theirs}, headers={"Content-Type": kind})
+            door.post(address, json=wish | {"dag_run_id": theirs}, headers={"Content-Type": kind})
         assert told.value.status_code == 422
-    assert door.post(address, json={"dag_run_id": "mine"}).status_code == 200
+    assert door.post(address, json=wish | {"dag_run_id": "mine"}).status_code == 200
     engine.dispose()
 
 
@@ -310,8 +312,37 @@ def test_airflows_own_door_takes_no_deadline_that_has_passed(
     monkeypatch.setattr(door, "_full", lambda: False)
     monkeypatch.setattr(door, "stores", lambda: stores)
     client, address = TestClient(door.StrictRuns(behind)), f"/api/v2/dags/{dag}/dagRuns"
-    for conf in (asked, asked | {"deadline": "2099-12-04T18:00:00Z"}, asked | {"deadline": "soon"}):
+    for conf in (asked, asked | {"deadline": "2099-12-04T18:00:00Z"}, "of another shape"):
         assert client.post(address, json={"conf": conf}).text == "Airflow's own answer"
     with pytest.raises(HTTPException, match=r"deadline: 2020-12-04T18:00:00\+00:00 has passed") as told:
         client.post(address, json={"conf": asked | {"deadline": "2020-12-04T18:00:00Z"}})
     assert told.value.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("dag", "body", "told"),
+    [
+        ("avatar_render", {}, "script: Field required; avatar: Field required"),
+        (
+            "avatar_render",
+            {"conf": {"script": "Hi.", "avatar.uri": "", "output.fps": 1000, "hat": "red"}},
+            r"avatar\.uri: .*output\.fps: .*hat: no such field",
+        ),
+        ("avatar_render", {"conf": {"script": "{{name}}", "avatar.uri": "s3://inputs/a.png"}}, "placeholder"),
+        ("avatar_regenerate", {"conf": None}, "give a file, or choose published videos"),
+        ("avatar_regenerate", {"conf": {"file": "rows.csv", "hat": 1}}, "file: .*hat"),
+    ],
+)
+def test_what_breaks_the_contract_is_refused_before_airflow_begins_a_run(
+    monkeypatch: pytest.MonkeyPatch, dag: str, body: dict[str, Any], told: str
+) -> None:
+    from avatarlab_web import door
+
+    async def behind(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+        await PlainTextResponse("Airflow's own answer")(scope, receive, send)
+
+    monkeypatch.setattr(door, "_full", lambda: False)
+    with pytest.raises(HTTPException, match=told) as refused:
+        TestClient(door.StrictRuns(behind)).post(f"/api/v2/dags/{dag}/dagRuns", json=body)
+    assert refused.value.status_code == 422

@@ -10,13 +10,13 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from avatarlab_ops import strict_json
-from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.errors import InputError
 
 
 class StrictBodies:
     """Refuses a body over a megabyte (413), whatever length it says, and a key given twice (422).
 
-    `check` may raise RequestInvalid for what else no body may say.
+    `check` may raise InputError (422) for what else no body may say.
     """
 
     def __init__(self, app: ASGIApp, check: Callable[[object], None] = lambda _: None) -> None:
@@ -43,7 +43,7 @@ class StrictBodies:
         """Raise HTTPException (422) for what every other door refuses, too."""
         try:
             self.check(strict_json.loads(body, "the body"))
-        except RequestInvalid as error:
+        except InputError as error:
             raise HTTPException(422, str(error)) from error
 
 
