@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avatarlab_ops.cli.common import FILE, airflow, check_out, echo, fetch, known_stores, upload_file
+from avatarlab_ops.cli.common import FILE, airflow, check_out, echo, fetch, home, known_stores, upload_file
 from avatarlab_ops.cli.translators import from_xliff, to_xliff
 from avatarlab_ops.errors import AvatarlabError, InputError
 from avatarlab_ops.printable import printable
@@ -233,8 +233,9 @@ def report(run: str, out: Path | None) -> None:
 def cancel(run: str) -> None:
     """End what RUN has not made yet; what it published stays."""
     from avatarlab_ops.bulk import work
+    from avatarlab_ops.cli.client import address_of
 
-    states = work.cancel(known_stores(), run).states
+    states = work.cancel(known_stores(), run, address=address_of(home())).states
     echo(", ".join(f"{count} {state}" for state, count in sorted(states.items())))
 
 

@@ -45,7 +45,7 @@ class AirflowClient:
             password = known.airflow_password.get_secret_value()
             return cls(known.airflow_url, known.airflow_user, password, token)
         try:
-            address = json.loads((home / "supervisor.json").read_text())["address"]
+            address = _started(home)
             password = json.loads((home / "airflow" / "passwords.json").read_text())["admin"]
         except FileNotFoundError as error:
             raise TransientError(f"no Airflow has been started in {home}; run `avatarlab up`") from error
@@ -222,6 +222,19 @@ class AirflowClient:
         return TransientError(
             f"Airflow at {self._http.base_url} does not answer ({error}); run `avatarlab up`"
         )
+
+
+def address_of(home: Path) -> str | None:
+    """Airflow's address as `AirflowClient.from_home` finds it; None where none was named or started."""
+    try:
+        return (environment.read().airflow_url or _started(home)).rstrip("/")
+    except FileNotFoundError:
+        return None
+
+
+def _started(home: Path) -> str:
+    """Address of the Airflow that `avatarlab up` started. Raises FileNotFoundError where it did not."""
+    return str(json.loads((home / "supervisor.json").read_text())["address"])
 
 
 def _accepted(answer: httpx.Response) -> httpx.Response:

@@ -119,17 +119,25 @@ def test_a_bulk_run_that_is_planned_while_it_is_cancelled_ends(
 
 
 def test_cancel_ends_the_airflow_run_that_works_on_a_bulk_run_whatever_that_is_called(
-    api: Server, stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+    api: Server, stores: Settings, portrait: str, published: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Begun by Airflow's form under a name; Airflow is stood in for."""
-    rows = json.dumps({"script": "Two.", "avatar.uri": portrait}).encode()
+    """Begun by Airflow's form under a name; Airflow is stood in for. Its report links what was published."""
+    rows = b"\n".join(
+        json.dumps({"script": f"{n}.", "avatar.uri": portrait}).encode() for n in ("Two", "Ten")
+    )
     objects(stores).put_if_absent(stores.bucket_inputs, "two.jsonl", rows)
     asked = BulkRequest(file=f"s3://{stores.bucket_inputs}/two.jsonl")
     planning.plan(stores, asked, bulk_id="spring", caller="anna", run_id="manual__2027-01-29")
+    with transaction(stores.pg_dsn) as db:
+        first = sa.update(m.BulkItem).where(m.BulkItem.bulk_id == "spring", m.BulkItem.number == 0)
+        db.execute(first.values(render_id=published, state="published"))
     stopped: list[str] = []
     monkeypatch.setattr(starting, "stop", lambda run_id, _dag: stopped.append(run_id))
     told = api.client.post("/bulk-runs/spring/cancel").json()
     assert (told["state"], stopped) == ("ended", ["manual__2027-01-29"])
+    report = json.loads(objects(stores).read(stores.bucket_outputs, "bulk/spring/report.json"))
+    links = [str(item["link"]).partition("://")[2].partition("/")[2] for item in report["items"]]
+    assert links == [f"avatarlab/renders/{published}/video", ""]
 
 
 def test_the_stream_of_an_ended_render_tells_its_end_and_then_nothing(api: Server, published: str) -> None:

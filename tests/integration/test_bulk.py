@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from sqlalchemy.orm import Session
 
 from avatarlab_ops import engines, graph, pipeline
@@ -264,8 +265,10 @@ def test_a_turn_ends_between_two_items(stores: Settings, portrait: str, six: rep
 
 
 def test_a_cancelled_run_is_over_and_keeps_what_it_published(
-    stores: Settings, portrait: str, six: report.Summary
+    stores: Settings, portrait: str, six: report.Summary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from avatarlab_ops.cli import bulk as commands
+
     uri = rows(stores, portrait, "stopped", ["Go.", "Stop here.", "Never."])
     outline = planning.plan(stores, asked(file=uri), bulk_id="stopped", caller="x")
     assert outline.batches == (0,)
@@ -275,7 +278,13 @@ def test_a_cancelled_run_is_over_and_keeps_what_it_published(
     for stage in graph.STAGES:
         pipeline.run_stage(stores, str(first.render_id), stage)
     late = items_of(stores, "stopped")[2]
-    assert work.cancel(stores, "stopped").states == {"cancelled": 2, "published": 1}
+    monkeypatch.setattr(commands, "known_stores", lambda: stores)
+    monkeypatch.setenv("AVATARLAB_AIRFLOW_URL", "http://airflow.example/")
+    done = CliRunner().invoke(commands.bulk, ["cancel", "stopped"])
+    assert (done.exit_code, done.stdout) == (0, "2 cancelled, 1 published\n"), done.output
+    told = json.loads(objects(stores).read(stores.bucket_outputs, "bulk/stopped/report.json"))
+    link = f"http://airflow.example/avatarlab/renders/{first.render_id}/video"
+    assert [item["link"] for item in told["items"]] == [link, None, None]
     assert status.of(stores, str(second.render_id)).state == "cancelled"
     assert work._submit(stores, late) is None, "a task that had read the item before goes on with it"
     assert all(work.work(stores, "stopped", 0, group) for group in graph.GROUPS)

@@ -231,5 +231,5 @@ def cancel(bulk_id: str, who: BulkAuthor, stores: Stores, request: Request) -> B
     starting.stop(_run_id(stores, bulk_id), starting.BULK_DAG)
     # Looked at anew: its plan may have been written while its run was ended.
     if _show(stores, request, bulk_id).state in ("running", "ended"):
-        work.cancel(stores, bulk_id)
+        work.cancel(stores, bulk_id, address=views.outside(request).removesuffix("/avatarlab"))
     return _show(stores, request, bulk_id)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from airflow.sdk.configuration import conf
 from fastapi import APIRouter, Body, Request
 from pydantic import BaseModel, Field
 
@@ -92,7 +90,7 @@ def _made(stores: Settings, request: Request, kind: Kind, target: str, *, days: 
 
     with transaction(stores.pg_dsn) as db:
         share, link = shares.make(db, stores, kind, target, days=days, by=who.name)
-        return NewShare(**_plain(share), url=f"{_outside(request)}/shared/{link}")
+        return NewShare(**_plain(share), url=f"{views.outside(request)}/shared/{link}")
 
 
 def _listed(stores: Settings, kind: Kind, target: str) -> list[Share]:
@@ -105,9 +103,3 @@ def _listed(stores: Settings, kind: Kind, target: str) -> list[Share]:
 
 def _plain(share: Any) -> dict[str, Any]:
     return {name: getattr(share, name) for name in Share.model_fields}
-
-
-def _outside(request: Request) -> str:
-    """Address of Avatarlab for somebody elsewhere: Airflow's `base_url`, else as this caller reached it."""
-    known = urlsplit(conf.get("api", "base_url", fallback="") or str(request.base_url))
-    return f"{known.scheme}://{known.netloc}{views.base(request).removesuffix('/api/v1')}"

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
+from airflow.sdk.configuration import conf
 from fastapi import Query, Request
 from pydantic import BaseModel, Field
 
@@ -54,7 +56,8 @@ class Estimate(BaseModel):
 class Stage(BaseModel):
     """One stage.
 
-    state: pending, running, waiting (for equal work elsewhere), done, cached, not_needed, failed.
+    state: pending, running, waiting (for equal work elsewhere), awaiting_approval (by a person), done,
+    cached, not_needed, failed.
     """
 
     stage: str
@@ -167,6 +170,12 @@ class RenderPage(BaseModel):
 def base(request: Request) -> str:
     """Path of this API as the caller reaches it."""
     return str(request.scope.get("root_path", "")).rstrip("/")
+
+
+def outside(request: Request) -> str:
+    """Address of Avatarlab for somebody elsewhere: Airflow's `base_url`, else as this caller reached it."""
+    known = urlsplit(conf.get("api", "base_url", fallback="") or str(request.base_url))
+    return f"{known.scheme}://{known.netloc}{base(request).removesuffix('/api/v1')}"
 
 
 def summary(root: str, listed: Listed) -> Summary:
