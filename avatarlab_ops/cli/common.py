@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from avatarlab_ops.cli.watch import SAID
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.printable import escaped, one_line
+from avatarlab_ops.states import StageState
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -226,11 +228,12 @@ def tell_status(settings: Settings, found: RenderStatus) -> None:
     from avatarlab_ops.fields import split_reference
     from avatarlab_ops.stores.objects import objects
 
+    told = {StageState.RUNNING, StageState.FAILED, *SAID}
     echo(f"{found.state:<9} {found.render_id}" + (f" of run {found.run_id}" if found.run_id else ""))
     for stage in found.stages:
-        if stage.state in ("running", "waiting", "failed"):
+        if stage.state in told:
             done = f" {stage.done} of {stage.total} {stage.unit}" if stage.total else ""
-            echo(f"{stage.stage:<9} {stage.state}{done}")
+            echo(f"{stage.stage:<9} {SAID.get(stage.state, stage.state)}{done}")
     if found.expected_start:
         echo(f"begins    {found.expected_start.astimezone():%Y-%m-%d %H:%M:%S}")
     if found.expected_end:

@@ -70,6 +70,28 @@ def test_what_people_wrote_is_shown_and_not_obeyed(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("running", "publish   running 3 of 4 frames\n"),
+        ("waiting", "publish   waiting for equal work 3 of 4 frames\n"),
+        ("awaiting_approval", "publish   waiting for approval 3 of 4 frames\n"),
+        ("failed", "publish   failed 3 of 4 frames\n"),
+        ("done", ""), ("cached", ""), ("not_needed", ""), ("pending", ""),
+    ],
+)  # fmt: skip
+def test_status_says_what_each_stage_is_at(state: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    now = datetime.now(UTC)
+    stage = status.StageStatus("publish", state, 1, 0.0, 3, 4, "frames", 0.0, None, None)
+    found = status.RenderStatus(
+        "20270101-000000-01234567", None, "running", (stage,), None, None, None, (), None, None, {}, now, now,
+        None, None, None,
+    )  # fmt: skip
+    nowhere: Any = None
+    common.tell_status(nowhere, found)
+    assert capsys.readouterr().out == f"running   20270101-000000-01234567\n{told}"
+
+
+@pytest.mark.parametrize(
     "command",
     [
         ["consent", "revoke", "0123456789ab", "--reason", "\x1b[31mred\nnext"],
