@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import re
 import unicodedata
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ MAX_KEY_BYTES = 1_024  # S3's own limit of an object key
 MAX_SEGMENT_BYTES = 255  # a file name's limit, which MinIO and SeaweedFS inherit
 REFERENCE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<key>.+)", re.DOTALL)
 PLACEHOLDER = re.compile(r"\{\{\s*([^{}\s](?:[^{}\n]{0,62}[^{}\s])?)\s*\}\}")  # of a bulk run's template
-IN_BRACES = re.compile(r"\{\{[^{}]*\}\}")  # what somebody meant as one
+IN_BRACES = re.compile(r"\{\{(?!\{)(?:(?!\{\{|\}\}).)*\}\}", re.DOTALL)  # what somebody meant as one
 # Invisible characters that change the order in which a text is read.
 BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -28,6 +29,12 @@ def _first_control(text: str, allowed: str) -> str | None:
         if unicodedata.category(character) in ("Cc", "Cs") or character in BIDI_CONTROLS:
             return f"U+{ord(character):04X}"
     return None
+
+
+def _first_line_end(text: str) -> str | None:
+    """A line or paragraph separator, which Unicode has beside the control characters."""
+    found = next((mark for mark in text if unicodedata.category(mark) in ("Zl", "Zp")), None)
+    return f"U+{ord(found):04X}" if found else None
 
 
 def _unfilled(text: str) -> str | None:
@@ -44,11 +51,15 @@ def _plain(text: str, allowed: str = "") -> str:
         raise PydanticCustomError(
             "control_character", "holds the control character {found}", {"found": found}
         )
+    if "\n" not in allowed and (found := _first_line_end(text)):
+        raise PydanticCustomError(
+            "control_character", "holds the line end {found}; write it in one line", {"found": found}
+        )
     return text
 
 
 def _speakable(text: str) -> str:
-    if left := _unfilled(text):
+    if left := _unfilled(text) or _unfilled(html.unescape(text)):  # SSML and HTML write signs as entities
         raise PydanticCustomError("script_refused", "{left}", {"left": left})
     if found := _first_control(text, allowed="\n\r\t"):
         raise PydanticCustomError(

@@ -52,6 +52,7 @@ def test_missing_and_unused_variables_are_named() -> None:
         (b'{"a": "b"}', "no placeholder"),
         (b'{"a": "{{name}} {{' + 65 * b"x" + b'}}"}', "has no name of 1 to 64"),
         (b'{"a": "{{ }}"}', "has no name"),
+        (b'{"a": "{{name}} {{ {x} }}"}', "has no name"),
     ],
 )
 def test_what_is_no_template_is_refused(text: bytes, said: str) -> None:

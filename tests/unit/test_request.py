@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -269,6 +269,8 @@ def test_a_person_is_not_placed_before_the_original_background() -> None:
         {"script": "Dear {{ first name }}."},
         {"script": "Deine {{größe}}."},
         {"script": "Dear {{}}, {{name|upper}}."},
+        {"script": "<speak>Dear &#123;&#123;name&#125;&#125;.</speak>", "script_format": "ssml"},
+        {"script": "Dear &lbrace;&#x7b;name}&rcub;."},
     ],
 )
 def test_a_placeholder_that_nobody_fills_is_refused(left: dict[str, object]) -> None:
@@ -276,6 +278,37 @@ def test_a_placeholder_that_nobody_fills_is_refused(left: dict[str, object]) -> 
     with pytest.raises(InputError, match=r"the placeholder \{\{[^{}]*\}\}, which only bulk"):
         AvatarRequest.parse(given)
     assert AvatarRequest.parse({"script": "Sets are written {a, b}.", "avatar": {"uri": "s3://inputs/a.png"}})
+
+
+@given(st.text(max_size=40))
+@example(" {x} ")
+@example("{x")
+@example("x}")
+def test_whatever_stands_in_double_braces_is_a_placeholder(inner: str) -> None:
+    assume("{{" not in inner and "}}" not in inner)
+    asked = {"script": "Hi.", "avatar": {"uri": "s3://inputs/a.png"}}
+    text = f"a {{{{{inner}}}}} b"
+    fields: list[dict[str, object]] = [{"script": text}, {"labels": {"a": text}}]
+    for field in fields:
+        with pytest.raises(InputError, match="holds the placeholder"):
+            AvatarRequest.parse({**asked, **field})
+
+
+@given(st.text(max_size=20), st.sampled_from("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"), st.text(max_size=20))
+def test_a_label_is_one_line(before: str, end: str, after: str) -> None:
+    asked = {
+        "script": "Hi.",
+        "avatar": {"uri": "s3://inputs/a.png"},
+        "labels": {"a": f"{before}{end}{after}"},
+    }
+    with pytest.raises(RequestInvalid, match=r"labels\.a"):
+        AvatarRequest.parse(asked)
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "Zs"], exclude_characters="{}"), max_size=200))
+def test_a_label_of_one_line_without_braces_passes(words: str) -> None:
+    asked = {"script": "Hi.", "avatar": {"uri": "s3://inputs/a.png"}, "labels": {"a": words}}
+    assert AvatarRequest.parse(asked).labels == {"a": words}
 
 
 def test_no_example_of_a_form_names_an_object_that_is_not_there() -> None:
