@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -188,8 +189,16 @@ def _airflow(home: Path) -> Iterator[Finding]:
     for name in ("gpu", "cpu"):
         pool = pools.get(name)
         detail = f"{pool['open_slots']} of {pool['slots']} slots open" if pool else "missing"
-        advice = "run `airflow pools import config/pools.json`"
-        yield Finding("airflow", f"pool {name}", pool is not None, detail, advice)
+        yield Finding("airflow", f"pool {name}", pool is not None, detail, _pool_advice(home, name))
+
+
+def _pool_advice(home: Path, name: str) -> str:
+    """How to bring back a pool; it has the slots that `avatarlab up` counted, where that was done."""
+    counted = home / "airflow" / "pools.json"
+    slots = {"gpu": "a slot for each 6 GiB of the workers' GPUs (2 without a GPU)", "cpu": "4 slots"}[name]
+    if counted.exists():
+        slots = f"{json.loads(counted.read_text())[name]['slots']} slots, as `avatarlab up` counted"
+    return f"add the pool {name} in Airflow (Admin, Pools): {slots}"
 
 
 def _try(group: str, name: str, look: Callable[[], str], advice: str) -> Finding:

@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from avatarlab_ops.cli import bulk, common, main, render, watch
+from avatarlab_ops.cli import bulk, common, doctor, main, render, watch
 from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.renders import status
 
@@ -240,6 +240,13 @@ def test_doctor_marks_what_is_missing_and_goes_on_without_servers(
     assert diffdub.startswith("--")
     assert "needs diffdub" in diffdub
     assert any(line.startswith("NO  airflow") for line in lines)
+
+
+def test_doctor_advises_the_slots_that_up_counted(tmp_path: Path) -> None:
+    assert "each 6 GiB" in doctor._pool_advice(tmp_path, "gpu")
+    (tmp_path / "airflow").mkdir()
+    (tmp_path / "airflow" / "pools.json").write_text('{"gpu": {"slots": 13}, "cpu": {"slots": 4}}')
+    assert "gpu in Airflow (Admin, Pools): 13 slots" in doctor._pool_advice(tmp_path, "gpu")
 
 
 def test_what_no_request_could_use_is_not_uploaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
