@@ -30,6 +30,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 SUPPORTED = ((3, 11), (3, 12))
+CPU_TORCH = (3, 11)  # the Python for which pyproject.toml pins torch's CPU build; others take the lock's
 NEEDED_BYTES = {False: 6_000_000_000, True: 14_000_000_000}  # .venv and uv's cache; True: with CUDA
 HEARTBEAT_S = 15.0
 IMPATIENT = ("--timeout", "5", "--retries", "0")  # an index that may be out of reach is soon given up
@@ -157,6 +158,12 @@ def fetch_voices(folder: Path) -> None:
 def install_cpu_torch(python: Path) -> bool:
     """Install torch's CPU build with its pinned digest; False when nobody offers one with that digest."""
     pinned = read_toml(ROOT / "pyproject.toml")["tool"]["avatarlab"]["torch-cpu"]
+    if sys.version_info[:2] != CPU_TORCH:
+        say(
+            f"no GPU here, but the CPU build of torch is not pinned for Python {platform.python_version()}: "
+            "for a smaller download `make setup PYTHON=/path/to/python3.11`"
+        )
+        return False
     index = os.environ.get("AVATARLAB_TORCH_INDEX", pinned["index"])
     for source, options in (("pip", ()), (index, ("--index-url", index, *IMPATIENT))):
         offered = offered_digest(python, f"torch=={pinned['version']}", options)

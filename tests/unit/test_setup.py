@@ -156,6 +156,16 @@ def test_an_index_out_of_reach_is_told_and_the_locked_build_taken(
     assert f"{nobody} offers no file, or cannot be reached" in told
 
 
+def test_a_python_without_a_pinned_cpu_build_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 12, 0, "final", 0))
+    assert not setup.install_cpu_torch(Path(sys.executable))
+    told = capsys.readouterr().out
+    assert "is not pinned for Python" in told
+    assert "PYTHON=/path/to/python3.11" in told
+
+
 def test_the_size_of_a_download_is_read_off_the_lock() -> None:
     lock = setup.read_toml(setup.ROOT / "uv.lock")
     assert setup.cuda_bytes(lock) > 2e9  # torch and what of NVIDIA's it needs
