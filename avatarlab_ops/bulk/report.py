@@ -73,9 +73,10 @@ def _summary(db: Any, settings: Settings, known: tables.BulkRun) -> Summary:
     )
 
 
-def finish(settings: Settings, bulk_id: str, *, address: str | None = None) -> Summary:
+def finish(settings: Settings, bulk_id: str, *, address: str | None = None, failed: bool = False) -> Summary:
     """Write the report and close the run if every item has ended; else say what is left.
 
+    `failed`: the run was given up as a whole; else what became of its items says how it ended.
     `address`: Airflow's own, under which a logged-in user opens the videos; None: the report has no links.
     """
     with transaction(settings.pg_dsn) as db:
@@ -92,8 +93,9 @@ def finish(settings: Settings, bulk_id: str, *, address: str | None = None) -> S
         store.put_if_absent(bucket, _key(bulk_id, suffix), content)
     with transaction(settings.pg_dsn) as db:
         if bulk.end(db, bulk_id, report["states"]):
-            event = _event(settings, report, files)
-            openlineage.send(db, settings, f"bulk:{bulk_id}:COMPLETE", event, None)
+            kind = _kind(report["states"], failed=failed)
+            event = _event(kind, settings, report, files)
+            openlineage.send(db, settings, f"bulk:{bulk_id}:{kind}", event, None)
     outbox.deliver(settings)
     return status(settings, bulk_id)
 
@@ -152,12 +154,23 @@ def neutral(value: Any) -> Any:
     )
 
 
-def _event(settings: Settings, report: Json, files: dict[str, bytes]) -> Json:
-    """The one summary event, an OpenLineage run event of the job avatar_regenerate."""
+def _kind(states: dict[str, int], *, failed: bool = False) -> str:
+    """How the run ended, in OpenLineage's words. `failed`: it was given up as a whole.
+
+    >>> _kind({"published": 3, "failed": 1}), _kind({"published": 3, "cancelled": 1}), _kind({"failed": 2})
+    ('COMPLETE', 'ABORT', 'FAIL')
+    """
+    if failed or (states.get(ItemState.FAILED) and not states.get(ItemState.PUBLISHED)):
+        return "FAIL"
+    return "ABORT" if states.get(ItemState.CANCELLED) else "COMPLETE"
+
+
+def _event(kind: str, settings: Settings, report: Json, files: dict[str, bytes]) -> Json:
+    """The one summary event, an OpenLineage run event of the job avatar_regenerate; `kind`: its eventType."""
     bulk_id = report["bulk_run"]
     facet = openlineage.own_facet(bulkRun=bulk_id, states=report["states"], gpu_s=report["gpu_s"])
     return openlineage.run_event(
-        "COMPLETE",
+        kind,
         job="avatar_regenerate",
         run=f"bulk:{bulk_id}",
         facets={"avatarlab_bulk": facet},

@@ -142,7 +142,7 @@ def cancel(
             pipeline.fail(settings, render_id, error or "its bulk run failed")
         else:
             pipeline.cancel(settings, render_id, reason)
-    return finish(settings, bulk_id, address=address)
+    return finish(settings, bulk_id, address=address, failed=failed)
 
 
 def run(settings: Settings, asked: BulkRequest, *, bulk_id: str, caller: str = "cli") -> Summary:

@@ -129,7 +129,7 @@ def test_cancel_ends_the_airflow_run_that_works_on_a_bulk_run_whatever_that_is_c
     asked = BulkRequest(file=f"s3://{stores.bucket_inputs}/two.jsonl")
     planning.plan(stores, asked, bulk_id="spring", caller="anna", run_id="manual__2027-01-29")
     with transaction(stores.pg_dsn) as db:
-        first = sa.update(m.BulkItem).where(m.BulkItem.bulk_id == "spring", m.BulkItem.number == 0)
+        first = sa.update(m.BulkItem).where(m.BulkItem.bulk_id == "spring", m.BulkItem.number == 1)
         db.execute(first.values(render_id=published, state="published"))
     stopped: list[str] = []
     monkeypatch.setattr(starting, "stop", lambda run_id, _dag: stopped.append(run_id))

@@ -285,6 +285,9 @@ def test_a_cancelled_run_is_over_and_keeps_what_it_published(
     told = json.loads(objects(stores).read(stores.bucket_outputs, "bulk/stopped/report.json"))
     link = f"http://airflow.example/avatarlab/renders/{first.render_id}/video"
     assert [item["link"] for item in told["items"]] == [link, None, None]
+    event = documents(stores).find("lineage_events", "bulk:stopped:ABORT")
+    assert event is not None
+    assert event["eventType"] == "ABORT"
     assert status.of(stores, str(second.render_id)).state == "cancelled"
     assert work._submit(stores, late) is None, "a task that had read the item before goes on with it"
     assert all(work.work(stores, "stopped", 0, group) for group in graph.GROUPS)
