@@ -66,7 +66,8 @@ class PlanOperator(BulkOperator):
             context["ti"].xcom_push(key=BULK_ID, value=bulk_id)
         batches = list(outline.batches)
         # Lists: XCom gives tuples back to REST callers in its own notation.
-        told = asdict(outline) | {"batches": len(batches), "told": list(outline.told)}
+        told = asdict(outline) | {"batches": len(batches)}
+        told |= {"told": list(outline.told), "notes": list(outline.notes)}  # XCom takes no tuples
         context["ti"].xcom_push(key=OUTLINE, value=told)
         return batches
 

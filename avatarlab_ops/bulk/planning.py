@@ -47,6 +47,8 @@ class Outline:
     predicted_gpu_s: float  # of those
     problems: int  # rows left out
     told: tuple[str, ...] = ()  # the first of them
+    noted: int = 0  # items with notes; none of a run that was planned before
+    notes: tuple[str, ...] = ()  # the first of them, an item each
     over_budget: str | None = None  # of a dry run: why it would be refused
     batches: tuple[int, ...] = ()
 
@@ -64,8 +66,8 @@ class Draft:
 
 
 @dataclass
-class _Problems:
-    """What is wrong, the first of it in words."""
+class _Told:
+    """What is wrong, or was noticed: of how many rows, the first of it in words."""
 
     count: int = 0
     first: list[str] = field(default_factory=list)
@@ -194,7 +196,7 @@ class _Planner:
 
         self.settings, self.db, self.asked = settings, db, asked
         self.bulk_id, self.caller, self.run_id = bulk_id, caller, run_id
-        self.problems = _Problems()
+        self.problems, self.notes = _Told(), _Told()
         self.seen = Seen()
         self.keys: dict[str, str] = {}  # key of an item to where it was seen
         self.rates: list[Rate] = rates.known(db)
@@ -286,6 +288,8 @@ class _Planner:
             predicted_gpu_s=round(self.gpu_s, 3),
             problems=self.problems.count,
             told=tuple(self.problems.first),
+            noted=self.notes.count,
+            notes=tuple(self.notes.first),
             over_budget=over_budget,
             batches=() if self.asked.dry_run else tuple(bulk.open_batches(self.db, self.bulk_id)),
         )
@@ -358,6 +362,8 @@ class _Planner:
         except InputError as error:
             self.problems.add(f"{draft.where}: {error}")
             return None
+        if found.warnings:
+            self.notes.add(f"{draft.where}: {'; '.join(found.warnings)}")
         gpu_s = self._predict(found)
         self._pack(gpu_s)
         return {

@@ -17,13 +17,13 @@ from avatarlab_ops.renders.status import is_late, told_energy
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import ItemState
 from avatarlab_ops.stores import outbox
-from avatarlab_ops.stores.catalog import bulk, tables, transaction
+from avatarlab_ops.stores.catalog import bulk, notes, tables, transaction
 from avatarlab_ops.stores.objects import objects
 
 Json = dict[str, Any]
 COLUMNS = (
     "number", "line", "key", "state", "render_id", "source", "link", "video", "manifest",
-    "duration_s", "compute_s", "gpu_s", "energy_j", "error_code", "error",
+    "duration_s", "compute_s", "gpu_s", "energy_j", "error_code", "error", "notes",
 )  # fmt: skip
 
 
@@ -34,6 +34,7 @@ class Summary:
     bulk_id: str
     items: int
     states: dict[str, int]  # waiting, published, failed, cancelled
+    noted: int  # items whose videos have notes
     problems: int  # rows left out
     predicted_gpu_s: float
     predicted_gpu_s_left: float
@@ -60,6 +61,7 @@ def _summary(db: Any, settings: Settings, known: tables.BulkRun) -> Summary:
         bulk_id=known.id,
         items=sum(states.values()),
         states=states,
+        noted=notes.count(db, known.id),
         problems=known.problems["count"],
         predicted_gpu_s=round(bulk.predicted(db, known.id), 3),
         predicted_gpu_s_left=round(bulk.predicted(db, known.id, waiting=True), 3),
@@ -124,6 +126,7 @@ def _report(known: tables.BulkRun, items: list[Json]) -> Json:
         "compute_s": round(sum(item["compute_s"] for item in items), 3),
         "gpu_s": round(sum(item["gpu_s"] for item in items), 3),
         "energy_j": told_energy(item["energy_j"] for item in items),
+        "noted": sum(bool(item["notes"]) for item in items),
         "problems": known.problems,
         "items": items,
     }
@@ -136,7 +139,8 @@ def table(items: list[Json]) -> bytes:
     writer = csv.writer(text)
     writer.writerow([*COLUMNS, *(f"row.{name}" for name in own)])
     for item in items:
-        cells = [item[name] for name in COLUMNS] + [(item["variables"] or {}).get(name) for name in own]
+        told = item | {"notes": " | ".join(item["notes"] or ())}
+        cells = [told[name] for name in COLUMNS] + [(item["variables"] or {}).get(name) for name in own]
         writer.writerow(map(neutral, cells))
     return text.getvalue().encode()
 

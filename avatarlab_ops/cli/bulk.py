@@ -132,6 +132,14 @@ def _tell(outline: dict[str, Any], *, partial: bool) -> None:
         echo(f"left out: {line}", err=True)
     if (more := outline["problems"] - len(outline["told"])) > 0:
         echo(f"left out: and {more} more", err=True)
+    notes, noted = (
+        outline.get("notes", ()),
+        outline.get("noted", 0),
+    )  # none of a run that earlier code planned
+    for line in notes:
+        echo(f"note: {line}", err=True)
+    if noted > len(notes):
+        echo(f"note: and {noted - len(notes)} more rows with notes", err=True)
     if outline["over_budget"]:
         echo(f"would be refused: {outline['over_budget']}", err=True)
     what = "would be made" if outline["dry_run"] else "to make"

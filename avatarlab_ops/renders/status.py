@@ -85,7 +85,7 @@ class Published:
 
 def of(settings: Settings, render_id: str) -> RenderStatus:
     """What is known about a render. Raises ReferenceRefused when there is none."""
-    from avatarlab_ops.stores.catalog import records, transaction
+    from avatarlab_ops.stores.catalog import notes, records, transaction
 
     with transaction(settings.pg_dsn) as db:
         found = records.find(db, render_id)
@@ -93,9 +93,6 @@ def of(settings: Settings, render_id: str) -> RenderStatus:
         files = records.published_files(db, render_id)
         artifacts = records.artifacts_of(db, render_id)
         ordered = _ordered(db, found)
-    warnings = list((found.plan or {}).get("warnings", []))
-    for artifact in artifacts.values():
-        warnings += [note for note in artifact.facts.get("warnings", []) if note not in warnings]
     shown = {} if found.withdrawn_at else files
     video = next((file.uri for name, file in shown.items() if name.startswith("video.")), None)
     manifest = files["manifest.json"].uri if "manifest.json" in files else None
@@ -109,7 +106,7 @@ def of(settings: Settings, render_id: str) -> RenderStatus:
         error_code=found.error_code,
         error=found.error,
         error_stage=found.error_stage,
-        warnings=tuple(warnings),
+        warnings=tuple(notes.told(found.plan, (made.facts for made in artifacts.values()))),
         video_uri=video,
         manifest_uri=manifest,
         measures=found.measures or {},

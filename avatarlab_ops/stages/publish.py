@@ -35,7 +35,7 @@ from avatarlab_ops.states import Event, RenderState, StageState
 from avatarlab_ops.stores import artifacts as store
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.artifacts import Product
-from avatarlab_ops.stores.catalog import ancestry, consents, lock, prints, records, tables, transaction
+from avatarlab_ops.stores.catalog import ancestry, consents, lock, notes, prints, records, tables, transaction
 from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
 from avatarlab_ops.trust import consent, credentials, signing
 from avatarlab_ops.version import code_version, environment
@@ -212,7 +212,7 @@ def _manifest(
         "inputs": sources,
         "outputs": dict(files),
         "measures": measures(artifacts),
-        "warnings": _warnings(plan, artifacts),
+        "warnings": notes.told(plan, (made.facts for made in artifacts.values())),
         "code_version": code_version(),
         "environment": environment(),
     }
@@ -243,13 +243,6 @@ def measures(artifacts: dict[str, tables.Artifact]) -> Json:
         facts = artifacts[stage.name].facts if stage.name in artifacts else {}
         found |= {name: facts[fact] for name, fact in stage.measures.items() if fact in facts}
     return found
-
-
-def _warnings(plan: Json, artifacts: dict[str, tables.Artifact]) -> list[str]:
-    notes = list(plan.get("warnings", []))
-    for artifact in artifacts.values():
-        notes += [note for note in artifact.facts.get("warnings", []) if note not in notes]
-    return notes
 
 
 def _keep(settings: Settings, render_id: str, manifest: Json) -> tuple[Json, Json]:

@@ -32,6 +32,25 @@ def asked(**fields: Any) -> BulkRequest:
     return BulkRequest.parse(fields)
 
 
+def studio_page(stores: Settings, path: str) -> str:
+    """A page of the Studio as a reader sees it."""
+    from avatarlab_web.app import app
+    from avatarlab_web.stores import stores as where_stores_are
+    from avatarlab_web.studio import page
+    from avatarlab_web.studio.access import Caller, viewer
+    from starlette.testclient import TestClient
+
+    app.dependency_overrides = {
+        viewer: lambda: Caller("anna", lambda role: role == "reader"),
+        where_stores_are: lambda: stores,
+    }
+    page.stores, before = (lambda: stores), page.stores
+    text = TestClient(app, headers={"sec-fetch-site": "same-origin"}).get(path).text
+    page.stores = before
+    app.dependency_overrides = {}
+    return text
+
+
 def items_of(stores: Settings, bulk_id: str) -> list[m.BulkItem]:
     with transaction(stores.pg_dsn) as db:
         query = sa.select(m.BulkItem).where(m.BulkItem.bulk_id == bulk_id).order_by(m.BulkItem.number)

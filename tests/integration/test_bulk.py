@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import html
 import io
 import json
 import re
@@ -32,7 +33,8 @@ from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 
 from . import material
-from .bulk_runs import asked, items_of, rows, videos, worked
+from .api_server import serving
+from .bulk_runs import asked, items_of, rows, studio_page, videos, worked
 
 SMALL = {"output": {"resolution": "360p", "aspect": "1:1"}}
 
@@ -101,6 +103,34 @@ def test_a_dry_run_counts_and_knows_what_exists(stores: Settings, portrait: str,
     # "Go." is stored; "Something new." is spoken once, its lips are moved for each.
     assert 0 < new.predicted_gpu_s < outline.predicted_gpu_s < 2 * new.predicted_gpu_s
     assert items_of(stores, "dry") == []
+
+
+def test_what_was_noticed_is_told_with_each_row_before_and_after(stores: Settings, portrait: str) -> None:
+    uri = rows(stores, portrait, "noted", ["Go.", "Yes \u2605 sir.", "No."])
+    dry = planning.plan(stores, asked(file=uri, dry_run=True), bulk_id="noted", caller="x")
+    [said] = dry.notes
+    assert (dry.noted, dry.problems) == (1, 0)
+    assert said.startswith("line 3: ")
+    assert "\u2605" in said
+    done = work.run(stores, asked(file=uri), bulk_id="noted")
+    assert (done.states, done.noted) == ({"published": 3}, 1)
+    assert done.report is not None
+    assert done.table is not None
+    whole = json.loads(objects(stores).read(*split_or_refuse(done.report)))
+    [_, noted, _] = [item["notes"] for item in whole["items"]]
+    assert (whole["noted"], "\u2605" in noted[0]) == (1, True)
+    table = list(csv.DictReader(io.StringIO(objects(stores).read(*split_or_refuse(done.table)).decode())))
+    assert [row["notes"] for row in table] == ["", " | ".join(noted), ""]
+    manifest = json.loads(objects(stores).read(*split_or_refuse(table[1]["manifest"])))
+    assert manifest["warnings"] == noted, "as on the video's own page"
+    with serving(stores) as api:
+        items = api.client.get("/bulk-runs/noted/items").json()["items"]
+        assert [item["notes"] for item in items] == [[], noted, []]
+        assert api.client.get("/bulk-runs/noted").json()["noted"] == 1
+        assert api.client.post("/validations", json={"file": uri}).json()["notes"] == list(dry.notes)
+    shown = html.unescape(studio_page(stores, "/bulk/noted"))
+    assert shown.count(f"<li>{noted[0]}</li>") == 1, "beside the one video that it is of"
+    assert "<span>1 with notes</span>" in shown
 
 
 class Killed(BaseException):

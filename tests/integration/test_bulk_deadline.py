@@ -11,12 +11,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from avatarlab_web import starting
-from avatarlab_web.app import app
-from avatarlab_web.stores import stores as where_stores_are
 from avatarlab_web.studio import page
-from avatarlab_web.studio.access import Caller, viewer
 from click.testing import CliRunner
-from starlette.testclient import TestClient
 
 from avatarlab_ops import metrics
 from avatarlab_ops.bulk import forecast, planning, report, work
@@ -30,7 +26,7 @@ from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 
 from .api_server import Server, serving
-from .bulk_runs import asked, items_of, rows
+from .bulk_runs import asked, items_of, rows, studio_page
 
 LONG_AGO = "2020-01-01T00:00:00Z"
 
@@ -261,13 +257,5 @@ def late_chip(shown: str) -> bool:
 
 def studio_list(stores: Settings) -> dict[str, str]:
     """Bulk run id to its line on the Studio's page."""
-    app.dependency_overrides = {
-        viewer: lambda: Caller("anna", lambda role: role == "reader"),
-        where_stores_are: lambda: stores,
-    }
-    page.stores, before = (lambda: stores), page.stores
-    text = TestClient(app, headers={"sec-fetch-site": "same-origin"}).get("/bulk").text
-    page.stores = before
-    app.dependency_overrides = {}
-    lines = [part.partition("</li>")[0] for part in text.split("<li>")]
+    lines = [part.partition("</li>")[0] for part in studio_page(stores, "/bulk").split("<li>")]
     return {name: one for name in ("listed", "unhurried") for one in lines if f"/bulk/{name}" in one}

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.states import FINAL, SETTLED, ItemState, StageState
-from avatarlab_ops.stores.catalog import lock_number, records
+from avatarlab_ops.stores.catalog import lock_number, notes, records
 from avatarlab_ops.stores.catalog import tables as m
 
 Json = dict[str, Any]
@@ -218,8 +218,11 @@ def results(db: Session, bulk_id: str, gpu_stages: tuple[str, ...]) -> Iterator[
         .where(m.BulkItem.bulk_id == bulk_id)
         .order_by(m.BulkItem.number)
     )
-    for row in db.execute(query.execution_options(yield_per=PAGE)):
-        yield _result(row) | _files(db, row.BulkItem)
+    for page in db.execute(query.execution_options(yield_per=PAGE)).partitions():
+        noted = notes.of_renders(db, [row.BulkItem.render_id for row in page])
+        for row in page:
+            found = {"notes": noted.get(row.BulkItem.render_id or "", [])}
+            yield _result(row) | found | _files(db, row.BulkItem)
 
 
 def _result(row: Any) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -21,6 +21,9 @@ from avatarlab_web.api.problems import ENDED, MISSING, ORDERING, Refusal
 from avatarlab_web.api.renders import Key, needed_key
 from avatarlab_web.stores import Stores
 
+if TYPE_CHECKING:
+    from avatarlab_ops.stores.catalog.tables import BulkItem
+
 router = APIRouter(tags=["bulk runs"])
 
 
@@ -31,6 +34,8 @@ class Outline(BaseModel):
     predicted_gpu_s: float
     problems: int = Field(description="Rows that are wrong.")
     told: list[str] = Field(description="The first of them, with their lines.")
+    noted: int = Field(description="Rows of which something was noticed; they are made nevertheless.")
+    notes: list[str] = Field(description="The first of that, with the lines.")
     over_budget: str | None = Field(description="Why it would be refused.")
 
 
@@ -43,6 +48,7 @@ class BulkRun(BaseModel):
     caller: str
     items: int = 0
     states: dict[str, int] = Field(default_factory=dict, description="waiting, published, failed, cancelled.")
+    noted: int = Field(default=0, description="Items whose videos have notes.")
     problems: int = Field(default=0, description="Rows left out.")
     predicted_gpu_s: float = 0.0
     predicted_gpu_s_left: float = 0.0
@@ -66,6 +72,7 @@ class Item(BaseModel):
     render_id: str | None
     error_code: str | None
     error: str | None
+    notes: list[str] = Field(description="What was noticed about its video so far.")
 
 
 class ItemPage(BaseModel):
@@ -196,12 +203,18 @@ def items(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> ItemPage:
     """The items of a bulk run, in the order of the file."""
-    from avatarlab_ops.stores.catalog import bulk, transaction
+    from avatarlab_ops.stores.catalog import bulk, notes, transaction
 
     with transaction(stores.pg_dsn) as db:
         rows = bulk.items(db, bulk_id, after=cursor, limit=limit + 1, state=state)
-    shown = [Item(**{name: getattr(row, name) for name in Item.model_fields}) for row in rows[:limit]]
+        noted = notes.of_renders(db, [row.render_id for row in rows[:limit]])
+    shown = [_item(row, noted.get(row.render_id or "", [])) for row in rows[:limit]]
     return ItemPage(items=shown, cursor=shown[-1].number if len(rows) > limit else None)
+
+
+def _item(row: BulkItem, notes: list[str]) -> Item:
+    kept = {name: getattr(row, name) for name in Item.model_fields if name != "notes"}
+    return Item(**kept, notes=notes)
 
 
 @router.get("/bulk-runs/{bulk_id}/report.{suffix}", status_code=307, responses=MISSING | ENDED)

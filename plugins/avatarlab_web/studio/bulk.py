@@ -14,7 +14,7 @@ from avatarlab_ops.bulk import forecast, report
 from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import bulk as records
-from avatarlab_ops.stores.catalog import transaction
+from avatarlab_ops.stores.catalog import notes, transaction
 from avatarlab_web import starting
 from avatarlab_web.api.access import Caller
 from avatarlab_web.stores import Stores
@@ -110,15 +110,19 @@ def _seen(settings: Settings, bulk_id: str, who: Caller) -> Json | None:
     with transaction(settings.pg_dsn) as db:
         caller = records.existing(db, bulk_id).caller
         rows = records.items(db, bulk_id, after=-1, limit=SHOWN)
-        items = [{"key": row.key, "line": row.line, "state": row.state, "render": row.render_id,
-                  "error": row.error or ""} for row in rows]  # fmt: skip
+        noted = notes.of_renders(db, [row.render_id for row in rows])
+        items = [
+            {"key": row.key, "line": row.line, "state": row.state, "render": row.render_id,
+             "error": row.error or "", "notes": noted.get(row.render_id or "")} for row in rows
+        ]  # fmt: skip
     over = known.ended_at is not None
     done = known.items - known.states.get("waiting", 0)
     left = text("bulk.left", left=seconds(round(known.predicted_gpu_s_left)))
     return shared | {
         "over": over, "refused": False, "items": items, "counts": known.states, "all": known.items,
         "done": done, "said": text("bulk.over") if over else left, "problems": known.problems,
-        "deadline": known.deadline, "expected_end": known.expected_end, "late": known.late,
+        "noted": known.noted, "late": known.late,
+        "deadline": known.deadline, "expected_end": known.expected_end,
         "may_cancel": not over and _may_cancel(who, caller),
     }  # fmt: skip
 

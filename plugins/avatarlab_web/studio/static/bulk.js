@@ -23,8 +23,12 @@ async function asked() {
 function show(found) {
   const good = form.dataset.good.replace("%n", found.items).replace("%s", `${Math.round(found.predicted_gpu_s)} s`);
   $("#checked").textContent = found.problems ? form.dataset.bad.replace("%p", found.problems) : good;
-  const lines = [...found.told, found.over_budget].filter(Boolean);
-  $("#problems").replaceChildren(...lines.map((one) => Object.assign(document.createElement("li"), { textContent: one })));
+  list($("#problems"), [...found.told, found.over_budget].filter(Boolean));
+  list($("#notes"), found.notes);
+}
+
+function list(where, lines) {
+  where.replaceChildren(...lines.map((one) => Object.assign(document.createElement("li"), { textContent: one })));
 }
 
 async function attempt(work) {
