@@ -1,8 +1,10 @@
-"""What Prometheus may ask: read off the catalog and this machine's lease at each scrape."""
+"""What Prometheus may ask: read off the catalog, the stores, this machine's lease and disk at each scrape."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from avatarlab_ops.engines import device
 from avatarlab_ops.renders import lateness
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import OPEN, ItemState, Priority, RenderState, StageState
+from avatarlab_ops.stores import catalog, documents, objects
 from avatarlab_ops.stores.catalog import deadlines, line, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog.records import now
@@ -23,10 +26,11 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 RECENT = timedelta(minutes=5)  # what "recent" means; scrape more often than that
+PATIENCE_S = 2  # with a store that does not answer
 
 
 class Collector:
-    """All figures as they are when `collect` is called; raises TransientError when PostgreSQL is away."""
+    """All figures as they are when `collect` is called; of the catalog only while PostgreSQL answers."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -37,11 +41,20 @@ class Collector:
 
     def collect(self) -> Iterator[Metric]:
         """Every figure; prometheus_client calls this for each scrape."""
-        with transaction(self.settings.pg_dsn) as db:
-            yield from figures(db)
-        yield from self._lease()
+        up = _answering(self.settings)
+        yield _gauge(
+            "store_up", "Whether a store answers", "store", {(name,): found for name, found in up.items()}
+        )
+        yield from self._machine()
+        if up["postgres"]:
+            with transaction(self.settings.pg_dsn) as db:
+                yield from figures(db)
 
-    def _lease(self) -> Iterator[Metric]:
+    def _machine(self) -> Iterator[Metric]:
+        home = self.settings.home.absolute()
+        place = next(folder for folder in (home, *home.parents) if folder.exists())
+        free = shutil.disk_usage(place).free
+        yield _gauge("disk_free_bytes", "Free on the disk of this machine's state folder", "", {(): free})
         held = list(device.holders(self.settings.home / device.FOLDER))
         known = device.devices(cuda=True)
         yield _gauge(
@@ -52,6 +65,18 @@ class Collector:
             "device_slots_held", "Slots that tasks hold now", "device",
             {(one.name,): sum(slot.rpartition(".")[0] == one.name for slot in held) for one in known},
         )  # fmt: skip
+
+
+def _answering(settings: Settings) -> dict[str, bool]:
+    """Store to whether it answers; all are asked at once."""
+    looks: dict[str, Callable[[], bool]] = {
+        "postgres": lambda: catalog.answers(settings.pg_dsn, PATIENCE_S),
+        "mongo": lambda: documents.answers(settings, PATIENCE_S),
+        "s3": lambda: objects.answers(settings, PATIENCE_S),
+    }
+    with ThreadPoolExecutor(len(looks)) as pool:
+        asked = {name: pool.submit(look) for name, look in looks.items()}
+        return {name: found.result() for name, found in asked.items()}
 
 
 def figures(db: Session) -> Iterator[Metric]:

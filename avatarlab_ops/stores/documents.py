@@ -84,6 +84,21 @@ INDEXES: dict[str, list[IndexModel]] = {
 }
 
 
+def answers(settings: Settings, patience_s: float) -> bool:
+    """Whether a MongoDB that takes writes answers within about so many seconds."""
+    ms = int(patience_s * 1000)
+    client: pymongo.MongoClient[Json] = pymongo.MongoClient(
+        settings.mongo_uri, serverSelectionTimeoutMS=ms, connectTimeoutMS=ms, socketTimeoutMS=ms
+    )
+    try:
+        client.admin.command("ping")
+    except PyMongoError:
+        return False
+    finally:
+        client.close()
+    return True
+
+
 class Documents:
     """One MongoDB database. Instances may be shared by threads, not across a fork; see `documents`."""
 

@@ -117,7 +117,15 @@ def _session() -> boto3.session.Session:
     return boto3.session.Session()
 
 
-def _client(endpoint: str, access_key: str, secret_key: str, region: str) -> S3Client:
+def _client(
+    endpoint: str,
+    access_key: str,
+    secret_key: str,
+    region: str,
+    *,
+    patience_s: float | None = None,
+) -> S3Client:
+    """`patience_s`: how long the one attempt may wait for an answer; None: as work needs it."""
     with _making:
         return _session().client(
             "s3",
@@ -126,9 +134,9 @@ def _client(endpoint: str, access_key: str, secret_key: str, region: str) -> S3C
             aws_secret_access_key=secret_key,
             region_name=region,
             config=Config(
-                connect_timeout=5,
-                read_timeout=60,
-                retries={"mode": "standard", "total_max_attempts": 3},
+                connect_timeout=patience_s or 5,
+                read_timeout=patience_s or 60,
+                retries={"mode": "standard", "total_max_attempts": 1 if patience_s else 3},
                 s3={"addressing_style": "path"},
                 signature_version="s3v4",
                 # AWS's newer trailing checksums are unknown to some servers; sha256 is kept as metadata.
@@ -136,6 +144,21 @@ def _client(endpoint: str, access_key: str, secret_key: str, region: str) -> S3C
                 response_checksum_validation="when_required",
             ),
         )
+
+
+def answers(settings: Settings, patience_s: float) -> bool:
+    """Whether the object store tells within so many seconds that the bucket of inputs is there."""
+    client = _client(
+        settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key, settings.s3_region,
+        patience_s=patience_s,
+    )  # fmt: skip
+    try:
+        client.head_bucket(Bucket=settings.bucket_inputs)
+    except (BotoCoreError, ClientError):
+        return False
+    finally:
+        client.close()
+    return True
 
 
 def preload() -> None:

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from avatarlab_ops.cli import main
+from avatarlab_ops.cli.metrics import metrics as figures
 from avatarlab_ops.embedded.airflow import Site, render_config
 from avatarlab_ops.environment import Environment
 from avatarlab_ops.graph import QUEUES
@@ -40,7 +42,23 @@ def services(composed: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_every_part_is_there(services: dict[str, Any]) -> None:
-    assert set(services) == {"postgres", "mongo", "minio", "broker", "init", "proxy"} | AIRFLOW | WORKERS
+    others = {"postgres", "mongo", "minio", "broker", "init", "metrics", "proxy"}
+    assert set(services) == others | AIRFLOW | WORKERS
+
+
+def test_prometheus_scrapes_the_figures_of_the_fleet_under_the_name_that_alerts_ask_for(
+    services: dict[str, Any],
+) -> None:
+    monitoring = ROOT / "docker" / "monitoring"
+    [job] = yaml.safe_load((monitoring / "prometheus.yml").read_text())["scrape_configs"]
+    [address] = job["static_configs"][0]["targets"]
+    name, _, port = address.partition(":")
+    words = services[name]["command"]
+    figures.make_context("metrics", words[2:])  # raises for what the command does not take
+    assert words[:4] == ["avatarlab", "metrics", "--serve", port]
+    assert f":{port}/metrics" in " ".join(services[name]["healthcheck"]["test"])
+    assert f'job="{job["job_name"]}"' in (monitoring / "alerts.yml").read_text()
+    assert services[name]["networks"] == ["inside"], "it asks nobody who they are"
 
 
 def test_every_server_tells_its_health(services: dict[str, Any]) -> None:
@@ -48,7 +66,7 @@ def test_every_server_tells_its_health(services: dict[str, Any]) -> None:
 
 
 def test_airflow_waits_for_stores_and_init(services: dict[str, Any]) -> None:
-    for name in AIRFLOW | WORKERS:
+    for name in AIRFLOW | WORKERS | {"metrics"}:
         assert services[name]["depends_on"]["init"] == {"condition": "service_completed_successfully"}
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import socket
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +140,24 @@ def test_the_command_line_prints_and_serves_them(stores: Settings) -> None:
         answer = eventually(lambda: httpx.get(address, trust_env=False), httpx.TransportError)
         server.terminate()
     assert names(answer.text) == names(printed)
+
+
+def test_a_store_that_is_away_is_told_and_the_others_figures_with_it(stores: Settings) -> None:
+    every = {("store_up", name) for name in ("postgres", "mongo", "s3")}
+    now = told(stores)
+    assert {key for key in now if key[0] == "store_up" and now[key] == 1} == every
+    assert now["disk_free_bytes",] == pytest.approx(shutil.disk_usage(stores.home).free, rel=0.2)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # takes whoever calls, and says nothing
+        at = f"127.0.0.1:{deaf.getsockname()[1]}"
+        begun = time.monotonic()
+        away = replace(
+            stores, pg_dsn=f"postgresql://a@{at}/a", mongo_uri=f"mongodb://{at}/a", s3_endpoint=f"http://{at}"
+        )
+        silent = told(away)
+    assert time.monotonic() - begun < 8, "Prometheus waits for ten seconds"
+    assert {key for key in silent if key[0] == "store_up" and silent[key] == 0} == every
+    assert silent["disk_free_bytes",] > 0
+    assert ("oldest_open_render_seconds",) not in silent, "nobody knows"
 
 
 def names(text: str) -> set[str]:

@@ -58,6 +58,17 @@ def engine(dsn: str) -> sa.Engine:
     return _engines[key]
 
 
+def answers(dsn: str, patience_s: int) -> bool:
+    """Whether PostgreSQL lets somebody in within so many seconds (two at least)."""
+    import psycopg
+
+    try:
+        psycopg.connect(dsn, connect_timeout=patience_s).close()
+    except psycopg.Error:
+        return False
+    return True
+
+
 @atexit.register
 def _take_leave() -> None:
     """Close what this process has opened; a child's copies of its parent's connections are not its own."""
