@@ -231,6 +231,44 @@ def test_docker_reads_the_file() -> None:
     assert done.returncode == 0, done.stderr
 
 
+UNITS = ("avatarlab-backup", "avatarlab-withdrawals")
+
+
+def unit(name: str) -> configparser.RawConfigParser:
+    parsed = configparser.RawConfigParser(strict=False, delimiters="=")
+    parsed.optionxform = str  # type: ignore[assignment,method-assign]
+    parsed.read_string((ROOT / "docker" / "systemd" / name).read_text())
+    return parsed
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_timer_begins_what_backs_the_fleet_up(name: str, services: dict[str, Any]) -> None:
+    assert unit(f"{name}.timer")["Timer"]["OnCalendar"]
+    assert unit(f"{name}.timer")["Install"]["WantedBy"] == "timers.target"
+    docker, _, words = unit(f"{name}.service")["Service"]["ExecStart"].partition(" avatarlab ")
+    assert docker.split()[-1] in services
+    assert ":/backup" in docker
+    asked = words.split()
+    main.commands[asked[0]].make_context(asked[0], asked[1:])  # raises for what the command does not take
+    assert asked[:2] == ["backup", "/backup/avatarlab"]
+    assert ("--withdrawals" in asked) == (name == UNITS[1])
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_reads_the_units(name: str, tmp_path: Path) -> None:
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd is not installed here")
+    for kind in ("service", "timer"):
+        text = (ROOT / "docker" / "systemd" / f"{name}.{kind}").read_text()
+        # What is not of these files: no docker is here, nor the folder of the documentation.
+        text = text.replace("/usr/bin/docker", shutil.which("true") or "/bin/true")
+        (tmp_path / f"{name}.{kind}").write_text(text)
+    files = [str(tmp_path / f"{name}.{kind}") for kind in ("timer", "service")]
+    command = ["systemd-analyze", "verify", "--man=no", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not [line for line in done.stderr.splitlines() if name in line], done.stderr
+
+
 def test_dockerfile_runs_as_an_ordinary_user_and_copies_no_secret() -> None:
     lines = (ROOT / "docker" / "Dockerfile").read_text().splitlines()
     users = [line.split()[1] for line in lines if line.startswith("USER ")]

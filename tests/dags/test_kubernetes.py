@@ -19,6 +19,7 @@ import pytest
 import yaml
 from sqlalchemy import make_url
 
+from avatarlab_ops.cli import main
 from avatarlab_ops.embedded.airflow import Site, render_config
 from avatarlab_ops.engines.device import SLOT_BYTES
 from avatarlab_ops.environment import Environment
@@ -285,6 +286,81 @@ def test_only_who_may_tell_a_callers_address_reaches_the_api_server(values: dict
     readme = (DOCKER / "kubernetes" / "values.yaml").read_text()
     assert f"--install {asked['release']} " in readme
     assert asked["tier"] == "airflow"
+
+
+def beside(name: str, kind: str) -> list[dict[str, Any]]:
+    """Objects of one kind in a file beside the values."""
+    every = yaml.safe_load_all((DOCKER / "kubernetes" / name).read_text())
+    return [dict(one) for one in every if one["kind"] == kind]
+
+
+def check_pod(values: dict[str, Any], pod: dict[str, Any]) -> list[str]:
+    """Confined as the chart's parts are, with variables that these have; the words of its command."""
+    confined = values["securityContexts"]
+    [container] = pod["containers"]
+    assert pod["securityContext"] == confined["pod"]
+    assert container["securityContext"] == confined["containers"]
+    assert not pod["automountServiceAccountToken"]
+    assert {"requests", "limits"} <= container["resources"].keys()
+    assert container["image"] == f"{values['defaultAirflowRepository']}:{values['defaultAirflowTag']}"
+    known = {one["envName"]: (one["secretName"], one["secretKey"]) for one in values["secret"]}
+    plain = {one["name"]: one["value"] for one in values["env"] if "value" in one}
+    for one in container["env"]:
+        if "valueFrom" in one:
+            asked = one["valueFrom"]["secretKeyRef"]
+            assert (asked["name"], asked["key"]) == known[one["name"]]
+        else:
+            assert one["value"] == plain[one["name"]]
+    stores = {"AVATARLAB_PG_DSN", "AVATARLAB_MONGO_URI", "AVATARLAB_S3_ENDPOINT", "AVATARLAB_S3_ACCESS_KEY"}
+    assert stores <= {one["name"] for one in container["env"]}
+    mounted = {one["name"] for one in container["volumeMounts"]}
+    assert {one["name"] for one in pod["volumes"]} == mounted
+    words = list(container["args"])
+    assert words.pop(0) == "avatarlab", "through the image's entry point"
+    command = main.commands[words[0]]
+    command.make_context(words[0], words[1:])  # raises for what the command does not take
+    return words
+
+
+def test_figures_are_served_to_prometheus_alone(values: dict[str, Any]) -> None:
+    [deployment], [service], [policy] = (
+        beside("metrics.yaml", kind) for kind in ("Deployment", "Service", "NetworkPolicy")
+    )
+    template = deployment["spec"]["template"]
+    words = check_pod(values, template["spec"])
+    [port] = template["spec"]["containers"][0]["ports"]
+    assert words[:3] == ["metrics", "--serve", str(port["containerPort"])]
+    told = template["metadata"]["annotations"]
+    assert (told["prometheus.io/scrape"], told["prometheus.io/port"]) == ("true", str(port["containerPort"]))
+    labels = template["metadata"]["labels"]
+    assert deployment["spec"]["selector"]["matchLabels"] == service["spec"]["selector"] == labels
+    assert policy["spec"]["podSelector"]["matchLabels"] == labels
+    assert service["spec"]["ports"][0]["targetPort"] == port["name"]
+    assert service["metadata"]["labels"]["job"] == "avatarlab", "alerts.yml asks for this job"
+    [rule] = policy["spec"]["ingress"]
+    assert rule["from"][0]["namespaceSelector"]["matchLabels"], "none would be every namespace"
+
+
+def test_backups_are_taken_each_day_and_withdrawals_each_minute(values: dict[str, Any]) -> None:
+    [claim] = beside("backup.yaml", "PersistentVolumeClaim")
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"], "both jobs may run at once"
+    jobs = {one["metadata"]["name"]: one["spec"] for one in beside("backup.yaml", "CronJob")}
+    folders = set()
+    for name, spec in jobs.items():
+        pod = spec["jobTemplate"]["spec"]["template"]["spec"]
+        words = check_pod(values, pod)
+        assert spec["concurrencyPolicy"] == "Forbid", name
+        claims = [
+            one["persistentVolumeClaim"]["claimName"] for one in pod["volumes"] if one["name"] == "backup"
+        ]
+        assert claims == [claim["metadata"]["name"]]
+        mounts = {one["name"]: one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
+        assert words[1].startswith(f"{mounts['backup']}/")
+        folders.add(words[1])
+        each_minute = spec["schedule"] == "* * * * *"
+        assert each_minute == ("--withdrawals" in words)
+    assert len(jobs) == 2
+    assert len(folders) == 1, "withdrawals lie beside the set that they are for"
 
 
 def test_shared_volumes_are_claims_that_many_machines_may_write(values: dict[str, Any]) -> None:
