@@ -44,4 +44,5 @@ def _addition(every: list[SpeechInfo]) -> str:
     """What to do for more languages, where they are not here."""
     if any(info.name == ADDITION for info in every):
         return ""
-    return f"; run `make voices`, which adds {', '.join(ADDED_LANGUAGES)}"
+    how = "run `make voices` (a container: build the image with VOICES=1)"
+    return f"; {how}, which adds {', '.join(ADDED_LANGUAGES)}"

