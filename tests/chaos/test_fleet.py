@@ -29,7 +29,7 @@ from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 
 ITEMS = 60
-RATED = 20  # items that throughput is measured with
+ITEMS_EACH = 20  # that two workers make, and then one
 TASKS = 20  # that ask for the device at the same time
 WORKERS = ("worker-1", "worker-2")
 Spell = tuple[datetime, datetime, int]  # from, until, slots
@@ -77,15 +77,18 @@ def test_twenty_tasks_never_hold_more_than_the_device_has(site: Site) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_throughput_of_one_worker_and_of_two(site: Site) -> None:
-    order(site, "by-two", RATED, first_seed=1000)
+def test_two_workers_and_then_one_publish_each_item_once(site: Site) -> None:
+    """Which is faster is not asserted: the items are about one batch, which one worker has at a time, and on
+    a busy machine either may win. `python -m benchmarks.fleet` measures it, beside what was simulated.
+    """
+    order(site, "by-two", ITEMS_EACH, first_seed=1000)
     assert finished(site, "by-two") == "success"
+    check_results(site, "by-two", ITEMS_EACH)
     with started_anew(site, workers=1) as alone:
-        order(alone, "by-one", RATED, first_seed=2000)
+        assert WORKERS[1] not in read_state(alone.home)["sessions"]
+        order(alone, "by-one", ITEMS_EACH, first_seed=2000)
         assert finished(alone, "by-one") == "success"
-    cores = len(os.sched_getaffinity(0))
-    for name, workers in (("by-one", "one worker"), ("by-two", "two workers")):
-        print(f"{workers}, {cores} cores: {RATED} items in {seconds(site, name):.0f} s")
+        check_results(alone, "by-one", ITEMS_EACH)
 
 
 @pytest.mark.slow
@@ -168,14 +171,3 @@ def most(spells: list[Spell]) -> int:
     """The most slots that were taken at one time."""
     changes = [(start, slots) for start, _, slots in spells] + [(end, -slots) for _, end, slots in spells]
     return max(accumulate(slots for _, slots in sorted(changes)))
-
-
-def seconds(site: Site, name: str) -> float:
-    """From a bulk run's first stage to the end of its last."""
-    spells = sa.select(sa.func.min(m.StageRun.started_at), sa.func.max(m.StageRun.ended_at))
-    mine = spells.join(m.BulkItem, m.BulkItem.render_id == m.StageRun.render_id)
-    with transaction(site.settings.pg_dsn) as db:
-        first, last = db.execute(mine.where(m.BulkItem.bulk_id == name)).one()
-    assert first
-    assert last
-    return float((last - first).total_seconds())
