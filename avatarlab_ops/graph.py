@@ -207,7 +207,7 @@ LIPSYNC = Stage(
     work=_frames, usual_s=0.04, measures=_facts("frames", "frames_without_face"), judged=("lips", "timing"),
 )  # fmt: skip
 COMPOSITE = Stage(
-    name="composite", version="8", params=_composite, after=("speech", "face", "matte", "lipsync"),
+    name="composite", version="9", params=_composite, after=("speech", "face", "matte", "lipsync"),
     sources=("avatar", "backdrop"), kind="watermark", group="finish",
     work=_encoded, usual_s=0.04,
     measures=_facts("duration_s", "frames", "fps", "width", "height", "lip_gap_r", "lip_lag_ms"),
