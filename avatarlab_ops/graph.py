@@ -204,7 +204,8 @@ PREPARE = Stage(
 LIPSYNC = Stage(
     name="lipsync", version="2", params=_lipsync, after=("speech", "face", "prepare"), sources=("avatar",),
     kind="lipsync", pool="gpu", group="perform",
-    work=_frames, usual_s=0.04, measures=_facts("frames", "frames_without_face"), judged=("lips", "timing"),
+    work=_frames, usual_s=0.04, measures=_facts("frames", "frames_without_face", "frames_with_covered_mouth"),
+    judged=("lips", "timing"),
 )  # fmt: skip
 COMPOSITE = Stage(
     name="composite", version="9", params=_composite, after=("speech", "face", "matte", "lipsync"),

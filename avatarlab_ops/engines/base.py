@@ -114,7 +114,7 @@ class FaceTrack:
 
     landmarks: float32 [n, 478, 3], smoothed (MediaPipe mesh order; x right, y down, z from the camera);
     present: bool [n], False where no face was seen (landmarks there repeat the nearest seen face), or its
-    mouth is covered.
+    mouth is covered; covered: bool [n], True where it is that, None: nowhere.
     """
 
     landmarks: NDArray[np.float32]
@@ -123,9 +123,15 @@ class FaceTrack:
     height: int
     fps: float
     notes: tuple[str, ...] = ()
+    covered: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return int(self.present.shape[0])
+
+    def lacking(self, frames: slice | NDArray[np.intp] = slice(None)) -> tuple[int, int]:
+        """Of these frames (left out: all), how many show no face, and how many one whose mouth is covered."""
+        covered = 0 if self.covered is None else int(self.covered[frames].sum())
+        return int((~self.present[frames]).sum()) - covered, covered
 
 
 @dataclass(frozen=True)

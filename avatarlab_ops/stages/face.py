@@ -33,9 +33,11 @@ def run(work: Context) -> Product:
         )  # fmt: skip
     path = work.new("track.npz")
     save_track(path, track)
+    without, covered = track.lacking()
     facts = {
         "frames": len(track),
-        "frames_without_face": int((~track.present).sum()),
+        "frames_without_face": without,
+        "frames_with_covered_mouth": covered,
         "width": track.width,
         "height": track.height,
         "warnings": list(track.notes),

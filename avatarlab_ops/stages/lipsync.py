@@ -27,7 +27,7 @@ def run(work: Context) -> Product:
     path, fps = work.new("patches.zip"), float(plan.picture.fps)
     preparation = prepare.read(work) if "prepare" in work.artifacts else None
     words = speech.read(work)
-    facts = _shown(track, max(1, round(words.timeline.duration_s * fps)), fps)
+    facts = told(track, max(1, round(words.timeline.duration_s * fps)), fps)
     with open_avatar(work) as footage:
         patches = engine.patches(
             footage,
@@ -44,14 +44,23 @@ def run(work: Context) -> Product:
     return Product({"patches.zip": path}, {"frames": frames} | facts)
 
 
-def _shown(track: FaceTrack, frames: int, fps: float) -> dict[str, Any]:
-    """What is told of the frames that the video shows. Raises FaceRefused when most are without a face."""
+def told(track: FaceTrack, frames: int, fps: float) -> dict[str, Any]:
+    """What is told of the frames that the video shows. Raises FaceRefused where most cannot be repainted.
+
+    Covered mouths are counted where there are any: of other footage the facts are as before these were told
+    apart, so the stage's version is too.
+    """
     shown = np.array([footage_index(frame, len(track)) for frame in range(frames)])
-    without = int((~track.present[shown]).sum())
-    if without > MOST * frames:
+    without, covered = track.lacking(shown)
+    if without + covered > MOST * frames:
+        what = [f"no face in {without / fps:.1f}"] if without else []
+        what += [f"a covered mouth in {covered / fps:.1f}"] if covered else []
         raise FaceRefused(
-            f"The footage shows no face in {without / fps:.1f} of the {frames / fps:.1f} s that the video "
-            "needs. Choose a part that does with avatar.start_s and avatar.end_s."
+            f"The footage shows {' and '.join(what)} of the {frames / fps:.1f} s that the video needs. "
+            "Choose a part that shows a face and its mouth with avatar.start_s and avatar.end_s."
         )
-    note = f"No face in {without / fps:.1f} of {frames / fps:.1f} s: the source stays as it is there."
-    return {"frames_without_face": without, "warnings": [note] if without else []}
+    length = f"of {frames / fps:.1f} s: the source stays as it is there."
+    notes = [f"No face in {without / fps:.1f} {length}"] if without else []
+    notes += [f"The mouth is covered in {covered / fps:.1f} {length}"] if covered else []
+    counted = {"frames_with_covered_mouth": covered} if covered else {}
+    return {"frames_without_face": without, "warnings": notes} | counted

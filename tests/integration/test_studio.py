@@ -435,13 +435,14 @@ def test_measures_are_told_in_words() -> None:
     told = words.measures({
         "duration_s": 8.0, "width": 1280, "height": 720, "fps": 30_000 / 1001, "frames": 200,
         "lip_gap_r": 0.93, "lip_lag_ms": -11.6, "words": 20, "speech_s": 8.0, "loudness_lufs": -16.1,
-        "frames_without_face": 3,
+        "frames_without_face": 3, "frames_with_covered_mouth": 7,
     })  # fmt: skip
     assert told[0].startswith("8 s, 1280")
     assert " 29.97 frames a second" in told[0]
     assert told[1] == "The lips follow the sound closely, 12 ms early"
     assert "150 a minute" in told[2]
-    assert "3 of 200 frames" in told[-1]
+    assert "3 of 200 frames show no face" in told[-2]
+    assert "7 of 200 frames show a covered mouth" in told[-1]
     assert "badly" in words.measures({"lip_gap_r": 0.41, "lip_lag_ms": 0})[0]
 
 

@@ -46,13 +46,15 @@ def track_faces(
     present = np.array([mesh is not None for mesh in follower.meshes])
     refuse_small(float(np.median([mesh_side(mesh) for mesh in follower.meshes if mesh is not None])))
     covered = _steady(follower.hidden(), round(BRIEF_S * fps))
-    notes = follower.notes() + _note_on_gaps(present, fps) + _note_on_covering(covered, fps)
+    notes = follower.notes() + _note_on_gaps(present, fps)
     landmarks, present = _filled(follower.meshes, present, follower.cuts, round(BRIEF_S * fps))
     for start, end in _stretches(present, follower.cuts):
         landmarks[start:end] = smooth(landmarks[start:end], fps)
     _hold(landmarks, present)
+    covered &= present  # only a face has a mouth
     present &= ~covered
-    return FaceTrack(landmarks, present, width, height, fps, notes)
+    notes += _note_on_covering(covered, fps)
+    return FaceTrack(landmarks, present, width, height, fps, notes, covered if covered.any() else None)
 
 
 class _Follower:

@@ -52,6 +52,9 @@ def _picture(found: Json) -> Iterator[str]:
         yield text("measure.faces.lacking", frames=lacking, all=found.get("frames", "?"))
     elif lacking == 0:
         yield text("measure.faces")
+    covered = found.get("frames_with_covered_mouth")
+    if covered:
+        yield text("measure.faces.covered", frames=covered, all=found.get("frames", "?"))
 
 
 def advice(code: str | None) -> str:

@@ -218,15 +218,32 @@ def test_smoothing_does_not_delay_a_swaying_head(raw, fps):
 def test_a_saved_track_comes_back_whole(tmp_path_factory, landmarks, notes, fps):
     folder = tmp_path_factory.mktemp("track")
     present = np.arange(len(landmarks)) % 2 == 0
-    track = FaceTrack(landmarks, present, 1280, 720, fps, tuple(notes))
+    covered = np.arange(len(landmarks)) % 4 == 1
+    track = FaceTrack(landmarks, present, 1280, 720, fps, tuple(notes), covered)
     for name in ("a.npz", "b.npz"):
         save_track(folder / name, track)
     back = load_track(folder / "a.npz")
     assert np.array_equal(back.landmarks, landmarks)
     assert back.landmarks.dtype == np.float32
     assert np.array_equal(back.present, present)
+    assert back.covered is not None
+    assert np.array_equal(back.covered, covered)
     assert (back.width, back.height, back.fps, back.notes) == (1280, 720, fps, tuple(notes))
     assert (folder / "a.npz").read_bytes() == (folder / "b.npz").read_bytes()
+
+
+def test_a_track_is_read_by_code_that_did_not_tell_covering_apart_and_the_other_way_round(tmp_path):
+    """Every array that such code wrote is read; without a covered mouth no other array is written."""
+    landmarks, present = np.zeros((4, 478, 3), np.float32), np.array([True, False, False, True])
+    new = FaceTrack(landmarks, present, 640, 360, 25.0, (), np.array([False, True, False, False]))
+    assert new.lacking() == (1, 1)
+    save_track(tmp_path / "new.npz", new)
+    with np.load(tmp_path / "new.npz", allow_pickle=False) as data:
+        assert np.array_equal(data["present"], present), "covered frames are not repainted by it either"
+    save_track(tmp_path / "old.npz", FaceTrack(landmarks, present, 640, 360, 25.0))
+    with np.load(tmp_path / "old.npz", allow_pickle=False) as data:
+        assert set(data) == {"landmarks", "present", "size", "fps", "notes"}
+    assert load_track(tmp_path / "old.npz").lacking() == (2, 0)
 
 
 def test_a_pickled_track_is_not_read(tmp_path):
@@ -254,6 +271,8 @@ def test_a_mouth_covered_for_a_while_is_left_alone_and_counted(astronaut):
     track = tracked([astronaut] * 10 + [behind] * 15 + [astronaut] * 10)
     assert np.flatnonzero(~track.present).tolist() == list(range(10, 25))
     assert "mouth is covered in 15 of 35 frames (0.6 s)" in " ".join(track.notes)
+    assert "No face" not in " ".join(track.notes)
+    assert track.lacking() == (0, 15)
 
 
 def test_a_hand_before_the_mouth_is_left_alone_and_counted(clip):
