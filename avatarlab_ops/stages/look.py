@@ -41,9 +41,20 @@ def look(path: Path, source: Source, start_s: float | None, end_s: float | None)
             return Look(face_px=seen.side_px, from_s=begin_s, notes=(_note_on_start(begin_s),))
     except FaceRefused as refusal:
         raise FaceRefused(f"{source.uri}: {refusal}") from refusal
-    raise FaceRefused(
-        f"{source.uri}: No face was found in {source.width}x{source.height} pixels. Use a picture or clip in "
-        f"which one face of at least {MIN_FACE_PX} px looks into the camera."
+    raise _nobody(source, start_s, end_s)
+
+
+def _nobody(source: Source, start_s: float | None, end_s: float | None) -> FaceRefused:
+    """What to say of an avatar without a face; of a long clip only its beginning was looked at."""
+    until_s = end_s or source.duration_s or 0.0
+    where, instead = "", ""
+    if source.kind == "video" and until_s - (start_s or 0.0) > PATIENCE + 1:
+        where = f"its first {PATIENCE} s, " if not start_s else f"the {PATIENCE} s from {start_s:g} s on, "
+        instead = "Name the second from which one is seen as avatar.start_s, or use"
+    return FaceRefused(
+        f"{source.uri}: No face was found in {where}{source.width}x{source.height} pixels. "
+        f"{instead or 'Use'} a picture or clip in which one face of at least {MIN_FACE_PX} px looks into the "
+        "camera."
     )
 
 

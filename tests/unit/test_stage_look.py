@@ -1,0 +1,54 @@
+"""What admission says of a clip in which it sees no face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from media_samples import encode, packaged
+
+from avatarlab_ops.errors import FaceRefused
+from avatarlab_ops.plan import Source
+from avatarlab_ops.stages import look as stage
+from avatarlab_ops.stages.look import look
+
+EMPTY_S, LENGTH_S = 5, 7
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute of looking costs half a minute of computing: three seconds show the same."""
+    monkeypatch.setattr(stage, "PATIENCE", 3)
+
+
+@pytest.fixture(scope="module")
+def late(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Source]:
+    """An empty room, then a person."""
+    large = cv2.imread(str(packaged("scikit-image", "astronaut.png")))[..., ::-1]
+    face = np.ascontiguousarray(cv2.resize(large, (256, 256), interpolation=cv2.INTER_AREA))
+    frames = [np.full_like(face, 128)] * EMPTY_S + [face] * (LENGTH_S - EMPTY_S)
+    path = encode(tmp_path_factory.mktemp("late") / "late.mp4", frames, fps=1)
+    return path, Source(
+        uri="s3://inputs/late.mp4", sha256="a" * 64, bytes=path.stat().st_size,
+        kind="video", width=256, height=256, duration_s=LENGTH_S,
+    )  # fmt: skip
+
+
+def test_a_face_after_what_was_looked_at_is_not_told_to_be_missing(late: tuple[Path, Source]) -> None:
+    with pytest.raises(FaceRefused) as first:
+        look(*late, None, None)
+    assert "No face was found in its first 3 s, 256x256 pixels." in str(first.value)
+    assert "avatar.start_s" in str(first.value)
+    assert look(*late, EMPTY_S, None).face_px > 40, "as the sentence says"
+    with pytest.raises(FaceRefused) as later:
+        look(*late, 0.5, None)
+    assert "No face was found in the 3 s from 0.5 s on, 256x256 pixels." in str(later.value)
+
+
+def test_a_clip_that_was_looked_at_whole_is_told_so(late: tuple[Path, Source]) -> None:
+    with pytest.raises(FaceRefused) as refusal:
+        look(*late, None, 2.0)
+    assert "No face was found in 256x256 pixels. Use a picture" in str(refusal.value)
+    assert "start_s" not in str(refusal.value)
