@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 
 from avatarlab_ops.reading import numbers
 from avatarlab_ops.reading.language import Language, Money, Rule
-from avatarlab_ops.reading.numbers import NUMBER
+from avatarlab_ops.reading.numbers import NUMBER, SIGN
 
-_SIGN = r"(?P<sign>(?:(?<![\w.,)])[-\u2212+])?)"
+_SIGN = rf"(?P<sign>{SIGN})"
 _FIRST = rf"(?:(?P<first>{NUMBER})\s?[-–]\s?)?"
 _NUMBER = rf"(?P<number>{NUMBER})"
 

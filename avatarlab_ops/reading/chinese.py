@@ -60,7 +60,7 @@ _OWN = (
     Rule("date", re.compile(r"(?<![\d.,])([12]\d{3}) ?[-–~～] ?([12]\d{3}) ?(?=年)"), lambda m: f"{_year(m[1])}到{_year(m[2])}"),
     Rule("date", re.compile(r"(?<![\d.,])(\d{4}) ?(?=年)"), lambda m: _year(m[1])),
     Rule("counted", re.compile(rf"(?<![\d.,:/第-])(?<!第 )2 ?(?=[{_MEASURED}])(?!分之)"), lambda _: "两"),
-    Rule("percent", re.compile(rf"(?<![\w.,])([-\u2212]?{NUMBER}) ?([%‰])"), _share),
+    Rule("percent", re.compile(rf"(?<![\w.,])((?:\u2212|(?<![%‰])-)?{NUMBER}) ?([%‰])"), _share),
     Rule("fraction", re.compile(r"(?<![\w./,-])([1-9]\d?)/([1-9]\d?)(?![\w/])"), _fraction),
     Rule("range", re.compile(r"(?<=[\d%年月日号点]) ?[~～〜] ?(?=\d)|(?<=[%年月日号点]) ?[–-] ?(?=\d)"), lambda _: "到"),
 )  # fmt: skip

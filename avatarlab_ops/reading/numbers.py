@@ -9,7 +9,10 @@ from avatarlab_ops.reading.language import LONGEST, Language
 _GROUP_SPACES = "\u00a0\u202f\u2009"
 # Digits in groups by spaces, or with commas, points and apostrophes between digits.
 NUMBER = rf"(?:[1-9]\d{{0,2}}(?:[ {_GROUP_SPACES}]\d{{3}})+(?![ ]?\d)(?:[.,]\d+)?|\d+(?:[.,'’]\d+)*)"  # noqa: RUF001
-SIGNED = rf"(?:(?<![\w.,)\d])[-\u2212+])?{NUMBER}"
+COUNTED = "%‰°€£$¥₽₴₹¢"  # signs of what a number before them counts
+# Where what is counted ends; a hyphen there, before another number, is a range: 10%-20%, 20 €-30 €, 5°C-8°C.
+AFTER_COUNTED = rf"(?:(?<=\d[{COUNTED}])|(?<=\d\s[{COUNTED}])|(?<=°[CF]))"
+SIGN = rf"(?:(?<![\w.,)])(?:[\u2212+]|(?!{AFTER_COUNTED})-))?"
 
 
 def split(text: str, decimal: str) -> tuple[str, str] | None:

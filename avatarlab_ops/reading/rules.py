@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from avatarlab_ops.reading import addresses, amounts, moments, numbers
 from avatarlab_ops.reading.language import Language, Rule, ordinal
-from avatarlab_ops.reading.numbers import NUMBER
+from avatarlab_ops.reading.numbers import AFTER_COUNTED, COUNTED, NUMBER, SIGN
 
 _SUPER = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _SUB = "₀₁₂₃₄₅₆₇₈₉"
@@ -55,13 +55,15 @@ def _numbers(language: Language) -> Iterable[Rule]:
     yield Rule("ratio", re.compile(r"(?<![\w:])(\d+):(\d+)(?![\w:])"), lambda m: pair(m, parts))
     ranged = rf"(?<![\w.,–-])({NUMBER})(?:[-–]| – )({NUMBER})(?![\w–-])"
     yield Rule("range", re.compile(ranged), pair)
-    yield Rule("range", re.compile(r"(?<=[\d%°])[-–](?=\d)|(?<=\d) – (?=\d)"), lambda _: language.to)
+    counted = rf"{AFTER_COUNTED}(?:[-–](?=\d)| – (?=\d[\d.,]*\s?[{COUNTED}]))"
+    between = rf"(?<=\d)[-–](?=\d)|(?<=\d) – (?=\d)|{counted}"
+    yield Rule("range", re.compile(between), lambda _: language.to)
     minus = re.compile(r"(?<=\d) [-–\u2212] (?=\d)|(?<![\w)])\u2212(?=\w)")
     yield Rule("minus", minus, lambda _: language.minus)
     yield Rule("fraction", re.compile(r"(\d*)\s?([¼-¾⅐-⅞])"), lambda m: _vulgar(m, language))
     mixed = re.compile(r"(?=[\w-]*\d)(?=[\w-]*[^\W\d_])[^\W_]+(?:[-_][^\W_]+)*")
     yield Rule("code", mixed, lambda m: code(m[0], language))
-    yield Rule("number", re.compile(rf"(?:(?<![\w.,)])[-\u2212+])?{NUMBER}"), lambda m: say(m[0]))
+    yield Rule("number", re.compile(rf"{SIGN}{NUMBER}"), lambda m: say(m[0]))
     yield Rule("digits", re.compile(r"\d+"), lambda m: say(m[0]))
     yield Rule("numeral", re.compile(rf"[{_SUPER}{_SUB}]+"), lambda m: say(m[0].translate(_PLAIN)))
     yield Rule("numeral", re.compile(r"[^\W\d_]"), lambda m: _numeral(m[0], language))
