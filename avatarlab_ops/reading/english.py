@@ -8,7 +8,7 @@ import re
 
 from avatarlab_ops.reading import numbers
 from avatarlab_ops.reading.language import Language, Money, Rule, Say, cardinal, ordinal, year
-from avatarlab_ops.reading.numbers import NUMBER
+from avatarlab_ops.reading.numbers import NUMBER, SIGN
 from avatarlab_ops.reading.units import units
 
 _MONTHS = (
@@ -161,6 +161,36 @@ _LARGE = {
 }
 
 
+# A letter after a number is part of a name after these words: Flat 4B, gate 5M.
+_PLACED = re.compile(
+    r"\b(?:flat|apt\.?|apartment|room|gate|page|row|unit|seat|suite|house|block|building|door|track|platform|"
+    r"terminal|section|level|floor|aisle|bus|flight|exit|form|route|model|boeing|airbus|no\.|number) #?$",
+    re.I,
+)
+_NO_COUNTED = r"(?:is|was|are|were|has|had|in|on|at|of|to|from|and|or|for|with|by|as)\b"  # no noun
+
+
+def _large(match: re.Match[str]) -> str | None:
+    """2.3M views, 10K users; but 221B Baker Street."""
+    first, number, scale = match["first"], match["number"], match["scale"]
+    if scale in "KMB" and not _is_scale(number, match.string[: match.start()], match.string[match.end() :]):
+        return None
+    said = f"{_number(match['sign'] + (first or number))}"
+    if first:
+        said += f" {_LARGE[match['scale_first']]}" if match["scale_first"] else ""
+        said += f" to {_number(number)}"
+    return f"{said} {_LARGE[scale]}"
+
+
+def _is_scale(number: str, before: str, after: str) -> bool:
+    """Whether K, M or B after a number is thousand, million or billion, and not part of a name."""
+    if _PLACED.search(before):
+        return False
+    if "." in number or re.match(rf"\+?[ -]?(?!{_NO_COUNTED})[a-z]", after):
+        return True
+    return not re.match(r" ?[A-Z]", after) and re.search(r"\b[a-z]+\W{1,2}$", before) is not None
+
+
 def _words(table: dict[str, str]) -> str:
     return "|".join(map(re.escape, sorted(table, key=len, reverse=True)))
 
@@ -204,8 +234,11 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ("roman", rf"{_after(_COUNTED)}{_ROMAN}", _counted),
     (
         "large",
-        rf"(?<![\w.,$£€])(?!\dK)({NUMBER})({'|'.join(_LARGE)})\b",  # 4K and 5K are names
-        lambda m: f"{_number(m[1])} {_LARGE[m[2]]}",
+        # 4K and 5K are names
+        rf"(?<![\w.,$£€])(?<!\w-)(?P<sign>{SIGN})(?!\dK\b(?![-–]\d)|\d+K (?:run|race)s?\b)"
+        rf"(?:(?P<first>{NUMBER})(?P<scale_first>{'|'.join(_LARGE)})?[-–])?"
+        rf"(?P<number>{NUMBER})(?P<scale>{'|'.join(_LARGE)})\b(?:-(?=[a-z]))?",
+        _large,
     ),
     ("times", rf"{_ALONE}({NUMBER})[x×](?!\w)", lambda m: f"{_number(m[1])} times"),
     ("number sign", r"(?<![\w&])#(?=\d)", lambda _: "number"),

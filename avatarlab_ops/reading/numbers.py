@@ -7,8 +7,9 @@ import re
 from avatarlab_ops.reading.language import LONGEST, Language
 
 _GROUP_SPACES = "\u00a0\u202f\u2009"
-# Digits in groups by spaces, or with commas, points and apostrophes between digits.
-NUMBER = rf"(?:[1-9]\d{{0,2}}(?:[ {_GROUP_SPACES}]\d{{3}})+(?![ ]?\d)(?:[.,]\d+)?|\d+(?:[.,'’]\d+)*)"  # noqa: RUF001
+# Digits in groups by spaces, or with commas, points and apostrophes between digits; .5 is half.
+_SPACED = rf"[1-9]\d{{0,2}}(?:[ {_GROUP_SPACES}]\d{{3}})+(?![ ]?\d)(?:[.,]\d+)?"
+NUMBER = rf"(?:{_SPACED}|\d+(?:[.,'’]\d+)*|(?<![\w.,)])\.\d+)"  # noqa: RUF001
 COUNTED = "%‰°€£$¥₽₴₹¢"  # signs of what a number before them counts
 # Where what is counted ends; a hyphen there, before another number, is a range: 10%-20%, 20 €-30 €, 5°C-8°C.
 AFTER_COUNTED = rf"(?:(?<=\d[{COUNTED}])|(?<=\d\s[{COUNTED}])|(?<=°[CF]))"
@@ -37,7 +38,7 @@ def split(text: str, decimal: str) -> tuple[str, str] | None:
     whole, _, part = text.partition(mark)
     if mark != decimal and _grouped(text):
         return whole + part, ""
-    return whole, part
+    return whole or "0", part
 
 
 def _grouped(text: str) -> bool:

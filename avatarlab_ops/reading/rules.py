@@ -56,12 +56,16 @@ def _numbers(language: Language) -> Iterable[Rule]:
     ranged = rf"(?<![\w.,–-])({NUMBER})(?:[-–]| – )({NUMBER})(?![\w–-])"
     yield Rule("range", re.compile(ranged), pair)
     counted = rf"{AFTER_COUNTED}(?:[-–](?=\d)| – (?=\d[\d.,]*\s?[{COUNTED}]))"
-    between = rf"(?<=\d)[-–](?=\d)|(?<=\d) – (?=\d)|{counted}"
+    named = r"(?:(?<![^\W\d_]\d)|(?!-\d+[^\W\d_]))"  # i7-13700K is one name
+    between = rf"(?<=\d){named}[-–](?=\d)|(?<=\d) – (?=\d)|{counted}"
     yield Rule("range", re.compile(between), lambda _: language.to)
     minus = re.compile(r"(?<=\d) [-–\u2212] (?=\d)|(?<![\w)])\u2212(?=\w)")
     yield Rule("minus", minus, lambda _: language.minus)
     yield Rule("fraction", re.compile(r"(\d*)\s?([¼-¾⅐-⅞])"), lambda m: _vulgar(m, language))
-    mixed = re.compile(r"(?=[\w-]*\d)(?=[\w-]*[^\W\d_])[^\W_]+(?:[-_][^\W_]+)*")
+    word = r"[^\W\d_][^\W\d_A-Z]+(?:-[^\W\d_]+)*(?![\w-])"
+    compound = rf"(?<![\w.,)–-])({NUMBER})-(?={word})"  # 2.5-hour, 100-prozentig
+    yield Rule("compound", re.compile(compound), lambda m: say(m[1]))
+    mixed = re.compile(r"(?<![^\W_])(?<!\d[.,])(?=[\w-]*\d)(?=[\w-]*[^\W\d_])[^\W_]+(?:[-_][^\W_]+)*")
     yield Rule("code", mixed, lambda m: code(m[0], language))
     yield Rule("number", re.compile(rf"{SIGN}{NUMBER}"), lambda m: say(m[0]))
     yield Rule("digits", re.compile(r"\d+"), lambda m: say(m[0]))
