@@ -83,6 +83,7 @@ _PLACES = {
     "ru": frozenset(re.findall(r"\w+", "г р о с д пос пр пл пер наб обл")),
     "uk": frozenset(re.findall(r"\w+", "м р о с смт пл пр пров обл")),
 }
+_STREET = re.compile(r"(?:[A-Z][a-z]+|\d(?:st|nd|rd|th)) St\.$")  # a street's, no saint's
 _SHORT_REST = re.compile(rf"(?:{_LETTER}|Chr)\.")
 # Words that open a sentence after a dotted abbreviation ("in the U.S. The law ...").
 _STARTERS = frozenset(
@@ -389,7 +390,7 @@ def split(line: str, language: str = "en-US") -> list[str]:
 
 def _ends_sentence(before: str, after: str, language: str) -> bool:
     following = after.lstrip(_OPENERS)
-    if following[:1].islower():
+    if following[:1].islower() or following.startswith("J.-C"):
         return False
     if not before.endswith(".") or before.endswith(".."):
         return True
@@ -398,14 +399,19 @@ def _ends_sentence(before: str, after: str, language: str) -> bool:
         return False
     if _goes_on(before, word, following, language.partition("-")[0]):
         return False
-    if _DOTTED.match(word) and word.lower() not in _NEVER_LAST:
-        return re.split(r"\W", following, maxsplit=1)[0].lower() in _STARTERS
+    if _STREET.search(before) or (_DOTTED.match(word) and word.lower() not in _NEVER_LAST):
+        return _first(following) in _STARTERS
     return not (
         word.lower() in _NEVER_LAST
         or (word.lower() in _BEFORE_NUMBER and following[:1].isdigit())
         or (before == f"{word}." and word.isdigit())  # "1. First"
         or (word.isupper() and _INITIAL.match(word))
     )
+
+
+def _first(text: str) -> str:
+    """The first word, in lower case."""
+    return re.split(r"\W", text, maxsplit=1)[0].lower()
 
 
 def _goes_on(before: str, word: str, following: str, language: str) -> bool:

@@ -23,7 +23,8 @@ _PHONE = re.compile(
     r"|\d{3}-\d{4}|0\d(?: \d\d){4}|\d+(?:-\d+){2,})(?![\w]|[-.,]\d)"
 )
 _VERSION = re.compile(
-    r"(?<![\w.])([vV](?:ersion )?)?(\d+(?:\.\d+){2,}|(?<=[vV])\d+(?:\.\d+)*)(?!\w|\.\d)(?:-(?=[A-Za-z]))?"
+    r"(?<![\w.])([vV](?:ersion )?)?(\d+(?:\.\d+){2,}|(?<=[vV])\d+(?:\.\d+)+|(?<=v)\d+)"  # V8 is an engine
+    r"(?!\w|\.\d)(?:-(?=[A-Za-z]))?"
 )
 _SHORT_WORDS = frozenset({"co", "at", "in", "no", "is", "it", "my", "go", "me", "us"})
 

@@ -201,6 +201,22 @@ def _short(match: re.Match[str]) -> str:
     return _SHORT[match[0]] + ("." if last else "")
 
 
+_MANY = {"100": "hundreds", "1000": "thousands", "10000": "tens of thousands",
+         "100000": "hundreds of thousands", "1000000": "millions"}  # fmt: skip
+
+
+def _clock(match: re.Match[str]) -> str:
+    """1h 30m 5s."""
+    units = (("hour", match[1]), ("minute", match[2]), ("second", match[3]))
+    said = (f"{cardinal('en', int(n))} {unit}{'' if int(n) == 1 else 's'}" for unit, n in units if n)
+    return " ".join(said)
+
+
+def _street(match: re.Match[str]) -> str:
+    """Baker St., with the sentence's full stop at its end."""
+    return "street" + ("." if match[0].endswith(".") and match.end() == len(match.string) else "")
+
+
 def _feet(match: re.Match[str]) -> str:
     feet, inches = match[1], match[2]
     said = f"{cardinal('en', int(feet))} {'foot' if feet == '1' else 'feet'}"
@@ -213,6 +229,7 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ("abbreviation", rf"(?<![\w.])(?:{_words(_SHORT)})(?!\w)", _short),
     ("title", rf"\b({'|'.join(_TITLES)})\.(?= ?[A-Z]| and )", lambda m: _TITLES[m[1]]),
     ("title", r"\b(Mr|Mrs|Ms|Dr|St)(?= [A-Z])", lambda m: _TITLES[m[1]]),
+    ("street", r"(?<=[a-z] )St(?:\.?(?=$|[,;:?!)])|\.(?= [a-z]))", _street),
     ("abbreviation", rf"(?<![\w.])({_words(_NUMBERED)})(?= ?\d)", lambda m: _NUMBERED[m[1]]),
     (
         "half day",
@@ -228,6 +245,12 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ("inches", r"(?<![\w.])(\d+) ?ft\.? (\d{1,2}) ?in\b\.?", _feet),
     ("feet", r"(?<![\w.])(\d+)['′](?:(\d{1,2})[\"″])?(?!\w)", _feet),
     ("decade", rf"{_ALONE}['’]?(\d{{3}}0|\d0)['’]?s\b", _decade),
+    (
+        "many",
+        rf"{_ALONE}(1,?000,000|100,?000|10,?000|1,000|100)s(?= of\b| more\b)",
+        lambda m: _MANY[m[1].replace(",", "")],
+    ),
+    ("duration", rf"{_ALONE}(\d+) ?h ?(\d{{1,2}}) ?m(?: ?(\d{{1,2}}) ?s)?(?![^\W_])", _clock),
     ("shares", r"(?<![\w./])(\d+)/\1(?![\w/])", lambda m: f"{_number(m[1])} {_number(m[1])}"),
     ("fraction", r"(?<![\w./-])(?:(\d+) )?(\d{1,3})/(\d{1,3})(?![\w/]|[.]\d)", _fraction),
     ("roman", rf"{_after(_ORDERED)}{_ROMAN}", _ordered),

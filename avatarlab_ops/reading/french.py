@@ -75,7 +75,9 @@ _FRACTIONS = tables.fractions(
 _SHORT = {
     "M.": "monsieur", "MM.": "messieurs", "Mme": "madame", "Mmes": "mesdames", "Mlle": "mademoiselle",
     "Dr": "docteur", "Dr.": "docteur", "Pr": "professeur", "Me": "maître", "p. ex.": "par exemple",
-    "etc.": "et cetera", "c.-à-d.": "c'est-à-dire", "env.": "environ", "n°": "numéro", "N°": "numéro",
+    "etc.": "et cetera", "c.-à-d.": "c'est-à-dire", "env.": "environ",
+    "av. J.-C.": "avant Jésus-Christ", "ap. J.-C.": "après Jésus-Christ", "apr. J.-C.": "après Jésus-Christ",
+    "av. J.-C": "avant Jésus-Christ", "ap. J.-C": "après Jésus-Christ", "apr. J.-C": "après Jésus-Christ",
     "tél.": "téléphone", "Tél.": "téléphone", "av.": "avenue", "bd": "boulevard", "vs": "contre",
 }  # fmt: skip
 _KINGS = "Louis|Henri|Charles|François|Philippe|Napoléon|Jean-Paul|Pie|Benoît|Élisabeth"
@@ -83,6 +85,7 @@ _PARTS = "chapitre|Chapitre|tome|volume|acte|phase|type|niveau|article|titre|par
 _NUMBERED = "chapitre|page|numéro|article|niveau|étage|canal|point|partie|phase|option|étape|thème|groupe"
 _OWN = (
     romance.short(_SHORT),
+    romance.numero("numéro"),
     Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}) ?h ?(\d{2})(?!\w)"), _clock),
     romance.ordinals("fr", r"(er|re|ère|ere|e|è|ème|eme|ième|nd|nde)", _formed),
     Rule("century", re.compile(r"(?<![\w-])([IVX]+)(?:e|ème|ᵉ)(?!\w)"), _century),

@@ -134,6 +134,32 @@ def _bare(match: re.Match[str]) -> str | None:
     return said + ("." if match.end() == len(match.string) else "")
 
 
+def _years(match: re.Match[str]) -> str:
+    """18 J., with the sentence's full stop at its end."""
+    before = match.string[: match.start()]
+    dative = re.search(r"\b(?i:ab|mit|von|vor|nach|seit|unter) \d+ ?$", before)
+    said = "Jahr" if re.search(r"(?<!\d)1 ?$", before) else "Jahren" if dative else "Jahre"
+    return said + ("." if match.end() == len(match.string) else "")
+
+
+_WEEKDAY = dict(zip(
+    ("Mo", "Di", "Mi", "Do", "Fr", "Sa", "So"),
+    ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"), strict=True,
+))  # fmt: skip
+_DAY = "|".join(_WEEKDAY)
+_APART = r" ?[\u2013-] ?| bis | und |, | & |/"
+_WEEKDAYS = re.compile(
+    rf"(?<!\w)(?:{_DAY})\.?(?:(?:{_APART})(?:{_DAY})(?!\w)(?!(?<=und Fr)\. [A-ZÄÖÜ])(?:\.(?=$|[^\w.]))?)+"
+)
+
+
+def _weekdays(match: re.Match[str]) -> str:
+    """Mo. bis Fr.: days, while Fr. alone is Frau."""
+    said = re.sub(rf"({_DAY})\.?", lambda m: _WEEKDAY[m[1]], match[0])
+    said = re.sub(" ?[\u2013-] ?", " bis ", said).replace("/", " und ").replace("&", "und")
+    return said + ("." if match[0].endswith(".") and match.end() == len(match.string) else "")
+
+
 _BIG = {
     "Mio": "eine Million",
     "Mrd": "eine Milliarde",
@@ -144,6 +170,7 @@ _BIG = {
 _OWN = (
     Rule("scale", re.compile(r"(?<![\w.,-])1 (?:(Mio|Mrd)\.?|(Million|Milliarde))(?!\w)"), lambda m: _BIG[m[1] or m[2]]),
     Rule("abbreviation", re.compile(r"(?<![\w.])S\.(?= ?\d)"), lambda _: "Seite"),
+    Rule("abbreviation", re.compile(r"(?<=\d )J\.|(?<=\d)J\."), _years),
     Rule("date", _DAYS, _figures),
     Rule("date", _BARE_DAYS, _bare),
     Rule("until", _SPAN, lambda _: "bis"),
@@ -152,6 +179,7 @@ _OWN = (
         "money", re.compile(r"(?<![\w.,])(\d{1,3}(?:\.\d{3})+|\d{1,9}),[-\u2013\u2014]+ ?(?:€|Euro(?!\w))"),
         lambda m: f"{_agree(cardinal('de', int(m[1].replace('.', ''))), 'Euro')} Euro",
     ),
+    Rule("weekday", _WEEKDAYS, _weekdays),
     romance.roman_stop(_KINGS, lambda value: f"der {ordinal('de', value)}"),
     romance.short(_SHORT),
     *romance.telephones(lambda: GERMAN, r"0\d{2,5}[ /-]\d{3,9}(?:[ -]\d{1,5})*"),

@@ -66,6 +66,7 @@ def _ordered(value: int) -> str:
 
 _OWN = (
     romance.short(_SHORT),
+    romance.numero("numero"),
     romance.ordinals("it", r"([ºª]|°(?= [a-zà]))", romance.formed),
     *romance.telephones(lambda: ITALIAN, r"3\d{2} \d{3} \d{4}", r"3\d{2} \d{7}", r"0\d{1,3} \d{6,8}"),
     romance.fractions(_FRACTIONS),

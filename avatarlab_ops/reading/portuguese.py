@@ -67,6 +67,7 @@ def _king(value: int) -> str:
 
 _OWN = (
     romance.short(_SHORT),
+    romance.numero("número"),
     Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}) ?h ?(\d{2})(?:min)?(?!\w)"), _clock),
     romance.ordinals(_CODE, r"\.?([ºª]|°(?= [a-zà]))", romance.formed),
     *romance.telephones(

@@ -49,6 +49,13 @@ def short(words: Mapping[str, str]) -> Rule:
     return Rule("abbreviation", re.compile(rf"(?<![\w.])(?:{known})(?!\w)"), say)
 
 
+def numero(said: str) -> Rule:
+    """N° before a number, with a space or none."""
+    return Rule(
+        "abbreviation", re.compile(r"(?<![\w.])[nN][°º](?=[ \u00a0\u202f]?\d|(?!\w))"), lambda _: said
+    )
+
+
 def fractions(words: Mapping[str, str]) -> Rule:
     """1/2 and 3/4 where the language has a word."""
     known = {unicodedata.normalize("NFKC", sign).replace("\u2044", "/"): said for sign, said in words.items()}

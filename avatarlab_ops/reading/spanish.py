@@ -72,6 +72,7 @@ def _king(value: int) -> str:
 
 _OWN = (
     romance.short(_SHORT),
+    romance.numero("número"),
     romance.ordinals("es", r"\.?([ºª]|er|ero|era|o|a)", romance.formed),
     *romance.telephones(
         lambda: SPANISH,

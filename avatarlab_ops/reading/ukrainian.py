@@ -16,12 +16,15 @@ _NOMINATIVE = {"ий": "ий", "ій": "ій"}
 _GENITIVE = {"ий": "ого", "ій": "ього"}
 _LOCATIVE = {"ий": "ому", "ій": "ьому"}
 _YEARS = {"рік": _NOMINATIVE, "року": _GENITIVE, "році": _LOCATIVE}
-_GENDERS = {
+_GENDERS: dict[str, dict[str, str]] = {
     "й": {},
     "а": {"ий": "а", "ій": "я"},
     "е": {"ий": "е", "ій": "є"},
     "го": _GENITIVE,
     "му": _LOCATIVE,
+    **{ending: {} for ending in tables.names("ий ій гий тий ший мий тій")},
+    **{ending: {"ий": "а", "ій": "я"} for ending in tables.names("га ша та ма я тя")},
+    **{ending: {"ий": "е", "ій": "є"} for ending in tables.names("ге ше те ме є тє")},
 }
 
 
@@ -68,7 +71,7 @@ _OWN = (
     slavic.years("uk", "р", ("у", "У", "в", "В"), (_LOCATIVE, "році"), (_GENITIVE, "року")),
     romance.short(_SHORT),
     Rule(
-        "ordinal", re.compile(r"(?<![\w.,])(\d{1,4})-(й|а|е|го|му)(?!\w)"),
+        "ordinal", re.compile(rf"(?<![\w.,])(\d{{1,4}})-({'|'.join(sorted(_GENDERS, key=len, reverse=True))})(?!\w)"),
         lambda m: slavic.genitive(ordinal("uk", int(m[1])), _GENDERS[m[2]]),
     ),
     romance.fractions(_FRACTIONS),

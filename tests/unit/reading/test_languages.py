@@ -67,6 +67,7 @@ def test_an_abbreviation_ends_no_sentence() -> None:
     for language, text in (
         ("es", "Saluda al Sr. López."), ("it", "Il Sig. Rossi arriva."), ("pt-BR", "A Sra. Silva chegou."),
         ("de", "Am 3. März ist z. B. frei."), ("de", "Der 2. Teil folgt."), ("de", "Hr. Weber kam."),
+        ("fr", "En 44 av. J.-C. on vote."), ("en-US", "In Old St. Paul it rains."),
         ("ru", "И т. д. по ул. Мира."), ("ru", "Я живу в г. Москве на р. Волге."), ("uk", "Я у м. Києві."),
     ):  # fmt: skip
         assert len(split(text, language)) == 1
@@ -86,3 +87,12 @@ def test_a_german_ordinal_is_one_only_in_german_and_before_what_it_counts() -> N
 def test_a_russian_pronoun_or_measure_may_be_the_last_word() -> None:
     assert len(split("Мы помогли им. Они рады.", "ru")) == 2
     assert len(split("Длина 5 см. Ширина 3 см.", "ru")) == 2
+
+
+def test_a_street_or_a_french_era_may_end_a_sentence() -> None:
+    for language, text in (
+        ("en-US", "We met on Baker St. It rains."), ("fr", "César meurt en 44 av. J.-C. Rome pleure."),
+    ):  # fmt: skip
+        first, second = split(text, language)
+        assert first.endswith(("St.", "J.-C."))
+        assert second in text
