@@ -26,16 +26,37 @@ def rules(language: Language) -> Iterable[Rule]:
     before = rf"(?P<symbol>{symbol})\s?{first}{_NUMBER}{big}{per}(?!\d)"
     after = rf"{_FIRST}{_NUMBER}{big}\s?(?P<symbol>{symbol})(?!\w){per}"
     measure = rf"{_FIRST}{_NUMBER}\s?(?P<unit>{unit})(?:/(?P<per>{unit}))?(?![^\W_]|[-'’][^\W\d_])"
+    scientific = rf"{_NUMBER}(?:e|E(?=[-+\u2212]))(?P<power>[-+\u2212]?\d{{1,3}})(?!\w|[.,]\d)"
     for kind, pattern, say in (
+        ("scientific", rf"{scientific}(?:\s?(?P<unit>{unit})(?![^\W_]))?", _scientific),
         ("money", before, _money),
         ("money", after, _money),
         ("measure", measure, _measure),
     ):
         yield Rule(kind, re.compile(rf"(?<![\w.]){_SIGN}{pattern}"), functools.partial(say, language))
 
+    # 5 kg-8 kg: the dash between two measures is "to", never a pause.
+    counted, ends = rf"{NUMBER}\s?(?:{unit}|{symbol})(?![^\W_])", re.compile(rf"\d\s?(?:{unit}|{symbol})$")
+    yield Rule(
+        "range", re.compile(rf"[-–](?={counted})"),
+        lambda m: language.to if ends.search(m.string[max(0, m.start() - 20) : m.start()]) else None,
+    )  # fmt: skip
+
 
 def _any(words: Mapping[str, object]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+
+
+def _scientific(language: Language, match: re.Match[str]) -> str | None:
+    """1.5e-9 m: one point five times ten to the power of minus nine meters."""
+    said, power = (
+        numbers.say(match["sign"] + match["number"], language),
+        numbers.say(match["power"], language),
+    )
+    if said is None or power is None:
+        return None
+    many = f" {language.form(said, language.units[match['unit']][1])}" if match["unit"] else ""
+    return f"{said} {language.signs['×']} {language.raised(language.number(10), power)}{many}"
 
 
 def _measure(language: Language, match: re.Match[str]) -> str | None:

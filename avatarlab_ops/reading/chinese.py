@@ -66,7 +66,7 @@ _OWN = (
 )  # fmt: skip
 
 CHINESE: Language = Language(
-    code="zh", decimal=".", point="点", minus="负", plus="加", to="到", by="乘", ratio="比", power="的次方", and_="", of="",
+    code="zh", decimal=".", point="点", minus="负", plus="加", to="到", by="乘", ratio="比", power="的{}次方", and_="", of="",
     digitwise=True, day_first=False, version="版本", agree=_two, unspaced=True,
     signs=tables.signs(
         "百分之, 千分之, 和, 加, 等于, 艾特, 井号, 斜杠, 反斜杠, 星号, 下划线, 约, 脱字符, 竖线, 小于, 大于, "

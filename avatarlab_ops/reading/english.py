@@ -72,6 +72,13 @@ def _year(match: re.Match[str]) -> str:
     return year("en", int(match[1]))
 
 
+def _uncounted(match: re.Match[str]) -> str | None:
+    """A year, unless a unit follows: 1500 kg; a word that is a unit's, too, leaves it one."""
+    after = re.match(r"[ \u00a0\u202f]?([^\W\d_]+|[%‰])(?!\w)", match.string[match.end() :])
+    counts = after and after[1] in ENGLISH.units and after[1] not in ("min", "bar", "mo", "in", "d")
+    return None if counts else _year(match)
+
+
 def _years(match: re.Match[str]) -> str:
     last = int(match[2])
     return f"{_year(match)} to {year('en', last) if len(match[2]) == 4 else cardinal('en', last)}"
@@ -275,7 +282,7 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
         r"(?:(?<=PIN )|(?<=ZIP )|(?<=Zip )|(?<=zip )|(?<=code ))\d{3,}",
         lambda m: ENGLISH.digits(m[0]),
     ),
-    ("year", rf"(?<![\w.,$£€:/–-])({_YEAR})(?![\w%°]|[.,:/]\d|[–-]\d| ?[x×] ?\d)", _year),
+    ("year", rf"(?<![\w.,$£€:/–-])({_YEAR})(?![\w%°]|[.,:/]\d|[–-]\d| ?[x×] ?\d| ?[€$£¥º°])", _uncounted),
 )
 _OWN = tuple(Rule(kind, re.compile(pattern), say) for kind, pattern, say in _PATTERNS)
 

@@ -47,7 +47,7 @@ _OWN = (
 )  # fmt: skip
 
 JAPANESE: Language = Language(
-    code="ja", decimal=".", point="点", minus="マイナス", plus="プラス", to="から", by="かける", ratio="対", power="の",
+    code="ja", decimal=".", point="点", minus="マイナス", plus="プラス", to="から", by="かける", ratio="対", power="の{}乗",
     and_="", of="", digitwise=True, day_first=False, version="バージョン", unspaced=True,
     signs=tables.signs(
         "パーセント, パーミル, アンド, プラス, イコール, アットマーク, シャープ, スラッシュ, バックスラッシュ, "

@@ -33,9 +33,10 @@ class Language:
     """One language as it is read aloud.
 
     `code` is what num2words calls it; `decimal` the mark before decimals; `point`, `minus`, `to`, `by`,
-    `power` its words for them; `digitwise`: decimals are read digit by digit. `signs` are words for single
-    signs, `silent` for none; `units` and `money` give (one, many) after a number; `dates` and `times` say a
-    date (day, month 1-12, year or None) and a time (hour 0-24, minute, second or None). `own` are rules of
+    `power` its words for them, the exponent last or where `power` has {}; `digitwise`: decimals are read
+    digit by digit. `signs` are words for single signs, `silent` for none; `units` and `money` give (one,
+    many) after a number; `dates` and `times` say a date (day, month 1-12, year or None) and a time (hour
+    0-24, minute, second or None). `own` are rules of
     the language alone and come before the common ones. `agree` fits a number in words to what is counted,
     `form` what is counted, as the tables have it, to the number.
     `unspaced`: it has no spaces between words, whose borders are those of digits and of foreign letters.
@@ -75,6 +76,12 @@ class Language:
     def number(self, value: int) -> str:
         """A whole number in words; more digits than words exist for are read one by one."""
         return cardinal(self.code, value)
+
+    def raised(self, base: str, exponent: str) -> str:
+        """A power, of words and in words."""
+        if "{}" in self.power:
+            return f"{base} {self.power.format(exponent)}"
+        return f"{base} {self.power} {exponent}"
 
     def digits(self, text: str) -> str:
         """The digits of `text` one by one."""

@@ -70,7 +70,7 @@ def ordinals(code: str, pattern: str, formed: Callable[[str, str], str]) -> Rule
             return None
         return formed(ordinal(code, int(match[1])), match[2])
 
-    return Rule("ordinal", re.compile(rf"(?<![\w.,])(\d+){pattern}(?!\w)"), say)
+    return Rule("ordinal", re.compile(rf"(?<![\w.,])(\d+){pattern}(?!\w| ?[CF]\b)"), say)
 
 
 def roman(before: str, say: Callable[[int], str]) -> Rule:

@@ -76,12 +76,13 @@ def _numbers(language: Language) -> Iterable[Rule]:
 def _power(match: re.Match[str], language: Language) -> str | None:
     exponent = match[2] or match[3].translate(_PLAIN)
     base, power = numbers.say(match[1], language), numbers.say(exponent, language)
-    return f"{base} {language.power} {power}"
+    return language.raised(base, power) if base and power else None
 
 
 def _exponent(match: re.Match[str], language: Language) -> str | None:
     known = language.signs.get(match[0])  # squared, cubed
-    return known or f"{language.power} {numbers.say(match[0].translate(_PLAIN), language)}"
+    power = numbers.say(match[0].translate(_PLAIN), language)
+    return known or (power and language.raised("", power).strip())
 
 
 def _vulgar(match: re.Match[str], language: Language) -> str | None:

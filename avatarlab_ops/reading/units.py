@@ -46,7 +46,8 @@ def units(words: Mapping[str, str]) -> dict[str, tuple[str, str]]:
         found[symbol] = _formed(words["per_second"], found[base])
     found["°"] = degrees = _both(words, "degree", "")
     found |= {f"°{scale[0]}": _formed(words[scale], degrees) for scale in ("Celsius", "Fahrenheit")}
-    found |= {symbol.replace("°", "° "): found[symbol] for symbol in ("°C", "°F")}
+    for sign in ("° ", "º", "º "):  # the last is the Spanish ordinal's, which many keyboards have instead
+        found |= {symbol.replace("°", sign): found[symbol] for symbol in ("°C", "°F")}
     found |= {"℃": found["°C"], "℉": found["°F"], "km/h": _formed(words["per_hour"], found["km"])}
     found |= {"kph": found["km/h"], "m/s": _formed(words["per_second"], found["m"])}
     found |= {"㎡": found["m²"], "㎏": found["kg"], "㎞": found["km"]}
