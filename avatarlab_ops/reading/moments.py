@@ -14,7 +14,7 @@ _TIME = re.compile(r"(?:(?<![\w:.,])|(?<=\dT))(\d{1,2}):([0-5]\d)(?::([0-5]\d))?
 
 def rules(language: Language) -> Iterable[Rule]:
     """2026-11-29, 29.11.2026, 11/29/2026 or 29/11/2026 by the language's habit, 14:05."""
-    yield Rule("date", _ISO, lambda m: _date(int(m[4]), int(m[3]), m[1], language))
+    yield Rule("date", _ISO, lambda m: date(int(m[4]), int(m[3]), m[1], language))
     yield Rule("date", _FIGURES, lambda m: _figures(m, language))
     yield Rule("time", _TIME, lambda m: _time(m, language))
 
@@ -27,10 +27,11 @@ def _figures(match: re.Match[str], language: Language) -> str | None:
         day, month = month, day
     if match[2] == "." and len(match[4]) < 4:  # 1.5.20 is a version
         return None
-    return _date(day, month, match[4], language)
+    return date(day, month, match[4], language)
 
 
-def _date(day: int, month: int, year: str, language: Language) -> str | None:
+def date(day: int, month: int, year: str, language: Language) -> str | None:
+    """A date in words, its year of two or four figures; None where there is no such day or month."""
     if not (1 <= month <= 12 and 1 <= day <= 31):
         return None
     century = 0 if len(year) == 4 else 2000 if int(year) < 50 else 1900

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from avatarlab_ops.reading import moments
 from avatarlab_ops.reading.language import Language, ordinal
 
 _USUAL = (
@@ -15,10 +16,13 @@ _USUAL = (
     "duration",
     "address",
 )  # read so without being asked
+LAYOUTS = ("dmy", "mdy", "ymd", "dm", "md")  # of a date's figures
 
 
-def said(kind: str, text: str, language: str) -> str | None:
+def said(kind: str, text: str, language: str, layout: str = "") -> str | None:
     """`text` read as `kind`; None where this language or text has no such reading, or it is the usual one's.
+
+    `layout` is the order of a date's figures, such as dmy (SSML's `format`).
 
     >>> said("characters", "AB1", "en-US"), said("digits", "2026", "en-US")
     ('A B one', 'two zero two six')
@@ -26,6 +30,8 @@ def said(kind: str, text: str, language: str) -> str | None:
     from avatarlab_ops.reading import known
 
     rules = known(language)
+    if kind == "date" and layout:
+        return _date(text, layout, rules) if rules else None
     if kind in ("characters", "spell-out", "verbatim"):
         return _spelled(text, rules)
     if kind in ("digits", "telephone"):
@@ -37,6 +43,20 @@ def said(kind: str, text: str, language: str) -> str | None:
     if kind in ("cardinal", "number"):
         return rules.number(value)
     return ordinal(rules.code, value) if kind == "ordinal" else None
+
+
+def _date(text: str, layout: str, rules: Language) -> str | None:
+    figures = re.fullmatch(r"(\d{1,4})(?:[/.\- ]+(\d{1,4}))(?:[/.\- ]+(\d{1,4}))?\.?", text)
+    if layout not in LAYOUTS or not figures:
+        return None
+    found = [figure for figure in figures.groups() if figure]
+    if len(found) != len(layout):
+        return None
+    part = dict(zip(layout, found, strict=True))
+    day, month = int(part["d"]), int(part["m"])
+    if "y" in part:
+        return moments.date(day, month, part["y"], rules) if len(part["y"]) in (2, 4) else None
+    return rules.say_date(day, month, None) if 1 <= month <= 12 and 1 <= day <= 31 else None
 
 
 def usual(kind: str) -> bool:

@@ -26,6 +26,11 @@ _SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f\u0964]\W*$")  # with f
 _CLOSING = re.compile(r"[^\w\s]+(?=\s|$)")  # belongs to the words before it
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-[A-Za-z]{2})?")
 _KNOWN = ("speak", "p", "s", "break", "sub", "say-as", "phoneme", "lang", "prosody")
+_ATTRIBUTES = {  # that are done, or ask nothing
+    "speak": ("version", "xmlns", "xml:base", "xsi:schemaLocation"), "break": ("time", "strength"),
+    "sub": ("alias",), "say-as": ("interpret-as", "format"), "phoneme": ("ph", "alphabet"),
+    "lang": ("xml:lang",), "p": (), "s": (),
+}  # fmt: skip
 _WORDS = ("sub", "say-as", "phoneme")  # elements around words, which hold no other element
 
 Attributes = dict[str, str]
@@ -108,6 +113,7 @@ class _Reader:
             raise self._refusal(f"<{self._open[-1][0]}> holds <{name}>; it may hold words only")
         if len(self._open) == MAX_DEPTH:
             raise self._refusal(f"elements are nested deeper than {MAX_DEPTH}; simplify them")
+        self._tell_undone(name, given)
         self._open.append((name, given))
         self._ways.append(self._ways[-1])
         if name in _WORDS:
@@ -116,6 +122,22 @@ class _Reader:
             self._starts[name](given)
         elif name not in _KNOWN:
             self._warn(f"<{name}> is not done; its words are spoken as they stand")
+
+    def _tell_undone(self, name: str, given: Attributes) -> None:
+        """Notes for the attributes of a known element that change nothing; <prosody> tells its own."""
+        for attribute in sorted(given.keys() - set(_ATTRIBUTES.get(name, given))):
+            if attribute.startswith("xmlns:") or (attribute == "xml:lang" and self._own(given[attribute])):
+                continue
+            instead = (
+                "; the script's language is set beside it, that of words by <lang>"
+                if attribute == "xml:lang"
+                else ""
+            )
+            self._warn(f"<{name} {attribute}={given[attribute][:40]!r}> is not done{instead}")
+
+    def _own(self, language: str) -> bool:
+        """Whether it is the script's own language, in whatever country."""
+        return language.partition("-")[0].lower() == self._language.partition("-")[0].lower()
 
     def _end(self, name: str) -> None:
         _, given = self._open.pop()
@@ -143,8 +165,14 @@ class _Reader:
         if name == "phoneme":
             return self._phoneme(text, given)
         kind = self._needed(name, given, "interpret-as")
-        said = say_as.said(kind, text, self._ways[-1].language or self._language)
-        if said is None and not say_as.usual(kind):
+        layout = given.get("format", "").strip()
+        said = say_as.said(kind, text, self._ways[-1].language or self._language, layout)
+        if layout and (kind != "date" or said is None):
+            self._warn(
+                f"<say-as format={layout!r}> is not done for {text[:40]!r}, only "
+                f"{', '.join(say_as.LAYOUTS)} of a date with as many figures"
+            )
+        elif said is None and not say_as.usual(kind):
             self._warn(
                 f"<say-as> cannot read {text[:40]!r} as {kind!r} in this language; it is read as usual"
             )

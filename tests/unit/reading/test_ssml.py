@@ -31,6 +31,13 @@ def warnings(source: str, engine: str = "hibari") -> str:
         ("Call <say-as interpret-as='telephone'>+1 555</say-as> now.", "Call plus one five five five now."),
         ("Call <say-as interpret-as='telephone'>+49 (0)30</say-as>.", "Call plus four nine zero three zero."),
         ("Since <say-as interpret-as='date'>2026-05-03</say-as>.", "Since May third, twenty twenty-six."),
+        ("On <say-as interpret-as='date' format='dmy'>3/5/2026</say-as>.",
+         "On May third, twenty twenty-six."),
+        ("On <say-as interpret-as='date' format='mdy'>3/5/26</say-as>.",
+         "On March fifth, twenty twenty-six."),
+        ("On <say-as interpret-as='date' format='ymd'>2026.5.3</say-as>.",
+         "On May third, twenty twenty-six."),
+        ("On <say-as interpret-as='date' format='dm'>3/5</say-as>.", "On May third."),
         ("Q&amp;A &lt; five", "Q and A less than five"),
         ("Not **bold** here: <emphasis>now</emphasis>.", None),
     ],
@@ -83,11 +90,28 @@ def test_a_rate_holds_for_its_words_and_multiplies() -> None:
         ("\n\nA <lang xml:lang='fr'>mot</lang>.", "line 3: <lang>"),
         ("A <phoneme alphabet='x-sampa' ph='mo'>mot</phoneme>.", "'x-sampa'"),
         ("A <say-as interpret-as='music'>mot</say-as>.", "cannot read 'mot' as 'music'"),
+        (
+            "\n<say-as interpret-as='date' format='my'>3/2026</say-as>",
+            "line 2: <say-as format='my'> is not done",
+        ),
+        ("<say-as interpret-as='date' format='dmy'>31/31/2026</say-as>", "format='dmy'> is not done for"),
+        ("<say-as interpret-as='time' format='hms12'>3:05</say-as>", "format='hms12'> is not done for"),
+        ("<say-as interpret-as='digits' detail='1'>3</say-as>", "<say-as detail='1'> is not done"),
+        (
+            "<speak xml:lang='de'>One.</speak>",
+            "line 1: <speak xml:lang='de'> is not done; the script's language",
+        ),
+        ("A. <p xml:lang='fr'>One.</p>", "<p xml:lang='fr'> is not done"),
         ("<break/>One.", "<break> before the first word"),
     ],
 )
 def test_what_is_not_done_is_told_with_its_place(source: str, told: str) -> None:
     assert told in warnings(source)
+
+
+def test_the_frame_of_a_usual_document_tells_nothing() -> None:
+    frame = "version='1.1' xmlns='http://www.w3.org/2001/10/synthesis' xml:lang='en-GB'"
+    assert warnings(f"<speak {frame}><p xml:lang='en'>One.</p></speak>") == ""
 
 
 def test_a_break_within_a_rate_keeps_the_rate_on_both_sides() -> None:
