@@ -270,6 +270,11 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
         rf"(?P<number>{NUMBER})(?P<scale>{'|'.join(_LARGE)})\b(?:-(?=[a-z]))?",
         _large,
     ),
+    (
+        "ratio",
+        rf"{_after('ratio|ratio of|scale|scale of|odds|odds of')}(\d{{1,9}}):(\d{{1,9}})(?!\w|:)",
+        lambda m: f"{_number(m[1])} to {_number(m[2])}",
+    ),
     ("times", rf"{_ALONE}({NUMBER})[x×](?!\w)", lambda m: f"{_number(m[1])} times"),
     ("number sign", r"(?<![\w&])#(?=\d)", lambda _: "number"),
     ("hashtag", r"(?<![\w&])#(?=[^\W\d_])", lambda _: "hashtag"),

@@ -76,7 +76,7 @@ _DATE = re.compile(
 )
 _DAYS = re.compile(
     r"(?<![\w.])(?P<before>(?i:am|vom|zum|dem|den|des|der|ab|bis|seit)) (?P<day>\d{1,2})\.(?P<month>\d{1,2})\."
-    r"(?P<year>\d{4})?(?!\w)"
+    r"(?P<year>\d{4}|\d{2})?(?!\w|\.\d)"
 )
 # 24.12. without one of these words: where a date is likely, else it is a chapter or a version.
 _BARE_DAYS = re.compile(
@@ -94,6 +94,54 @@ _KINGS = "Ludwig|Karl|Friedrich|Wilhelm|Heinrich|Otto|Papst Benedikt|Franz|Katha
 _NUMBERED = (
     "Kapitel|Seite|Nummer|Artikel|Band|Punkt|Teil|Phase|Schritt|Gruppe|Kanal|Version|Zimmer|Gleis|Platz|Level"
 )
+
+
+# Nouns before which a number with a full stop is an ordinal without an article, too, and its ending there.
+_RANKED = {
+    "e": "Bundesliga Liga Klasse Etage Runde Auflage Staffel Halbzeit",
+    "er": "FC SC Stock Platz Weltkrieg Spieltag Akt",
+    "es": "Semester Quartal Jahrhundert Halbjahr",
+}
+_RANK_OF = {noun: ending for ending, nouns in _RANKED.items() for noun in nouns.split()}
+RANKED = "|".join(_RANK_OF)
+_TWO_DAYS = re.compile(
+    rf"(?<![\w.,])(?:(?P<before>(?i:{_WEAK}|{_NOMINATIVE})) )?(?P<first>\d{{1,2}})\. (?P<joint>und|oder|bis) "
+    rf"(?P<last>\d{{1,2}})\. ?(?P<month>{'|'.join(_MONTHS)})(?!\w)"
+)
+_OLD_YEAR = r"(1[1-9]\d\d)(?![\w%]|[.,:/-]\d| ?[A-ZÄÖÜ€$£])"
+_OLD = re.compile(
+    rf"(?<=wurde ){_OLD_YEAR}|(?<=wurden ){_OLD_YEAR}|(?<=[Zz]wischen \d{{4}} und ){_OLD_YEAR}"
+    rf"|(?<=[Zz]wischen ){_OLD_YEAR}(?= und {_OLD_YEAR})|(?<![\w.,]){_OLD_YEAR}(?= (?:geboren|gestorben|gegründet))"
+)
+
+
+def _two_days(match: re.Match[str]) -> str | None:
+    if not (1 <= int(match["first"]) <= 31 and 1 <= int(match["last"]) <= 31):
+        return None
+    ending = _ending(match["before"])
+    first, last = (f"{ordinal('de', int(match[name]))}{ending}" for name in ("first", "last"))
+    return " ".join(filter(None, (match["before"], first, match["joint"], last, match["month"])))
+
+
+def _ordered(match: re.Match[str]) -> str:
+    """der 2. Teil, in der 5. Klasse, ab 5. Klasse."""
+    before, ending = match["before"], _ending(match["before"])
+    noun = re.match(r" (\w+)", match.string[match.end() :])
+    if before.lower() in ("ab", "seit", "bis") and noun and _RANK_OF.get(noun[1]) == "e":
+        ending = "r"
+    if before == "der" and re.search(
+        r"\b(?i:in|aus|mit|von|zu|bei|nach|an|auf) $", match.string[: match.start()]
+    ):
+        ending = "n"
+    return f"{before} {ordinal('de', int(match['number']))}{ending}"
+
+
+def _euros(match: re.Match[str]) -> str:
+    """12,50 Euro: zwölf Euro fünfzig."""
+    euros, cents = int(match[1]), int(match[2])
+    said = f"{_agree(cardinal('de', euros), 'Euro')} Euro" if euros or not cents else ""
+    part = cardinal("de", cents) if euros else f"{_agree(cardinal('de', cents), 'Cent')} Cent"
+    return f"{said} {part if cents else ''}".strip()
 
 
 def _ending(before: str | None) -> str:
@@ -119,6 +167,10 @@ def _figures(match: re.Match[str]) -> str | None:
     day, month, when = int(match["day"]), int(match["month"]), match["year"]
     if not (1 <= day <= 31 and 1 <= month <= 12):
         return None
+    if when and len(when) == 2:
+        if match["before"].lower() in ("der", "des", "den", "dem"):  # rather a version
+            return None
+        when = f"{'20' if when < '50' else '19'}{when}"
     said = f"{match['before']} {ordinal('de', day)}{_ending(match['before'])} {_MONTHS[month - 1]}"
     stop = "." if match.end() == len(match.string) and not when else ""
     return f"{said} {year('de', int(when))}" if when else said + stop
@@ -183,10 +235,16 @@ _OWN = (
     romance.roman_stop(_KINGS, lambda value: f"der {ordinal('de', value)}"),
     romance.short(_SHORT),
     *romance.telephones(lambda: GERMAN, r"0\d{2,5}[ /-]\d{3,9}(?:[ -]\d{1,5})*"),
+    Rule("date", _TWO_DAYS, _two_days),
     Rule("date", _DATE, _written_date),
+    Rule("money", re.compile(r"(?<![\w.,-])(\d{1,9}),(\d\d) Euro(?!\w)"), _euros),
+    Rule("ratio", re.compile(r"(?:(?<=Verhältnis )|(?<=Verhältnis von )|(?<=Maßstab ))(\d{1,9}):(\d{1,9})(?!\w|:)"),
+         lambda m: f"{cardinal('de', int(m[1]))} zu {cardinal('de', int(m[2]))}"),
+    Rule("year", _OLD, lambda m: year("de", int(m[0]))),
+    Rule("ordinal", _ORDINAL, _ordered),
     Rule(
-        "ordinal", _ORDINAL,
-        lambda m: f"{m['before']} {ordinal('de', int(m['number']))}{_ending(m['before'])}",
+        "ordinal", re.compile(rf"(?<![\w.,])(\d{{1,2}})\.(?= ({RANKED})\b)"),
+        lambda m: f"{ordinal('de', int(m[1])).removesuffix('e')}{_RANK_OF[m[2]]}",
     ),
     Rule("time", _UHR, lambda m: _say_time(int(m[1]), int(m[2]), None) if int(m[1]) <= 24 else None),
     Rule(
