@@ -21,7 +21,7 @@ def rules(language: Language) -> Iterable[Rule]:
     """Money before measures: "$3.5m" is no length."""
     unit, symbol = _any(language.units), _any(language.money)
     first = rf"(?:(?P<first>{NUMBER})\s?[-–]\s?(?:{symbol})?)?"
-    big = rf"(?:\s?(?P<scale>{_any(language.scales)})(?![^\W_]))?"
+    big = rf"(?:[\s-]?(?P<scale>{_any(language.scales)})(?![^\W_]))?"
     per = rf"(?:\s?/\s?(?P<per>(?:{unit})(?![^\W_])|[^\W\d_¼-¾⅐-⅞]+))?"
     before = rf"(?P<symbol>{symbol})\s?{first}{_NUMBER}{big}{per}(?!\d)"
     after = rf"{_FIRST}{_NUMBER}{big}\s?(?P<symbol>{symbol})(?!\w){per}"
@@ -80,7 +80,9 @@ def _amount(language: Language, match: re.Match[str]) -> str | None:
     if match["scale"]:
         said = _range(language, match)
         scale = language.form(said or "", language.scales[match["scale"]])
-        return " ".join(word for word in (said, scale, language.of, language.form("", money.many)) if word)
+        of = "" if scale in ("mille", "mil", "mila") else language.of
+        told = " ".join(word for word in (said, scale, of, language.form("", money.many)) if word)
+        return told.replace(" de euros", " d'euros") if language.code == "fr" else told
     identifier = len(parts[0]) > 1 and parts[0][0] == "0"
     if match["first"] or len(parts[1]) > 2 or not money.part or identifier:
         said = _range(language, match)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import numbers
+from avatarlab_ops.reading import numbers, romance
 from avatarlab_ops.reading.language import Language, Money, Rule, Say, cardinal, ordinal, year
 from avatarlab_ops.reading.numbers import NUMBER, SIGN
 from avatarlab_ops.reading.units import units
@@ -271,6 +271,12 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
         _large,
     ),
     (
+        "airliner",
+        r"(?<![\w.,-])7([0-8]7)-(\d{1,3})(?![\w-]|[.,]\d)",
+        lambda m: f"seven {'oh ' if m[1][0] == '0' else ''}{_number(str(int(m[1])))} {_number(m[2])}",
+    ),
+    ("standard", r"(?<=ISO )(\d{3,5}):(\d{4})(?!\d)", lambda m: f"{_number(m[1])} {year('en', int(m[2]))}"),
+    (
         "ratio",
         rf"{_after('ratio|ratio of|scale|scale of|odds|odds of')}(\d{{1,9}}):(\d{{1,9}})(?!\w|:)",
         lambda m: f"{_number(m[1])} to {_number(m[2])}",
@@ -289,7 +295,14 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ),
     ("year", rf"(?<![\w.,$£€:/–-])({_YEAR})(?![\w%°]|[.,:/]\d|[–-]\d| ?[x×] ?\d| ?[€$£¥º°])", _uncounted),
 )
-_OWN = tuple(Rule(kind, re.compile(pattern), say) for kind, pattern, say in _PATTERNS)
+_OWN = (
+    *romance.telephones(
+        lambda: ENGLISH,
+        r"0\d{2} \d{4} \d{4}|0\d{3} \d{3} \d{3,4}|0\d{4} \d{6}",
+        r"(?:(?<=\b[Cc]all )|(?<=\b[Dd]ial ))(?:[1-9]11|112|999|988)",
+    )[1:],
+    *(Rule(kind, re.compile(pattern), say) for kind, pattern, say in _PATTERNS),
+)
 
 _UNITS = units({
     "meter": "meters", "gram": "grams", "liter": "liters", "second": "seconds", "minute": "minutes",
@@ -318,6 +331,7 @@ _UNITS = units({
     "hr": ("hour", "hours"), "hrs": ("hour", "hours"), "sec": ("second", "seconds"), "yr": ("year",
     "years"), "yrs": ("year", "years"),
     "mo": ("month", "months"), "wk": ("week", "weeks"), "in.": ("inch", "inches"), "¢": ("cent", "cents"),
+    "m/s²": ("meter per second squared", "meters per second squared"),
     "psi": ("pound per square inch", "pounds per square inch"),
 }  # fmt: skip
 _DOLLAR, _CENT = ("dollar", "dollars"), ("cent", "cents")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from avatarlab_ops.reading import romance, tables
-from avatarlab_ops.reading.language import Language, cardinal, ordinal
+from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
 
 _MONTHS = tables.names(
     "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre"
@@ -60,6 +60,10 @@ _PARTS = "capitolo|Capitolo|tomo|volume|atto|fase|tipo|livello|articolo|titolo|p
 _NUMBERED = "capitolo|pagina|numero|articolo|livello|piano|canale|punto|parte|fase|opzione|passo|tema|gruppo"
 
 
+def _clock(match: re.Match[str]) -> str | None:
+    return _say_time(int(match[1]), int(match[2]), None) if int(match[1]) <= 24 else None
+
+
 def _ordered(value: int) -> str:
     return ordinal("it", value)
 
@@ -69,6 +73,11 @@ _OWN = (
     romance.numero("numero"),
     romance.ordinals("it", r"([ºª]|°(?= [a-zà]))", romance.formed),
     *romance.telephones(lambda: ITALIAN, r"3\d{2} \d{3} \d{4}", r"3\d{2} \d{7}", r"0\d{1,3} \d{6,8}"),
+    Rule(
+        "time",
+        re.compile(r"(?:(?<=\bore )|(?<=\balle )|(?<=\bdalle ))(\d{1,2})\.([0-5]\d)(?!\d|[.,]\d)"),
+        _clock,
+    ),
     romance.fractions(_FRACTIONS),
     romance.counted("it", _counted, _NUMBERED),
     romance.roman(_KINGS, _ordered),

@@ -69,9 +69,16 @@ _OWN = (
     romance.short(_SHORT),
     romance.numero("número"),
     Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}) ?h ?(\d{2})(?:min)?(?!\w)"), _clock),
+    Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}):([0-5]\d) ?h(?:rs|s)?(?!\w)"), _clock),
     romance.ordinals(_CODE, r"\.?([ºª]|°(?= [a-zà]))", romance.formed),
     *romance.telephones(
-        lambda: PORTUGUESE, r"\(\d{2}\) ?9?\d{4}-\d{4}", r"9\d{4}-\d{4}", r"0800 \d{3} \d{4}"
+        lambda: PORTUGUESE,
+        r"\(\d{2}\) ?9?\d{4}-\d{4}",
+        r"9\d{4}-\d{4}",
+        r"0800 \d{3} \d{4}",
+        r"(?:(?<=CEP )|(?<=CEP: ))\d{5}-\d{3}",
+        r"\d{3}\.\d{3}\.\d{3}-\d{2}",
+        r"\d{2}\.\d{3}\.\d{3}/\d{4}-\d{2}",
     ),
     romance.fractions(_FRACTIONS),
     romance.counted(_CODE, _counted, _NUMBERED),

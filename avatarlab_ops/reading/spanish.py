@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from avatarlab_ops.reading import romance, tables
-from avatarlab_ops.reading.language import Language, cardinal, ordinal
+from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
 
 _MONTHS = tables.names(
     "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre"
@@ -66,6 +66,10 @@ _PARTS = "siglo|Siglo|capítulo|Capítulo|tomo|volumen|parte|acto|guerra|fase|ti
 _NUMBERED = "capítulo|página|número|artículo|nivel|piso|canal|punto|parte|fase|opción|paso|tema|grupo"
 
 
+def _clock(match: re.Match[str]) -> str | None:
+    return _say_time(int(match[1]), int(match[2]), None) if int(match[1]) <= 24 else None
+
+
 def _king(value: int) -> str:
     return ordinal("es", value) if value <= 10 else cardinal("es", value)
 
@@ -78,8 +82,10 @@ _OWN = (
         lambda: SPANISH,
         r"[6-9]\d{2} \d{2} \d{2} \d{2}",
         r"9\d \d{3} \d{2} \d{2}",
+        r"(?<=[Tt]el\. )\d{3} \d{3} \d{3}",
         r"(?:(?<=al )|(?<=éfono )|(?<=éfono: )|(?<=óvil ))\d{3}(?: \d{3}){2}",
     ),
+    Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}):([0-5]\d) ?h(?:rs|s)?(?!\w)"), _clock),
     romance.fractions(_FRACTIONS),
     romance.counted("es", _counted, _NUMBERED),
     romance.roman(_KINGS, _king),
