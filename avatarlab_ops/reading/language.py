@@ -104,6 +104,20 @@ def ordinal(code: str, value: int) -> str:
 
 
 @functools.lru_cache(maxsize=1024)
+def genitive(code: str, value: int, feminine: bool = False) -> str:
+    """A whole number in the genitive; `code` is ru or uk: 25 is "двадцати пяти"."""
+    from num2words import num2words
+
+    asked = (
+        ("g", "f" if feminine else "m")
+        if code == "ru"
+        else ("genitive", "feminine" if feminine else "masculine")
+    )
+    said: str = num2words(value, lang=code, case=asked[0], gender=asked[1])
+    return said
+
+
+@functools.lru_cache(maxsize=1024)
 def year(code: str, value: int) -> str:
     """A year in words: 1999 is "nineteen ninety-nine" in English."""
     return _plain(code, value, "year")

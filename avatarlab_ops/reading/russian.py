@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import romance, slavic, tables
+from avatarlab_ops.reading import cases, romance, slavic, tables
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
 
 _MONTHS = tables.names("января февраля марта апреля мая июня июля августа сентября октября ноября декабря")
@@ -71,6 +71,10 @@ _OWN = (
     ),
     romance.fractions(_FRACTIONS),
     slavic.scales("ru", {"млн": "миллион[;а;ов]", "млрд": "миллиард[;а;ов]", "тыс.": "тысяч[а;и;]"}),
+    *cases.genitives(
+        lambda: RUSSIAN, "ru", "до|от|из|около|более|менее|больше|меньше|свыше|после|без|для", "с|со",
+        ("час[;а;ов]", "минут[а;ы;]"),
+    ),
     slavic.counted("ru"),
     romance.roman(_KINGS, lambda value: ordinal("ru", value)),
     romance.roman_before("век", lambda value: ordinal("ru", value)),

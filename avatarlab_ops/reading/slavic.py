@@ -46,6 +46,11 @@ def formed(number: str, what: str) -> str:
     return _ENDINGS.sub(lambda m: special.get(m[0][1:-1], m[at]), what)
 
 
+def inflected(what: str, at: int) -> str:
+    """A word of the tables as it stands beside 1, 2 or 5; `at` is 1, 2 or 3."""
+    return _ENDINGS.sub(lambda m: m[at], what)
+
+
 def agreed(code: str) -> Callable[[str, str], str]:
     """Fits a number to the word of a table that it counts: одна тонна, две минуты."""
 

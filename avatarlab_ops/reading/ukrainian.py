@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import romance, slavic, tables
+from avatarlab_ops.reading import cases, romance, slavic, tables
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
 
 _MONTHS = tables.names(
@@ -76,6 +76,10 @@ _OWN = (
     ),
     romance.fractions(_FRACTIONS),
     slavic.scales("uk", {"млн": "мільйон[;и;ів]", "млрд": "мільярд[;и;ів]", "тис.": "тисяч[а;і;]"}),
+    *cases.genitives(
+        lambda: UKRAINIAN, "uk", "до|від|близько|більше|менше|після|без|для", "з|із|зі",
+        ("годин[а;и;]", "хвилин[а;и;]"),
+    ),
     slavic.counted("uk"),
     romance.roman(_KINGS, lambda value: ordinal("uk", value)),
     romance.roman_before("століття", lambda value: slavic.genitive(ordinal("uk", value), {"ий": "е", "ій": "є"})),
