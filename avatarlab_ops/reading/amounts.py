@@ -80,7 +80,10 @@ def _amount(language: Language, match: re.Match[str]) -> str | None:
     if match["scale"]:
         said = _range(language, match)
         scale = language.form(said or "", language.scales[match["scale"]])
-        of = "" if scale in ("mille", "mil", "mila") else language.of
+        plain = scale in ("mille", "mil", "mila")
+        of = "" if plain else language.of
+        if plain and _is_one(language, match):  # a thousand has no one before it
+            said, scale = "", scale.replace("mila", "mille")
         told = " ".join(word for word in (said, scale, of, language.form("", money.many)) if word)
         return told.replace(" de euros", " d'euros") if language.code == "fr" else told
     identifier = len(parts[0]) > 1 and parts[0][0] == "0"

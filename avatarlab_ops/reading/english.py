@@ -299,7 +299,8 @@ _OWN = (
     *romance.telephones(
         lambda: ENGLISH,
         r"0\d{2} \d{4} \d{4}|0\d{3} \d{3} \d{3,4}|0\d{4} \d{6}",
-        r"(?:(?<=\b[Cc]all )|(?<=\b[Dd]ial ))(?:[1-9]11|112|999|988)",
+        r"(?:(?<=\b[Cc]all )|(?<=\b[Dd]ial ))(?:[1-9]11|112|999|988)"
+        r"(?! (?!(?:now|for|if|and|or|when|in|at|from|to|first)\b)[a-z])",
     )[1:],
     *(Rule(kind, re.compile(pattern), say) for kind, pattern, say in _PATTERNS),
 )

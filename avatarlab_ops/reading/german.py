@@ -136,6 +136,22 @@ def _ordered(match: re.Match[str]) -> str:
     return f"{before} {ordinal('de', int(match['number']))}{ending}"
 
 
+def _ranked(match: re.Match[str]) -> str | None:
+    """2. Bundesliga, auf 3. Platz; but Platz 3. Platz nehmen."""
+    before = match.string[: match.start()]
+    if re.search(rf"\b(?:{_NUMBERED}|{RANKED}) $", before):
+        return None
+    ending = _RANK_OF[match[2]]
+    if re.search(r"\b(?i:auf|in|an|aus|mit|von|bei|nach|zu) $", before):
+        ending = "er" if ending == "e" else "en"
+    return f"{ordinal('de', int(match[1])).removesuffix('e')}{ending}"
+
+
+def _old_year(match: re.Match[str]) -> str | None:
+    unit = re.match(r"[ \u00a0]?([^\W\d_]+)", match.string[match.end() :])
+    return None if unit and unit[1] in GERMAN.units else year("de", int(match[0]))
+
+
 def _euros(match: re.Match[str]) -> str:
     """12,50 Euro: zwölf Euro fünfzig."""
     euros, cents = int(match[1]), int(match[2])
@@ -240,11 +256,11 @@ _OWN = (
     Rule("money", re.compile(r"(?<![\w.,-])(\d{1,9}),(\d\d) Euro(?!\w)"), _euros),
     Rule("ratio", re.compile(r"(?:(?<=Verhältnis )|(?<=Verhältnis von )|(?<=Maßstab ))(\d{1,9}):(\d{1,9})(?!\w|:)"),
          lambda m: f"{cardinal('de', int(m[1]))} zu {cardinal('de', int(m[2]))}"),
-    Rule("year", _OLD, lambda m: year("de", int(m[0]))),
+    Rule("year", _OLD, _old_year),
     Rule("ordinal", _ORDINAL, _ordered),
     Rule(
         "ordinal", re.compile(rf"(?<![\w.,])(\d{{1,2}})\.(?= ({RANKED})\b)"),
-        lambda m: f"{ordinal('de', int(m[1])).removesuffix('e')}{_RANK_OF[m[2]]}",
+        _ranked,
     ),
     Rule("time", _UHR, lambda m: _say_time(int(m[1]), int(m[2]), None) if int(m[1]) <= 24 else None),
     Rule(

@@ -131,4 +131,4 @@ def test_a_range_keeps_both_its_ends(language: str, data: st.DataObject) -> None
 def test_a_power_of_ten_keeps_its_sign(language: str, power: int, factor: int) -> None:
     ten = " times ten to the power of " if language == "en" else " mal zehn hoch "
     begin, _, end = read(f"{factor}e{power}", language).said.partition(ten)
-    assert (heard(begin, language), heard(end, language)) == (factor, power)
+    assert (heard(begin, language), heard(end, language)) == (Decimal(factor), Decimal(power))
