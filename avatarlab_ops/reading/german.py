@@ -248,6 +248,7 @@ _OWN = (
         lambda m: f"{_agree(cardinal('de', int(m[1].replace('.', ''))), 'Euro')} Euro",
     ),
     Rule("weekday", _WEEKDAYS, _weekdays),
+    Rule("weekday", re.compile(rf"(?<!\w)({_DAY})\.(?=,? (?:den )?\d{{1,2}}\.)"), lambda m: _WEEKDAY[m[1]]),
     romance.roman_stop(_KINGS, lambda value: f"der {ordinal('de', value)}"),
     romance.short(_SHORT),
     *romance.telephones(lambda: GERMAN, r"0\d{2,5}[ /-]\d{3,9}(?:[ -]\d{1,5})*"),
