@@ -17,7 +17,7 @@ MAX_KEY_BYTES = 1_024  # S3's own limit of an object key
 MAX_SEGMENT_BYTES = 255  # a file name's limit, which MinIO and SeaweedFS inherit
 REFERENCE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<key>.+)", re.DOTALL)
 PLACEHOLDER = re.compile(r"\{\{\s*([^{}\s](?:[^{}\n]{0,62}[^{}\s])?)\s*\}\}")  # of a bulk run's template
-IN_BRACES = re.compile(r"\{\{(?!\{)(?:(?!\{\{|\}\}).)*\}\}", re.DOTALL)  # what somebody meant as one
+IN_BRACES = re.compile(r"\{\{(?:[^{}]|\s\{[^{}]*\}\s)*\}\}")  # meant as one: {{ {x} }}, but not {{1}, {2}}
 # Invisible characters that change the order in which a text is read.
 BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 

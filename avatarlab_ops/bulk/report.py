@@ -161,12 +161,15 @@ def neutral(value: Any) -> Any:
 def _kind(states: dict[str, int], *, failed: bool = False) -> str:
     """How the run ended, in OpenLineage's words. `failed`: it was given up as a whole.
 
-    >>> _kind({"published": 3, "failed": 1}), _kind({"published": 3, "cancelled": 1}), _kind({"failed": 2})
+    >>> _kind({"published": 3, "failed": 1}), _kind({"failed": 1, "cancelled": 3}), _kind({"failed": 2})
     ('COMPLETE', 'ABORT', 'FAIL')
     """
-    if failed or (states.get(ItemState.FAILED) and not states.get(ItemState.PUBLISHED)):
+    if failed:
         return "FAIL"
-    return "ABORT" if states.get(ItemState.CANCELLED) else "COMPLETE"
+    if states.get(ItemState.CANCELLED):
+        return "ABORT"
+    lost = states.get(ItemState.FAILED) and not states.get(ItemState.PUBLISHED)
+    return "FAIL" if lost else "COMPLETE"
 
 
 def _event(kind: str, settings: Settings, report: Json, files: dict[str, bytes]) -> Json:

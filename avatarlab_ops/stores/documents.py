@@ -87,15 +87,13 @@ INDEXES: dict[str, list[IndexModel]] = {
 def answers(settings: Settings, patience_s: float) -> bool:
     """Whether a MongoDB that takes writes answers within about so many seconds."""
     ms = int(patience_s * 1000)
-    client: pymongo.MongoClient[Json] = pymongo.MongoClient(
-        settings.mongo_uri, serverSelectionTimeoutMS=ms, connectTimeoutMS=ms, socketTimeoutMS=ms
-    )
     try:
-        client.admin.command("ping")
-    except PyMongoError:
+        with pymongo.MongoClient[Json](
+            settings.mongo_uri, serverSelectionTimeoutMS=ms, connectTimeoutMS=ms, socketTimeoutMS=ms
+        ) as client:
+            client.admin.command("ping")
+    except PyMongoError:  # also of a name that DNS does not know (mongodb+srv)
         return False
-    finally:
-        client.close()
     return True
 
 
