@@ -216,13 +216,17 @@ _WEEKDAY = dict(zip(
 ))  # fmt: skip
 _DAY = "|".join(_WEEKDAY)
 _APART = r" ?[\u2013-] ?| bis | und |, | & |/"
+_FRAU = r"(?:(?<=und Fr)|(?<=[,&] Fr))\.[ \u00a0]?[A-ZÄÖÜ]"  # Mo. bis Fr. Ruhetag is Freitag
 _WEEKDAYS = re.compile(
-    rf"(?<!\w)(?:{_DAY})\.?(?:(?:{_APART})(?:{_DAY})(?!\w)(?!(?<=und Fr)\. [A-ZÄÖÜ])(?:\.(?=$|[^\w.]))?)+"
+    rf"(?<!\w)(?:{_DAY})\.?(?:(?:{_APART})(?:{_DAY})(?!\w)(?!{_FRAU})(?:\.(?=$|[^\w.]))?)+"
 )
 
 
-def _weekdays(match: re.Match[str]) -> str:
-    """Mo. bis Fr.: days, while Fr. alone is Frau."""
+def _weekdays(match: re.Match[str]) -> str | None:
+    """Mo. bis Fr.: days, while Fr. alone is Frau, and "Do, Mi" may be notes."""
+    inner = match[0].removesuffix(".") if match.end() == len(match.string) else match[0]
+    if re.fullmatch(rf"(?:{_DAY}), (?:{_DAY})", inner):
+        return None
     said = re.sub(rf"({_DAY})\.?", lambda m: _WEEKDAY[m[1]], match[0])
     said = re.sub(" ?[\u2013-] ?", " bis ", said).replace("/", " und ").replace("&", "und")
     return said + ("." if match[0].endswith(".") and match.end() == len(match.string) else "")
