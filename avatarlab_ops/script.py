@@ -22,7 +22,7 @@ from avatarlab_ops.errors import ScriptRefused
 from avatarlab_ops.fields import MAX_SCRIPT_CHARACTERS
 from avatarlab_ops.graph import SPOKEN_S
 from avatarlab_ops.reading import chapters, detect, markup, read, ssml
-from avatarlab_ops.reading.german import RANKED, STARTERS
+from avatarlab_ops.reading.german import NUMBERED_BEFORE, RANKED, STARTERS
 from avatarlab_ops.reading.lexicon import Entry, Lexicon
 from avatarlab_ops.reading.marked import Piece, Run
 from avatarlab_ops.reading.unspaced import HAN, KANA
@@ -423,8 +423,9 @@ def _goes_on(before: str, word: str, following: str, language: str) -> bool:
 
 def _german_goes_on(before: str, word: str, following: str) -> bool:
     """Hr. before a name, and an ordinal before what it counts: am 3. März, but not: am 3. Wir kommen."""
-    if re.search(r"(?<![\w.,])\d{1,2}\.$", before) and re.match(rf"(?:{RANKED})\b", following):
-        return True
+    number = re.search(r"(?<![\w.,])\d{1,2}\.$", before)
+    if number and re.match(rf"(?:{RANKED})\b", following):
+        return not NUMBERED_BEFORE.search(before[: number.start()])
     ordinal = _GERMAN_ORDINAL.search(before) and not re.match(rf"(?:{STARTERS})\b", following)
     return bool(ordinal) or word.lower() in _GERMAN_SHORT
 

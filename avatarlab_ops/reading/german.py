@@ -115,6 +115,12 @@ _OLD = re.compile(
 )
 
 
+# What a number belongs to that stands before it: Platz 3. Platz da!
+NUMBERED_BEFORE = re.compile(
+    rf"\b(?:{_NUMBERED}|{RANKED}|(?:Nr|Art|Abb|Abs|Bd|Kap|Nrn|Pos|S|Tab|Zi|Ziff)\.)[ \u00a0]$"
+)
+
+
 def _two_days(match: re.Match[str]) -> str | None:
     if not (1 <= int(match["first"]) <= 31 and 1 <= int(match["last"]) <= 31):
         return None
@@ -139,7 +145,7 @@ def _ordered(match: re.Match[str]) -> str:
 def _ranked(match: re.Match[str]) -> str | None:
     """2. Bundesliga, auf 3. Platz; but Platz 3. Platz nehmen."""
     before = match.string[: match.start()]
-    if re.search(rf"\b(?:{_NUMBERED}|{RANKED}) $", before):
+    if NUMBERED_BEFORE.search(before):
         return None
     ending = _RANK_OF[match[2]]
     if re.search(r"\b(?i:auf|in|an|aus|mit|von|bei|nach|zu) $", before):

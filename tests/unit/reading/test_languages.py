@@ -78,6 +78,7 @@ def test_a_german_ordinal_is_one_only_in_german_and_before_what_it_counts() -> N
         ("en-US", "I am 12. She is 14."), ("en-GB", "It took an hr. We left."), ("fr", "Des 12. Puis rien."),
         ("ru", "Это было в 2024 г. Мы ждали."), ("uk", "Довжина 5 м. Далі ліс."),
         ("de", "Kommen Sie am 12. Wir freuen uns."), ("de", "Es sind die 12. Alle sind da."),
+        ("de", "Sie haben Nr. 5. Platz nehmen!"), ("de", "Er ist auf Platz 3. Platz da!"),
     ):  # fmt: skip
         assert len(split(text, language)) == 2
     said = read("Kommen Sie am 12. Wir freuen uns.", "de").said
