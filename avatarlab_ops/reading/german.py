@@ -78,6 +78,9 @@ _DAYS = re.compile(
     r"(?<![\w.])(?P<before>(?i:am|vom|zum|dem|den|des|der|ab|bis|seit)) (?P<day>\d{1,2})\.(?P<month>\d{1,2})\."
     r"(?P<year>\d{4}|\d{2})?(?!\w|\.\d)"
 )
+_DATED = re.compile(
+    r"(?<![\w.])(?:(?i:am|vom|zum) \d{1,2}\.\d{1,2}\.(?:\d{2}|\d{4})?|\d{1,2}\.\d{1,2}\.)(?!\w|\.\d)"
+)
 # 24.12. without one of these words: where a date is likely, else it is a chapter or a version.
 _BARE_DAYS = re.compile(
     r"(?:^|(?<=[(,:;\u2013-])|(?<=[(,:;\u2013-] )|(?<=tag )|(?<=woch )|(?<=abend ))"
@@ -185,12 +188,20 @@ def _counted(match: re.Match[str]) -> str:
     return _agree(match[1].replace("1", "eins"), match[2])
 
 
+def _is_version(match: re.Match[str]) -> bool:
+    """Whether what could be a date with a short year is rather a version: Firmware bis 3.2.15."""
+    if match["before"].lower() in ("der", "des", "den", "dem"):
+        return True
+    dated = _DATED.search(match.string[: match.start()]) or "0" in (match["day"][0], match["month"][0])
+    return match["before"].lower() in ("ab", "bis", "seit") and not dated
+
+
 def _figures(match: re.Match[str]) -> str | None:
     day, month, when = int(match["day"]), int(match["month"]), match["year"]
     if not (1 <= day <= 31 and 1 <= month <= 12):
         return None
     if when and len(when) == 2:
-        if match["before"].lower() in ("der", "des", "den", "dem"):  # rather a version
+        if _is_version(match):
             return None
         when = f"{'20' if when < '50' else '19'}{when}"
     said = f"{match['before']} {ordinal('de', day)}{_ending(match['before'])} {_MONTHS[month - 1]}"
