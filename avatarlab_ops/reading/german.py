@@ -118,6 +118,20 @@ _OLD = re.compile(
 )
 
 
+# What follows a number that counts and is no year: 1500 neue Bäume, 1200 mal, 1500 davon.
+_NO_ADJECTIVE = (
+    "die|den|[kmds]?einen?|ihren?|unseren?|euren?|diesen?|jenen?|jeden?|allen?|vielen?|mehreren?|"
+    "einigen?|beiden?|manchen?|solchen?|welchen?|ersten?|heute|ohne|beinahe|gerade|lange|gerne|alleine|"
+    "gegen|wegen|neben|zwischen|inzwischen|zusammen|außen|oben|unten|hinten|innen|geboren|gestorben|wurden?|hatten?|waren|haben|werden|lebten?|starben|kamen|gingen"
+)
+_COUNTS = re.compile(
+    r"[ -]mal\b| (?:oder )?(?:mehr|weniger)\b| davon\b| von (?:ihnen|uns|euch|denen|diesen|\d)"
+    rf"| (?!(?:{_NO_ADJECTIVE})\b)[a-zäöüß]+en?(?:,? [a-zäöüß]+en?)* [A-ZÄÖÜ]"
+)
+# Of what was done in those years: die zwischen 1950 und 1960 gebauten Häuser.
+_DONE = re.compile(
+    r" (?!verschieden|bekannt|berühmt)(?:(?:[a-zäöüß]*ge|be|er|ent|ver|zer)[a-zäöüß]+(?:te|ene)|[a-zäöüß]+ierte)n? "
+)
 # What a number belongs to that stands before it: Platz 3. Platz da!
 NUMBERED_BEFORE = re.compile(
     rf"\b(?:{_NUMBERED}|{RANKED}|(?:Nr|Art|Abb|Abs|Bd|Kap|Nrn|Pos|S|Tab|Zi|Ziff)\.)[ \u00a0]$"
@@ -157,8 +171,17 @@ def _ranked(match: re.Match[str]) -> str | None:
 
 
 def _old_year(match: re.Match[str]) -> str | None:
-    unit = re.match(r"[ \u00a0]?([^\W\d_]+)", match.string[match.end() :])
-    return None if unit and unit[1] in GERMAN.units else year("de", int(match[0]))
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    between = re.search(r"[Zz]wischen (?:\d{4} und )?$", before)
+    if between:
+        after = re.sub(r"^ und \d{4}", "", after)
+    unit = re.match(r"[ \u00a0]?([^\W\d_]+)", after)
+    # Zwischen 1914 und 1918 starben Millionen: first in a sentence a verb follows.
+    done = between and (_DONE.match(after) or (between[0][0] == "Z" and re.match(r" [a-zäöüß]+en? ", after)))
+    counts = _COUNTS.match(after) and not done
+    if counts or (unit and unit[1] in GERMAN.units) or (before.endswith("wurden ") and after[:5] == " von "):
+        return None
+    return year("de", int(match[0]))
 
 
 def _euros(match: re.Match[str]) -> str:
