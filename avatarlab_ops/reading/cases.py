@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from avatarlab_ops.reading import slavic
 from avatarlab_ops.reading.language import Language, Rule, genitive
 
-_BIGGEST = {"ru": 999_999_999, "uk": 499}  # num2words does not decline larger Ukrainian ones rightly
+_BIGGEST = {"ru": 999_999_999, "uk": 999}  # num2words does not decline larger Ukrainian ones rightly
 _UNIT = r"[ \u00a0]?(?P<unit>руб\.|р\.|[^\s\d,;:!?().]+)"
 _SCALES = ("млн", "млрд", "тыс", "тис", "миллион", "мільйон", "тысяч", "миллиард", "мільярд")
 

@@ -103,9 +103,24 @@ def ordinal(code: str, value: int) -> str:
     return _plain(code, value, "ordinal")
 
 
+_HUNDREDS = [
+    "двохсот",
+    "трьохсот",
+    "чотирьохсот",
+    "п'ятисот",
+    "шестисот",
+    "семисот",
+    "восьмисот",
+    "дев'ятисот",
+]
+
+
 @functools.lru_cache(maxsize=1024)
 def genitive(code: str, value: int, feminine: bool = False) -> str:
-    """A whole number in the genitive; `code` is ru or uk: 25 is "двадцати пяти"."""
+    """A whole number in the genitive; `code` is ru or uk (below 1000): 25 is "двадцати пяти"."""
+    if code == "uk" and value >= 200:  # num2words does not decline these hundreds
+        hundreds, rest = divmod(value, 100)
+        return f"{_HUNDREDS[hundreds - 2]} {genitive(code, rest, feminine) if rest else ''}".strip()
     from num2words import num2words
 
     asked = (
