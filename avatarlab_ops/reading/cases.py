@@ -25,6 +25,7 @@ def genitives(
     """
     before = rf"(?<!\w)(?P<before>(?i:{always}|{mostly})) "
     number = r"(?P<number>[1-9]\d{0,2}(?:[ \u00a0]\d{3})+|[1-9]\d{0,8})(?![\w:/-]|[.,]\d|[ \u00a0]?[–-])"
+    apart = rf"(?! (?i:{always}|{mostly})(?!\w))"  # от 5 до 10 кг: the second preposition is no unit
     time = r"(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?![\w:])"
 
     def words() -> Mapping[str, str]:
@@ -56,7 +57,7 @@ def genitives(
         Rule("time", re.compile(before + time), timed),
         Rule(
             "measure",
-            re.compile(before + number.replace(r"\w:/-", r"\d:/-") + _UNIT + r"(?![\w/])"),
+            re.compile(before + number.replace(r"\w:/-", r"\d:/-") + apart + _UNIT + r"(?![\w/])"),
             measured,
         ),
         Rule("counted", re.compile(before + number), counted),
