@@ -41,7 +41,7 @@ def genitives(
         after = re.match(_UNIT, match.string[match.end() :])
         noun = after["unit"] if after else ""
         instrumental = noun.endswith("ми") and re.fullmatch(mostly, match["before"], re.I)
-        if noun in words() or noun.startswith(_SCALES) or instrumental:
+        if noun.partition("/")[0] in words() or noun.startswith(_SCALES) or instrumental:
             return None
         return _number(match, code)
 
@@ -57,7 +57,7 @@ def genitives(
         Rule("time", re.compile(before + time), timed),
         Rule(
             "measure",
-            re.compile(before + number.replace(r"\w:/-", r"\d:/-") + apart + _UNIT + r"(?![\w/])"),
+            re.compile(before + number.replace(r"\w:/-", r"\d:/-") + apart + _UNIT + r"(?!\w|\.?/)"),
             measured,
         ),
         Rule("counted", re.compile(before + number), counted),
