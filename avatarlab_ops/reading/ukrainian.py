@@ -28,6 +28,23 @@ _GENDERS: dict[str, dict[str, str]] = {
 }
 
 
+# 2-ма is двома; an ordinal ends in -ма only at 7 and 8: сьома, восьма.
+_WITH = dict(
+    zip(
+        (2, 3, 4, 5, 6, 9, 10),
+        tables.names("двома трьома чотирма п'ятьма шістьма дев'ятьма десятьма"),
+        strict=True,
+    )
+)
+
+
+def _ordered(match: re.Match[str]) -> str | None:
+    value, ending = int(match[1]), match[2]
+    if ending == "ма" and (value % 10 not in (7, 8) or value in (17, 18)):
+        return _WITH.get(value)
+    return slavic.genitive(ordinal("uk", value), _GENDERS[ending])
+
+
 def _say_date(day: int, month: int, when: int | None) -> str:
     said = f"{slavic.genitive(ordinal('uk', day), _GENITIVE)} {_MONTHS[month - 1]}"
     return said if when is None else f"{said} {slavic.genitive(ordinal('uk', when), _GENITIVE)} року"
@@ -72,7 +89,7 @@ _OWN = (
     romance.short(_SHORT),
     Rule(
         "ordinal", re.compile(rf"(?<![\w.,])(\d{{1,4}})-({'|'.join(sorted(_GENDERS, key=len, reverse=True))})(?!\w)"),
-        lambda m: slavic.genitive(ordinal("uk", int(m[1])), _GENDERS[m[2]]),
+        _ordered,
     ),
     romance.fractions(_FRACTIONS),
     slavic.scales("uk", {"млн": "мільйон[;и;ів]", "млрд": "мільярд[;и;ів]", "тис.": "тисяч[а;і;]"}),
