@@ -25,7 +25,7 @@ def genitives(
     """
     before = rf"(?<!\w)(?P<before>(?i:{always}|{mostly})) "
     number = r"(?P<number>[1-9]\d{0,2}(?:[ \u00a0]\d{3})+|[1-9]\d{0,8})(?![\w:/-]|[.,]\d|[ \u00a0]?[–-])"
-    apart = rf"(?! (?i:{always}|{mostly})(?!\w))"  # от 5 до 10 кг: the second preposition is no unit
+    apart = rf"(?![ \u00a0](?i:{always}|{mostly})(?!\w))"  # от 5 до 10 кг: the second preposition is no unit
     time = r"(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?![\w:])"
 
     def words() -> Mapping[str, str]:

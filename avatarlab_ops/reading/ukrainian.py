@@ -40,7 +40,7 @@ _WITH = dict(
 
 def _ordered(match: re.Match[str]) -> str | None:
     value, ending = int(match[1]), match[2]
-    if ending == "ма" and (value % 10 not in (7, 8) or value in (17, 18)):
+    if ending == "ма" and (value % 10 not in (7, 8) or value % 100 in (17, 18)):
         return _WITH.get(value)
     return slavic.genitive(ordinal("uk", value), _GENDERS[ending])
 
