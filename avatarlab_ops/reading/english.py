@@ -180,7 +180,10 @@ _NO_COUNTED = r"(?:is|was|are|were|has|had|in|on|at|of|to|from|and|or|for|with|b
 def _large(match: re.Match[str]) -> str | None:
     """2.3M views, 10K users; but 221B Baker Street."""
     first, number, scale = match["first"], match["number"], match["scale"]
-    if scale in "KMB" and not _is_scale(number, match.string[: match.start()], match.string[match.end() :]):
+    before = match.string[: match.start()]
+    if scale in "KMB" and _PLACED.search(before):
+        return None
+    if scale == "B" and not _is_billion(number, before, match.string[match.end() :]):
         return None
     said = f"{_number(match['sign'] + (first or number))}"
     if first:
@@ -189,10 +192,8 @@ def _large(match: re.Match[str]) -> str | None:
     return f"{said} {_LARGE[scale]}"
 
 
-def _is_scale(number: str, before: str, after: str) -> bool:
-    """Whether K, M or B after a number is thousand, million or billion, and not part of a name."""
-    if _PLACED.search(before):
-        return False
+def _is_billion(number: str, before: str, after: str) -> bool:
+    """Whether B after a number is billion, and not the letter of a house."""
     if "." in number or re.match(rf"\+?[ -]?(?!{_NO_COUNTED})[a-z]", after):
         return True
     return not re.match(r" ?[A-Z]", after) and re.search(r"\b[a-z]+\W{1,2}$", before) is not None
