@@ -35,6 +35,7 @@ _BEFORE_YEARS = (
     "hasta",
     "até",
 )
+_WARM = 30  # 37º C is a temperature; 2º C is the second floor, door C, and no house counts so far
 ROMAN = r"[IVXLCDM]+(?![\w-])"
 
 
@@ -68,9 +69,13 @@ def ordinals(code: str, pattern: str, formed: Callable[[str, str], str]) -> Rule
     def say(match: re.Match[str]) -> str | None:
         if not 0 < int(match[1]) <= 1_000_000:
             return None
+        if re.match(r" [CF]\b", match.string[match.end() :]):
+            below = re.search(r"(?<!\S)[-\u2212]$", match.string[: match.start()])
+            if below or int(match[1]) >= _WARM:
+                return None
         return formed(ordinal(code, int(match[1])), match[2])
 
-    return Rule("ordinal", re.compile(rf"(?<![\w.,])(\d+){pattern}(?!\w| ?[CF]\b)"), say)
+    return Rule("ordinal", re.compile(rf"(?<![\w.,])(\d+){pattern}(?!\w)"), say)
 
 
 def roman(before: str, say: Callable[[int], str]) -> Rule:
