@@ -74,9 +74,12 @@ def _year(match: re.Match[str]) -> str:
 
 def _uncounted(match: re.Match[str]) -> str | None:
     """A year, unless a unit follows: 1500 kg; a word that is a unit's, too, leaves it one."""
-    after = re.match(r"[ \u00a0\u202f]?([^\W\d_]+|[%‰])(?!\w)", match.string[match.end() :])
-    counts = after and after[1] in ENGLISH.units and after[1] not in ("min", "bar", "mo", "in", "d")
-    return None if counts else _year(match)
+    after = re.match(r"[ \u00a0\u202f]?([^\W\d_]+|[%‰])(?!\w)(\.(?=.))?", match.string[match.end() :])
+    if after is None or after[1] not in ENGLISH.units or after[1] in ("min", "bar", "mo", "in", "d"):
+        return _year(match)
+    initial = len(after[1]) == 1 and after[1].isupper() and after[2]  # In 2024 J. Smith
+    named = after[1][0].isupper() and re.search(r"\b(?:[Ii]n|[Ss]ince|By) $", match.string[: match.start()])
+    return _year(match) if initial or named else None
 
 
 def _years(match: re.Match[str]) -> str:
