@@ -202,6 +202,16 @@ def _is_billion(number: str, before: str, after: str) -> bool:
     return not re.match(r" ?[A-Z]", after) and re.search(r"\b[a-z]+\W{1,2}$", before) is not None
 
 
+def _airliner(match: re.Match[str]) -> str | None:
+    """737-800 is an aeroplane: seven thirty-seven eight hundred; pages 717-800 are none."""
+    if re.search(
+        r"\b(?:pages?|pp\.|rooms?|lines?|numbers?|nos?\.|between|from) $", match.string[: match.start()], re.I
+    ):
+        return None
+    model = f"{'oh ' if match[1][0] == '0' else ''}{_number(str(int(match[1])))}"
+    return f"seven {model} {_number(match[2])}"
+
+
 def _words(table: dict[str, str]) -> str:
     return "|".join(map(re.escape, sorted(table, key=len, reverse=True)))
 
@@ -276,8 +286,9 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ),
     (
         "airliner",
-        r"(?<![\w.,-])7([0-8]7)-(\d{1,3})(?![\w-]|[.,]\d)",
-        lambda m: f"seven {'oh ' if m[1][0] == '0' else ''}{_number(str(int(m[1])))} {_number(m[2])}",
+        # no range of pages: a type ends in hundreds or a number below the model's
+        r"(?<![\w.,-])7([0-8]7)-([1-9]00|[1-6]\d\d|8|9|10)(?![\w-]|[.,]\d)",
+        _airliner,
     ),
     ("standard", r"(?<=ISO )(\d{3,5}):(\d{4})(?!\d)", lambda m: f"{_number(m[1])} {year('en', int(m[2]))}"),
     (
