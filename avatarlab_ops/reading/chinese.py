@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import numbers, romance, tables
+from avatarlab_ops.reading import numbers, romance, tables, unspaced
 from avatarlab_ops.reading.language import Language, Rule, cardinal
 from avatarlab_ops.reading.numbers import NUMBER
 
@@ -57,6 +57,7 @@ _FRACTIONS = tables.fractions(
     "八分之一, 八分之三, 八分之五, 八分之七"
 )
 _OWN = (
+    unspaced.shares(lambda: CHINESE),
     *romance.telephones(
         lambda: CHINESE, r"0\d{2,3}-\d{7,8}", r"1[3-9]\d{9}", r"1[3-9]\d-\d{4}-\d{4}", r"[48]00-\d{3,4}-\d{3,4}"
     ),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import romance, tables
+from avatarlab_ops.reading import romance, tables, unspaced
 from avatarlab_ops.reading.language import Language, Rule, cardinal
 
 
@@ -33,6 +33,7 @@ _FRACTIONS = tables.fractions(
     "八分の一, 八分の三, 八分の五, 八分の七"
 )
 _OWN = (
+    unspaced.shares(lambda: JAPANESE),
     *romance.telephones(lambda: JAPANESE, r"0\d{1,4}-\d{1,4}-\d{3,4}", r"0[5-9]0\d{8}"),
     Rule(
         "date", re.compile(r"(?<![\w.,])(\d{4})\.(0?[1-9]|1[0-2])\.(0?[1-9]|[12]\d|3[01])(?!\d|\.\d)"),

@@ -5,12 +5,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+
+from avatarlab_ops.reading import numbers
+from avatarlab_ops.reading.language import Language, Rule
 
 HAN = "\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 KANA = "\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"
 _CLOSE = f"{HAN}{KANA}\u3000-\u3004\u3008-\u303f，。！？：；（）．～“”‘’…—"
 _PARTED = re.compile(
     rf"(?<=[{HAN}{KANA}])(?=[^\W{HAN}{KANA}]|[+$€£¥₹₿°#@&\u2212-])|(?<=[^\W{HAN}{KANA}%°]|[℃℉㎡㎏㎞])(?=[{HAN}{KANA}])"
+)
+_THAN = r"比(?! ?\d+[:：]\d+ ?[早晚更还還迟遲先提])"  # earlier than 10:30 is a time
+_SHARES = re.compile(
+    rf"((?:比分|比例|比率|スコア|{_THAN})[为為是はが：: ]*)(\d{{1,9}})[:：](\d{{1,9}})(?![\w:：])"
 )
 _PUNCTUATION = "，。！？：；（）．～、"
 _NARROW = {
@@ -35,3 +43,13 @@ def parted(text: str) -> tuple[str, list[int]]:
 def joined(said: str) -> str:
     """The text without the spaces beside characters that take none."""
     return re.sub(rf"\s+(?=[{_CLOSE}])|(?<=[{_CLOSE}])\s+", "", said)
+
+
+def shares(language: Callable[[], Language]) -> Rule:
+    """A score or a scale, which is no time: 比分3:10, with a wide colon, too."""
+
+    def say(match: re.Match[str]) -> str:
+        spoken = language()
+        return f"{match[1]}{numbers.say(match[2], spoken)}{spoken.ratio}{numbers.say(match[3], spoken)}"
+
+    return Rule("ratio", _SHARES, say)
