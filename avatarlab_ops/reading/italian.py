@@ -60,6 +60,9 @@ _PARTS = "capitolo|Capitolo|tomo|volume|atto|fase|tipo|livello|articolo|titolo|p
 _NUMBERED = "capitolo|pagina|numero|articolo|livello|piano|canale|punto|parte|fase|opzione|passo|tema|gruppo"
 
 
+_PAID = r"(?:[€$£%]|(?:euro|EUR|dollari|sterline|milioni|miliardi|mila)\b)"
+
+
 def _clock(match: re.Match[str]) -> str | None:
     return _say_time(int(match[1]), int(match[2]), None) if int(match[1]) <= 24 else None
 
@@ -75,7 +78,10 @@ _OWN = (
     *romance.telephones(lambda: ITALIAN, r"3\d{2} \d{3} \d{4}", r"3\d{2} \d{7}", r"0\d{1,3} \d{6,8}"),
     Rule(
         "time",
-        re.compile(r"(?:(?<=\bore )|(?<=\balle )|(?<=\bdalle ))(\d{1,2})\.([0-5]\d)(?!\d|[.,]\d)"),
+        re.compile(
+            r"(?:(?<=\b[Oo]re )|(?<=\b[Aa]lle )|(?<=\b[Dd]alle ))(\d{1,2})\.([0-5]\d)(?!\d|[.,]\d)"
+            rf"(?! ?{_PAID}| alle \d+(?:[.,]\d+)? ?{_PAID})"
+        ),
         _clock,
     ),
     romance.fractions(_FRACTIONS),
