@@ -244,6 +244,7 @@ def _feet(match: re.Match[str]) -> str:
     return f"{said} {cardinal('en', int(inches))} {'inch' if inches == '1' else 'inches'}" if inches else said
 
 
+_NO_WIDTH = r"(?! (?!(?:later|ago|and|or|to|after|before|in|on|at|for)\b)[^\W\d_])"  # 5h 3 m wide
 _YEAR = r"(?:1[1-9]\d\d|20\d\d)"
 _ALONE = r"(?<![\w.,])"  # no number goes on from the left
 _PATTERNS: tuple[tuple[str, str, Say], ...] = (
@@ -271,7 +272,11 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
         rf"{_ALONE}(1,?000,000|100,?000|10,?000|1,000|100)s(?= of\b| more\b)",
         lambda m: _MANY[m[1].replace(",", "")],
     ),
-    ("duration", rf"{_ALONE}(\d+) ?h ?(\d{{1,2}}) ?m(?: ?(\d{{1,2}}) ?s)?(?![^\W_])", _clock),
+    (
+        "duration",
+        rf"{_ALONE}(\d{{1,6}}) ?h ?(\d{{1,2}})(?:m| m{_NO_WIDTH})(?: ?(\d{{1,2}}) ?s)?(?![^\W_])",
+        _clock,
+    ),
     ("shares", r"(?<![\w./])(\d+)/\1(?![\w/])", lambda m: f"{_number(m[1])} {_number(m[1])}"),
     ("fraction", r"(?<![\w./-])(?:(\d+) )?(\d{1,3})/(\d{1,3})(?![\w/]|[.]\d)", _fraction),
     ("roman", rf"{_after(_ORDERED)}{_ROMAN}", _ordered),

@@ -9,7 +9,8 @@ from avatarlab_ops.reading.language import LONGEST, Language
 _GROUP_SPACES = "\u00a0\u202f\u2009"
 # Digits in groups by spaces, or with commas, points and apostrophes between digits; .5 is half.
 _SPACED = rf"[1-9]\d{{0,2}}(?:[ {_GROUP_SPACES}]\d{{3}})+(?![ ]?\d)(?:[.,]\d+)?"
-NUMBER = rf"(?:{_SPACED}|\d+(?:[.,'’]\d+)*|(?<![\w.,)])\.\d+)"  # noqa: RUF001
+_MARKED = r"""(?<![\w.,!?…)]["'”’»])"""  # noqa: RUF001  # "so".3 is a footnote's mark, no third of one
+NUMBER = rf"(?:{_SPACED}|\d+(?:[.,'’]\d+)*|(?<![\w.,)\]]){_MARKED}\.\d+)"  # noqa: RUF001
 COUNTED = "%‰°€£$¥₽₴₹¢"  # signs of what a number before them counts
 # Where what is counted ends; a hyphen there, before another number, is a range: 10%-20%, 20 €-30 €, 5°C-8°C.
 AFTER_COUNTED = rf"(?:(?<=\d[{COUNTED}])|(?<=\d\s[{COUNTED}])|(?<=°[CF]))"
