@@ -184,12 +184,20 @@ def _old_year(match: re.Match[str]) -> str | None:
     return year("de", int(match[0]))
 
 
-def _euros(match: re.Match[str]) -> str:
+_EUROS = r"(\d{1,9}),(\d\d)"
+
+
+def _euros(whole: str, part: str) -> str:
     """12,50 Euro: zwölf Euro fünfzig."""
-    euros, cents = int(match[1]), int(match[2])
+    euros, cents = int(whole), int(part)
     said = f"{_agree(cardinal('de', euros), 'Euro')} Euro" if euros or not cents else ""
-    part = cardinal("de", cents) if euros else f"{_agree(cardinal('de', cents), 'Cent')} Cent"
-    return f"{said} {part if cents else ''}".strip()
+    parts = cardinal("de", cents) if euros else f"{_agree(cardinal('de', cents), 'Cent')} Cent"
+    return f"{said} {parts if cents else ''}".strip()
+
+
+def _plain_euros(whole: str, part: str) -> str:
+    """The first of two amounts: fünf in 5,00 bis 7,50 Euro."""
+    return _agree(cardinal("de", int(whole)), "Euro") if part == "00" else _euros(whole, part)
 
 
 def _ending(before: str | None) -> str:
@@ -298,7 +306,11 @@ _OWN = (
     *romance.telephones(lambda: GERMAN, r"0\d{2,5}[ /-]\d{3,9}(?:[ -]\d{1,5})*"),
     Rule("date", _TWO_DAYS, _two_days),
     Rule("date", _DATE, _written_date),
-    Rule("money", re.compile(r"(?<![\w.,-])(\d{1,9}),(\d\d) Euro(?!\w)"), _euros),
+    Rule(
+        "money", re.compile(rf"(?<![\w.,-]){_EUROS}(?: ?[-\u2013] ?| bis ){_EUROS} Euro(?!\w)"),
+        lambda m: f"{_plain_euros(m[1], m[2])} bis {_euros(m[3], m[4])}",
+    ),
+    Rule("money", re.compile(rf"(?<![\w.,-]){_EUROS} Euro(?!\w)"), lambda m: _euros(m[1], m[2])),
     Rule("ratio", re.compile(r"(?:(?<=Verhältnis )|(?<=Verhältnis von )|(?<=Maßstab ))(\d{1,9}):(\d{1,9})(?!\w|:)"),
          lambda m: f"{cardinal('de', int(m[1]))} zu {cardinal('de', int(m[2]))}"),
     Rule("year", _OLD, _old_year),
