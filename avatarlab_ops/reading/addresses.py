@@ -73,6 +73,6 @@ def _version(match: re.Match[str], language: Language) -> str | None:
         return None  # 2.500.000
     pointed = language.decimal == "." and match[2].count(".") != 3
     joint = f" {language.point if pointed else language.web['.']} "
-    said = joint.join(language.number(int(part)) for part in match[2].split("."))
+    said = joint.join(language.spoken(part.lstrip("0") or "0") for part in match[2].split("."))
     told = match.string[: match.start()].rstrip().endswith(language.version)
     return f"{language.version} {said}" if match[1] and not told else said

@@ -91,13 +91,13 @@ def _amount(language: Language, match: re.Match[str]) -> str | None:
     if match["first"] or len(parts[1]) > 2 or not money.part or identifier:
         said = _range(language, match)
         return said and _counted(language, said, money.one if _is_one(language, match) else money.many)
-    return _coins(language, money, int(parts[0]), int(parts[1].ljust(2, "0")))
+    return _coins(language, money, parts[0], int(parts[1].ljust(2, "0")))
 
 
-def _coins(language: Language, money: Money, whole: int, cents: int) -> str:
+def _coins(language: Language, money: Money, whole: str, cents: int) -> str:
     said = []
-    if whole or not cents:
-        said.append(_counted(language, language.number(whole), money.one if whole == 1 else money.many))
+    if whole != "0" or not cents:
+        said.append(_counted(language, language.spoken(whole), money.one if whole == "1" else money.many))
     if cents:
         said.append(_counted(language, language.number(cents), money.part if cents == 1 else money.parts))
     return f" {language.and_} ".join(said)

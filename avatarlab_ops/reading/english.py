@@ -264,8 +264,8 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
         rf"{_ALONE}(?:[Tt]he )?(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({_MONTH})\b\.?(?:,? (\d{{4}})\b)?",
         _day_month,
     ),
-    ("inches", r"(?<![\w.])(\d+) ?ft\.? (\d{1,2}) ?in\b\.?", _feet),
-    ("feet", r"(?<![\w.])(\d+)['′](?:(\d{1,2})[\"″])?(?!\w)", _feet),
+    ("inches", r"(?<![\w.])(\d{1,15}) ?ft\.? (\d{1,2}) ?in\b\.?", _feet),
+    ("feet", r"(?<![\w.])(\d{1,15})['′](?:(\d{1,2})[\"″])?(?!\w)", _feet),
     ("decade", rf"{_ALONE}['’]?(\d{{3}}0|\d0)['’]?s\b", _decade),
     (
         "many",

@@ -74,8 +74,13 @@ class Language:
     ratio: str | None = None  # between the parts of 3:1, "" for no word; None: `to`
 
     def number(self, value: int) -> str:
-        """A whole number in words; more digits than words exist for are read one by one."""
+        """A whole number in words."""
         return cardinal(self.code, value)
+
+    def spoken(self, digits: str) -> str:
+        """Digits as a whole number; more of them than words exist for are read one by one."""
+        few = len(digits) <= _NAMED.get(self.code, 27)
+        return self.number(int(digits)) if few else self.digits(digits)
 
     def raised(self, base: str, exponent: str) -> str:
         """A power, of words and in words."""
@@ -88,6 +93,7 @@ class Language:
         return " ".join(self.number(int(char)) for char in text if char.isdecimal())
 
 
+_NAMED = {"zh": 16, "pt_BR": 18}  # digits for which a language has words; the others have them for 27
 LONGEST = 15  # digits; a longer number is an identifier
 
 

@@ -45,7 +45,7 @@ def _numbers(language: Language) -> Iterable[Rule]:
     yield Rule("power", re.compile(powers), lambda m: _power(m, language))
     yield Rule("exponent", re.compile(rf"(?<=[^\W\d_])[{_SUPER}]+"), lambda m: _exponent(m, language))
     yield Rule(
-        "ordinal", re.compile(rf"(?<![\w.,])(\d+){language.ordinal}(?!\w)", re.I),
+        "ordinal", re.compile(rf"(?<![\w.,])(\d{{1,15}}){language.ordinal}(?!\w)", re.I),
         lambda m: ordinal(language.code, int(m[1])),
     )  # fmt: skip
     yield Rule(

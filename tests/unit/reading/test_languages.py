@@ -51,6 +51,31 @@ def test_no_digit_and_no_sign_is_silently_lost(written: str, language: str) -> N
     assert lost == set(written) & {"★"}
 
 
+_COUNTED = st.sampled_from(
+    ("", "$", "€", "£", "¥", "R$",
+     "₽", "EUR", "USD", "Euro", "%", "‰", "kg", "km/h", "m²", "°C", "º C", "ft", "h", "K", "M", "mil")
+)  # fmt: skip
+
+
+@given(
+    st.sampled_from(LANGUAGES),
+    _COUNTED,
+    st.sampled_from(("", " ", "-")),
+    st.from_regex(r"\d{1,40}(?:[.,]\d{1,40})?(?:[-:–/]\d{1,40})?", fullmatch=True),
+    _COUNTED,
+)
+def test_no_digits_are_too_many(language: str, before: str, apart: str, digits: str, after: str) -> None:
+    for written in (f"{before}{apart}{digits}{apart}{after}", f"{digits} {after} {before} {digits}"):
+        assert not any(category(char)[0] == "N" for char in read(written, language).said)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("length", [15, 16, 17, 20, 40])
+def test_money_of_any_length_is_read(language: str, length: int) -> None:
+    for written in (f"€{'9' * length}", f"{'9' * length} €", f"${'9' * length}.50", f"¥{'9' * length}%"):
+        assert read(written, language).said
+
+
 @given(
     st.text(alphabet="0123456789 .,:-/%$€%~年月日点個人は中文かながパAbｂñ？：；！(（。、★", max_size=40),
     st.sampled_from(("ja", "zh")),
