@@ -36,6 +36,7 @@ _BEFORE_YEARS = (
     "até",
 )
 _WARM = 30  # 37º C is a temperature; 2º C is the second floor, door C, and no house counts so far
+_HOUSED = re.compile(r"\b(?:piso|planta|puerta|apto\.?|andar|porta|sala|turma|piano|interno|classe) $", re.I)
 ROMAN = r"[IVXLCDM]+(?![\w-])"
 
 
@@ -71,7 +72,7 @@ def ordinals(code: str, pattern: str, formed: Callable[[str, str], str]) -> Rule
             return None
         if re.match(r" [CF]\b", match.string[match.end() :]):
             below = re.search(r"(?<!\S)[-\u2212]$", match.string[: match.start()])
-            if below or int(match[1]) >= _WARM:
+            if below or (int(match[1]) >= _WARM and not _HOUSED.search(match.string[: match.start()])):
                 return None
         return formed(ordinal(code, int(match[1])), match[2])
 

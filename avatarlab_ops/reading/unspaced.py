@@ -16,7 +16,7 @@ _CLOSE = f"{HAN}{KANA}\u3000-\u3004\u3008-\u303f，。！？：；（）．～�
 _PARTED = re.compile(
     rf"(?<=[{HAN}{KANA}])(?=[^\W{HAN}{KANA}]|[+$€£¥₹₿°#@&\u2212-])|(?<=[^\W{HAN}{KANA}%°]|[℃℉㎡㎏㎞])(?=[{HAN}{KANA}])"
 )
-_THAN = r"比(?! ?\d+[:：]\d+ ?[早晚更还還迟遲先提])"  # earlier than 10:30 is a time
+_THAN = r"(?<![对對])比(?! ?\d+[:：]\d+ ?[早晚更还還迟遲先提])"  # compared with, earlier than 10:30: times
 _SHARES = re.compile(
     rf"((?:比分|比例|比率|スコア|{_THAN})[为為是はが：: ]*)(\d{{1,9}})[:：](\d{{1,9}})(?![\w:：])"
 )
