@@ -54,7 +54,7 @@ def _scientific(language: Language, match: re.Match[str]) -> str | None:
         numbers.say(match["power"], language),
     )
     named = match["power"].isdigit() and match["number"].isdigit() and not match["unit"]
-    if said is None or power is None or (named and re.match(r" [^\W\d_]", match.string[match.end() :])):
+    if said is None or power is None or (named and re.match(r"[ -][^\W\d_]", match.string[match.end() :])):
         return None  # 1e2 room is a name
     many = f" {language.form(said, language.units[match['unit']][1])}" if match["unit"] else ""
     return f"{said} {language.signs['×']} {language.raised(language.number(10), power)}{many}"

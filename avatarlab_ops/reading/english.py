@@ -183,10 +183,11 @@ _NO_COUNTED = r"(?:is|was|are|were|has|had|in|on|at|of|to|from|and|or|for|with|b
 def _large(match: re.Match[str]) -> str | None:
     """2.3M views, 10K users; but 221B Baker Street."""
     first, number, scale = match["first"], match["number"], match["scale"]
-    before = match.string[: match.start()]
-    if scale in "KMB" and _PLACED.search(before):
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    money = re.match(r" ?([A-Z]{3}|[€£$¥])(?!\w)", after)  # 5M GBP is an amount's to read
+    if (scale in "KMB" and _PLACED.search(before)) or (money and money[1] in ENGLISH.money):
         return None
-    if scale == "B" and not _is_billion(number, before, match.string[match.end() :]):
+    if scale == "B" and not _is_billion(number, before, after):
         return None
     said = f"{_number(match['sign'] + (first or number))}"
     if first:
@@ -205,7 +206,7 @@ def _is_billion(number: str, before: str, after: str) -> bool:
 def _airliner(match: re.Match[str]) -> str | None:
     """737-800 is an aeroplane: seven thirty-seven eight hundred; pages 717-800 are none."""
     if re.search(
-        r"\b(?:pages?|pp\.|rooms?|lines?|numbers?|nos?\.|between|from) $", match.string[: match.start()], re.I
+        r"\b(?:pages?|pp\.|rooms?|lines?|numbers?|nos?\.|between) $", match.string[: match.start()], re.I
     ):
         return None
     model = f"{'oh ' if match[1][0] == '0' else ''}{_number(str(int(match[1])))}"
