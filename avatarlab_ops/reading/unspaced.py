@@ -17,9 +17,8 @@ _PARTED = re.compile(
     rf"(?<=[{HAN}{KANA}])(?=[^\W{HAN}{KANA}]|[+$€£¥₹₿°#@&\u2212-])|(?<=[^\W{HAN}{KANA}%°]|[℃℉㎡㎏㎞])(?=[{HAN}{KANA}])"
 )
 _THAN = r"(?<![对對])比(?! ?\d+[:：]\d+ ?[早晚更还還迟遲先提])"  # compared with, earlier than 10:30: times
-_SHARES = re.compile(
-    rf"((?:比分|比例|比率|スコア|{_THAN})[为為是はが：: ]*)(\d{{1,9}})[:：](\d{{1,9}})(?![\w:：])"
-)
+_PART = r"(\d{1,9}(?:\.\d+)?)"
+_SHARES = re.compile(rf"((?:比分|比例|比率|スコア|{_THAN})[为為是はが：: ]*){_PART}[:：]{_PART}(?![\w:：])")
 _PUNCTUATION = "，。！？：；（）．～、"
 _NARROW = {
     code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code) not in _PUNCTUATION
