@@ -307,8 +307,8 @@ _OWN = (
     Rule("date", _TWO_DAYS, _two_days),
     Rule("date", _DATE, _written_date),
     Rule(
-        "money", re.compile(rf"(?<![\w.,-]){_EUROS}(?: ?[-\u2013] ?| bis ){_EUROS} Euro(?!\w)"),
-        lambda m: f"{_plain_euros(m[1], m[2])} bis {_euros(m[3], m[4])}",
+        "money", re.compile(rf"(?<![\w.,-]){_EUROS}(?: ?[-\u2013] ?| (bis|und|oder) ){_EUROS} Euro(?!\w)"),
+        lambda m: f"{_plain_euros(m[1], m[2])} {m[3] or 'bis'} {_euros(m[4], m[5])}",
     ),
     Rule("money", re.compile(rf"(?<![\w.,-]){_EUROS} Euro(?!\w)"), lambda m: _euros(m[1], m[2])),
     Rule("ratio", re.compile(r"(?:(?<=Verhältnis )|(?<=Verhältnis von )|(?<=Maßstab ))(\d{1,9}):(\d{1,9})(?!\w|:)"),
