@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup voices demo test chaos chaos-run fuzz up down check bench bench-models bench-catalog bench-api bench-voices mutate
+.PHONY: setup voices demo test test-slow chaos chaos-run fuzz up down check bench bench-models bench-catalog bench-api bench-voices mutate
 
 setup: ## make or repair .venv from uv.lock
 	@$(PYTHON) -m tools.setup
@@ -16,6 +16,10 @@ demo: setup ## render the demo request through Airflow into out/
 test: setup ## every test but the slow and the destructive ones
 	@$(PYTHON) -m tools.setup --browser
 	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+
+test-slow: setup ## what make test leaves out: named models in Airflow, each language (after make voices), recorded people
+	@$(PYTHON) -m tools.setup --browser
+	@$(BIN)/python -m pytest -m slow
 
 chaos: setup ## kill one process after the other in the middle of renders
 	@$(BIN)/python -m pytest tests/chaos

@@ -59,6 +59,7 @@ def another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 @pytest.mark.usefixtures("another_machine")
+@pytest.mark.slow
 def test_added_models_make_a_published_video(site: Site, tmp_path: Path) -> None:
     wish = request(engines=ENGINES, background=BACKGROUND)
     with pytest.raises(InputError) as refused:

@@ -6,6 +6,7 @@ import os
 import signal
 from typing import TypeVar
 
+import pytest
 from kit.equal_work import check_gave_way, with_one_behind
 from kit.eventually import eventually
 from kit.running_site import Site, request
@@ -34,6 +35,7 @@ def test_a_killed_task_does_nothing_twice(site: Site) -> None:
     _check_one_artifact_each(site, [site.status(run).render_id for run in runs], scripts=1)
 
 
+@pytest.mark.slow
 def test_videos_that_share_an_avatar_and_a_script_share_the_work(site: Site) -> None:
     asked = {"output": {"resolution": "720p", "fps": 25, "aspect": "1:1"}, "background": {"kind": "blur"}}
     long = (

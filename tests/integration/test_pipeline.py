@@ -434,7 +434,14 @@ pipeline.run_stage(settings, sys.argv[1], sys.argv[2], report=report)
 """
 
 
-@pytest.mark.parametrize("stage", ["speech", "lipsync", "composite"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        pytest.param("speech", marks=pytest.mark.slow),
+        "lipsync",
+        pytest.param("composite", marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_stage_leaves_nothing_torn_and_is_done_again(
     stores: Settings, portrait: str, stage: str
 ) -> None:
