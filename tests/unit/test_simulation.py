@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import statistics
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +17,7 @@ from avatarlab_ops.hosting.simulation import Order, Places, alone_s, machines, s
 
 AMPLE = 10_000
 SECONDS = st.floats(0.1, 100)
+RUNS = json.loads((Path(__file__).parents[2] / "benchmarks" / "fleet.json").read_text(encoding="utf-8"))
 WHOLE = st.fixed_dictionaries(
     dict.fromkeys(("admit", "speech", "face", "matte", "lipsync", "composite", "publish"), SECONDS)
 )
@@ -21,6 +25,14 @@ WHOLE = st.fixed_dictionaries(
 
 def places(gpus: int, boundary_s: float = 0.0) -> Places:
     return Places(gpu=gpus, cpu=AMPLE, workers=AMPLE, boundary_s=boundary_s)
+
+
+@pytest.mark.parametrize("run", RUNS, ids=[f"{run['workers']} workers" for run in RUNS])
+def test_a_real_run_took_what_is_simulated_within_fifteen_percent(run: dict[str, Any]) -> None:
+    """The boundary was measured before the runs: `python -m benchmarks.fleet`."""
+    orders = [Order(0.0, seconds) for seconds in run["orders"]]
+    known = Places(gpu=2, cpu=4, workers=run["workers"], boundary_s=run["boundary_s"])
+    assert simulate(orders, known).makespan_s == pytest.approx(run["took_s"], rel=0.15)
 
 
 def test_one_render_takes_its_longest_way_through_the_graph() -> None:
