@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 VIDEOS = Asset("avatarlab_videos")  # an event of it is a published video; other DAGs follow it
 # How a run begins: a form or `POST dagRuns`, the clock, a task of another DAG. Airflow refuses others at
 # once, a backfill or "materialize asset": they take run ids and settings past `avatarlab_web/door.py`.
+# (Its type is the one that `DAG` itself declares; the SDK exports it nowhere else.)
 BEGUN = (DagRunType.MANUAL, DagRunType.SCHEDULED, DagRunType.OPERATOR_TRIGGERED)
 RENDER_ID = "render_id"  # XCom key under which `admit` leaves the render's id
 # Waits that differ from the tasks' exponential backoff: an emptier device soon, a spent budget later.

@@ -132,10 +132,7 @@ def _tell(outline: dict[str, Any], *, partial: bool) -> None:
         echo(f"left out: {line}", err=True)
     if (more := outline["problems"] - len(outline["told"])) > 0:
         echo(f"left out: and {more} more", err=True)
-    notes, noted = (
-        outline.get("notes", ()),
-        outline.get("noted", 0),
-    )  # none of a run that earlier code planned
+    notes, noted = outline.get("notes", ()), outline.get("noted", 0)  # earlier code planned without
     for line in notes:
         echo(f"note: {line}", err=True)
     if noted > len(notes):

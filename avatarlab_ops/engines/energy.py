@@ -116,7 +116,7 @@ def packages(powercap: Path) -> list[Package]:
         zones = [zone for zone in powercap.glob("intel-rapl:*") if _name(zone).startswith("package")]
         return [Package(zone) for zone in zones]
     except FileNotFoundError:
-        pass  # a container hides what the links of that folder lead to
+        return []  # a container hides what the links of that folder lead to
     except PermissionError as error:
         _say(f"{error.filename} is for root alone (docs/operations.md, Energy)")
     except (OSError, ValueError) as error:

@@ -122,7 +122,8 @@ _OLD = re.compile(
 _NO_ADJECTIVE = (
     "die|den|[kmds]?einen?|ihren?|unseren?|euren?|diesen?|jenen?|jeden?|allen?|vielen?|mehreren?|"
     "einigen?|beiden?|manchen?|solchen?|welchen?|ersten?|heute|ohne|beinahe|gerade|lange|gerne|alleine|"
-    "gegen|wegen|neben|zwischen|inzwischen|zusammen|außen|oben|unten|hinten|innen|geboren|gestorben|wurden?|hatten?|waren|haben|werden|lebten?|starben|kamen|gingen"
+    "gegen|wegen|neben|zwischen|inzwischen|zusammen|außen|oben|unten|hinten|innen|geboren|gestorben|"
+    "wurden?|hatten?|waren|haben|werden|lebten?|starben|kamen|gingen"
 )
 _COUNTS = re.compile(
     r"[ -]mal\b| (?:oder )?(?:mehr|weniger)\b| davon\b| von (?:ihnen|uns|euch|denen|diesen|\d)"
