@@ -92,6 +92,13 @@ def portrait() -> str:
     return base64.b64encode(held.getvalue()).decode()
 
 
+def go(studio: FrameLocator, name: str) -> None:
+    """To a page of the Studio; a click on what both pages show could meet the one that is left."""
+    link = studio.get_by_role("link", name=name, exact=True).first
+    link.click()
+    link.and_(studio.locator("[aria-current]")).wait_for()
+
+
 def keep(page: Page, name: str) -> None:
     """A picture for people, where somebody asked for some."""
     if folder := os.environ.get("AVATARLAB_SCREENSHOTS"):
@@ -142,7 +149,7 @@ def test_a_file_is_recognised_by_its_bytes(
         studio.get_by_role("link", name="Video", exact=True).click()
     coming.value.save_as(file)
     back = page.url
-    studio.get_by_role("link", name="Verify").click()
+    go(studio, "Verify")
     studio.get_by_label("Video, poster or captions").set_input_files(file)
     studio.get_by_role("button", name="Look at it").click()
     studio.get_by_role("heading", name="Published here").wait_for()
@@ -190,7 +197,7 @@ def test_who_has_a_link_and_no_login_plays_the_video(page: Page, studio: FrameLo
     studio.get_by_label("The link", exact=True).wait_for()
     links = [studio.get_by_label("The link", exact=True).input_value()]
     studio.get_by_role("button", name="Close").click()
-    studio.get_by_role("link", name="People").click()
+    go(studio, "People")
     studio.get_by_role("link", name="Anna A.").click()
     studio.get_by_role("button", name="Link for this person").click()
     studio.get_by_role("button", name="Make a link").click()
@@ -232,7 +239,7 @@ def test_a_first_frame_that_was_not_made_is_asked_for_again_at_the_next_change(
 
 
 def test_a_pasted_table_is_checked_line_by_line_begun_and_cancelled(page: Page, studio: FrameLocator) -> None:
-    studio.get_by_role("link", name="Bulk").click()
+    go(studio, "Bulk")
     template = {"script": "Hello {{name}}.", "avatar": {"uri": AVATAR}, "output": {"aspect": "{{shape}}"}}
     studio.get_by_label("Template").fill(json.dumps(template))
     studio.get_by_label("Table").fill("name,shape\nAnna,1:1\nBen,7:7\n")
@@ -248,7 +255,7 @@ def test_a_pasted_table_is_checked_line_by_line_begun_and_cancelled(page: Page, 
     studio.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     studio.get_by_role("link", name="Report (CSV)").wait_for()
     assert studio.get_by_text("waiting").count() == 0
-    studio.get_by_role("link", name="Queue").click()
+    go(studio, "Queue")
     studio.get_by_text("places busy").first.wait_for()
 
 
@@ -262,7 +269,7 @@ def test_a_failed_video_says_why_within_two_clicks(
     assert site.finish(run_id) == "failed"
     page.goto(f"{site.address}/plugin/avatarlab")
     before = len(clicks)
-    studio.get_by_role("link", name="Failed", exact=True).click()
+    go(studio, "Failed")
     studio.get_by_role("link", name="Nobody says this.").click()
     studio.get_by_text("nobody-at-all.png does not exist").wait_for()
     studio.get_by_text("Choose another avatar").wait_for()
@@ -301,7 +308,7 @@ def test_no_page_shuts_anybody_out(page: Page, site: Site) -> None:
 
 def test_a_revoked_consent_takes_its_videos_down(page: Page, studio: FrameLocator, site: Site) -> None:
     page.goto(f"{site.address}/plugin/avatarlab")
-    studio.get_by_role("link", name="People").click()
+    go(studio, "People")
     studio.get_by_role("link", name="Anna A.").click()
     studio.get_by_role("button", name="Revoke the consent").click()
     dialog = studio.get_by_role("dialog")
@@ -310,7 +317,7 @@ def test_a_revoked_consent_takes_its_videos_down(page: Page, studio: FrameLocato
     dialog.get_by_role("button", name="Revoke the consent").click()
     studio.get_by_text("Withdrawn", exact=True).nth(1).wait_for()
     studio.get_by_text("Anna asked for it").wait_for()
-    studio.get_by_role("link", name="Videos").first.click()
+    go(studio, "Videos")
     studio.get_by_role("link", name=f"{FIRST} {LAST}").click()
     studio.get_by_text("This video was withdrawn").wait_for()
     assert studio.locator("video").count() == 0

@@ -66,12 +66,13 @@ function follow(part) {
 
 // A list in which something still moves is drawn anew as a whole, unless somebody is at work in it.
 function refresh(list) {
+  const busy = () => document.hidden || list.contains(document.activeElement) || list.matches(":active");
   setInterval(async () => {
-    if (document.hidden || list.contains(document.activeElement)) return;
+    if (busy()) return;
     const answer = await fetch(location.href).catch(() => null);
     if (!answer?.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-refresh], .cards");
-    if (fresh) list.innerHTML = fresh.innerHTML;
+    if (fresh && !busy()) list.innerHTML = fresh.innerHTML; // a link drawn anew under a finger takes no click
     localise(list);
   }, Number(list.dataset.refresh));
 }
