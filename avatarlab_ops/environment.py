@@ -6,6 +6,7 @@ An empty variable counts as unset. Nothing of the product is imported but its er
 from __future__ import annotations
 
 import functools
+import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -49,6 +50,19 @@ def by_caller(given: str) -> dict[str, str]:
 
 def _checked(given: str) -> str:
     by_caller(given)
+    return given
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def networks(given: str) -> tuple[Network, ...]:
+    """The networks of "10.1.0.0/16,127.0.0.0/8". Raises ValueError for what is none."""
+    return tuple(ipaddress.ip_network(text.strip()) for text in given.split(",") if text.strip())
+
+
+def _networks(given: str) -> str:
+    networks(given)
     return given
 
 
@@ -147,7 +161,7 @@ class Environment(BaseSettings):
         description="a cron expression of five fields (minute, hour, day, month, day of the week; seconds "
         f"may follow), as '0 3 * * *', or one of {', '.join(CRON_NAMES)}",
     )
-    webhook_networks: str = Field(
+    webhook_networks: Annotated[str, AfterValidator(_networks)] = Field(
         default="", description="private networks that webhooks may reach, as 10.1.0.0/16,127.0.0.0/8"
     )
 

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 
-from avatarlab_ops.errors import AvatarlabError
 from avatarlab_web.stores import stores
+from avatarlab_web.watching import again
 
 LOOK_S = 30.0
 log = logging.getLogger(__name__)
@@ -12,22 +12,14 @@ log = logging.getLogger(__name__)
 
 async def watch() -> None:
     """Look again and again, until cancelled."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    while True:
-        try:
-            for late in await asyncio.to_thread(_look):
-                log.warning("%s is expected to end beyond its deadline", late)
-        except (AvatarlabError, SQLAlchemyError) as error:
-            log.warning("deadlines are looked at again in %.0f s: %s", LOOK_S, error)
-        await asyncio.sleep(LOOK_S)
+    await again(lambda: asyncio.to_thread(_look), LOOK_S, "deadlines")
 
 
-def _look() -> list[str]:
-    """What was told late now."""
+def _look() -> None:
     from avatarlab_ops.bulk import forecast
     from avatarlab_ops.renders import lateness
 
     known = stores()
-    runs, renders = forecast.tell_late(known), lateness.tell_late(known)
-    return [f"bulk run {one}" for one in runs] + [f"render {one}" for one in renders]
+    late = [f"bulk run {one}" for one in forecast.tell_late(known)]
+    for one in [*late, *(f"render {one}" for one in lateness.tell_late(known))]:
+        log.warning("%s is expected to end beyond its deadline", one)

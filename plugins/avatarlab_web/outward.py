@@ -16,25 +16,33 @@ import httpcore
 import httpx
 
 from avatarlab_ops import environment
-from avatarlab_ops.errors import InputError
 
 TIMEOUT_S = 20.0
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-def allowed() -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
-    """Networks that an operator lets webhooks reach beside the public ones. Raises InputError."""
-    named = environment.read().webhook_networks
-    try:
-        return tuple(ipaddress.ip_network(text.strip()) for text in named.split(",") if text.strip())
-    except ValueError as error:
-        raise InputError(f"AVATARLAB_WEBHOOK_NETWORKS: {error}; write for example 10.1.0.0/16") from error
+_COMPATIBLE, _NAT64 = ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def may_reach(address: Address) -> bool:
-    """Whether it is public, or in a network that an operator allows."""
-    inner = getattr(address, "ipv4_mapped", None) or address
-    return (inner.is_global and not inner.is_multicast) or any(inner in network for network in allowed())
+    """Whether it is public, or in a network that an operator allows; so is what it carries of IPv4."""
+    allowed = environment.networks(environment.read().webhook_networks)
+    return all(
+        (one.is_global and not one.is_multicast and not getattr(one, "is_site_local", False))
+        or any(one in network for network in allowed)
+        for one in _carried(address)
+    )
+
+
+def _carried(address: Address) -> list[Address]:
+    """The addresses of IPv4 to which a gateway would send an address of IPv6 on, else itself.
+
+    Mapped and compatible (RFC 4291), NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC 4380: server, client).
+    """
+    if isinstance(address, ipaddress.IPv4Address):
+        return [address]
+    if any(address in prefix for prefix in (_COMPATIBLE, _NAT64)) and int(address) > 1:  # :: and ::1 are none
+        return [ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)]
+    inner = [one for one in (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())) if one]
+    return [*inner] or [address]
 
 
 class _Public(httpcore.AsyncNetworkBackend):
@@ -55,7 +63,7 @@ class _Public(httpcore.AsyncNetworkBackend):
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except socket.gaierror as error:
+        except (socket.gaierror, UnicodeError) as error:  # not found, or no name at all by IDNA
             raise httpcore.ConnectError(f"{host} is not known: {error}") from error
         addresses = [str(entry[4][0]) for entry in found]
         if not all(may_reach(ipaddress.ip_address(address)) for address in addresses):

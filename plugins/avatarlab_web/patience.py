@@ -9,12 +9,12 @@ batch is about half a minute of a device, so bulk runs get about a fifth of one 
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from avatarlab_web.runs import BULK_DAG
 from avatarlab_web.turns import PLAIN, SERVED, Turns, share
+from avatarlab_web.watching import again
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -25,13 +25,11 @@ PATIENT = 500  # heavier than every task of a render that is not interactive (av
 POOLS = ("gpu", "cpu")
 ENDED = ("success", "failed", "upstream_failed", "skipped", "removed")
 AT_IT = ("scheduled", "queued", "running", "restarting", "up_for_retry", "up_for_reschedule")
-log = logging.getLogger(__name__)
 
 
 async def watch() -> None:
     """Look again and again, until cancelled."""
     from airflow.utils.session import create_session
-    from sqlalchemy.exc import SQLAlchemyError
 
     memory = {pool: Turns() for pool in POOLS}
 
@@ -40,12 +38,7 @@ async def watch() -> None:
             share(session, memory)
             prefer(session)
 
-    while True:
-        try:
-            await asyncio.to_thread(look)
-        except SQLAlchemyError as error:
-            log.warning("bulk tasks that wait are looked for again in %.0f s: %s", LOOK_S, error)
-        await asyncio.sleep(LOOK_S)
+    await again(lambda: asyncio.to_thread(look), LOOK_S, "bulk tasks that wait")
 
 
 def prefer(session: Session) -> list[str]:

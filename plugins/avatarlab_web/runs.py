@@ -6,13 +6,12 @@ the renders and bulk runs that have not ended with their runs every two seconds.
 """
 
 import asyncio
-import logging
 from datetime import UTC, datetime, timedelta
 
 from avatarlab_notes import add
 
-from avatarlab_ops.errors import AvatarlabError
 from avatarlab_web.stores import stores
+from avatarlab_web.watching import again
 
 LOOK_S = 2.0
 GRACE = timedelta(seconds=4)  # a task ends its render, with a better reason, just after its own end
@@ -23,20 +22,16 @@ _MARKED = {
     "success": "was marked as a success before it was one",
     "deleted": "was deleted",
 }
-log = logging.getLogger(__name__)
 
 
 async def watch() -> None:
     """Look again and again, until cancelled."""
-    from sqlalchemy.exc import SQLAlchemyError
+    await again(lambda: asyncio.to_thread(_end), LOOK_S, "runs that are over")
 
-    while True:
-        try:
-            await asyncio.to_thread(end_renders)
-            await asyncio.to_thread(end_bulk_runs)
-        except (AvatarlabError, SQLAlchemyError) as error:
-            log.warning("runs are compared with renders again in %.0f s: %s", LOOK_S, error)
-        await asyncio.sleep(LOOK_S)
+
+def _end() -> None:
+    end_renders()
+    end_bulk_runs()
 
 
 def end_renders() -> None:

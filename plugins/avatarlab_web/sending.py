@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 import httpx
 
-from avatarlab_ops.errors import AvatarlabError
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import webhooks
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_web import outward
 from avatarlab_web.stores import stores
+from avatarlab_web.watching import again
 
 LOOK_S = 1.0
 AT_ONCE = 20
@@ -24,16 +24,12 @@ log = logging.getLogger(__name__)
 
 async def watch() -> None:
     """Send what is due, again and again, until cancelled."""
-    from sqlalchemy.exc import SQLAlchemyError
+    await again(_send_all, LOOK_S, "webhooks")
 
-    while True:
-        try:
-            sent = await send(await asyncio.to_thread(stores))
-        except (AvatarlabError, SQLAlchemyError) as error:
-            log.warning("webhooks are looked for again in %.0f s: %s", LOOK_S, error)
-            sent = 0
-        if sent < AT_ONCE:
-            await asyncio.sleep(LOOK_S)
+
+async def _send_all() -> None:
+    while await send(await asyncio.to_thread(stores)) == AT_ONCE:
+        pass
 
 
 async def send(where: Settings) -> int:
@@ -59,7 +55,7 @@ async def _try(where: Settings, client: httpx.AsyncClient, attempt: webhooks.Att
             async with client.stream("POST", attempt.url, content=attempt.body, headers=headers) as answer:
                 status, told = answer.status_code, f"it answered {answer.status_code}"
                 later_s = _later_s(answer.headers.get("Retry-After", ""))
-    except (httpx.HTTPError, TimeoutError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever an address brings about ends its own attempt alone
         told = f"{type(error).__name__}: {error}"
     await asyncio.to_thread(_settle, where, attempt, status, told, later_s)
 

@@ -22,6 +22,7 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import OPEN
 from avatarlab_ops.trust import callers
 from avatarlab_web.stores import stores
+from avatarlab_web.watching import again
 
 if TYPE_CHECKING:
     from avatarlab_ops.stores.catalog.line import Room
@@ -37,9 +38,7 @@ log = logging.getLogger(__name__)
 
 async def watch() -> None:
     """Begin what was ordered, again and again, until cancelled."""
-    while True:
-        await asyncio.to_thread(begin_ordered)
-        await asyncio.sleep(LOOK_S)
+    await again(lambda: asyncio.to_thread(begin_ordered), LOOK_S, "orders")
 
 
 def begin_ordered() -> None:

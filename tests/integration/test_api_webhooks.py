@@ -207,6 +207,20 @@ def test_a_private_network_is_not_reached_by_whatever_name(
     assert all("private network" in str(error) for error in errors), errors
 
 
+def test_an_address_that_is_no_name_is_told_to_nobody_and_stops_no_other(
+    api: Server, stores: Settings, portrait: str, receiver: Receiver
+) -> None:
+    hosts = ("a..example.com", f"{'a' * 70}.example.com", "xn--n3h.net")
+    hooks = [api.client.post("/webhooks", json={"url": f"http://{host}/"}).json() for host in hosts]
+    api.client.post("/webhooks", json={"url": receiver.url})
+    cancelled(api, stores, portrait, "no-name")
+    assert send(stores) == 4
+    assert len(receiver.got) == 1
+    for hook in hooks:
+        (delivery,) = api.client.get(f"/webhooks/{hook['id']}/deliveries").json()
+        assert (delivery["attempts"], bool(delivery["last_error"])) == (1, True)
+
+
 def test_an_order_may_name_an_address_of_its_own_that_is_told_signed_like_any_other(
     api: Server, stores: Settings, portrait: str, receiver: Receiver
 ) -> None:
