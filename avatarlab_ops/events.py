@@ -1,7 +1,7 @@
-"""What happened to a render, told once, in the transaction that makes it so.
+"""What happened to a render or a bulk run, told once, in the transaction that makes it so.
 
 Each listener writes what its receiver is to be told (a row of the outbox, a delivery) into that transaction
-and sends nothing. A new listener is a function of its own module and a line of LISTENERS.
+and sends nothing. A new listener is a function of its own module and a line here.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from sqlalchemy.orm import Session
 
 from avatarlab_ops.lineage import openlineage
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import Event
+from avatarlab_ops.states import BulkEvent, Event
 from avatarlab_ops.stores import traces, webhooks
-from avatarlab_ops.stores.catalog import records, tables
+from avatarlab_ops.stores.catalog import bulk, records, tables
 
+Json = dict[str, Any]
 Files = Mapping[str, Mapping[str, Any]]  # name -> {uri, sha256, ...} of what was published
 Listener = Callable[[Session, Settings, tables.Render, Event, Files], None]
+BulkListener = Callable[[Session, Settings, tables.BulkRun, BulkEvent, Json], None]
 LISTENERS: tuple[Listener, ...] = (openlineage.hear, webhooks.hear, traces.hear)
+BULK_LISTENERS: tuple[BulkListener, ...] = (openlineage.hear_bulk, webhooks.hear_bulk)
 
 
 def tell(db: Session, settings: Settings, render_id: str, event: Event, files: Files | None = None) -> None:
@@ -28,3 +31,15 @@ def tell(db: Session, settings: Settings, render_id: str, event: Event, files: F
     render = records.find(db, render_id)
     for listener in LISTENERS:
         listener(db, settings, render, event, files or {})
+
+
+def tell_bulk(db: Session, settings: Settings, bulk_id: str, event: BulkEvent, told: Json) -> None:
+    """Tell every listener what just became of a bulk run, `told` in figures.
+
+    Raises ReferenceRefused when there is none.
+    """
+    db.flush()
+    run = bulk.existing(db, bulk_id)
+    db.refresh(run)  # the row may have been changed by a statement since it was read
+    for listener in BULK_LISTENERS:
+        listener(db, settings, run, event, told)

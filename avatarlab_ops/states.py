@@ -40,6 +40,21 @@ class Event(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class BulkEvent(StrEnum):
+    """What happens to a bulk run and others want to know; its renders have events of their own."""
+
+    LATE = "late"  # expected beyond its deadline, for the first time since that was set
+    FINISHED = "finished"  # every item has ended
+
+
+class Outcome(StrEnum):
+    """Of a bulk run."""
+
+    COMPLETED = "completed"  # to its end, and not all of it failed
+    FAILED = "failed"  # given up as a whole, or nothing was published and something failed
+    CANCELLED = "cancelled"  # an item of it was, at least
+
+
 class ItemState(StrEnum):
     """Of an item of a bulk run."""
 

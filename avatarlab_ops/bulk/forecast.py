@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from avatarlab_ops import environment
 from avatarlab_ops.renders.status import is_late
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import BulkEvent
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -53,7 +54,7 @@ def tell_late(settings: Settings) -> list[str]:
 
     Safe to call at any time by any number of processes: each run is told by one of them.
     """
-    from avatarlab_ops.stores import webhooks
+    from avatarlab_ops import events
     from avatarlab_ops.stores.catalog import bulk, records, transaction
 
     told = []
@@ -63,14 +64,8 @@ def tell_late(settings: Settings) -> list[str]:
             if not is_late(known.deadline, known.ended_at, ends):
                 continue
             known.late_told_at = records.now()
-            data = {
-                "id": known.id, "caller": known.caller, "states": bulk.counts(db, known.id),
-                "deadline": _text(known.deadline), "expected_end": _text(ends),
-            }  # fmt: skip
-            webhooks.write(db, known.caller, "bulk_run.late", known.late_told_at, data)
+            expected = ends.isoformat() if ends else None
+            figures = {"states": bulk.counts(db, known.id), "expected_end": expected}
+            events.tell_bulk(db, settings, known.id, BulkEvent.LATE, figures)
             told.append(known.id)
     return told
-
-
-def _text(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None

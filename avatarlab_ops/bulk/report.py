@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from avatarlab_ops import events
 from avatarlab_ops.bulk import forecast
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.graph import GPU_STAGES
-from avatarlab_ops.lineage import openlineage
 from avatarlab_ops.renders.status import is_late, told_energy
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import ItemState
+from avatarlab_ops.states import BulkEvent, ItemState, Outcome
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import bulk, notes, tables, transaction
 from avatarlab_ops.stores.objects import objects
@@ -90,14 +89,14 @@ def finish(settings: Settings, bulk_id: str, *, address: str | None = None, fail
         report = _report(known, items)
     # The items have ended, so that another attempt would write the same bytes.
     store, bucket = objects(settings), settings.bucket_outputs
-    files = {"json": canonical_json(report), "csv": table(report["items"])}
-    for suffix, content in files.items():
-        store.put_if_absent(bucket, _key(bulk_id, suffix), content)
+    files: dict[str, Json] = {}
+    for suffix, content in {"json": canonical_json(report), "csv": table(report["items"])}.items():
+        kept = store.put_if_absent(bucket, _key(bulk_id, suffix), content)
+        files[suffix] = {"uri": kept.uri, "sha256": kept.sha256}
     with transaction(settings.pg_dsn) as db:
         if bulk.end(db, bulk_id, report["states"]):
-            kind = _kind(report["states"], failed=failed)
-            event = _event(kind, settings, report, files)
-            openlineage.send(db, settings, f"bulk:{bulk_id}:{kind}", event, None)
+            told = _told(report, address, failed=failed) | {"report": files}
+            events.tell_bulk(db, settings, bulk_id, BulkEvent.FINISHED, told)
     outbox.deliver(settings)
     return status(settings, bulk_id)
 
@@ -158,32 +157,30 @@ def neutral(value: Any) -> Any:
     )
 
 
-def _kind(states: dict[str, int], *, failed: bool = False) -> str:
-    """How the run ended, in OpenLineage's words. `failed`: it was given up as a whole.
+def _outcome(states: dict[str, int], *, failed: bool = False) -> Outcome:
+    """How the run ended, by the states of its items. `failed`: it was given up as a whole.
 
-    >>> _kind({"published": 3, "failed": 1}), _kind({"failed": 1, "cancelled": 3}), _kind({"failed": 2})
-    ('COMPLETE', 'ABORT', 'FAIL')
+    >>> [str(_outcome(states)) for states in ({"published": 3, "failed": 1}, {"failed": 2}, {})]
+    ['completed', 'failed', 'completed']
+    >>> str(_outcome({"failed": 1, "cancelled": 3}))
+    'cancelled'
     """
     if failed:
-        return "FAIL"
+        return Outcome.FAILED
     if states.get(ItemState.CANCELLED):
-        return "ABORT"
+        return Outcome.CANCELLED
     lost = states.get(ItemState.FAILED) and not states.get(ItemState.PUBLISHED)
-    return "FAIL" if lost else "COMPLETE"
+    return Outcome.FAILED if lost else Outcome.COMPLETED
 
 
-def _event(kind: str, settings: Settings, report: Json, files: dict[str, bytes]) -> Json:
-    """The one summary event, an OpenLineage run event of the job avatar_regenerate; `kind`: its eventType."""
-    bulk_id = report["bulk_run"]
-    facet = openlineage.own_facet(bulkRun=bulk_id, states=report["states"], gpu_s=report["gpu_s"])
-    return openlineage.run_event(
-        kind,
-        job="avatar_regenerate",
-        run=f"bulk:{bulk_id}",
-        facets={"avatarlab_bulk": facet},
-        inputs=[],
-        outputs=[
-            (f"s3://{settings.bucket_outputs}/{_key(bulk_id, suffix)}", hashlib.sha256(content).hexdigest())
-            for suffix, content in files.items()
-        ],
-    )
+def _told(report: Json, address: str | None, *, failed: bool) -> Json:
+    """What is told of the end: how, counts, what it took, and where the report is; seconds and joules."""
+    own = f"{address}/avatarlab/api/v1/bulk-runs/{report['bulk_run']}" if address else None
+    links = {"self": own, "csv": f"{own}/report.csv", "json": f"{own}/report.json"}
+    return {
+        "outcome": _outcome(report["states"], failed=failed),
+        "items": len(report["items"]),
+        "problems": report["problems"]["count"],
+        **{name: report[name] for name in ("states", "noted", "compute_s", "gpu_s", "energy_j")},
+        "links": links if own else None,
+    }

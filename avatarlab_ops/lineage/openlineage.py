@@ -1,9 +1,9 @@
-"""OpenLineage events of renders (https://openlineage.io/spec/2-0-2/OpenLineage.json).
+"""OpenLineage events of renders and bulk runs (https://openlineage.io/spec/2-0-2/OpenLineage.json).
 
 A render is one run: START when it is accepted, RUNNING when its inputs are known by their digests, then
-COMPLETE, FAIL or ABORT; OTHER when a published video is withdrawn. Every event is kept in MongoDB and, where
-a transport is configured, also sent through it. Events are made of the client's own classes, which are loaded
-where one is made; preload.py spares the tasks that.
+COMPLETE, FAIL or ABORT; OTHER when a published video is withdrawn. A bulk run is one event at its end. These
+are kept in MongoDB and, where a transport is configured, also sent through it. Events are made of the client's
+own classes, which are loaded where one is made; preload.py spares the tasks that.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import Event
+from avatarlab_ops.states import BulkEvent, Event, Outcome
 from avatarlab_ops.stores import openlineage, outbox
 from avatarlab_ops.stores.catalog import records
-from avatarlab_ops.stores.catalog.tables import Render
+from avatarlab_ops.stores.catalog.tables import BulkRun, Render
 
 if TYPE_CHECKING:
     from openlineage.client.facet_v2 import RunFacet
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 NAMESPACE = "avatarlab"
 PRODUCER = "https://pypi.org/project/avatarlab/"
+JOB, BULK_JOB = "avatar_render", "avatar_regenerate"
+Files = Mapping[str, Mapping[str, Any]]  # name -> {uri, sha256, ...}
 TYPES = {
     Event.ACCEPTED: "START",
     Event.RUNNING: "RUNNING",
@@ -34,11 +36,10 @@ TYPES = {
     Event.CANCELLED: "ABORT",
     Event.WITHDRAWN: "OTHER",
 }
+ENDS = {Outcome.COMPLETED: "COMPLETE", Outcome.FAILED: "FAIL", Outcome.CANCELLED: "ABORT"}
 
 
-def hear(
-    db: Session, settings: Settings, render: Render, event: Event, files: Mapping[str, Mapping[str, Any]]
-) -> None:
+def hear(db: Session, settings: Settings, render: Render, event: Event, files: Files) -> None:
     """Put an event of a render into the outbox; the same event twice is one.
 
     To wait for a person is none, nor is being late.
@@ -47,17 +48,34 @@ def hear(
         return
     message = run_event(
         TYPES[event],
-        job="avatar_render",
+        job=JOB,
         run=render.id,
         facets=_run_facets(render),
         inputs=[(row.uri, row.sha256) for row in records.inputs_of(db, render.id)],
         outputs=[(file["uri"], file["sha256"]) for file in files.values()],
     )
     name = "WITHDRAWN" if event is Event.WITHDRAWN else TYPES[event]
-    send(db, settings, f"{render.id}:{name}", message, render.id)
+    _send(db, settings, f"{render.id}:{name}", message, render.id)
 
 
-def send(db: Session, settings: Settings, key: str, message: Json, render_id: str | None) -> None:
+def hear_bulk(db: Session, settings: Settings, run: BulkRun, event: BulkEvent, told: Json) -> None:
+    """Put the end of a bulk run into the outbox, with its report; being late is no event."""
+    if event is not BulkEvent.FINISHED:
+        return
+    kind = ENDS[Outcome(told["outcome"])]
+    facet = own_facet(bulkRun=run.id, states=told["states"], gpu_s=told["gpu_s"])
+    message = run_event(
+        kind,
+        job=BULK_JOB,
+        run=f"bulk:{run.id}",
+        facets={"avatarlab_bulk": facet},
+        inputs=[],
+        outputs=[(file["uri"], file["sha256"]) for file in told["report"].values()],
+    )
+    _send(db, settings, f"bulk:{run.id}:{kind}", message, None)
+
+
+def _send(db: Session, settings: Settings, key: str, message: Json, render_id: str | None) -> None:
     """Put a finished event into the outbox under its key, for each of its receivers."""
     topics = ("lineage_events", openlineage.TOPIC) if settings.openlineage else ("lineage_events",)
     for topic in topics:
@@ -81,12 +99,16 @@ def run_event(
         eventType=made.RunState(kind),
         eventTime=records.now().isoformat(),
         producer=PRODUCER,
-        run=made.Run(str(uuid.uuid5(uuid.NAMESPACE_URL, f"avatarlab:{run}")), facets=dict(facets)),
+        run=made.Run(_run_id(run), facets=dict(facets)),
         job=made.Job(NAMESPACE, job),
         inputs=[made.InputDataset(*_named(uri), facets=_version(sha256)) for uri, sha256 in inputs],
         outputs=[made.OutputDataset(*_named(uri), facets=_version(sha256)) for uri, sha256 in outputs],
     )
     return dict(Serde.to_dict(event))
+
+
+def _run_id(run: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"avatarlab:{run}"))
 
 
 def own_facet(**told: Any) -> RunFacet:

@@ -1,8 +1,12 @@
 """Webhooks by Standard Webhooks (https://www.standardwebhooks.com): who is told, and what is still untold.
 
-What ends a render, makes it late or has it wait for a person, writes one delivery for each endpoint in its
-own transaction, so nothing that happened goes untold. A delivery is tried over three days. Whoever sends
-claims it for a minute, so that a killed sender's is sent again; receivers tell a repetition by its id.
+What ends a render or a bulk run, makes it late or has it wait for a person, writes one delivery for each
+endpoint in its own transaction, so nothing that happened goes untold. A delivery is tried over three days.
+Whoever sends claims it for a minute, so that a killed sender's is sent again; receivers tell a repetition by
+its id.
+
+A bulk run's own address is written down before there is a run: as the message of its end, which is held until
+then. No process sends it, one of an earlier version neither.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import json
 import secrets
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -22,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import ReferenceRefused, RequestInvalid
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import Event
+from avatarlab_ops.states import BulkEvent, Event
 from avatarlab_ops.stores.catalog import records
 from avatarlab_ops.stores.catalog import tables as m
 
@@ -36,8 +40,11 @@ CLAIM = timedelta(seconds=60)  # longer than any attempt
 KEPT_S = 24 * 3600.0  # an old secret signs beside the new one
 GONE = 410
 TOLD = (Event.AWAITING, Event.LATE, Event.PUBLISHED, Event.FAILED, Event.CANCELLED, Event.WITHDRAWN)
+FINISHED = f"bulk_run.{BulkEvent.FINISHED}"
+HELD = datetime(9999, 1, 1, tzinfo=UTC)  # `next_at` of a message that waits for the end of a bulk run
 SECRET_BYTES = 32  # of a shared secret, and of an ed25519 key's seed
 _SECRET, _KEY = "whsec_", "whsk_"
+_WAITING = sa.and_(m.WebhookDelivery.delivered_at.is_(None), m.WebhookDelivery.given_up_at.is_(None))
 
 
 @dataclass(frozen=True)
@@ -105,13 +112,46 @@ def callbacks_of(db: Session, caller: str) -> m.WebhookEndpoint | None:
 
 def call_back(db: Session, render_id: str, caller: str, url: str) -> None:
     """Have one address told of one render. Raises RequestInvalid where nothing would sign the message."""
+    signer = _signer(db, caller)
+    db.add(m.WebhookCallback(render_id=render_id, endpoint_id=signer.id, url=url))
+
+
+def _signer(db: Session, caller: str) -> m.WebhookEndpoint:
     signer = callbacks_of(db, caller)
     if signer is None:
         raise RequestInvalid(
             "callback_url: nothing signs messages to it yet; POST /webhooks without a url, once, and keep "
             "the secret of the answer"
         )
-    db.add(m.WebhookCallback(render_id=render_id, endpoint_id=signer.id, url=url))
+    return signer
+
+
+def call_back_of_bulk(db: Session, bulk_id: str, caller: str, url: str | None) -> None:
+    """Have one address told of a bulk run that is to begin, no other one; None: nobody.
+
+    It hears only of a run that is its caller's. Raises RequestInvalid where nothing would sign the message.
+    """
+    if held := _held(db, bulk_id, caller):
+        db.delete(held)
+        db.flush()
+    if url is None:
+        return
+    signer = _signer(db, caller)
+    # Of two orders at once one wins; what was delivered under this id is not told again.
+    ident = uuid.uuid5(uuid.NAMESPACE_URL, f"{signer.id} {bulk_id}").hex
+    message = {"type": FINISHED, "data": {"id": bulk_id}}
+    row = {"id": f"msg_{ident}", "endpoint_id": signer.id, "url": url, "next_at": HELD, "payload": message}
+    db.execute(insert(m.WebhookDelivery).values(row).on_conflict_do_nothing())
+
+
+def _held(db: Session, bulk_id: str, caller: str) -> m.WebhookDelivery | None:
+    """The message to a bulk run's own address, as long as it waits for the end of this caller's run."""
+    query = sa.select(m.WebhookDelivery).join(
+        m.WebhookEndpoint, m.WebhookEndpoint.id == m.WebhookDelivery.endpoint_id
+    )
+    of_it = m.WebhookDelivery.payload["data"]["id"].as_string() == bulk_id
+    mine = query.where(_WAITING, m.WebhookDelivery.next_at == HELD, of_it, m.WebhookEndpoint.caller == caller)
+    return db.scalars(mine).first()
 
 
 def hear(db: Session, _settings: Settings, render: m.Render, event: Event, _files: object) -> None:
@@ -120,19 +160,24 @@ def hear(db: Session, _settings: Settings, render: m.Render, event: Event, _file
         return
     request = records.request_of(db, render)
     for endpoint_id, url in _listening(db, render, request):
-        message = _message(render, request, event)
-        db.add(
-            m.WebhookDelivery(id=f"msg_{uuid.uuid4().hex}", endpoint_id=endpoint_id, url=url, payload=message)
-        )
+        _write(db, endpoint_id, url, _message(render, request, event))
 
 
-def write(db: Session, caller: str, kind: str, at: datetime, data: Json) -> None:
-    """Write a message of what belongs to a caller for each endpoint that hears of theirs."""
-    for endpoint_id, url in _endpoints(db, caller):
-        message = {"type": kind, "timestamp": at.isoformat(), "data": data}
-        db.add(
-            m.WebhookDelivery(id=f"msg_{uuid.uuid4().hex}", endpoint_id=endpoint_id, url=url, payload=message)
-        )
+def hear_bulk(db: Session, _settings: Settings, run: m.BulkRun, event: BulkEvent, told: Json) -> None:
+    """Write what each address is to be told of a bulk run: `bulk_run.EVENT`."""
+    message = _bulk_message(run, event, told)
+    for endpoint_id, url in _endpoints(db, run.caller):
+        _write(db, endpoint_id, url, message)
+    held = _held(db, run.id, run.caller)
+    if held and event is BulkEvent.FINISHED:
+        held.payload, held.next_at = message, records.now()
+    elif held:
+        _write(db, held.endpoint_id, held.url, message)
+
+
+def _write(db: Session, endpoint_id: str, url: str, message: Json) -> None:
+    ident = f"msg_{uuid.uuid4().hex}"
+    db.add(m.WebhookDelivery(id=ident, endpoint_id=endpoint_id, url=url, payload=message))
 
 
 def _listening(db: Session, render: m.Render, request: m.Request) -> list[tuple[str, str]]:
@@ -167,13 +212,23 @@ def _message(render: m.Render, request: m.Request, event: Event) -> Json:
     }
 
 
+def _bulk_message(run: m.BulkRun, event: BulkEvent, told: Json) -> Json:
+    times = {name: getattr(run, name) for name in ("deadline", "created_at", "ended_at")}
+    shown = {name: at.isoformat() if at else None for name, at in times.items()}
+    at = run.ended_at or run.late_told_at or records.now()
+    return {
+        "type": f"bulk_run.{event}",
+        "timestamp": at.isoformat(),
+        "data": {"id": run.id, "caller": run.caller, **shown, **told},
+    }
+
+
 def claim(db: Session, limit: int) -> list[Attempt]:
     """Deliveries that are due, each given to one process."""
-    due = sa.and_(m.WebhookDelivery.delivered_at.is_(None), m.WebhookDelivery.given_up_at.is_(None))
     query = (
         sa.select(m.WebhookDelivery, m.WebhookEndpoint)
         .join(m.WebhookEndpoint, m.WebhookEndpoint.id == m.WebhookDelivery.endpoint_id)
-        .where(due, m.WebhookDelivery.next_at <= records.now(), m.WebhookEndpoint.disabled_at.is_(None))
+        .where(_WAITING, m.WebhookDelivery.next_at <= records.now(), m.WebhookEndpoint.disabled_at.is_(None))
         .order_by(m.WebhookDelivery.next_at)
         .limit(limit)
         .with_for_update(skip_locked=True, of=m.WebhookDelivery)
@@ -241,12 +296,16 @@ def _taken(status: int | None) -> bool:
 def replay(db: Session, endpoint_id: str, delivery_id: str) -> bool:
     """Send a delivery again, under its id; False when the endpoint has no such delivery."""
     fresh = {"delivered_at": None, "given_up_at": None, "attempts": 0, "next_at": records.now()}
-    mine = sa.and_(m.WebhookDelivery.id == delivery_id, m.WebhookDelivery.endpoint_id == endpoint_id)
+    mine = sa.and_(m.WebhookDelivery.id == delivery_id, _log_of(endpoint_id))
     change = sa.update(m.WebhookDelivery).where(mine).values(fresh).returning(m.WebhookDelivery.id)
     return db.scalars(change).first() is not None
 
 
 def deliveries(db: Session, endpoint_id: str, limit: int) -> list[m.WebhookDelivery]:
-    """The newest deliveries of an endpoint."""
-    mine = sa.select(m.WebhookDelivery).where(m.WebhookDelivery.endpoint_id == endpoint_id)
+    """The newest deliveries of an endpoint, without those that are held."""
+    mine = sa.select(m.WebhookDelivery).where(_log_of(endpoint_id))
     return list(db.scalars(mine.order_by(m.WebhookDelivery.created_at.desc()).limit(limit)))
+
+
+def _log_of(endpoint_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(m.WebhookDelivery.endpoint_id == endpoint_id, m.WebhookDelivery.next_at < HELD)

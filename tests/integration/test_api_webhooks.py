@@ -15,11 +15,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from avatarlab_web import starting
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from avatarlab_ops import pipeline
+from avatarlab_ops.bulk import planning, report
+from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import webhooks
 from avatarlab_ops.stores.catalog import tables as m
@@ -329,3 +332,69 @@ def test_only_an_operator_hears_of_everybodys_renders(
     api.roles |= {"operator"}
     assert api.client.post("/webhooks", json={"url": receiver.url, "everybody": True}).status_code == 201
     assert api.client.delete(f"/webhooks/{hook['id']}").status_code == 204
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> dict[str, starting.Run]:
+    """The bulk runs that the API begins; Airflow is stood in for."""
+    runs: dict[str, starting.Run] = {}
+
+    def begin(_dag: str, run_id: str, conf: dict[str, Any], caller: str) -> None:
+        runs.setdefault(run_id, starting.Run("queued", conf, caller, None, datetime.now(UTC)))
+
+    monkeypatch.setattr(starting, "begin", begin)
+    monkeypatch.setattr(starting, "look", lambda _dag, run_id: runs.get(run_id))
+    return runs
+
+
+def bulk_run(api: Server, name: str, address: str | None) -> Any:
+    """Ask for a bulk run that finds nothing to do."""
+    asked = {"renders": ["nobody"], "name": name}
+    return api.client.post("/bulk-runs", json=asked | ({"callback_url": address} if address else {}))
+
+
+def end_bulk_run(stores: Settings, runs: dict[str, starting.Run], name: str) -> None:
+    planning.plan(stores, BulkRequest.parse(runs[name].conf), bulk_id=name, caller="anna", run_id=name)
+    report.finish(stores, name, address="http://airflow.example")
+
+
+def test_a_bulk_run_tells_an_address_of_its_own_that_it_has_finished(
+    api: Server, stores: Settings, receiver: Receiver, begun: dict[str, starting.Run]
+) -> None:
+    refused = bulk_run(api, "own", receiver.url)
+    assert (refused.status_code, begun) == (422, {})
+    assert "POST /webhooks without a url" in refused.json()["detail"]
+    hook = api.client.post("/webhooks", json={}).json()
+    assert bulk_run(api, "own", receiver.url).status_code == 202
+    assert "callback_url" not in begun["own"].conf, "whom to tell is nobody else's business"
+    assert (send(stores), api.client.get(f"/webhooks/{hook['id']}/deliveries").json()) == (0, [])
+    with transaction(stores.pg_dsn) as db:
+        (held,) = db.scalars(
+            sa.select(m.WebhookDelivery.id).where(m.WebhookDelivery.endpoint_id == hook["id"])
+        )
+    path = f"/webhooks/{hook['id']}/deliveries/{held}/replay"
+    assert (api.client.post(path).status_code, send(stores)) == (404, 0), "what has not happened is not told"
+    assert bulk_run(api, "own", "https://example.org/other").status_code == 202, "the first one holds"
+    end_bulk_run(stores, begun, "own")
+    assert bulk_run(api, "own", receiver.url).json()["state"] == "ended"
+    assert (send(stores), send(stores)) == (1, 0)
+    ((headers, body),) = receiver.got
+    told = Webhook(hook["secret"]).verify(body, headers)
+    assert (told["type"], told["data"]["id"], told["data"]["items"]) == ("bulk_run.finished", "own", 0)
+    (delivery,) = api.client.get(f"/webhooks/{hook['id']}/deliveries").json()
+    assert (delivery["url"], delivery["last_status"]) == (receiver.url, 200)
+
+
+def test_an_order_of_a_bulk_run_that_died_before_its_run_began_is_told_as_it_was_asked_for_last(
+    api: Server, stores: Settings, receiver: Receiver, begun: dict[str, starting.Run],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    api.client.post("/webhooks", json={})
+    for died, asked_last, calls in (("again", receiver.url, 1), ("no-more", None, 0)):
+        with monkeypatch.context() as patch:
+            patch.setattr(starting, "begin", lambda *_: 1 / 0)  # the process ends here
+            assert bulk_run(api, died, "https://example.org/first").status_code == 500
+        assert (bulk_run(api, died, asked_last).status_code, died in begun) == (202, True)
+        end_bulk_run(stores, begun, died)
+        assert send(stores) == calls
+    assert len(receiver.got) == 1

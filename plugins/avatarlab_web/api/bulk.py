@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, HttpUrl
 
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.report import Summary
@@ -25,6 +25,21 @@ if TYPE_CHECKING:
     from avatarlab_ops.stores.catalog.tables import BulkItem
 
 router = APIRouter(tags=["bulk runs"])
+
+
+class BulkOrder(BulkRequest):
+    """Many videos, and who is to be told of their end."""
+
+    callback_url: HttpUrl | None = Field(
+        default=None,
+        description="Told once this bulk run is late, and once it has finished, as a webhook is; signed with "
+        "the secret of your webhook without a url.",
+    )
+
+    def request(self, **changes: Any) -> BulkRequest:
+        """What is to be made, with these changes; whom to tell is no part of it."""
+        asked = self.model_dump(mode="json", exclude={"callback_url"}, exclude_defaults=True)
+        return BulkRequest.model_validate(asked | changes)
 
 
 class Outline(BaseModel):
@@ -83,18 +98,17 @@ class ItemPage(BaseModel):
 
 
 @router.post("/validations")
-def validate(asked: BulkRequest, who: BulkAuthor, stores: Stores) -> Outline:
+def validate(asked: BulkOrder, who: BulkAuthor, stores: Stores) -> Outline:
     """Check every row of a file, or choose among published videos, and predict; nothing is kept."""
     from avatarlab_ops.bulk import planning
 
-    dry = asked.model_copy(update={"dry_run": True})
-    found = planning.plan(stores, dry, bulk_id="validation", caller=who.name)
+    found = planning.plan(stores, asked.request(dry_run=True), bulk_id="validation", caller=who.name)
     return Outline(**{name: value for name, value in asdict(found).items() if name in Outline.model_fields})
 
 
 @router.post("/bulk-runs", status_code=202, responses=ORDERING)
 def create(
-    asked: BulkRequest,
+    order: BulkOrder,
     who: BulkAuthor,
     stores: Stores,
     *,
@@ -108,14 +122,16 @@ def create(
     """
     from avatarlab_ops.bulk import planning
 
-    if asked.dry_run:
+    if order.dry_run:
         raise Refusal(
             400, "bad_request", "dry_run: POST /validations checks and predicts, and starts nothing"
         )
-    bulk_id = asked.name or planning.bulk_id_of(None, f"{who.name}.{needed_key(key)}")
-    conf = asked.model_copy(update={"name": bulk_id}).model_dump(mode="json", exclude_defaults=True)
+    bulk_id = order.name or planning.bulk_id_of(None, f"{who.name}.{needed_key(key)}")
+    asked = order.request(name=bulk_id)
+    conf = asked.model_dump(mode="json", exclude_defaults=True)
     if starting.look(starting.BULK_DAG, bulk_id) is None:
         planning.check_deadline(stores, asked, bulk_id)
+        _call_back(stores, order, bulk_id, who.name)
     refusal = starting.begin(starting.BULK_DAG, bulk_id, conf, who.name)
     if refusal:
         raise Refusal(422, "request_invalid", refusal)
@@ -127,6 +143,16 @@ def create(
     shown = _show(stores, request, bulk_id)
     response.headers["Location"] = shown.links["self"]
     return shown
+
+
+def _call_back(stores: Settings, order: BulkOrder, bulk_id: str, caller: str) -> None:
+    """Keep whom a run is to tell before it begins: one that is killed in between is told that again."""
+    from avatarlab_ops.stores import webhooks
+    from avatarlab_ops.stores.catalog import transaction
+
+    callback = str(order.callback_url) if order.callback_url else None
+    with transaction(stores.pg_dsn) as db:
+        webhooks.call_back_of_bulk(db, bulk_id, caller, callback)
 
 
 def _but_deadline(conf: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Webhooks: an address of yours is told what becomes of a render, and when it waits for approval.
+"""Webhooks: an address of yours is told what becomes of a render or bulk run, and what waits for approval.
 
 One without an address signs what is sent to the `callback_url` of its caller's orders: its secret is known
 before the first order, and nobody else's messages carry it.
@@ -31,7 +31,9 @@ class NewWebhook(BaseModel):
         description="Public; an operator may allow private networks. Left out: the secret signs what is sent "
         "to the `callback_url` of your orders, one such webhook for each caller.",
     )
-    everybody: bool = Field(default=False, description="Renders of every caller; for operators.")
+    everybody: bool = Field(
+        default=False, description="Renders and bulk runs of every caller; for operators."
+    )
 
 
 class Webhook(BaseModel):
