@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -99,6 +100,19 @@ def finish(settings: Settings, bulk_id: str, *, address: str | None = None, fail
             events.tell_bulk(db, settings, bulk_id, BulkEvent.FINISHED, told)
     outbox.deliver(settings)
     return status(settings, bulk_id)
+
+
+def finish_over(
+    settings: Settings, bulk_ids: Collection[str], *, address: str | None = None
+) -> list[Summary]:
+    """Close those of some runs that nobody works on any more and whose last item has ended since.
+
+    What was killed for good before its report, or whose last renders a person or housekeeping ended.
+    `address`: as `finish` takes it.
+    """
+    with transaction(settings.pg_dsn) as db:
+        over = bulk.over(db, bulk_ids)
+    return [finish(settings, bulk_id, address=address) for bulk_id in over]
 
 
 def _linked(item: Json, address: str | None) -> Json:

@@ -56,10 +56,11 @@ def end_bulk_runs() -> None:
     """End every bulk run, with its items, whose run was marked or is gone.
 
     One whose own last task failed stays as it is: it told what is left, and goes on with that when cleared.
+    Once nothing is left, as its last renders were ended by others, it is closed, too.
     """
     from airflow.configuration import conf
 
-    from avatarlab_ops.bulk import work
+    from avatarlab_ops.bulk import report, work
     from avatarlab_ops.stores.catalog import bulk, transaction
 
     where = stores()
@@ -75,6 +76,8 @@ def end_bulk_runs() -> None:
             ended = work.cancel(where, bulk_id, reason, failed=state == "failed", address=address)
             counts = ", ".join(f"{count} {name}" for name, count in sorted(ended.states.items()))
             _note(BULK_DAG, run_id, f"{reason}. Of its videos: {counts}.")
+    at_rest = [bulk_id for bulk_id, run_id in open_bulk_runs.items() if run_id in resting]
+    report.finish_over(where, at_rest, address=address)
 
 
 def _failed_by_themselves(run_ids: set[str]) -> set[str]:

@@ -20,6 +20,9 @@ from avatarlab_ops.bulk import forecast, planning, report, work
 from avatarlab_ops.cli import bulk as command
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.graph import GROUPS
+from avatarlab_ops.housekeeping import Rules
+from avatarlab_ops.housekeeping.chore import Job
+from avatarlab_ops.housekeeping.ended import vanished
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import BulkEvent, Event
 from avatarlab_ops.stores import webhooks
@@ -358,13 +361,13 @@ def killed_before_the_record(stores: Settings, name: str) -> None:
     report.finish(stores, name, address=AIRFLOW)
 
 
-def airflow_says(stores: Settings, state: str | None) -> None:
+def airflow_says(stores: Settings, state: str | None, *, last_task_failed: bool = False) -> None:
     """The api-server looks at its runs; Airflow's database is stood in for."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW__API__BASE_URL", AIRFLOW)
         patch.setattr(runs, "stores", lambda: stores)
         patch.setattr(runs, "_states", lambda ids, _dag: dict.fromkeys(ids, state) if state else {})
-        patch.setattr(runs, "_failed_by_themselves", lambda _: set())
+        patch.setattr(runs, "_failed_by_themselves", lambda ids: set(ids) if last_task_failed else set())
         patch.setattr(runs, "_note", lambda *_: None)
         runs.end_bulk_runs()
 
@@ -378,6 +381,20 @@ def deleted_in_airflow(stores: Settings, name: str) -> None:
     airflow_says(stores, None)
 
 
+def housekeeping(stores: Settings, name: str) -> None:
+    """Its own last task failed while a killed worker's render was left; housekeeping ends that one."""
+    render_id = rendering(stores, name)
+    with transaction(stores.pg_dsn) as db:
+        catalog.end_rest(db, name, "failed", "it was lost")
+    airflow_says(stores, "failed", last_task_failed=True)
+    assert told_webhooks(stores, name) == {}, "a run that goes on when it is cleared has not ended"
+    later = records.now() + 3 * Rules().idle
+    vanished(Job(stores, Rules(), True, lambda _: None, later, lambda _: False))
+    with transaction(stores.pg_dsn) as db:
+        assert records.find(db, render_id).state == "failed"
+    airflow_says(stores, "failed", last_task_failed=True)
+
+
 @pytest.mark.usefixtures("addresses")
 @pytest.mark.parametrize(
     ("ends", "outcome", "states"),
@@ -387,6 +404,7 @@ def deleted_in_airflow(stores: Settings, name: str) -> None:
         (killed_before_the_record, "failed", {"failed": 2}),
         (marked_in_airflow, "failed", {"failed": 2}),
         (deleted_in_airflow, "cancelled", {"cancelled": 2}),
+        (housekeeping, "failed", {"failed": 2}),
     ],
 )
 def test_the_end_of_a_bulk_run_is_told_once_by_whatever_path_it_ends(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -249,6 +249,18 @@ def _files(db: Session, item: m.BulkItem) -> Json:
     files = records.published_files(db, made) if made else {}
     video = next((file.uri for name, file in files.items() if name.startswith("video.")), None)
     return {"video": video, "manifest": files["manifest.json"].uri if "manifest.json" in files else None}
+
+
+def over(db: Session, bulk_ids: Collection[str]) -> list[str]:
+    """Those of some open runs of which no item is left: each has ended, or its render has."""
+    left = (
+        sa.select(m.BulkItem.number)
+        .outerjoin(m.Render, m.Render.id == m.BulkItem.render_id)
+        .where(m.BulkItem.bulk_id == m.BulkRun.id, m.BulkItem.state == ItemState.WAITING)
+        .where(sa.or_(m.Render.id.is_(None), m.Render.state.not_in(FINAL)))
+    )
+    mine = sa.and_(m.BulkRun.id.in_(bulk_ids), m.BulkRun.ended_at.is_(None), ~left.exists())
+    return list(db.scalars(sa.select(m.BulkRun.id).where(mine)))
 
 
 def end(db: Session, bulk_id: str, counted: dict[str, int]) -> bool:
