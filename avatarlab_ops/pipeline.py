@@ -227,14 +227,14 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
         sources = {role: source.model_dump() for role, source in inputs.items() if source is not None}
         records.record_inputs(db, render_id, plan.record(), sources)
         consents.rely(db, render_id, [one.id for one in held])
+        events.tell(db, settings, render_id, Event.RUNNING)
+        events.stage_done(db, settings, render_id, ADMIT.name, compute_s=compute_s)
         for stage in GRAPH:
             if not stage.wanted(plan):
                 records.end_stage(db, render_id, stage.name, StageState.NOT_NEEDED)
             elif stage.name in found:
-                fingerprint = found[stage.name].fingerprint
-                records.end_stage(db, render_id, stage.name, StageState.CACHED, artifact=fingerprint)
-        records.end_stage(db, render_id, ADMIT.name, StageState.DONE, compute_s=compute_s)
-        events.tell(db, settings, render_id, Event.RUNNING)
+                made = found[stage.name].fingerprint
+                events.stage_done(db, settings, render_id, stage.name, cached=True, artifact=made)
     return StageResult(render_id, ADMIT.name, True, False, None, compute_s, (*pending, PUBLISH.name))
 
 
@@ -248,7 +248,7 @@ def _make(
     wait: bool,
 ) -> StageResult:
     """Make a stage's artifact from those of the stages before it, or find it."""
-    from avatarlab_ops import model_files
+    from avatarlab_ops import events, model_files
     from avatarlab_ops.renders import prediction
     from avatarlab_ops.stages import runner
     from avatarlab_ops.stores.catalog import rates, records, transaction
@@ -268,11 +268,10 @@ def _make(
         settings, render_id, plan, wanted,
         artifacts=artifacts, report=report, wait=wait, budget_s=budget_s,
     )  # fmt: skip
-    state = StageState.CACHED if cached else StageState.DONE
     with transaction(settings.pg_dsn) as db:
-        records.end_stage(
-            db, render_id, stage.name, state, artifact=made.fingerprint,
-            compute_s=spent.seconds, energy_j=spent.joules,
+        events.stage_done(
+            db, settings, render_id, stage.name,
+            cached=cached, artifact=made.fingerprint, compute_s=spent.seconds, energy_j=spent.joules,
         )  # fmt: skip
         if not cached:
             prediction.learn(db, stage, plan, artifacts=artifacts, made=made, took_s=spent.seconds)

@@ -2,8 +2,10 @@
 
 A render is one run: START when it is accepted, RUNNING when its inputs are known by their digests, then
 COMPLETE, FAIL or ABORT; OTHER when a published video is withdrawn. A bulk run is one event at its end. These
-are kept in MongoDB and, where a transport is configured, also sent through it. Events are made of the client's
-own classes, which are loaded where one is made; preload.py spares the tasks that.
+are kept in MongoDB and, where a transport is configured, also sent through it. There each stage is a run
+beneath its render's, with one COMPLETE once it is made or found; MongoDB has all of that in the manifest.
+Events are made of the client's own classes, which are loaded where one is made; preload.py spares the tasks
+that.
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import BulkEvent, Event, Outcome
+from avatarlab_ops.states import BulkEvent, Event, Outcome, StageState
 from avatarlab_ops.stores import openlineage, outbox
 from avatarlab_ops.stores.catalog import records
-from avatarlab_ops.stores.catalog.tables import BulkRun, Render
+from avatarlab_ops.stores.catalog.tables import BulkRun, Render, StageRun
 
 if TYPE_CHECKING:
     from openlineage.client.facet_v2 import RunFacet
@@ -56,6 +58,32 @@ def hear(db: Session, settings: Settings, render: Render, event: Event, files: F
     )
     name = "WITHDRAWN" if event is Event.WITHDRAWN else TYPES[event]
     _send(db, settings, f"{render.id}:{name}", message, render.id)
+
+
+def hear_stage(db: Session, settings: Settings, render_id: str, stage: str) -> None:
+    """Put the end of a stage into the outbox, with the objects that it read and the artifact that it made.
+
+    Nothing without a transport. Inputs are told by the addresses under which the render was given them.
+    """
+    if not settings.openlineage:
+        return
+    run = records.stage_run(db, render_id, stage)
+    made = records.find_artifact(db, run.artifact) if run.artifact else None
+    place, given = f"s3://{settings.bucket_artifacts}", records.inputs_of(db, render_id)
+    read = [(row.uri, row.sha256) for row in given]
+    if made is not None:
+        uris = {row.sha256: row.uri for row in given}
+        sources = records.sources_of(db, made)
+        read = [(f"{place}/{key}" if key else uris.get(sha256, ""), sha256) for sha256, key in sources]
+    message = run_event(
+        "COMPLETE",
+        job=f"{JOB}.{stage}",
+        run=f"{render_id}:{stage}",
+        facets=_stage_facets(run),
+        inputs=[(uri, sha256) for uri, sha256 in read if uri],
+        outputs=[(f"{place}/{made.key}", made.sha256)] if made else [],
+    )
+    outbox.post(db, openlineage.TOPIC, f"{render_id}:{stage}:COMPLETE", message, render_id)
 
 
 def hear_bulk(db: Session, settings: Settings, run: BulkRun, event: BulkEvent, told: Json) -> None:
@@ -134,6 +162,19 @@ def _run_facets(render: Render) -> dict[str, RunFacet]:
     if render.withdrawn_at is not None:
         facets["avatarlab_withdrawal"] = own_facet(reason=render.withdrawn_reason)
     return facets
+
+
+def _stage_facets(run: StageRun) -> dict[str, RunFacet]:
+    """Which render's run it is part of, and what the stage took."""
+    from openlineage.client.facet_v2 import parent_run
+
+    parent = parent_run.ParentRunFacet(
+        run=parent_run.Run(_run_id(run.render_id)), job=parent_run.Job(NAMESPACE, JOB), producer=PRODUCER
+    )
+    cached = run.state == StageState.CACHED
+    spent = {"cached": cached, "computeS": run.compute_s, "energyJ": run.energy_j}
+    facet = own_facet(renderId=run.render_id, stage=run.stage, artifact=run.artifact, **spent)
+    return {"parent": parent, "avatarlab_stage": facet}
 
 
 def _named(uri: str) -> tuple[str, str]:

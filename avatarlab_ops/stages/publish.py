@@ -30,7 +30,7 @@ from avatarlab_ops.script import MAX_SPEECH_S
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import runner
 from avatarlab_ops.stages.context import Context, workspace
-from avatarlab_ops.states import Event, RenderState, StageState
+from avatarlab_ops.states import Event, RenderState
 from avatarlab_ops.stores import artifacts as store
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.artifacts import Product
@@ -271,7 +271,7 @@ def _commit(
             return
         consents.rely(db, render_id, [one.id for one in held])
         records.record_files(db, render_id, files)
-        records.end_stage(db, render_id, PUBLISH.name, StageState.DONE, artifact=artifact, compute_s=spent_s)
+        events.stage_done(db, settings, render_id, PUBLISH.name, artifact=artifact, compute_s=spent_s)
         ancestry.record_sources(db, render_id)
         outbox.post(db, "manifests", render_id, manifest, render_id)
         events.tell(db, settings, render_id, Event.PUBLISHED, files)

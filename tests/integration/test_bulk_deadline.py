@@ -446,26 +446,36 @@ def test_a_bulk_runs_own_address_hears_of_its_callers_run_alone(stores: Settings
 
 @pytest.fixture
 def subscriber(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Another subscriber, as a module of its own would be: two functions, a line of events.py for each."""
+    """Another subscriber, as a module of its own would be: three functions, a line of events.py for each."""
     heard: list[str] = []
 
     def hear(_db: Session, _settings: Settings, render: m.Render, event: Event, _files: object) -> None:
         heard.append(f"render {event} {render.state}")
 
+    def hear_stage(db: Session, _settings: Settings, render_id: str, stage: str) -> None:
+        heard.append(f"stage {stage} {records.stage_run(db, render_id, stage).state}")
+
     def hear_bulk(_db: Session, _settings: Settings, run: m.BulkRun, event: BulkEvent, told: Json) -> None:
         heard.append(f"bulk {event} {told['outcome']} {run.ended_at is not None}")
 
     monkeypatch.setattr(events, "LISTENERS", (*events.LISTENERS, hear))
+    monkeypatch.setattr(events, "STAGE_LISTENERS", (*events.STAGE_LISTENERS, hear_stage))
     monkeypatch.setattr(events, "BULK_LISTENERS", (*events.BULK_LISTENERS, hear_bulk))
     return heard
 
 
 @pytest.mark.usefixtures("addresses")
-def test_another_subscriber_hears_of_renders_and_bulk_runs_as_they_are_on_record(
+def test_another_subscriber_hears_of_renders_stages_and_bulk_runs_as_they_are_on_record(
     stores: Settings, subscriber: list[str]
 ) -> None:
     written(stores, "heard", items=1)
     render_id = rendering(stores, "heard")
+    with transaction(stores.pg_dsn) as db:
+        events.stage_done(db, stores, render_id, "face", cached=True)
+        events.stage_done(db, stores, render_id, "matte")
     pipeline.fail(stores, render_id, "the film was lost")
     report.finish(stores, "heard")
-    assert subscriber == ["render accepted accepted", "render failed failed", "bulk finished failed True"]
+    assert subscriber == [
+        "render accepted accepted", "stage face cached", "stage matte done", "render failed failed",
+        "bulk finished failed True",
+    ]  # fmt: skip

@@ -6,6 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -338,11 +339,41 @@ def test_the_lineage_of_a_bulk_runs_video_names_the_run(
     assert f"spring-2027, item row-7, anew for {old}" in drawing.as_text(query.trace(stores, new))
 
 
-def test_a_withdrawn_video_is_explained_and_touched_by_nothing(
-    stores: Settings, videos: list[status.Published]
-) -> None:
+@pytest.fixture(scope="module")
+def told(
+    stores: Settings, videos: list[status.Published], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, list[Json]]:
+    """A video that a lineage server was told of, and what it was told."""
+    file = tmp_path_factory.mktemp("lineage") / "events.jsonl"
+    transport = {"type": "file", "log_file_path": str(file), "append": True}
     asked = {"script": "Taken back.", "avatar": {"uri": f"s3://{stores.bucket_inputs}/lineage/a.png"}}
-    gone = pipeline.render(stores, asked | {"output": {"resolution": "360p"}}).render_id
+    asked["output"] = {"resolution": "360p"}
+    video = pipeline.render(replace(stores, openlineage=json.dumps(transport)), asked)
+    return video.render_id, [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_a_lineage_server_is_told_of_each_stage_once_with_what_it_read_and_made(
+    stores: Settings, told: tuple[str, list[Json]]
+) -> None:
+    render_id, events = told
+    jobs = [event["job"]["name"] for event in events]
+    assert (jobs[:3], jobs[-1]) == (["avatar_render"] * 2 + ["avatar_render.admit"], "avatar_render")
+    stages = {event["run"]["facets"]["avatarlab_stage"]["stage"]: event for event in events[2:-1]}
+    made = {one["stage"]: one for one in query.trace(stores, render_id)["artifacts"].values()}
+    assert (len(stages), set(stages)) == (len(events) - 3, {"admit", *made})
+    read = {name: {one["name"].partition("/")[0] for one in stages[name]["inputs"]} for name in made}
+    assert read["lipsync"] >= {"speech", "face"}
+    assert "lineage" in read["face"], "the portrait, by the address that was given"
+    digests = {name: stages[name]["outputs"][0]["facets"]["version"]["datasetVersion"] for name in made}
+    assert digests == {name: one["sha256"] for name, one in made.items()}
+    whole = events[0]["run"]["runId"]
+    assert {event["run"]["facets"]["parent"]["run"]["runId"] for event in stages.values()} == {whole}
+
+
+def test_a_withdrawn_video_is_explained_and_touched_by_nothing(
+    stores: Settings, told: tuple[str, list[Json]]
+) -> None:
+    gone, _ = told
     speech = next(
         made for made in query.trace(stores, gone)["artifacts"].values() if made["stage"] == "speech"
     )

@@ -19,13 +19,15 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from avatarlab_ops import pipeline
+from avatarlab_ops import events, pipeline
 from avatarlab_ops.cli import main, relay
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.documents import documents
+
+from .graphs import add_artifact, sha
 
 TIMELINE = {"duration_s": 1.5, "language": "en-US", "words": [], "phones": [], "visemes": []}
 POISON: dict[str, Any] = {"language": ""}
@@ -190,8 +192,8 @@ def test_a_run_is_told_through_the_transport_of_openlineage(stores: Settings, tm
     avatar = {"uri": f"s3://{stores.bucket_inputs}/a.png"}
     render_id = pipeline.submit(told, {"script": "Hello.", "avatar": avatar}, run_id=f"ol-{uuid.uuid4()}")
     pipeline.fail(told, render_id, "the avatar was lost")
-    events = [json.loads(line) for line in file.read_text().splitlines()]
-    mine = [event for event in events if event["run"]["facets"]["avatarlab_render"]["renderId"] == render_id]
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    mine = [event for event in lines if event["run"]["facets"]["avatarlab_render"]["renderId"] == render_id]
     assert [event["eventType"] for event in mine] == ["START", "FAIL"]
     assert len({event["run"]["runId"] for event in mine}) == 1
     assert mine[1]["run"]["facets"]["errorMessage"]["message"] == "the avatar was lost"
@@ -245,3 +247,35 @@ def test_a_lineage_server_that_refuses_holds_up_no_document(
         db.execute(sa.update(m.Outbox).where(m.Outbox.id == start.id).values(next_at=records.now()))
     outbox.deliver(told)
     assert server["events"] == ["START", "ABORT"]
+
+
+def test_a_stage_is_told_with_its_record_or_not_at_all_and_once(stores: Settings) -> None:
+    told = replace(stores, openlineage='{"type": "console"}')
+    render_id = pipeline.submit(
+        stores, {"script": "Told.", "avatar": {"uri": f"s3://{stores.bucket_inputs}/a"}}
+    )
+    with transaction(stores.pg_dsn) as db:
+        source = {"role": "avatar", "uri": "s3://inputs/me.png", "sha256": sha("me.png"), "bytes": 1}
+        db.add(m.RenderInput(render_id=render_id, **source))
+        add_artifact(db, "track", inputs=["me.png"])
+        film = add_artifact(db, "film", sources=["track"], inputs=["me.png", "of nobody"])
+
+    def messages() -> list[dict[str, Any]]:
+        mine = sa.select(m.Outbox.payload).where(m.Outbox.key == f"{render_id}:composite:COMPLETE")
+        with transaction(stores.pg_dsn) as db:
+            return list(db.scalars(mine))
+
+    with transaction(stores.pg_dsn) as db:  # its process dies before the commit
+        events.stage_done(db, told, render_id, "composite", artifact=film)
+        db.rollback()
+    with transaction(stores.pg_dsn) as db:
+        assert (messages(), records.stage_runs(db, render_id)) == ([], {})
+    for cached in (False, True):  # made, killed before Airflow knew, and found
+        with transaction(stores.pg_dsn) as db:
+            events.stage_done(db, told, render_id, "composite", cached=cached, artifact=film, compute_s=2.5)
+    [said] = messages()
+    facet = said["run"]["facets"]["avatarlab_stage"]
+    assert (facet["renderId"], facet["cached"], facet["computeS"]) == (render_id, False, 2.5)
+    assert [one["name"] for one in said["inputs"]] == ["track", "me.png"]
+    assert [one["name"] for one in said["outputs"]] == ["film"]
+    pipeline.cancel(stores, render_id)

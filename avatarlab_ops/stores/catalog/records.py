@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from avatarlab_ops.canonical import digest
 from avatarlab_ops.errors import KeyReused, ReferenceRefused, RenderCancelled
@@ -301,6 +301,12 @@ def stage_runs(db: Session, render_id: str) -> dict[str, m.StageRun]:
     return {row.stage: row for row in rows}
 
 
+def stage_run(db: Session, render_id: str, stage: str) -> m.StageRun:
+    """How a stage went, as it stands now. Raises ReferenceRefused when it was never begun."""
+    found = db.get(m.StageRun, (render_id, stage), populate_existing=True)
+    return found or missing(f"{render_id} {stage}")
+
+
 def progress_of(db: Session, render_id: str) -> dict[str, m.Progress]:
     """Stage name to its last report."""
     rows = db.scalars(sa.select(m.Progress).where(m.Progress.render_id == render_id))
@@ -384,3 +390,12 @@ def edges_of(db: Session, artifact: m.Artifact) -> dict[str, Json]:
     """What an artifact was made from: role to {sha256, fingerprint}."""
     rows = db.scalars(sa.select(m.ArtifactInput).where(m.ArtifactInput.artifact == artifact.fingerprint))
     return {row.role: {"sha256": row.sha256, "fingerprint": row.source} for row in rows}
+
+
+def sources_of(db: Session, artifact: m.Artifact) -> list[tuple[str, str | None]]:
+    """What an artifact was made from, by role: (sha256, key of the artifact; None for an input object)."""
+    source = aliased(m.Artifact)
+    query = sa.select(m.ArtifactInput.sha256, source.key)
+    query = query.outerjoin(source, source.fingerprint == m.ArtifactInput.source)
+    mine = query.where(m.ArtifactInput.artifact == artifact.fingerprint)
+    return [(row.sha256, row.key) for row in db.execute(mine.order_by(m.ArtifactInput.role))]
