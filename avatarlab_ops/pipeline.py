@@ -202,6 +202,7 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
     from avatarlab_ops import events
     from avatarlab_ops.renders import budget, prediction
     from avatarlab_ops.renders.estimate import existing
+    from avatarlab_ops.stages import deadline
     from avatarlab_ops.stages.admit import admit
     from avatarlab_ops.stores.catalog import consents, rates, records, spending, transaction
     from avatarlab_ops.trust import consent
@@ -209,9 +210,10 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
     started = time.monotonic()
     with transaction(settings.pg_dsn) as db:
         caller = records.request_of(db, records.find(db, render_id)).caller
-    plan = admit(settings, request, caller=caller)
+    with deadline.Deadline(ADMIT.name, deadline.budget_s()).alarm():  # over before anything is decided
+        plan = admit(settings, request, caller=caller)
+        found = existing(settings, plan)
     inputs = {role: getattr(plan, role) for role in ROLES}
-    found = existing(settings, plan)
     pending = tuple(
         stage.name
         for stage in GRAPH

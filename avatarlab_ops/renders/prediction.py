@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from avatarlab_ops.graph import GPU_STAGES, GRAPH, SPEECH, SPOKEN_S, Stage
 from avatarlab_ops.plan import Plan
+from avatarlab_ops.stages import deadline
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 SPOKEN = "spoken"  # kept like a stage: seconds of speech over characters
 BOUNDARY_S = 1.0  # what starting one more task costs
-LEAST_BUDGET_S = 1800.0
 UNKNOWN_BUDGET_S = 24 * 3600.0  # for an engine that was never measured
 DEFAULT_SIDE_PX = 720
 
@@ -100,12 +100,12 @@ def seconds(rates: Iterable[Rate], job: Work) -> float:
 
 
 def budget_s(rates: Iterable[Rate], stage: Stage, plan: Plan, artifacts: Mapping[str, Artifact]) -> float:
-    """Seconds after which a stage is given up: ten times what it should take, once that was measured."""
+    """Seconds after which a stage is given up, once its work was measured."""
     known = list(rates)
     job = work(stage, plan, _speech_s(known, plan, artifacts.get(SPEECH.name)))
     if not any((rate.stage, rate.engine) == (job.stage, job.engine) for rate in known):
         return UNKNOWN_BUDGET_S
-    return max(LEAST_BUDGET_S, 10 * seconds(known, job))
+    return deadline.budget_s(seconds(known, job))
 
 
 def _scale(side_px: int, known_px: int) -> float:

@@ -11,9 +11,21 @@ from types import FrameType
 
 from avatarlab_ops.errors import StageTimeout
 
+LEAST_S = 1800.0  # what usually takes seconds hangs by then
+AGAIN_S = 10.0  # the alarm rings anew: Python drops what is raised while it takes an object apart
+
+
+def budget_s(expected_s: float = 0.0) -> float:
+    """Seconds for work that should take `expected_s`: ten times as long, and half an hour at least."""
+    return max(LEAST_S, 10 * expected_s)
+
+
+class _Rung(BaseException):
+    """The alarm. No Exception: a library would take it for a failure of its own, and try again."""
+
 
 class Deadline:
-    """`budget_s` seconds from now for the stage."""
+    """`budget_s` seconds from now for the stage, or for the part of it that `stage` names."""
 
     def __init__(self, stage: str, budget_s: float) -> None:
         self._stage, self._budget_s = stage, budget_s
@@ -26,8 +38,9 @@ class Deadline:
 
     def _spent(self) -> StageTimeout:
         return StageTimeout(
-            f"{self._stage} took more than {self._budget_s:.0f} s, far more than such work takes. "
-            "It is tried again. Shorten the script or the footage, or look at what slows the machine down"
+            f"{self._stage} took more than {self._budget_s:.0f} s, far more than such work takes. Airflow "
+            "tries it again. Shorten the script or the footage, or look at what slows the machine or the "
+            "stores down (`avatarlab doctor`)"
         )
 
     @contextmanager
@@ -41,14 +54,16 @@ class Deadline:
             return
 
         def ring(_signal: int, _frame: FrameType | None) -> None:
-            raise self._spent()
+            raise _Rung
 
         before = signal.signal(signal.SIGALRM, ring)
         started = time.monotonic()
-        left_s, _ = signal.setitimer(signal.ITIMER_REAL, max(0.001, self._end - started))
+        left_s, again_s = signal.setitimer(signal.ITIMER_REAL, max(0.001, self._end - started), AGAIN_S)
         try:
             yield
+        except _Rung:
+            raise self._spent() from None
         finally:
             spent_s = time.monotonic() - started
-            signal.setitimer(signal.ITIMER_REAL, max(0.001, left_s - spent_s) if left_s else 0)
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, left_s - spent_s) if left_s else 0, again_s)
             signal.signal(signal.SIGALRM, before)

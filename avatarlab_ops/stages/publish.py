@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from avatarlab_ops.plan import ROLES, Plan
 from avatarlab_ops.progress import silent
 from avatarlab_ops.script import MAX_SPEECH_S
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages import runner
+from avatarlab_ops.stages import deadline, runner
 from avatarlab_ops.stages.context import Context, workspace
 from avatarlab_ops.states import Event, RenderState
 from avatarlab_ops.stores import artifacts as store
@@ -41,7 +42,6 @@ from avatarlab_ops.version import code_version, environment
 
 Json = dict[str, Any]
 WAIT_S = 600.0
-BUDGET_S = 1800.0  # for changing the bytes of what is published
 LONGEST_S = 2 * MAX_SPEECH_S  # a slow voice takes more than is expected of its script
 UNSIGNED = "no content credentials: AVATARLAB_CONTENT_CREDENTIALS is off"
 DEVELOPMENT = "signed with a development certificate: nobody outside can tell whose it is"
@@ -68,10 +68,11 @@ def publish(settings: Settings, render_id: str) -> float:
         with transaction(settings.pg_dsn) as db:
             behind = {made.stage: made for made in ancestry.ancestry(db, render_id)} | artifacts
             made = {stage: _provenance(db, artifact) for stage, artifact in behind.items()}
-        files = _place(settings, render_id, own)
-        manifest = _manifest(render, request, artifacts, files)
-        manifest |= {"artifacts": made, "consents": held, "credentials": own.facts["credentials"]}
-        manifest, files["manifest.json"] = _keep(settings, render_id, manifest)
+        with _in_time("copying its files", artifacts[COMPOSITE.name]):
+            files = _place(settings, render_id, own)
+            manifest = _manifest(render, request, artifacts, files)
+            manifest |= {"artifacts": made, "consents": held, "credentials": own.facts["credentials"]}
+            manifest, files["manifest.json"] = _keep(settings, render_id, manifest)
         try:
             spent_s = time.monotonic() - started
             _commit(settings, render_id, manifest, files, artifact=own.fingerprint, spent_s=spent_s)
@@ -99,7 +100,7 @@ def _make(
     wanted = replace(wanted, params={"render_id": render.id})
     made, _, _ = runner.make(
         settings, render.id, plan, wanted,
-        artifacts=artifacts, report=silent, wait=True, budget_s=BUDGET_S,
+        artifacts=artifacts, report=silent, wait=True, budget_s=deadline.budget_s(),
     )  # fmt: skip
     return made
 
@@ -108,7 +109,7 @@ def _listen(settings: Settings, speech: tables.Artifact) -> None:
     """Keep the print of what is said, once for all videos that say it."""
     if _printed(settings, tables.SoundPrint, speech):
         return
-    with workspace(settings, PUBLISH.name) as folder:
+    with _in_time("its print of the sound", speech), workspace(settings, PUBLISH.name) as folder:
         sound = _fetch(settings, speech, "speech.wav", folder)
         heard = soundprint.kept(soundprint.words(read_sound(sound, soundprint.HZ, max_s=LONGEST_S)))
     with transaction(settings.pg_dsn) as db:
@@ -119,13 +120,21 @@ def _watch(settings: Settings, composite: tables.Artifact) -> None:
     """Keep the print of what is shown, once for all videos that show it."""
     if _printed(settings, tables.PicturePrint, composite):
         return
-    with workspace(settings, PUBLISH.name) as folder:
+    with _in_time("its print of the picture", composite), workspace(settings, PUBLISH.name) as folder:
         name = next(name for name in composite.files if name.startswith("video."))
         seen = pictureprint.watch(_fetch(settings, composite, name, folder))
     columns: Json = {"words": pictureprint.kept(pictureprint.words(seen)).tolist()}
     columns |= {"curves": pictureprint.packed(seen.curves), "look": seen.look.tobytes()}
     with transaction(settings.pg_dsn) as db:
         prints.keep(db, tables.PicturePrint, composite.fingerprint, **columns)
+
+
+def _in_time(step: str, artifact: tables.Artifact) -> AbstractContextManager[None]:
+    """A time budget for one step of publishing, by what making the artifact took.
+
+    No transaction is inside: what was begun there is decided, one way or the other.
+    """
+    return deadline.Deadline(f"{PUBLISH.name} ({step})", deadline.budget_s(artifact.compute_s)).alarm()
 
 
 def _printed(settings: Settings, table: prints.Table, artifact: tables.Artifact) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -28,13 +30,13 @@ from avatarlab_ops import graph, pipeline
 from avatarlab_ops.cli.common import tell_status
 from avatarlab_ops.engines import device, energy
 from avatarlab_ops.engines.locks import holder
-from avatarlab_ops.errors import EngineUnavailable, RenderCancelled, RequestInvalid
+from avatarlab_ops.errors import EngineUnavailable, RenderCancelled, RequestInvalid, StageTimeout
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.progress import Report
 from avatarlab_ops.renders import orders, status
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages import context, publish
+from avatarlab_ops.stages import context, deadline, publish
 from avatarlab_ops.states import RUN
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import records, transaction
@@ -322,6 +324,40 @@ def _composed(stores: Settings, portrait: str) -> str:
     for stage in graph.STAGES[:-1]:
         pipeline.run_stage(stores, render_id, stage)
     return render_id
+
+
+def test_a_step_that_takes_too_long_says_which_and_the_next_try_goes_on(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render_id = _composed(stores, portrait)
+    _given_up(stores, render_id, "admit", "admit", monkeypatch)
+    with transaction(stores.pg_dsn) as db:  # as if nothing had been published of it
+        db.execute(sa.delete(m.SoundPrint))
+        db.execute(sa.delete(m.PicturePrint))
+    for step in ("its print of the sound", "its print of the picture", "copying its files"):
+        _given_up(stores, render_id, "publish", f"publish ({step})", monkeypatch)
+    pipeline.run_stage(stores, render_id, "publish")
+    assert status.of(stores, render_id).state == "published"
+
+
+def _given_up(
+    stores: Settings, render_id: str, stage: str, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run a stage of which one step has no time at all."""
+
+    class Short(deadline.Deadline):
+        @contextmanager
+        def alarm(self) -> Iterator[None]:
+            if self._stage == step:
+                raise self._spent()
+            with super().alarm():
+                yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(deadline, "Deadline", Short)
+        with pytest.raises(StageTimeout, match=re.escape(f"{step} took more than 1800 s")):
+            pipeline.run_stage(stores, render_id, stage)
+    assert status.of(stores, render_id).state in ("accepted", "running")
 
 
 def test_a_cancelled_render_publishes_nothing(stores: Settings, portrait: str) -> None:
