@@ -28,7 +28,7 @@ from avatarlab_ops import engines, script
 from avatarlab_ops.engines.watermark import perth
 from avatarlab_ops.media import pictureprint, soundprint
 from avatarlab_ops.media.audio import resample
-from avatarlab_ops.media.probe import Limits
+from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.media.sound import read_sound
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.progress import silent

@@ -16,31 +16,13 @@ from avatarlab_ops.media import images
 from avatarlab_ops.media.complete import check_complete
 from avatarlab_ops.media.container import PacketScan, display_matrix, open_input, scan, video_stream
 from avatarlab_ops.media.isobmff import check_self_contained
+from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.media.sniff import FileType, Kind, sniff
 from avatarlab_ops.media.sound import check_heard, read_sound
 from avatarlab_ops.media.tonemap import mapping_of
 
 _TAIL_FRAMES = 300  # at most so many pictures of the last GOP are decoded as a check
 _PROBE_HZ = 24_000
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is accepted. Sizes are of the stored picture."""
-
-    max_bytes: int = 2 * 1024**3
-    max_image_pixels: int = 50_000_000
-    max_video_pixels: int = 4096 * 2304
-    max_side_px: int = 16_384
-    min_side_px: int = 64
-    max_frames: int = 72_000
-    max_duration_s: float = 1200.0
-    min_frames: int = 2
-    min_fps: float = 1.0
-    max_fps: float = 240.0
-    max_streams: int = 16
-    min_sound_s: float = 1.0
-    max_sound_s: float = 1200.0
 
 
 @dataclass(frozen=True)

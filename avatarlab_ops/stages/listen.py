@@ -17,7 +17,7 @@ def run(work: Context) -> Product:
     Raises ScriptRefused where none are heard, or where they are in another language than the request's.
     """
     from avatarlab_ops.media import foreign
-    from avatarlab_ops.media.probe import Limits
+    from avatarlab_ops.media.limits import Limits
 
     plan = work.plan
     if plan.narration is None:

@@ -27,7 +27,7 @@ def narrated(work: Context, narration: Source, spoken: Speech, noted: tuple[str,
     from avatarlab_ops.engines.speech.narration import align
     from avatarlab_ops.engines.speech.speakers import second_voice
     from avatarlab_ops.media import foreign
-    from avatarlab_ops.media.probe import Limits
+    from avatarlab_ops.media.limits import Limits
 
     samples = foreign.read_sound(work.source(narration), SAMPLE_HZ, max_s=Limits().max_sound_s)
     narrow = is_narrow(samples)

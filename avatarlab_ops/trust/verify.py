@@ -20,7 +20,7 @@ from avatarlab_ops.graph import PUBLISH
 from avatarlab_ops.media import foreign, soundprint
 from avatarlab_ops.media.audio import Samples
 from avatarlab_ops.media.credentials import Credentials
-from avatarlab_ops.media.probe import Limits
+from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import records, tables, transaction
 from avatarlab_ops.trust import recognise, tombstones

@@ -21,7 +21,7 @@ from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.errors import InputError, MediaRefused
 from avatarlab_ops.lineage import evidence
 from avatarlab_ops.media.audio import resample, write_wav, write_wav_blocks
-from avatarlab_ops.media.probe import Limits
+from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.media.sound import read_sound
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.progress import silent

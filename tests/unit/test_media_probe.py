@@ -21,7 +21,8 @@ from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media import images
 from avatarlab_ops.media.audio import write_wav
 from avatarlab_ops.media.container import PacketScan
-from avatarlab_ops.media.probe import Limits, probe
+from avatarlab_ops.media.limits import Limits
+from avatarlab_ops.media.probe import probe
 from avatarlab_ops.media.sound import read_sound
 
 

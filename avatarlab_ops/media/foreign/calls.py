@@ -17,8 +17,9 @@ from avatarlab_ops.media.footage import WHOLE, Footage, Part
 from avatarlab_ops.media.foreign.confine import CPU_S
 from avatarlab_ops.media.foreign.frames import ForeignFootage, Shape, shared_memory
 from avatarlab_ops.media.foreign.link import Link
+from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.media.pictureprint import LOOK_BYTES, Seen
-from avatarlab_ops.media.probe import Limits, MediaInfo
+from avatarlab_ops.media.probe import MediaInfo
 from avatarlab_ops.media.sniff import Kind
 
 LOOK_WAIT_S = 600.0  # a busy machine is no fault of the file: CPU_S bounds the work, this ends what sleeps

@@ -19,7 +19,7 @@ from avatarlab_ops.engines.base import Frame
 from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media.footage import Footage
 from avatarlab_ops.media.foreign.link import Link
-from avatarlab_ops.media.probe import Limits
+from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.media.shown import Shown, unpack, yuv420p_bytes
 
 PLACES = 3  # one being read, one being painted, one asked for

@@ -59,7 +59,7 @@ class Verification(BaseModel):
 @router.post("/verifications")
 def verify(held: Held, who: Author, stores: Stores) -> Verification:
     """Say what an uploaded file is: published, changed, known by sound, picture or mark, or foreign."""
-    from avatarlab_ops.media.probe import Limits
+    from avatarlab_ops.media.limits import Limits
     from avatarlab_ops.stores.catalog import transaction
     from avatarlab_ops.stores.objects import objects
     from avatarlab_ops.trust import inputs

@@ -68,7 +68,7 @@ def _built_in(plan: Json) -> str | None:
 @router.post("/avatars")
 async def bring(request: Request, who: Author, stores: Stores) -> Response:
     """Keep an uploaded portrait or clip and the consent to use it; the form is read after the login."""
-    from avatarlab_ops.media.probe import Limits  # here: an api-server starts in half the time without media
+    from avatarlab_ops.media.limits import Limits
 
     length = int(request.headers.get("content-length") or 0)
     if not 0 < length <= Limits().max_bytes + FORM_BYTES:

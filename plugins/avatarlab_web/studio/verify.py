@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from starlette.datastructures import UploadFile
 
 from avatarlab_ops.errors import InputError
-from avatarlab_ops.media.probe import Limits
+from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.renders.intake import safe_name
 from avatarlab_ops.settings import Settings
 from avatarlab_web.stores import Stores
