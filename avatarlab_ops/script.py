@@ -4,7 +4,7 @@ Text that cannot be spoken is refused here, before any engine runs. What is left
 for captions; beside it stands how it is read aloud (`avatarlab_ops.reading`), for the voice.
 """
 
-# ruff: noqa: RUF001, RUF003  (full-width punctuation and Cyrillic are what a splitter is about)
+# ruff: noqa: RUF001  (full-width punctuation and Cyrillic are what a splitter is about)
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from avatarlab_ops.engines.speech import ipa
 from avatarlab_ops.errors import ScriptRefused
 from avatarlab_ops.fields import MAX_SCRIPT_CHARACTERS
 from avatarlab_ops.graph import SPOKEN_S
-from avatarlab_ops.reading import chapters, detect, markup, read, ssml
-from avatarlab_ops.reading.german import NUMBERED_BEFORE, RANKED, STARTERS
+from avatarlab_ops.reading import abbreviations, chapters, detect, markup, read, ssml
 from avatarlab_ops.reading.lexicon import Entry, Lexicon
 from avatarlab_ops.reading.marked import Piece, Run
 from avatarlab_ops.reading.unspaced import HAN, KANA
@@ -51,38 +50,18 @@ _MARKS = "\U000f0000-\U000ffffd"
 _MARK_END, _FOLDED_SPACE = "\ue000", "\ue001"
 
 _LETTER = r"[^\W\d_]"
-_END = re.compile(r"(?<=[.!?…।॥؟])[\"”’'»)\]]*\s+(?=\S)|(?<=[。！？])[”’」』）]*\s*(?=\S)")
+_END = re.compile(
+    r"(?<=[.!?…।॥؟])(?:[\"”’'»)\]]|[ \u00a0\u202f]»(?=\s))*\s+(?=\S)|(?<=[。！？])[”’」』）]*\s*(?=\S)"
+)
 _SYLLABLES = re.compile(f"[{HAN}{KANA}]")
 _BREAKABLE = re.compile(rf"[\s{HAN}{KANA}，、。！？；：…]+")  # a line may break there
 _OPENERS = "\"“‘'«([¿¡"
 _CLAUSE_END = re.compile(r"(?<=[,;:—–])\s+|(?<=—)(?=\w)|(?<=[，、；：])")
 
-# Abbreviations whose full stop never ends a sentence: a name, a number or an example follows.
-_NEVER_LAST = frozenset(
-    re.findall(
-        r"\S+",
-        "mr mrs ms mx dr prof st mt ft gen gov sen rep capt lt col sgt cmdr rev hon pres messrs mme "
-        "e.g i.e cf vs ca approx viz "
-        "bzw vgl ggf evtl inkl nr str abb ул стр тел вул ім див стор "
-        "sr sra srta sres srs dra profa ud uds ej pág págs núm sig sig.ra dott dott.ssa avv pag tél",
-    )
-)
-_BEFORE_NUMBER = frozenset(
-    re.findall(
-        r"\w+", "no nos p pp vol fig figs ch sec art eq jan feb mar apr jun jul aug sep sept oct nov dec"
-    )
-)
 _INITIAL = re.compile(r"^(?!I$)[^\W\d_]$")  # "J. K. Rowling", but "It was I."
 _DOTTED = re.compile(rf"^(?:{_LETTER}\.)+{_LETTER}$")  # U.S, a.m, Ph.D without the last stop
-# "am 3. März", "der 2. Teil"; "z. B.", "d. h.", "и т. д.".
-_GERMAN_ORDINAL = re.compile(r"(?:^|\s)(?:am|vom|zum|im|beim|dem|den|des|zur|der|die|das) \d{1,2}\.$", re.I)
-_GERMAN_SHORT = frozenset({"hr"})  # an hour in English
-_SHORT_FIRST = re.compile(r"(?:^|\s)[zduoвтнvn]\.$")
-# A town, river, street cut short before its name: "в г. Москве"; "в 2024 г. Мы" and "5 м. Далі" are units.
-_PLACES = {
-    "ru": frozenset(re.findall(r"\w+", "г р о с д пос пр пл пер наб обл")),
-    "uk": frozenset(re.findall(r"\w+", "м р о с смт пл пр пров обл")),
-}
+# "z. B.", "d. h.", "и т. д.", "a. C."
+_SHORT_FIRST = re.compile(r"(?:^|\s)[azduoвтнvn]\.$")
 _STREET = re.compile(r"(?:[A-Z][a-z]+|\d(?:st|nd|rd|th)) St\.$")  # a street's, no saint's
 _SHORT_REST = re.compile(rf"(?:{_LETTER}|Chr)\.")
 # Words that open a sentence after a dotted abbreviation ("in the U.S. The law ...").
@@ -390,20 +369,22 @@ def split(line: str, language: str = "en-US") -> list[str]:
 
 def _ends_sentence(before: str, after: str, language: str) -> bool:
     following = after.lstrip(_OPENERS)
-    if following[:1].islower() or following.startswith("J.-C"):
+    if following[:1].islower() or following.startswith("J.-C") or not _speakable(following):
         return False
     if not before.endswith(".") or before.endswith(".."):
         return True
-    word = before[before.rfind(" ") + 1 : -1].lstrip(_OPENERS)
+    word = re.split("[ –—]", before[:-1])[-1].lstrip(_OPENERS)
+    code = language.partition("-")[0]
     if _SHORT_FIRST.search(before) and _SHORT_REST.match(following):
         return False
-    if _goes_on(before, word, following, language.partition("-")[0]):
+    if abbreviations.goes_on(before, word, following, code):
         return False
-    if _STREET.search(before) or (_DOTTED.match(word) and word.lower() not in _NEVER_LAST):
+    known = abbreviations.never_last(word, code)
+    if _STREET.search(before) or (_DOTTED.match(word) and not known):
         return _first(following) in _STARTERS
     return not (
-        word.lower() in _NEVER_LAST
-        or (word.lower() in _BEFORE_NUMBER and following[:1].isdigit())
+        known
+        or (abbreviations.before_number(word, code) and following[:1].isdigit())
         or (before == f"{word}." and word.isdigit())  # "1. First"
         or (word.isupper() and _INITIAL.match(word))
     )
@@ -412,22 +393,6 @@ def _ends_sentence(before: str, after: str, language: str) -> bool:
 def _first(text: str) -> str:
     """The first word, in lower case."""
     return re.split(r"\W", text, maxsplit=1)[0].lower()
-
-
-def _goes_on(before: str, word: str, following: str, language: str) -> bool:
-    """Whether the full stop is an abbreviation's or ordinal's of this language."""
-    if language == "de":
-        return _german_goes_on(before, word, following)
-    return word.lower() in _PLACES.get(language, ()) and not re.search(r"\d\s*\w+\.$", before)
-
-
-def _german_goes_on(before: str, word: str, following: str) -> bool:
-    """Hr. before a name, and an ordinal before what it counts: am 3. März, but not: am 3. Wir kommen."""
-    number = re.search(r"(?<![\w.,])\d{1,2}\.$", before)
-    if number and re.match(rf"(?:{RANKED})\b", following):
-        return not NUMBERED_BEFORE.search(before[: number.start()])
-    ordinal = _GERMAN_ORDINAL.search(before) and not re.match(rf"(?:{STARTERS})\b", following)
-    return bool(ordinal) or word.lower() in _GERMAN_SHORT
 
 
 def _clauses(sentence: str) -> Iterator[tuple[str, bool]]:

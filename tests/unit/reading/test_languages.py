@@ -93,9 +93,25 @@ def test_an_abbreviation_ends_no_sentence() -> None:
         ("es", "Saluda al Sr. López."), ("it", "Il Sig. Rossi arriva."), ("pt-BR", "A Sra. Silva chegou."),
         ("de", "Am 3. März ist z. B. frei."), ("de", "Der 2. Teil folgt."), ("de", "Hr. Weber kam."),
         ("fr", "En 44 av. J.-C. on vote."), ("en-US", "In Old St. Paul it rains."),
+        ("de", "Über 3,5 Mio. Nutzer, zzgl. Versand nach § 5 Abs. 2 Satz 1."), ("de", "Fr. Schmidt kam."),
+        ("de", "Der II. Weltkrieg begann. "), ("de", "Mein 1. Tag."), ("de", "Vom 2. bis 5. Mai."),
+        ("fr", "Le 13 janv. 2026, 12, av. Foch, chap. 3, MM. Dupont et Martin."), ("fr", "Il dit : « Oui. »"),
+        ("es", "La Dña. Ana de RR. HH. vive en EE. UU. desde 52 a. C. y lee el cap. 3 del s. XIX."),
+        ("it", "Il cap. 3, pagg. 12, tel. 02 1234."), ("pt-BR", "A Av. Paulista, cap. 3."),
+        ("en-US", "See Jan. 2, 2025–Feb. 3, 2025, ext. 42, op. 125, c. 1500."),
+        ("ru", "13 янв. 2026, ст. 5 п. 2, рис. 4, д. 5, кв. 12."), ("uk", "13 січ. 2026, буд. 5."),
         ("ru", "И т. д. по ул. Мира."), ("ru", "Я живу в г. Москве на р. Волге."), ("uk", "Я у м. Києві."),
     ):  # fmt: skip
         assert len(split(text, language)) == 1
+
+
+def test_an_abbreviation_may_end_a_sentence() -> None:
+    for language, text in (
+        ("de", "Es sind 3 Mio. Das ist viel."), ("de", "Wir kamen um 9 usw. Dann gingen wir."),
+        ("en-US", "He plays the op. She sings."), ("fr", "Au mois de mai. 3 personnes viennent."),
+        ("es", "Vive en Madrid. Es grande."),
+    ):  # fmt: skip
+        assert len(split(text, language)) == 2, text
 
 
 def test_a_german_ordinal_is_one_only_in_german_and_before_what_it_counts() -> None:

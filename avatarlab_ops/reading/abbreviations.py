@@ -1,0 +1,95 @@
+"""Words cut short by a full stop that ends no sentence, by language."""
+
+# ruff: noqa: RUF001, RUF003  (Cyrillic letters)
+
+from __future__ import annotations
+
+import re
+
+from avatarlab_ops.reading.german import NUMBERED_BEFORE, RANKED, STARTERS
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# A name, a number or an example follows; of every language.
+_NEVER_LAST = _words(
+    "mr mrs ms mx dr prof st mt ft gen gov sen rep capt lt col sgt cmdr rev hon pres messrs mme "
+    "e.g i.e cf vs ca approx viz "
+    "bzw vgl ggf evtl inkl nr str abb ул стр тел вул ім див стор "
+    "sr sra srta sres srs dra profa ud uds ej pág págs núm sig sig.ra dott dott.ssa avv pag tél"
+)
+_NEVER_LAST_IN = {
+    "de": _words("zzgl ggü abs tab ziff nrn hr med phil ü"),
+    "fr": _words("mm av bd art chap fig env"),
+    "es": _words("dña avda apdo cap art fig"),
+    "it": _words("pagg cap art fig ing"),
+    "pt": _words("av cap art fig"),
+    "ru": _words("рис гл кв ст п"),
+    "uk": _words("рис гл кв буд ст п"),
+}
+# Only before a number: no. 5, Jan. 3, chap. 2.
+_BEFORE_NUMBER = _words(
+    "no nos p pp vol fig figs ch sec art eq jan feb mar apr jun jul aug sep sept oct nov dec tel"
+)
+_BEFORE_NUMBER_IN = {
+    "en": _words("ext op c lb lbs oz"),
+    "de": _words("kap bd s tel"),
+    "fr": _words("janv févr avr juil déc al n"),
+    "es": _words("ene abr ago dic s"),
+    "it": _words("gen mag giu lug set ott dic n"),
+    "pt": _words("fev abr ago set out dez"),
+    "ru": _words("янв февр фев апр авг сент сен окт нояб ноя дек д с"),
+    "uk": _words("січ лют бер квіт кві трав черв чер лип серп сер вер жовт жов лист лис груд гру с"),
+}
+# A German word of these ends a sentence only before one that begins sentences: 3 Mio. Das ist viel.
+_RARELY_LAST = _words("mio mrd tsd std min sek jh ff f co fr etc usw")
+# A town, river, street cut short before its name: "в г. Москве"; "в 2024 г. Мы" and "5 м. Далі" are units.
+_PLACES = {
+    "ru": _words("г р о с д пос пр пл пер наб обл"),
+    "uk": _words("м р о с смт пл пр пров обл"),
+}
+_MONTHS = "Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember"
+# "am 3. März", "der 2. Teil", "mein 1. Tag".
+_GERMAN_ORDINAL = re.compile(
+    r"(?:^|\s)(?:am|vom|zum|im|beim|dem|den|des|zur|der|die|das|(?:m|d|s|k)?ein(?:e[mnrs]?)?|ihr(?:e[mnrs]?)?|"
+    r"uns(?:er(?:e[mnrs]?)?)|jede[mnrs]?|diese[mnrs]?) \d{1,2}\.$",
+    re.I,
+)
+_DOUBLED = re.compile(r"(?:^|\s)([A-Z])\1\.$")  # EE. UU., RR. HH.
+
+
+def never_last(word: str, language: str) -> bool:
+    """Whether `word`, without its full stop, never ends a sentence; `language` is de, fr, ..."""
+    return word.lower() in _NEVER_LAST or word.lower() in _NEVER_LAST_IN.get(language, ())
+
+
+def before_number(word: str, language: str) -> bool:
+    """Whether it ends none before a number."""
+    known = _BEFORE_NUMBER | _BEFORE_NUMBER_IN.get(language, frozenset())
+    return word.lower() in known or (language == "de" and word.endswith(("str", "Str")))
+
+
+def goes_on(before: str, word: str, following: str, language: str) -> bool:
+    """Whether the full stop after `before` is an abbreviation's or ordinal's of this language."""
+    if language == "de":
+        return _german_goes_on(before, word, following)
+    if language == "es" and _DOUBLED.search(before):
+        return re.match(r"([A-Z])\1\.", following) is not None
+    if language == "es" and word == "s":  # s. XIX
+        return re.match(r"[IVX]+\b", following) is not None
+    return word.lower() in _PLACES.get(language, ()) and not re.search(r"\d\s*\w+\.$", before)
+
+
+def _german_goes_on(before: str, word: str, following: str) -> bool:
+    """Hr. before a name, and an ordinal before what it counts: am 3. März, but not: am 3. Wir kommen."""
+    starts = re.match(rf"(?:{STARTERS})\b", following) is not None
+    if word.lower() in _RARELY_LAST:
+        return not starts
+    number = re.search(r"(?<![\w.,])(?:\d{1,2}|[IVX]+)\.$", before)
+    if number and re.match(rf"(?:{RANKED})\b", following):
+        return not NUMBERED_BEFORE.search(before[: number.start()])
+    if number and re.match(rf"(?:{_MONTHS})\b", following):
+        return True
+    return _GERMAN_ORDINAL.search(before) is not None and not starts
