@@ -33,7 +33,7 @@ ALIGNER_VERSION = (
     "3"  # raised whenever a narration may get other times or notes: no other speech is made anew
 )
 NUMBERING_VERSION = "2"  # of sentences by speech engines: 2 counts those of which nothing is heard
-READING_VERSION = "2"  # raised whenever recognised words may be split or read aloud otherwise
+READING_VERSION = "3"  # raised whenever recognised words may be split or read aloud otherwise
 SPOKEN_S = 0.07  # of speech for a character, before any was measured
 OPEN_RUNS = 256  # of single renders at once, those that wait for approval among them
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)  # what people may judge of a video

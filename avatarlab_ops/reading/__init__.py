@@ -42,6 +42,7 @@ _LANGUAGES = {
     "ru": RUSSIAN,
     "uk": UKRAINIAN,
 }
+_ELIDED = "[ld]|un|all|dall|dell|nell|sull|quell"  # l'undici: the article leans on a number's word, too
 _SILENT = "P"  # Unicode's punctuation tells how to speak and is not spoken itself
 
 
@@ -151,5 +152,7 @@ def _sayable(char: str) -> bool:
 def _tidy(said: str) -> str:
     said = " ".join(said.split())
     said = re.sub(r" (?=['’](?:s|re|ll|ve|d|m|t)\b)", "", said)
+    said = re.sub(rf"(?<![\w'’])((?:{_ELIDED})['’]) (?=[^\W\d_])", r"\1", said, flags=re.I)
+    said = re.sub(r'(?<=\w) (?="(?:$|[.,;:!?)]))', "", said)
     said = re.sub(r"(?<=[(\[“‘«¿¡]) ", "", said)
     return re.sub(r" (?=[,.;:!?)\]”…»](?:\W|$))", "", said)

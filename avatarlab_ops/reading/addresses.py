@@ -26,6 +26,20 @@ _VERSION = re.compile(
     r"(?<![\w.])([vV](?:ersion )?)?(\d+(?:\.\d+){2,}|(?<=[vV])\d+(?:\.\d+)+|(?<=v)\d+)"  # V8 is an engine
     r"(?!\w|\.\d)(?:-(?=[A-Za-z]))?"
 )
+_ROUTE = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})([:/])(\d{1,5})(?![\w.]*\w)")  # 10.0.0.1:80, /24
+_HEX = "[0-9A-Fa-f]"
+_SPELLED_OUT = re.compile(
+    rf"(?<![\w:.-])(?:{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}|0[xX]{_HEX}+|#(?=[A-Fa-f]*\d){_HEX}{{6}}"
+    rf"|(?:{_HEX}{{2}}[:-]){{5}}{_HEX}{{2}}|(?:{_HEX}{{0,4}}:){{2,7}}{_HEX}{{0,4}})(?![\w:-])"
+)
+_BANK = re.compile(
+    r"(?<![\w.])(?:[A-Z]{2}\d\d(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?|\d{4}(?: \d{4}){3})(?![\w-])"
+)
+# config.yaml, user.save(): two letters or more on both sides, so that no abbreviation is one.
+_DOTTED = re.compile(r"(?<![\w.@/-])[A-Za-z_][\w-]*[a-z0-9_](?:\.[a-z][a-z0-9_]+)+(?![\w-]|\.\w)")
+_FILE = re.compile(r"(?<![\w.:/<])(?:~|\.{1,2})?/(?:[\w.-]+/)+[\w.-]*\w")  # /etc/hosts
+_LEADING = re.compile(r"(?<![^\s(`\"'«„“])\.(?=[A-Za-z]{2})")  # .NET, .gitignore
+_FLAG = re.compile(r"(?<![^\s(`\"'])--(?=[a-z][\w-]*)")
 _SHORT_WORDS = frozenset({"co", "at", "in", "no", "is", "it", "my", "go", "me", "us"})
 
 
@@ -33,12 +47,43 @@ def rules(language: Language) -> Iterable[Rule]:
     """Addresses, which may hold anything and so come first."""
     yield Rule("email", _EMAIL, lambda m: address(m[1], language))
     yield Rule("web", _WEB, lambda m: address((m[1] or m[2]).removesuffix("/"), language))
+    yield Rule("route", _ROUTE, lambda m: _route(m, language))
+    yield Rule("path", _FILE, lambda m: address(m[0], language))
+    yield Rule("spelled", _SPELLED_OUT, lambda m: _spelled_out(m[0], language))
+    yield Rule("bank", _BANK, lambda m: ", ".join(_one_by_one(group, language) for group in _fours(m[0])))
 
 
 def codes(language: Language) -> Iterable[Rule]:
     """Telephone numbers and versions, which look like dates and amounts."""
     yield Rule("telephone", _PHONE, lambda m: telephone(m[0], language))
     yield Rule("version", _VERSION, lambda m: _version(m, language))
+    yield Rule("dotted", _DOTTED, lambda m: address(m[0], language))
+    yield Rule("dotted", _LEADING, lambda _: language.web["."])
+    yield Rule("flag", _FLAG, lambda _: f"{language.web['-']} {language.web['-']}")
+
+
+def _route(match: re.Match[str], language: Language) -> str:
+    """A numbered host and its port or the length of its net."""
+    host = f" {language.web['.']} ".join(language.spoken(part) for part in match[1].split("."))
+    after = language.digits(match[3]) if match[2] == ":" else language.number(int(match[3]))
+    return f"{host} {language.web[match[2]]} {after}"
+
+
+def _spelled_out(text: str, language: Language) -> str | None:
+    """Hexadecimal identifiers, colours and addresses, one by one; 10:30:45 is a time."""
+    if ":" in text and "::" not in text and text.count(":") not in (5, 7):
+        return None
+    groups = re.split("(-|:|#)", text)
+    said = ("," if part == "-" else language.web.get(part) or _one_by_one(part, language) for part in groups)
+    return " ".join(" ".join(filter(None, said)).split()).replace(" ,", ",")
+
+
+def _one_by_one(text: str, language: Language) -> str:
+    return " ".join(language.digits(char) if char.isdecimal() else char.upper() for char in text)
+
+
+def _fours(text: str) -> list[str]:
+    return re.findall(".{1,4}", text.replace(" ", ""))
 
 
 def address(text: str, language: Language) -> str:

@@ -1,15 +1,15 @@
 """American English."""
 
-# ruff: noqa: RUF001  (typographic characters are what these rules are about)
+# ruff: noqa: E501, RUF001  (patterns; typographic characters are what these rules are about)
 
 from __future__ import annotations
 
 import re
 
 from avatarlab_ops.reading import numbers, romance
-from avatarlab_ops.reading.language import Language, Money, Rule, Say, cardinal, ordinal, year
+from avatarlab_ops.reading.english_words import GREEK, LARGE, MONEY, NUMBERED, SHORT, SIGNS, TITLES, UNITS
+from avatarlab_ops.reading.language import Language, Rule, Say, cardinal, ordinal, year
 from avatarlab_ops.reading.numbers import NUMBER, SIGN
-from avatarlab_ops.reading.units import units
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
@@ -63,6 +63,61 @@ def _day_month(match: re.Match[str]) -> str | None:
     return f"the {ordinal('en', day)} of {month}{when}"
 
 
+def _span(match: re.Match[str]) -> str | None:
+    """June 3-7, 2026."""
+    first, last = int(match[2]), int(match[3])
+    if not 1 <= first < last <= 31:
+        return None
+    said = f"{_say_date(first, _MONTH_OF[match[1]], None)} to {ordinal('en', last)}"
+    return f"{said}, {year('en', int(match[4]))}" if match[4] else said
+
+
+_WEEKDAY = {
+    name[:3]: name for name in ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+}
+_DAY = r"(?:Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)"
+
+
+def _weekdays(match: re.Match[str]) -> str:
+    """Mon-Fri, Sat & Sun; Tue before a date or an hour."""
+    said = re.sub(rf"({_DAY})\b\.?", lambda m: _WEEKDAY[m[1][:3]], match[0])
+    return re.sub(" ?[-–] ?", " to ", said).replace("&", "and").replace("/", " and ")
+
+
+def _inches(match: re.Match[str]) -> str | None:
+    """15.6" where the mark closes no quotation."""
+    if match[2] in '"”':
+        opened = False
+        for mark in re.finditer(r'(\d)?(["“”])', match.string[: match.end() - 1]):
+            opened = (not opened and not mark[1]) or (opened and bool(mark[1]) and mark[2] == "“")
+        if opened:
+            return None
+    return f"{_number(match[1])} inch{'' if match[1] == '1' else 'es'}"
+
+
+def _three(digits: str) -> str:
+    """404 as it is said where it names: four oh four, five hundred."""
+    head, tail = cardinal("en", int(digits[0])), int(digits[1:])
+    return f"{head} {'hundred' if not tail else ('oh ' if tail < 10 else '') + cardinal('en', tail)}"
+
+
+_COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
+# No noun that an amount describes: a $5 of, a 5 kg in.
+_NO_DESCRIBED = (
+    "of|to|in|for|and|or|is|was|are|were|at|on|from|with|than|by|per|as|if|less|more|off|a|an|the|each|total|worth|"
+    "tall|long|wide|high|deep|away|ago|later|old|because|but|when|while|that|which|today|now|yearly|monthly|annually|"
+    "back|extra|apiece|plus|minus|up|down|over|under|below|above|between|until|through|across|every|here|there|so|"
+    "left|remaining|required|needed|apart|has|have|had|will|can|it|we|you|they|he|she|I"
+)
+
+
+def _modifies(match: re.Match[str]) -> bool:
+    """A $12M round, your 30 GB plan."""
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    determined = re.search(r"\b(?:an?|the|this|our|your|my|their|its|his|her|any|every) $", before, re.I)
+    return bool(determined and re.match(rf"[ -](?!(?:{_NO_DESCRIBED})\b)[A-Za-z]", after))
+
+
 def _decade(match: re.Match[str]) -> str:
     said = year("en", int(match[1])) if len(match[1]) == 4 else cardinal("en", int(match[1]))
     return f"{said[:-1]}ies" if said.endswith("y") else f"{said}s"
@@ -92,6 +147,8 @@ _PARTS = {2: "half", 4: "quarter"}
 
 def _fraction(match: re.Match[str]) -> str | None:
     whole, above, below = match[1], int(match[2]), int(match[3])
+    if "0" in (match[2][0], match[3][0]):
+        return None  # 03/15 is a date
     if not (0 < above < below <= 100):
         return f"{cardinal('en', above)} slash {cardinal('en', below)}" if not whole else None
     part = _PARTS.get(below) or ordinal("en", below)
@@ -130,47 +187,6 @@ def _after(words: str) -> str:
     return "(?:" + "|".join(f"(?<={re.escape(word)} )" for word in words.split("|")) + ")"
 
 
-_TITLES = {
-    "Mr": "mister", "Mrs": "missus", "Ms": "miz", "Dr": "doctor", "Prof": "professor", "St": "saint",
-    "Mt": "mount",
-    "Ft": "fort", "Gen": "general", "Gov": "governor", "Sen": "senator", "Rep": "representative",
-    "Capt": "captain",
-    "Lt": "lieutenant", "Col": "colonel", "Sgt": "sergeant", "Rev": "reverend", "Hon": "honorable",
-    "Pres": "president",
-    "Messrs": "messieurs",
-}  # fmt: skip
-_SHORT = {
-    "e.g.": "for example", "i.e.": "that is", "etc.": "et cetera", "vs.": "versus", "vs": "versus",
-    "approx.": "approximately",
-    "cf.": "compare", "ca.": "circa", "Jr.": "junior", "Sr.": "senior", "Ave.": "avenue",
-    "Blvd.": "boulevard", "Rd.": "road",
-    "Inc.": "incorporated", "Ltd.": "limited", "Corp.": "corporation", "Co.": "company",
-    "dept.": "department", "Dept.": "department",
-    "est.": "established", "min.": "minutes", "max.": "maximum", "hrs.": "hours", "mins": "minutes",
-    "a.k.a.": "also known as",
-    "w/o": "without", "w/": "with", "and/or": "and or", "N/A": "not applicable", "n/a": "not applicable",
-    "c/o": "care of",
-    "24/7": "twenty-four seven", "&c.": "et cetera", "Apt.": "apartment", "ext.": "extension",
-    "tel.": "telephone", "Tel.": "telephone",
-}  # fmt: skip
-_NUMBERED = {
-    "No.": "number", "Nos.": "numbers", "no.": "number", "p.": "page", "pp.": "pages", "Fig.": "figure",
-    "fig.": "figure",
-    "Ch.": "chapter", "ch.": "chapter", "Sec.": "section", "sec.": "section", "Vol.": "volume",
-    "vol.": "volume", "Eq.": "equation",
-    "Art.": "article",
-}  # fmt: skip
-_LARGE = {
-    "k": "thousand",
-    "K": "thousand",
-    "M": "million",
-    "B": "billion",
-    "bn": "billion",
-    "mn": "million",
-    "tn": "trillion",
-}
-
-
 # A letter after a number is part of a name after these words: Flat 4B, gate 5M.
 _PLACED = re.compile(
     r"\b(?:flat|apt\.?|apartment|room|gate|page|row|unit|seat|suite|house|block|building|door|track|platform|"
@@ -191,9 +207,9 @@ def _large(match: re.Match[str]) -> str | None:
         return None
     said = f"{_number(match['sign'] + (first or number))}"
     if first:
-        said += f" {_LARGE[match['scale_first']]}" if match["scale_first"] else ""
+        said += f" {LARGE[match['scale_first']]}" if match["scale_first"] else ""
         said += f" to {_number(number)}"
-    return f"{said} {_LARGE[scale]}"
+    return f"{said} {LARGE[scale]}"
 
 
 def _is_billion(number: str, before: str, after: str) -> bool:
@@ -220,7 +236,7 @@ def _words(table: dict[str, str]) -> str:
 def _short(match: re.Match[str]) -> str:
     """The full stop of an abbreviation at the end of a sentence is also the sentence's."""
     last = match.end() == len(match.string) and match[0].endswith(".")
-    return _SHORT[match[0]] + ("." if last else "")
+    return SHORT[match[0]] + ("." if last else "")
 
 
 _MANY = {"100": "hundreds", "1000": "thousands", "10000": "tens of thousands",
@@ -249,15 +265,66 @@ _NO_WIDTH = r"(?! (?!(?:later|ago|and|or|to|after|before|in|on|at|for)\b)[^\W\d_
 _YEAR = r"(?:1[1-9]\d\d|20\d\d)"
 _ALONE = r"(?<![\w.,])"  # no number goes on from the left
 _PATTERNS: tuple[tuple[str, str, Say], ...] = (
-    ("abbreviation", rf"(?<![\w.])(?:{_words(_SHORT)})(?!\w)", _short),
-    ("title", rf"\b({'|'.join(_TITLES)})\.(?= ?[A-Z]| and )", lambda m: _TITLES[m[1]]),
-    ("title", r"\b(Mr|Mrs|Ms|Dr|St)(?= [A-Z])", lambda m: _TITLES[m[1]]),
+    (
+        "weekday",
+        rf"(?<!\w){_DAY}\b\.?(?:(?: ?[-–] ?| to | through | & | and |, ?|/){_DAY}\b\.?(?!\w))+",
+        _weekdays,
+    ),
+    (
+        "weekday",
+        rf"(?<!\w){_DAY}\b\.?(?=,? (?:{_MONTH})\b\.? \d|,? \d{{1,2}}(?:[:.]\d\d)? ?[ap]\.?m\b|,? \d{{1,2}} (?:{_MONTH})\b)",
+        _weekdays,
+    ),
+    (
+        "vanity",
+        r"(?<![\w-])1-(8\d\d)-([A-Z]{3,})(?:-([A-Z]+))?(?![\w-])",
+        lambda m: f"one, {_three(m[1])}, {' '.join(filter(None, (m[2], m[3])))}",
+    ),
+    ("short code", r"(?<=[A-Z]{2} to )\d{5,6}(?![\w.,]\d)", lambda m: ENGLISH.digits(m[0])),
+    (
+        "wireless",
+        r"(?<![\w.])802\.(\d{1,2})([a-z]{0,2})\b",
+        lambda m: f"eight oh two dot {cardinal('en', int(m[1]))} {' '.join(m[2].upper())}".strip(),
+    ),
+    (
+        "named",
+        r"(?:(?<=[Ee]rror )|(?<=HTTP )|(?<=[Ss]tatus ))[1-5]\d\d(?![\w.,]\d|\w)",
+        lambda m: _three(m[0]),
+    ),
+    ("named", r"(?:(?<=RTX )|(?<=GTX )|(?<=Ryzen ))\d{4}(?!\d)", lambda m: year("en", int(m[0]))),
+    ("named", r"(?<![\w.])(401|403|457|501|529)\((\w)\)", lambda m: f"{_three(m[1])} {m[2]}"),
+    (
+        "fiscal",
+        r"\bFY ?['’]?(\d{4}|\d\d)(?![\w])",
+        lambda m: f"F Y {year('en', int(m[1])) if len(m[1]) == 4 else cardinal('en', int(m[1]))}",
+    ),
+    ("compass", r"(?<=[°′″])[ \u00a0]?([NSEW])\b", lambda m: _COMPASS[m[1]]),
+    (
+        "range",
+        r"(?:(?<=\d[ap]m)|(?<=\d[AP]M)|(?<=\d [AaPp]m)|(?<=\d [AP]M)|(?<=[AaPp]\.[Mm]\.))\s?[-–]\s?(?=\d|noon|midnight)",
+        lambda _: "to",
+    ),
+    (
+        "range",
+        r"(?:(?<=\dst)|(?<=\dnd)|(?<=\drd)|(?<=\dth))\s?[-–]\s?(?=\d+(?:st|nd|rd|th)\b)",
+        lambda _: "to",
+    ),
+    ("by", r"(?<=[\"”″]) ?[x×] ?(?=\d)", lambda _: "by"),
+    ("range", rf"(?<=\d) ?[-–] ?(?=(?:{_MONTH})\b\.? \d)", lambda _: "to"),
+    ("abbreviation", rf"(?<![\w.])(?:{_words(SHORT)})(?!\w)", _short),
+    ("title", rf"\b({'|'.join(TITLES)})\.(?= ?[A-Z]| and )", lambda m: TITLES[m[1]]),
+    ("title", r"\b(Mr|Mrs|Ms|Dr|St)(?= [A-Z])", lambda m: TITLES[m[1]]),
     ("street", r"(?<=[a-z] )St(?:\.?(?=$|[,;:?!)])|\.(?= [a-z]))", _street),
-    ("abbreviation", rf"(?<![\w.])({_words(_NUMBERED)})(?= ?\d)", lambda m: _NUMBERED[m[1]]),
+    ("abbreviation", rf"(?<![\w.])({_words(NUMBERED)})(?= ?\d)", lambda m: NUMBERED[m[1]]),
     (
         "half day",
         r"(?<![\w:.,])(\d{1,2})(?:[:.](\d{2}))?\s?([AaPp])\.?[Mm]\b(?:\.(?=\s+[a-z,]|,))?",
         _half_day,
+    ),
+    (
+        "date",
+        rf"\b({_MONTH})\.? (\d{{1,2}})(?:st|nd|rd|th)? ?[-–] ?(\d{{1,2}})(?:st|nd|rd|th)?(?![\w:%]|\.\d)(?:,? (\d{{4}})\b)?",
+        _span,
     ),
     ("date", rf"\b({_MONTH})\.? (\d{{1,2}})(?:st|nd|rd|th)?(?![\w:%]|\.\d)(?:,? (\d{{4}})\b)?", _month_day),
     (
@@ -267,7 +334,9 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ),
     ("inches", r"(?<![\w.])(\d{1,15}) ?ft\.? (\d{1,2}) ?in\b\.?", _feet),
     ("feet", r"(?<![\w.])(\d{1,15})['′](?:(\d{1,2})[\"″])?(?!\w)", _feet),
+    ("inches", rf"{_ALONE}({NUMBER})[ ]?([\"”″])(?!\w)", _inches),
     ("decade", rf"{_ALONE}['’]?(\d{{3}}0|\d0)['’]?s\b", _decade),
+    ("short year", r"(?<!\w)['’](\d\d)(?![\w'’])", lambda m: cardinal("en", int(m[1]))),
     (
         "many",
         rf"{_ALONE}(1,?000,000|100,?000|10,?000|1,000|100)s(?= of\b| more\b)",
@@ -286,8 +355,8 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
         "large",
         # 4K and 5K are names
         rf"(?<![\w.,$£€])(?<!\w-)(?P<sign>{SIGN})(?!\dK\b(?![-–]\d)|\d+K (?:run|race)s?\b)"
-        rf"(?:(?P<first>{NUMBER})(?P<scale_first>{'|'.join(_LARGE)})?[-–])?"
-        rf"(?P<number>{NUMBER})(?P<scale>{'|'.join(_LARGE)})\b(?:-(?=[a-z]))?",
+        rf"(?:(?P<first>{NUMBER})(?P<scale_first>{'|'.join(LARGE)})?[-–])?"
+        rf"(?P<number>{NUMBER})(?P<scale>{'|'.join(LARGE)})\b(?:-(?=[a-z]))?",
         _large,
     ),
     (
@@ -299,10 +368,9 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ("standard", r"(?<=ISO )(\d{3,5}):(\d{4})(?!\d)", lambda m: f"{_number(m[1])} {year('en', int(m[2]))}"),
     (
         "ratio",
-        rf"{_after('ratio|ratio of|scale|scale of|odds|odds of')}(\d{{1,9}}):(\d{{1,9}})(?!\w|:)",
+        rf"{_after('ratio|ratio of|scale|scale of|odds|odds of')}(\d{{1,9}}):(\d{{1,9}})(?!\w|:|[.,]\d)",
         lambda m: f"{_number(m[1])} to {_number(m[2])}",
     ),
-    ("times", rf"{_ALONE}({NUMBER})[x×](?!\w)", lambda m: f"{_number(m[1])} times"),
     ("number sign", r"(?<![\w&])#(?=\d)", lambda _: "number"),
     ("hashtag", r"(?<![\w&])#(?=[^\W\d_])", lambda _: "hashtag"),
     ("about", r"[~≈](?=\s?[\d$£€])", lambda _: "about"),
@@ -326,91 +394,17 @@ _OWN = (
     *(Rule(kind, re.compile(pattern), say) for kind, pattern, say in _PATTERNS),
 )
 
-_UNITS = units({
-    "meter": "meters", "gram": "grams", "liter": "liters", "second": "seconds", "minute": "minutes",
-    "hour": "hours",
-    "watt": "watts", "volt": "volts", "ampere": "amperes", "hertz": "hertz", "byte": "bytes",
-    "bit": "bits", "pixel": "pixels",
-    "pascal": "pascals", "joule": "joules", "calorie": "calories", "bar": "bars", "ton": "tonnes",
-    "hectare": "hectares",
-    "decibel": "decibels", "degree": "degrees", "kilo": "kilo", "mega": "mega", "giga": "giga",
-    "tera": "tera", "peta": "peta",
-    "hecto": "hecto", "deci": "deci", "centi": "centi", "milli": "milli", "micro": "micro", "nano": "nano",
-    "square": "square {}", "cubic": "cubic {}", "Celsius": "{} Celsius", "Fahrenheit": "{} Fahrenheit",
-    "hours_after": "{} hours",
-    "per_second": "{} per second", "per_hour": "{} per hour", "percent": "percent",
-    "permille": "per mille", "ppm": "parts per million",
-    "day": "days",
-}) | {
-    "mph": ("mile per hour", "miles per hour"), "mi": ("mile", "miles"), "ft": ("foot", "feet"),
-    "yd": ("yard", "yards"),
-    "lb": ("pound", "pounds"), "lbs": ("pound", "pounds"), "oz": ("ounce", "ounces"), "gal": ("gallon",
-    "gallons"),
-    "sq ft": ("square foot", "square feet"), "fps": ("frame per second", "frames per second"),
-    "dpi": ("dot per inch", "dots per inch"),
-    "rpm": ("revolution per minute", "revolutions per minute"), "bpm": ("beat per minute",
-    "beats per minute"),
-    "hr": ("hour", "hours"), "hrs": ("hour", "hours"), "sec": ("second", "seconds"), "yr": ("year",
-    "years"), "yrs": ("year", "years"),
-    "mo": ("month", "months"), "wk": ("week", "weeks"), "in.": ("inch", "inches"), "¢": ("cent", "cents"),
-    "m/s²": ("meter per second squared", "meters per second squared"),
-    "psi": ("pound per square inch", "pounds per square inch"),
-}  # fmt: skip
-_DOLLAR, _CENT = ("dollar", "dollars"), ("cent", "cents")
-_MONEY = {
-    "$": Money(*_DOLLAR, *_CENT), "USD": Money("U S dollar", "U S dollars", *_CENT),
-    "US$": Money("U S dollar", "U S dollars", *_CENT),
-    "C$": Money("Canadian dollar", "Canadian dollars", *_CENT), "CA$": Money("Canadian dollar",
-    "Canadian dollars", *_CENT),
-    "A$": Money("Australian dollar", "Australian dollars", *_CENT), "HK$": Money("Hong Kong dollar",
-    "Hong Kong dollars", *_CENT),
-    "NZ$": Money("New Zealand dollar", "New Zealand dollars", *_CENT),
-    "£": Money("pound", "pounds", "penny", "pence"), "GBP": Money("pound", "pounds", "penny", "pence"),
-    "€": Money("euro", "euros", *_CENT), "EUR": Money("euro", "euros", *_CENT),
-    "¥": Money("yen", "yen", "", ""), "JPY": Money("yen", "yen", "", ""), "₹": Money("rupee", "rupees",
-    "paisa", "paise"),
-    "₩": Money("won", "won", "", ""), "₽": Money("ruble", "rubles", "kopeck", "kopecks"),
-    "₺": Money("lira", "lira", "", ""),
-    "₿": Money("bitcoin", "bitcoins", "", ""), "CHF": Money("Swiss franc", "Swiss francs", "centime",
-    "centimes"),
-    "₴": Money("hryvnia", "hryvnias", "kopeck", "kopecks"), "R$": Money("real", "reais", "centavo",
-    "centavos"),
-}  # fmt: skip
-_SIGNS = {
-    "%": "percent", "‰": "per mille", "&": "and", "+": "plus", "=": "equals", "@": "at", "#": "hash",
-    "/": "slash", "\\": "backslash",
-    "*": "star", "_": "underscore", "~": "tilde", "^": "caret", "|": "bar", "<": "less than",
-    ">": "greater than",
-    "≤": "less than or equal to", "≥": "greater than or equal to", "<=": "less than or equal to",
-    ">=": "greater than or equal to",
-    "!=": "is not equal to", "==": "equals", "->": "to", "=>": "to", "→": "to", "←": "from",
-    "≠": "is not equal to", "≈": "about",
-    "±": "plus or minus", "×": "times", "÷": "divided by", "√": "the square root of", "∞": "infinity",
-    "°": "degrees", "§": "section",
-    "¶": "paragraph", "©": "copyright", "®": "registered", "™": "trademark", "€": "euro", "£": "pound",
-    "$": "dollar", "¥": "yen",
-    "¢": "cent", "²": "squared", "³": "cubed", "∑": "sum", "∫": "integral", "∂": "partial", "∆": "delta",
-    "µ": "micro", "№": "number",
-    "℃": "degrees Celsius", "℉": "degrees Fahrenheit", "ª": "a", "º": "o",
-}  # fmt: skip
-_GREEK = dict(zip(
-    "αβγδεζηθικλμνξοπρσςτυφχψω",
-    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu",
-    "nu", "xi", "omicron", "pi", "rho", "sigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"],
-    strict=True,
-))  # fmt: skip
-
 ENGLISH: Language = Language(
     code="en", decimal=".", point="point", minus="minus", plus="plus", to="to", by="by",
     power="to the power of", and_="and",
-    of="", digitwise=True, day_first=False, signs=_SIGNS,
+    of="", digitwise=True, day_first=False, signs=SIGNS,
     web={".": "dot", "@": "at", "/": "slash", "-": "dash", "_": "underscore", ":": "colon",
     "?": "question mark", "=": "equals",
          "&": "and", "#": "hash", "+": "plus", "%": "percent", "~": "tilde", ",": "comma", ";": "semicolon"},
-    units=_UNITS, per="per", money=_MONEY,
+    units=UNITS, per="per", money=MONEY,
     scales={"k": "thousand", "K": "thousand", "m": "million", "M": "million", "mn": "million",
     "b": "billion", "B": "billion",
-            "bn": "billion", "tn": "trillion", "hundred": "hundred", "thousand": "thousand",
+            "bn": "billion", "tn": "trillion", "T": "trillion", "hundred": "hundred", "thousand": "thousand",
             "million": "million",
             "billion": "billion", "trillion": "trillion"},
     months=_MONTHS,
@@ -420,5 +414,6 @@ ENGLISH: Language = Language(
                "⅚": "five sixths", "⅛": "an eighth",
                "⅜": "three eighths", "⅝": "five eighths", "⅞": "seven eighths", "⅐": "a seventh",
                "⅑": "a ninth", "⅒": "a tenth"},
-    ordinal="(?:st|nd|rd|th)", greek=_GREEK, say_date=_say_date, say_time=_say_time, own=_OWN,
+    ordinal="(?:st|nd|rd|th)", greek=GREEK, say_date=_say_date, say_time=_say_time, own=_OWN,
+    modifies=_modifies, out_of="out of", over="over", times="times", half=lambda n: f"{cardinal('en', n)} and a half",
 )  # fmt: skip

@@ -1,11 +1,14 @@
 """French."""
 
+# ruff: noqa: E501, RUF001  (tables; typographic characters)
+
 from __future__ import annotations
 
 import re
 
 from avatarlab_ops.reading import romance, tables
-from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
+from avatarlab_ops.reading.gender import feminine
+from avatarlab_ops.reading.language import Language, Money, Rule, cardinal, ordinal
 from avatarlab_ops.reading.numbers import roman
 
 _MONTHS = tables.names("janvier février mars avril mai juin juillet août septembre octobre novembre décembre")
@@ -46,6 +49,8 @@ def _counted(number: str, feminine: bool, _: str) -> str:
 
 def _formed(said: str, ending: str) -> str:
     said = said.replace("quatre-vingtsième", "quatre-vingtième").replace("centsième", "centième")
+    if ending in ("ers", "res", "èmes", "emes"):
+        return f"{_formed(said, ending[:-1])}s"
     if said == "premier" and ending in ("re", "ère", "ere"):
         return "première"
     return {"nd": "second", "nde": "seconde"}.get(ending, said)
@@ -53,7 +58,7 @@ def _formed(said: str, ending: str) -> str:
 
 def _century(match: re.Match[str]) -> str | None:
     value = roman(match[1])
-    return _formed(ordinal("fr", value), "e") if value else None
+    return _formed(ordinal("fr", value), match[2].replace("ᵉʳ", "er")) if value else None
 
 
 def _king(value: int) -> str:
@@ -62,12 +67,39 @@ def _king(value: int) -> str:
 
 def _telephone(match: re.Match[str]) -> str:
     groups = re.split("[ .]", match[0])
-    return ", ".join(
-        f"{cardinal('fr', 0)} {cardinal('fr', int(group))}" if group[0] == "0" else cardinal("fr", int(group))
+    zeroed = (
+        f"{cardinal('fr', 0)} {cardinal('fr', int(group))}" if group[0] == "0" and len(group) > 1
+        else cardinal("fr", int(group))
         for group in groups
-    )
+    )  # fmt: skip
+    return ", ".join(zeroed)
 
 
+def _days(match: re.Match[str]) -> str | None:
+    """24h/24, 7j/7."""
+    if match[1] != match[3] or match[2] not in "hj":
+        return None
+    many = cardinal("fr", int(match[1]))
+    return f"{many} {'heures' if match[2] == 'h' else 'jours'} sur {many}"
+
+
+def _race(match: re.Match[str]) -> str:
+    """2h05'13"."""
+    return _say_time(int(match[1]), int(match[2]), int(match[3]))
+
+
+def _half(match: re.Match[str]) -> str:
+    return f"{'une' if match[1] == 'c. à' or feminine('fr', match[1]) else 'un'} demi"
+
+
+_WEEKDAYS = romance.names(
+    "lun mar mer jeu ven sam dim", tables.names("lundi mardi mercredi jeudi vendredi samedi dimanche")
+)
+_SHORT_MONTHS = romance.names("janv fév/févr mars avr mai juin juil/juill août sept oct nov déc", _MONTHS)
+_DOLLARS = {
+    "US": Money("dollar américain", "dollars américains", "cent", "cents"),
+    "CA": Money("dollar canadien", "dollars canadiens", "cent", "cents"),
+}
 _FRACTIONS = tables.fractions(
     "un demi, un tiers, deux tiers, un quart, trois quarts, un cinquième, deux cinquièmes, trois cinquièmes, "
     "quatre cinquièmes, un sixième, un huitième, trois huitièmes, cinq huitièmes, sept huitièmes"
@@ -79,6 +111,12 @@ _SHORT = {
     "av. J.-C.": "avant Jésus-Christ", "ap. J.-C.": "après Jésus-Christ", "apr. J.-C.": "après Jésus-Christ",
     "av. J.-C": "avant Jésus-Christ", "ap. J.-C": "après Jésus-Christ", "apr. J.-C": "après Jésus-Christ",
     "tél.": "téléphone", "Tél.": "téléphone", "av.": "avenue", "bd": "boulevard", "vs": "contre",
+    "et/ou": "et ou", "A/R": "aller-retour", "hab.": "habitants", "c. à café": "cuillère à café",
+    "c. à soupe": "cuillère à soupe", "c. à c.": "cuillère à café", "c. à s.": "cuillère à soupe",
+}  # fmt: skip
+_BEFORE_NUMBER = {
+    "p.": "page", "pp.": "pages", "chap.": "chapitre", "fig.": "figure", "Fig.": "figure", "art.": "article",
+    "Art.": "article", "vol.": "volume", "al.": "alinéa", "env.": "environ", "nos": "numéros",
 }  # fmt: skip
 _KINGS = "Louis|Henri|Charles|François|Philippe|Napoléon|Jean-Paul|Pie|Benoît|Élisabeth"
 _PARTS = "chapitre|Chapitre|tome|volume|acte|phase|type|niveau|article|titre|partie"
@@ -86,10 +124,27 @@ _NUMBERED = "chapitre|page|numéro|article|niveau|étage|canal|point|partie|phas
 _OWN = (
     romance.short(_SHORT),
     romance.numero("numéro"),
-    Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}) ?h ?(\d{2})(?!\w)"), _clock),
-    romance.ordinals("fr", r"(er|re|ère|ere|e|è|ème|eme|ième|nd|nde)", _formed),
-    Rule("century", re.compile(r"(?<![\w-])([IVX]+)(?:e|ème|ᵉ)(?!\w)"), _century),
-    *romance.telephones(lambda: FRENCH, r"0[1-9](?:[ .]\d{2}){4}", say=_telephone),
+    romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?(?:\d|[LRD]\. ?\d))"),
+    *romance.dated((_MONTHS, _SHORT_MONTHS), _WEEKDAYS, "à", _say_date),
+    Rule("race", re.compile(r"(?<!\w)(\d{1,2}) ?h ?(\d\d)['’′](\d\d)(?:[\"”″]|['’]{2})?(?!\w)"), _race),
+    Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}) ?h ?(\d{2})(?: ?min)?(?!\w)"), _clock),
+    Rule("always", re.compile(r"(?<![\w.,])(\d{1,2}) ?(h|j)/(\d{1,2})(?![\w/])"), _days),
+    Rule("saint", re.compile(r"\b(Ste?)-(?=[A-ZÉ])"), lambda m: "sainte" if m[1] == "Ste" else "saint"),
+    romance.ordinals("fr", r"(ers?|res?|ère|ere|e|è|èmes?|emes?|ième|nde?|ᵉʳ|ᵉ)", _formed),
+    Rule("century", re.compile(r"(?<![\w-])([IVX]+)(er|re|ère|e|ème|ᵉʳ|ᵉ)(?!\w)"), _century),
+    Rule(
+        "century",
+        re.compile(r"(?<=[IVX]e )s\.(?= |$)"),
+        lambda m: "siècle" + "." * (m.end() == len(m.string)),
+    ),
+    *romance.telephones(
+        lambda: FRENCH,
+        r"0[1-9](?:[ .]\d{2}){4}",
+        r"0 8\d\d \d{3} \d{3}",
+        r"08\d\d(?: \d\d){3}",
+        say=_telephone,
+    ),
+    Rule("half", re.compile(rf"(?<![\w.,/])(?<!\d )(?:½|1/2) (?=({romance.NOUN}|c\. à))"), _half),
     romance.fractions(_FRACTIONS),
     romance.counted("fr", _counted, _NUMBERED),
     romance.roman(_KINGS, _king),
@@ -103,9 +158,9 @@ FRENCH: Language = Language(
         "pour cent, pour mille, et, plus, égale, arobase, dièse, barre oblique, barre oblique inverse, "
         "astérisque, tiret bas, environ, accent circonflexe, barre verticale, inférieur à, supérieur à, "
         "inférieur ou égal à, supérieur ou égal à, différent de, environ, plus ou moins, fois, divisé par, "
-        "racine carrée de, infini, degrés, section, paragraphe, copyright, marque déposée, marque, euros, "
+        "racine carrée de, infini, degrés, paragraphe, paragraphe, copyright, marque déposée, marque, euros, "
         "livres, dollars, yens, au carré, au cube, vers, numéro, micro, a, o"
-    ),
+    ) | tables.keys("dièse", "bémol"),
     web=tables.web(
         "point, arobase, slash, tiret, tiret bas, deux points, point d'interrogation, égale, et, "
         "dièse, plus, "
@@ -120,6 +175,8 @@ FRENCH: Language = Language(
         "{} carré|{} carrés, {} cube|{} cubes, "
         "{} Celsius, {} Fahrenheit, {} heure, {} par seconde, {} par heure, pour cent, "
         "pour mille, parties par million",
+        "ch=cheval|chevaux, tr/min=tour par minute|tours par minute, Mb=mégabit|mégabits, Gb=gigabit|gigabits, "
+        "mmHg=millimètre de mercure|millimètres de mercure, hab=habitant|habitants, "
         "ko=kilooctet|kilooctets, Mo=mégaoctet|mégaoctets, Go=gigaoctet|gigaoctets, To=téraoctet|téraoctets",
     ),
     per="par",
@@ -129,7 +186,7 @@ FRENCH: Language = Language(
         "CAD": "dollar canadien|dollars canadiens|cent|cents", "£ GBP": "livre|livres|penny|pence",
         "¥ JPY": "yen|yens||", "CHF": "franc suisse|francs suisses|centime|centimes",
         "₹": "roupie|roupies|paisa|paisas", "₿": "bitcoin|bitcoins||",
-    }),
+    }) | {f"${space}{code}": one for space in " \u00a0\u202f" for code, one in _DOLLARS.items()},
     scales={
         "mille": "mille", "million": "million", "millions": "millions", "milliard": "milliard",
         "milliards": "milliards", "M": "millions", "Md": "milliards", "k": "mille", "K": "mille",
@@ -139,5 +196,6 @@ FRENCH: Language = Language(
         "alpha bêta gamma delta epsilon zêta êta thêta iota kappa lambda mu nu xi omicron pi rhô sigma tau "
         "upsilon phi chi psi oméga"
     ),
-    say_date=_say_date, say_time=_say_time, own=_OWN,
+    say_date=_say_date, say_time=_say_time, own=_OWN, each="aux", out_of="sur", over="sur", times="fois",
+    half=lambda n: f"{cardinal('fr', n)} et demi",
 )  # fmt: skip

@@ -1,13 +1,13 @@
 """German."""
 
-# ruff: noqa: E501  (tables)
+# ruff: noqa: E501, RUF001  (tables; typographic characters)
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
-from avatarlab_ops.reading import romance, tables
+from avatarlab_ops.reading import numbers, romance, tables
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal, year
 
 _MONTHS = tables.names("Januar Februar März April Mai Juni Juli August September Oktober November Dezember")
@@ -54,11 +54,20 @@ _SHORT = {
     "u. a.": "unter anderem", "u.a.": "unter anderem", "usw.": "und so weiter", "bzw.": "beziehungsweise",
     "ca.": "circa", "Dr.": "Doktor", "Prof.": "Professor", "Nr.": "Nummer", "Str.": "Straße", "inkl.": "inklusive",
     "evtl.": "eventuell", "ggf.": "gegebenenfalls", "St.": "Sankt", "Tel.": "Telefon", "vgl.": "vergleiche",
-    "Abb.": "Abbildung", "Mio.": "Millionen", "Mrd.": "Milliarden", "v. Chr.": "vor Christus",
+    "Abb.": "Abbildung", "v. Chr.": "vor Christus", "zzgl.": "zuzüglich", "ggü.": "gegenüber",
+    "Abs.": "Absatz", "ff.": "fortfolgende", "Tab.": "Tabelle", "etc.": "et cetera", "med.": "med",
+    "u.v.m.": "und vieles mehr", "u. v. m.": "und vieles mehr", "i.d.R.": "in der Regel",
+    "i. d. R.": "in der Regel", "MwSt.": "Mehrwertsteuer", "Nrn.": "Nummern", "Co.": "Co", "Art.": "Artikel",
+    "max.": "maximal", "min.": "mindestens", "o. g.": "oben genannt", "v. a.": "vor allem", "s. o.": "siehe oben",
+    "s. u.": "siehe unten", "Jh.": "Jahrhundert", "ü. NN": "über Normalnull", "und/oder": "und oder",
     "n. Chr.": "nach Christus", "o. Ä.": "oder Ähnliches", "Hr.": "Herr", "Fr.": "Frau",
 }  # fmt: skip
-_WEAK = "am|vom|zum|im|beim|dem|den|des|zur|ab|bis|seit|einem|jedem|diesem|ersten"  # an ordinal in -en after these
-_NOMINATIVE = "der|die|das|jede|jeder|jedes|diese|dieser|dieses|eine"
+_WEAK = "am|vom|zum|im|beim|dem|den|des|zur|ab|bis|seit|einem|jedem|diesem|ersten|meinem|deinem|ihrem|unserem|eurem|meinen|deinen|ihren|unseren|meiner|unserer"  # an ordinal in -en after these
+_NOMINATIVE = "der|die|das|jede|jeder|jedes|diese|dieser|dieses|eine|meine|deine|ihre|unsere"
+_STRONG = "mein|dein|sein|ihr|unser|euer|ein|kein"  # mein erster Tag, mein erstes Buch
+_NEUTERS = re.compile(
+    r"(?:Jahr|Mal|Buch|Kind|Auto|Spiel|Video|Modul|Kapitel|Projekt|Quartal|Semester|Haus|Team|Ziel|Tor)$"
+)
 # Words that open a sentence after a number and its full stop; before another capital the number is an ordinal.
 STARTERS = "|".join(
     tables.names(
@@ -88,12 +97,13 @@ _BARE_DAYS = re.compile(
 )
 _SPAN = re.compile(r"(?<=\d\.) ?[\u2013-] ?(?=\d{1,2}\.\d{1,2}\.(?:$|[^\d.]))")
 _ORDINAL = re.compile(
-    rf"(?<![\w.])(?P<before>{_WEAK}|{_NOMINATIVE}) (?P<number>\d{{1,3}})\.(?= [A-ZÄÖÜa-zäöü])"
+    rf"(?<![\w.])(?P<before>{_WEAK}|{_NOMINATIVE}|{_STRONG}) (?P<number>\d{{1,3}})\.(?= [A-ZÄÖÜa-zäöü])"
     rf"(?! (?-i:{STARTERS})\b)",
     re.I,
 )
 _UHR = re.compile(r"(?<![\w:.,])(\d{1,2})[:.]([0-5]\d) ?Uhr\b")
-_KINGS = "Ludwig|Karl|Friedrich|Wilhelm|Heinrich|Otto|Papst Benedikt|Franz|Katharina|Elisabeth|Philipp"
+_KINGS = "Ludwig|Karl|Friedrich|Wilhelm|Heinrich|Otto|Papst Benedikt|Benedikt|Johannes Paul|Franz|Philipp|Charles|Leo"
+_QUEENS = "Katharina|Elisabeth|Margarethe|Maria"
 _NUMBERED = (
     "Kapitel|Seite|Nummer|Artikel|Band|Punkt|Teil|Phase|Schritt|Gruppe|Kanal|Version|Zimmer|Gleis|Platz|Level"
 )
@@ -108,13 +118,27 @@ _RANKED = {
 _RANK_OF = {noun: ending for ending, nouns in _RANKED.items() for noun in nouns.split()}
 RANKED = "|".join(_RANK_OF)
 _TWO_DAYS = re.compile(
-    rf"(?<![\w.,])(?:(?P<before>(?i:{_WEAK}|{_NOMINATIVE})) )?(?P<first>\d{{1,2}})\. (?P<joint>und|oder|bis) "
+    rf"(?<![\w.,])(?:(?P<before>(?i:{_WEAK}|{_NOMINATIVE})) )?(?P<first>\d{{1,2}})\. (?P<joint>und|oder|bis|[-\u2013]) "
     rf"(?P<last>\d{{1,2}})\. ?(?P<month>{'|'.join(_MONTHS)})(?!\w)"
 )
-_OLD_YEAR = r"(1[1-9]\d\d)(?![\w%]|[.,:/-]\d| ?[A-ZÄÖÜ€$£])"
 _OLD = re.compile(
-    rf"(?<=wurde ){_OLD_YEAR}|(?<=wurden ){_OLD_YEAR}|(?<=[Zz]wischen \d{{4}} und ){_OLD_YEAR}"
-    rf"|(?<=[Zz]wischen ){_OLD_YEAR}(?= und {_OLD_YEAR})|(?<![\w.,]){_OLD_YEAR}(?= (?:geboren|gestorben|gegründet))"
+    r"(?<![\w.,:/+€$£#-])(?<!\d )(?<![A-ZÄÖÜ]{2} )(1[1-9]\d\d)(?![\w%‰°]|[.,:/]\d|[-\u2013]\d|,[-\u2013]| ?[x×€$£])"
+)
+_YEARS = re.compile(
+    r"(?<![\w.,:/+€$£#-])(1[1-9]\d\d|20\d\d) ?[-\u2013] ?(1[1-9]\d\d|20\d\d|\d\d)(?![\w%‰°]|[.,:/-]\d| ?[€$£])"
+)
+# After these it is a year even before a noun: im Sommer 1998 Urlaub, seit 1998 Mitglied.
+_DATING = re.compile(
+    r"\b(?:Jahre?n?|Jahrgang|Baujahr|Sommer|Winter|Herbst|Frühling|Frühjahr|Saison|Ostern|Weihnachten|Silvester|"
+    rf"{'|'.join(_MONTHS)}|Anfang|Mitte|Ende|seit|gegründet|geboren|Copyright|Stand)"
+    r" (?:\d{4} (?:und|oder|bis) )?$|[©*†] ?$",
+    re.I,
+)
+_COUNTING = re.compile(
+    r"\b(?:etwa|rund|ca\.|circa|über|fast|knapp|gut|als|mindestens|höchstens|maximal|minimal|bis zu|insgesamt|genau|"
+    r"nur|noch|weitere|je|alle|PIN|Nr\.|Nummer|Code|Zimmer|Raum|Seite|Artikel|Fehler|Port|Modell|Linie|Flug|Konto)"
+    r" (?:\d{4} (?:und|oder|bis) )?$",
+    re.I,
 )
 
 
@@ -144,7 +168,8 @@ def _two_days(match: re.Match[str]) -> str | None:
         return None
     ending = _ending(match["before"])
     first, last = (f"{ordinal('de', int(match[name]))}{ending}" for name in ("first", "last"))
-    return " ".join(filter(None, (match["before"], first, match["joint"], last, match["month"])))
+    joint = "bis" if match["joint"] in "-\u2013" else match["joint"]
+    return " ".join(filter(None, (match["before"], first, joint, last, match["month"])))
 
 
 def _ordered(match: re.Match[str]) -> str:
@@ -153,6 +178,8 @@ def _ordered(match: re.Match[str]) -> str:
     noun = re.match(r" (\w+)", match.string[match.end() :])
     if before.lower() in ("ab", "seit", "bis") and noun and _RANK_OF.get(noun[1]) == "e":
         ending = "r"
+    if re.fullmatch(_STRONG, before, re.I):
+        ending = "s" if noun and _NEUTERS.search(noun[1]) else "r"
     if before == "der" and re.search(
         r"\b(?i:in|aus|mit|von|zu|bei|nach|an|auf) $", match.string[: match.start()]
     ):
@@ -168,21 +195,60 @@ def _ranked(match: re.Match[str]) -> str | None:
     ending = _RANK_OF[match[2]]
     if re.search(r"\b(?i:auf|in|an|aus|mit|von|bei|nach|zu) $", before):
         ending = "er" if ending == "e" else "en"
-    return f"{ordinal('de', int(match[1])).removesuffix('e')}{ending}"
+    value = int(match[1]) if match[1].isdecimal() else numbers.roman(match[1])
+    return f"{ordinal('de', value).removesuffix('e')}{ending}" if value else None
 
 
 def _old_year(match: re.Match[str]) -> str | None:
+    """1989 fiel die Mauer; a number with a noun behind it counts, unless im Mai stands before it."""
     before, after = match.string[: match.start()], match.string[match.end() :]
     between = re.search(r"[Zz]wischen (?:\d{4} und )?$", before)
-    if between:
-        after = re.sub(r"^ und \d{4}", "", after)
+    after = re.sub(r"^ (?:und|oder|bis) \d{4}(?![.,]\d)", "", after)
     unit = re.match(r"[ \u00a0]?([^\W\d_]+)", after)
     # Zwischen 1914 und 1918 starben Millionen: first in a sentence a verb follows.
     done = between and (_DONE.match(after) or (between[0][0] == "Z" and re.match(r" [a-zäöüß]+en? ", after)))
-    counts = _COUNTS.match(after) and not done
-    if counts or (unit and unit[1] in GERMAN.units) or (before.endswith("wurden ") and after[:5] == " von "):
+    counts = (_COUNTS.match(after) and not done) or _COUNTING.search(before) or NUMBERED_BEFORE.search(before)
+    named = re.match(r" [A-ZÄÖÜ]", after) and not _DATING.search(before)
+    if (
+        counts
+        or named
+        or (unit and unit[1] in GERMAN.units)
+        or (before.endswith("wurden ") and after[:5] == " von ")
+    ):
         return None
     return year("de", int(match[0]))
+
+
+def _years_between(match: re.Match[str]) -> str | None:
+    """1749-1832; but 1500-1800 Euro."""
+    first, last = int(match[1]), int(match[2])
+    counts = re.match(r" (?:[A-ZÄÖÜ]|k?[mg]\b)", match.string[match.end() :])
+    if counts or (len(match[2]) == 4 and last <= first):
+        return None
+    return f"{year('de', first)} bis {year('de', last) if len(match[2]) == 4 else cardinal('de', last)}"
+
+
+def _span(match: re.Match[str]) -> str | None:
+    """01.05.-03.05.2026."""
+    days = [(int(match[n]), int(match[n + 1])) for n in (2, 5)]
+    if not all(1 <= day <= 31 and 1 <= month <= 12 for day, month in days):
+        return None
+    first, last = (f"{ordinal('de', day)}{{}} {_MONTHS[month - 1]}" for day, month in days)
+    said = [first.format("n" if match[1] else "r"), match[4] or "", "bis", last.format("n"), match[7] or ""]
+    told = (year("de", int(word)) if word.isdecimal() else word for word in said)
+    return " ".join(filter(None, (match[1], *told)))
+
+
+_HALF_NEUTER = re.compile(r"(?:Jahr|Kilo(?:gramm)?|Pfund|Dutzend|Glas|Gramm|Prozent|Blatt|Bund|Brot)$")
+
+
+def _half(match: re.Match[str]) -> str:
+    """½ Tasse: eine halbe, ein halber Liter, ein halbes Kilo."""
+    noun = match[1]
+    if _HALF_NEUTER.search(noun):
+        return "ein halbes"
+    feminine = _FEMININE.search(noun) and not _MASCULINE.search(noun)
+    return "eine halbe" if feminine else "ein halber"
 
 
 _EUROS = r"(\d{1,9}),(\d\d)"
@@ -292,6 +358,11 @@ _OWN = (
     Rule("scale", re.compile(r"(?<![\w.,-])1 (?:(Mio|Mrd)\.?|(Million|Milliarde))(?!\w)"), lambda m: _BIG[m[1] or m[2]]),
     Rule("abbreviation", re.compile(r"(?<![\w.])S\.(?= ?\d)"), lambda _: "Seite"),
     Rule("abbreviation", re.compile(r"(?<=\d )J\.|(?<=\d)J\."), _years),
+    Rule(
+        "date",
+        re.compile(r"(?:(?<!\w)([Vv]om|[Aa]b|[Aa]m) )?(?<![\w.])(\d{1,2})\.(\d{1,2})\.(\d{4})? ?[-\u2013] ?(\d{1,2})\.(\d{1,2})\.(\d{4})?(?!\w|\.\d)"),
+        _span,
+    ),
     Rule("date", _DAYS, _figures),
     Rule("date", _BARE_DAYS, _bare),
     Rule("until", _SPAN, lambda _: "bis"),
@@ -301,6 +372,16 @@ _OWN = (
         lambda m: f"{_agree(cardinal('de', int(m[1].replace('.', ''))), 'Euro')} Euro",
     ),
     Rule("weekday", _WEEKDAYS, _weekdays),
+    Rule(
+        "weekday", re.compile(rf"(?<!\w)({_DAY})\.?:?(?= \d{{1,2}}(?:[:.]\d\d)?(?: ?[-\u2013] ?\d| ?Uhr))"),
+        lambda m: _WEEKDAY[m[1]],
+    ),
+    Rule("street", re.compile(r"\b([A-ZÄÖÜ][a-zäöü]+)str\.(?= )"), lambda m: f"{m[1]}straße"),
+    Rule("postcode", re.compile(r"(?:(?<=, )|(?<=PLZ )|(?<=PLZ: ))\d{5}(?= [A-ZÄÖÜ][a-zäöü]|$)"), lambda m: GERMAN.digits(m[0])),
+    Rule("standard", re.compile(r"(?<=ISO )(\d{3,5}):(\d{4})(?!\d)"),
+         lambda m: f"{cardinal('de', int(m[1]))} {year('de', int(m[2]))}"),
+    Rule("emergency", re.compile(r"(?:(?<=Notruf )|(?<=rufen Sie )|(?<=Rufen Sie )|(?<=wählen Sie )|(?<=die )|(?<=oder ))"
+                                 r"(?:11[025]|116117)(?= an\b| oder 11\d| wählen|[,.!]|$)"), lambda m: GERMAN.digits(m[0])),
     Rule("weekday", re.compile(rf"(?<!\w)({_DAY})\.(?=,? (?:den )?\d{{1,2}}\.)"), lambda m: _WEEKDAY[m[1]]),
     romance.roman_stop(_KINGS, lambda value: f"der {ordinal('de', value)}"),
     romance.short(_SHORT),
@@ -312,8 +393,9 @@ _OWN = (
         lambda m: f"{_plain_euros(m[1], m[2])} {m[3] or 'bis'} {_euros(m[4], m[5])}",
     ),
     Rule("money", re.compile(rf"(?<![\w.,-]){_EUROS} Euro(?!\w)"), lambda m: _euros(m[1], m[2])),
-    Rule("ratio", re.compile(r"(?:(?<=Verhältnis )|(?<=Verhältnis von )|(?<=Maßstab ))(\d{1,9}):(\d{1,9})(?!\w|:)"),
+    Rule("ratio", re.compile(r"(?:(?<=Verhältnis )|(?<=Verhältnis von )|(?<=Maßstab ))(\d{1,9}):(\d{1,9})(?!\w|:|[.,]\d)"),
          lambda m: f"{cardinal('de', int(m[1]))} zu {cardinal('de', int(m[2]))}"),
+    Rule("year", _YEARS, _years_between),
     Rule("year", _OLD, _old_year),
     Rule("ordinal", _ORDINAL, _ordered),
     Rule(
@@ -322,15 +404,19 @@ _OWN = (
     ),
     Rule("time", _UHR, lambda m: _say_time(int(m[1]), int(m[2]), None) if int(m[1]) <= 24 else None),
     Rule(
-        "year", re.compile(r"(?<=[Jj]ahr )(1[1-9]\d\d)(?!\w)|(?<=[Ss]eit )(1[1-9]\d\d)(?!\w|[.,]\d)|(?<=[Ii]m Jahre )(1[1-9]\d\d)"),
-        lambda m: year("de", int(m[0])),
+        "half", re.compile(r"(?<![\w.,/])(?<!\d )(?:½|1/2) (TL|EL)\b"),
+        lambda m: f"ein halber {GERMAN.units[m[1]][0]}",
     ),
+    Rule("half", re.compile(r"(?<![\w.,/])(?<!\d )(?:½|1/2) (?=([A-ZÄÖÜ]\w+))"), _half),
     romance.fractions(_FRACTIONS),
     Rule(
         "counted", re.compile(rf"(?<![\w.,:/+-])(?<!{' )(?<!'.join(_NUMBERED.split('|'))} )(1)(?= ([A-ZÄÖÜ][a-zäöüß]+))"),
         _counted,
     ),
     romance.roman(_KINGS, lambda value: f"der {ordinal('de', value)}"),
+    romance.roman_stop(_QUEENS, lambda value: f"die {ordinal('de', value)}"),
+    romance.roman(_QUEENS, lambda value: f"die {ordinal('de', value)}"),
+    Rule("roman", re.compile(rf"(?<![\w.])([IVX]+)\.(?= ({RANKED})\b)"), _ranked),
     romance.roman("Kapitel|Band|Teil|Akt|Phase|Stufe|Typ", lambda value: cardinal("de", value)),
 )  # fmt: skip
 
@@ -342,7 +428,7 @@ GERMAN: Language = Language(
         "Dach, senkrechter Strich, kleiner als, größer als, kleiner gleich, größer gleich, ungleich, ungefähr, "
         "plus minus, mal, geteilt durch, Wurzel aus, unendlich, Grad, Paragraf, Absatz, Copyright, "
         "eingetragene Marke, Marke, Euro, Pfund, Dollar, Yen, Quadrat, hoch drei, nach, Nummer, Mikro, a, o"
-    ),
+    ) | {"§§": "Paragrafen"},
     web=tables.web(
         "Punkt, at, Schrägstrich, Strich, Unterstrich, Doppelpunkt, Fragezeichen, gleich, und, Raute, plus, "
         "Prozent, Tilde, Komma, Semikolon"
@@ -354,6 +440,9 @@ GERMAN: Language = Language(
         "Kilo Mega Giga Tera Peta Hekto Dezi Zenti Milli Mikro Nano",
         "Quadrat{}, Kubik{}, {} Celsius, {} Fahrenheit, {}stunde|{}stunden, {} pro Sekunde, {} pro Stunde, Prozent, "
         "Promille, Teile pro Million",
+        "Min.=Minute|Minuten, Std.=Stunde|Stunden, Sek.=Sekunde|Sekunden, Min=Minute|Minuten, Std=Stunde|Stunden, "
+        "qm=Quadratmeter|Quadratmeter, TL=Teelöffel|Teelöffel, EL=Esslöffel|Esslöffel, PS=PS|PS, "
+        "mmHg=Millimeter Quecksilbersäule|Millimeter Quecksilbersäule",
     )),
     per="pro",
     money=tables.money({
@@ -364,12 +453,13 @@ GERMAN: Language = Language(
     scales={
         "Tausend": "tausend", "Millionen": "Millionen", "Million": "Million", "Milliarden": "Milliarden",
         "Milliarde": "Milliarde", "Mio.": "Millionen", "Mio": "Millionen", "Mrd.": "Milliarden", "Mrd": "Milliarden",
-        "Tsd.": "tausend", "k": "tausend", "K": "tausend",
+        "Tsd.": "tausend", "M": "Millionen", "k": "tausend", "K": "tausend",
     },
     months=_MONTHS, fractions=_FRACTIONS, ordinal="(?!)",
     greek=tables.greek(
         "Alpha Beta Gamma Delta Epsilon Zeta Eta Theta Iota Kappa Lambda My Ny Xi Omikron Pi Rho Sigma Tau Ypsilon "
         "Phi Chi Psi Omega"
     ),
-    say_date=_say_date, say_time=_say_time, own=_OWN,
+    say_date=_say_date, say_time=_say_time, own=_OWN, out_of="von", over="zu", times="mal",
+    half=lambda n: f"{cardinal('de', n).removesuffix('s')}einhalb" if n % 10 == 1 else f"{cardinal('de', n)}einhalb",
 )  # fmt: skip

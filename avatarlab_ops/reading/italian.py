@@ -1,5 +1,7 @@
 """Italian."""
 
+# ruff: noqa: E501  (tables)
+
 from __future__ import annotations
 
 import re
@@ -17,7 +19,9 @@ def _agree(number: str, noun: str) -> str:
     if number.endswith(("milione", "milioni", "miliardo", "miliardi")):
         return f"{number} di"
     if number == "uno":
-        return "una" if _FEMININE.match(noun) else "uno" if noun.startswith("yen") else "un"
+        if noun.startswith(("ora", "oncia")):
+            return "un'"
+        return "una" if _FEMININE.match(noun) else "uno" if re.match("yen|per ", noun) else "un"
     return number
 
 
@@ -43,6 +47,10 @@ def _counted(number: str, feminine: bool, noun: str) -> str:
     return "uno" if re.match(r"s[^aeiou]|z|gn|ps|y", noun) else "un"
 
 
+_SHORT_MONTHS = romance.names("gen feb mar apr mag giu lug ago set/sett ott nov dic", _MONTHS)
+_WEEKDAYS = romance.names(
+    "lun mar mer gio ven sab dom", tables.names("lunedì martedì mercoledì giovedì venerdì sabato domenica")
+)
 _FRACTIONS = tables.fractions(
     "mezzo, un terzo, due terzi, un quarto, tre quarti, un quinto, due quinti, tre quinti, quattro "
     "quinti, un sesto, "
@@ -53,7 +61,12 @@ _SHORT = {
     "dott.": "dottor", "Dott.ssa": "dottoressa", "Prof.": "professor", "Ing.": "ingegner", "Avv.": "avvocato",
     "ecc.": "eccetera", "p. es.": "per esempio", "n.": "numero", "N.": "numero", "n°": "numero",
     "pag.": "pagina",
+    "incl.": "incluso", "e/o": "e o", "v.le": "viale", "V.le": "viale", "S.p.A.": "S P A", "S.r.l.": "S R L",
     "tel.": "telefono", "Tel.": "telefono", "ca.": "circa", "a.C.": "avanti Cristo", "d.C.": "dopo Cristo",
+}  # fmt: skip
+_BEFORE_NUMBER = {
+    "pagg.": "pagine", "cap.": "capitolo", "Cap.": "capitolo", "art.": "articolo", "Art.": "articolo",
+    "fig.": "figura", "Fig.": "figura", "vol.": "volume",
 }  # fmt: skip
 _KINGS = "Luigi|Carlo|Vittorio Emanuele|Umberto|Enrico|Filippo|Pio|Benedetto|Giovanni Paolo|Napoleone|Leone"
 _PARTS = "capitolo|Capitolo|tomo|volume|atto|fase|tipo|livello|articolo|titolo|parte"
@@ -74,8 +87,18 @@ def _ordered(value: int) -> str:
 _OWN = (
     romance.short(_SHORT),
     romance.numero("numero"),
+    romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
+    *romance.dated((_MONTHS, _SHORT_MONTHS), _WEEKDAYS, "a", _say_date),
+    romance.roman_before("Guerra", lambda value: romance.formed(_ordered(value), "a")),
     romance.ordinals("it", r"([ºª]|°(?= [a-zà]))", romance.formed),
-    *romance.telephones(lambda: ITALIAN, r"3\d{2} \d{3} \d{4}", r"3\d{2} \d{7}", r"0\d{1,3} \d{6,8}"),
+    *romance.telephones(
+        lambda: ITALIAN,
+        r"3\d{2} \d{3} \d{4}",
+        r"3\d{2} \d{7}",
+        r"0\d{1,3} \d{6,8}",
+        r"0\d{1,3} \d{3,4} \d{3,4}",
+        r"[89]\d\d \d{3} \d{3}",
+    ),
     Rule(
         "time",
         re.compile(
@@ -100,10 +123,10 @@ ITALIAN: Language = Language(
         "trattino basso, circa, accento circonflesso, barra verticale, minore di, maggiore di, "
         "minore o uguale a, maggiore o uguale a, diverso da, circa, più o meno, per, diviso, radice "
         "quadrata di, "
-        "infinito, gradi, sezione, paragrafo, copyright, marchio registrato, marchio, euro, "
+        "infinito, gradi, paragrafo, paragrafo, copyright, marchio registrato, marchio, euro, "
         "sterline, dollari, "
         "yen, al quadrato, al cubo, a, numero, micro, a, o"
-    ),
+    ) | tables.keys("diesis", "bemolle"),
     web=tables.web(
         "punto, chiocciola, barra, trattino, trattino basso, due punti, punto interrogativo, uguale, e, "
         "cancelletto, più, per cento, tilde, virgola, punto e virgola"
@@ -118,6 +141,7 @@ ITALIAN: Language = Language(
         "{} quadrato|{} quadrati, {} cubo|{} cubi, "
         "{} Celsius, {} Fahrenheit, {} ora, {} al secondo, {} all'ora, per cento, "
         "per mille, parti per milione",
+        "CV=cavallo|cavalli, giri/min=giro al minuto|giri al minuto, mmHg=millimetro di mercurio|millimetri di mercurio",
     ),
     per="al",
     money=tables.money({
@@ -129,7 +153,7 @@ ITALIAN: Language = Language(
     }),
     scales={
         "mila": "mila", "milione": "milione", "milioni": "milioni", "miliardi": "miliardi", "Mln": "milioni",
-        "mln": "milioni", "M": "milioni", "mld": "miliardi", "k": "mila", "K": "mila",
+        "mln": "milioni", "M": "milioni", "mld": "miliardi", "Mld": "miliardi", "k": "mila", "K": "mila",
     },
     months=_MONTHS, fractions=_FRACTIONS, ordinal="(?!)",
     greek=tables.greek(
@@ -137,5 +161,6 @@ ITALIAN: Language = Language(
         "tau ipsilon "
         "fi chi psi omega"
     ),
-    say_date=_say_date, say_time=_say_time, own=_OWN,
+    say_date=_say_date, say_time=_say_time, own=_OWN, each="ogni", out_of="su", over="su", times="volte",
+    half=lambda n: f"{cardinal('it', n)} e mezzo",
 )  # fmt: skip

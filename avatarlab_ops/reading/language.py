@@ -39,6 +39,11 @@ class Language:
     0-24, minute, second or None). `own` are rules of
     the language alone and come before the common ones. `agree` fits a number in words to what is counted,
     `form` what is counted, as the tables have it, to the number.
+    `decimals` says the digits before and after the decimal mark, None: they are said with `point`.
+    `modifies` is whether an amount stands before what it describes, and so in the singular: a 12 volt lamp.
+    `out_of` stands between the parts of 4.5/5 and `over` between those of 120/80 mmHg, "" where the language
+    has neither; `each` stands before a round number of units
+    (8 l/100 km), "" where `per` does; `times` after a factor (10x); `half` says a whole number and a half.
     `unspaced`: it has no spaces between words, whose borders are those of digits and of foreign letters.
     """
 
@@ -70,12 +75,23 @@ class Language:
     version: str = "version"
     agree: Callable[[str, str], str] = lambda number, _: number
     form: Callable[[str, str], str] = lambda _, what: what
+    decimals: Callable[[str, str], str | None] | None = None
+    modifies: Callable[[re.Match[str]], bool] = lambda _: False
+    out_of: str = ""
+    each: str = ""
+    over: str = ""
+    times: str = ""
+    half: Callable[[int], str] | None = None
     unspaced: bool = False
     ratio: str | None = None  # between the parts of 3:1, "" for no word; None: `to`
 
     def number(self, value: int) -> str:
         """A whole number in words."""
         return cardinal(self.code, value)
+
+    def year(self, value: int) -> str:
+        """A year in words, which in English and German is no other number's."""
+        return year(self.code, value) if self.code in ("en", "de") else self.number(value)
 
     def spoken(self, digits: str) -> str:
         """Digits as a whole number; more of them than words exist for are read one by one."""
@@ -167,7 +183,8 @@ def _below_10000(value: int) -> str:
     for scale, unit in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
         digit, value = divmod(value, scale)
         if digit:
-            said += ("零" if skipped and said else "") + "零一二三四五六七八九"[digit] + unit
+            two = "两" if digit == 2 and unit == "千" and not said else "零一二三四五六七八九"[digit]
+            said += ("零" if skipped and said else "") + two + unit
         skipped = not digit
     return said
 
@@ -180,4 +197,6 @@ def _plain(code: str, value: int, to: str) -> str:
     from num2words import num2words  # not wanted where DAG files are read
 
     said: str = num2words(value, lang=code, to=to).replace(",", "")
+    if code == "es":  # veintiún mil, treinta y un millones
+        said = re.sub(r"uno(?= mil)", "un", said).replace("veintiun mil", "veintiún mil")
     return said.replace(" and ", " ") if code == "en" else said

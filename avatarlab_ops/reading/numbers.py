@@ -21,7 +21,7 @@ def split(text: str, decimal: str) -> tuple[str, str] | None:
     """Digits before and after the decimal mark; None where the marks make no number (1.5.2).
 
     Of both marks the last is the decimal one; a single mark before exactly three digits groups thousands
-    unless it is the language's decimal mark.
+    unless it is the language's decimal mark. Indian groups are known: 5,00,000.
 
     >>> split("1.299,99", "."), split("1,5", "."), split("1,500", "."), split("1.5.2", ".")
     (('1299', '99'), ('1', '5'), ('1500', ''), None)
@@ -43,7 +43,7 @@ def split(text: str, decimal: str) -> tuple[str, str] | None:
 
 
 def _grouped(text: str) -> bool:
-    return re.fullmatch(r"[1-9]\d{0,2}(?:[.,]\d{3})+", text) is not None
+    return re.fullmatch(r"[1-9]\d{0,2}(?:[.,]\d{3})+|[1-9]\d?(?:,\d\d)+,\d{3}", text) is not None
 
 
 def say(text: str, language: Language) -> str | None:
@@ -55,11 +55,13 @@ def say(text: str, language: Language) -> str | None:
     parts = split(bare, language.decimal)
     if parts is None:
         return None
-    whole, part = parts
-    said = _whole(whole, language)
-    if part:
-        said += f" {language.point} {_part(part, language)}"
+    said = _decimal(*parts, language) if parts[1] else _whole(parts[0], language)
     return " ".join(filter(None, ({"-": language.minus, "+": language.plus}.get(sign), said)))
+
+
+def _decimal(whole: str, part: str, language: Language) -> str:
+    said = language.decimals(whole, part) if language.decimals else None
+    return said or f"{_whole(whole, language)} {language.point} {_part(part, language)}"
 
 
 def _signed(text: str) -> tuple[str, str]:
@@ -81,6 +83,12 @@ def _part(digits: str, language: Language) -> str:
     rest = digits[zeros:]
     said = [language.digits("0" * zeros), language.number(int(rest)) if rest else ""]
     return " ".join(filter(None, said))
+
+
+def value(text: str, language: Language) -> float | None:
+    """What a number without a sign is worth; None where it is none."""
+    parts = split(text, language.decimal)
+    return None if parts is None else float(f"{parts[0]}.{parts[1] or 0}")
 
 
 def is_one(text: str, language: Language) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import romance, tables
+from avatarlab_ops.reading import numbers, romance, tables
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
 
 _CODE = "pt_BR"
@@ -43,6 +43,10 @@ def _counted(number: str, feminine: bool, _: str) -> str:
     return _agree(number, "horas" if feminine else "dias")
 
 
+_SHORT_MONTHS = romance.names("jan fev mar abr mai jun jul ago set out nov dez", _MONTHS)
+_WEEKDAYS = romance.names(
+    "seg ter qua qui sex sáb dom", tables.names("segunda terça quarta quinta sexta sábado domingo")
+)
 _FRACTIONS = tables.fractions(
     "meio, um terço, dois terços, um quarto, três quartos, um quinto, dois quintos, três quintos, "
     "quatro quintos, um sexto, um oitavo, três oitavos, cinco oitavos, sete oitavos"
@@ -52,11 +56,16 @@ _SHORT = {
     "Dra.": "doutora",
     "Prof.": "professor", "Profa.": "professora", "p. ex.": "por exemplo", "etc.": "et cetera",
     "nº": "número", "Nº": "número", "n.º": "número", "pág.": "página", "págs.": "páginas", "tel.": "telefone",
+    "Ltda.": "limitada", "e/ou": "e ou",
     "Tel.": "telefone", "av.": "avenida", "Av.": "avenida", "aprox.": "aproximadamente",
     "a.C.": "antes de Cristo",
     "d.C.": "depois de Cristo", "vs.": "contra",
 }  # fmt: skip
-_KINGS = "Pedro|João|Dom João|Luís|Carlos|Henrique|Filipe|Pio|Bento|João Paulo|Elizabeth|Afonso"
+_BEFORE_NUMBER = {
+    "cap.": "capítulo", "Cap.": "capítulo", "art.": "artigo", "Art.": "artigo", "fig.": "figura",
+    "Fig.": "figura", "vol.": "volume",
+}  # fmt: skip
+_KINGS = "Pedro|João|Dom João|Luís|Carlos|Henrique|Filipe|Pio|Bento|João Paulo|Afonso"
 _PARTS = "século|Século|capítulo|Capítulo|tomo|volume|parte|ato|fase|tipo|nível|artigo|título"
 _NUMBERED = "capítulo|página|número|artigo|nível|andar|canal|ponto|parte|fase|opção|passo|tema|grupo"
 
@@ -65,11 +74,34 @@ def _king(value: int) -> str:
     return ordinal(_CODE, value) if value <= 10 else cardinal(_CODE, value)
 
 
+def _queen(value: int) -> str:
+    return romance.formed(_king(value), "a") if value <= 10 else _king(value)
+
+
+def _century(match: re.Match[str]) -> str | None:
+    value = numbers.roman(match[0])
+    return cardinal(_CODE, value) if value else None
+
+
+_WON = re.compile(r"\b(?:resultado|placar|venceu|ganhou|perdeu|empatou|jogo|final)\b", re.I)
+
+
+def _score(match: re.Match[str]) -> str | None:
+    """Resultado: 3 x 1."""
+    return "a" if _WON.search(match.string) else None
+
+
 _OWN = (
     romance.short(_SHORT),
     romance.numero("número"),
     Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}) ?h ?(\d{2})(?:min)?(?!\w)"), _clock),
     Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}):([0-5]\d) ?h(?:rs|s)?(?!\w)"), _clock),
+    romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
+    *romance.dated((_MONTHS, _SHORT_MONTHS), _WEEKDAYS, "a", _say_date),
+    Rule("score", re.compile(r"(?<=\d) ?x ?(?=\d{1,2}(?!\d|[.,]\d))"), _score),
+    romance.roman("Elizabeth|Isabel|Maria", _queen),
+    romance.roman_before("Guerra", _queen),
+    Rule("roman", re.compile(r"(?:(?<=[Ss]éculos )|(?<=[IVX] e ))[IVXLC]+(?![\w-])"), _century),
     romance.ordinals(_CODE, r"\.?([ºª]|°(?= [a-zà]))", romance.formed),
     *romance.telephones(
         lambda: PORTUGUESE,
@@ -82,6 +114,7 @@ _OWN = (
     ),
     romance.fractions(_FRACTIONS),
     romance.counted(_CODE, _counted, _NUMBERED),
+    romance.thousands(_CODE, _counted),
     romance.roman(_KINGS, _king),
     romance.roman(_PARTS, lambda value: cardinal(_CODE, value)),
 )
@@ -94,11 +127,11 @@ PORTUGUESE: Language = Language(
         "sublinhado, "
         "cerca de, circunflexo, barra vertical, menor que, maior que, menor ou igual a, maior ou igual a, "
         "diferente de, cerca de, mais ou menos, vezes, dividido por, raiz quadrada de, infinito, "
-        "graus, seção, "
+        "graus, parágrafo, "
         "parágrafo, copyright, marca registrada, marca, euros, libras, dólares, ienes, ao quadrado, "
         "ao cubo, para, "
         "número, micro, a, o"
-    ),
+    ) | tables.keys("sustenido", "bemol"),
     web=tables.web(
         "ponto, arroba, barra, hífen, sublinhado, dois pontos, interrogação, igual, e, cerquilha, mais, "
         "por cento, til, vírgula, ponto e vírgula"
@@ -113,6 +146,8 @@ PORTUGUESE: Language = Language(
         "{} Celsius, {} Fahrenheit, {} hora, {} por segundo, {} por hora, "
         "por cento, "
         "por mil, partes por milhão",
+        "CV=cavalo|cavalos, cv=cavalo|cavalos, rpm=rotação por minuto|rotações por minuto, "
+        "mmHg=milímetro de mercúrio|milímetros de mercúrio",
         accents="quilômetro decímetro centímetro milímetro micrômetro nanômetro",
     ),
     per="por",
@@ -132,5 +167,6 @@ PORTUGUESE: Language = Language(
         "tau ípsilon fi "
         "qui psi ômega"
     ),
-    say_date=_say_date, say_time=_say_time, own=_OWN,
+    say_date=_say_date, say_time=_say_time, own=_OWN, each="a cada", out_of="de", over="por", times="vezes",
+    half=lambda n: f"{cardinal(_CODE, n)} e meio",
 )  # fmt: skip

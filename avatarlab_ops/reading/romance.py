@@ -1,5 +1,7 @@
 """What Spanish, French, Italian and Portuguese read alike: ordinals by gender, fractions, abbreviations."""
 
+# ruff: noqa: RUF001  (typographic characters)
+
 from __future__ import annotations
 
 import re
@@ -14,7 +16,7 @@ from avatarlab_ops.reading.language import LONGEST, Language, Rule, Say, cardina
 _NO_NOUN = (
     "para|por|con|sin|entre|sobre|como|que|cada|hasta|desde|menos|per|che|tra|fra|contro|com|sem|até|"
     "las|los|les|des|das|dos|nas|nos|une|unas|uma|umas|una|ella|ellas|ela|elas|elle|elles|esta|estas|essa|essas|"
-    "mille|mil"
+    "mille|mil|min|kcal|cal|bar|ppm"
 )
 NOUN = rf"(?!(?:{_NO_NOUN})\b)[a-zà-öø-ÿœ]{{3,}}"
 _PLURAL = {"es": "s", "fr": "sx", "it": "", "pt": "s"}  # last letters; in Italian only one follows its noun
@@ -35,7 +37,12 @@ _BEFORE_YEARS = (
     "hasta",
     "até",
 )
-_WARM = 30  # 37º C is a temperature; 2º C is the second floor, door C, and no house counts so far
+_WARM = 20  # 25º C is a temperature; 2º C is the second floor, door C, and few houses count so far
+_MEASURED = re.compile(  # a 5º C; but vivo en el 5º C
+    r"(?:\b(?:a|hasta|até|fino a|bajo|sobre|entre|fra|tra|unos|cerca de|mín\.|máx\.)|º ?[CF] (?:y|e|a|ou?)"
+    r"|\b(?:temperatura|fiebre|febre|febbre|calor|caldo|fr[íi]o|freddo|horno|forno|agua|água|acqua)\b.*) $",
+    re.I,
+)
 _HOUSED = re.compile(r"\b(?:piso|planta|puerta|apto\.?|andar|porta|sala|turma|piano|interno|classe) $", re.I)
 ROMAN = r"[IVXLCDM]+(?![\w-])"
 
@@ -72,7 +79,8 @@ def ordinals(code: str, pattern: str, formed: Callable[[str, str], str]) -> Rule
             return None
         if re.match(r" [CF]\b", match.string[match.end() :]):
             below = re.search(r"(?<!\S)[-\u2212]$", match.string[: match.start()])
-            if below or (int(match[1]) >= _WARM and not _HOUSED.search(match.string[: match.start()])):
+            before = match.string[: match.start()]
+            if below or _MEASURED.search(before) or (int(match[1]) >= _WARM and not _HOUSED.search(before)):
                 return None
         return formed(ordinal(code, int(match[1])), match[2])
 
@@ -141,6 +149,8 @@ def counted(code: str, agree: Callable[[str, bool, str], str], numbered: str) ->
         if (value > 1 and match[2][-1] not in _PLURAL[code[:2]]) or _is_year(match):
             return None
         words = cardinal(code, value)
+        if match[2] == "mil":
+            return None
         agreed = agree(words, feminine(code[:2], match[2]), match[2])
         return agreed if agreed != words else None
 
@@ -148,6 +158,67 @@ def counted(code: str, agree: Callable[[str, bool, str], str], numbered: str) ->
     number = rf"(\d{{1,3}}(?:[.{_SPACE}]\d{{3}})+|\d{{1,{LONGEST}}})"
     free = rf"(?<![\w.,:/+\u2212$€£¥₹-])(?<![\d$€£¥₹][{_SPACE}])"
     return Rule("counted", re.compile(rf"{free}{looks}{number}(?=[{_SPACE}]({NOUN}))"), say)
+
+
+def thousands(code: str, agree: Callable[[str, bool, str], str]) -> Rule:
+    """200 mil pessoas: the gender reaches the number before the thousands."""
+
+    def say(match: re.Match[str]) -> str:
+        return agree(cardinal(code, int(match[1])), feminine(code[:2], match[2]), match[2])
+
+    return Rule(
+        "counted", re.compile(rf"(?<![\w.,:/+$€£¥-])(?<![$€£¥] )(\d{{1,3}})(?= mil (?:de )?({NOUN}))"), say
+    )
+
+
+def shortened(names: Mapping[str, str], where: str) -> Rule:
+    """Months and weekdays cut short, at a place that `where`, a pattern around {}, describes."""
+    known = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    return Rule(
+        "abbreviation",
+        re.compile(where.format(rf"(?P<name>{known})"), re.I),
+        lambda m: names[m["name"].lower()],
+    )
+
+
+def dated(
+    months: tuple[tuple[str, ...], Mapping[str, str]],
+    weekdays: Mapping[str, str],
+    to: str,
+    say_date: Callable[[int, int, int | None], str],
+) -> tuple[Rule, ...]:
+    """13 ene. 2026, mar. 13, lun.-vie.: cut short where a number or another weekday is beside.
+
+    `months`: the full names in order, and the short ones of each.
+    """
+    full, short = months
+    days = "|".join(sorted(weekdays, key=len, reverse=True))
+    known = "|".join(sorted(short, key=len, reverse=True))
+
+    def span(match: re.Match[str]) -> str:
+        first, last = (weekdays[match[n].lower()] for n in (1, 2))
+        return f"{first} {to} {last}"
+
+    def date(match: re.Match[str]) -> str | None:
+        day = int(match[1])
+        if not 1 <= day <= 31:
+            return None
+        month = full.index(short[match[2].lower()]) + 1
+        return say_date(day, month, int(match[3]) if match[3] else None)
+
+    between = re.compile(rf"(?<!\w)({days})\.? ?(?:[-–]|{to}) ?({days})(?:\.(?=\W*\S)|(?!\w))", re.I)
+    ends = r"(?:\.(?=,? \w|,|$)|(?= (?:de )?\d{4}))"
+    dated = rf"(?<![\w.,])(\d{{1,2}}) (?:de )?({known}){ends}(?: (?:de )?(\d{{4}})(?!\w))?"
+    return (
+        Rule("weekday", between, span),
+        shortened(weekdays, r"(?<!\w){}\.,?(?= \d)"),
+        Rule("date", re.compile(dated, re.I), date),
+    )
+
+
+def names(short: str, full: tuple[str, ...]) -> dict[str, str]:
+    """Abbreviations, several with a stroke, to words: "janv fév/févr ..."."""
+    return {one: word for group, word in zip(short.split(), full, strict=True) for one in group.split("/")}
 
 
 def _is_year(match: re.Match[str]) -> bool:

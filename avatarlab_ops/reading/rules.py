@@ -9,13 +9,19 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from avatarlab_ops.reading import addresses, amounts, moments, numbers
+from avatarlab_ops.reading import addresses, amounts, moments, numbers, shares
 from avatarlab_ops.reading.language import Language, Rule, ordinal
 from avatarlab_ops.reading.numbers import AFTER_COUNTED, COUNTED, NUMBER, SIGN
 
 _SUPER = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _SUB = "₀₁₂₃₄₅₆₇₈₉"
-_PLAIN = str.maketrans(_SUPER + _SUB, "0123456789" * 2)
+_PLAIN = str.maketrans(_SUPER + _SUB + "⁺⁻₊₋", "0123456789" * 2 + "+-+-")
+# Numbered with a dash, which is no range: Table 2-1, article L. 121-1, loi n° 78-17.
+_DASHED = (
+    r"(?:(?<=Table )|(?<=Figure )|(?<=Fig\. )|(?<=Section )|(?<=Exercise )|(?<=Tabelle )|(?<=Abb\. )|"
+    r"(?<=Tableau )|(?<=Tabla )|(?<=Tabella )|(?<=Tabela )|(?<=\b[LRD]\. )|(?<=[nN]° )|(?<=№ )|(?<=№))"
+)
+_LETTERED = re.compile(r"(?:\b\d*[A-Za-zα-ω]|\d|[²³)])$")  # what may stand before a minus in a formula
 _SPELLED = 3  # capitals beside digits: up to so many are spelled (MP3), more are a word (COVID-19)
 
 
@@ -24,6 +30,7 @@ def rules(language: Language) -> tuple[Rule, ...]:
     """Every rule of a language; an earlier one takes its part of a text before a later one sees it."""
     return (
         *addresses.rules(language),
+        *shares.rules(language),
         *language.own,
         *moments.rules(language),
         *addresses.codes(language),
@@ -41,26 +48,49 @@ def _numbers(language: Language) -> Iterable[Rule]:
     def pair(m: re.Match[str], word: str = language.to) -> str:
         return " ".join(filter(None, (say(m[1]), word, say(m[2]))))
 
-    powers = rf"(?<![\w.,])({NUMBER})(?:\^([-\u2212]?\d+)|([{_SUPER}]+))"
+    powers = rf"(?<![\w.,])({NUMBER})(?:\^([-\u2212]?\d+)|([⁺⁻]?[{_SUPER}]+))"
     yield Rule("power", re.compile(powers), lambda m: _power(m, language))
-    yield Rule("exponent", re.compile(rf"(?<=[^\W\d_])[{_SUPER}]+"), lambda m: _exponent(m, language))
+    ion = rf"(?<=[^\W\d_])([{_SUPER}]?)([⁺⁻])(?![{_SUPER}])|(?<=[{_SUB}])([{_SUPER}]?)([⁺⁻])(?![{_SUPER}])"
+    yield Rule("ion", re.compile(ion), lambda m: _ion(m, language))
+    yield Rule("exponent", re.compile(rf"(?<=[^\W\d_])[⁺⁻]?[{_SUPER}]+"), lambda m: _exponent(m, language))
     yield Rule(
-        "ordinal", re.compile(rf"(?<![\w.,])(\d{{1,15}}){language.ordinal}(?!\w)", re.I),
+        "ordinal", re.compile(rf"(?<![\w.,])(\d{{1,15}}){language.ordinal}(?:-(?=[^\W\d_])|(?!\w))", re.I),
         lambda m: ordinal(language.code, int(m[1])),
     )  # fmt: skip
+    power = rf"10(?:\^|[⁺⁻{_SUPER}])"
+    yield Rule("times", re.compile(rf"(?<=\d)(?: ?x ?| ?× ?)(?={power})"), lambda _: language.signs["×"])
     yield Rule(
-        "by", re.compile(rf"(?<![\w.,])({NUMBER})(?:\s?x\s?|×)(?=\d)"), lambda m: f"{say(m[1])} {language.by}"
-    )
-    parts = language.to if language.ratio is None else language.ratio
-    yield Rule("ratio", re.compile(r"(?<![\w:])(\d+):(\d+)(?![\w:])"), lambda m: pair(m, parts))
+        "by", re.compile(rf"(?<![\w.,])({NUMBER})(?:\s?x\s?|×)(?=\d)(?!{power})"),
+        lambda m: f"{say(m[1])} {language.by}",
+    )  # fmt: skip
+    if language.times:
+        yield Rule(
+            "factor", re.compile(rf"(?<![\w.,])({NUMBER})[x×](?!\w| [-+=*/^<>]| ?[=^<>])"),
+            lambda m: f"{say(m[1])} {language.form(say(m[1]) or '', language.times)}",
+        )  # fmt: skip
+    if language.decimal == ",":
+        version = re.compile(r"(?<=[^\W_] )(?<![\d.,] )(\d{1,3})\.(\d{1,2})(?!\w|[.,]\d)")
+        yield Rule("version", version, lambda m: _versioned(m, language))
+    pointed = language.to if language.ratio is None else language.ratio
+    yield Rule("ratio", re.compile(rf"(?<![\w:])({NUMBER}):({NUMBER})(?![\w:])"), lambda m: pair(m, pointed))
+    yield Rule("ratio", re.compile(r"(?<![\w:])(\d+):(\d+)(?![\w:])"), lambda m: pair(m, pointed))
+    yield Rule("dashed", re.compile(rf"{_DASHED}(\d+)-(\d+)(?![\w–-])"), lambda m: pair(m, language.web["-"]))
+    name = re.compile(r"(?<![\w.-])[A-Z]{1,4}\d{3,}-\d{2,}(?![\w–-])")
+    yield Rule("code", name, lambda m: code(m[0], language))  # A320-200
+    yield Rule("code", re.compile(r"(?<=Boeing )(\d{3})-(\d{1,4})(?![\w–-])"), lambda m: pair(m, ""))
+    yield Rule("dash", re.compile(r"(?<=[\w²³)]) [-\u2212] (?=[\w(√])"), lambda m: _algebra(m, language))
     ranged = rf"(?<![\w.,–-])({NUMBER})(?:[-–]| – )({NUMBER})(?![\w–-])"
     yield Rule("range", re.compile(ranged), pair)
     counted = rf"{AFTER_COUNTED}(?:[-–](?=\d)| – (?=\d[\d.,]*\s?[{COUNTED}]))"
     named = r"(?:(?<![^\W\d_]\d)|(?!-\d+[^\W\d_]))"  # i7-13700K is one name
     between = rf"(?<=\d){named}[-–](?=\d)|(?<=\d) – (?=\d)|{counted}"
     yield Rule("range", re.compile(between), lambda _: language.to)
-    minus = re.compile(r"(?<=\d) [-–\u2212] (?=\d)|(?<![\w)])\u2212(?=\w)")
+    dash = re.compile(r"(?<=[\d%€$£mM.]) - (?=[$€£]?\d)")
+    yield Rule("dash", dash, lambda m: _apart(m, language))
+    minus = re.compile(r"(?<=\d) [–\u2212] (?=\d)|(?<![\w)])\u2212(?=\w)")
     yield Rule("minus", minus, lambda _: language.minus)
+    dot = re.compile(r"(?<=[\d)]) ?[·⋅] ?(?=[\d(])")
+    yield Rule("times", dot, lambda _: language.signs["×"])
     yield Rule("fraction", re.compile(r"(\d*)\s?([¼-¾⅐-⅞])"), lambda m: _vulgar(m, language))
     word = r"[^\W\d_][^\W\d_A-Z]+(?:-[^\W\d_]+)*(?![\w-])"
     compound = rf"(?<![\w.,)–-])({NUMBER})-(?={word})"  # 2.5-hour, 100-prozentig
@@ -85,6 +115,40 @@ def _exponent(match: re.Match[str], language: Language) -> str | None:
     return known or (power and language.raised("", power).strip())
 
 
+def _versioned(match: re.Match[str], language: Language) -> str | None:
+    """USB 3.2: where decimals have a comma, a point after a name is said as one."""
+    if not re.search(r"\b\w*[A-ZÀ-ÞА-ЯЁІЇЄҐ][\w+]*[ ]$", match.string[: match.start()]):
+        return None
+    parts = (
+        language.digits(part) if part[0] == "0" else language.number(int(part)) for part in match.groups()
+    )
+    return f" {language.web['.']} ".join(parts)
+
+
+def _ion(match: re.Match[str], language: Language) -> str:
+    """Na⁺ and Ca²⁺."""
+    many, sign = match[1] or match[3] or "", match[2] or match[4]
+    charge = language.plus if sign == "⁺" else language.minus
+    return f"{numbers.say(many.translate(_PLAIN), language) if many else ''} {charge}".strip()
+
+
+def _algebra(match: re.Match[str], language: Language) -> str | None:
+    """2x - 1 = 0: a dash in a formula, of which one side is a letter or a bracket."""
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    if re.match(r"[\d.,]+(?![\w])", after) and before[-1].isdigit():
+        return None  # two numbers
+    formula = re.search(r"[=≈<>≤≥√]", match.string)
+    operands = _LETTERED.search(before) and re.match(r"\d|[A-Za-zα-ω](?![^\W\d_])|\(|√", after)
+    return language.minus if formula and operands else None
+
+
+def _apart(match: re.Match[str], language: Language) -> str | None:
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    if before[-1] in "mM." and not re.search(r"\d ?[ap]\.?m\.?$", before, re.I):
+        return None
+    return shares.joint(before, after, language)
+
+
 def _vulgar(match: re.Match[str], language: Language) -> str | None:
     said = language.fractions.get(match[2])
     if said is None or not match[1]:
@@ -106,10 +170,16 @@ def code(text: str, language: Language) -> str:
         if part.isdecimal():
             said.append(language.number(int(part)) if _short(part) else language.digits(part))
         elif part.isalpha():
-            said.append(" ".join(part) if part.isupper() and len(part) <= _SPELLED else part)
+            said.append(" ".join(part) if _spelled(part) else part)
         else:
             said += [_numeral(char, language) or char for char in part]
     return " ".join(said)
+
+
+def _spelled(part: str) -> bool:
+    """MP3, and VIN 1HGCM: no word; COVID-19 is one."""
+    voweled = not part.isascii() or re.search("[AEIOUY]", part)
+    return part.isupper() and (len(part) <= _SPELLED or not voweled)
 
 
 def _short(digits: str) -> bool:
@@ -118,7 +188,7 @@ def _short(digits: str) -> bool:
 
 def _letters(language: Language) -> Iterable[Rule]:
     yield Rule(
-        "greek", re.compile(r"(?<![^\W\d_])[\u0370-\u03ff](?![^\W\d_])"),
+        "greek", re.compile(r"(?<![\u0370-\u03ff])[\u0370-\u03ff](?![\u0370-\u03ff])"),  # Δt, too
         lambda m: language.greek.get(_bare(m[0]).lower()),
     )  # fmt: skip
     wide = r"\uff10-\uff19\uff21-\uff3a\uff41-\uff5a"  # digits and letters, not the signs between them
@@ -139,6 +209,8 @@ def _base(char: str) -> str:
 
 
 def _signs(language: Language) -> Iterable[Rule]:
+    single = re.compile(r"(?:(?<=^[A-Z])|(?<=[^\w/][A-Z]))/(?=[A-Z](?![\w/]))")
+    yield Rule("letters", single, lambda _: "")  # an A/B test
     yield Rule("bracket", re.compile(r"[\[\]{}]"), lambda _: "")
     longest = sorted(language.signs, key=len, reverse=True)
     pattern = re.compile("|".join(map(re.escape, longest)))

@@ -1,10 +1,12 @@
 """Spanish."""
 
+# ruff: noqa: E501  (tables)
+
 from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import romance, tables
+from avatarlab_ops.reading import numbers, romance, tables
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
 
 _MONTHS = tables.names(
@@ -21,7 +23,7 @@ def _agree(number: str, noun: str) -> str:
     if " coma " in number:
         return number
     if _FEMININE.match(noun):
-        return re.sub(r"uno$", "una", number.replace("cientos", "cientas"))
+        return re.sub(r"uno$", "una", re.sub(r"(ci|ni)entos\b", r"\1entas", number))
     return re.sub(r"uno$", "un", re.sub(r"veintiuno$", "veintiún", number))
 
 
@@ -54,16 +56,37 @@ _SHORT = {
     "etc.": "etcétera", "EE. UU.": "Estados Unidos", "EE.UU.": "Estados Unidos", "núm.": "número",
     "Núm.": "número", "n.º": "número", "N.º": "número", "nº": "número", "Nº": "número", "pág.": "página",
     "págs.": "páginas", "aprox.": "aproximadamente", "tel.": "teléfono", "Tel.": "teléfono",
-    "avda.": "avenida",
+    "avda.": "avenida", "incl.": "incluido", "hab.": "habitantes", "C/": "calle", "c/": "calle", "y/o": "y o",
+    "Dña.": "doña", "RR. HH.": "recursos humanos", "RRHH": "recursos humanos", "JJ. OO.": "Juegos Olímpicos",
+    "JJOO": "Juegos Olímpicos", "CC. AA.": "comunidades autónomas", "cdta.": "cucharadita", "cda.": "cucharada",
     "Avda.": "avenida", "a. C.": "antes de Cristo", "d. C.": "después de Cristo", "vs.": "contra",
 }  # fmt: skip
-_KINGS = (
-    "Felipe|Alfonso|Carlos|Luis|Fernando|Enrique|Isabel|Pío|Benedicto|Juan Pablo|Juan Carlos|Pedro|Sancho"
-)
+_KINGS = "Felipe|Alfonso|Carlos|Luis|Fernando|Enrique|Pío|Benedicto|Juan Pablo|Juan Carlos|Pedro|Sancho"
 _PARTS = "siglo|Siglo|capítulo|Capítulo|tomo|volumen|parte|acto|guerra|fase|tipo|nivel|artículo|título"
 
 
 _NUMBERED = "capítulo|página|número|artículo|nivel|piso|canal|punto|parte|fase|opción|paso|tema|grupo"
+
+
+_BEFORE_NUMBER = {
+    "art.": "artículo", "Art.": "artículo", "cap.": "capítulo", "Cap.": "capítulo", "fig.": "figura",
+    "Fig.": "figura", "vol.": "volumen", "apdo.": "apartado",
+}  # fmt: skip
+_SHORT_MONTHS = romance.names("ene feb mar abr may jun jul ago sep/sept oct nov dic", _MONTHS)
+_WEEKDAYS = romance.names(
+    "lun mar mié jue vie sáb dom", tables.names("lunes martes miércoles jueves viernes sábado domingo")
+)
+
+
+def _half_day(match: re.Match[str]) -> str | None:
+    """3:30 p. m.: las tres y treinta de la tarde."""
+    hour, minute = int(match[1]), int(match[2] or 0)
+    if not 1 <= hour <= 12 or minute > 59:
+        return None
+    late = match[3].lower() == "p"
+    part = "mañana" if not late else "tarde" if hour == 12 or hour < 8 else "noche"
+    stop = "." if match[0].endswith(".") and match.end() == len(match.string) else ""
+    return f"{_say_time(hour, minute, None)} de la {part}{stop}"
 
 
 def _clock(match: re.Match[str]) -> str | None:
@@ -74,20 +97,48 @@ def _king(value: int) -> str:
     return ordinal("es", value) if value <= 10 else cardinal("es", value)
 
 
+def _queen(value: int) -> str:
+    return romance.formed(_king(value), "a") if value <= 10 else _king(value)
+
+
+def _century(match: re.Match[str]) -> str | None:
+    value = numbers.roman(match[0])
+    return cardinal("es", value) if value else None
+
+
 _OWN = (
     romance.short(_SHORT),
     romance.numero("número"),
-    romance.ordinals("es", r"\.?([ºª]|er|ero|era|o|a)", romance.formed),
+    romance.ordinals("es", r"\.?([ºª]|er|ero|era|o|a|r[oa]|d[oa]|t[oa]|m[oa]|v[oa]|n[oa])", romance.formed),
+    romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
+    *romance.dated((_MONTHS, _SHORT_MONTHS), _WEEKDAYS, "a", _say_date),
+    Rule("weekday", re.compile(r"(?<!\w)L-V(?!\w)"), lambda _: "lunes a viernes"),
+    Rule("title", re.compile(r"(?<![\w.])D\. (?=[A-ZÁÉÍÓÚ][a-záéíóúñ])"), lambda _: "don"),
+    Rule(
+        "half day",
+        re.compile(r"(?<![\w:.,])(\d{1,2})(?:[:.](\d\d))? ?([ap])(?:\. ?m\.|m\b)", re.I),
+        _half_day,
+    ),
     *romance.telephones(
         lambda: SPANISH,
         r"[6-9]\d{2} \d{2} \d{2} \d{2}",
         r"9\d \d{3} \d{2} \d{2}",
+        r"[89]0[0-2] \d{3} \d{3}",
         r"(?<=[Tt]el\. )\d{3} \d{3} \d{3}",
         r"(?:(?<=al )|(?<=éfono )|(?<=éfono: )|(?<=óvil ))\d{3}(?: \d{3}){2}",
     ),
-    Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}):([0-5]\d) ?h(?:rs|s)?(?!\w)"), _clock),
+    Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2})[:.]([0-5]\d) ?(?:h(?:rs|s)?(?!\w)|(?= horas))"), _clock),
     romance.fractions(_FRACTIONS),
     romance.counted("es", _counted, _NUMBERED),
+    romance.thousands("es", _counted),
+    romance.roman("Isabel", _queen),
+    romance.roman_before("Guerra", _queen),
+    Rule(
+        "roman",
+        re.compile(r"(?:(?<=[Ss]iglos )|(?<= s\. )|(?<=^s\. )|(?<=[IVX] y ))[IVXLC]+(?![\w-])"),
+        _century,
+    ),
+    Rule("abbreviation", re.compile(r"(?<![\w.])s\.(?= [IVX]+\b)"), lambda _: "siglo"),
     romance.roman(_KINGS, _king),
     romance.roman(_PARTS, lambda value: cardinal("es", value)),
 )
@@ -105,7 +156,7 @@ SPANISH: Language = Language(
         "copyright, registrado, marca registrada, euros, libras, dólares, yenes, al cuadrado, al "
         "cubo, a, número, "
         "micro, a, o"
-    ),
+    ) | tables.keys("sostenido", "bemol"),
     web=tables.web(
         "punto, arroba, barra, guion, guion bajo, dos puntos, interrogación, igual, y, almohadilla, "
         "más, por ciento, "
@@ -124,6 +175,8 @@ SPANISH: Language = Language(
         "{} Celsius, {} Fahrenheit, {} hora, {} por segundo, {} por hora, "
         "por ciento, "
         "por mil, partes por millón",
+        "CV=caballo|caballos, rpm=revolución por minuto|revoluciones por minuto, "
+        "mmHg=milímetro de mercurio|milímetros de mercurio",
         accents="kilómetro decímetro centímetro milímetro micrómetro nanómetro",
     ),
     per="por",
@@ -131,12 +184,14 @@ SPANISH: Language = Language(
         "€ EUR": "euro|euros|céntimo|céntimos", "$": "dólar|dólares|centavo|centavos",
         "US$ USD": "dólar estadounidense|dólares estadounidenses|centavo|centavos",
         "£ GBP": "libra|libras|penique|peniques", "¥ JPY": "yen|yenes||",
+        "COP": "peso colombiano|pesos colombianos|centavo|centavos", "S/": "sol|soles|céntimo|céntimos",
+        "ARS": "peso argentino|pesos argentinos|centavo|centavos", "CLP": "peso chileno|pesos chilenos||",
         "MXN": "peso mexicano|pesos mexicanos|centavo|centavos",
         "CHF": "franco suizo|francos suizos|céntimo|céntimos", "R$": "real|reales|centavo|centavos",
         "₹": "rupia|rupias|paisa|paisas", "₿": "bitcóin|bitcoines||",
     }),
     scales={
-        "mil": "mil", "millón": "millón", "millones": "millones", "mil millones": "mil millones",
+        "mil": "mil", "millón": "millón", "millones": "millones", "mil millones": "mil millones", "mil M": "mil millones",
         "M": "millones",
         "billones": "billones", "k": "mil", "K": "mil",
     },
@@ -146,5 +201,6 @@ SPANISH: Language = Language(
         "sigma tau ípsilon fi "
         "ji psi omega"
     ),
-    say_date=_say_date, say_time=_say_time, own=_OWN,
+    say_date=_say_date, say_time=_say_time, own=_OWN, each="cada", out_of="sobre", over="sobre", times="veces",
+    half=lambda n: f"{cardinal('es', n)} y medio",
 )  # fmt: skip

@@ -57,6 +57,11 @@ def signs(words: str) -> dict[str, str]:
     return found | {sign: found[same] for sign, same in _SAME.items()}
 
 
+def keys(sharp: str, flat: str) -> dict[str, str]:
+    """The words for the signs of music, which follow a note."""
+    return {"♯": sharp, "♭": flat}
+
+
 def web(words: str) -> dict[str, str]:
     """Sign of an address to words."""
     return dict(zip(_WEB, _list(words), strict=True))

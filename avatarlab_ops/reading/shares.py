@@ -1,0 +1,124 @@
+"""Two numbers with a stroke or a dash between: shares, seasons, ranges, subtractions, by what is around."""
+
+# ruff: noqa: RUF001, RUF002  (typographic characters and Cyrillic letters)
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from avatarlab_ops.reading import numbers
+from avatarlab_ops.reading.language import Language, Rule, genitive
+from avatarlab_ops.reading.numbers import NUMBER
+
+# Of what a share is told: step 3/4, Teil 2/3, note 4/5, rated 4/5; in all languages together.
+_SHARED = re.compile(
+    r"\b(?:step|page|part|lesson|module|slide|video|episode|score[ds]?|rat(?:ed|ing|es)|grade[ds]?|marks?|"
+    r"teil|schritt|seite|folie|lektion|modul|bewertung|wertung|punkte|étape|partie|leçon|diapo|tome|note|"
+    r"paso|parte|página|lección|módulo|puntuación|nota|calificación|passo|pagina|lezione|modulo|voto|punteggio|"
+    r"aula|etapa|шаг|часть|урок|страница|оценк[аи]|крок|частина|сторінка|оцінк[аи])"
+    r"[ :]{1,3}(?:of |at |von |de |di )?$",
+    re.I,
+)
+_WHOLES = frozenset({5, 10, 20, 30, 50, 100})
+_MATHS = re.compile(r"[=≈≤≥≠<>÷√×*^²³]|\d ?\+ ?\d")
+_SCORED = re.compile(
+    r"\b(?:scores?|won|wins?|beat|lost|loses?|draw|drew|final|game|match|result|tied|led|leads|"
+    r"endete|gewann|gewinn\w*|verlor\w*|spiel|ergebnis|siegte|gagn\w+|perd\w+|résultat|score|"
+    r"gan\w+|partido|marcador|resultado|vin\w+|risultato|partita|placar|venceu|jogo|"
+    r"сч[её]т|матч|победи\w*|рахунок|перем\w+)\b",
+    re.I,
+)
+_CLOCK = re.compile(r"(?:\d[:h]\d\d|\d ?h|[ap]\.? ?m\.?)$", re.I)
+_LAST = re.compile(rf"({NUMBER})\D{{0,8}}$")
+_FIRST = re.compile(rf"\D{{0,3}}({NUMBER})")
+
+
+def rules(language: Language) -> Iterable[Rule]:
+    """What a language's own fractions and dates would take otherwise."""
+    yield Rule(
+        "season", re.compile(r"(?<![\w./-])((?:1[89]|20)\d\d)/(\d{4}|\d\d)(?![\w/-])"),
+        lambda m: _season(m, language),
+    )  # fmt: skip
+    yield Rule(
+        "always", re.compile(r"(?<![\w./])24/7(?![\w/]|[.,]\d)"),
+        lambda _: f"{language.number(24)} {language.number(7)}",
+    )  # fmt: skip
+    halves = re.compile(r"(?<![\w./,-])(\d{1,3})(?: ?½| 1/2(?![\w/]))")
+    yield Rule("half", halves, lambda m: language.half(int(m[1])) if language.half else None)
+    arc = r"(\d{1,3}) ?° ?(\d{1,2}) ?['’′](?: ?(\d{1,2}(?:[.,]\d+)?) ?(?:[\"”″]|['′]{2}))?"
+    yield Rule("arc", re.compile(rf"(?<![\w.,]){arc}"), lambda m: _arc(m, language))
+    if not language.out_of:
+        return
+    parts = rf"(?<![\w./,:-])({NUMBER})/({NUMBER})(?![\w/:%]|[.,]\d)"
+    yield Rule("over", re.compile(rf"{parts} ?(mm ?Hg)"), lambda m: _pressure(m, language))
+    yield Rule("share", re.compile(parts), lambda m: _share(m, language))
+
+
+def _arc(match: re.Match[str], language: Language) -> str:
+    """40°42′46″: degrees, minutes and seconds."""
+    said = []
+    for text, unit in zip(match.groups(), ("°", "min", "s"), strict=True):
+        if text:
+            one, many = language.units[unit]
+            number = numbers.say(text.lstrip("0") or "0", language) or text
+            what = one if numbers.is_one(text, language) else many
+            said.append(f"{language.agree(number, what)} {language.form(number, what)}")
+    return " ".join(said)
+
+
+def _season(match: re.Match[str], language: Language) -> str | None:
+    """2019/20: two years, one after the other."""
+    first, last = int(match[1]), int(match[2])
+    if (first + 1) % 100 != last % 100 or (len(match[2]) == 4 and last != first + 1):
+        return None
+    return f"{language.year(first)} {language.year(last) if len(match[2]) == 4 else language.number(last)}"
+
+
+def _share(match: re.Match[str], language: Language) -> str | None:
+    """4.5/5, 85/100, and after a word that asks for it 3/4 and 8/10."""
+    part, whole = (numbers.value(match[n], language) for n in (1, 2))
+    if part is None or whole is None:
+        return None
+    if part + whole == 100 and match[1].isdigit() and part >= 10:  # the 80/20 rule
+        return _joined(match, "", language)
+    if part > whole:
+        return None
+    told = _SHARED.search(match.string[: match.start()])
+    if told or (whole in _WHOLES and (part % 1 or whole in (20, 30, 100) or _people(match, language))):
+        return _joined(match, language.out_of, language)
+    return None
+
+
+def _pressure(match: re.Match[str], language: Language) -> str | None:
+    said = _joined(match, language.over, language)
+    return said and f"{said} {language.form(said, language.units.get('mmHg', ('', match[3]))[1])}"
+
+
+def _people(match: re.Match[str], language: Language) -> bool:
+    """9/10 dentists: of so many; elsewhere than in English a tenth has no figures."""
+    if language.code != "en":
+        return numbers.value(match[2], language) == 10
+    return match[2] == "10" and re.match(r" [a-z]+s\b", match.string[match.end() :]) is not None
+
+
+def _joined(match: re.Match[str], word: str, language: Language) -> str | None:
+    first, last = numbers.say(match[1], language), numbers.say(match[2], language)
+    if word == language.out_of and language.code in ("ru", "uk") and match[2].isdecimal():
+        last = genitive(language.code, int(match[2]))
+    return first and last and " ".join(filter(None, (first, word, last)))
+
+
+def joint(before: str, after: str, language: Language) -> str:
+    """The word for a dash with spaces between two numbers: "minus" in a calculation, else "to".
+
+    What goes down is a subtraction, unless it is a score or a time.
+    """
+    if _CLOCK.search(before):
+        return language.to
+    if _MATHS.search(before) or _MATHS.search(after):
+        return language.minus
+    first, last = _LAST.search(before), _FIRST.match(after)
+    start, end = (numbers.value(found[1], language) if found else None for found in (first, last))
+    falls = start is not None and end is not None and start >= end
+    return language.minus if falls and not _SCORED.search(before) else language.to
