@@ -1,4 +1,7 @@
-"""Russian and Ukrainian numbers in the genitive, after prepositions that ask for it: до 25 стран, с 9:00."""
+"""Russian and Ukrainian numbers in the genitive, after prepositions that ask for it: до 25 стран, с 9:00.
+
+Whole numbers, decimals (до 2,5 кг), those below zero, and both ends of a range of times.
+"""
 
 # ruff: noqa: RUF001, RUF002  (Cyrillic letters)
 
@@ -16,17 +19,30 @@ _SCALES = ("млн", "млрд", "тыс", "тис", "миллион", "міль
 
 
 def genitives(
-    language: Callable[[], Language], code: str, always: str, mostly: str, clock: tuple[str, str]
+    language: Callable[[], Language],
+    code: str,
+    always: str,
+    mostly: str,
+    *,
+    clock: tuple[str, str],
+    scales: Mapping[str, str],
 ) -> tuple[Rule, ...]:
     """Whole numbers and times after a preposition, with their unit.
 
     `always` ask for the genitive, `mostly` unless an instrumental follows (с 5 друзьями), both joined by |;
-    `clock`: the words for hour and minute with their endings.
+    `clock`: the words for hour and minute with their endings; `scales`: those of thousands and millions.
     """
     before = rf"(?<!\w)(?P<before>(?i:{always}|{mostly})) "
-    number = r"(?P<number>[1-9]\d{0,2}(?:[ \u00a0]\d{3})+|[1-9]\d{0,8})(?![\w:/-]|[.,]\d|[ \u00a0]?[–-])"
+    number = (
+        r"(?P<sign>[-\u2212]?)(?P<number>[1-9]\d{0,2}(?:[ \u00a0]\d{3})+|\d{1,8},\d{1,3}|[1-9]\d{0,8})"
+        r"(?![\w:/-]|[.,]\d|[ \u00a0]?[–-])"
+    )
     apart = rf"(?![ \u00a0](?i:{always}|{mostly})(?!\w))"  # от 5 до 10 кг: the second preposition is no unit
     time = r"(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?![\w:])"
+    span = r"(?<![\w:.,])(\d{1,2}):([0-5]\d) ?[-–] ?(\d{1,2}):([0-5]\d)(?![\w:])"
+    since = "с" if code == "ru" else "з"
+    money = r"(?:[ \u00a0]?(?P<money>[₽₴€$£]|руб\.|грн(?!\w)))?"
+    scale = rf"[ \u00a0](?P<scale>{'|'.join(map(re.escape, scales))})(?!\w){money}"
 
     def words() -> Mapping[str, str]:
         spoken = language()
@@ -34,8 +50,19 @@ def genitives(
         return units | {symbol: money.many for symbol, money in spoken.money.items()}
 
     def measured(match: re.Match[str]) -> str | None:
-        what, said = words().get(match["unit"]), _number(match, code)
-        return said and what and f"{said} {slavic.inflected(what, 3)}"
+        what = words().get(match["unit"])
+        return what and _counted(match, language(), what)
+
+    def scaled(match: re.Match[str]) -> str | None:
+        said = _counted(match, language(), scales[match["scale"]])
+        return said and (f"{said} {slavic.inflected(words()[match['money']], 3)}" if match["money"] else said)
+
+    def between(match: re.Match[str]) -> str | None:
+        if int(match[1]) > 24 or int(match[3]) > 24:
+            return None
+        before = match.string[: match.start()].rstrip().lower()
+        first, last = (_clock(code, int(match[n]), int(match[n + 1]), clock) for n in (1, 3))
+        return f"{'' if before.endswith((' с', ' з')) else since} {first} до {last}".strip()
 
     def counted(match: re.Match[str]) -> str | None:
         after = re.match(_UNIT, match.string[match.end() :])
@@ -43,18 +70,17 @@ def genitives(
         instrumental = noun.endswith("ми") and re.fullmatch(mostly, match["before"], re.I)
         if noun.partition("/")[0] in words() or noun.startswith(_SCALES) or instrumental:
             return None
-        return _number(match, code)
+        return _number(match, language())
 
     def timed(match: re.Match[str]) -> str | None:
         if int(match["hour"]) > 24:
             return None
-        values = zip((int(match["hour"]), int(match["minute"])), clock, strict=True)
-        return f"{match['before']} " + " ".join(
-            _part(code, v, what) for v, what in values if v or what == clock[0]
-        )
+        return f"{match['before']} {_clock(code, int(match['hour']), int(match['minute']), clock)}"
 
     return (
+        Rule("time", re.compile(span), between),
         Rule("time", re.compile(before + time), timed),
+        Rule("scale", re.compile(before + number.replace(r"\w:/-", r"\d:/-") + scale), scaled),
         Rule(
             "measure",
             re.compile(before + number.replace(r"\w:/-", r"\d:/-") + apart + _UNIT + r"(?!\w|\.?/)"),
@@ -64,11 +90,44 @@ def genitives(
     )
 
 
-def _number(match: re.Match[str], code: str) -> str | None:
-    value = int(re.sub(r"\s", "", match["number"]))
-    if value > _BIGGEST[code] or (value % 10 == 1 and value % 100 != 11):  # of one the gender is not known
+def _number(match: re.Match[str], language: Language) -> str | None:
+    """The preposition and the number; None where the gender of a last one is not known."""
+    whole, _, part = re.sub(r"\s", "", match["number"]).partition(",")
+    code = "uk" if language.code == "uk" else "ru"
+    sign = f"{language.minus} " if match["sign"] else ""
+    if part:
+        said = slavic.decimals_of(code, whole, part)
+        return said and f"{match['before']} {sign}{said}"
+    if int(whole) > _BIGGEST[code] or _is_one(whole):
         return None
-    return f"{match['before']} {genitive(code, value)}"
+    return f"{match['before']} {sign}{genitive(code, int(whole))}"
+
+
+def _is_one(digits: str) -> bool:
+    return digits[-1] == "1" and digits[-2:] != "11"
+
+
+def _counted(match: re.Match[str], language: Language, what: str) -> str | None:
+    """The same with what is counted, whose gender is known: до одного километра."""
+    code = "uk" if language.code == "uk" else "ru"
+    digits = re.sub(r"\s", "", match["number"])
+    if "," in digits:
+        said = _number(match, language)
+        plural = said and said.endswith("полутора")  # полутора килограммов
+        return said and f"{said} {slavic.inflected(what, 3) if plural else slavic.of_part(code, what)}"
+    if not _is_one(digits):
+        said = _number(match, language)
+        return said and f"{said} {slavic.inflected(what, 3)}"
+    if int(digits) > _BIGGEST[code]:
+        return None
+    feminine = slavic.inflected(what, 1).split()[0][-1] in "ая"
+    sign = f"{language.minus} " if match["sign"] else ""
+    return f"{match['before']} {sign}{genitive(code, int(digits), feminine)} {slavic.of_part(code, what)}"
+
+
+def _clock(code: str, hour: int, minute: int, clock: tuple[str, str]) -> str:
+    values = zip((hour, minute), clock, strict=True)
+    return " ".join(_part(code, value, what) for value, what in values if value or what == clock[0])
 
 
 def _part(code: str, value: int, what: str) -> str:

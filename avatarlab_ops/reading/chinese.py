@@ -79,7 +79,7 @@ _OWN = (
     Rule("counted", re.compile(rf"(?<![\d.,:/第-])(?<!第 )2 ?(?=[{_MEASURED}])(?!分之)"), lambda _: "两"),
     Rule("percent", re.compile(rf"(?<![\w.,])((?:\u2212|(?<![%‰])-)?{NUMBER}) ?([%‰])"), _share),
     Rule("fraction", re.compile(r"(?<![\w./,-])([1-9]\d?)/([1-9]\d?)(?![\w/])"), _fraction),
-    Rule("range", re.compile(r"(?<=[\d%年月日号点]) ?[~～〜] ?(?=\d)|(?<=[%年月日号点]) ?[–-] ?(?=\d)"), lambda _: "到"),
+    Rule("range", re.compile(r"(?<=[\d%年月日号点℃]) ?[~～〜] ?(?=[\d-])|(?<=[%年月日号点]) ?[–-] ?(?=\d)"), lambda _: "到"),
 )  # fmt: skip
 
 CHINESE: Language = Language(

@@ -40,11 +40,12 @@ _OWN = (
         lambda m: _say_date(int(m[3]), int(m[2]), int(m[1])),
     ),
     Rule(
-        "date", re.compile(r"(?<![\w./,-])(0?[1-9]|1[0-2])/(0?[1-9]|[12]\d|3[01])(?= ?[(（][月火水木金土日祝])"),
-        lambda m: _say_date(int(m[2]), int(m[1]), None),
+        "date", re.compile(r"(?<![\w./,-])(0?[1-9]|1[0-2])/(0?[1-9]|[12]\d|3[01])(?= ?[(（][月火水木金土日祝]| ?[~～〜–-] ?\d{1,2}/\d)|"
+                           r"(?<=[~～〜])(0?[1-9]|1[0-2])/(0?[1-9]|[12]\d|3[01])(?![\d/])"),
+        lambda m: _say_date(int(m[2] or m[4]), int(m[1] or m[3]), None),
     ),
     Rule("fraction", re.compile(r"(?<![\w./,-])([1-9]\d?)/([1-9]\d?)(?![\w/])"), _fraction),
-    Rule("range", re.compile(r"(?<=[\d%年月日時分円人]) ?[~～〜] ?(?=\d)|(?<=[%年月日時分円人]) ?[–-] ?(?=\d)"), lambda _: "から"),
+    Rule("range", re.compile(r"(?<=[\d%年月日時分円人℃]) ?[~～〜] ?(?=[\d-])|(?<=[%年月日時分円人]) ?[–-] ?(?=\d)"), lambda _: "から"),
 )  # fmt: skip
 
 JAPANESE: Language = Language(

@@ -1,12 +1,12 @@
 """Russian."""
 
-# ruff: noqa: E501, RUF001  (Cyrillic letters; tables)
+# ruff: noqa: E501, RUF001, RUF002  (Cyrillic letters; tables)
 
 from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import cases, romance, slavic, tables
+from avatarlab_ops.reading import cases, numbers, romance, slavic, tables
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
 
 _MONTHS = tables.names("января февраля марта апреля мая июня июля августа сентября октября ноября декабря")
@@ -16,6 +16,16 @@ _PREPOSITIONAL = {"ый": "ом", "ий": "ьем", "ой": "ом"}
 _YEARS = {"год": _NOMINATIVE, "года": _GENITIVE, "году": _PREPOSITIONAL}
 _GENDERS = {"й": {}, "я": {"ый": "ая", "ий": "ья", "ой": "ая"}, "е": {"ый": "ое", "ий": "ье", "ой": "ое"},
             "го": _GENITIVE, "м": _PREPOSITIONAL}  # fmt: skip
+
+
+def _plural(value: int, ending: str) -> str:
+    """The plural: 90-е are девяностые."""
+    return f"{ordinal('ru', value)[:-2]}ы{ending}"
+
+
+def _century(match: re.Match[str]) -> str | None:
+    first, last = numbers.roman(match[1]), numbers.roman(match[2])
+    return f"{ordinal('ru', first)}, {ordinal('ru', last)} века" if first and last else None
 
 
 def _say_date(day: int, month: int, when: int | None) -> str:
@@ -40,9 +50,11 @@ _FRACTIONS = tables.fractions(
 _SHORT = {
     "т. д.": "так далее", "т.д.": "так далее", "т. е.": "то есть", "т.е.": "то есть", "т. п.": "тому подобное",
     "т.п.": "тому подобное", "др.": "другие", "тел.": "телефон", "стр.": "страница",
-    "ул.": "улица", "н. э.": "нашей эры",
+    "ул.": "улица", "н. э.": "нашей эры", "Тел.": "телефон", "и/или": "и или", "с. ш.": "северной широты",
+    "в. д.": "восточной долготы",
 }  # fmt: skip
-_KINGS = "Пётр|Петр|Екатерина|Александр|Николай|Павел|Иван|Людовик|Карл|Генрих"
+_QUEENS = "Екатерина|Елизавета"
+_KINGS = "Пётр|Петр|Александр|Николай|Павел|Иван|Людовик|Карл|Генрих"
 
 _CASES = {
     **dict.fromkeys(tables.names("из до от у около для без возле вокруг близ"), 1), **dict.fromkeys(("к", "ко", "по"), 2),
@@ -55,7 +67,33 @@ _PLACES = {
     "наб": "набережная набережной набережной набережной набережной",
 }  # fmt: skip
 
+_SCALES = {"млн": "миллион[;а;ов]", "млрд": "миллиард[;а;ов]", "тыс.": "тысяч[а;и;]"}
+_SHORT_MONTHS = romance.names("янв фев/февр мар апр мая июн июл авг сен/сент окт ноя/нояб дек", _MONTHS)
+_DAYS = dict(zip(
+    tables.names("пн вт ср чт пт сб вс"),
+    tables.names("понедельник:понедельника:понедельник вторник:вторника:вторник среда:среды:среду четверг:четверга:четверг "
+                 "пятница:пятницы:пятницу суббота:субботы:субботу воскресенье:воскресенья:воскресенье"),
+    strict=True,
+))  # fmt: skip
+_BEFORE_NUMBER = {
+    "ст.": "статья", "гл.": "глава", "рис.": "рисунок", "Рис.": "рисунок", "д.": "дом", "кв.": "квартира", "п.": "пункт",
+    "с.": "страница", "стр.": "страница",
+}  # fmt: skip
+
 _OWN = (
+    slavic.weekdays(_DAYS, "с", "по"),
+    slavic.compounds("ru"),
+    romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
+    romance.shortened(_SHORT_MONTHS, r"(?<=\d ){}\.(?= \d{{4}}|\W*$)"),
+    Rule(
+        "years", re.compile(r"(?<=\bс )(\d{4}) по (\d{4})(?= год)|(?<=\bС )(\d{4}) по (\d{4})(?= год)"),
+        lambda m: f"{slavic.genitive(ordinal('ru', int(m[1] or m[3])), _GENITIVE)} по {ordinal('ru', int(m[2] or m[4]))}",
+    ),
+    Rule(
+        "decade", re.compile(r"(?<![\w.,])(\d{2,4})-(е|х)(?!\w)"),
+        lambda m: _plural(int(m[1]), m[2]) if int(m[1]) % 10 == 0 and int(m[1]) >= 20 else None,
+    ),
+    Rule("half", re.compile(r"(?<![\w.,/])(?<!\d )(?:½|1/2)(?= [а-яё])"), lambda _: "половина"),
     slavic.places(_CASES, _PLACES),
     *romance.telephones(lambda: RUSSIAN, r"8[ -]?\(?\d{3}\)?[ -]?\d{3}[ -]?\d{2}[ -]?\d{2}"),
     *slavic.dates("ru", _MONTHS, _GENITIVE, _YEARS, r"г\.|года"),
@@ -70,19 +108,22 @@ _OWN = (
         lambda m: slavic.genitive(ordinal("ru", int(m[1])), _GENDERS[m[2]]),
     ),
     romance.fractions(_FRACTIONS),
-    slavic.scales("ru", {"млн": "миллион[;а;ов]", "млрд": "миллиард[;а;ов]", "тыс.": "тысяч[а;и;]"}),
     *cases.genitives(
         lambda: RUSSIAN, "ru", "до|от|из|около|более|менее|больше|меньше|свыше|после|без|для", "с|со",
-        ("час[;а;ов]", "минут[а;ы;]"),
+        clock=("час[;а;ов]", "минут[а;ы;]"), scales=_SCALES,
     ),
+    slavic.scales("ru", _SCALES),
+    slavic.halves("ru"),
     slavic.counted("ru"),
     romance.roman(_KINGS, lambda value: ordinal("ru", value)),
-    romance.roman_before("век", lambda value: ordinal("ru", value)),
+    romance.roman(_QUEENS, lambda value: slavic.genitive(ordinal("ru", value), _GENDERS["я"])),
+    Rule("roman", re.compile(r"(?<![\w-])([IVX]+) ?[-–] ?([IVX]+) вв\."), _century),
+    romance.roman_before(r"век(?!\w)", lambda value: ordinal("ru", value)),
     romance.roman_before("веке", lambda value: slavic.genitive(ordinal("ru", value), _PREPOSITIONAL)),
 )  # fmt: skip
 
 RUSSIAN: Language = Language(
-    code="ru", decimal=",", point="запятая", minus="минус", plus="плюс", to="до", by="на", ratio="", power="в степени",
+    code="ru", decimal=",", point="запятая", minus="минус", plus="плюс", to="", by="на", ratio="", power="в степени",
     and_="", of="", digitwise=False, day_first=True, version="версия",
     agree=slavic.agreed("ru"), form=slavic.formed,
     signs=tables.signs(
@@ -91,7 +132,7 @@ RUSSIAN: Language = Language(
         "не равно, приблизительно, плюс-минус, умножить на, разделить на, корень из, бесконечность, градусов, "
         "параграф, абзац, копирайт, зарегистрированный знак, товарный знак, евро, фунтов, долларов, иен, в квадрате, "
         "в кубе, к, номер, микро, а, о"
-    ),
+    ) | tables.keys("диез", "бемоль"),
     web=tables.web(
         "точка, собака, косая черта, дефис, подчёркивание, двоеточие, вопросительный знак, равно, и, решётка, плюс, "
         "процент, тильда, запятая, точка с запятой"
@@ -106,7 +147,11 @@ RUSSIAN: Language = Language(
         "км=километр[;а;ов], м=метр[;а;ов], см=сантиметр[;а;ов], мм=миллиметр[;а;ов], кг=килограмм[;а;ов], "
         "г=грамм[;а;ов], л=литр[;а;ов], мл=миллилитр[;а;ов], км/ч=километр[;а;ов] в час, м²=квадратн[ый;ых;ых] метр[;а;ов], "
         "ч=час[;а;ов], мин=минут[а;ы;], сек=секунд[а;ы;], ГБ=гигабайт[;а;], МБ=мегабайт[;а;], кВт=киловатт[;а;], "
-        "т=тонн[а;ы;]",
+        "т=тонн[а;ы;], м³=кубическ[ий;их;их] метр[;а;ов], м2=квадратн[ый;ых;ых] метр[;а;ов], км²=квадратн[ый;ых;ых] километр[;а;ов], "
+        "В=вольт[;а;], Вт=ватт[;а;], Гц=герц[;а;], кГц=килогерц[;а;], МГц=мегагерц[;а;], ГГц=гигагерц[;а;], "
+        "мг=миллиграмм[;а;ов], ТБ=терабайт[;а;], КБ=килобайт[;а;], Мбит/с=мегабит[;а;] в секунду, Гбит/с=гигабит[;а;] в секунду, "
+        "га=гектар[;а;ов], л.с.=лошадин[ая;ые;ых] сил[а;ы;], дБ=децибел[;а;], ккал=килокалори[я;и;й], "
+        "кВт·ч=киловатт-час[;а;ов], га=гектар[;а;ов]",
     )),
     per="в",
     money=tables.money({
@@ -124,5 +169,6 @@ RUSSIAN: Language = Language(
         "альфа бета гамма дельта эпсилон дзета эта тета йота каппа лямбда мю ню кси омикрон пи ро сигма тау ипсилон "
         "фи хи пси омега"
     ),
-    say_date=_say_date, say_time=_say_time, own=_OWN,
+    say_date=_say_date, say_time=_say_time, own=_OWN, decimals=slavic.decimals("ru"), half=slavic.half("ru"),
+    each="на", out_of="из", over="на", times="раз[;а;]",
 )  # fmt: skip

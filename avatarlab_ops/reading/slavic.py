@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from avatarlab_ops.reading import numbers
 from avatarlab_ops.reading.language import LONGEST, Rule, cardinal, ordinal
+from avatarlab_ops.reading.language import genitive as declined
 from avatarlab_ops.reading.numbers import NUMBER
 
 _ENDINGS = re.compile(r"\[([^;\]]*);([^;\]]*);([^\]]*)\]")
@@ -29,6 +30,18 @@ _UKRAINIAN_TWO = re.compile(
     r"(?:.*ості|.*ції|книги|хвилини|години|секунди|гривні|тонни|сторінки|частини|людини|жінки|дівчини|сестри|"
     r"кімнати|країни|школи|картки|машини|вулиці|копійки|речі|ночі)$"
 )
+# Decimals in words: целая, целых, then the parts by their number of digits, for one and for many.
+_WHOLE = {"ru": ("целая", "целых"), "uk": ("ціла", "цілих")}
+_PARTS = {
+    "ru": (("десятая", "десятых"), ("сотая", "сотых"), ("тысячная", "тысячных")),
+    "uk": (("десята", "десятих"), ("сота", "сотих"), ("тисячна", "тисячних")),
+}
+_PARTS_OF_ONE = {
+    "ru": ("целой", "десятой", "сотой", "тысячной"),
+    "uk": ("цілої", "десятої", "сотої", "тисячної"),
+}
+_HALF = {"ru": ("полтора", "полторы"), "uk": ("півтора", "півтори")}
+_PART = frozenset("целая целых полтора полторы ціла цілих півтора півтори запятая кома".split())  # noqa: SIM905
 _FEW = {"два", "две", "дві", "три", "четыре", "чотири"}
 _ONE = {"один", "одна", "одно", "одне"}
 _FEMININE_ONE, _FEMININE_TWO = {"ru": "одна", "uk": "одна"}, {"ru": "две", "uk": "дві"}
@@ -38,12 +51,63 @@ _NEUTER_ONE = {"ru": "одно", "uk": "одне"}
 def formed(number: str, what: str) -> str:
     """What is counted in the form that this number, in words, asks for; with decimals in the genitive."""
     words = number.split()
-    part = any(word in ("целых", "запятая", "кома", "цілих") for word in words)
+    part = not _PART.isdisjoint(words)
     at = (
         2 if part else {**dict.fromkeys(_ONE, 1), **dict.fromkeys(_FEW, 2)}.get(words[-1] if words else "", 3)
     )
-    special = _UKRAINIAN_PART if "кома" in words else {}
+    special = _UKRAINIAN_PART if not {"кома", "ціла", "цілих", "півтора", "півтори"}.isdisjoint(words) else {}
     return _ENDINGS.sub(lambda m: special.get(m[0][1:-1], m[at]), what)
+
+
+def _is_one(digits: str) -> bool:
+    return digits[-1] == "1" and digits[-2:] != "11"
+
+
+def decimals(code: str) -> Callable[[str, str], str | None]:
+    """2,5 is две целых пять десятых, 1,5 is полтора; a part of more than three digits has no words here."""
+
+    def say(whole: str, part: str) -> str | None:
+        if len(part) > 3 or len(whole) > LONGEST or (len(whole) > 1 and whole[0] == "0"):
+            return None
+        if (whole, part) == ("1", "5"):
+            return _HALF[code][0]
+        said = [_gendered(code, cardinal(code, int(digits)), feminine=True) for digits in (whole, part)]
+        names = (_WHOLE[code], _PARTS[code][len(part) - 1])
+        what = [
+            name[0] if _is_one(digits) else name[1] for name, digits in zip(names, (whole, part), strict=True)
+        ]
+        return f"{said[0]} {what[0]} {said[1]} {what[1]}"
+
+    return say
+
+
+def decimals_of(code: str, whole: str, part: str) -> str | None:
+    """The same in the genitive: до двух целых пяти десятых."""
+    if len(part) > 3 or int(whole) > (999 if code == "uk" else 10**9):
+        return None
+    if (whole, part) == ("1", "5"):
+        return "полутора" if code == "ru" else "півтора"
+    said = [declined(code, int(digits), True) for digits in (whole, part)]
+    many = (_WHOLE[code][1], _PARTS[code][len(part) - 1][1])
+    ones = (_PARTS_OF_ONE[code][0], _PARTS_OF_ONE[code][len(part)])
+    what = [o if _is_one(digits) else m for o, m, digits in zip(ones, many, (whole, part), strict=True)]
+    return f"{said[0]} {what[0]} {said[1]} {what[1]}"
+
+
+def of_part(code: str, what: str) -> str:
+    """A word of the tables in the genitive singular, as decimals ask for it."""
+    return formed("кома" if code == "uk" else "запятая", what)
+
+
+def half(code: str) -> Callable[[int], str]:
+    """2½ is два с половиной."""
+
+    def say(whole: int) -> str:
+        if whole == 1:
+            return _HALF[code][0]
+        return f"{cardinal(code, whole)} {'с половиной' if code == 'ru' else 'з половиною'}"
+
+    return say
 
 
 def inflected(what: str, at: int) -> str:
@@ -64,6 +128,8 @@ def _gendered(code: str, number: str, *, feminine: bool = False, neuter: bool = 
     head, _, last = number.rpartition(" ")
     if last == "один" and (feminine or neuter):
         last = _FEMININE_ONE[code] if feminine else _NEUTER_ONE[code]
+    elif last == _HALF[code][0] and feminine:
+        last = _HALF[code][1]
     elif last == "два" and feminine:
         last = _FEMININE_TWO[code]
     return f"{head} {last}".strip()
@@ -110,7 +176,9 @@ def scales(code: str, scale: Mapping[str, str]) -> Rule:
             return None
         number = agreed(code)(cardinal(code, int(parts[0])), what)
         if parts[1]:
-            number = f"{cardinal(code, int(parts[0]))} {'кома' if code == 'uk' else 'запятая'} {cardinal(code, int(parts[1]))}"
+            mark = "кома" if code == "uk" else "запятая"
+            plain = f"{cardinal(code, int(parts[0]))} {mark} {cardinal(code, int(parts[1]))}"
+            number = agreed(code)(decimals(code)(*parts) or plain, what)
         return f"{number} {formed(number, what)}"
 
     names = "|".join(map(re.escape, scale))
@@ -119,6 +187,46 @@ def scales(code: str, scale: Mapping[str, str]) -> Rule:
         re.compile(rf"(?<![\w.,])({NUMBER}) ?({names})(?!\w| ?(?:[₽₴€$£]|(?:руб\.?|грн)(?!\w)))"),
         say,
     )
+
+
+def halves(code: str) -> Rule:
+    """1,5 минуты: полторы before a feminine noun."""
+    pattern = re.compile(r"(?<![\w.,:/+$€£-])1,5(?= ([а-яёіїєґ]{3,})(?!\w|\.\w))")
+    return Rule("half", pattern, lambda m: _HALF[code][m[1][-1] in "ыи"])
+
+
+def compounds(code: str) -> Rule:
+    """3-комнатная is трёхкомнатная, 18-летний восемнадцатилетний, 50%-ный пятидесятипроцентный."""
+    special = {
+        "ru": {1: "одно", 40: "сорока", 90: "девяносто", 100: "сто", 1000: "тысяче"},
+        "uk": {
+            1: "одно",
+            2: "дво",
+            3: "три",
+            4: "чотири",
+            40: "сорока",
+            90: "дев'яносто",
+            100: "сто",
+            1000: "тисячо",
+        },
+    }[code]
+
+    def say(match: re.Match[str]) -> str | None:
+        if match[1] == "1,5":
+            return match[2] and f"{'полутора' if code == 'ru' else 'півтора'}{match[2]}"
+        value = int(match[1])
+        if value > 999 and value not in special:
+            return None
+        stem = special.get(value) or declined(code, value, False).replace(" ", "")
+        return f"{stem}{match[2] or percent + match[3]}"
+
+    percent = "процентн" if code == "ru" else "відсотков"
+    words = (
+        "комнат|этаж|лет|днев|минут|часов|метров|процентн|мест|кратн|дверн|страничн|битн|литров|недельн|месячн|тонн|"
+        "кімнат|поверх|річн|денн|хвилинн|годинн|відсотков|місн|сторінков|тижнев|літров"
+    )
+    pattern = rf"(?<![\w.,-])(1,5|[1-9]\d{{0,3}})(?:-((?:{words})\w*)|%-н(\w{{1,3}}))(?!\w)"
+    return Rule("compound", re.compile(pattern), say)
 
 
 def genitive(said: str, endings: Mapping[str, str]) -> str:
@@ -174,6 +282,17 @@ def years(
 
     before = "|".join(after)
     return Rule("year", re.compile(rf"((?<!\w)(?:{before}) )?(?<![\w.,–-])(\d{{4}}) ?{short}\.(?!\w)"), say)
+
+
+def weekdays(days: Mapping[str, str], since: str, until: str) -> Rule:
+    """Пн–Пт: с понедельника по пятницу. `days` are short ones and the full in three cases."""
+    known = "|".join(days)
+
+    def say(match: re.Match[str]) -> str:
+        first, last = (days[match[n].lower()].split(":") for n in (1, 2))
+        return f"{since} {first[1]} {until} {last[2]}"
+
+    return Rule("weekday", re.compile(rf"(?<!\w)({known})\.? ?[-–] ?({known})(?!\w)", re.I), say)
 
 
 _NO_NOUNS = frozenset({"или", "как", "это", "что", "чем", "але", "або", "ніж"})
