@@ -194,3 +194,20 @@ def test_a_foreign_word_in_chinese_sounds_as_in_its_language(text: str, sounds: 
     (words,) = spoken_words([text], "zh")
     assert sounds.items() <= {word.text: word.symbols for word in words}.items()
     assert "".join(written_words(text, "zh")) == text
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "sounds"),
+    [
+        ("fr", "Bon weekend", "wiːkˈɛnd"), ("de", "Das Update", "ˈʌpdAt"), ("ru", "Да Google", "ɡˈuːɡəl"),
+        ("hi", "में Google", "ɡˈuːɡəl"), ("en-US", "A नमस्ते", "nəmˈʌsteː"),
+    ],
+)  # fmt: skip
+def test_a_loan_word_sounds_as_in_its_language_and_nothing_names_that_language(
+    language: str, text: str, sounds: str
+) -> None:
+    """The phonemizer's own marks, (en) and (fr), were once said aloud."""
+    from avatarlab_kokoro.words import spoken_words
+
+    (words,) = spoken_words([text], language)
+    assert words[-1].symbols == sounds

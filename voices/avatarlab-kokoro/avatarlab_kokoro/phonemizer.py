@@ -16,7 +16,7 @@ import espeakng_loader
 _SYNCHRONOUS = 2  # espeak-ng/speak_lib.h
 _UTF8 = 1
 _IPA_TIED = 0x02 | 0x80 | ord("^") << 8
-_FOREIGN = re.compile(r"\([a-z-]+\)")  # marks where it changes to another language's rules
+_FOREIGN = re.compile(r"\([a-z^-]+\)")  # (^e^n), (^f^r): where it changes to another language's rules
 
 
 def main() -> None:
