@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from avatarlab_ops import engines
+from avatarlab_ops.engines import writing
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.engines.speech import ipa
 from avatarlab_ops.errors import ScriptRefused
@@ -72,9 +73,6 @@ _STARTERS = frozenset(
         "that the their then there these they this those to we what when where who why with yes you your",
     )
 )
-
-_SCRIPT_NAMES = {"CJK": "Han", "IDEOGRAPHIC": "Han"}
-_LETTERLIKE = frozenset({"MICRO", "FEMININE", "MASCULINE", "MODIFIER"})  # signs filed among the letters
 
 
 @dataclass(frozen=True)
@@ -332,7 +330,7 @@ def _check_marked(text: str) -> None:
 def _part(text: str, engine: str, language: str) -> Iterator[Sentence]:
     _check_words(_unfolded(text))
     _check_marked(text)
-    _check_writing(text, engine)
+    writing.check(text, engine, language)
     for paragraph in re.split(r"\n\s*\n", text):
         found = [
             Sentence(clause, PAUSE_SENTENCE_S if last else PAUSE_CLAUSE_S)
@@ -424,43 +422,3 @@ def _marked(text: str, at: int) -> bool:
 
 def _speakable(text: str) -> bool:
     return any(char.isalnum() or ord(char) >= _FIRST_MARK for char in text)
-
-
-def writing_systems(text: str) -> tuple[str, ...]:
-    """Unicode scripts of the letters, most frequent first, such as ("Latin", "Cyrillic").
-
-    A Greek letter that stands alone is a symbol (π, Ω) and does not count.
-    """
-    found: Counter[str] = Counter()
-    for run in re.findall(rf"{_LETTER}+", text):
-        systems = Counter(name for name in map(_writing_system, run) if name)
-        if len(run) > 1 or "Greek" not in systems:
-            found.update(systems)
-    return tuple(name for name, _ in found.most_common())
-
-
-def _writing_system(letter: str) -> str | None:
-    if not unicodedata.category(letter).startswith("L"):  # ½ and ² are numbers to Unicode, \w to a pattern
-        return None
-    if unicodedata.name(letter, "").split(" ")[0] in _LETTERLIKE:
-        return None
-    plain = unicodedata.normalize("NFKC", letter)[0]  # full-width and mathematical letters are Latin
-    first = re.split(r"[ -]", unicodedata.name(plain, "UNKNOWN"))[0]
-    return _SCRIPT_NAMES.get(first, first.capitalize())
-
-
-def _check_writing(text: str, engine: str) -> None:
-    spoken = engines.info("speech", engine).scripts
-    foreign = [name for name in writing_systems(text) if name not in spoken]
-    if not foreign:
-        return
-    able = [n for n in engines.names("speech") if set(foreign) <= set(engines.info("speech", n).scripts)]
-    raise ScriptRefused(
-        f"the script is written in {_listed(foreign)}, but the speech engine {engine!r} speaks only "
-        f"{_listed(spoken)}; {'engines that can: ' + ', '.join(able) if able else 'no installed engine can'}"
-    )
-
-
-def _listed(items: Iterable[str]) -> str:
-    *head, last = items
-    return f"{', '.join(head)} and {last}" if head else last

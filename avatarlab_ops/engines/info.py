@@ -6,7 +6,8 @@ them; `examples/avatarlab-beep` is one in full.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from avatarlab_ops.engines.pinned import PinnedFile
@@ -71,6 +72,7 @@ class SpeechInfo(EngineInfo):
 
     `languages` are BCP 47 tags, `scripts` what Unicode calls the writing systems it reads ("Latin"); a
     request that names no language or voice gets the first. `clones`: it can speak in the voice of a sample.
+    `reads_only`: by language, which of `scripts` it reads there, if not all.
     `marks`: which of phoneme, prosody and lang (`engines.base.Sentence`) it can do.
     """
 
@@ -80,6 +82,7 @@ class SpeechInfo(EngineInfo):
     scripts: tuple[str, ...]
     clones: bool = False
     marks: tuple[str, ...] = ()
+    reads_only: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     @property
     def voice_names(self) -> tuple[str, ...]:
@@ -98,6 +101,10 @@ class SpeechInfo(EngineInfo):
         primary = asked.partition("-")[0]
         close = [one for one in self.languages if one == primary or one.partition("-")[0] == asked]
         return asked if asked in self.languages else next(iter(close), None)
+
+    def reads(self, language: str) -> tuple[str, ...]:
+        """The writing systems that it reads in one of its languages."""
+        return self.reads_only.get(language, self.scripts)
 
     def voices_of(self, language: str) -> tuple[str, ...]:
         """Names of the voices that speak one of its languages; none for another language."""

@@ -2,6 +2,7 @@
 
 # ruff: noqa: RUF001  (full-width punctuation)
 
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 
@@ -137,6 +138,22 @@ def test_a_hum_is_heard_in_chinese() -> None:
     (words,) = spoken_words(["嗯，好的，呣，噷。"], "zh")
     assert {word.text: word.symbols for word in words}["嗯，"] == "n↗,"
     assert all(any(char in "nmx" for char in word.symbols) for word in words if word.text[0] in "嗯呣噷")
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "reads"),
+    [
+        ("en-US", "Hello 你好 to you", False), ("es", "Hola привет", False), ("hi", "नमस्ते 你好", False),
+        ("en-GB", "Hello नमस्ते", True), ("hi", "नमस्ते Google", True), ("ru", "Привет Google", True),
+        ("zh", "我爱 Google", True), ("ja", "私は Google", True),
+    ],
+)  # fmt: skip
+def test_letters_are_refused_where_the_voice_would_say_what_unicode_calls_them(
+    language: str, text: str, reads: bool
+) -> None:
+    """It said "Chinese letter Chinese letter" of 你好 in English."""
+    with nullcontext() if reads else pytest.raises(ScriptRefused, match="first such letters"):
+        script.sentences(text, engine="kokoro", language=language)
 
 
 def test_another_language_or_voice_is_refused() -> None:

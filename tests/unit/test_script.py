@@ -307,7 +307,7 @@ def test_a_danda_ends_a_hindi_sentence() -> None:
 def test_a_text_without_spaces_is_no_long_word_and_is_cut_at_its_commas(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(script, "_check_writing", lambda text, engine: None)  # no engine here may read it
+    monkeypatch.setattr(script.writing, "check", lambda *_: None)  # no engine here may read it
     text = "我们的新系统可以说很多种语言，" * 30 + "谢谢。"
     found = script.sentences(text, language="zh").sentences
     assert "".join(one.text for one in found) == text

@@ -7,9 +7,10 @@ import dataclasses
 import pytest
 
 from avatarlab_ops import engines
+from avatarlab_ops.engines import writing
 from avatarlab_ops.engines.choice import ADDED_LANGUAGES, ADDITION, DEFAULT, speech_engine
 from avatarlab_ops.engines.info import EngineInfo, SpeechInfo, Voice
-from avatarlab_ops.errors import EngineUnavailable
+from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
 
 SPANISH = SpeechInfo(
     name=ADDITION, factory="none:none", version="1", languages=("en-GB", "es"), scripts=("Latin",),
@@ -70,3 +71,24 @@ def test_what_is_not_installed_is_told_how_to_get() -> None:
 def test_the_languages_told_are_those_that_it_adds() -> None:
     there = set(engines.info("speech", ADDITION).languages)
     assert there == {"en-US", *ADDED_LANGUAGES}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Hola привет", "written in Cyrillic, but the speech engine 'kokoro' speaks only Latin in es; no "),
+        ("Hola 你好", r"speaks only Latin in es; engines that can: kokoro \(ja\); the first .* '你好'"),
+    ],
+)
+def test_letters_that_no_voice_of_the_language_reads_are_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, text: str, told: str
+) -> None:
+    """Kokoro's Spanish voices once said "cirílico" for each."""
+    many = dataclasses.replace(
+        SPANISH, languages=("es", "ja"), scripts=("Latin", "Han"), reads_only={"es": ("Latin",)}
+    )
+    install(monkeypatch, (many,))
+    writing.check("Hola", ADDITION, "es")
+    writing.check("日本 Hola", ADDITION, "ja")
+    with pytest.raises(ScriptRefused, match=told):
+        writing.check(text, ADDITION, "es")

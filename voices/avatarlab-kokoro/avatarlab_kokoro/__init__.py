@@ -30,6 +30,14 @@ _BORROWED = {
     "ru": {"rf_sara": ("if_sara", "Italian")},
 }  # fmt: skip
 STYLES = {name: style for voices in _BORROWED.values() for name, (style, _) in voices.items()}
+# What espeak-ng reads as words in every language, in the Slavic ones, and our own front ends; the rest it
+# reads as Unicode's names of the letters ("Chinese letter").
+_READ = ("Latin", "Devanagari")
+_READ_IN = {
+    **dict.fromkeys((*_VOICES, *_BORROWED), _READ),
+    **dict.fromkeys(("uk", "ru"), (*_READ, "Cyrillic")),
+    **dict.fromkeys(("ja", "zh"), ("Latin", "Han", "Hiragana", "Katakana")),
+}
 _DIGESTS = {
     1: (23_090_318, "154b26dacc58115b69d89caad830935a5202e4ccab807f25a9d909a35814b815"),
     2: (23_090_318, "bea3157699a125749162d9dd3c18f69c3693be6e4798e194c93af22150f42eb9"),
@@ -82,6 +90,7 @@ ENGINE = SpeechInfo(
         ),
     ),
     scripts=("Latin", "Devanagari", "Han", "Hiragana", "Katakana", "Cyrillic"),
+    reads_only=_READ_IN,
     marks=("phoneme", "prosody", "lang"),
     notes="Neural, on the CPU about as fast as it is heard; Apache-2.0, its front end espeak-ng GPL-3.0.",
 )
