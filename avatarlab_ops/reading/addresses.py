@@ -121,3 +121,8 @@ def _version(match: re.Match[str], language: Language) -> str | None:
     said = joint.join(language.spoken(part.lstrip("0") or "0") for part in match[2].split("."))
     told = match.string[: match.start()].rstrip().endswith(language.version)
     return f"{language.version} {said}" if match[1] and not told else said
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """Where web and e-mail addresses begin and end in a text; no part of one is a word of its own."""
+    return [match.span() for pattern in (_EMAIL, _WEB) for match in pattern.finditer(text)]

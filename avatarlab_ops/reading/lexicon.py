@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from avatarlab_ops.errors import RequestInvalid
-from avatarlab_ops.reading import pls
+from avatarlab_ops.reading import addresses, pls
 from avatarlab_ops.reading.marked import Piece
 from avatarlab_ops.reading.ssml import Abilities
+from avatarlab_ops.reading.unspaced import HAN, KANA
 
 MAX_BYTES = 1024**2
 MAX_ENTRIES = 5_000
@@ -25,7 +26,11 @@ SHOWN = 20  # problems, or words, that are told one by one
 COLUMNS = {"word", "ipa", "say", "language"}
 LONGEST_HEADER = 200  # bytes
 _LANGUAGE = re.compile(r"|[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?")
-_LETTER = r"[\w\u0300-\u036f\u0900-\u0dff]"  # vowel signs and accents are no letters to a pattern
+_UNSPACED = f"{HAN}{KANA}\u0e00-\u0eff"  # words of these, Thai and Lao stand beside others without a space
+# Vowel signs and accents are no letters to a pattern.
+_LETTER = rf"(?:[^\W{_UNSPACED}]|[\u0300-\u036f\u0900-\u0dff])"
+# Where no letter beside a word makes it another word.
+_BEGINS, _ENDS = f"(?:(?=[{_UNSPACED}])|(?<!{_LETTER}))", f"(?:(?<=[{_UNSPACED}])|(?!{_LETTER}))"
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ class Lexicon:
         self._said = {entry.word: entry for entry in mine}  # one for this language wins over one for all
         self._sounds = self._checked_sounds()
         words = sorted(self._said, key=len, reverse=True)
-        self._pattern = re.compile(rf"(?<!{_LETTER})(?:{'|'.join(map(_written, words))})(?!{_LETTER})")
+        self._pattern = re.compile(f"{_BEGINS}(?:{'|'.join(map(_written, words))}){_ENDS}")
 
     def _is_mine(self, entry: Entry) -> bool:
         return entry.speaks(self.language)
@@ -160,8 +165,10 @@ class Lexicon:
         )
 
     def _split(self, piece: Piece) -> Iterator[Piece]:
-        at = 0
+        at, taken = 0, addresses.spans(piece.text)
         for match in self._pattern.finditer(piece.text):
+            if any(start <= match.start() < end and match.span() != (start, end) for start, end in taken):
+                continue  # of an address, which is read as a whole
             yield Piece(piece.text[at : match.start()])
             yield self._as_said(" ".join(match[0].split()))
             at = match.end()

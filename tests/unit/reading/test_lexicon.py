@@ -7,7 +7,9 @@ from __future__ import annotations
 import pytest
 
 from avatarlab_ops.errors import RequestInvalid
-from avatarlab_ops.reading.lexicon import parse
+from avatarlab_ops.reading.lexicon import Lexicon, parse
+from avatarlab_ops.reading.marked import Piece
+from avatarlab_ops.reading.ssml import Abilities
 from avatarlab_ops.script import Script, sentences
 
 CSV = "word,ipa,say,language\nNguyen,ˈwɪn,,en\nsql,,sequel,\nNew York,nˈu jˈɔɹk,,\nhola,ˈola,,es\n"
@@ -136,3 +138,33 @@ def test_a_header_that_is_no_csv_is_refused_with_its_line(header: str) -> None:
 def test_letters_that_unicode_takes_for_others_find_their_entry() -> None:
     (sentence,) = spoken("Learn \u017fql now.").sentences
     assert sentence.said == "Learn sequel now."
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "said"),
+    [
+        ("我爱重庆和北京。", "zh", "我爱 chong qing 和北京。"),
+        ("私は東京に住んでいます。", "ja", "私は tou kyou に住んでいます。"),
+        ("私はOpenAIが好き。", "ja", "私は open ey eye が好き。"),
+        ("私はOpenAIsが好き。", "ja", ""),
+    ],
+)
+def test_a_word_is_found_where_no_spaces_are_written(text: str, language: str, said: str) -> None:
+    content = "word,say\n重庆,chong qing\n東京,tou kyou\nOpenAI,open ey eye\n"
+    words = Lexicon(parse(content.encode()), language, Abilities((), str))
+    pieces = words.marked([Piece(text)])
+    found = " ".join(piece.said or piece.text for piece in pieces) if len(pieces) > 1 else ""
+    assert found == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Mail sql@example.com now.", "Mail S Q L at example dot com now."),
+        ("See www.sql.com/sql or sql.", "See W W W dot S Q L dot com slash S Q L or sequel."),
+        ("Use Node.js, sql.", "Use node jay ess, sequel."),
+    ],
+)
+def test_an_address_that_holds_a_word_is_read_as_an_address(text: str, said: str) -> None:
+    (sentence,) = spoken(text, "word,say\nsql,sequel\nNode.js,node jay ess\n").sentences
+    assert sentence.said == said
