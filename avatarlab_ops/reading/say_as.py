@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import moments
-from avatarlab_ops.reading.language import Language, ordinal
+from avatarlab_ops.reading import moments, numbers
+from avatarlab_ops.reading.language import LONGEST, Language, ordinal
 
 _USUAL = (
     "date",
@@ -16,6 +16,7 @@ _USUAL = (
     "duration",
     "address",
 )  # read so without being asked
+_WHOLE = re.compile(r"\d{1,3}(?:[,.'’ \u00a0\u202f]\d{3})+|\d+")  # noqa: RUF001
 LAYOUTS = ("dmy", "mdy", "ymd", "dm", "md")  # of a date's figures
 
 
@@ -36,13 +37,18 @@ def said(kind: str, text: str, language: str, layout: str = "") -> str | None:
         return _spelled(text, rules)
     if kind in ("digits", "telephone"):
         return _digits(text, rules) if re.fullmatch(r"[\d\s+().\-/]*\d[\d\s+().\-/]*", text) else None
-    whole = re.fullmatch(r"[\d,.\u00a0 ]*\d", text)
-    if rules is None or not whole:
+    value = _whole(text, rules) if rules else None
+    if rules is None or value is None:
         return None
-    value = int(re.sub(r"\D", "", text))
     if kind in ("cardinal", "number"):
         return rules.number(value)
     return ordinal(rules.code, value) if kind == "ordinal" else None
+
+
+def _whole(text: str, rules: Language) -> int | None:
+    """A whole number, its thousands grouped as in this language; None for another, or one without words."""
+    parts = numbers.split(text, rules.decimal) if _WHOLE.fullmatch(text) else None
+    return int(parts[0]) if parts and not parts[1] and len(parts[0]) <= LONGEST else None
 
 
 def _date(text: str, layout: str, rules: Language) -> str | None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from avatarlab_ops import script
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.errors import ScriptRefused
+from avatarlab_ops.reading import say_as
 
 
 def sentences(source: str) -> tuple[Sentence, ...]:
@@ -172,3 +173,31 @@ def test_no_word_is_lost(parts: list[str]) -> None:
     found = sentences("First " + "".join(parts))
     written = " ".join(one.text for one in found).replace(".", "").replace(",", "").split()
     assert written == ["First", *filter(None, (_PARTS[part] for part in parts))]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "said"),
+    [
+        ("cardinal", "1.5", "one point five"), ("cardinal", "3,14", "three point one four"),
+        ("number", "1.234,50", "one thousand two hundred thirty-four point five zero"),
+        ("ordinal", "1.5", "one point five"), ("cardinal", "9" * 20, " ".join(["nine"] * 20)),
+    ],
+)  # fmt: skip
+def test_what_is_no_whole_number_is_read_as_usual_and_told(kind: str, text: str, said: str) -> None:
+    """1.5 was once fifteen, and a number too long for words an error of ours."""
+    found = script.sentences(f"<say-as interpret-as='{kind}'>{text}</say-as>", script_format="ssml")
+    assert found.sentences[0].spoken == said
+    assert f"cannot read '{text}' as '{kind}'" in found.warnings[0]
+
+
+@pytest.mark.parametrize(("kind", "digits"), [("ordinal", 400), ("cardinal", 5_000)])
+def test_a_number_of_any_length_is_refused_as_a_word_that_is_too_long(kind: str, digits: int) -> None:
+    with pytest.raises(ScriptRefused, match="at most 100 are allowed"):
+        sentences(f"<say-as interpret-as='{kind}'>{'7' * digits}</say-as>")
+
+
+def test_whole_numbers_are_grouped_as_in_their_language() -> None:
+    assert say_as.said("cardinal", "1.200", "de") == "eintausendzweihundert"
+    assert say_as.said("cardinal", "1 200", "fr") == "mille deux cents"
+    assert say_as.said("cardinal", "1,5", "de") is None
+    assert say_as.said("cardinal", "1.500", "en-US") is None
