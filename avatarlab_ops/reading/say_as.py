@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 
 from avatarlab_ops.reading import moments, numbers
@@ -17,6 +18,7 @@ _USUAL = (
     "address",
 )  # read so without being asked
 _WHOLE = re.compile(r"\d{1,3}(?:[,.'’ \u00a0\u202f]\d{3})+|\d+")  # noqa: RUF001
+_LAST = 999_999  # a rank; not every language has words for higher ones, or for a zeroth
 LAYOUTS = ("dmy", "mdy", "ymd", "dm", "md")  # of a date's figures
 
 
@@ -42,7 +44,14 @@ def said(kind: str, text: str, language: str, layout: str = "") -> str | None:
         return None
     if kind in ("cardinal", "number"):
         return rules.number(value)
-    return ordinal(rules.code, value) if kind == "ordinal" else None
+    return _ordinal(value, rules) if kind == "ordinal" else None
+
+
+def _ordinal(value: int, rules: Language) -> str | None:
+    if not 0 < value <= _LAST:
+        return None
+    said = ordinal(rules.code, value)
+    return f"第{said}" if rules.code == "zh" else said
 
 
 def _whole(text: str, rules: Language) -> int | None:
@@ -59,10 +68,17 @@ def _date(text: str, layout: str, rules: Language) -> str | None:
     if len(found) != len(layout):
         return None
     part = dict(zip(layout, found, strict=True))
-    day, month = int(part["d"]), int(part["m"])
-    if "y" in part:
-        return moments.date(day, month, part["y"], rules) if len(part["y"]) in (2, 4) else None
-    return rules.say_date(day, month, None) if 1 <= month <= 12 and 1 <= day <= 31 else None
+    day, month, year = int(part["d"]), int(part["m"]), part.get("y", "2000")
+    if len(year) not in (2, 4) or not _exists(day, month, int(year)):
+        return None
+    return moments.date(day, month, year, rules) if "y" in part else rules.say_date(day, month, None)
+
+
+def _exists(day: int, month: int, year: int) -> bool:
+    try:
+        return bool(datetime.date(year if year > 99 else 2000 + year, month, day))
+    except ValueError:
+        return False
 
 
 def usual(kind: str) -> bool:

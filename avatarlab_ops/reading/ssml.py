@@ -164,7 +164,7 @@ class _Reader:
             return Piece(text, said=self._needed(name, given, "alias"))
         if name == "phoneme":
             return self._phoneme(text, given)
-        kind = self._needed(name, given, "interpret-as")
+        kind = self._needed(name, given, "interpret-as").lower()
         layout = given.get("format", "").strip()
         said = say_as.said(kind, text, self._ways[-1].language or self._language, layout)
         if layout and (kind != "date" or said is None):

@@ -39,6 +39,8 @@ def warnings(source: str, engine: str = "hibari") -> str:
         ("On <say-as interpret-as='date' format='ymd'>2026.5.3</say-as>.",
          "On May third, twenty twenty-six."),
         ("On <say-as interpret-as='date' format='dm'>3/5</say-as>.", "On May third."),
+        ("On <say-as interpret-as='date' format='dm'>29/2</say-as>.", "On February twenty-ninth."),
+        ("Type <say-as interpret-as='Characters'>ab</say-as>.", "Type A B."),
         ("Q&amp;A &lt; five", "Q and A less than five"),
         ("Not **bold** here: <emphasis>now</emphasis>.", None),
     ],
@@ -96,6 +98,7 @@ def test_a_rate_holds_for_its_words_and_multiplies() -> None:
             "line 2: <say-as format='my'> is not done",
         ),
         ("<say-as interpret-as='date' format='dmy'>31/31/2026</say-as>", "format='dmy'> is not done for"),
+        ("<say-as interpret-as='date' format='mdy'>2/31/2020</say-as>", "format='mdy'> is not done for"),
         ("<say-as interpret-as='time' format='hms12'>3:05</say-as>", "format='hms12'> is not done for"),
         ("<say-as interpret-as='digits' detail='1'>3</say-as>", "<say-as detail='1'> is not done"),
         (
@@ -201,3 +204,9 @@ def test_whole_numbers_are_grouped_as_in_their_language() -> None:
     assert say_as.said("cardinal", "1 200", "fr") == "mille deux cents"
     assert say_as.said("cardinal", "1,5", "de") is None
     assert say_as.said("cardinal", "1.500", "en-US") is None
+
+
+def test_ranks_are_said_in_the_languages_that_have_them_and_crash_in_none() -> None:
+    assert say_as.said("ordinal", "3", "zh") == "第三"
+    assert say_as.said("ordinal", "21", "de") == "einundzwanzigste"
+    assert [say_as.said("ordinal", n, code) for code in ("es", "uk") for n in ("0", "9" * 15)] == [None] * 4
