@@ -18,6 +18,7 @@ from avatarlab_ops.strict_xml import Node
 
 NAMESPACE = "urn:oasis:names:tc:xliff:document:2.0"  # of 2.0 and 2.1
 MAX_BYTES = 64 << 20
+_DONE = ("translated", "reviewed", "final")  # states of a segment whose translation may be nothing
 _TRANSPARENT = ("mrk", "pc")  # marks around text; ph, sc, ec and the like hold none
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 Place = tuple[str, str]  # the row's key, the column
@@ -87,13 +88,24 @@ def _joined(unit: Node, name: str) -> tuple[str, str]:
     source, target, whole = "", "", True
     for part in unit.children("segment", "ignorable"):
         said = next((_text(one, name) for one in part.children("source")), "")
-        translated = next((_text(one, name) for one in part.children("target")), None)
-        if part.attributes.get("state") == "initial":  # a tool's copy of the source that nobody has seen yet
-            translated = None
+        translated = _translated(part, said, name)
         whole = whole and (translated is not None or part.name == "ignorable")
         source += said
         target += said if translated is None else translated
     return source, target if whole else ""
+
+
+def _translated(part: Node, said: str, name: str) -> str | None:
+    """What a part says in the other language, None where nobody has translated it.
+
+    Tools write an empty target, or a copy of the source whose state is "initial", for what is open. One of
+    which the translator says that it is done is empty on purpose: its words stand in another segment.
+    """
+    state = part.attributes.get("state", "")
+    found = next((_text(one, name) for one in part.children("target")), None)
+    if found is None or state == "initial":
+        return None
+    return None if said.strip() and not found.strip() and state not in _DONE else found
 
 
 def _text(node: Node, name: str) -> str:

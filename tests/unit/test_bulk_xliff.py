@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -68,15 +69,31 @@ def test_what_is_translated_already_goes_along() -> None:
 
 
 def test_a_tool_may_cut_a_text_into_segments_and_mark_words() -> None:
-    document = sent("key,script\nb,One. Two.\n").decode()
-    cut = document.replace(
-        '<segment><source xml:space="preserve">One. Two.</source></segment>',
+    cut = (
         "<segment><source>One.</source><target>Uno<mrk id='m1' type='term'>.</mrk></target></segment>"
         "<ignorable><source> </source></ignorable>"
-        "<segment><source>Two.</source><target><pc id='1'>Dos</pc>.<ph id='2'/></target></segment>",
+        "<segment><source>Two.</source><target><pc id='1'>Dos</pc>.<ph id='2'/></target></segment>"
     )
-    assert cut != document
-    assert xliff.read(cut.encode(), "d.xlf").texts == {("b", "script"): ("One. Two.", "Uno. Dos.")}
+    assert read_parts(cut) == ("One. Two.", "Uno. Dos.")
+
+
+@pytest.mark.parametrize(
+    ("state", "target"), [("", ""), (' state="initial"', ""), (' state="final"', "Uno y dos. ")]
+)
+def test_an_empty_target_is_a_translation_only_where_it_is_said_to_be_done(state: str, target: str) -> None:
+    cut = (
+        "<segment><source>One. </source><target>Uno y dos. </target></segment>"
+        f"<segment{state}><source>Two.</source><target/></segment>"
+    )
+    assert read_parts(cut) == ("One. Two.", target)
+
+
+def read_parts(parts: str) -> tuple[str, str]:
+    """Source and target of a unit that a tool has cut into these."""
+    document = sent("key,script\nb,One. Two.\n").decode()
+    cut, times = re.subn("<segment>.*</segment>", parts, document)
+    assert times == 1
+    return xliff.read(cut.encode(), "d.xlf").texts["b", "script"]
 
 
 @pytest.mark.parametrize(
