@@ -34,6 +34,8 @@ ALIGNER_VERSION = (
 )
 NUMBERING_VERSION = "2"  # of sentences by speech engines: 2 counts those of which nothing is heard
 READING_VERSION = "3"  # raised whenever recognised words may be split or read aloud otherwise
+LETTERING_VERSION = "2"  # of burned captions with these signs: before, they were left out
+_LETTERED = ("\u301c", "\u2011")  # wave dash, hyphen that holds words together
 SPOKEN_S = 0.07  # of speech for a character, before any was measured
 OPEN_RUNS = 256  # of single renders at once, those that wait for approval among them
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)  # what people may judge of a video
@@ -135,7 +137,9 @@ def _composite(plan: Plan) -> Json:
     english = plan.language.partition("-")[0] == "en"  # drawn as before labels spoke other languages
     labelled = {} if english or plan.picture.ai_label == "none" else {"ai_label_language": plan.language}
     marked = {"chapters": [list(one) for one in plan.chapters]} if plan.chapters else {}
-    return _footage(plan) | plan.picture.model_dump(by_alias=False) | labelled | marked | {
+    redrawn = plan.captions == "burned" and any(sign in one.text for sign in _LETTERED for one in plan.script)
+    lettered = {"lettering": LETTERING_VERSION} if redrawn else {}
+    return _footage(plan) | plan.picture.model_dump(by_alias=False) | labelled | marked | lettered | {
         "footage_fps": plan.footage.fps,
         "background": background,
         "captions": plan.captions,

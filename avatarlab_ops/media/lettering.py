@@ -24,6 +24,11 @@ from avatarlab_ops.errors import RequestInvalid
 Direction = Literal["ltr", "rtl"]
 _SHAPED = {"ARABIC", "HEBREW", "DEVANAGARI", "THAI", "GEORGIAN"}
 _SMALLER = 0.88  # FiraGO's letters are taller than Rubik's of the same size
+_TELLING = ("L", "N", "Sc", "Sm")  # Unicode's categories: without such a sign a text says something else
+_SIGNS = ("P", "S")  # told where they are left out; what joins or varies emoji is none of them
+_ALIKE = str.maketrans(
+    "\u301c\u2011", "\uff5e-"
+)  # wave dash, hyphen that holds words together: the font's own
 _RTL = ("R", "AL")  # classes of the Unicode bidirectional algorithm
 
 
@@ -73,14 +78,27 @@ def check(text: str) -> None:
 
 
 def unknown(text: str) -> str:
-    """The letters of a text that no font here has, each once."""
-    letters = (one for one in dict.fromkeys(text) if unicodedata.category(one).startswith("L"))
-    return "".join(one for one in letters if _unknown(one))
+    """The letters, figures, and signs of money and mathematics that no font here has, each once."""
+    return _lacking(text, _TELLING)
+
+
+def left_out(text: str) -> str:
+    """A note on the other signs that burned captions do not show, such as emoji; "" where they show all."""
+    lacking = _lacking(text, _SIGNS)
+    return lacking and (
+        f"captions: burned ones leave out {lacking[:20]!r}, for which no font is here; the files beside the "
+        "video have them"
+    )
+
+
+def _lacking(text: str, categories: tuple[str, ...]) -> str:
+    signs = (one for one in dict.fromkeys(text) if unicodedata.category(one).startswith(categories))
+    return "".join(one for one in signs if _unknown(one))
 
 
 def _shown(text: str) -> str:
     """Without signs that no font here has, such as emoji: a question mark in their place would be read."""
-    return "".join(one for one in text if not _unknown(one))
+    return "".join(one for one in text.translate(_ALIKE) if not _unknown(one))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -135,6 +153,7 @@ def _in_firago(letter: str) -> bool:
 @functools.lru_cache(maxsize=4096)
 def _unknown(letter: str) -> bool:
     """Whether OpenCV would draw its question mark for what is none, and FiraGO is not asked."""
+    letter = letter.translate(_ALIKE)
     if letter == "?" or letter.isspace() or letter.isascii() or _script(letter) in _SHAPED:
         return False
     return bool(np.array_equal(_pixels(letter), _pixels("?")))

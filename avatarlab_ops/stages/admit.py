@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +226,10 @@ def _script(request: AvatarRequest, engine: str, language: str, entries: tuple[E
     if request.captions == "burned":
         from avatarlab_ops.media import lettering
 
-        lettering.check(" ".join(one.text for one in spoken.sentences))
+        written = " ".join(one.text for one in spoken.sentences)
+        lettering.check(written)
+        if left_out := lettering.left_out(written):
+            return replace(spoken, warnings=(*spoken.warnings, left_out))
     return spoken
 
 

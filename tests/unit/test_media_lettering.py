@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from plans import a_plan
 from wcwidth import wcswidth
 
+from avatarlab_ops import graph
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.media import lettering
 from avatarlab_ops.media.captions import Caption, CaptionPainter, captions, to_srt, to_vtt
-from avatarlab_ops.stages import composite
+from avatarlab_ops.request import AvatarRequest
+from avatarlab_ops.stages import admit, composite
 from avatarlab_ops.timeline import Timeline, Word
 
 BOLD = 550
@@ -101,6 +103,20 @@ def test_a_sign_without_a_glyph_is_no_question_mark() -> None:
     assert lettering.unknown("Wann? தமிழ் \U000133e4") == "தமழ\U000133e4"
 
 
+def test_signs_with_a_twin_in_the_font_are_drawn_as_it() -> None:
+    assert np.array_equal(drawn("9時〜17時"), drawn("9時～17時"))
+    assert not np.array_equal(drawn("9時〜17時"), drawn("9時17時"))
+    assert np.array_equal(drawn("E\u2011Mail"), drawn("E-Mail"))
+
+
+def test_a_sum_whose_currency_no_font_has_is_refused_and_other_signs_are_told() -> None:
+    with pytest.raises(RequestInvalid, match="has the letters '₺₩'; choose sidecar"):
+        lettering.check("₺500 or ₩900 or $1")
+    lettering.check("Yes ✓ or no ✗!")
+    assert "burned ones leave out '✗'" in lettering.left_out("Yes ✓ or no ✗!")
+    assert lettering.left_out("9時〜17時, E\u2011Mail, 5 € ✓") == ""
+
+
 @given(
     st.lists(
         st.sampled_from(["你好世界", "これはとても長い文です" * 3, "नमस्ते", "ok"]), min_size=1, max_size=12
@@ -127,3 +143,20 @@ def test_recognised_words_without_letters_to_burn_are_refused_where_they_are_bur
     with pytest.raises(RequestInvalid, match="no font for burned captions"):
         composite.burned(a_plan(captions="burned"), heard)
     assert composite.burned(a_plan(captions="sidecar"), heard) == ()
+
+
+def test_what_burned_captions_leave_out_is_told_when_a_request_is_admitted() -> None:
+    asked = {"script": "Yes ✓ or no ✗!", "avatar": {"uri": "s3://inputs/a.png"}}
+    told = {
+        captions: admit._script(AvatarRequest.parse({**asked, "captions": captions}), "hibari", "en-US", ())
+        for captions in ("burned", "sidecar")
+    }
+    assert "burned ones leave out '✗'" in told["burned"].warnings[-1]
+    assert not any("leave out" in one for one in told["sidecar"].warnings)
+
+
+def test_a_video_whose_burned_captions_lacked_a_sign_is_drawn_anew() -> None:
+    def drawn_as(script: str, captions: str = "burned") -> object:
+        return graph.COMPOSITE.params(a_plan(script=script, captions=captions)).get("lettering")
+
+    assert (drawn_as("9時〜17時"), drawn_as("9時"), drawn_as("9時〜17時", "sidecar")) == ("2", None, None)
