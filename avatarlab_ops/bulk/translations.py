@@ -1,7 +1,7 @@
 """One row in many languages: a column `script:es` holds the script in Spanish, `voice:es` its voice.
 
-Such a row is one item for each language whose script it has. The variables of a template are told apart
-alike, `title:es`; there `{{language}}` stands for the language.
+Such a row is one item for each language whose script, or recording of it (`narration.uri:es`), it has. The
+variables of a template are told apart alike, `title:es`; there `{{language}}` stands for the language.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from avatarlab_ops.errors import RequestInvalid
 
 Json = dict[str, Any]
 LANGUAGE, SCRIPT = "language", "script"
+_SAID = (SCRIPT, "narration.uri", "narration")  # what makes a language one of the row's
 
 
 def split(column: str) -> tuple[str, str]:
@@ -33,7 +34,7 @@ def names(columns: Iterable[str]) -> list[str]:
 def items(values: Json, *, template: bool) -> list[tuple[str, Json]]:
     """(language, values) of each item of a row, in the order of its columns; "" for a row without languages.
 
-    Raises RequestInvalid where the language or the script is also given for all, or no script is.
+    Raises RequestInvalid where the language or the script is also given for all, or no language has either.
     """
     told = {column: split(column) for column in values}
     if not any(language for _, language in told.values()):
@@ -41,9 +42,9 @@ def items(values: Json, *, template: bool) -> list[tuple[str, Json]]:
     told_by_columns = {LANGUAGE} if template else {LANGUAGE, SCRIPT}
     if twice := told_by_columns & values.keys():
         raise RequestInvalid(f"{', '.join(sorted(twice))}: columns such as script:es say it; leave it out")
-    languages = [language for name, language in told.values() if language and (template or name == SCRIPT)]
+    languages = [language for name, language in told.values() if language and (template or name in _SAID)]
     if not languages:
-        raise RequestInvalid("no script in any language; fill a column such as script:es")
+        raise RequestInvalid("no script in any language; fill a column such as script:es or narration.uri:es")
     return [(language, _in(language, values, told)) for language in dict.fromkeys(languages)]
 
 

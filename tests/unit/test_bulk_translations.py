@@ -37,6 +37,19 @@ def test_a_language_without_a_script_is_not_made() -> None:
     assert [[language for language, _ in items] for items in (first, second)] == [["es"], ["fr"]]
 
 
+def test_a_recording_alone_makes_a_language_of_the_row() -> None:
+    """Its words are recognised, as those of a row without languages are."""
+    heard, both = read(
+        "avatar.uri,script:es,narration.uri:es,narration.uri:fr\n"
+        "x,,s3://inputs/es.wav,s3://inputs/fr.wav\nx,Hola.,,s3://inputs/fr.wav\n"
+    )
+    fr = ("fr", {"avatar.uri": "x", "narration.uri": "s3://inputs/fr.wav", "language": "fr"})
+    assert heard == [
+        ("es", {"avatar.uri": "x", "narration.uri": "s3://inputs/es.wav", "language": "es"}), fr,
+    ]  # fmt: skip
+    assert both == [("es", {"avatar.uri": "x", "script": "Hola.", "language": "es"}), fr]
+
+
 def test_a_language_without_a_text_for_the_template_is_not_made() -> None:
     (items,) = read("name,title:es,title:it\nAnn,Hola,\n", {"name", "title", "language"})
     assert items == [("es", {"name": "Ann", "title": "Hola", "language": "es"})]
