@@ -19,6 +19,7 @@ from avatarlab_ops import strict_json
 from avatarlab_ops.environment import AiLabel
 from avatarlab_ops.errors import InputError, RequestInvalid
 from avatarlab_ops.fields import (
+    LANGUAGE,
     MAX_SCRIPT_CHARACTERS,
     Colour,
     Name,
@@ -256,7 +257,7 @@ class AvatarRequest(Part):
     avatar: Avatar = Field(description="The likeness.")
     language: str | None = Field(
         default=None,
-        pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$",
+        pattern=LANGUAGE,
         description="Language of the script, as a BCP 47 tag; left out: the voice's, or the engine's first.",
         examples=["en-US"],
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from avatarlab_ops.bulk import rows, translations
 from avatarlab_ops.bulk.xliff import Document
 from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.fields import LANGUAGE
 
 SHOWN = 5  # mistakes that are told one by one
 
@@ -44,8 +46,11 @@ def table(raw: bytes, name: str) -> Table:
 def out(source: Table, texts: Sequence[str], from_: str, to: str) -> Document:
     """The texts of these columns for a translator, with what is translated already.
 
-    Raises RequestInvalid for a column that is not there, and for a script that is a list of lines.
+    Raises RequestInvalid for a language that no request takes, a row in another language, a column that is
+    not there, and a script that is a list of lines.
     """
+    _check_pair(from_, to)
+    _refuse(source, _strangers(source, f"{from_} is asked for (--from)", from_))
     lacking = [text for text in texts if source.column(text, from_) not in source.columns or "/" in text]
     if lacking:
         there = ", ".join(source.columns)
@@ -100,20 +105,37 @@ def _told(column: str, texts: Sequence[str], from_: str) -> str:
 
 
 def _check(target: Table, documents: Sequence[Document], from_: str) -> None:
-    wrong = [
-        f"{key}: language is {cells[translations.LANGUAGE]!r}, the documents come from {from_}"
-        for key, cells in target.cells.items()
-        if cells.get(translations.LANGUAGE, from_) != from_
-    ]
+    wrong = _strangers(target, f"the documents come from {from_}", from_)
     for document in documents:
         for (key, text), (source, _) in document.texts.items():
             if key not in target.cells:
                 wrong.append(f"{key}: no such row")
             elif _plain(target.cells[key].get(target.column(text, from_), "")) != _plain(source):
                 wrong.append(f"{key}: {text} has changed since it went to the translators; send it again")
+    _refuse(target, wrong)
+
+
+def _check_pair(from_: str, to: str) -> None:
+    for option, language in (("--from", from_), ("--to", to)):
+        if not re.fullmatch(LANGUAGE, language):
+            raise RequestInvalid(f"{option}: {language!r} is no BCP 47 tag; write one such as es or pt-BR")
+    if from_ == to:
+        raise RequestInvalid(f"--to: the texts are in {to} already; name the language that is wanted")
+
+
+def _strangers(source: Table, expected: str, language: str) -> list[str]:
+    """The rows whose column `language` names another one."""
+    return [
+        f"{key}: language is {cells[translations.LANGUAGE]!r}, {expected}"
+        for key, cells in source.cells.items()
+        if cells.get(translations.LANGUAGE, language) != language
+    ]
+
+
+def _refuse(one: Table, wrong: list[str]) -> None:
     if wrong:
         more = [f"and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
-        raise RequestInvalid(f"{target.name}: " + "; ".join(wrong[:SHOWN] + more))
+        raise RequestInvalid(f"{one.name}: " + "; ".join(wrong[:SHOWN] + more))
 
 
 def _plain(text: str) -> str:

@@ -137,6 +137,20 @@ def test_what_xml_cannot_hold_is_refused_when_it_is_sent() -> None:
         translating.out(translating.table(b"key,script\na,b\n", "t.csv"), ("title",), "en-US", "es")
 
 
+@pytest.mark.parametrize(
+    ("from_", "to", "said"),
+    [
+        ("de", "es", "a/1: language is 'en-US', de is asked for"),
+        ("en-US", "spanish", "--to: 'spanish' is no BCP 47 tag"),
+        ('e"s', "es", "--from: .* is no BCP 47 tag"),
+        ("en-US", "en-US", "--to: the texts are in en-US already"),
+    ],
+)
+def test_languages_that_cannot_come_back_do_not_go_out(from_: str, to: str, said: str) -> None:
+    with pytest.raises(RequestInvalid, match=said):
+        translating.out(translating.table(TABLE.encode(), "t.csv"), ("script",), from_, to)
+
+
 def test_the_command_line_goes_both_ways(tmp_path: Path) -> None:
     table, document, made = (tmp_path / name for name in ("t.csv", "es.xlf", "all.csv"))
     table.write_text(TABLE)
