@@ -12,6 +12,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from avatarlab_ops.printable import printable
+
 MAX_SCRIPT_CHARACTERS = 60_000  # about an hour of speech
 MAX_KEY_BYTES = 1_024  # S3's own limit of an object key
 MAX_SEGMENT_BYTES = 255  # a file name's limit, which MinIO and SeaweedFS inherit
@@ -41,7 +43,7 @@ def _unfilled(text: str) -> str | None:
     """What is said of a placeholder that nobody filled."""
     if not (found := IN_BRACES.search(text)):
         return None
-    return f"holds the placeholder {found[0][:80]}, which only bulk runs fill; write out what is meant"
+    return f"holds the placeholder {printable(found[0], 80)}, which only bulk runs fill; write out what is meant"
 
 
 def _plain(text: str, allowed: str = "") -> str:

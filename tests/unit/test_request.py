@@ -282,6 +282,7 @@ def test_a_placeholder_that_nobody_fills_is_refused(left: dict[str, object]) -> 
 
 @given(st.text(st.characters(exclude_characters="{}"), max_size=40))
 @example(" {x} ")
+@example("\ud800")  # half of a pair: no text holds it, nor may a refusal
 def test_whatever_stands_in_double_braces_is_a_placeholder(inner: str) -> None:
     asked = {"script": "Hi.", "avatar": {"uri": "s3://inputs/a.png"}}
     text = f"a {{{{{inner}}}}} b"
