@@ -43,7 +43,8 @@ def _unfilled(text: str) -> str | None:
     """What is said of a placeholder that nobody filled."""
     if not (found := IN_BRACES.search(text)):
         return None
-    return f"holds the placeholder {printable(found[0], 80)}, which only bulk runs fill; write out what is meant"
+    shown = printable(found[0], 80)
+    return f"holds the placeholder {shown}, which only bulk runs fill; write out what is meant"
 
 
 def _plain(text: str, allowed: str = "") -> str:

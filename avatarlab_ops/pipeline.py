@@ -6,6 +6,7 @@ decides. Every stage may be called again after any failure: what exists is found
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from avatarlab_ops import tracing
+from avatarlab_ops import events, tracing
 from avatarlab_ops.errors import (
     ApprovalAwaited,
     AvatarlabError,
@@ -26,10 +27,11 @@ from avatarlab_ops.errors import (
 from avatarlab_ops.graph import ADMIT, BY_NAME, GRAPH, PUBLISH, STAGES, Stage, files, parts, recipe
 from avatarlab_ops.plan import ROLES, Plan
 from avatarlab_ops.progress import Report, silent
-from avatarlab_ops.renders import status
+from avatarlab_ops.renders import prediction, status
 from avatarlab_ops.renders.status import Published, published
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages import deadline
 from avatarlab_ops.states import Event, RenderState, StageState
 
 Json = dict[str, Any]
@@ -202,7 +204,6 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
     from avatarlab_ops import events
     from avatarlab_ops.renders import budget, prediction
     from avatarlab_ops.renders.estimate import existing
-    from avatarlab_ops.stages import deadline
     from avatarlab_ops.stages.admit import admit
     from avatarlab_ops.stores.catalog import consents, rates, records, spending, transaction
     from avatarlab_ops.trust import consent
@@ -250,8 +251,7 @@ def _make(
     wait: bool,
 ) -> StageResult:
     """Make a stage's artifact from those of the stages before it, or find it."""
-    from avatarlab_ops import events, model_files
-    from avatarlab_ops.renders import prediction
+    from avatarlab_ops import model_files
     from avatarlab_ops.stages import runner
     from avatarlab_ops.stores.catalog import rates, records, transaction
 
@@ -327,8 +327,6 @@ def _patiently(settings: Settings, render_id: str, stage: str, report: Report) -
 
 def _once_approved(settings: Settings, render_id: str, stage: str, report: Report) -> StageResult:
     """Run a stage; one that has to be approved as soon as somebody has decided."""
-    import asyncio
-
     from avatarlab_ops.stores.catalog.waiting import decided
 
     try:

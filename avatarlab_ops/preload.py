@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import importlib
 
-from avatarlab_ops import tracing
+from avatarlab_ops import engines, tracing, version
 from avatarlab_ops.graph import EVERY
 from avatarlab_ops.media import foreign
+from avatarlab_ops.reading import detect
+from avatarlab_ops.stores import catalog, objects
 
 MODULES = (
     *(f"avatarlab_ops.stages.{stage.name}" for stage in EVERY),
@@ -40,10 +42,7 @@ def preload() -> None:
 
 
 def _caches() -> None:
-    from avatarlab_ops import engines, version
     from avatarlab_ops.engines.speech.spoken import lexicon
-    from avatarlab_ops.reading import detect
-    from avatarlab_ops.stores import catalog, objects
 
     engines.known()
     lexicon()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,13 @@ from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 from avatarlab_connections import settings
 from avatarlab_notes import REFUSAL
 from avatarlab_plugin import ManifestLink, VideoLink
+from avatarlab_triggers import Decided, WorkEnded
 from structlog.contextvars import bind_contextvars
 
-from avatarlab_ops import graph
+from avatarlab_ops import graph, pipeline
 from avatarlab_ops.errors import ApprovalAwaited, AvatarlabError, OutOfMemory, StageTimeout, WorkInFlight
 from avatarlab_ops.forms import form_schema
+from avatarlab_ops.renders import status
 from avatarlab_ops.trust import callers
 
 if TYPE_CHECKING:
@@ -130,8 +133,6 @@ class StageOperator(BaseOperator):
 
     def execute(self, context: Context, event: str | None = None) -> dict[str, Any]:
         """Return the stage's small record (`StageResult`) for XCom. `event`: why a deferred task goes on."""
-        from dataclasses import asdict
-
         result = self.run_stage(context, event)
         if result.cached or not result.needed:
             raise AirflowSkipException("its result exists" if result.needed else "this request needs none")
@@ -139,8 +140,6 @@ class StageOperator(BaseOperator):
 
     def run_stage(self, context: Context, event: str | None) -> StageResult:
         """The stage as it ended; while another does equal work, the task is deferred."""
-        from avatarlab_ops import pipeline
-
         if event:
             self.log.info("%s goes on: %s", self.stage, event)
         where = settings()
@@ -150,8 +149,6 @@ class StageOperator(BaseOperator):
             with saying_why(context):
                 result = pipeline.run_stage(where, render_id, self.stage, wait=False, deliver_now=False)
         except WorkInFlight as busy:
-            from avatarlab_triggers import Decided, WorkEnded
-
             for_a_person = isinstance(busy, ApprovalAwaited)
             trigger = Decided([render_id]) if for_a_person else WorkEnded(busy.lock, render_id)
             self.defer(trigger=trigger, method_name="execute")
@@ -175,11 +172,6 @@ class AdmitOperator(EndOperator):
 
     def execute(self, context: Context, event: str | None = None) -> dict[str, Any]:  # noqa: ARG002
         """Return the record of the stage and what the render will take; refuses what the contract refuses."""
-        from dataclasses import asdict
-
-        from avatarlab_ops import pipeline
-        from avatarlab_ops.renders import status
-
         where = settings()
         with saying_why(context):
             render_id = self.render_id(where, context)
@@ -201,8 +193,6 @@ class AdmitOperator(EndOperator):
 
     def render_id(self, where: Settings, context: Context) -> str:
         """Id of the render that this run's conf asks for; the same run always gives the same id."""
-        from avatarlab_ops import pipeline
-
         run = context["dag_run"]
         begins = not run.clear_number  # what somebody clears is wanted again
         return pipeline.submit(where, run.conf or {}, run_id=run.run_id, caller=caller_of(run), begins=begins)
@@ -221,8 +211,6 @@ class PublishOperator(EndOperator):
 
         What is found published was so by a try that died before Airflow heard of it: its event is told now.
         """
-        from dataclasses import asdict
-
         result = self.run_stage(context, event)
         context["outlet_events"][VIDEOS].extra = told_of_video(settings(), result.render_id)
         return asdict(result)
@@ -245,8 +233,6 @@ def told_of_video(where: Settings, render_id: str) -> dict[str, Any]:
 
 def deliver(context: Context) -> None:
     """Send on what is known of the render; Airflow calls it when the task's state is stored."""
-    from avatarlab_ops import pipeline
-
     pipeline.deliver(settings(), str(context["ti"].xcom_pull(task_ids=graph.ADMIT.name, key=RENDER_ID)))
 
 
@@ -256,8 +242,6 @@ def report_failure(context: Context) -> None:
     Airflow calls it in the task's process, or, when that process was killed, in the DAG processor. That one
     knows no exception and may not write XComs, so the catalog comes first.
     """
-    from avatarlab_ops import pipeline
-
     task = context["ti"]
     error = context.get("exception") or f"the process of {task.task_id} ended before its task did"
     told = {"code": "error", "reason": error if isinstance(error, str) else repr(error)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import AssetAlias, BaseOperator, Variable
@@ -12,8 +13,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from avatarlab_airflow import VIDEOS, caller_of, retry_policy, saying_why, told_of_video
 from avatarlab_connections import settings
 from avatarlab_notes import REFUSAL
+from avatarlab_triggers import Decided, TurnEnded
 
 from avatarlab_ops import graph
+from avatarlab_ops.bulk.contract import BulkRequest, by_the_clock
 from avatarlab_ops.errors import AvatarlabError
 
 if TYPE_CHECKING:
@@ -39,8 +42,6 @@ class BulkOperator(BaseOperator):
 
 def asked_by(run: Any) -> BulkRequest:
     """What a run was triggered with; one by the clock takes what the variable chooses."""
-    from avatarlab_ops.bulk.contract import BulkRequest, by_the_clock
-
     if run.run_type != "scheduled":
         return BulkRequest.parse(run.conf or {})
     return by_the_clock(Variable.get(SCHEDULED, default=None), f"Airflow's variable {SCHEDULED}")
@@ -51,8 +52,6 @@ class PlanOperator(BulkOperator):
 
     def execute(self, context: Context) -> list[int]:
         """Batch numbers for the mapped tasks; none for a dry run."""
-        from dataclasses import asdict
-
         from avatarlab_ops.bulk import planning
 
         run = context["dag_run"]
@@ -84,8 +83,6 @@ class BatchOperator(BulkOperator):
 
     def execute(self, context: Context, event: str | None = None) -> None:  # noqa: ARG002
         """Work until the batch is done or, in the pool `gpu`, the turn is over."""
-        from avatarlab_triggers import TurnEnded
-
         from avatarlab_ops.bulk.planning import TURN_S
         from avatarlab_ops.bulk.work import work
 
@@ -102,8 +99,6 @@ class BatchOperator(BulkOperator):
 
     def wait_for_approval(self, bulk_id: str) -> None:
         """Come back once somebody has decided about an item of this batch; the other batches go on."""
-        from avatarlab_triggers import Decided
-
         from avatarlab_ops.stores.catalog import bulk, transaction
 
         with transaction(settings().pg_dsn) as db:
@@ -143,8 +138,6 @@ class ReportOperator(BulkOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the counts; fails while items are left, so that the run shows as failed."""
-        from dataclasses import asdict
-
         from avatarlab_ops.bulk import report
 
         task = context["ti"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowRuntimeError
 from avatarlab_airflow import retry_policy
 from avatarlab_connections import settings
 
@@ -23,8 +25,6 @@ class HousekeepingOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what each chore found, and log it."""
-        from dataclasses import asdict
-
         from avatarlab_ops.housekeeping import Rules, keep_house
 
         asked = context["params"]
@@ -50,7 +50,6 @@ def bulk_goes_on(run_id: str) -> bool | None:
 
 
 def _goes_on(dag: str, run_id: str) -> bool | None:
-    from airflow.sdk.exceptions import AirflowRuntimeError
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     try:

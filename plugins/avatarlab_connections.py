@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
 from airflow.sdk import BaseHook
+from airflow.sdk.configuration import conf
+
+from avatarlab_ops.home import home_folder
+from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:
     from avatarlab_ops.settings import Settings
@@ -17,13 +23,6 @@ def settings() -> Settings:
 
     OpenLineage events go where those of Airflow's own provider go, by the option [openlineage] transport.
     """
-    from pathlib import Path
-
-    from airflow.sdk.configuration import conf
-
-    from avatarlab_ops.home import home_folder
-    from avatarlab_ops.settings import Settings
-
     s3 = BaseHook.get_connection(S3)
     return Settings(
         pg_dsn=_url("postgresql", BaseHook.get_connection(POSTGRES)),
@@ -43,8 +42,6 @@ async def pg_dsn() -> str:
 
 
 def _url(scheme: str, connection: Any) -> str:
-    from urllib.parse import quote, urlencode
-
     login = f"{quote(connection.login or '', safe='')}:{quote(connection.password or '', safe='')}@"
     query = urlencode(connection.extra_dejson)
     port = f":{connection.port}" if connection.port else ""

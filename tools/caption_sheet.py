@@ -60,7 +60,7 @@ def shown(language: str, width: int, height: int) -> list[Image.Image]:
 
 def spoken(language: str) -> Timeline:
     """The words at a steady pace."""
-    from avatarlab_kokoro.words import written_words
+    from avatarlab_kokoro.words import written_words  # only where `make voices` put it
 
     words, now_s = list[Word](), 0.0
     for text in written_words(TEXTS[language], language):

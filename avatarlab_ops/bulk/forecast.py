@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from avatarlab_ops import environment
+from avatarlab_ops import environment, events
 from avatarlab_ops.renders.status import is_late
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import BulkEvent
+from avatarlab_ops.stores.catalog import bulk, records, transaction
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -26,8 +27,6 @@ def expected_end(db: Session, known: BulkRun) -> datetime | None:
     None once all have, or beyond `FAR`. Before any has ended: as if the pool `gpu` gave all places that bulk
     runs may take. A run that stands still is expected later with every look.
     """
-    from avatarlab_ops.stores.catalog import bulk, records
-
     left_s = _work_s(*bulk.left(db, known.id))
     if known.ended_at is not None or not left_s:
         return None
@@ -54,9 +53,6 @@ def tell_late(settings: Settings) -> list[str]:
 
     Safe to call at any time by any number of processes: each run is told by one of them.
     """
-    from avatarlab_ops import events
-    from avatarlab_ops.stores.catalog import bulk, records, transaction
-
     told = []
     with transaction(settings.pg_dsn) as db:
         for known in bulk.untold_deadlines(db):

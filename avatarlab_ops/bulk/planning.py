@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from avatarlab_ops import pipeline
 from avatarlab_ops.bulk import template, translations
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.rows import KEY, Problem, Row, check_size, read
+from avatarlab_ops.bulk.selection import choose
 from avatarlab_ops.errors import BudgetExceeded, InputError, ReferenceRefused, RequestInvalid, TransientError
 from avatarlab_ops.graph import GRAPH, recipe
 from avatarlab_ops.plan import Plan
@@ -20,7 +22,13 @@ from avatarlab_ops.printable import printable
 from avatarlab_ops.renders import budget, prediction
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages.admit import Seen, admit
+from avatarlab_ops.stages.context import workspace
 from avatarlab_ops.states import ItemState
+from avatarlab_ops.stores import catalog
+from avatarlab_ops.stores.catalog import bulk, rates, records
+from avatarlab_ops.stores.objects import objects
+from avatarlab_ops.trust import inputs
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -96,9 +104,6 @@ def plan(
     Raises RequestInvalid with every wrong line when the file is wrong and partial runs were not asked for, or
     when `bulk_id` was used for something else; BudgetExceeded. Then nothing has started.
     """
-    from avatarlab_ops.stores import catalog
-    from avatarlab_ops.stores.catalog import bulk
-
     if not catalog.is_current(settings.pg_dsn):
         pipeline.prepare_stores(settings)
     if asked.dry_run:
@@ -112,8 +117,6 @@ def plan(
 
 def _again(db: Session, known: BulkRun, asked: BulkRequest, run_id: str | None) -> Outline:
     """What is left of a bulk run."""
-    from avatarlab_ops.stores.catalog import bulk
-
     _check_same(known, asked)
     if run_id is None or run_id != known.run_id:  # else a cleared run, which asks for nothing new
         _move(db, known, asked)
@@ -140,8 +143,6 @@ def _check_same(known: BulkRun, asked: BulkRequest) -> None:
 
 def _move(db: Session, known: BulkRun, asked: BulkRequest) -> None:
     """Another deadline for a run with items left; when all have ended, it ended by the deadline it had."""
-    from avatarlab_ops.stores.catalog import bulk
-
     if asked.deadline and asked.deadline != known.deadline and bulk.left(db, known.id)[0]:
         known.deadline, known.late_told_at = asked.deadline, None
 
@@ -151,9 +152,6 @@ def move_deadline(settings: Settings, asked: BulkRequest, bulk_id: str) -> bool:
 
     Raises RequestInvalid when `bulk_id` was used for something else.
     """
-    from avatarlab_ops.stores import catalog
-    from avatarlab_ops.stores.catalog import bulk
-
     with catalog.transaction(settings.pg_dsn) as db:
         known = bulk.find(db, bulk_id)
         if known is not None:
@@ -167,9 +165,6 @@ def check_deadline(settings: Settings, asked: BulkRequest, bulk_id: str) -> None
 
     The deadline that the bulk run has already may be asked for again at any time.
     """
-    from avatarlab_ops.stores import catalog
-    from avatarlab_ops.stores.catalog import bulk, records
-
     if asked.deadline is None or asked.deadline > records.now():
         return
     with catalog.transaction(settings.pg_dsn) as db:
@@ -191,9 +186,6 @@ class _Planner:
         caller: str,
         run_id: str | None,
     ) -> None:
-        from avatarlab_ops.stages.admit import Seen
-        from avatarlab_ops.stores.catalog import rates
-
         self.settings, self.db, self.asked = settings, db, asked
         self.bulk_id, self.caller, self.run_id = bulk_id, caller, run_id
         self.problems, self.notes = _Told(), _Told()
@@ -206,9 +198,6 @@ class _Planner:
 
     def run(self) -> Outline:
         """Check everything, then keep it unless the run is a dry one."""
-        from avatarlab_ops.stores.catalog import bulk
-        from avatarlab_ops.trust import inputs
-
         files = {"file": self.asked.file, "template": self.asked.template}
         inputs.check_open(self.db, files, self.caller)
         text = self._template_text()
@@ -238,8 +227,6 @@ class _Planner:
         return wrong and not self.asked.partial and not self.asked.dry_run
 
     def _template_text(self) -> bytes | None:
-        from avatarlab_ops.stores.objects import objects
-
         if self.asked.template is None:
             return None
         found = _head(self.settings, "template", self.asked.template)
@@ -247,10 +234,6 @@ class _Planner:
         return objects(self.settings).read(found.bucket, found.key)
 
     def _begin(self, text: bytes | None) -> None:
-        import hashlib
-
-        from avatarlab_ops.stores.catalog import bulk
-
         if self.asked.dry_run:
             return
         begun = bulk.begin(
@@ -269,8 +252,6 @@ class _Planner:
             raise TransientError(f"bulk run {self.bulk_id} was planned by another process just now")
 
     def _end(self) -> None:
-        from avatarlab_ops.stores.catalog import bulk
-
         known = bulk.existing(self.db, self.bulk_id)
         known.problems = asdict(self.problems)
         if self.batch >= MAX_BATCHES:
@@ -278,8 +259,6 @@ class _Planner:
             bulk.fold_batches(self.db, self.bulk_id, MAX_BATCHES)
 
     def _outline(self, over_budget: str | None) -> Outline:
-        from avatarlab_ops.stores.catalog import bulk
-
         return Outline(
             bulk_id=self.bulk_id,
             dry_run=self.asked.dry_run,
@@ -332,8 +311,6 @@ class _Planner:
                 self.problems.add(f"{of}: {error}")
 
     def _chosen(self) -> Iterator[Draft]:
-        from avatarlab_ops.bulk.selection import choose
-
         for chosen in choose(self.db, self.settings, self.asked):
             where = f"render {chosen.render_id}"
             if chosen.refusal:
@@ -348,9 +325,6 @@ class _Planner:
 
     def _item(self, draft: Draft) -> Json | None:
         """The item's row, None when something is wrong with it."""
-        from avatarlab_ops.stages.admit import admit
-        from avatarlab_ops.trust import inputs
-
         try:
             self._claim(draft)
             if draft.request.deadline:
@@ -404,8 +378,6 @@ class _Planner:
         return prediction.gpu_s(prediction.predict(self.rates, found, artifacts, free))
 
     def _find(self, fingerprint: str) -> Artifact | None:
-        from avatarlab_ops.stores.catalog import records
-
         if fingerprint not in self.made and fingerprint not in self.promised:
             found = records.find_artifact(self.db, fingerprint)
             if found is not None:
@@ -446,9 +418,6 @@ def _draft(where: str, line: int, values: Json, form: Json | None, language: str
 
 
 def _head(settings: Settings, field_name: str, uri: str) -> Any:
-    from avatarlab_ops.stores.objects import objects
-    from avatarlab_ops.trust import inputs
-
     found = objects(settings).head(*inputs.place(settings, uri, field_name))
     if found is None:
         raise ReferenceRefused(f"{field_name}: {uri} does not exist; upload it or correct the reference")
@@ -458,9 +427,6 @@ def _head(settings: Settings, field_name: str, uri: str) -> Any:
 @contextmanager
 def _opened(settings: Settings, uri: str) -> Iterator[tuple[BinaryIO, str]]:
     """The file's bytes and name. Raises RequestInvalid for one that is too large, before it is read."""
-    from avatarlab_ops.stages.context import workspace
-    from avatarlab_ops.stores.objects import objects
-
     found = _head(settings, "file", uri)
     check_size(found.bytes, uri)
     with workspace(settings, "bulk") as folder:

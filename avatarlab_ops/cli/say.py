@@ -8,6 +8,9 @@ from pathlib import Path
 import click
 
 from avatarlab_ops.cli.common import echo
+from avatarlab_ops.engines.choice import speech_engine
+from avatarlab_ops.errors import ScriptRefused
+from avatarlab_ops.reading.lexicon import parse
 
 MAX_BYTES = 1024**2
 
@@ -32,8 +35,6 @@ def say(
     source: Path, engine: str | None, language: str | None, script_format: str, lexicon: Path | None
 ) -> None:
     """Print a script as it will be read aloud, one sentence a line; what cannot be said is named."""
-    from avatarlab_ops.engines.choice import speech_engine
-    from avatarlab_ops.reading.lexicon import parse
     from avatarlab_ops.script import sentences
 
     speech = speech_engine(engine, language)
@@ -55,8 +56,6 @@ def say(
 
 def _text(source: Path) -> str:
     """The script. Raises ScriptRefused for what is no text."""
-    from avatarlab_ops.errors import ScriptRefused
-
     raw = sys.stdin.buffer.read(MAX_BYTES) if str(source) == "-" else source.read_bytes()[:MAX_BYTES]
     try:
         return raw.decode("utf-8-sig")

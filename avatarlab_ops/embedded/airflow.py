@@ -13,9 +13,13 @@ import secrets
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from string import Template
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
 
 from avatarlab_ops import environment as variables
 from avatarlab_ops.embedded import servers
@@ -211,8 +215,6 @@ def _pools(site: Site) -> dict[str, dict[str, object]]:
 
 def _state(dsn: str, pools: Path) -> dict[str, str | None]:
     """What the database holds and what is installed; `airflow db migrate` is due when either changes."""
-    from importlib.metadata import version
-
     return {
         "airflow": version("apache-airflow-core"),
         "revision": _revision(dsn),
@@ -221,8 +223,6 @@ def _state(dsn: str, pools: Path) -> dict[str, str | None]:
 
 
 def _revision(dsn: str) -> str | None:
-    import psycopg
-
     with psycopg.connect(dsn, connect_timeout=10) as connection:
         if connection.execute("SELECT to_regclass('public.alembic_version')").fetchone() == (None,):
             return None
@@ -231,9 +231,6 @@ def _revision(dsn: str) -> str | None:
 
 
 def _create_database(pg_dsn: str, dsn: str) -> None:
-    import psycopg
-    from psycopg import sql
-
     if variables.read().airflow_dsn:
         return
     name = urlsplit(dsn).path.lstrip("/")

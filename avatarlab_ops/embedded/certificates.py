@@ -6,6 +6,10 @@ import ipaddress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
 from avatarlab_ops.embedded.server import HOST, write_private
 
 YEARS = 100  # nobody would renew it: it lives and ends with the state folder
@@ -28,9 +32,6 @@ def ensure(folder: Path) -> tuple[Path, Path]:
 
 def _issue() -> tuple[str, str]:
     from cryptography import x509  # 0.1 s, at a first start only
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "avatarlab")])

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 
 from avatarlab_ops.embedded import airflow, servers, workers
@@ -298,15 +299,11 @@ def _is_healthy(report: Mapping[str, Any], part: str) -> bool:
 @functools.cache
 def _client() -> Any:
     """One for all looks: making one reads every root certificate, which takes 60 ms."""
-    import httpx
-
     return httpx.Client(timeout=10, trust_env=False)
 
 
 def _health(address: str) -> dict[str, Any]:
     """Airflow's own health report; empty while the api-server does not answer."""
-    import httpx
-
     try:
         answer = _client().get(f"{address}/api/v2/monitor/health")
         return dict(answer.json()) if answer.is_success else {}
@@ -316,8 +313,6 @@ def _health(address: str) -> dict[str, Any]:
 
 def _warm_up(address: str) -> None:
     """Ask once for the task API: its versions are built at the first request, which takes 4 s."""
-    import httpx
-
     try:
         _client().get(f"{address}/execution/health", timeout=60)
     except httpx.HTTPError as error:

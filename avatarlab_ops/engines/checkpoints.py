@@ -22,7 +22,15 @@ import torch
 from torch import Tensor
 
 from avatarlab_ops.engines import pickled
+from avatarlab_ops.engines.lipsync.diffdub.config import Config as LipsConfig
+from avatarlab_ops.engines.lipsync.diffdub.stage2 import AudioConfig, AudioToLatent
+from avatarlab_ops.engines.lipsync.diffdub.unet import Renderer
+from avatarlab_ops.engines.matting.rvm.model import MattingNetwork
 from avatarlab_ops.engines.published import PUBLISHED
+from avatarlab_ops.engines.speech.small_e import encodec, wavtokenizer
+from avatarlab_ops.engines.speech.small_e.config import Config as SpeechConfig
+from avatarlab_ops.engines.speech.small_e.model import Lina
+from avatarlab_ops.engines.speech.small_e.vocos import Vocos
 from avatarlab_ops.errors import ModelRefused
 
 CONVERTER = "1"  # raised whenever the same file may be converted to other bytes
@@ -49,23 +57,16 @@ class Layout:
 def _rvm(variant: Any) -> Callable[[State], Shapes]:
     def shapes(_: State) -> Shapes:
         """What the network of this variant holds."""
-        from avatarlab_ops.engines.matting.rvm.model import MattingNetwork
-
         return _shapes(MattingNetwork(variant))
 
     return shapes
 
 
 def _stage1(state: State) -> Shapes:
-    from avatarlab_ops.engines.lipsync.diffdub.config import Config
-    from avatarlab_ops.engines.lipsync.diffdub.unet import Renderer
-
-    return _shapes(Renderer(Config.from_state(state)))
+    return _shapes(Renderer(LipsConfig.from_state(state)))
 
 
 def _stage2(state: State) -> Shapes:
-    from avatarlab_ops.engines.lipsync.diffdub.stage2 import AudioConfig, AudioToLatent
-
     return _shapes(AudioToLatent(AudioConfig.from_state(state)))
 
 
@@ -80,27 +81,18 @@ def _hubert(state: State) -> Shapes:
 
 
 def _language_model(state: State) -> Shapes:
-    from avatarlab_ops.engines.speech.small_e.config import Config
-    from avatarlab_ops.engines.speech.small_e.model import Lina
-
-    return _shapes(Lina(Config.from_state(state)))
+    return _shapes(Lina(SpeechConfig.from_state(state)))
 
 
 def _vocos(_: State) -> Shapes:
-    from avatarlab_ops.engines.speech.small_e.vocos import Vocos
-
     return _shapes(Vocos())
 
 
 def _encodec(_: State) -> Shapes:
-    from avatarlab_ops.engines.speech.small_e import encodec
-
     return {encodec.released_key(key): shape for key, shape in _shapes(encodec.encodec_24khz()).items()}
 
 
 def _wavtokenizer(_: State) -> Shapes:
-    from avatarlab_ops.engines.speech.small_e import encodec, wavtokenizer
-
     decoder = _shapes(wavtokenizer.WavTokenizerDecoder())
     decoder[wavtokenizer.CODEBOOK] = decoder.pop("codebook")
     encoder = _shapes(encodec.wavtokenizer_encoder())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from avatarlab_ops.errors import InputError, ReferenceRefused
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import ancestry, records, tables, transaction
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -45,8 +46,6 @@ def trace(settings: Settings, video: str) -> Json:
     `video` is a render's id, a DAG run's id (its newest render) or the s3:// address of a published file.
     Raises ReferenceRefused when the catalog knows no such thing.
     """
-    from avatarlab_ops.stores.catalog import ancestry, transaction
-
     with transaction(settings.pg_dsn) as db:
         document = ancestry.lineage(db, find_render(db, settings, video).id)
     assert document is not None  # noqa: S101 (found above)
@@ -55,8 +54,6 @@ def trace(settings: Settings, video: str) -> Json:
 
 def find_render(db: Session, settings: Settings, video: str) -> Render:
     """The render that `video` names, see `trace`. Raises ReferenceRefused when there is none."""
-    from avatarlab_ops.stores.catalog import ancestry, records, tables
-
     if video.startswith("s3://"):
         render_id = ancestry.render_of_file(db, video)
     else:
@@ -77,8 +74,6 @@ def impact(settings: Settings, kind: str, value: str, *, after: str = "", limit:
     artifact), engine (NAME or NAME@VERSION), weights (file name or sha256), code (version as in the lineage).
     Raises InputError for an engine or weights that never made an artifact, and for a malformed value.
     """
-    from avatarlab_ops.stores.catalog import ancestry, transaction
-
     if not 1 <= limit <= MOST:
         raise InputError(f"a page holds 1 to {MOST} videos, not {limit}")
     with transaction(settings.pg_dsn) as db:
@@ -93,24 +88,18 @@ def impact(settings: Settings, kind: str, value: str, *, after: str = "", limit:
 
 def all_touched(settings: Settings, kind: str, value: str, *, caller: str | None = None) -> list[str]:
     """Renders of all published videos that a change touches, see `impact`; of one caller if given."""
-    from avatarlab_ops.stores.catalog import ancestry, transaction
-
     with transaction(settings.pg_dsn) as db:
         return ancestry.touched_ids(db, *_keys(db, kind, value), caller)
 
 
 def count_touched(settings: Settings, kind: str, value: str, *, caller: str | None = None) -> int:
     """How many `all_touched` gives."""
-    from avatarlab_ops.stores.catalog import ancestry, transaction
-
     with transaction(settings.pg_dsn) as db:
         return ancestry.touched_count(db, *_keys(db, kind, value), caller)
 
 
 def _keys(db: Session, kind: str, value: str) -> tuple[str, list[str]]:
     """Kind and keys of `video_source` rows that the change is about."""
-    from avatarlab_ops.stores.catalog import ancestry
-
     if kind == "code":
         return "code", [value]
     if kind == "input":
@@ -132,15 +121,11 @@ def _input(value: str) -> tuple[str, list[str]]:
 
 
 def _engine(db: Session, value: str) -> list[str]:
-    from avatarlab_ops.stores.catalog import ancestry
-
     name, _, version = value.partition("@")
     return ancestry.engines_named(db, name, version or None)
 
 
 def _known(db: Session, kind: str) -> str:
-    from avatarlab_ops.stores.catalog import ancestry
-
     engines = ancestry.engines_known(db)
     names = engines if kind == "engine" else {file for files in engines.values() for file in files}
     return ", ".join(sorted(names)) or "none yet"

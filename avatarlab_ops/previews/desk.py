@@ -19,6 +19,7 @@ from avatarlab_ops.previews.scene import Kind
 from avatarlab_ops.previews.worker import AHEAD_S, LIMIT_S
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages.context import workspace
 
 PLACES = 3  # one that is made, two that wait
 TYPES = {".jpg": "image/jpeg", ".mp4": "video/mp4", ".webm": "video/webm"}
@@ -52,8 +53,6 @@ class Desk:
         Raises what `scene.planned` and `scene.make` raise, and TransientError when all places are taken or
         it took too long.
         """
-        from avatarlab_ops.stages.context import workspace
-
         with self._place(), workspace(settings, "preview") as folder, self._turn:
             where = asdict(settings) | {"home": str(settings.home)}
             asked = {"kind": kind, "request": request.canonical(), "caller": caller}

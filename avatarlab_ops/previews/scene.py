@@ -8,13 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from avatarlab_ops import engines
+from avatarlab_ops.engines.base import Patch
 from avatarlab_ops.errors import EngineUnavailable, RequestInvalid
 from avatarlab_ops.graph import BY_NAME, recipe
 from avatarlab_ops.plan import FootageSpec, Plan
 from avatarlab_ops.progress import Report, silent
+from avatarlab_ops.renders.estimate import check_objects
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages.admit import admit
 from avatarlab_ops.stages.context import Context
 from avatarlab_ops.stores.catalog.tables import Artifact
 
@@ -70,9 +75,6 @@ def planned(settings: Settings, kind: Kind, request: AvatarRequest, *, caller: s
     Raises the InputError with which the whole video would be refused, and EngineUnavailable for an engine
     that needs a GPU to be quick.
     """
-    from avatarlab_ops.renders.estimate import check_objects
-    from avatarlab_ops.stages.admit import admit
-
     check_objects(settings, request)
     if kind == "draft" and request.narration.uri:
         raise RequestInvalid(
@@ -136,9 +138,6 @@ class Bench(Context):
 
 def _still(bench: Bench) -> Path:
     """One frame without a word, by the very code that lays a video together; its poster is the picture."""
-    import numpy as np
-
-    from avatarlab_ops.engines.base import Patch
     from avatarlab_ops.media.audio import write_wav
 
     silence = bench.new("silence.wav")

@@ -16,8 +16,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from avatarlab_ops import engines
 from avatarlab_ops.errors import AvatarlabError
 from avatarlab_ops.plan import Plan
+from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 
 MEMORY_BYTES = 4 << 30
@@ -62,7 +64,6 @@ def _asked_within(seconds: float) -> bool:
 
 
 def _warm_up() -> None:
-    from avatarlab_ops import engines
     from avatarlab_ops.preload import preload
 
     preload()
@@ -94,7 +95,6 @@ def _settings(asked: dict[str, Any]) -> Settings:
 def answer(asked: dict[str, Any]) -> tuple[dict[str, str], Plan | None]:
     """({file} for what was asked, or {code, text} of why there is none; the plan with more to make ahead)."""
     from avatarlab_ops.previews import scene
-    from avatarlab_ops.request import AvatarRequest
 
     where = _settings(asked)
     try:

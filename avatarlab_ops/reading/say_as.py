@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 
-from avatarlab_ops.reading import moments, numbers
+from avatarlab_ops.reading import known, moments, numbers
 from avatarlab_ops.reading.language import LONGEST, Language, ordinal
 
 _USUAL = (
@@ -30,8 +30,6 @@ def said(kind: str, text: str, language: str, layout: str = "") -> str | None:
     >>> said("characters", "AB1", "en-US"), said("digits", "2026", "en-US")
     ('A B one', 'two zero two six')
     """
-    from avatarlab_ops.reading import known
-
     rules = known(language)
     if kind == "date" and layout:
         return _date(text, layout, rules) if rules else None

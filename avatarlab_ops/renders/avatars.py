@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
+
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import tables as m
+from avatarlab_ops.stores.catalog import transaction
+from avatarlab_ops.trust import consent, inputs
 
 
 @dataclass(frozen=True)
@@ -25,12 +30,6 @@ class Avatar:
 
 def usable(settings: Settings, caller: str) -> list[Avatar]:
     """Every likeness that the caller may use, with a consent that holds now, newest first; each once."""
-    import sqlalchemy as sa
-
-    from avatarlab_ops.stores.catalog import tables as m
-    from avatarlab_ops.stores.catalog import transaction
-    from avatarlab_ops.trust import consent, inputs
-
     made = sa.and_(
         m.ArtifactInput.artifact == m.Artifact.fingerprint, m.ArtifactInput.sha256 == m.InputObject.sha256
     )

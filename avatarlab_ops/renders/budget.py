@@ -19,6 +19,7 @@ from avatarlab_ops import environment
 from avatarlab_ops.errors import BudgetExceeded, InputError
 from avatarlab_ops.graph import GPU_STAGES
 from avatarlab_ops.renders.prediction import gpu_left_s
+from avatarlab_ops.stores.catalog import spending
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -72,8 +73,6 @@ def check(db: Session, caller: str, asked_gpu_s: float, *, besides: str | None =
     `besides`: the bulk run that asks, whose own items are not to be counted twice.
     Raises BudgetExceeded, naming the time after which it fits.
     """
-    from avatarlab_ops.stores.catalog import spending
-
     limits = list(Budget.from_env().limits(caller))
     if not limits or asked_gpu_s <= 0:
         return
@@ -91,8 +90,6 @@ def _taken(
     db: Session, whose: str | None, instant: datetime, besides: str | None = None
 ) -> tuple[list[tuple[datetime, float]], float]:
     """(end and seconds of what was spent in the last day, seconds promised to what was admitted)."""
-    from avatarlab_ops.stores.catalog import spending
-
     spent = spending.spent(db, GPU_STAGES, since=instant - DAY, caller=whose)
     promised = sum(gpu_left_s(*render) for render in spending.open_renders(db, whose))
     promised += spending.ordered_gpu_s(db, whose)
@@ -119,8 +116,6 @@ def standing(db: Session, caller: str) -> list[Standing]:
 
 def _used(db: Session) -> dict[str, float]:
     """GPU-seconds of the last day that each caller spent, or was promised."""
-    from avatarlab_ops.stores.catalog import spending
-
     used = spending.spent_by_caller(db, GPU_STAGES, since=spending.now() - DAY)
     open_ones = spending.open_by_caller(db)
     promised = [(caller, gpu_left_s(predicted, settled)) for caller, predicted, settled in open_ones]

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.graph import GRAPH, recipe
 from avatarlab_ops.plan import Plan, Spoken
+from avatarlab_ops.renders import budget, prediction
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages.admit import NeverSeen, Seen, admit
+from avatarlab_ops.stores import artifacts
+from avatarlab_ops.stores.catalog import rates, records, transaction
+from avatarlab_ops.stores.objects import objects
+from avatarlab_ops.trust import inputs
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -40,11 +46,6 @@ def estimate(
     Raises the InputError or BudgetExceeded that it would end with. Without `looking`, None for one that names
     an object which nobody has looked at yet: that takes seconds.
     """
-    from avatarlab_ops.renders import budget, prediction
-    from avatarlab_ops.stages.admit import NeverSeen, Seen, admit
-    from avatarlab_ops.stores.catalog import rates, transaction
-    from avatarlab_ops.trust import inputs
-
     request.check_deadline()
     there = check_objects(settings, request)
     with transaction(settings.pg_dsn) as db:
@@ -72,9 +73,6 @@ def check_objects(settings: Settings, request: AvatarRequest) -> dict[str, Store
 
     Raises ReferenceRefused, naming field and object, for what no request may name or what is not there.
     """
-    from avatarlab_ops.stores.objects import objects
-    from avatarlab_ops.trust import inputs
-
     there: dict[str, Stored] = {}
     for where in inputs.NAMING:
         if uri := getattr(request, where).uri:
@@ -89,14 +87,11 @@ def check_objects(settings: Settings, request: AvatarRequest) -> dict[str, Store
 
 def existing(settings: Settings, plan: Plan) -> dict[str, Artifact]:
     """The artifacts of this plan that are in the store, as far along the graph as can be known."""
-    from avatarlab_ops.stores import artifacts
-
     return _along(plan, lambda wanted: artifacts.find(settings, wanted))
 
 
 def recorded(db: Session, plan: Plan) -> dict[str, Artifact]:
     """Those that the catalog says are there: no look at the store, and nothing is noted as used."""
-    from avatarlab_ops.stores.catalog import records
 
     def find(wanted: Recipe) -> Artifact | None:
         known = records.find_artifact(db, wanted.fingerprint)

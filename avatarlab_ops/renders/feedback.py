@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
+import sqlalchemy as sa
 from pydantic import Field, ValidationError, model_validator
 
 from avatarlab_ops.errors import InputError
@@ -20,6 +21,9 @@ from avatarlab_ops.graph import ASPECTS, GRAPH, SPEECH, Aspect
 from avatarlab_ops.lineage import query
 from avatarlab_ops.refusal import refusal
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import tables as m
+from avatarlab_ops.stores.catalog import transaction
+from avatarlab_ops.stores.documents import documents
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -90,9 +94,6 @@ def give(settings: Settings, video: str, opinion: Opinion, *, caller: str) -> Fe
     `video`: see `query.trace`. Raises ReferenceRefused when the catalog knows no such video, InputError
     when it is not published, was withdrawn, or has nothing of an aspect that is judged.
     """
-    from avatarlab_ops.stores.catalog import transaction
-    from avatarlab_ops.stores.documents import documents
-
     if not 0 < len(caller) <= MAX_CALLER:
         raise InputError(f"a caller's name has 1 to {MAX_CALLER} characters, not {len(caller)}")
     with transaction(settings.pg_dsn) as db:
@@ -119,10 +120,6 @@ def _check_shown(render: Render) -> None:
 
 def _engines(db: Session, render_id: str) -> dict[str, Json]:
     """Stage to {id, name, version} of the engine that made its artifact."""
-    import sqlalchemy as sa
-
-    from avatarlab_ops.stores.catalog import tables as m
-
     query = (
         sa.select(m.StageRun.stage, m.EngineVersion)
         .join(m.Artifact, m.Artifact.fingerprint == m.StageRun.artifact)
@@ -143,9 +140,6 @@ def _check_made(opinion: Opinion, engines: Mapping[str, Json]) -> None:
 
 def of_video(settings: Settings, video: str) -> list[Feedback]:
     """What was said of a video, oldest first. Raises ReferenceRefused when there is no such video."""
-    from avatarlab_ops.stores.catalog import transaction
-    from avatarlab_ops.stores.documents import documents
-
     with transaction(settings.pg_dsn) as db:
         render_id = query.find_render(db, settings, video).id
     found = documents(settings).aggregate(
@@ -166,8 +160,6 @@ def summary(settings: Settings) -> list[Figures]:
 
 
 def _figures(settings: Settings, aspect: Aspect, stage: str | None) -> Iterator[Figures]:
-    from avatarlab_ops.stores.documents import documents
-
     rating = f"$ratings.{aspect}"
     made = {f"engines.{stage}": {"$exists": True}} if stage else {}
     rows = documents(settings).aggregate(
@@ -191,8 +183,6 @@ def _figures(settings: Settings, aspect: Aspect, stage: str | None) -> Iterator[
 
 def rated_below(settings: Settings, limits: Mapping[Aspect, float]) -> list[str]:
     """Render ids of the videos whose mean rating is below the limit, in every aspect that has one."""
-    from avatarlab_ops.stores.documents import documents
-
     means = {aspect: {"$avg": f"$ratings.{aspect}"} for aspect in limits}
     below = {aspect: {"$lt": limit} for aspect, limit in limits.items()}  # holds for numbers only
     rows = documents(settings).aggregate(

@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING
 
 from avatarlab_ops.errors import FaceRefused, RequestInvalid
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages.admit import inspect
+from avatarlab_ops.stores.catalog import transaction
+from avatarlab_ops.stores.objects import objects, split_or_refuse
+from avatarlab_ops.trust import consent, inputs
+from avatarlab_ops.trust.consent import Material
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -39,11 +44,6 @@ def bring(settings: Settings, file: Path, leave: Leave, *, caller: str) -> str:
     what no request could use, RequestInvalid for a consent without subject or proof; then nothing is kept.
     """
     from avatarlab_ops.media import foreign
-    from avatarlab_ops.stages.admit import inspect
-    from avatarlab_ops.stores.catalog import transaction
-    from avatarlab_ops.stores.objects import objects, split_or_refuse
-    from avatarlab_ops.trust import inputs
-    from avatarlab_ops.trust.consent import Material
 
     if not leave.subject.strip() or not (leave.evidence or (leave.licence or "").strip()):
         raise RequestInvalid("name the person who agrees, and give a signed release or the text of a licence")
@@ -84,9 +84,6 @@ def record_consent(
     period: Sequence[datetime | None] = (None, None),
 ) -> str:
     """Store the evidence, write the record and return its id. `period`: when it begins and ends."""
-    from avatarlab_ops.stores.catalog import transaction
-    from avatarlab_ops.trust import consent
-
     begins, until = period
     with transaction(settings.pg_dsn) as db:
         document = _document(settings, db, leave.evidence) if leave.evidence else None
@@ -98,9 +95,6 @@ def record_consent(
 
 def _document(settings: Settings, db: Session, file: Path) -> tuple[str, str]:
     """(s3:// reference, sha256) of a proof, which nobody sweeps until the transaction ends."""
-    from avatarlab_ops.stores.objects import objects
-    from avatarlab_ops.trust import inputs
-
     sha256 = _sha256(file)
     bucket, key = settings.bucket_evidence, f"{sha256}/{safe_name(file.name)}"
     inputs.hold(db, f"s3://{bucket}/{key}")

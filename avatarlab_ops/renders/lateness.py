@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from avatarlab_ops import events
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import Event
+from avatarlab_ops.stores.catalog import deadlines, line, transaction
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -22,8 +24,6 @@ def late(db: Session, renders: Sequence[Render]) -> list[Render]:
 
     Of one in line, by its place; of one that is neither in line nor admitted nothing is expected.
     """
-    from avatarlab_ops.stores.catalog import line
-
     in_line = line.ends(db, [render.id for render in renders])
     ends = {one.id: in_line.get(one.id) or status.expected_end(db, one) for one in renders}
     return [one for one in renders if status.is_late(one.deadline, one.ended_at, ends[one.id])]
@@ -34,9 +34,6 @@ def tell_late(settings: Settings) -> list[str]:
 
     Safe to call at any time by any number of processes: each render is told by one of them.
     """
-    from avatarlab_ops import events
-    from avatarlab_ops.stores.catalog import deadlines, transaction
-
     with transaction(settings.pg_dsn) as db:
         found = [(render.id, render.deadline) for render in late(db, deadlines.untold(db, MOST))]
     told = []

@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased, defer
+
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.renders.withdrawal import KEPT
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import line, reading, records
+from avatarlab_ops.stores.catalog import tables as m
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -55,8 +60,6 @@ class Page:
 def page(settings: Settings, wanted: Wanted, *, cursor: str | None = None, limit: int = 50) -> Page:
     """One page of the renders that are wanted. Raises RequestInvalid for a cursor that no page gave."""
 
-    from avatarlab_ops.stores.catalog import reading
-
     query = _query(wanted, cursor).limit(limit + 1)
     with reading(settings.pg_dsn) as db:
         rows = db.execute(query).all()
@@ -66,9 +69,6 @@ def page(settings: Settings, wanted: Wanted, *, cursor: str | None = None, limit
 
 def some(settings: Settings, render_ids: Sequence[str]) -> list[Listed]:
     """These renders, newest first; those that nobody knows are left out."""
-    from avatarlab_ops.stores.catalog import reading
-    from avatarlab_ops.stores.catalog import tables as m
-
     query = _rows().where(m.Render.id.in_(render_ids))
     with reading(settings.pg_dsn) as db:
         rows = db.execute(query.order_by(m.Render.created_at.desc(), m.Render.id.desc())).all()
@@ -83,11 +83,6 @@ def _listed(render: Render, request: Request, files: Iterable[str]) -> Listed:
 
 def _rows(*, plan: bool = False) -> sa.Select[Render, Request, Sequence[str]]:
     """Renders with their requests and names of files; without the plan, most of the bytes, unless asked."""
-    import sqlalchemy as sa
-    from sqlalchemy.orm import defer
-
-    from avatarlab_ops.stores.catalog import tables as m
-
     mine = sa.select(m.PublishedFile.name).where(m.PublishedFile.render_id == m.Render.id)
     files = sa.func.array(mine.correlate(m.Render).scalar_subquery(), type_=sa.ARRAY(sa.Text)).label("files")
     query = sa.select(m.Render, m.Request, files).join(m.Request, m.Request.id == m.Render.request_id)
@@ -97,12 +92,6 @@ def _rows(*, plan: bool = False) -> sa.Select[Render, Request, Sequence[str]]:
 
 def _query(wanted: Wanted, cursor: str | None) -> sa.Select[Render, Request, Sequence[str]]:
     """What fits, newest first. State, avatar, caller and each label have an index in this order."""
-    import sqlalchemy as sa
-    from sqlalchemy.orm import aliased
-
-    from avatarlab_ops.stores.catalog import line
-    from avatarlab_ops.stores.catalog import tables as m
-
     query = _rows()
     created_at, render_id = m.Render.created_at, m.Render.id
     for kind, value in _tags(wanted):
@@ -152,9 +141,6 @@ def _opened(cursor: str) -> tuple[datetime, str]:
 
 def one(settings: Settings, render_id: str) -> Listed:
     """One render as a list shows it, and its plan. Raises ReferenceRefused when there is none."""
-    from avatarlab_ops.stores.catalog import reading, records
-    from avatarlab_ops.stores.catalog import tables as m
-
     with reading(settings.pg_dsn) as db:
         row = db.execute(_rows(plan=True).where(m.Render.id == render_id)).one_or_none()
     return _listed(row.Render, row.Request, row.files) if row else records.missing(render_id)

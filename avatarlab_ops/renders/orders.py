@@ -10,11 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from avatarlab_ops import environment
+from avatarlab_ops import environment, events
 from avatarlab_ops.errors import QueueFull, RenderCancelled, RequestInvalid
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import INTERACTIVE_RUN, RUN, Event, Priority
+from avatarlab_ops.stores import outbox, webhooks
+from avatarlab_ops.stores.catalog import line, records, transaction
+from avatarlab_ops.stores.catalog.tables import Render
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -33,15 +36,11 @@ class Ordered:
 
 def placed(settings: Settings, request: AvatarRequest, *, caller: str) -> Ordered | None:
     """The render that the caller ordered before under this key. Raises KeyReused for another request."""
-    from avatarlab_ops.stores.catalog import transaction
-
     with transaction(settings.pg_dsn) as db:
         return _known(db, request, caller)
 
 
 def _known(db: Session, request: AvatarRequest, caller: str) -> Ordered | None:
-    from avatarlab_ops.stores.catalog import records
-
     known = records.asked_before(db, caller, request.idempotency_key)
     if known is None:
         return None
@@ -69,10 +68,6 @@ def place(
     QueueFull where too many wait. What was ordered before is found by `placed`, what can be refused at once
     is refused by `estimate`.
     """
-    from avatarlab_ops import events
-    from avatarlab_ops.stores import outbox, webhooks
-    from avatarlab_ops.stores.catalog import line, records, transaction
-
     if request.idempotency_key is None:
         raise RequestInvalid("idempotency_key: is required to order a render")
     with transaction(settings.pg_dsn) as db:
@@ -100,8 +95,6 @@ def check_room(db: Session, caller: str) -> None:
     A caller may have as many in line as places are left, so however many one orders, another finds room.
     Raises QueueFull with the time at which one is expected to have left.
     """
-    from avatarlab_ops.stores.catalog import line
-
     limit = environment.read().orders_waiting
     waiting, mine = line.count(db, caller)
     if mine < limit - waiting:
@@ -118,9 +111,6 @@ def check_room(db: Session, caller: str) -> None:
 
 def let_begin(settings: Settings, room: Room) -> list[str]:
     """Let those orders begin for which there is room, first in line first; return their renders."""
-    from avatarlab_ops.stores import outbox
-    from avatarlab_ops.stores.catalog import line, records, transaction
-
     with transaction(settings.pg_dsn) as db:
         taken = line.take(db, room)
         if taken:
@@ -130,8 +120,6 @@ def let_begin(settings: Settings, room: Room) -> list[str]:
 
 def check_wanted(db: Session, run_id: str, render_id: str) -> None:
     """Raise RenderCancelled where a run begins another render than that of its order, which has ended."""
-    from avatarlab_ops.stores.catalog.tables import Render
-
     begins = run_id.startswith((RUN, INTERACTIVE_RUN))
     ordered = db.get(Render, run_id.partition("-")[2]) if begins else None
     if ordered is not None and ordered.id != render_id:

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.renders.status import StageStatus, ended, expected, stage_status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import OPEN
+from avatarlab_ops.stores.catalog import line, records, transaction
+from avatarlab_ops.stores.catalog import tables as m
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -36,11 +40,6 @@ def since(settings: Settings, at: datetime) -> list[Standing]:
 
     Of those in line, however many, only what was ordered since.
     """
-    import sqlalchemy as sa
-
-    from avatarlab_ops.stores.catalog import line, transaction
-    from avatarlab_ops.stores.catalog import tables as m
-
     at_work = m.Render.state.in_(OPEN) & ~(line.waits() & (m.Render.created_at < at))
     moved = sa.or_(at_work, m.Render.ended_at >= at, m.Render.withdrawn_at >= at)
     with transaction(settings.pg_dsn) as db:
@@ -50,17 +49,11 @@ def since(settings: Settings, at: datetime) -> list[Standing]:
 
 def of(settings: Settings, render_id: str) -> Standing:
     """One render, however long ago it ended. Raises ReferenceRefused when there is none."""
-    from avatarlab_ops.stores.catalog import records, transaction
-
     with transaction(settings.pg_dsn) as db:
         return _standings(db, [records.find(db, render_id)])[0]
 
 
 def _standings(db: Session, renders: list[Render]) -> list[Standing]:
-    import sqlalchemy as sa
-
-    from avatarlab_ops.stores.catalog import tables as m
-
     ids = [render.id for render in renders]
     runs: dict[tuple[str, str], Any] = {
         (run.render_id, run.stage): run

@@ -20,6 +20,7 @@ from avatarlab_ops.errors import (
     RequestInvalid,
 )
 from avatarlab_ops.graph import ONLY
+from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.media.sniff import Kind
 from avatarlab_ops.plan import Engines, Look, Marks, Picture, Plan, Source, Spoken, footage_spec, picture
 from avatarlab_ops.reading.lexicon import MAX_BYTES as MAX_LEXICON_BYTES
@@ -283,7 +284,6 @@ def _check_heard(settings: Settings, clip: Source, folder: Path, seen: Seen) -> 
     if not seen.looking:
         raise NeverSeen(clip.uri)
     from avatarlab_ops.media import foreign
-    from avatarlab_ops.media.limits import Limits
     from avatarlab_ops.media.sound import check_heard
 
     limits, path = Limits(), _fetched(settings, found, clip, folder)
@@ -407,7 +407,6 @@ def _find(settings: Settings, uri: str, seen: Seen) -> Stored:
 
 def _measure(settings: Settings, found: Stored, path: Path, allow: tuple[Kind, ...]) -> Source:
     from avatarlab_ops.media import foreign
-    from avatarlab_ops.media.limits import Limits
 
     limits = Limits(max_bytes=MAX_SOUND_BYTES, max_sound_s=MAX_SAMPLE_S) if allow == ("audio",) else Limits()
     sha256 = objects(settings).download(

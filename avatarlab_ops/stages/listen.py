@@ -5,6 +5,7 @@ from __future__ import annotations
 from avatarlab_ops import engines
 from avatarlab_ops.errors import InvariantBroken, ScriptRefused
 from avatarlab_ops.graph import ONLY
+from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.stages.context import Context
 from avatarlab_ops.stores.artifacts import Product
 
@@ -17,7 +18,6 @@ def run(work: Context) -> Product:
     Raises ScriptRefused where none are heard, or where they are in another language than the request's.
     """
     from avatarlab_ops.media import foreign
-    from avatarlab_ops.media.limits import Limits
 
     plan = work.plan
     if plan.narration is None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from avatarlab_ops.engines.base import Speech
 from avatarlab_ops.errors import ScriptRefused
+from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.plan import Source
 from avatarlab_ops.stages.context import Context
 
@@ -27,7 +28,6 @@ def narrated(work: Context, narration: Source, spoken: Speech, noted: tuple[str,
     from avatarlab_ops.engines.speech.narration import align
     from avatarlab_ops.engines.speech.speakers import second_voice
     from avatarlab_ops.media import foreign
-    from avatarlab_ops.media.limits import Limits
 
     samples = foreign.read_sound(work.source(narration), SAMPLE_HZ, max_s=Limits().max_sound_s)
     narrow = is_narrow(samples)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from avatarlab_ops import engines
 from avatarlab_ops.engines.base import Sentence, Speech, VoiceSample
-from avatarlab_ops.media.audio import write_speech
+from avatarlab_ops.media.audio import read_wav, write_speech
 from avatarlab_ops.request import MAX_SAMPLE_S
+from avatarlab_ops.script import sentences
 from avatarlab_ops.stages import listen
 from avatarlab_ops.stages.context import Context
 from avatarlab_ops.stages.narration import narrated
 from avatarlab_ops.stores.artifacts import Product
+from avatarlab_ops.timeline import Timeline
 
 SAMPLE_HZ = 24_000  # of voice samples as engines get them
 TARGET_LUFS = -16.0  # the level of spoken video on the web
@@ -50,7 +52,6 @@ def _sentences(work: Context) -> tuple[list[Sentence], tuple[str, ...]]:
     if plan.script:
         return [Sentence(**dict(line)) for line in plan.script], ()
     from avatarlab_ops.media import lettering
-    from avatarlab_ops.script import sentences
 
     heard = listen.read(work)
     found = sentences(heard, engine=plan.engines.speech, language=plan.language)
@@ -75,9 +76,6 @@ def _sample(work: Context) -> VoiceSample | None:
 
 def read(work: Context) -> Speech:
     """The speech that an earlier stage made."""
-    from avatarlab_ops.media.audio import read_wav
-    from avatarlab_ops.timeline import Timeline
-
     samples, sample_rate = read_wav(work.artifact("speech", "speech.wav"))
     text = work.artifact("speech", "timeline.json").read_text()
     return Speech(samples, sample_rate, Timeline.model_validate_json(text))

@@ -179,10 +179,12 @@ def _exporter() -> SpanExporter:
     """By HTTP, as the specification has it, unless a variable asks for gRPC."""
     protocol = os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
     if os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", protocol) == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as ByGrpc
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # gRPC: only for who asks
+            OTLPSpanExporter as ByGrpc,
+        )
 
         return ByGrpc()
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # requests: 0.1 s
 
     return OTLPSpanExporter()
 

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.trust.signing import Identity, named
 
@@ -19,9 +24,6 @@ if TYPE_CHECKING:
 
 def sign(content: bytes, signer: Identity) -> bytes:
     """The signature: ECDSA (SHA-256, 384 or 512, as long as the curve), Ed25519, or RSA-PSS with SHA-256."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-
     key: PrivateKeyTypes = serialization.load_pem_private_key(signer.key, None)
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return key.sign(content, ec.ECDSA(_digest(key.curve.key_size)))
@@ -36,9 +38,6 @@ def check(content: bytes, signature: bytes, chain: bytes) -> tuple[str, str]:
 
     `chain` is PEM, the signer's certificate first. Who it is, the reader has to know: anybody can make one.
     """
-    from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
-
     try:
         own = x509.load_pem_x509_certificates(chain)[0]
         _verify(own.public_key(), content, signature)
@@ -48,8 +47,6 @@ def check(content: bytes, signature: bytes, chain: bytes) -> tuple[str, str]:
 
 
 def _verify(key: PublicKeyTypes, content: bytes, signature: bytes) -> None:
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-
     if isinstance(key, ec.EllipticCurvePublicKey):
         key.verify(signature, content, ec.ECDSA(_digest(key.curve.key_size)))
     elif isinstance(key, ed25519.Ed25519PublicKey):
@@ -61,13 +58,8 @@ def _verify(key: PublicKeyTypes, content: bytes, signature: bytes) -> None:
 
 
 def _digest(bits: int) -> hashes.HashAlgorithm:
-    from cryptography.hazmat.primitives import hashes
-
     return hashes.SHA256() if bits <= 256 else hashes.SHA384() if bits <= 384 else hashes.SHA512()
 
 
 def _pss() -> padding.PSS:
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import padding
-
     return padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)

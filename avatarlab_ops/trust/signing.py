@@ -15,6 +15,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
 from avatarlab_ops import environment
 from avatarlab_ops.errors import InputError
 
@@ -64,8 +70,6 @@ def identity(home: Path) -> Identity | None:
 
 
 def _load(certificate: Path, key: Path, *, development: bool, timestamp_url: str | None) -> Identity:
-    from cryptography.hazmat.primitives import serialization
-
     issued, private = _certificates(certificate), _private(key)
     own = issued[0]
     if own.public_key() != private.public_key():
@@ -87,8 +91,6 @@ def _load(certificate: Path, key: Path, *, development: bool, timestamp_url: str
 
 
 def _certificates(path: Path) -> list[Certificate]:
-    from cryptography import x509
-
     try:
         return x509.load_pem_x509_certificates(_read(path))
     except ValueError as error:
@@ -98,8 +100,6 @@ def _certificates(path: Path) -> list[Certificate]:
 
 
 def _private(path: Path) -> PrivateKeyTypes:
-    from cryptography.hazmat.primitives import serialization
-
     try:
         return serialization.load_pem_private_key(_read(path), password=None)
     except (ValueError, TypeError):  # its message may quote the file
@@ -118,8 +118,6 @@ def _read(path: Path) -> bytes:
 
 
 def _check_chain(chain: list[Certificate], path: Path) -> None:
-    from cryptography.exceptions import InvalidSignature
-
     now = datetime.now(UTC)
     for one in chain:
         if not one.not_valid_before_utc <= now < one.not_valid_after_utc:
@@ -141,8 +139,6 @@ def _check_chain(chain: list[Certificate], path: Path) -> None:
 
 def named(certificate: Certificate) -> str:
     """Whose it is: the organisation, else the common name."""
-    from cryptography.x509.oid import NameOID
-
     for name in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME):
         if found := certificate.subject.get_attributes_for_oid(name):
             return str(found[0].value)
@@ -150,8 +146,6 @@ def named(certificate: Certificate) -> str:
 
 
 def _algorithm(key: PrivateKeyTypes, path: Path) -> str:
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
         return _CURVES[key.curve.name]
     if isinstance(key, ed25519.Ed25519PrivateKey):
@@ -185,9 +179,6 @@ def development(home: Path) -> Path:
 
 def _issue() -> tuple[bytes, bytes]:
     """(chain, key) in PEM: an authority that signs once and is forgotten, and what it signs."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
     authority, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     chain = (
         _certificate("signer", key, authority, authority=False),
@@ -203,10 +194,6 @@ def _certificate(
     name: str, key: EllipticCurvePrivateKey, issuer: EllipticCurvePrivateKey, *, authority: bool
 ) -> Certificate:
     """With the extensions that C2PA 2.2, section 14.5, asks of a signer."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.x509.oid import ExtendedKeyUsageOID
-
     now = datetime.now(UTC)
     usage = x509.KeyUsage(
         digital_signature=not authority, key_cert_sign=authority, crl_sign=authority,
@@ -234,9 +221,6 @@ def _certificate(
 
 
 def _name(what: str) -> x509.Name:
-    from cryptography import x509
-    from cryptography.x509.oid import NameOID
-
     return x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, DEVELOPMENT),

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 
+from avatarlab_ops.bulk import forecast
+from avatarlab_ops.renders import lateness
 from avatarlab_web.stores import stores
 from avatarlab_web.watching import again
 
@@ -16,9 +18,6 @@ async def watch() -> None:
 
 
 def _look() -> None:
-    from avatarlab_ops.bulk import forecast
-    from avatarlab_ops.renders import lateness
-
     known = stores()
     late = [f"bulk run {one}" for one in forecast.tell_late(known)]
     for one in [*late, *(f"render {one}" for one in lateness.tell_late(known))]:

@@ -13,9 +13,15 @@ import logging
 import re
 from typing import Any
 
+import sqlalchemy as sa
+from airflow.models.dagrun import DagRun
+from airflow.utils.session import create_session
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from avatarlab_ops.bulk import planning
+from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.graph import OPEN_RUNS
 from avatarlab_ops.request import AvatarRequest
@@ -61,9 +67,6 @@ def _check_render(body: object) -> None:
 
 def _check_bulk(body: object) -> None:
     """Raise InputError as `_check_render` does; a run that is found by its name may be late already."""
-    from avatarlab_ops.bulk import planning
-    from avatarlab_ops.bulk.contract import BulkRequest
-
     run_id, conf = _told(body)
     _check_id(run_id)
     asked = None if conf is None else BulkRequest.parse(conf)
@@ -90,11 +93,6 @@ def _check_id(run_id: object) -> None:
 
 def _full() -> bool:
     """Whether as many runs are open as may be; where Airflow's database is away it says so itself."""
-    import sqlalchemy as sa
-    from airflow.models.dagrun import DagRun
-    from airflow.utils.session import create_session
-    from sqlalchemy.exc import SQLAlchemyError
-
     mine = sa.and_(DagRun.dag_id == DAG, DagRun.state.in_(("queued", "running")))
     try:
         with create_session(scoped=False) as session:

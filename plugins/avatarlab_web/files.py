@@ -4,32 +4,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from avatarlab_ops import environment
+from avatarlab_ops.fields import split_reference
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.objects import objects
 
 EXPIRES_S = 900
 
 
 def public(settings: Settings) -> Settings:
     """The same with the object store's address where browsers reach it, when that is another one."""
-    from avatarlab_ops import environment
-
     endpoint = environment.read().s3_public_endpoint or settings.s3_endpoint
     return replace(settings, s3_endpoint=endpoint)
 
 
 def address(settings: Settings, uri: str, *, save: bool = False) -> str:
     """Address under which anyone may read an object for a while; `save`: a browser saves it."""
-    from avatarlab_ops.fields import split_reference
-    from avatarlab_ops.stores.objects import objects
-
     place = split_reference(uri)
     return objects(public(settings)).link(*place, expires_s=EXPIRES_S, save=save)
 
 
 def link(settings: Settings, render_id: str, name: str, *, save: bool = False) -> str:
     """The same of one file of a published video. Raises KeyError for a file that it does not have."""
-    from avatarlab_ops.stores.catalog import records, transaction
-
     with transaction(settings.pg_dsn) as db:
         uri = records.published_files(db, render_id)[name].uri
     return address(settings, uri, save=save)
@@ -39,8 +36,6 @@ def upload(
     settings: Settings, bucket: str, key: str, *, length: int, kind: str, sha256: str, expires_s: int
 ) -> tuple[str, dict[str, str]]:
     """(address, headers) of one PUT that the store takes with exactly these bytes."""
-    from avatarlab_ops.stores.objects import objects
-
     return objects(public(settings)).put_link(
         bucket, key, length=length, kind=kind, sha256=sha256, expires_s=expires_s
     )
@@ -48,10 +43,6 @@ def upload(
 
 def read(settings: Settings, render_id: str, name: str) -> bytes:
     """A small file of a published video. Raises KeyError for a file that it does not have."""
-    from avatarlab_ops.fields import split_reference
-    from avatarlab_ops.stores.catalog import records, transaction
-    from avatarlab_ops.stores.objects import objects
-
     with transaction(settings.pg_dsn) as db:
         uri = records.published_files(db, render_id)[name].uri
     return objects(settings).read(*split_reference(uri))

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from weakref import WeakKeyDictionary
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from avatarlab_ops.errors import AvatarlabError
 from avatarlab_ops.renders import standing
 from avatarlab_ops.renders.standing import Standing
@@ -68,8 +70,6 @@ class Hub:
             self._streams -= 1
 
     async def _look(self) -> None:
-        from sqlalchemy.exc import SQLAlchemyError
-
         while self._streams:
             at, begun = datetime.now(UTC), time.monotonic()
             try:

@@ -12,6 +12,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+from airflow.models.taskinstance import TaskInstance as Task
+from airflow.utils.session import create_session
+
 from avatarlab_web.runs import BULK_DAG
 from avatarlab_web.turns import PLAIN, SERVED, Turns, share
 from avatarlab_web.watching import again
@@ -29,8 +33,6 @@ AT_IT = ("scheduled", "queued", "running", "restarting", "up_for_retry", "up_for
 
 async def watch() -> None:
     """Look again and again, until cancelled."""
-    from airflow.utils.session import create_session
-
     memory = {pool: Turns() for pool in POOLS}
 
     def look() -> None:
@@ -43,9 +45,6 @@ async def watch() -> None:
 
 def prefer(session: Session) -> list[str]:
     """Make the longest waiting bulk task of each pool heavier, where its turn has come; return their ids."""
-    import sqlalchemy as sa
-    from airflow.models.taskinstance import TaskInstance as Task
-
     long_ago, preferred = datetime.now(UTC) - PATIENCE, []
     had_its_turn = sa.and_(Task.dag_id == BULK_DAG, Task.priority_weight == PATIENT, Task.state == "deferred")
     session.execute(sa.update(Task).where(had_its_turn).values(priority_weight=SERVED))

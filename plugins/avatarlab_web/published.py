@@ -13,7 +13,12 @@ from typing import Literal
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import RedirectResponse, Response
 
+from avatarlab_ops.errors import InputError, ReferenceRefused
+from avatarlab_ops.fields import split_reference
+from avatarlab_ops.lineage import evidence
+from avatarlab_ops.renders import approval, listing
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.objects import objects
 from avatarlab_web import files
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio.access import Viewer
@@ -34,9 +39,6 @@ router = APIRouter(include_in_schema=False)
 @router.get("/renders/{render_id}/evidence")
 def evidence_pack(render_id: str, _who: Viewer, stores: Stores) -> Response:
     """All that an auditor asks for, as one ZIP made now; 404 where nothing was published."""
-    from avatarlab_ops.errors import InputError
-    from avatarlab_ops.lineage import evidence
-
     with TemporaryDirectory() as folder:
         pack = Path(folder) / "evidence.zip"
         try:
@@ -50,8 +52,6 @@ def evidence_pack(render_id: str, _who: Viewer, stores: Stores) -> Response:
 @router.get("/renders/{render_id}/unpublished")
 def unpublished(render_id: str, _who: Viewer, stores: Stores) -> RedirectResponse:
     """The video of a render that waits for approval, as it was composed; 404 for every other."""
-    from avatarlab_ops.renders import approval
-
     uri = approval.made(stores, render_id)
     if uri is None:
         raise HTTPException(404, f"render {render_id} does not wait for approval")
@@ -60,10 +60,6 @@ def unpublished(render_id: str, _who: Viewer, stores: Stores) -> RedirectRespons
 
 def _waiting_poster(stores: Settings, render_id: str) -> Response | None:
     """The poster of a video that waits for approval, which may be refused: kept nowhere."""
-    from avatarlab_ops.fields import split_reference
-    from avatarlab_ops.renders import approval
-    from avatarlab_ops.stores.objects import objects
-
     uri = approval.made(stores, render_id, "poster.")
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     content = objects(stores).read(*split_reference(uri)) if uri else None
@@ -80,9 +76,6 @@ def published_file(
     download: bool = False,
 ) -> Response:
     """One file of a published render; 404 while there is none."""
-    from avatarlab_ops.errors import ReferenceRefused
-    from avatarlab_ops.renders import listing
-
     try:
         there = listing.one(stores, render_id).files
     except ReferenceRefused as error:

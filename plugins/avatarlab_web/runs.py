@@ -8,8 +8,17 @@ the renders and bulk runs that have not ended with their runs every two seconds.
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import sqlalchemy as sa
+from airflow.configuration import conf
+from airflow.models.dagrun import DagRun, DagRunNote
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
 from avatarlab_notes import add
 
+from avatarlab_ops import pipeline
+from avatarlab_ops.bulk import report, work
+from avatarlab_ops.renders import status
+from avatarlab_ops.stores.catalog import bulk, transaction
 from avatarlab_web.stores import stores
 from avatarlab_web.watching import again
 
@@ -36,9 +45,6 @@ def _end() -> None:
 
 def end_renders() -> None:
     """End every render whose run failed, was marked, or is gone."""
-    from avatarlab_ops import pipeline
-    from avatarlab_ops.renders import status
-
     where = stores()
     open_renders = status.with_run(where)
     runs = _states(set(open_renders.values())) if open_renders else {}
@@ -58,11 +64,6 @@ def end_bulk_runs() -> None:
     One whose own last task failed stays as it is: it told what is left, and goes on with that when cleared.
     Once nothing is left, as its last renders were ended by others, it is closed, too.
     """
-    from airflow.configuration import conf
-
-    from avatarlab_ops.bulk import report, work
-    from avatarlab_ops.stores.catalog import bulk, transaction
-
     where = stores()
     with transaction(where.pg_dsn) as db:
         open_bulk_runs = bulk.open_runs(db)
@@ -82,10 +83,6 @@ def end_bulk_runs() -> None:
 
 def _failed_by_themselves(run_ids: set[str]) -> set[str]:
     """Those of the failed bulk runs whose last task failed; Airflow skips what a person's mark cut off."""
-    import sqlalchemy as sa
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.utils.session import create_session
-
     if not run_ids:
         return set()
     query = sa.select(TaskInstance.run_id).where(
@@ -98,10 +95,6 @@ def _failed_by_themselves(run_ids: set[str]) -> set[str]:
 
 def _states(run_ids: set[str], dag_id: str = DAG) -> dict[str, str]:
     """State of each run that exists; one that ended a moment ago counts as running."""
-    import sqlalchemy as sa
-    from airflow.models.dagrun import DagRun
-    from airflow.utils.session import create_session
-
     query = sa.select(DagRun.run_id, DagRun.state, DagRun.end_date)
     query = query.where(DagRun.dag_id == dag_id, DagRun.run_id.in_(run_ids))
     settled = datetime.now(UTC) - GRACE
@@ -112,9 +105,6 @@ def _states(run_ids: set[str], dag_id: str = DAG) -> dict[str, str]:
 
 def _note(dag_id: str, run_id: str, text: str) -> None:
     """Say on the run's page how it ended, if the run is still there."""
-    from airflow.models.dagrun import DagRun
-    from airflow.utils.session import create_session
-
     with create_session(scoped=False) as session:
         run = DagRun.find_duplicate(dag_id=dag_id, run_id=run_id, session=session)
         if run is not None:
@@ -123,10 +113,6 @@ def _note(dag_id: str, run_id: str, text: str) -> None:
 
 def note(run_id: str) -> str:
     """What a run's note says, "" where it has none: why its first task refused the request."""
-    import sqlalchemy as sa
-    from airflow.models.dagrun import DagRun, DagRunNote
-    from airflow.utils.session import create_session
-
     query = sa.select(DagRunNote.content).join(DagRun, DagRun.id == DagRunNote.dag_run_id)
     query = query.where(DagRun.dag_id == DAG, DagRun.run_id == run_id)
     with create_session(scoped=False) as session:

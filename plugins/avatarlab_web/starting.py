@@ -16,10 +16,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from avatarlab_ops import environment
+import sqlalchemy as sa
+from airflow.api.common.mark_tasks import set_dag_run_state_to_failed
+from airflow.api.common.trigger_dag import trigger_dag
+from airflow.exceptions import DagNotFound, DagRunAlreadyExists, ParamValidationError
+from airflow.models.dagbag import DBDagBag
+from airflow.models.dagrun import DagRun
+from airflow.models.pool import Pool
+from airflow.utils.retries import run_with_db_retries
+from airflow.utils.session import create_session
+from airflow.utils.types import DagRunTriggeredByType
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from avatarlab_ops import environment, pipeline, tracing
 from avatarlab_ops.errors import AvatarlabError, TransientError
+from avatarlab_ops.renders import orders, status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import OPEN
+from avatarlab_ops.stores import outbox
+from avatarlab_ops.stores.catalog import records
+from avatarlab_ops.stores.catalog.line import Room
 from avatarlab_ops.trust import callers
 from avatarlab_web.stores import stores
 from avatarlab_web.watching import again
@@ -43,8 +59,6 @@ async def watch() -> None:
 
 def begin_ordered() -> None:
     """Begin the runs to which the line has come; what cannot be done now is left to a later look."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         where = stores()
         let_begin(where)
@@ -55,18 +69,11 @@ def begin_ordered() -> None:
 
 def start(where: Settings) -> int:
     """Begin the runs of those that were let begin; return how many."""
-    from avatarlab_ops.stores import outbox
-    from avatarlab_ops.stores.catalog import records
-
     return outbox.deliver_to(where, outbox.Receiver((records.RUNS,), _carry_out))
 
 
 def let_begin(where: Settings) -> None:
     """Let those orders begin for which there is room; where that cannot be known now, they wait."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from avatarlab_ops.renders import orders
-
     try:
         orders.let_begin(where, room())
     except (AvatarlabError, SQLAlchemyError) as error:
@@ -75,8 +82,6 @@ def let_begin(where: Settings) -> None:
 
 def room() -> Room:
     """How many renders may be at work at once: as many as keep the pools busy, or as the operator says."""
-    from avatarlab_ops.stores.catalog.line import Room
-
     renders = environment.read().renders_at_once
     if renders is None:
         renders = min(MOST_AT_ONCE, AHEAD * _places(int(time.monotonic() / POOLS_S)))
@@ -86,10 +91,6 @@ def room() -> Room:
 @functools.lru_cache(maxsize=1)
 def _places(_: int) -> int:
     """Places of both pools."""
-    import sqlalchemy as sa
-    from airflow.models.pool import Pool
-    from airflow.utils.session import create_session
-
     with create_session(scoped=False) as session:
         slots = session.scalars(sa.select(Pool.slots).where(Pool.pool.in_(POOLS)))
         return max(1, sum(slots))
@@ -100,9 +101,6 @@ def _carry_out(where: Settings, _topic: str, run_id: str, order: dict[str, Any])
 
     A run that Airflow refuses ends the render.
     """
-    from avatarlab_ops import pipeline, tracing
-    from avatarlab_ops.renders import status
-
     render_id = order["render_id"]
     if status.of(where, render_id).state not in OPEN:
         return
@@ -119,11 +117,6 @@ def begin(dag_id: str, run_id: str, conf: dict[str, Any], caller: str) -> str | 
 
     Raises TransientError when that may pass.
     """
-    from airflow.api.common.trigger_dag import trigger_dag
-    from airflow.exceptions import DagNotFound, DagRunAlreadyExists, ParamValidationError
-    from airflow.utils.types import DagRunTriggeredByType
-    from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-
     try:
         trigger_dag(
             dag_id, triggered_by=DagRunTriggeredByType.REST_API, triggering_user_name=callers.user_of(caller),
@@ -151,9 +144,6 @@ class Run:
 
 def look(dag_id: str, run_id: str) -> Run | None:
     """The run, if Airflow has one of this id."""
-    from airflow.models.dagrun import DagRun
-    from airflow.utils.session import create_session
-
     with create_session(scoped=False) as session:
         run = DagRun.find_duplicate(dag_id=dag_id, run_id=run_id, session=session)
         if run is None:
@@ -164,12 +154,6 @@ def look(dag_id: str, run_id: str) -> Run | None:
 
 def stop(run_id: str, dag_id: str = DAG) -> None:
     """End a DAG run and its tasks, if it exists and has not ended."""
-    from airflow.api.common.mark_tasks import set_dag_run_state_to_failed
-    from airflow.models.dagbag import DBDagBag
-    from airflow.models.dagrun import DagRun
-    from airflow.utils.retries import run_with_db_retries
-    from airflow.utils.session import create_session
-
     for attempt in run_with_db_retries():  # the scheduler may hold the same rows in another order
         with attempt, create_session(scoped=False) as session:
             run = DagRun.find_duplicate(dag_id=dag_id, run_id=run_id, session=session)

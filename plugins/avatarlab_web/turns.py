@@ -13,6 +13,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance as Task
+
 from avatarlab_web.runs import BULK_DAG
 
 if TYPE_CHECKING:
@@ -76,9 +80,6 @@ class Turns:
 
 def share(session: Session, turns: dict[str, Turns]) -> None:
     """Weigh the bulk tasks that go next in each pool of `turns`, whose memory it keeps."""
-    import sqlalchemy as sa
-    from airflow.models.taskinstance import TaskInstance as Task
-
     for pool, memory in turns.items():
         at_work = _batches(session, pool, AT_WORK)
         waiting = _batches(session, pool, ("scheduled",), (PLAIN, SERVED, *NEXT))
@@ -97,10 +98,6 @@ def _batches(
     session: Session, pool: str, states: tuple[str, ...], weights: tuple[int, ...] | None = None
 ) -> list[Batch]:
     """Tasks of bulk runs in these states, of those that wait a few of each run; the oldest runs first."""
-    import sqlalchemy as sa
-    from airflow.models.dagrun import DagRun
-    from airflow.models.taskinstance import TaskInstance as Task
-
     asked = sa.and_(Task.dag_id == BULK_DAG, Task.pool == pool, Task.state.in_(states))
     age = (Task.scheduled_dttm, Task.map_index)
     place = sa.func.row_number().over(partition_by=Task.run_id, order_by=age).label("place")

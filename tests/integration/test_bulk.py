@@ -432,7 +432,7 @@ def test_two_plans_at_once_make_a_stale_video_anew_once(
             both_chose.wait(2)
         yield from found
 
-    monkeypatch.setattr(selection, "choose", slow)
+    monkeypatch.setattr(planning, "choose", slow)
     again = asked(labels={"run": "rivals"})
     with ThreadPoolExecutor(2) as pool:
         plans = pool.map(lambda name: planning.plan(stores, again, bulk_id=name, caller="x"), ("one", "two"))

@@ -26,7 +26,7 @@ from avatarlab_ops.media.probe import probe
 from avatarlab_ops.media.sound import read_sound
 
 
-def refusal(path: Path, limits: Limits = Limits(), **kwargs: object) -> str:  # noqa: B008
+def refusal(path: Path, limits: Limits = Limits(), **kwargs: object) -> str:
     with pytest.raises(MediaRefused) as caught:
         probe(path, limits, **kwargs)  # type: ignore[arg-type]
     assert path.name in str(caught.value), "the message names the file"

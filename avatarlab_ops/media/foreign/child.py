@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, TypeGuard
 import av
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media import credentials, pictureprint
@@ -40,8 +41,6 @@ SIDECAR_BYTES = 16 << 20
 
 def load() -> None:
     """Import what decoding needs: a confined process opens no file, and so imports nothing."""
-    from PIL import Image
-
     Image.init()
     for module in pkgutil.walk_packages(av.__path__, "av."):
         if not module.name.endswith("__main__"):

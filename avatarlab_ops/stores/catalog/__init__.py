@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -60,8 +61,6 @@ def engine(dsn: str) -> sa.Engine:
 
 def answers(dsn: str, patience_s: int) -> bool:
     """Whether PostgreSQL lets somebody in within so many seconds (two at least)."""
-    import psycopg
-
     try:
         psycopg.connect(dsn, connect_timeout=patience_s).close()
     except psycopg.Error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
+from avatarlab_ops.renders import approval
 from avatarlab_web.api import views
 from avatarlab_web.api.access import Operator
 from avatarlab_web.api.problems import ENDED, MISSING, Refusal
@@ -16,8 +17,6 @@ router = APIRouter(tags=["renders"])
 @router.post("/renders/{render_id}/approve", responses=MISSING | ENDED)
 def approve(render_id: str, who: Operator, stores: Stores, request: Request) -> views.Render:
     """Let a video that waits for approval be published."""
-    from avatarlab_ops.renders import approval
-
     look_up(stores, render_id)
     _must(render_id, done=approval.approve(stores, render_id, who.name))
     return show(stores, request, render_id)
@@ -32,8 +31,6 @@ def refuse(
     reason: views.Words,
 ) -> views.Render:
     """End a render that waits for approval: its video is not published, and the reason is told."""
-    from avatarlab_ops.renders import approval
-
     look_up(stores, render_id)
     _must(render_id, done=approval.refuse(stores, render_id, who.name, reason))
     return show(stores, request, render_id)

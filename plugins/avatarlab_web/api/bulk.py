@@ -10,10 +10,13 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field, HttpUrl
 
+from avatarlab_ops.bulk import planning, work
+from avatarlab_ops.bulk import report as reports
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.report import Summary
 from avatarlab_ops.errors import KeyReused, ReferenceRefused, TransientError
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import bulk, notes, transaction
 from avatarlab_web import files, starting
 from avatarlab_web.api import views
 from avatarlab_web.api.access import BulkAuthor, Reader
@@ -100,8 +103,6 @@ class ItemPage(BaseModel):
 @router.post("/validations")
 def validate(asked: BulkOrder, who: BulkAuthor, stores: Stores) -> Outline:
     """Check every row of a file, or choose among published videos, and predict; nothing is kept."""
-    from avatarlab_ops.bulk import planning
-
     found = planning.plan(stores, asked.request(dry_run=True), bulk_id="validation", caller=who.name)
     return Outline(**{name: value for name, value in asdict(found).items() if name in Outline.model_fields})
 
@@ -120,8 +121,6 @@ def create(
 
     Dry runs are /validations.
     """
-    from avatarlab_ops.bulk import planning
-
     if order.dry_run:
         raise Refusal(
             400, "bad_request", "dry_run: POST /validations checks and predicts, and starts nothing"
@@ -161,8 +160,6 @@ def _but_deadline(conf: dict[str, Any]) -> dict[str, Any]:
 
 def _move(stores: Settings, asked: BulkRequest, bulk_id: str, run: starting.Run) -> None:
     """Give a run that was found the deadline asked for. Raises TransientError while it is being planned."""
-    from avatarlab_ops.bulk import planning
-
     begun_by = BulkRequest.model_validate(run.conf).deadline
     if begun_by != asked.deadline:
         planning.check_deadline(stores, asked, bulk_id)
@@ -178,12 +175,10 @@ def read(bulk_id: str, _who: Reader, stores: Stores, request: Request) -> BulkRu
 
 
 def _show(stores: Settings, request: Request, bulk_id: str) -> BulkRun:
-    from avatarlab_ops.bulk import report
-
     own = f"{views.base(request)}/bulk-runs/{bulk_id}"
     links = {"self": own, "items": f"{own}/items"}
     try:
-        return _planned(report.status(stores, bulk_id), _caller(stores, bulk_id), links)
+        return _planned(reports.status(stores, bulk_id), _caller(stores, bulk_id), links)
     except ReferenceRefused as error:
         run = starting.look(starting.BULK_DAG, bulk_id)
         if run is None:
@@ -204,16 +199,12 @@ def _planned(known: Summary, caller: str, links: dict[str, str]) -> BulkRun:
 
 def _run_id(stores: Settings, bulk_id: str) -> str:
     """The DAG run that works on a bulk run: another one than it is called after where Airflow began it."""
-    from avatarlab_ops.stores.catalog import bulk, transaction
-
     with transaction(stores.pg_dsn) as db:
         known = bulk.find(db, bulk_id)
     return (known.run_id if known else None) or bulk_id
 
 
 def _caller(stores: Settings, bulk_id: str) -> str:
-    from avatarlab_ops.stores.catalog import bulk, transaction
-
     with transaction(stores.pg_dsn) as db:
         return bulk.existing(db, bulk_id).caller
 
@@ -229,8 +220,6 @@ def items(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> ItemPage:
     """The items of a bulk run, in the order of the file."""
-    from avatarlab_ops.stores.catalog import bulk, notes, transaction
-
     with transaction(stores.pg_dsn) as db:
         rows = bulk.items(db, bulk_id, after=cursor, limit=limit + 1, state=state)
         noted = notes.of_renders(db, [row.render_id for row in rows[:limit]])
@@ -246,8 +235,6 @@ def _item(row: BulkItem, notes: list[str]) -> Item:
 @router.get("/bulk-runs/{bulk_id}/report.{suffix}", status_code=307, responses=MISSING | ENDED)
 def report(bulk_id: str, suffix: Literal["csv", "json"], _who: Reader, stores: Stores) -> RedirectResponse:
     """Lead to the report of a bulk run whose items have all ended."""
-    from avatarlab_ops.bulk import report as reports
-
     try:
         known = reports.status(stores, bulk_id)
     except ReferenceRefused as error:
@@ -263,8 +250,6 @@ def report(bulk_id: str, suffix: Literal["csv", "json"], _who: Reader, stores: S
 @router.post("/bulk-runs/{bulk_id}/cancel", responses=MISSING)
 def cancel(bulk_id: str, who: BulkAuthor, stores: Stores, request: Request) -> BulkRun:
     """End what a bulk run has not made yet; what it published stays."""
-    from avatarlab_ops.bulk import work
-
     shown = _show(stores, request, bulk_id)
     who.require_own(shown.caller, f"bulk run {bulk_id}")
     starting.stop(_run_id(stores, bulk_id), starting.BULK_DAG)

@@ -10,7 +10,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
+from avatarlab_ops import engines as known
+from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.info import EngineInfo, SpeechInfo
+from avatarlab_ops.errors import EngineUnavailable
+from avatarlab_ops.lineage import query
+from avatarlab_ops.renders import avatars as likenesses
+from avatarlab_ops.renders.estimate import estimate as foresee
 from avatarlab_web import files
 from avatarlab_web.api import views
 from avatarlab_web.api.access import Author, Reader
@@ -80,8 +86,6 @@ class TouchedPage(BaseModel):
 @router.post("/estimates", responses={429: ORDERING[429]})
 def estimate(asked: Order, who: Author, stores: Stores) -> views.Estimate | None:
     """What an order would take, or why it would be refused; nothing of it is kept, and nobody told."""
-    from avatarlab_ops.renders.estimate import estimate as foresee
-
     found = foresee(stores, asked.request(), caller=who.name)
     return views.Estimate.of(found) if found else None
 
@@ -89,8 +93,6 @@ def estimate(asked: Order, who: Author, stores: Stores) -> views.Estimate | None
 @router.get("/engines")
 def engines(_who: Reader) -> list[Engine]:
     """Every engine of every kind, whether its model files are here or not."""
-    from avatarlab_ops import engines as known
-
     return [_engine(known.info(kind, name)) for kind in KINDS for name in known.names(kind)]
 
 
@@ -109,9 +111,6 @@ def _engine(info: EngineInfo) -> Engine:
 
 
 def _installed(info: EngineInfo) -> bool:
-    from avatarlab_ops.engines import weights
-    from avatarlab_ops.errors import EngineUnavailable
-
     try:
         for name in info.file_names:
             weights.path(name)
@@ -125,8 +124,6 @@ def voices(
     _who: Reader, language: Annotated[str | None, Query(description="BCP 47 tag.")] = None
 ) -> list[Voice]:
     """The voices that are built into speech engines."""
-    from avatarlab_ops import engines as known
-
     return [
         Voice(engine=engine.name, **asdict(voice) | {"languages": list(voice.languages or engine.languages)})
         for engine in (known.info("speech", name) for name in known.names("speech"))
@@ -138,21 +135,17 @@ def voices(
 @router.get("/avatars")
 def avatars(who: Reader, stores: Stores, request: Request) -> list[Avatar]:
     """The likenesses that may be used now, newest first."""
-    from avatarlab_ops.renders import avatars as known
-
     root = views.base(request)
     return [
         Avatar(**asdict(one), picture=f"{root}/avatars/{one.sha256}/picture")
-        for one in known.usable(stores, who.name)
+        for one in likenesses.usable(stores, who.name)
     ]
 
 
 @router.get("/avatars/{sha256}/picture", status_code=307, responses=MISSING)
 def picture(sha256: str, who: Reader, stores: Stores) -> RedirectResponse:
     """Lead to the object of a likeness, by an address that soon expires."""
-    from avatarlab_ops.renders import avatars as known
-
-    uri = next((one.uri for one in known.usable(stores, who.name) if one.sha256 == sha256), None)
+    uri = next((one.uri for one in likenesses.usable(stores, who.name) if one.sha256 == sha256), None)
     if uri is None:
         raise Refusal(404, "not_found", f"there is no avatar {sha256!r}")
     return RedirectResponse(files.address(stores, uri))
@@ -170,8 +163,6 @@ def impact(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> TouchedPage:
     """The published videos that a change touches, through cached results too."""
-    from avatarlab_ops.lineage import query
-
     page = query.impact(stores, kind, value, after=cursor, limit=limit)
     root = views.base(request)
     videos = [_touched(root, video) for video in page.videos]

@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from avatarlab_ops import engines
 from avatarlab_ops.errors import ReferenceRefused, RequestInvalid
+from avatarlab_ops.renders import withdrawal
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores.catalog import tables
+from avatarlab_ops.stages.admit import inspect
+from avatarlab_ops.stores.catalog import consents, tables, transaction
+from avatarlab_ops.stores.objects import objects, split_or_refuse
+from avatarlab_ops.trust import consent, inputs
 from avatarlab_ops.trust.consent import Material
 from avatarlab_web.api import views
 from avatarlab_web.api.access import Author, Reader
@@ -73,9 +78,6 @@ class Revocation(BaseModel):
 @router.post("/consents", status_code=201)
 def create(asked: NewConsent, who: Author, stores: Stores) -> Consent:
     """Record a consent; an equal one that holds already is given instead."""
-    from avatarlab_ops.stores.catalog import consents, transaction
-    from avatarlab_ops.trust import consent
-
     material = _material(stores, asked, who.name)
     scope = consent.Scope(tuple(asked.languages), asked.labels)
     with transaction(stores.pg_dsn) as db:
@@ -88,11 +90,6 @@ def create(asked: NewConsent, who: Author, stores: Stores) -> Consent:
 
 
 def _material(stores: Settings, asked: NewConsent, caller: str) -> Material:
-    from avatarlab_ops import engines
-    from avatarlab_ops.stages.admit import inspect
-    from avatarlab_ops.stores.catalog import transaction
-    from avatarlab_ops.trust import consent, inputs
-
     if asked.material.startswith("s3://"):
         with transaction(stores.pg_dsn) as db:
             inputs.check_open(db, {"material": asked.material}, caller)
@@ -111,9 +108,6 @@ def _material(stores: Settings, asked: NewConsent, caller: str) -> Material:
 
 def _evidence(db: Session, stores: Settings, uri: str) -> tuple[str, str]:
     """(reference, sha256) of an uploaded document, which nobody sweeps until the transaction ends."""
-    from avatarlab_ops.stores.objects import objects, split_or_refuse
-    from avatarlab_ops.trust import inputs
-
     inputs.hold(db, uri)
     bucket, key = split_or_refuse(uri)
     found = objects(stores).head(bucket, key) if bucket == stores.bucket_evidence else None
@@ -123,8 +117,6 @@ def _evidence(db: Session, stores: Settings, uri: str) -> tuple[str, str]:
 
 
 def _shown(record: tables.Consent) -> Consent:
-    from avatarlab_ops.trust import consent
-
     names = (
         "id",
         "kind",
@@ -146,8 +138,6 @@ def _shown(record: tables.Consent) -> Consent:
 @router.get("/consents")
 def find(_who: Reader, stores: Stores) -> list[Consent]:
     """Every record, newest first."""
-    from avatarlab_ops.stores.catalog import consents, transaction
-
     with transaction(stores.pg_dsn) as db:
         return [_shown(one) for one in consents.listed(db)]
 
@@ -155,8 +145,6 @@ def find(_who: Reader, stores: Stores) -> list[Consent]:
 @router.get("/consents/{consent_id}", responses=MISSING)
 def read(consent_id: str, _who: Reader, stores: Stores) -> WholeConsent:
     """A record, and the renders that rely on it."""
-    from avatarlab_ops.stores.catalog import consents, transaction
-
     with transaction(stores.pg_dsn) as db:
         record = _shown(existing(stores, consent_id))
         renders = {name: state for name, state, _ in consents.renders_on(db, consent_id)}
@@ -165,8 +153,6 @@ def read(consent_id: str, _who: Reader, stores: Stores) -> WholeConsent:
 
 def existing(stores: Settings, consent_id: str) -> tables.Consent:
     """A record. Raises Refusal (404)."""
-    from avatarlab_ops.stores.catalog import consents, transaction
-
     try:
         with transaction(stores.pg_dsn) as db:
             return consents.find(db, consent_id)
@@ -192,7 +178,6 @@ def revoke(
 def take_back(stores: Settings, consent_id: str, reason: str, *, withdraw: bool) -> Revocation:
     """End a consent; with `withdraw` also what was published and made on it. Again: the rest."""
     from avatarlab_ops.housekeeping import evict
-    from avatarlab_ops.renders import withdrawal
 
     met = withdrawal.revoke(stores, consent_id, reason)
     why = f"consent {consent_id} was revoked: {reason}"

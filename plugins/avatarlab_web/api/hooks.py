@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, HttpUrl
 from sqlalchemy.orm import Session
@@ -91,8 +92,6 @@ def create(asked: NewWebhook, who: Author, stores: Stores) -> Secret:
 @router.get("/webhooks")
 def find(who: Author, stores: Stores) -> list[Webhook]:
     """Your addresses; for operators, everybody's."""
-    import sqlalchemy as sa
-
     with transaction(stores.pg_dsn) as db:
         rows = db.scalars(sa.select(tables.WebhookEndpoint).order_by(tables.WebhookEndpoint.created_at))
         mine = [row for row in rows if row.caller == who.name or who.may("operator")]

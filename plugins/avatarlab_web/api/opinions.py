@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from avatarlab_ops.renders import feedback
 from avatarlab_ops.renders.feedback import Opinion
 from avatarlab_web.api.access import Author, Reader
 from avatarlab_web.api.problems import MISSING
@@ -43,8 +44,6 @@ class Figures(BaseModel):
 @router.put("/renders/{render_id}/feedback", responses=MISSING)
 def give(render_id: str, opinion: Opinion, who: Author, stores: Stores) -> Feedback:
     """Rate a published video from 1 to 5, the whole and each aspect; it replaces what you said before."""
-    from avatarlab_ops.renders import feedback
-
     look_up(stores, render_id)
     return Feedback(**vars(feedback.give(stores, render_id, opinion, caller=who.name)))
 
@@ -52,8 +51,6 @@ def give(render_id: str, opinion: Opinion, who: Author, stores: Stores) -> Feedb
 @router.get("/renders/{render_id}/feedback", responses=MISSING)
 def of_video(render_id: str, _who: Reader, stores: Stores) -> list[Feedback]:
     """What was said of a video, oldest first."""
-    from avatarlab_ops.renders import feedback
-
     look_up(stores, render_id)
     return [Feedback(**vars(one)) for one in feedback.of_video(stores, render_id)]
 
@@ -61,6 +58,4 @@ def of_video(render_id: str, _who: Reader, stores: Stores) -> list[Feedback]:
 @router.get("/feedback")
 def summary(_who: Reader, stores: Stores) -> list[Figures]:
     """Figures of every aspect and engine version that was rated."""
-    from avatarlab_ops.renders import feedback
-
     return [Figures(**vars(one)) for one in feedback.summary(stores)]

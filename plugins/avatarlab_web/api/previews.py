@@ -10,6 +10,8 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from avatarlab_ops.errors import AvatarlabError
 from avatarlab_ops.previews.desk import TYPES, Desk
 from avatarlab_ops.previews.scene import Kind
+from avatarlab_ops.stores.catalog import transaction
+from avatarlab_ops.trust import inputs
 from avatarlab_web.api.access import Author
 from avatarlab_web.api.problems import PACED
 from avatarlab_web.api.renders import Order
@@ -34,9 +36,6 @@ def preview(
     At most twenty a minute for each caller and api-server process, since no budget counts the seconds that
     they cost; one that is refused does not count.
     """
-    from avatarlab_ops.stores.catalog import transaction
-    from avatarlab_ops.trust import inputs
-
     if wait_s := pace.take(who.name):
         raise HTTPException(
             429,

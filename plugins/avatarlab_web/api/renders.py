@@ -10,8 +10,11 @@ from fastapi import APIRouter, BackgroundTasks, Body, Header, Query, Request, Re
 from fastapi.responses import RedirectResponse
 from pydantic import Field, HttpUrl
 
-from avatarlab_ops import tracing
-from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops import pipeline, tracing
+from avatarlab_ops.errors import ReferenceRefused, RequestInvalid
+from avatarlab_ops.lineage import query
+from avatarlab_ops.renders import listing, orders, status, withdrawal
+from avatarlab_ops.renders.estimate import estimate
 from avatarlab_ops.request import OF_ONE_ORDER, AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import Priority
@@ -136,9 +139,6 @@ def _order(
     response: Response,
     background: BackgroundTasks,
 ) -> views.Accepted:
-    from avatarlab_ops.renders import orders
-    from avatarlab_ops.renders.estimate import estimate
-
     began_ns = time.time_ns()
     asked, callback = keyed(order, key), str(order.callback_url) if order.callback_url else None
     known = orders.placed(stores, asked, caller=who.name)
@@ -176,8 +176,6 @@ def find(
     limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
 ) -> views.RenderPage:
     """Renders that fit all that is given, newest first: whoever ordered them, through whichever door."""
-    from avatarlab_ops.renders import listing
-
     labels = tuple(_label(text) for text in label or ())
     wanted = listing.Wanted(
         tuple(state or ()), labels, avatar, caller, since, awaits_approval=awaits_approval
@@ -203,8 +201,6 @@ def read(render_id: str, _who: Reader, stores: Stores, request: Request) -> view
 @router.post("/renders/{render_id}/cancel", responses=MISSING | ENDED)
 def cancel(render_id: str, who: Author, stores: Stores, request: Request) -> views.Render:
     """End a render that has not ended; running stages stop at their next report."""
-    from avatarlab_ops import pipeline
-
     known, listed = look_up(stores, render_id)
     who.require_own(listed.request.caller, f"render {render_id}")
     if known.state in ("published", "failed"):
@@ -225,8 +221,6 @@ def withdraw(
     reason: views.Words = "withdrawn by its owner",
 ) -> views.Render:
     """Show a published video no longer, in any version; its manifest stays and says why."""
-    from avatarlab_ops.renders import withdrawal
-
     known, listed = look_up(stores, render_id)
     who.require_own(listed.request.caller, f"render {render_id}")
     if known.state != "published":
@@ -240,8 +234,6 @@ def withdraw(
 @router.get("/renders/{render_id}/lineage", responses=MISSING)
 def lineage(render_id: str, _who: Reader, stores: Stores) -> Json:
     """What the video was made of: inputs, parameters, engines, weights, code, every artifact between."""
-    from avatarlab_ops.lineage import query
-
     look_up(stores, render_id)
     return query.trace(stores, render_id)
 
@@ -269,9 +261,6 @@ def show(stores: Settings, request: Request, render_id: str) -> views.Render:
 
 def look_up(stores: Settings, render_id: str) -> Any:
     """(status, record) of a render. Raises Refusal (404)."""
-    from avatarlab_ops.errors import ReferenceRefused
-    from avatarlab_ops.renders import listing, status
-
     try:
         return status.of(stores, render_id), listing.one(stores, render_id)
     except ReferenceRefused as error:

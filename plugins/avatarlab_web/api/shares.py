@@ -9,6 +9,8 @@ from fastapi import APIRouter, Body, Request
 from pydantic import BaseModel, Field
 
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import tables, transaction
+from avatarlab_ops.trust import shares
 from avatarlab_ops.trust.shares import MOST_DAYS, Kind
 from avatarlab_web.api import views
 from avatarlab_web.api.access import Author, Caller, Reader
@@ -73,9 +75,6 @@ def of_consent(consent_id: str, _who: Reader, stores: Stores) -> list[Share]:
 @router.delete("/shares/{share_id}", status_code=204, responses=MISSING)
 def revoke(share_id: str, who: Author, stores: Stores) -> None:
     """End a link before its time. By who made it, or an operator."""
-    from avatarlab_ops.stores.catalog import tables, transaction
-    from avatarlab_ops.trust import shares
-
     with transaction(stores.pg_dsn) as db:
         found = db.get(tables.Share, share_id)
         if found is None:
@@ -85,18 +84,12 @@ def revoke(share_id: str, who: Author, stores: Stores) -> None:
 
 
 def _made(stores: Settings, request: Request, kind: Kind, target: str, *, days: int, who: Caller) -> NewShare:
-    from avatarlab_ops.stores.catalog import transaction
-    from avatarlab_ops.trust import shares
-
     with transaction(stores.pg_dsn) as db:
         share, link = shares.make(db, stores, kind, target, days=days, by=who.name)
         return NewShare(**_plain(share), url=f"{views.outside(request)}/shared/{link}")
 
 
 def _listed(stores: Settings, kind: Kind, target: str) -> list[Share]:
-    from avatarlab_ops.stores.catalog import transaction
-    from avatarlab_ops.trust import shares
-
     with transaction(stores.pg_dsn) as db:
         return [Share(**_plain(one)) for one in shares.listed(db, kind, target)]
 

@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from avatarlab_ops.bulk import rows, text_files
 from avatarlab_ops.errors import MediaRefused, RequestInvalid
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages.admit import inspect
+from avatarlab_ops.stores.catalog import transaction
+from avatarlab_ops.stores.objects import objects
+from avatarlab_ops.trust import inputs
 from avatarlab_web import files
 from avatarlab_web.api.access import Author
 from avatarlab_web.api.problems import MISSING, Refusal
@@ -96,11 +101,6 @@ def complete(
     shared: Annotated[bool, Field(description="Others may use it; without, it is the caller's own.")] = False,
 ) -> Arrived:
     """Say what arrived: its size, frames, face, and what was noticed. What no request may use is removed."""
-    from avatarlab_ops.bulk import text_files
-    from avatarlab_ops.stores.catalog import transaction
-    from avatarlab_ops.stores.objects import objects
-    from avatarlab_ops.trust import inputs
-
     taken = ID.fullmatch(upload_id)
     if not taken:
         raise Refusal(404, "not_found", f"there is no upload {upload_id!r}")
@@ -125,8 +125,6 @@ def complete(
 
 
 def _found(stores: Settings, bucket: str, key: str) -> Stored:
-    from avatarlab_ops.stores.objects import objects
-
     found = objects(stores).head(bucket, key)
     if found is None:
         name = key.rpartition("/")[2]
@@ -138,8 +136,6 @@ def _found(stores: Settings, bucket: str, key: str) -> Stored:
 
 def _place(stores: Settings, caller: str, purpose: str, sha256: str, name: str) -> tuple[str, str]:
     """(bucket, key) of an upload."""
-    from avatarlab_ops.trust import inputs
-
     if "/" in name or name in (".", ".."):
         raise RequestInvalid(f"name: {name!r} is no plain file name")
     key = inputs.upload_key(caller, sha256, name)
@@ -149,17 +145,12 @@ def _place(stores: Settings, caller: str, purpose: str, sha256: str, name: str) 
 
 def _read(stores: Settings, found: Stored, sha256: str, name: str) -> Arrived:
     """A table, template or lexicon. Raises RequestInvalid for one that none could be."""
-    from avatarlab_ops.bulk import rows, text_files
-    from avatarlab_ops.stores.objects import objects
-
     rows.check_size(found.bytes, name)
     text_files.check(name, found.bytes, BytesIO(objects(stores).read(found.bucket, found.key)))
     return Arrived(uri=found.uri, sha256=sha256, kind="rows", bytes=found.bytes)
 
 
 def _seen(stores: Settings, uri: str) -> Arrived:
-    from avatarlab_ops.stages.admit import inspect
-
     source, look, objection = inspect(stores, uri)
     told = source.model_dump(exclude={"notes"})
     notes = [*source.notes, *(look.notes if look else ())]

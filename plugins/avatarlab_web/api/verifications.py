@@ -10,6 +10,10 @@ from tempfile import TemporaryDirectory
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from avatarlab_ops.media.limits import Limits
+from avatarlab_ops.stores.catalog import transaction
+from avatarlab_ops.stores.objects import objects
+from avatarlab_ops.trust import inputs
 from avatarlab_ops.trust.verdicts import Verdict
 from avatarlab_web.api.access import Author
 from avatarlab_web.stores import Stores
@@ -59,10 +63,6 @@ class Verification(BaseModel):
 @router.post("/verifications")
 def verify(held: Held, who: Author, stores: Stores) -> Verification:
     """Say what an uploaded file is: published, changed, known by sound, picture or mark, or foreign."""
-    from avatarlab_ops.media.limits import Limits
-    from avatarlab_ops.stores.catalog import transaction
-    from avatarlab_ops.stores.objects import objects
-    from avatarlab_ops.trust import inputs
     from avatarlab_ops.trust.verify import verify as look
 
     bucket, key = inputs.place(stores, held.uri, "uri")

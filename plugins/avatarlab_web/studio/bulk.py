@@ -15,6 +15,8 @@ from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import bulk as records
 from avatarlab_ops.stores.catalog import notes, transaction
+from avatarlab_ops.stores.objects import objects
+from avatarlab_ops.trust import inputs
 from avatarlab_web import starting
 from avatarlab_web.api.access import Caller
 from avatarlab_web.stores import Stores
@@ -62,9 +64,6 @@ def keep(pasted: Pasted, who: Author, stores: Stores) -> Response:
 
 
 def _kept(stores: Settings, who: Caller, name: str, content: bytes) -> Response:
-    from avatarlab_ops.stores.objects import objects
-    from avatarlab_ops.trust import inputs
-
     who.require("bulk author")
     key = inputs.upload_key(who.name, hashlib.sha256(content).hexdigest(), name)
     uri = objects(stores).put_if_absent(stores.bucket_inputs, key, content).uri

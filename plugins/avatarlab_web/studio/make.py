@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import threading
 from pathlib import Path
@@ -17,6 +18,7 @@ from avatarlab_ops.engines.choice import DEFAULT
 from avatarlab_ops.errors import InputError, ReferenceRefused
 from avatarlab_ops.fields import MAX_SCRIPT_CHARACTERS
 from avatarlab_ops.graph import STAGES
+from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.renders import avatars, intake, listing
 from avatarlab_ops.request import OF_ONE_ORDER, AvatarRequest
 from avatarlab_ops.settings import Settings
@@ -68,8 +70,6 @@ def _built_in(plan: Json) -> str | None:
 @router.post("/avatars")
 async def bring(request: Request, who: Author, stores: Stores) -> Response:
     """Keep an uploaded portrait or clip and the consent to use it; the form is read after the login."""
-    from avatarlab_ops.media.limits import Limits
-
     length = int(request.headers.get("content-length") or 0)
     if not 0 < length <= Limits().max_bytes + FORM_BYTES:
         return JSONResponse({"detail": text("upload.size", most=Limits().max_bytes >> 20)}, 413)
@@ -99,8 +99,6 @@ def _keep(settings: Settings, form: FormData, caller: str) -> str:
 
 def _written(given: Any, folder: Path) -> Path | None:
     """An uploaded file on disk, under a name that is safe; None where none was chosen."""
-    import shutil
-
     if not isinstance(given, UploadFile) or not given.filename:
         return None
     folder.mkdir()

@@ -6,6 +6,7 @@ import functools
 import time
 from typing import Any
 
+from airflow.models.pool import Pool
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -95,8 +96,6 @@ def _undecided(settings: Settings) -> int:
 
 
 def _pools() -> list[Json]:
-    from airflow.models.pool import Pool
-
     stats = Pool.slots_stats()
     return [
         {

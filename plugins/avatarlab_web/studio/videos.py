@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from avatarlab_ops.errors import AvatarlabError, ReferenceRefused
 from avatarlab_ops.lineage import query, svg
-from avatarlab_ops.renders import avatars, listing, status
+from avatarlab_ops.renders import avatars, feedback, listing, status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import FINAL, OPEN
 from avatarlab_ops.stores.catalog import transaction
@@ -166,8 +166,6 @@ def _recording(body: Json) -> str | None:
 
 
 def _opinions(settings: Settings, found: status.RenderStatus) -> list[Any]:
-    from avatarlab_ops.renders import feedback
-
     return feedback.of_video(settings, found.render_id) if found.state == "published" else []
 
 

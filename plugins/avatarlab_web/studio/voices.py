@@ -12,8 +12,10 @@ from fastapi.responses import Response
 
 from avatarlab_ops import engines
 from avatarlab_ops.engines import weights
+from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.engines.info import SpeechInfo
 from avatarlab_ops.errors import EngineUnavailable
+from avatarlab_ops.progress import silent
 from avatarlab_web.studio.access import Viewer
 from avatarlab_web.studio.page import text, texts
 
@@ -70,9 +72,7 @@ def sample(engine: str, name: str, _who: Viewer) -> Response:
 @functools.lru_cache(maxsize=KEPT)
 def spoken(engine: str, name: str) -> bytes:
     """The sample sentence in that voice, at the loudness of a video."""
-    from avatarlab_ops.engines.base import Sentence
     from avatarlab_ops.media.audio import write_speech
-    from avatarlab_ops.progress import silent
     from avatarlab_ops.stages.speech import TARGET_LUFS
 
     known = engines.info("speech", engine)
