@@ -117,8 +117,7 @@ def sentences(
     begun: list[tuple[int, str]] = []
     voice = ssml.Abilities(engines.info("speech", engine).marks, ipa.symbols)
     words = Lexicon(lexicon, language, voice)
-    for part in parts:
-        runs = _runs(part.text, script_format, voice, language, warnings)
+    for part, runs in _parted(parts, script_format, voice, language, warnings):
         found = [one for run in runs for one in _run(_with(words, run), engine, language, warnings)]
         if found and part.pause_s is not None:
             found[-1] = replace(found[-1], pause_s=part.pause_s)
@@ -155,13 +154,32 @@ def _own(spoken: Sequence[Sentence]) -> Iterator[str]:
     return (sentence.text for sentence in spoken if not sentence.language)
 
 
-def _runs(
-    text: str, script_format: str, voice: ssml.Abilities, language: str, warnings: list[str]
-) -> list[Run]:
-    """The text of one part, and what its marks ask of the voice."""
-    if script_format == "ssml":
-        return ssml.parse(text, language, voice, warnings)
-    return [Run((Piece(markup.plain(_clean(text, warnings), warnings)),))]
+def _parted(
+    parts: Sequence[Part], script_format: str, voice: ssml.Abilities, language: str, warnings: list[str]
+) -> list[tuple[Part, list[Run]]]:
+    """Each part and its runs, what its marks ask of the voice among them."""
+    if script_format != "ssml":
+        return [(one, [Run((Piece(markup.plain(_clean(one.text, warnings), warnings)),))]) for one in parts]
+    found: list[tuple[Part, list[Run]]] = []
+    last = -1  # that has words
+    for number, part in enumerate(parts):
+        place = f"part {number + 1}, " if len(parts) > 1 else ""
+        runs = ssml.parse(part.text, language, voice, warnings, place=place, begins=last < 0)
+        if runs and not runs[0].pieces:
+            found[last] = _rested(*found[last], runs.pop(0).pause_s or 0.0)
+        last = number if runs else last
+        found.append((part, runs))
+    return found
+
+
+def _rested(part: Part, runs: list[Run], more_s: float) -> tuple[Part, list[Run]]:
+    """A part with that much more silence after it than was asked for, by a break that begins the next one."""
+    asked_s = next((one for one in (part.pause_s, runs[-1].pause_s) if one is not None), 0.0) + more_s
+    if asked_s > MAX_PAUSE_S:
+        raise ScriptRefused(
+            f"a pause of {asked_s:g} s between two parts; at most {MAX_PAUSE_S:g} s are allowed"
+        )
+    return part._replace(pause_s=round(asked_s, 3)), runs
 
 
 def _with(words: Lexicon, run: Run) -> Run:

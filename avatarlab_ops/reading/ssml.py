@@ -47,20 +47,23 @@ class Abilities:
     sounds: Callable[[str, str], str]
 
 
-def parse(text: str, language: str, voice: Abilities, warnings: list[str]) -> list[Run]:
+def parse(
+    text: str, language: str, voice: Abilities, warnings: list[str], *, place: str = "", begins: bool = True
+) -> list[Run]:
     """The runs of an SSML document, or of a part of one without its `speak`.
 
-    What `voice` cannot do is told in `warnings`.
+    What `voice` cannot do is told in `warnings`. `place` goes before each line that is told; `begins`: no
+    words were said before; else a break before the first word is a run without words, the first.
     Raises ScriptRefused with the line for what is malformed.
     """
     whole = text if re.match(r"\s*(<\?xml|<speak\b)", text) else f"<speak>{text}</speak>"
-    reader = _Reader(language, voice, warnings)
+    reader = _Reader(language, voice, warnings, place, begins)
     try:
         reader.parser.Parse(whole.strip(), True)
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
         raise ScriptRefused(
-            f"the script is no well-formed SSML: line {error.lineno}: {reason}; correct it, or set "
+            f"the script is no well-formed SSML: {place}line {error.lineno}: {reason}; correct it, or set "
             "script_format to plain (& and < are written &amp; and &lt;)"
         ) from error
     return reader.runs
@@ -77,7 +80,9 @@ class _Way:
 class _Reader:
     """Collects runs while expat reads."""
 
-    def __init__(self, language: str, voice: Abilities, warnings: list[str]) -> None:
+    def __init__(
+        self, language: str, voice: Abilities, warnings: list[str], place: str, begins: bool
+    ) -> None:
         self.runs: list[Run] = []
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
@@ -86,6 +91,7 @@ class _Reader:
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._text
         self._language, self._voice, self._warnings = language, voice, warnings
+        self._place, self._begins = place, begins
         self._ways = [_Way(1.0, "")]
         self._open: list[tuple[str, Attributes]] = []
         self._pieces: list[Piece] = []
@@ -99,10 +105,13 @@ class _Reader:
         raise self._refusal("a document type is not allowed; leave <!DOCTYPE ...> out")
 
     def _refusal(self, reason: str) -> ScriptRefused:
-        return ScriptRefused(f"the script's SSML, line {self.parser.CurrentLineNumber}: {reason}")
+        return ScriptRefused(f"the script's SSML, {self._line()}: {reason}")
 
     def _warn(self, what: str) -> None:
-        self._warnings.append(f"SSML, line {self.parser.CurrentLineNumber}: {what}")
+        self._warnings.append(f"SSML, {self._line()}: {what}")
+
+    def _line(self) -> str:
+        return f"{self._place}line {self.parser.CurrentLineNumber}"
 
     def _start(self, name: str, given: Attributes) -> None:
         if name == "speak" and self._open:
@@ -273,7 +282,9 @@ class _Reader:
         elif self.runs and pause_s is not None:
             last = self.runs[-1]
             self.runs[-1] = replace(last, pause_s=round((last.pause_s or 0.0) + pause_s, 3))
-        elif pause_s and not self.runs:
+        elif pause_s and not self._begins:
+            self.runs.append(Run((), pause_s))
+        elif pause_s:
             self._warn("a <break> before the first word is left out")
         if self.runs and (longest := self.runs[-1].pause_s or 0.0) > MAX_PAUSE_S:
             raise self._refusal(f"a pause of {longest:g} s; at most {MAX_PAUSE_S:g} s are allowed")
@@ -282,7 +293,7 @@ class _Reader:
         """Punctuation that directly follows a run ends that run's last sentence."""
         first = self._pieces[0] if self._pieces else Piece("")
         found = None if first.said or first.sounds else _CLOSING.match(first.text)
-        if not found or not self.runs:
+        if not found or not any(run.pieces for run in self.runs):
             return
         last = self.runs[-1]
         ended = replace(last, pieces=(*last.pieces, Piece(found[0])))

@@ -210,3 +210,28 @@ def test_ranks_are_said_in_the_languages_that_have_them_and_crash_in_none() -> N
     assert say_as.said("ordinal", "3", "zh") == "第三"
     assert say_as.said("ordinal", "21", "de") == "einundzwanzigste"
     assert [say_as.said("ordinal", n, code) for code in ("es", "uk") for n in ("0", "9" * 15)] == [None] * 4
+
+
+def test_in_a_list_of_lines_each_refusal_and_note_names_its_part() -> None:
+    with pytest.raises(ScriptRefused, match="no well-formed SSML: part 3, line 2"):
+        script.sentences([("One.", None), ("Two.", None), ("\nTom & Jerry.", None)], script_format="ssml")
+    with pytest.raises(ScriptRefused, match="SSML, part 2, line 1: <sub>"):
+        script.sentences([("One.", None), ("<sub>Two</sub>.", None)], script_format="ssml")
+    found = script.sentences([("One.", None), ("<mark/>Two.", None)], script_format="ssml")
+    assert "SSML, part 2, line 1: <mark> is not done" in found.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("first", "pause_s", "wanted_s"),
+    [("One.", None, 2.0), ("One.", 0.5, 2.5), ("One.<break time='1s'/>", None, 3.0)],
+)
+def test_a_break_that_begins_a_line_comes_after_the_line_before(
+    first: str, pause_s: float | None, wanted_s: float
+) -> None:
+    lines = [(first, pause_s), ("", None), ("<break time='2s'/>, Two.", None)]
+    found = script.sentences(lines, script_format="ssml")
+    assert [one.text for one in found.sentences] == ["One.", ", Two."]
+    assert found.sentences[0].pause_s == wanted_s
+    assert not any("break" in warning for warning in found.warnings)
+    with pytest.raises(ScriptRefused, match="a pause of 12 s between two parts"):
+        script.sentences([("One.", 10.0), *lines[1:]], script_format="ssml")
