@@ -7,12 +7,13 @@ document cannot be done is a warning with its line; only what is malformed is re
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from xml.parsers import expat
 
 from avatarlab_ops.errors import ScriptRefused
-from avatarlab_ops.reading import say_as
+from avatarlab_ops.reading import say_as, tags
 from avatarlab_ops.reading.marked import Piece, Run
 
 MAX_DEPTH = 20
@@ -24,13 +25,15 @@ _PARAGRAPH_S = 0.7
 _SENTENCE_S = 0.35
 _SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f\u0964]\W*$")  # with full-width signs and the danda
 _CLOSING = re.compile(r"[^\w\s]+(?=\s|$)")  # belongs to the words before it
-_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-[A-Za-z]{2})?")
+_BEFORE = re.compile(r"(?:\s|<!--.*?-->)*", re.S)
+_DOCUMENT = re.compile(r"<\?xml\b|<speak\b")
 _KNOWN = ("speak", "p", "s", "break", "sub", "say-as", "phoneme", "lang", "prosody")
 _ATTRIBUTES = {  # that are done, or ask nothing
     "speak": ("version", "xmlns", "xml:base", "xsi:schemaLocation"), "break": ("time", "strength"),
     "sub": ("alias",), "say-as": ("interpret-as", "format"), "phoneme": ("ph", "alphabet"),
     "lang": ("xml:lang",), "p": (), "s": (),
 }  # fmt: skip
+_SILENT = ("metadata", "desc")  # about the document, no words of it
 _WORDS = ("sub", "say-as", "phoneme")  # elements around words, which hold no other element
 
 Attributes = dict[str, str]
@@ -56,7 +59,8 @@ def parse(
     words were said before; else a break before the first word is a run without words, the first.
     Raises ScriptRefused with the line for what is malformed.
     """
-    whole = text if re.match(r"\s*(<\?xml|<speak\b)", text) else f"<speak>{text}</speak>"
+    text = text.replace("\ufeff", "")  # a byte order mark
+    whole = text if _DOCUMENT.match(text, _BEFORE.match(text).end()) else f"<speak>{text}</speak>"  # type: ignore[union-attr]
     reader = _Reader(language, voice, warnings, place, begins)
     try:
         reader.parser.Parse(whole.strip(), True)
@@ -96,6 +100,7 @@ class _Reader:
         self._open: list[tuple[str, Attributes]] = []
         self._pieces: list[Piece] = []
         self._inner: str | None = None  # text of the element around words that is open
+        self._silent = 0  # how many elements are open from the outermost that is about the document on
         self._starts: dict[str, Callable[[Attributes], None]] = {
             "break": self._break, "prosody": self._prosody, "lang": self._lang,
             "p": self._block, "s": self._block,
@@ -122,9 +127,12 @@ class _Reader:
             raise self._refusal(f"<{self._open[-1][0]}> holds <{name}>; it may hold words only")
         if len(self._open) == MAX_DEPTH:
             raise self._refusal(f"elements are nested deeper than {MAX_DEPTH}; simplify them")
-        self._tell_undone(name, given)
         self._open.append((name, given))
         self._ways.append(self._ways[-1])
+        if self._silent or name in _SILENT:
+            self._silent += 1
+            return
+        self._tell_undone(name, given)
         if name in _WORDS:
             self._inner = ""
         elif name in self._starts:
@@ -150,8 +158,14 @@ class _Reader:
 
     def _end(self, name: str) -> None:
         _, given = self._open.pop()
+        if self._silent:
+            self._silent -= 1
+            self._ways.pop()
+            return
         left, self._inner = self._inner or "", None
-        if name in _WORDS and left.strip():
+        if name in _WORDS and not left.strip():
+            self._warn(f"<{name}> holds no words, so nothing is said for it; write them inside")
+        elif name in _WORDS:
             self._pieces.append(self._words(name, given, left))
         elif name in ("p", "s", "speak"):
             self._block(given, name)
@@ -162,6 +176,9 @@ class _Reader:
             self._close(way, self._natural_s())
 
     def _text(self, text: str) -> None:
+        text = unicodedata.normalize("NFC", text)
+        if self._silent:
+            return
         if self._inner is not None:
             self._inner += text
         else:
@@ -204,8 +221,9 @@ class _Reader:
         return Piece(text)
 
     def _sounds(self, ipa: str) -> tuple[str, ...]:
+        language = self._ways[-1].language or self._language
         try:
-            return tuple(self._voice.sounds(word, self._language) for word in ipa.split())
+            return tuple(self._voice.sounds(word, language) for word in ipa.split())
         except ValueError as error:
             raise self._refusal(f"<phoneme ph={ipa!r}>: {error}") from error
 
@@ -252,14 +270,15 @@ class _Reader:
 
     def _lang(self, given: Attributes) -> None:
         language = self._needed("lang", given, "xml:lang")
-        if not _TAG.fullmatch(language):
+        if not (found := tags.normal(language)):
             raise self._refusal(f"<lang> names {language!r}; a BCP 47 tag such as fr or en-GB is wanted")
         if "lang" not in self._voice.marks:
             self._warn(
                 "<lang> is nothing that this voice can do; its words are read in the script's language"
             )
             return
-        self._enter(replace(self._ways[-1], language=language))
+        own = found in (self._language, self._language.partition("-")[0])
+        self._enter(replace(self._ways[-1], language="" if own else found))
 
     def _enter(self, way: _Way) -> None:
         self._close(self._ways[-1], self._natural_s())

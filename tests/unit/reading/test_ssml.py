@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from avatarlab_ops import script
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.errors import ScriptRefused
-from avatarlab_ops.reading import say_as
+from avatarlab_ops.reading import say_as, ssml
 
 
 def sentences(source: str) -> tuple[Sentence, ...]:
@@ -107,6 +107,8 @@ def test_a_rate_holds_for_its_words_and_multiplies() -> None:
         ),
         ("A. <p xml:lang='fr'>One.</p>", "<p xml:lang='fr'> is not done"),
         ("<break/>One.", "<break> before the first word"),
+        ("One.\n<phoneme ph='wɪn'/>", "line 2: <phoneme> holds no words"),
+        ("One. <sub alias='two'> </sub>", "line 1: <sub> holds no words"),
     ],
 )
 def test_what_is_not_done_is_told_with_its_place(source: str, told: str) -> None:
@@ -235,3 +237,36 @@ def test_a_break_that_begins_a_line_comes_after_the_line_before(
     assert not any("break" in warning for warning in found.warnings)
     with pytest.raises(ScriptRefused, match="a pause of 12 s between two parts"):
         script.sentences([("One.", 10.0), *lines[1:]], script_format="ssml")
+
+
+@pytest.mark.parametrize(
+    "before", ["<!-- of <speak> -->\n", "\ufeff", "\ufeff <!--a--><!--b--> ", '\ufeff<?xml version="1.0"?>']
+)
+def test_a_comment_or_a_byte_order_mark_may_stand_before_a_document(before: str) -> None:
+    assert [one.text for one in sentences(f"{before}<speak>One.</speak>")] == ["One."]
+
+
+def test_what_is_about_the_document_is_not_spoken() -> None:
+    found = script.sentences(
+        "<speak><metadata>By <b>us</b><break time='2s'/></metadata>One <desc>a bell</desc>two.</speak>",
+        script_format="ssml",
+    )
+    assert [one.text for one in found.sentences] == ["One two."]
+    assert found.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("tag", "language", "wanted"),
+    [("en", "en-GB", ""), ("EN-gb", "en-GB", ""), ("en-US", "en-GB", "en-US"), ("FR", "en-GB", "fr"),
+     ("es-419", "en-GB", "es-419"), ("es", "es", "")],
+)  # fmt: skip
+def test_words_in_the_scripts_own_language_stay_in_it(tag: str, language: str, wanted: str) -> None:
+    voice = ssml.Abilities(("lang",), lambda ipa, _: ipa)
+    runs = ssml.parse(f"<lang xml:lang='{tag}'>One.</lang>", language, voice, [])
+    assert [run.language for run in runs] == [wanted]
+
+
+def test_sounds_are_those_of_the_language_around_them() -> None:
+    voice = ssml.Abilities(("lang", "phoneme"), lambda ipa, language: f"{ipa}-{language}")
+    ((run),) = ssml.parse("<lang xml:lang='es'><phoneme ph='ra'>ra</phoneme></lang>", "en-US", voice, [])
+    assert run.pieces[0].sounds == ("ra-es",)
