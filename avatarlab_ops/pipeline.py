@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from avatarlab_ops import events, tracing
+from avatarlab_ops import tracing
 from avatarlab_ops.errors import (
     ApprovalAwaited,
     AvatarlabError,
@@ -251,7 +251,7 @@ def _make(
     wait: bool,
 ) -> StageResult:
     """Make a stage's artifact from those of the stages before it, or find it."""
-    from avatarlab_ops import model_files
+    from avatarlab_ops import events, model_files
     from avatarlab_ops.stages import runner
     from avatarlab_ops.stores.catalog import rates, records, transaction
 

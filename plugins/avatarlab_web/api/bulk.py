@@ -16,6 +16,7 @@ from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.report import Summary
 from avatarlab_ops.errors import KeyReused, ReferenceRefused, TransientError
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores import webhooks
 from avatarlab_ops.stores.catalog import bulk, notes, transaction
 from avatarlab_web import files, starting
 from avatarlab_web.api import views
@@ -146,9 +147,6 @@ def create(
 
 def _call_back(stores: Settings, order: BulkOrder, bulk_id: str, caller: str) -> None:
     """Keep whom a run is to tell before it begins: one that is killed in between is told that again."""
-    from avatarlab_ops.stores import webhooks
-    from avatarlab_ops.stores.catalog import transaction
-
     callback = str(order.callback_url) if order.callback_url else None
     with transaction(stores.pg_dsn) as db:
         webhooks.call_back_of_bulk(db, bulk_id, caller, callback)
