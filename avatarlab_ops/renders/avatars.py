@@ -42,8 +42,11 @@ def usable(settings: Settings, caller: str) -> list[Avatar]:
     )
     found: dict[str, Avatar] = {}
     with transaction(settings.pg_dsn) as db:
-        for record, source, was_prepared in db.execute(query):
-            if source.sha256 in found or consent.state_of(record) != "valid":
+        rows = db.execute(query).all()
+        # Asked of every copy: others' private one must not stand for a likeness that the caller may use.
+        others = inputs.closed(db, {source.uri for _, source, _ in rows}, caller)
+        for record, source, was_prepared in rows:
+            if source.sha256 in found or source.uri in others or consent.state_of(record) != "valid":
                 continue
             media: dict[str, Any] = {
                 name: source.media.get(name) for name in ("kind", "width", "height", "duration_s")
@@ -52,6 +55,4 @@ def usable(settings: Settings, caller: str) -> list[Avatar]:
                 source.uri, source.sha256, **media,
                 subject=record.subject, consent_id=record.id, prepared=was_prepared,
             )  # fmt: skip
-        others = inputs.closed(db, (one.uri for one in found.values()), caller)
-    mine = (one for one in found.values() if one.uri not in others)
-    return [one for one in mine if one.kind in ("image", "video")]
+    return [one for one in found.values() if one.kind in ("image", "video")]

@@ -55,7 +55,14 @@ TYPES = {
     ".zip": "application/zip",
     ".wav": "audio/wav",
     ".webm": "video/webm",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".mov": "video/quicktime",
 }
+_SHOWN_AS = {
+    "image": "image/jpeg",
+    "video": "video/mp4",
+}  # browsers look at the bytes, but run none as a page
 
 
 @dataclass(frozen=True)
@@ -357,10 +364,13 @@ class Objects:
         with _mapped(begun.bucket, begun.key):
             self.client.abort_multipart_upload(Bucket=begun.bucket, Key=begun.key, UploadId=begun.id)
 
-    def link(self, bucket: str, key: str, *, expires_s: int = 3600, save: bool = False) -> str:
+    def link(
+        self, bucket: str, key: str, *, expires_s: int = 3600, save: bool = False, kind: str | None = None
+    ) -> str:
         """Presigned address that anyone may read until it expires; with `save` a browser only saves it.
 
-        A browser shows the object under the type it was stored with, and saves it under its render's name.
+        A browser shows the object under the type it was stored with, or as `kind` (image or video) where
+        others said of what type it is, and saves it under its render's name.
         S3 cannot be asked for `nosniff`: what is written to outputs has a type of its own (`TYPES`).
         """
         name = re.sub(r"[^\w.-]", "_", "-".join(key.split("/")[-2:]), flags=re.ASCII)
@@ -369,6 +379,9 @@ class Objects:
             "Key": key,
             "ResponseContentDisposition": f'{"attachment" if save else "inline"}; filename="{name}"',
         }
+        if kind:
+            named = TYPES.get(Path(key).suffix.lower(), "")
+            parameters["ResponseContentType"] = named if named.startswith(f"{kind}/") else _SHOWN_AS[kind]
         return self.client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=expires_s)
 
     def put_link(

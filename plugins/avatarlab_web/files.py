@@ -19,10 +19,13 @@ def public(settings: Settings) -> Settings:
     return replace(settings, s3_endpoint=endpoint)
 
 
-def address(settings: Settings, uri: str, *, save: bool = False) -> str:
-    """Address under which anyone may read an object for a while; `save`: a browser saves it."""
+def address(settings: Settings, uri: str, *, save: bool = False, kind: str | None = None) -> str:
+    """Address under which anyone may read an object for a while; `save`: a browser saves it.
+
+    `kind`: image or video, as which a browser shows what somebody uploaded under whatever type.
+    """
     place = split_reference(uri)
-    return objects(public(settings)).link(*place, expires_s=EXPIRES_S, save=save)
+    return objects(public(settings)).link(*place, expires_s=EXPIRES_S, save=save, kind=kind)
 
 
 def link(settings: Settings, render_id: str, name: str, *, save: bool = False) -> str:

@@ -23,6 +23,7 @@ from avatarlab_ops.housekeeping import Rules, keep_house
 from avatarlab_ops.housekeeping import inputs as sweep
 from avatarlab_ops.housekeeping.chore import Job
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages.admit import inspect
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust import callers, inputs
@@ -45,8 +46,8 @@ def announced(api: Server, content: bytes, name: str = "me.png", **other: Any) -
     return api.client.post("/uploads", json=coming | other)
 
 
-def uploaded(api: Server, content: bytes, name: str = "me.png") -> Any:
-    awaited = announced(api, content, name).json()
+def uploaded(api: Server, content: bytes, name: str = "me.png", **other: Any) -> Any:
+    awaited = announced(api, content, name, **other).json()
     put = httpx.put(awaited["url"], content=content, headers=awaited["headers"])
     assert put.is_success, put.text
     return api.client.post(f"/uploads/{awaited['id']}/complete")
@@ -237,6 +238,38 @@ def test_what_somebody_uploads_is_theirs_until_they_share_it(api: Server, stores
     api.name = "ben"
     assert own in [one["uri"] for one in api.client.get("/avatars").json()]
     assert api.order(asked, "ben-2").status_code == 202
+
+
+def test_a_portrait_that_is_a_page_too_is_shown_as_a_picture(api: Server, stores: Settings) -> None:
+    picture = material.png(material.astronaut()[9:]) + b"<script>alert(1)</script>"
+    consented(stores, picture)
+    assert uploaded(api, picture, "me.html", type="text/html").is_success
+    digest = hashlib.sha256(picture).hexdigest()
+    leads = api.client.get(f"/avatars/{digest}/picture", follow_redirects=False)
+    assert httpx.get(leads.headers["location"]).headers["content-type"] == "image/jpeg"
+
+
+def test_nobodys_private_copy_hides_a_likeness_from_whoever_else_may_use_it(
+    api: Server, stores: Settings
+) -> None:
+    picture = material.png(material.astronaut()[6:])
+    digest = hashlib.sha256(picture).hexdigest()
+    consented(stores, picture)
+    placed = objects(stores).put_if_absent(stores.bucket_inputs, "placed/everybodys.png", picture).uri
+    inspect(stores, placed)
+
+    def seen(name: str) -> list[str]:
+        api.name = name
+        return [one["uri"] for one in api.client.get("/avatars").json() if one["sha256"] == digest]
+
+    assert seen("carla") == [placed]
+    own = {}
+    for name in ("anna", "ben"):
+        api.name = name
+        own[name] = uploaded(api, picture, "mine.png").json()["uri"]
+    assert {name: seen(name) for name in own} == {name: [uri] for name, uri in own.items()}
+    assert seen("carla") == [placed]
+    assert api.client.get(f"/avatars/{digest}/picture", follow_redirects=False).is_redirect
 
 
 @pytest.mark.parametrize("name", callers.OPERATORS)

@@ -145,10 +145,10 @@ def avatars(who: Reader, stores: Stores, request: Request) -> list[Avatar]:
 @router.get("/avatars/{sha256}/picture", status_code=307, responses=MISSING)
 def picture(sha256: str, who: Reader, stores: Stores) -> RedirectResponse:
     """Lead to the object of a likeness, by an address that soon expires."""
-    uri = next((one.uri for one in likenesses.usable(stores, who.name) if one.sha256 == sha256), None)
-    if uri is None:
+    found = next((one for one in likenesses.usable(stores, who.name) if one.sha256 == sha256), None)
+    if found is None:
         raise Refusal(404, "not_found", f"there is no avatar {sha256!r}")
-    return RedirectResponse(files.address(stores, uri))
+    return RedirectResponse(files.address(stores, found.uri, kind=found.kind))
 
 
 @router.get("/impact")
