@@ -52,7 +52,16 @@ def place(settings: Settings, uri: str, where: str = "") -> tuple[str, str]:
 
 def upload_key(caller: str, sha256: str, name: str) -> str:
     """Where what a caller uploads lies: by whose and what it is, so that nobody comes by another's."""
-    return f"{UPLOADS}{hashlib.sha256(caller.encode()).hexdigest()[:12]}/{sha256}/{name}"
+    return f"{_uploads_of(caller)}{sha256}/{name}"
+
+
+def may_prove(key: str, caller: str) -> bool:
+    """Whether a caller may prove a consent with this object of the bucket of evidence: their own upload."""
+    return caller in OPERATORS or key.startswith(_uploads_of(caller))
+
+
+def _uploads_of(caller: str) -> str:
+    return f"{UPLOADS}{hashlib.sha256(caller.encode()).hexdigest()[:12]}/"
 
 
 def hold(db: Session, uri: str) -> None:

@@ -71,8 +71,39 @@ def test_a_consent_with_evidence_lets_a_likeness_be_used_until_it_is_revoked(api
     refused = api.order(asked, "after")
     assert (refused.status_code, refused.json()["code"]) == (422, "consent")
     assert api.client.get(f"/renders/{order['id']}").json()["state"] == "accepted"  # admission will refuse it
-    named = api.client.post("/consents", json=new | {"evidence": picture["uri"]})
-    assert named.json()["code"] == "reference_refused"
+    for no_proof in (picture["uri"], evidence["uri"].replace("leave.pdf", "nosuch.pdf")):
+        named = api.client.post("/consents", json=new | {"evidence": no_proof})
+        assert named.json()["code"] == "reference_refused"
+
+
+def test_a_consent_is_proved_by_an_own_document_and_its_address_is_nobodys(
+    api: Server, stores: Settings
+) -> None:
+    portrait = put(api, material.png(material.astronaut()[7:]), "seven.png")["uri"]
+    voice = {"material": "hibari/heart", "kind": "voice", "subject": "Rosa"}
+    annas = put(api, b"%PDF signed by Rosa", "rosa-maria.pdf", purpose="evidence")["uri"]
+    likeness = {"material": portrait, "subject": "Eileen", "evidence": annas}
+    assert api.client.post("/consents", json=likeness).status_code == 201
+    asked = {"script": "Hi.", "avatar": {"uri": portrait}, "output": {"resolution": "360p", "fps": 24}}
+    render_id = api.order(asked, "proved").json()["id"]
+    pipeline.run_stage(stores, render_id, "admit")
+    told = api.client.get(f"/renders/{render_id}/lineage").json()["consents"].values()
+    assert hashlib.sha256(b"%PDF signed by Rosa").hexdigest() in {one["document_sha256"] for one in told}
+    assert "rosa-maria" not in json.dumps(list(told))
+
+    api.name = "berta"
+    refused = api.client.post("/consents", json=voice | {"evidence": annas})
+    assert (refused.status_code, refused.json()["code"]) == (422, "reference_refused")
+    assert "no upload of yours" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("end", ["valid_from", "valid_until"])
+def test_a_date_of_a_consent_needs_a_time_zone(api: Server, end: str) -> None:
+    new = {"material": "hibari/heart", "kind": "voice", "subject": "Rosa", "licence": "CC0"}
+    refused = api.client.post("/consents", json=new | {end: "2030-01-01T00:00:00"})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, end)
+    assert "2027-01-31T00:00:00Z" in refused.json()["errors"][0]["message"]
+    assert api.client.post("/consents", json=new | {end: "2030-01-01T00:00:00Z"}).status_code == 201
 
 
 def test_feedback_replaces_what_was_said_before(api: Server, published: str) -> None:

@@ -46,7 +46,8 @@ def _of_ancestry(query: str) -> str:
     return ANCESTRY + query.replace("{EDGES}", EDGES).replace("{MADE}", MADE)
 
 
-# All that is recorded of a render and its ancestry, as one row of JSON columns.
+# All that is recorded of a render and its ancestry, as one row of JSON columns. Of a consent's document the
+# digest alone: every reader is told this, and a release is often called after a person.
 LINEAGE = _of_ancestry(""",
 made AS (
     SELECT artifact.fingerprint, artifact.stage, artifact.stage_version, artifact.sha256, artifact.bytes,
@@ -70,7 +71,7 @@ SELECT to_jsonb(render) - 'request_id' AS render, to_jsonb(request) AS request,
         FROM render_input AS given WHERE given.render_id = render.id), '{}') AS inputs,
     coalesce((SELECT jsonb_object_agg(stage, to_jsonb(run) - 'render_id' - 'stage')
         FROM stage_run AS run WHERE run.render_id = render.id), '{}') AS stages,
-    coalesce((SELECT jsonb_object_agg(consent.id, to_jsonb(consent) - 'id')
+    coalesce((SELECT jsonb_object_agg(consent.id, to_jsonb(consent) - 'id' - 'document_uri')
         FROM render_consent AS relied JOIN consent ON consent.id = relied.consent_id
         WHERE relied.render_id = render.id), '{}') AS consents,
     coalesce((SELECT jsonb_object_agg(item.bulk_id,

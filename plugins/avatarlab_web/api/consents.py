@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from avatarlab_ops import engines
 from avatarlab_ops.errors import ReferenceRefused, RequestInvalid
+from avatarlab_ops.fields import Zoned
 from avatarlab_ops.renders import withdrawal
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.admit import inspect
@@ -38,8 +39,8 @@ class NewConsent(BaseModel):
     licence: str | None = Field(default=None, max_length=10_000)
     languages: list[str] = Field(default_factory=list, description="Only for scripts in these languages.")
     labels: dict[str, str] = Field(default_factory=dict, description="Only for requests with these labels.")
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
+    valid_from: Zoned | None = None
+    valid_until: Zoned | None = None
 
 
 class Consent(BaseModel):
@@ -81,7 +82,7 @@ def create(asked: NewConsent, who: Author, stores: Stores) -> Consent:
     material = _material(stores, asked, who.name)
     scope = consent.Scope(tuple(asked.languages), asked.labels)
     with transaction(stores.pg_dsn) as db:
-        document = _evidence(db, stores, asked.evidence) if asked.evidence else None
+        document = _evidence(db, stores, asked.evidence, who.name) if asked.evidence else None
         consent_id = consent.record(
             db, material, subject=asked.subject, scope=scope, document=document, terms=asked.licence,
             valid_from=asked.valid_from, valid_until=asked.valid_until, recorded_by=who.name,
@@ -106,13 +107,16 @@ def _material(stores: Settings, asked: NewConsent, caller: str) -> Material:
     raise RequestInvalid(f"material: {asked.material!r} is no s3:// reference and no built-in voice")
 
 
-def _evidence(db: Session, stores: Settings, uri: str) -> tuple[str, str]:
-    """(reference, sha256) of an uploaded document, which nobody sweeps until the transaction ends."""
+def _evidence(db: Session, stores: Settings, uri: str, caller: str) -> tuple[str, str]:
+    """(reference, sha256) of a document that the caller uploaded; nobody sweeps it within the transaction."""
     inputs.hold(db, uri)
     bucket, key = split_or_refuse(uri)
-    found = objects(stores).head(bucket, key) if bucket == stores.bucket_evidence else None
+    mine = bucket == stores.bucket_evidence and inputs.may_prove(key, caller)
+    found = objects(stores).head(bucket, key) if mine else None
     if found is None or found.sha256 is None:
-        raise ReferenceRefused(f"evidence: {uri} is no upload for the purpose evidence; upload it first")
+        raise ReferenceRefused(
+            f"evidence: {uri} is no upload of yours for the purpose evidence; upload it first"
+        )
     return found.uri, found.sha256
 
 
