@@ -33,7 +33,7 @@ from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.engines import device
 from avatarlab_ops.errors import ApprovalAwaited, FaceRefused
 from avatarlab_ops.fields import split_reference
-from avatarlab_ops.renders import approval, avatars, orders
+from avatarlab_ops.renders import approval, avatars, orders, status
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import Priority
@@ -413,6 +413,12 @@ def test_a_voice_with_a_clear_accent_says_so(studio: TestClient, monkeypatch: py
     assert "en-US \u00b7 hibari \u00b7 Italian accent</small>" in studio.get("/make").text
 
 
+@pytest.mark.parametrize("path", ["/videos/a%00b", "/videos?label=a=%00", "/people/%00"])
+def test_an_address_that_the_database_takes_for_none_is_told_so(studio: TestClient, path: str) -> None:
+    told = studio.get(path)
+    assert (told.status_code, "the character NUL" in told.text) == (422, True)
+
+
 def test_a_voice_can_be_heard(studio: TestClient) -> None:
     answer = studio.get("/voices/hibari/heart/sample")
     assert answer.headers["content-type"] == "audio/wav"
@@ -421,9 +427,15 @@ def test_a_voice_can_be_heard(studio: TestClient) -> None:
     assert studio.get("/voices/hibari/nobody/sample").status_code == 404
 
 
-def test_every_stage_state_reason_and_name_in_a_page_has_its_text() -> None:
+def test_a_stage_that_nobody_has_named_yet_is_shown_by_its_own_name() -> None:
+    """So that a new stage touches its file and the graph, and no page."""
+    upscale = status.StageStatus("upscale", "running", 1, 0.0, 3, 9, "frames", 2.0, None, None)
+    assert words.step(upscale, over=False)["name"] == "upscale"
+    assert page.stage_name("lipsync") == "Move the lips"
+
+
+def test_every_reason_and_name_in_a_page_has_its_text() -> None:
     known = page.texts()
-    assert {f"stage.{name}" for name in graph.STAGES} <= known.keys()
     assert {f"advice.{code}" for code in words.codes()} <= known.keys()
     pages = "".join(path.read_text() for path in (page.HERE / "templates").glob("*.html"))
     named = re.findall(r"""\bt\(["']([a-z0-9_.]+)["']\s*[,)]""", pages)

@@ -132,10 +132,12 @@ def _malformed(_request: Request, error: Exception) -> JSONResponse:
     return _answer(422, found.code, str(found), errors=faults(details))
 
 
+UNKEPT = "a parameter or field holds the character NUL, or a number beyond 64 bits; correct it"
+
+
 def _unkept(_request: Request, _error: Exception) -> JSONResponse:
     """A text with NUL, or a number beyond 64 bits, that PostgreSQL takes for no value."""
-    told = "a parameter or field holds the character NUL, or a number beyond 64 bits; correct it"
-    return _answer(422, errors.RequestInvalid.code, told)
+    return _answer(422, errors.RequestInvalid.code, UNKEPT)
 
 
 def _defect(_request: Request, error: Exception) -> JSONResponse:

@@ -26,7 +26,7 @@ from avatarlab_web.api import previews
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio import voices
 from avatarlab_web.studio.access import Author
-from avatarlab_web.studio.page import show, text, texts
+from avatarlab_web.studio.page import show, stage_name, text
 from avatarlab_web.studio.videos import spoken
 
 Json = dict[str, Any]
@@ -45,7 +45,7 @@ def make(request: Request, who: Author, stores: Stores, like: str = "") -> Respo
         languages=list(dict.fromkeys(one for voice in able for one in voice.languages)),
         earlier=earlier, chosen=chosen, like=like, script=spoken(earlier) if earlier else "",
         earlier_json=json.dumps(earlier) if earlier else "", most=MAX_SCRIPT_CHARACTERS,
-        stages=json.dumps({name: text(f"stage.{name}") for name in STAGES if f"stage.{name}" in texts()}),
+        stages=json.dumps({name: stage_name(name) for name in STAGES}),
     )  # fmt: skip
 
 

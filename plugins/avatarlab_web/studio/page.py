@@ -38,6 +38,11 @@ def text(name: str, **values: Any) -> str:
     return texts()[name].format(**values)
 
 
+def stage_name(stage: str) -> str:
+    """A stage as people call it; one that has no text yet by the name that the graph gives it."""
+    return texts().get(f"stage.{stage}", stage)
+
+
 def when(moment: datetime | None) -> str:
     """A time as the page carries it; the browser shows it in the reader's own zone."""
     return moment.strftime("%Y-%m-%d %H:%M") + " UTC" if moment else ""
@@ -55,6 +60,7 @@ def seconds(value: float) -> str:
 
 
 _PAGES.globals |= {"pages": PAGES, "t": text, "when": when, "seconds": seconds, "known": texts}
+_PAGES.globals["stage_name"] = stage_name
 
 
 def made(template: str, **values: Any) -> str:

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import DataError
 
 from avatarlab_ops.errors import AvatarlabError
-from avatarlab_web.api.problems import Refusal, status_of
+from avatarlab_web.api.problems import UNKEPT, Refusal, status_of
 from avatarlab_web.studio import bulk, impact, make, people, queue, verify, videos, voices
 from avatarlab_web.studio.access import page_user
 from avatarlab_web.studio.page import HERE, show
@@ -42,6 +43,7 @@ def install(app: FastAPI) -> None:
     app.include_router(router)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(AvatarlabError, _failed)
+    app.add_exception_handler(DataError, _unkept)
 
 
 def _refused(request: Request, error: Exception) -> Response:
@@ -54,3 +56,8 @@ def _failed(request: Request, error: Exception) -> Response:
     """The page that says what is wrong with the address, or that a store is away."""
     assert isinstance(error, AvatarlabError)  # noqa: S101 (registered for no other)
     return show(request, "nothing.html", here="", reason=str(error), status_code=status_of(error))
+
+
+def _unkept(request: Request, _error: Exception) -> Response:
+    """The page that says that the database takes no such value."""
+    return show(request, "nothing.html", here="", reason=UNKEPT, status_code=422)

@@ -7,7 +7,7 @@ from typing import Any
 
 from avatarlab_ops.errors import AvatarlabError
 from avatarlab_ops.renders.status import RenderStatus, StageStatus
-from avatarlab_web.studio.page import seconds, text, texts, when
+from avatarlab_web.studio.page import seconds, stage_name, text, texts, when
 
 GOOD_R, FAIR_R = 0.8, 0.6  # correlation of the lips with the sound; 0.6 is where a warning begins
 Json = Mapping[str, Any]
@@ -86,7 +86,7 @@ def step(stage: StageStatus, *, over: bool) -> dict[str, Any]:
         said = text("stage.amount", done=stage.done, total=stage.total, unit=stage.unit)
     rate = f"{stage.rate:.0f}" if state == "running" and stage.rate >= 1 else ""
     return {
-        "stage": stage.stage, "name": text(f"stage.{stage.stage}"), "state": state, "said": said,
+        "stage": stage.stage, "name": stage_name(stage.stage), "state": state, "said": said,
         "share": round(share, 3), "rate": text("stage.rate", rate=rate, unit=stage.unit) if rate else "",
     }  # fmt: skip
 
@@ -100,5 +100,5 @@ def news(found: RenderStatus) -> str:
         return text("progress.queued") if found.state == "accepted" else text("state.running")
     if found.state == "running":
         state = text(f"stage.state.{running[-1].state}")
-        return text("progress.said", stage=text(f"stage.{running[-1].stage}"), state=state)
+        return text("progress.said", stage=stage_name(running[-1].stage), state=state)
     return text(f"state.{found.state}")
