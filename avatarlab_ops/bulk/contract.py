@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -16,7 +16,7 @@ from avatarlab_ops.graph import Aspect
 from avatarlab_ops.refusal import refusal
 
 Reason = Literal["engine", "weights", "code", "input", "template"]
-REASONS: tuple[Reason, ...] = ("engine", "weights", "code", "input", "template")
+REASONS: tuple[Reason, ...] = get_args(Reason)
 CLOCK_EXAMPLE = '{"labels": {"campaign": "spring"}, "stale": ["engine", "weights"]}'
 SECTIONS = {"file": "From a file", "template": "From a file", "partial": "From a file"}
 _BY_TIME = ("published_from", "published_before")
@@ -52,7 +52,7 @@ class BulkRequest(Part):
     labels: dict[Name, Plain] = Field(
         default_factory=dict, title="Labels", description="Videos that carry all of these labels."
     )
-    language: str | None = Field(
+    language: Plain | None = Field(
         default=None, title="Language", description="Videos in this language.", examples=["en-US"]
     )
     avatar: Reference | None = Field(default=None, title="Avatar", description="Videos of this avatar.")

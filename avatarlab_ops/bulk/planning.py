@@ -96,6 +96,22 @@ def bulk_id_of(name: str | None, run_id: str) -> str:
     return name or re.sub(r"[^A-Za-z0-9_.-]", "-", run_id)[:100]
 
 
+def id_of_key(caller: str, key: str) -> str:
+    """Id of a bulk run that a caller ordered under a key of their own, as no other caller or key gives it.
+
+    >>> id_of_key("ann", "spring-1")
+    'ann.spring-1'
+    >>> id_of_key("ann", "x:1") == id_of_key("ann", "x-1")
+    False
+    """
+    text = f"{caller}.{key}"
+    plain = bulk_id_of(None, text)
+    if plain == text and "." not in caller:
+        return text
+    mark = hashlib.sha256(f"{caller}\n{key}".encode()).hexdigest()[:12]  # no name or key holds a line end
+    return f"{plain[:87]}-{mark}"
+
+
 def plan(
     settings: Settings, asked: BulkRequest, *, bulk_id: str, caller: str, run_id: str | None = None
 ) -> Outline:
@@ -330,8 +346,7 @@ class _Planner:
             if draft.request.deadline:
                 raise RequestInvalid("deadline: a row has none; give it to the bulk run")
             pipeline.check_references(self.settings, draft.request)
-            if draft.source is None:  # a video made anew uses what it was made of
-                inputs.check_use(self.db, draft.request, self.caller)
+            inputs.check_use(self.db, draft.request, self.caller)  # also of others' videos made anew
             found = admit(self.settings, draft.request, self.seen, caller=self.caller)
         except InputError as error:
             self.problems.add(f"{draft.where}: {error}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,9 @@ COLUMNS = (
     "number", "line", "key", "state", "render_id", "source", "link", "video", "manifest",
     "duration_s", "compute_s", "gpu_s", "energy_j", "error_code", "error", "notes",
 )  # fmt: skip
+
+# A sign that begins a formula, at the begin of what some spreadsheet takes for a cell.
+_CALCULATED = re.compile(r"""(\A|[;\t\r\n])(?=["]*[=+@-]|(?<![\s\S])[\t\r])""")
 
 
 @dataclass(frozen=True)
@@ -161,14 +165,12 @@ def table(items: list[Json]) -> bytes:
 def neutral(value: Any) -> Any:
     """Text that a spreadsheet would calculate, behind an apostrophe; it is shown, not run.
 
-    >>> neutral("=1+1")
-    "'=1+1"
+    Also within a cell: where a semicolon separates lists, Excel splits there whatever stands in quotes.
+
+    >>> neutral("=1+1"), neutral("a;=1+1"), neutral("4 - 3 = 1; one")
+    ("'=1+1", "a;'=1+1", '4 - 3 = 1; one')
     """
-    return (
-        f"'{value}"
-        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-        else value
-    )
+    return _CALCULATED.sub(r"\1'", value) if isinstance(value, str) else value
 
 
 def _outcome(states: dict[str, int], *, failed: bool = False) -> Outcome:

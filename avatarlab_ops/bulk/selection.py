@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from avatarlab_ops import engines
 from avatarlab_ops.bulk import template
 from avatarlab_ops.bulk.contract import BulkRequest
-from avatarlab_ops.errors import EngineUnavailable, RequestInvalid
+from avatarlab_ops.bulk.rows import check_size
+from avatarlab_ops.errors import EngineUnavailable, InputError, RequestInvalid
 from avatarlab_ops.graph import GRAPH, PUBLISH
 from avatarlab_ops.renders import feedback
 from avatarlab_ops.request import OF_ONE_ORDER
@@ -25,6 +26,7 @@ from avatarlab_ops.stores.objects import objects, split_or_refuse
 
 Json = dict[str, Any]
 Condition = sa.ColumnElement[bool]
+Changed = dict[tuple[str, str], Json | str]  # (address, digest it had) to a template, or why it is none
 PAGE = 500
 
 
@@ -35,7 +37,7 @@ class Chosen:
     render_id: str
     body: Json
     variables: Json | None = None
-    refusal: str | None = None  # why its template of today cannot be filled
+    refusal: str | None = None  # why its template of today makes no request
 
 
 def choose(db: Session, settings: Settings, asked: BulkRequest) -> Iterator[Chosen]:
@@ -44,12 +46,12 @@ def choose(db: Session, settings: Settings, asked: BulkRequest) -> Iterator[Chos
     if asked.rated_below:
         badly_rated = sa.literal(feedback.rated_below(settings, asked.rated_below), ARRAY(sa.Text))
         conditions.append(m.Render.id == sa.any_(badly_rated))
+    refilled = _changed_templates(db, settings) if "template" in asked.stale else {}
     if asked.stale:
         looks = {"engine": _engines, "weights": _weights, "code": _code, "input": _inputs}
         stale = [look(db, settings) for reason, look in looks.items() if reason in asked.stale]
-        stale += [_from_templates(_changed_templates(db, settings))] if "template" in asked.stale else []
+        stale += [_from_templates(refilled)] if "template" in asked.stale else []
         conditions.append(sa.or_(*stale))
-    refilled = _changed_templates(db, settings) if "template" in asked.stale else {}
     query = (
         sa.select(m.Render.id, m.Request.body)
         .join(m.Request, m.Request.id == m.Render.request_id)
@@ -142,25 +144,38 @@ def _digest_now(db: Session, settings: Settings, uri: str) -> str | None:
     return found.sha256 or (known.sha256 if known else "")
 
 
-def _changed_templates(db: Session, settings: Settings) -> dict[tuple[str, str], Json]:
-    """(address, digest it had) to the template as it is today, of every template that was changed."""
+def _changed_templates(db: Session, settings: Settings) -> Changed:
+    """Every template that was changed, as it is today; of one that is none any more, what is wrong with it.
+
+    That refuses its own videos: those that are stale for another reason are made anew nonetheless.
+    """
     used = sa.select(m.BulkRun.template_uri, m.BulkRun.template_sha256).distinct()
-    changed: dict[tuple[str, str], Json] = {}
+    changed: Changed = {}
     for uri, sha256 in db.execute(used.where(m.BulkRun.template_uri.is_not(None))):
         assert uri is not None  # noqa: S101 (by the condition)
         assert sha256 is not None  # noqa: S101 (written together)
         if _digest_now(db, settings, uri) not in (None, sha256):
-            changed[uri, sha256] = template.parse(objects(settings).read(*split_or_refuse(uri)))
+            changed[uri, sha256] = _template_today(settings, uri)
     return changed
 
 
-def _from_templates(changed: dict[tuple[str, str], Json]) -> Condition:
+def _template_today(settings: Settings, uri: str) -> Json | str:
+    place = split_or_refuse(uri)
+    try:
+        if (found := objects(settings).head(*place)) is not None:
+            check_size(found.bytes, "the template")
+        return template.parse(objects(settings).read(*place))
+    except InputError as error:
+        return f"{uri}: {error}"
+
+
+def _from_templates(changed: Changed) -> Condition:
     items = sa.select(m.BulkItem.number).join(m.BulkRun, m.BulkRun.id == m.BulkItem.bulk_id)
     made = sa.tuple_(m.BulkRun.template_uri, m.BulkRun.template_sha256).in_(list(changed))
     return items.where(m.BulkItem.render_id == m.Render.id, made).exists()
 
 
-def _chosen(db: Session, render_id: str, body: Json, refilled: dict[tuple[str, str], Json]) -> Chosen:
+def _chosen(db: Session, render_id: str, body: Json, refilled: Changed) -> Chosen:
     """The request as it was, or as the template of today with the old variables makes it."""
     if refilled:
         made = sa.select(m.BulkItem.variables, m.BulkRun.template_uri, m.BulkRun.template_sha256).join(
@@ -172,7 +187,9 @@ def _chosen(db: Session, render_id: str, body: Json, refilled: dict[tuple[str, s
     return Chosen(render_id, {name: value for name, value in body.items() if name not in OF_ONE_ORDER})
 
 
-def _refilled(render_id: str, today: Json, variables: Json) -> Chosen:
+def _refilled(render_id: str, today: Json | str, variables: Json) -> Chosen:
+    if isinstance(today, str):
+        return Chosen(render_id, {}, variables, today)
     try:
         body = template.request(today, variables)
     except RequestInvalid as error:

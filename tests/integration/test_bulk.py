@@ -31,6 +31,7 @@ from avatarlab_ops.stores.catalog import bulk, records, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import objects, split_or_refuse
+from avatarlab_ops.trust import inputs
 
 from . import material
 from .api_server import serving
@@ -358,6 +359,28 @@ def test_what_was_published_is_chosen_by_what_it_is(
     assert chosen(stores, labels={"run": "six"}, published_from=six.created_at) == 6
 
 
+def test_others_videos_are_made_anew_only_of_what_the_caller_may_use(
+    stores: Settings, portrait: str, six: report.Summary
+) -> None:
+    with transaction(stores.pg_dsn) as db:
+        inputs.own(db, portrait, "anna", shared=False)
+    try:
+        with pytest.raises(ReferenceRefused) as single:
+            pipeline.submit(stores, SMALL | {"script": "Go.", "avatar": {"uri": portrait}},
+                            run_id="single", caller="ben")  # fmt: skip
+        told = planning.plan(
+            stores, asked(labels={"run": "six"}, dry_run=True), bulk_id="look", caller="ben"
+        )  # fmt: skip
+        assert (told.items, told.problems) == (0, 6)
+        assert {one.partition(": ")[2] for one in told.told} == {str(single.value)}
+        for caller in ("anna", "cli", "clock"):
+            anew = asked(labels={"run": "six"}, dry_run=True)
+            assert planning.plan(stores, anew, bulk_id="look", caller=caller).items == 6
+    finally:
+        with transaction(stores.pg_dsn) as db:
+            db.execute(sa.delete(m.InputOwner).where(m.InputOwner.uri == portrait))
+
+
 def test_what_would_be_made_otherwise_today_is_stale(
     stores: Settings, six: report.Summary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -416,6 +439,14 @@ def test_a_changed_input_and_a_changed_template_make_new_videos_once(stores: Set
     replace(stores, form, json.dumps(body | {"script": "{{other}}."}).encode())
     outline = planning.plan(stores, asked(**only, stale=["template"], dry_run=True), bulk_id="x", caller="x")
     assert outline.items == 0
+
+    replace(stores, form, b"dear translator, see below")  # no template any more, and the face has changed too
+    for stale, told in ((["template"], 2), (["input", "template"], 2)):
+        outline = planning.plan(stores, asked(**only, stale=stale, dry_run=True), bulk_id="x", caller="x")
+        assert outline.problems == told
+        assert all(f"{form}: the template" in one for one in outline.told)
+    assert chosen(stores, **only, stale=["input"]) == 2
+    assert chosen(stores, labels={"run": "six"}, stale=["template"]) == 0, "and no plan fails for it"
 
 
 def test_two_plans_at_once_make_a_stale_video_anew_once(

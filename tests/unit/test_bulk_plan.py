@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avatarlab_ops.bulk import template
+from avatarlab_ops.bulk import planning, template
 from avatarlab_ops.bulk.contract import REASONS, BulkRequest, by_the_clock, form_schema
 from avatarlab_ops.bulk.report import COLUMNS, table
 from avatarlab_ops.errors import InputError, RequestInvalid
@@ -211,3 +211,27 @@ def test_a_wrong_choice_of_the_clock_is_told_with_its_source(text: str, said: st
         by_the_clock(text, "Airflow's variable V")
     assert str(refused.value).startswith("Airflow's variable V: ")
     assert said in str(refused.value)
+
+
+def test_each_caller_s_each_key_is_a_bulk_run_of_its_own() -> None:
+    orders = [
+        ("ann", "spring-1"), ("ann", "x:1"), ("ann", "x-1"), ("ann", "x 1"), ("ann.b", "c"), ("ann", "b.c"),
+        ("ann", "y" * 199 + "a"), ("ann", "y" * 199 + "b"), ("user:cli", "z"), ("user-cli", "z"),
+    ]  # fmt: skip
+    ids = [planning.id_of_key(*order) for order in orders]
+    assert len(set(ids)) == len(orders)
+    assert all(BulkRequest(language="en-US", name=one).name == one for one in ids)
+    assert ids[0] == "ann.spring-1", "and stays what it was where nothing had to be replaced"
+
+
+def test_a_report_is_calculated_nowhere_also_where_excel_cuts_at_semicolons() -> None:
+    told = dict.fromkeys(COLUMNS) | {"notes": ["fine"], "variables": {"said": 'hello;=1+1;"=2&""\n@x;yes'}}
+    line = table([told]).decode().partition("\n")[2]
+    cells = [cell.strip('"') for row in csv.reader(io.StringIO(line), delimiter=";") for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))], cells
+    assert table([told | {"variables": {"said": "a - b; c"}}]).decode().rstrip().endswith(",a - b; c")
+
+
+def test_a_language_that_no_database_takes_is_refused_by_its_field() -> None:
+    with pytest.raises(RequestInvalid, match=r"language: holds the control character U\+0000"):
+        BulkRequest.parse({"language": "en\0"})

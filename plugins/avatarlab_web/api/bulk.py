@@ -126,7 +126,7 @@ def create(
         raise Refusal(
             400, "bad_request", "dry_run: POST /validations checks and predicts, and starts nothing"
         )
-    bulk_id = order.name or planning.bulk_id_of(None, f"{who.name}.{needed_key(key)}")
+    bulk_id = order.name or planning.id_of_key(who.name, needed_key(key))
     asked = order.request(name=bulk_id)
     conf = asked.model_dump(mode="json", exclude_defaults=True)
     if starting.look(starting.BULK_DAG, bulk_id) is None:
