@@ -24,7 +24,8 @@ IN_BRACES = re.compile(r"\{\{(?:[^{}]|\s\{[^{}]*\}\s)*\}\}")  # meant as one: {{
 BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def _first_control(text: str, allowed: str) -> str | None:
+def first_control(text: str, allowed: str = "") -> str | None:
+    """The first control character, or mark that turns the order of reading, as U+0000; None for none."""
     for character in text:
         if character in allowed:
             continue
@@ -50,7 +51,7 @@ def _unfilled(text: str) -> str | None:
 def _plain(text: str, allowed: str = "") -> str:
     if left := _unfilled(text):
         raise PydanticCustomError("placeholder", "{left}", {"left": left})
-    if found := _first_control(text, allowed):
+    if found := first_control(text, allowed):
         raise PydanticCustomError(
             "control_character", "holds the control character {found}", {"found": found}
         )
@@ -64,7 +65,7 @@ def _plain(text: str, allowed: str = "") -> str:
 def _speakable(text: str) -> str:
     if left := _unfilled(text) or _unfilled(html.unescape(text)):  # SSML and HTML write signs as entities
         raise PydanticCustomError("script_refused", "{left}", {"left": left})
-    if found := _first_control(text, allowed="\n\r\t"):
+    if found := first_control(text, allowed="\n\r\t"):
         raise PydanticCustomError(
             "script_refused", "holds the control character {found}; remove it", {"found": found}
         )
@@ -87,7 +88,7 @@ def split_reference(reference: str) -> tuple[str, str]:
     segments = match["key"].split("/")
     if any(segment in ("", ".", "..") for segment in segments):
         raise ValueError("has a path with '..', '.', '//' or a trailing '/'; name one object plainly")
-    if _first_control(reference, allowed="") or "\\" in reference:
+    if first_control(reference) or "\\" in reference:
         raise ValueError("holds a control character or a backslash")
     if len(match["key"].encode()) > MAX_KEY_BYTES:
         raise ValueError(f"is longer than {MAX_KEY_BYTES} bytes")

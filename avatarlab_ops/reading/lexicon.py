@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.fields import first_control
 from avatarlab_ops.reading import addresses, pls
 from avatarlab_ops.reading.marked import Piece
 from avatarlab_ops.reading.ssml import Abilities
@@ -88,7 +89,11 @@ def _checked(rows: Sequence[tuple[int, Mapping[str, str | None]]]) -> tuple[Entr
     for line, row in rows:
         cells = {name: " ".join((row.get(name) or "").split()) for name in COLUMNS}
         entry = Entry(line, **cells)
-        if reason := _wrong(entry) or ("has more cells than the header" if None in row else ""):
+        if (
+            reason := _unprintable(entry)
+            or _wrong(entry)
+            or ("has more cells than the header" if None in row else "")
+        ):
             wrong.append(f"line {line}: {reason}")
         elif first := entries.get((entry.word, entry.language)):
             wrong.append(f"line {line}: {entry.word!r} was given on line {first.line}")
@@ -98,6 +103,12 @@ def _checked(rows: Sequence[tuple[int, Mapping[str, str | None]]]) -> tuple[Entr
     if wrong or not rows:
         raise _refusal(wrong or ["no entry; leave the lexicon out"])
     return tuple(entries.values())
+
+
+def _unprintable(entry: Entry) -> str:
+    """Words are told in notes, which are shown in lines and terminals and kept in the plan."""
+    found = first_control(entry.word + entry.ipa + entry.say)
+    return f"holds the control character {found}" if found else ""
 
 
 def _wrong(entry: Entry) -> str:
