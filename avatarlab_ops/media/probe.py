@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media import images
+from avatarlab_ops.media.clip import Clip, plane_of
 from avatarlab_ops.media.complete import check_complete
 from avatarlab_ops.media.container import PacketScan, display_matrix, open_input, scan, video_stream
 from avatarlab_ops.media.isobmff import check_self_contained
@@ -173,13 +174,27 @@ def _probe_video(
     uneven = np.ptp(np.diff(packets.times_s)) > 0.5 * packets.interval_s + packets.rounding_s
     mapping = mapping_of(first)
     notes = [f"{mapping} footage is shown in the colours and brightness of BT.709"] if mapping else []
+    if has_alpha := _cuts_out(path, stream, first):
+        notes.append("the clip has transparent parts; over its own background they show what it holds there")
     return MediaInfo(
         "video", type_.label, stream.codec_context.name, path.stat().st_size, width, height,
         fps=(len(packets.pts) - 1) / float(packets.times_s[-1]), frames=len(packets.pts),
         duration_s=packets.duration_s, has_audio=bool(container.streams.audio),
         rotation=_clockwise(a, b, c, d), variable_rate=bool(uneven), usual_fps=packets.usual_fps,
-        notes=tuple(notes),
+        has_alpha=has_alpha, notes=tuple(notes),
     )  # fmt: skip
+
+
+def _cuts_out(path: Path, stream: VideoStream, first: av.VideoFrame) -> bool:
+    """Whether the alpha channel of a clip is a matte, judged by its first picture as `open_matte` does."""
+    apart = any(name.lower() == "alpha_mode" for name in stream.metadata)  # of VP8 and VP9
+    if not (first.format.components[-1].is_alpha or apart):
+        return False
+    clip = Clip(path, "yuva420p")  # whose decoders keep the alpha
+    try:
+        return images.cuts_out(plane_of(clip[0], 3))
+    finally:
+        clip.close()
 
 
 def shown_size(frame: av.VideoFrame, stream: VideoStream) -> tuple[int, int]:

@@ -35,10 +35,11 @@ def look(path: Path, source: Source, start_s: float | None, end_s: float | None)
                 continue
             second, seen = found
             if start_s is not None or not second:
-                return Look(face_px=seen.side_px, from_s=start_s or 0.0)
+                return Look(face_px=seen.side_px, from_s=start_s or 0.0, notes=seen.notes)
             with foreign.open_footage(path, fps=EXACT_FPS, max_short_side_px=side, part=part) as footage:
                 begin_s = _first(footage, second, landmarker) / EXACT_FPS
-            return Look(face_px=seen.side_px, from_s=begin_s, notes=(_note_on_start(begin_s),))
+            notes = (*seen.notes, _note_on_start(begin_s))
+            return Look(face_px=seen.side_px, from_s=begin_s, notes=notes)
     except FaceRefused as refusal:
         raise FaceRefused(f"{source.uri}: {refusal}") from refusal
     raise _nobody(source, start_s, end_s)

@@ -12,6 +12,7 @@ from media_samples import encode, numbered
 from PIL import Image
 
 from avatarlab_ops.media.footage import open_footage, open_matte
+from avatarlab_ops.media.probe import probe
 from avatarlab_ops.media.video import VideoWriter, write_poster
 
 SHAPE = np.full((180, 320), 0, np.uint8)
@@ -78,6 +79,9 @@ def prores(path: Path, frames: int) -> Path:
 @pytest.mark.parametrize(("make", "name"), [(webm, "a.webm"), (prores, "a.mov")])
 def test_the_alpha_channel_of_a_clip_is_its_matte(make: object, name: str, tmp_path: Path) -> None:
     path = make(tmp_path / name, 30)  # type: ignore[operator]
+    told = probe(path)
+    assert told.has_alpha
+    assert any("transparent parts" in note for note in told.notes)
     matte = open_matte(path, fps=25, max_short_side_px=720)
     assert matte is not None
     with matte:
@@ -96,4 +100,5 @@ def test_the_poster_of_a_transparent_video_is_laid_over_grey(tmp_path: Path) -> 
 
 def test_an_ordinary_clip_has_none(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.mp4", (numbered(i) for i in range(12)))
+    assert (probe(path).has_alpha, probe(path).notes) == (False, ())
     assert open_matte(path, fps=25, max_short_side_px=720) is None

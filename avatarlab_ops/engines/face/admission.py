@@ -66,7 +66,7 @@ def look_at(frame: Frame, landmarker: Landmarker, *, shrunk: float = 1.0) -> Fac
     _refuse_cut(faces[0].landmarks, frame.shape)
     turned = pose(faces[0].landmarks)
     _refuse_turned(turned)
-    others = note_on_others(faces, shrunk)
+    others = note_on_others(faces)
     return FaceCheck(faces[0].side * shrunk, turned, (others,) if others else ())
 
 
@@ -89,14 +89,9 @@ def refuse_small(side_px: float) -> None:
         )
 
 
-def note_on_others(faces: list[Face], shrunk: float = 1.0) -> str | None:
-    """A remark on faces beside the leading one, or None."""
-    if len(faces) < 2:
-        return None
-    return (
-        f"{len(faces) - 1} smaller face(s) beside the leading one stay as they are "
-        f"(largest: {faces[1].side * shrunk:.0f} px beside {faces[0].side * shrunk:.0f} px)."
-    )
+def note_on_others(faces: list[Face]) -> str | None:
+    """A remark on faces beside the leading one, or None; without sizes, so that the track tells the same."""
+    return f"{len(faces) - 1} smaller face(s) beside the leading one stay as they are." if faces[1:] else None
 
 
 def _refuse_covered(frame: Frame, landmarks: Array, landmarker: Landmarker) -> None:
