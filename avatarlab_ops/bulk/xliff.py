@@ -35,7 +35,8 @@ class Document:
 
 def write(document: Document) -> bytes:
     """The document in UTF-8. Raises RequestInvalid for a text with a character that XML cannot hold."""
-    languages = f'srcLang="{document.source_language}" trgLang="{document.target_language}"'
+    source_language, target_language = map(quoteattr, (document.source_language, document.target_language))
+    languages = f"srcLang={source_language} trgLang={target_language}"
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<xliff xmlns="{NAMESPACE}" version="2.1" {languages}>',

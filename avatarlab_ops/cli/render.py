@@ -16,6 +16,7 @@ from avatarlab_ops.cli.common import (
     airflow,
     check_out,
     console,
+    echo,
     is_render,
     known_stores,
     prepared_stores,
@@ -89,9 +90,9 @@ def submit(request_file: Path, wait: bool, priority: str, out: Path | None) -> N
     check_out(out, request_file)
     with airflow() as client:
         told = client.order(request, priority)
-        click.echo(told["run_id"])
+        echo(told["run_id"])
         if told["expected_start"]:
-            click.echo(in_line(status_of(told)), err=True)
+            echo(in_line(status_of(told)), err=True)
         if wait or out:
             finish(client, told["id"], console(), out)
 
@@ -106,7 +107,7 @@ def status(run: str, form: str) -> None:
     settings = known_stores()
     found = status.of(settings, render_id_of(run))
     if form == "json":
-        click.echo(json.dumps(asdict(found), indent=2, default=str))
+        echo(json.dumps(asdict(found), indent=2, default=str))
     else:
         tell_status(settings, found)
 
@@ -142,7 +143,7 @@ def cancel(run: str) -> None:
         with airflow() as client:
             ended = client.cancel(run_id, reason) or ended
     state = status.of(settings, render_id).state if render_id else RenderState.FAILED
-    click.echo(f"{run} cancelled" if ended else f"{run} had ended before: {state}")
+    echo(f"{run} cancelled" if ended else f"{run} had ended before: {state}")
 
 
 @click.command()
@@ -186,14 +187,14 @@ def upload(
     material = consent.Material(kind or next(iter(held), "likeness"), sha256_of(file), uri)
     if subject:
         consent_id = record_consent(settings, material, subject, evidence, licence)
-        click.echo(f"consent {consent_id} of {subject} recorded", err=True)
+        echo(f"consent {consent_id} of {subject} recorded", err=True)
     elif held:
         with transaction(settings.pg_dsn) as db:
             agreed = consent.is_held(db, material)
         if not agreed:
-            click.echo(f"no consent is recorded: until then it is refused as a {material.kind}. Record one "
+            echo(f"no consent is recorded: until then it is refused as a {material.kind}. Record one "
                        f"with: {consent.command(material)}", err=True)  # fmt: skip
-    click.echo(uri)
+    echo(uri)
 
 
 def _tell_of_face(settings: Settings, uri: str) -> None:
@@ -202,9 +203,9 @@ def _tell_of_face(settings: Settings, uri: str) -> None:
 
     source, look, objection = inspect(settings, uri)
     for note in (*source.notes, *(look.notes if look else ())):
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     if objection:
-        click.echo(f"as an avatar it will be refused: {objection}", err=True)
+        echo(f"as an avatar it will be refused: {objection}", err=True)
 
 
 def _holds(file: Path) -> tuple[str, ...]:

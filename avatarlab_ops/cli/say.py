@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -55,12 +54,22 @@ def say(
 
 
 def _text(source: Path) -> str:
-    """The script. Raises ScriptRefused for what is no text."""
-    raw = sys.stdin.buffer.read(MAX_BYTES) if str(source) == "-" else source.read_bytes()[:MAX_BYTES]
+    """The script, as a request may hold it. Raises ScriptRefused."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from avatarlab_ops.fields import Speakable
+    from avatarlab_ops.refusal import refusal
+
+    with click.open_file(str(source), "rb") as file:
+        raw = file.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise ScriptRefused(f"{source} has more than {MAX_BYTES:,} bytes; split it into several scripts")
     try:
-        return raw.decode("utf-8-sig")
+        return TypeAdapter(Speakable).validate_python(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ScriptRefused(f"{source} is no UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    except ValidationError as error:
+        raise ScriptRefused(f"{source}: {refusal(error)}") from error
 
 
 COMMANDS = (say,)

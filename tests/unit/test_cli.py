@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from avatarlab_ops import cli
 from avatarlab_ops.cli import bulk, common, doctor, main, render, watch
 from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.renders import status
@@ -311,3 +313,27 @@ def test_say_prints_what_will_be_heard(tmp_path: Path) -> None:
     ]
     text.write_bytes(b"\xff\xfe")
     assert CliRunner().invoke(main, ["say", "--text", str(text)]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("Hello {{name}}, welcome.", "holds the placeholder {{name}}, which only bulk runs fill"),
+        ("Hello \u202eyou.", "holds the control character U+202E"),
+        ("word " * 12_001, "has 60,005 characters, at most 60,000"),
+        ("a" * 1024**2 + "b", "has more than 1,048,576 bytes"),
+    ],
+)
+@pytest.mark.parametrize("name", ["script.txt", "-"])
+def test_say_refuses_what_a_request_may_not_say(tmp_path: Path, script: str, told: str, name: str) -> None:
+    (tmp_path / "script.txt").write_text(script, "utf-8")
+    source = name if name == "-" else str(tmp_path / name)
+    done = CliRunner().invoke(main, ["say", "--text", source], input=script)
+    assert done.exit_code == 2
+    assert told.replace(",", "") in " ".join((done.output + str(done.exception)).replace(",", "").split())
+
+
+def test_what_people_wrote_passes_the_one_echo_that_a_terminal_does_not_obey() -> None:
+    folder = Path(cli.__file__).parent
+    direct = {path.name for path in folder.rglob("*.py") if re.search(r"\bclick\.s?echo\(", path.read_text())}
+    assert direct == {"common.py"}
