@@ -381,11 +381,6 @@ class AvatarRequest(Part):
         if self.deadline is not None and self.deadline <= datetime.now(UTC):
             raise RequestInvalid(f"deadline: {self.deadline.isoformat()} has passed; give a time to come")
 
-    @classmethod
-    def json_schema(cls) -> dict[str, Any]:
-        """The whole contract as JSON Schema, nested, with `$defs`."""
-        return cls.model_json_schema()
-
     def canonical(self) -> dict[str, Any]:
         """The request as JSON values, every default written out."""
         return self.model_dump(mode="json")

@@ -55,12 +55,6 @@ def largest_picture(file: BinaryIO, size: int, name: str) -> tuple[int, int]:
     return max(found, key=lambda sides: sides[0] * sides[1])
 
 
-def is_faststart(path: Path) -> bool:
-    """Tell whether playback can start before the whole file has arrived (moov lies before mdat)."""
-    kinds = [box.kind for box in top_boxes(path)]
-    return b"moov" in kinds and (b"mdat" not in kinds or kinds.index(b"moov") < kinds.index(b"mdat"))
-
-
 def check_self_contained(path: Path) -> None:
     """Raise MediaRefused for a file without moov, cut short, whose samples lie in other files, or whose
     boxes are a trap for those who walk them (nested without end, millions of them, reaching out of the box

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from avatarlab_ops.media.isobmff import is_faststart
+from avatarlab_ops.media.isobmff import top_boxes
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def probe_output(path: Path) -> OutputInfo:
             constant_fps=bool(len(steps) == 0 or np.ptp(steps) <= 0.0011),
             duration_s=float((pts[-1] - pts[0]) * base + 1 / fps), video_start_s=float(pts[0] * base),
             audio_start_s=start, audio_duration_s=length,
-            faststart="mp4" in container.format.name and is_faststart(path), video_codec=context.name,
+            faststart="mp4" in container.format.name and _is_faststart(path), video_codec=context.name,
             audio_codec=container.streams.audio[0].codec_context.name if container.streams.audio else None,
             pixel_format=context.pix_fmt or "", has_alpha=_alpha_mode(video.metadata),
             colour_matrix=int(context.colorspace), colour_range=int(context.color_range),
@@ -72,3 +72,9 @@ def _audio_span(path: Path) -> tuple[float | None, float | None]:
             start = frame.time if start is None else start
             samples, rate = samples + frame.samples, frame.sample_rate
     return start, samples / rate if rate else 0.0
+
+
+def _is_faststart(path: Path) -> bool:
+    """Whether playback can start before the whole file has arrived (moov lies before mdat)."""
+    kinds = [box.kind for box in top_boxes(path)]
+    return b"moov" in kinds and (b"mdat" not in kinds or kinds.index(b"moov") < kinds.index(b"mdat"))

@@ -15,14 +15,10 @@ from keyed import fill
 from avatarlab_ops.engines.lipsync.diffdub import crops
 from avatarlab_ops.engines.lipsync.diffdub.config import Config
 from avatarlab_ops.engines.lipsync.diffdub.ddim import Canvas, paint, paint_steps, scheduler
-from avatarlab_ops.engines.lipsync.diffdub.stage2 import (
-    CHECKPOINT_PREFIX,
-    AudioToLatent,
-    references,
-    stage2_state,
-)
-from avatarlab_ops.engines.lipsync.diffdub.unet import Renderer, renderer_state
+from avatarlab_ops.engines.lipsync.diffdub.stage2 import AudioToLatent, references
+from avatarlab_ops.engines.lipsync.diffdub.unet import Renderer
 
+STAGE_1, STAGE_2 = "ema_model.", "seq2seq.encoder."  # before the keys of the networks in released state dicts
 TINY = Config(32, (1, 1, 2, 2), (1, 1, 2, 2, 2), 64, 64, 16)
 
 
@@ -36,12 +32,17 @@ def renderer(size: str = "tiny", seed: int = 0) -> Renderer:
 @functools.cache
 def audio_to_latent() -> AudioToLatent:
     model = AudioToLatent().eval()
-    fill(model, prefix=CHECKPOINT_PREFIX)
+    fill(model, prefix=STAGE_2)
     return model
 
 
 def canvas(g: Golden, latent: torch.Tensor) -> Canvas:
     return Canvas(g["x_start"], g["mask_nhwc"].permute(0, 3, 1, 2), g["x_ref"], latent, g["noise"])
+
+
+def within(checkpoint: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The network that a released state dict holds among others."""
+    return {key[len(prefix) :]: value for key, value in checkpoint.items() if key.startswith(prefix)}
 
 
 def test_stage1_keys_and_shapes_are_the_released_ones(released_keys: Callable[..., Any]) -> None:
@@ -50,7 +51,7 @@ def test_stage1_keys_and_shapes_are_the_released_ones(released_keys: Callable[..
         released = released_keys("diffdub", "stage1_state_dict.ckpt")
         checkpoint = {key: torch.empty(shape) for key, shape in released.items()}
         model = Renderer()
-        model.load_state_dict(renderer_state(checkpoint), assign=True)
+        model.load_state_dict(within(checkpoint, STAGE_1), assign=True)
 
 
 def test_stage2_keys_and_shapes_are_the_released_ones(released_keys: Callable[..., Any]) -> None:
@@ -58,7 +59,7 @@ def test_stage2_keys_and_shapes_are_the_released_ones(released_keys: Callable[..
         released = released_keys("diffdub", "stage2_state_dict.ckpt")
         checkpoint = {key: torch.empty(shape) for key, shape in released.items()}
         assert len(checkpoint) == len(shapes(AudioToLatent()))
-        AudioToLatent().load_state_dict(stage2_state(checkpoint), assign=True)
+        AudioToLatent().load_state_dict(within(checkpoint, STAGE_2), assign=True)
 
 
 @pytest.mark.parametrize("size", ["tiny", "full64"])
@@ -128,12 +129,9 @@ def test_from_audio_to_frames_matches_the_original(golden: Callable[[str], Golde
     keep = crops.keep_mask(landmarks, 64)[None]
     np.testing.assert_array_equal(keep[0, 0], g["mask_keep"][..., 0])
     source = crops.to_tensor(face[None])
-    for i, frame in enumerate(g["frames"].numpy()):
+    for i in range(len(g["frames"])):
         painted = paint(model, Canvas(source, keep, source, latents[:, i], g["xT"]), 4)
         close((painted + 1) / 2, g[f"render_{i}"], 2e-3)
-        off = crops.to_frames(painted)[0].astype(int) - frame  # the original cuts fractions off, we round
-        assert off.min() >= 0
-        assert off.max() <= 1
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

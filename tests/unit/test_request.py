@@ -112,8 +112,8 @@ def test_a_script_of_one_line_is_one_and_of_none_is_refused() -> None:
     one = LEAST | {"script": [{"text": "A", "pause_s": 0.8}]}
     asked = AvatarRequest.parse(one)
     assert [(line.text, line.pause_s) for line in asked.script] == [("A", 0.8)]
-    Draft202012Validator(AvatarRequest.json_schema()).validate(one)
-    Draft202012Validator(AvatarRequest.json_schema()).validate(LEAST | {"script": "A"})
+    Draft202012Validator(AvatarRequest.model_json_schema()).validate(one)
+    Draft202012Validator(AvatarRequest.model_json_schema()).validate(LEAST | {"script": "A"})
     with pytest.raises(RequestInvalid, match="script"):
         AvatarRequest.parse(LEAST | {"script": []})
 

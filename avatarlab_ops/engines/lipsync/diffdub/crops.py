@@ -68,9 +68,3 @@ def keep_mask(landmarks: Points, size: int) -> Tensor:
 def to_tensor(frames: NDArray[np.uint8]) -> Tensor:
     """RGB uint8 [B, H, W, 3] to float32 [B, 3, H, W] in -1..1."""
     return from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2) / NORMAL - 1
-
-
-def to_frames(painted: Tensor) -> NDArray[np.uint8]:
-    """[B, 3, H, W] in -1..1 to RGB uint8 [B, H, W, 3]."""
-    scaled = ((painted.float().clamp(-1, 1) + 1) * NORMAL).round()
-    return scaled.permute(0, 2, 3, 1).byte().cpu().numpy()

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from avatarlab_ops.engines.lipsync.diffdub.conformer import Conformer
 
-CHECKPOINT_PREFIX = "seq2seq.encoder."
 REFERENCES = 75  # latents of the person that training showed: 3 s
 
 
@@ -91,9 +90,3 @@ class AudioToLatent(nn.Module):
 def references(latents: Tensor) -> Tensor:
     """Latents [n, 512] of frames of the person, used in a circle, to the [1, 75, 512] that stage 2 wants."""
     return latents[torch.arange(REFERENCES, device=latents.device) % len(latents)][None]
-
-
-def stage2_state(checkpoint: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The network of a released stage-2 state dict."""
-    skip = len(CHECKPOINT_PREFIX)
-    return {key[skip:]: value for key, value in checkpoint.items() if key.startswith(CHECKPOINT_PREFIX)}

@@ -6,7 +6,6 @@ Keys are those of `ema_model.` in the released `stage1_state_dict.ckpt`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +13,6 @@ from torch import Tensor, nn
 from avatarlab_ops.engines.lipsync.diffdub.blocks import AttentionBlock, Condition, GroupNorm, ResBlock, Stage
 from avatarlab_ops.engines.lipsync.diffdub.config import Config
 from avatarlab_ops.engines.lipsync.diffdub.encoder import SemanticEncoder
-
-CHECKPOINT_PREFIX = "ema_model."
 
 
 class TimeEmbedding(nn.Module):
@@ -70,12 +67,6 @@ class Renderer(nn.Module):
             x = stage(torch.cat([x, skips.pop()], 1), condition)
         noise: Tensor = self.out(x)
         return noise
-
-
-def renderer_state(checkpoint: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The averaged network of a released stage-1 state dict (which also holds the raw one and some noise)."""
-    skip = len(CHECKPOINT_PREFIX)
-    return {key[skip:]: value for key, value in checkpoint.items() if key.startswith(CHECKPOINT_PREFIX)}
 
 
 def _descend(config: Config) -> tuple[nn.ModuleList, list[int]]:
