@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
 from avatarlab_ops.cli.common import echo
 from avatarlab_ops.engines.choice import speech_engine
 from avatarlab_ops.errors import ScriptRefused
+from avatarlab_ops.fields import Speakable
 from avatarlab_ops.reading.lexicon import parse
+from avatarlab_ops.refusal import refusal
 
 MAX_BYTES = 1024**2
 
@@ -55,11 +58,6 @@ def say(
 
 def _text(source: Path) -> str:
     """The script, as a request may hold it. Raises ScriptRefused."""
-    from pydantic import TypeAdapter, ValidationError
-
-    from avatarlab_ops.fields import Speakable
-    from avatarlab_ops.refusal import refusal
-
     with click.open_file(str(source), "rb") as file:
         raw = file.read(MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:

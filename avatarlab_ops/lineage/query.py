@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from avatarlab_ops.errors import InputError, ReferenceRefused
 from avatarlab_ops.settings import Settings
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from avatarlab_ops.stores.catalog.tables import Render
 
 Json = dict[str, Any]
+Change = Literal["input", "engine", "weights", "code"]  # of what, that videos may depend on
+CHANGES: tuple[Change, ...] = get_args(Change)
 PAGE = 100  # videos, unless asked otherwise
 MOST = 10_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse
@@ -15,6 +15,7 @@ from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.info import EngineInfo, SpeechInfo
 from avatarlab_ops.errors import EngineUnavailable
 from avatarlab_ops.lineage import query
+from avatarlab_ops.lineage.query import Change
 from avatarlab_ops.renders import avatars as likenesses
 from avatarlab_ops.renders.estimate import estimate as foresee
 from avatarlab_web import files
@@ -25,7 +26,6 @@ from avatarlab_web.api.renders import Order
 from avatarlab_web.stores import Stores
 
 router = APIRouter(tags=["catalogue"])
-KINDS = ("speech", "face", "matting", "lipsync", "watermark", "recogniser")
 
 
 class Engine(BaseModel):
@@ -93,7 +93,7 @@ def estimate(asked: Order, who: Author, stores: Stores) -> views.Estimate | None
 @router.get("/engines")
 def engines(_who: Reader) -> list[Engine]:
     """Every engine of every kind, whether its model files are here or not."""
-    return [_engine(known.info(kind, name)) for kind in KINDS for name in known.names(kind)]
+    return [_engine(known.info(kind, name)) for kind in known.KINDS for name in known.names(kind)]
 
 
 def _engine(info: EngineInfo) -> Engine:
@@ -157,7 +157,7 @@ def impact(
     stores: Stores,
     request: Request,
     *,
-    kind: Annotated[Literal["input", "engine", "weights", "code"], Query(description="What changed.")],
+    kind: Annotated[Change, Query(description="What changed.")],
     value: Annotated[str, Query(description="Address or sha256, NAME or NAME@VERSION, file, or version.")],
     cursor: str = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,

@@ -13,7 +13,6 @@ from avatarlab_web.studio.access import Viewer
 from avatarlab_web.studio.page import show
 from avatarlab_web.studio.videos import card
 
-KINDS = ("input", "engine", "weights", "code")
 router = APIRouter()
 
 
@@ -36,8 +35,8 @@ def impact(
             cards = [card(one) for one in listing.some(stores, [video.render_id for video in page.videos])]
             more = page.after
     return show(
-        request, "impact.html", here="impact", kinds=KINDS, kind=kind, value=value, cards=cards, more=more,
-        wrong=wrong, touched=touched, mine=mine, bulk_author=who.may("bulk author"),
+        request, "impact.html", here="impact", kinds=query.CHANGES, kind=kind, value=value, cards=cards,
+        more=more, wrong=wrong, touched=touched, mine=mine, bulk_author=who.may("bulk author"),
     )  # fmt: skip
 
 
