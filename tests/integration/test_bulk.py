@@ -527,17 +527,3 @@ def test_a_request_beyond_the_budget_is_refused_with_the_time(
         planning.plan(stores, asked(file=uri), bulk_id="dear", caller="ann")
     outline = planning.plan(stores, asked(file=uri, dry_run=True), bulk_id="dear", caller="ann")
     assert outline.over_budget is not None
-
-
-def test_an_admitted_render_tells_what_it_will_cost_and_when_it_ends(stores: Settings, portrait: str) -> None:
-    render_id = pipeline.submit(stores, SMALL | {"script": "How long?", "avatar": {"uri": portrait}})
-    assert status.of(stores, render_id).predicted_s is None
-    pipeline.run_stage(stores, render_id, "admit")
-    before = status.of(stores, render_id)
-    assert before.predicted_s is not None
-    assert before.predicted_gpu_s is not None
-    assert 0 < before.predicted_gpu_s < before.predicted_s
-    assert before.expected_end is not None
-    assert before.expected_end > records.now()
-    pipeline.cancel(stores, render_id)
-    assert status.of(stores, render_id).expected_end is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import signal
@@ -23,15 +22,13 @@ import sqlalchemy as sa
 from kit import powercap
 from kit.otlp import Collector, collecting
 from kit.video_info import probe_output
-from media_samples import encode
 from PIL import Image
 
 from avatarlab_ops import graph, pipeline
 from avatarlab_ops.cli.common import tell_status
 from avatarlab_ops.engines import device, energy
 from avatarlab_ops.engines.locks import holder
-from avatarlab_ops.errors import EngineUnavailable, RenderCancelled, RequestInvalid, StageTimeout
-from avatarlab_ops.plan import Plan
+from avatarlab_ops.errors import RenderCancelled, StageTimeout
 from avatarlab_ops.progress import Report
 from avatarlab_ops.renders import orders, status
 from avatarlab_ops.request import AvatarRequest
@@ -426,14 +423,6 @@ def test_the_matte_may_come_from_pytorch(stores: Settings, portrait: str) -> Non
     assert made.facts["alpha_coverage"] == pytest.approx(0.5, abs=0.3)
 
 
-def test_a_request_for_weights_that_were_not_added_names_the_file(stores: Settings, portrait: str) -> None:
-    render_id = pipeline.submit(
-        stores, _asked(portrait, background={"kind": "blur"}, engines={"matting": "rvm_resnet50"})
-    )
-    with pytest.raises(EngineUnavailable, match=r"rvm_resnet50\.safetensors.*rvm_resnet50\.pth"):
-        pipeline.run_stage(stores, render_id, "admit")
-
-
 def test_a_video_is_published_while_mongod_is_away(stores: Settings, portrait: str) -> None:
     away = replace(stores, mongo_uri="mongodb://127.0.0.1:9/avatarlab?directConnection=true")
     render_id = _composed(stores, portrait)
@@ -507,45 +496,3 @@ def test_a_killed_stage_leaves_nothing_torn_and_is_done_again(
         pipeline.run_stage(stores, render_id, again)
     assert status.of(stores, render_id).state == "published"
     assert context.sweep(stores, older_than_s=-1) >= 1
-
-
-def _admitted(stores: Settings, asked: dict[str, Any]) -> Plan:
-    render_id = pipeline.submit(stores, asked)
-    pipeline.run_stage(stores, render_id, "admit")
-    with transaction(stores.pg_dsn) as db:
-        plan = Plan.model_validate(records.find(db, render_id).plan)
-        assert (plan.lexicon is None) == (db.get(m.RenderInput, (render_id, "lexicon")) is None), "its origin"
-        return plan
-
-
-def test_footage_whose_rate_varies_is_shown_at_that_of_most_pictures_and_it_is_told(
-    stores: Settings, tmp_path: Path
-) -> None:
-    """30 a second, of which the camera dropped some."""
-    shot = encode(
-        tmp_path / "phone.mkv", [material.astronaut()] * 40, pts_ms=lambda i: (i + i // 8) * 1000 // 30
-    )
-    asked = _asked(material.upload(stores, "phone.mkv", shot))
-    plan = _admitted(stores, asked | {"output": {"resolution": "360p", "fps": "source"}})
-    assert (plan.picture.fps, plan.footage.fps) == (30, 30.0)
-    (told,) = [one for one in plan.warnings if "output.fps" in one]
-    assert "varies, mostly 30" in told
-    assert "on average 27.22 frames a second: 30 is taken" in told
-    plain = _admitted(stores, asked)
-    assert not [one for one in plain.warnings if "output.fps" in one]
-    assert "usual_fps" not in plain.record()["avatar"], "earlier code may publish it"
-
-
-def test_a_lexicon_says_how_words_are_said_and_what_is_wrong_with_it(stores: Settings, portrait: str) -> None:
-    def plan(content: str) -> Plan:
-        uri = material.upload(stores, f"{hashlib.sha256(content.encode()).hexdigest()}.csv", content.encode())
-        return _admitted(stores, _asked(portrait, lexicon={"uri": uri}))
-
-    told, other = plan("word,ipa\nbaby,bobi\n"), plan("word,say\nbaby,child\n")
-    assert told.script[0].sounds == ((1, "bobi"),)
-    assert other.script[0].said == "My child sings."
-    assert graph.recipe(graph.SPEECH, told, {}) != graph.recipe(graph.SPEECH, other, {})
-    further = plan("word,ipa\nbaby,bobi\nwhale,wil\n")  # a word that this script does not have
-    assert graph.recipe(graph.SPEECH, told, {}) == graph.recipe(graph.SPEECH, further, {})
-    with pytest.raises(RequestInvalid, match="lexicon: line 2: 'baby' has neither ipa nor say"):
-        plan("word,ipa\nbaby,\n")

@@ -1,15 +1,17 @@
-"""What can be refused is refused by name, before any engine runs, and leaves nothing half-written."""
+"""Admission: what can be refused is, by name, before any engine runs; what is taken is told."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from media_samples import encode
 
-from avatarlab_ops import pipeline
+from avatarlab_ops import graph, pipeline
 from avatarlab_ops.errors import (
     EngineUnavailable,
     FaceRefused,
@@ -20,8 +22,11 @@ from avatarlab_ops.errors import (
     RequestInvalid,
     ScriptRefused,
 )
+from avatarlab_ops.plan import Plan
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stores.catalog import records, transaction
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.objects import objects
 
 from . import material
@@ -150,3 +155,72 @@ def _refused(stores: Settings, change: dict[str, Any], error: type[InputError], 
     assert list(objects(stores).keys(stores.bucket_artifacts)) == []
     assert list(objects(stores).keys(stores.bucket_outputs)) == []
     assert list((stores.home / "work").iterdir()) == []
+
+
+def _small(portrait: str, **change: Any) -> dict[str, Any]:
+    script = "My baby sings. We may go."
+    return {"script": script, "avatar": {"uri": portrait}, "output": {"resolution": "360p"}} | change
+
+
+def _admitted(stores: Settings, asked: dict[str, Any]) -> Plan:
+    render_id = pipeline.submit(stores, asked)
+    pipeline.run_stage(stores, render_id, "admit")
+    with transaction(stores.pg_dsn) as db:
+        plan = Plan.model_validate(records.find(db, render_id).plan)
+        assert (plan.lexicon is None) == (db.get(m.RenderInput, (render_id, "lexicon")) is None), "its origin"
+        return plan
+
+
+def test_footage_whose_rate_varies_is_shown_at_that_of_most_pictures_and_it_is_told(
+    stores: Settings, tmp_path: Path
+) -> None:
+    """30 a second, of which the camera dropped some."""
+    shot = encode(
+        tmp_path / "phone.mkv", [material.astronaut()] * 40, pts_ms=lambda i: (i + i // 8) * 1000 // 30
+    )
+    asked = _small(material.upload(stores, "phone.mkv", shot))
+    plan = _admitted(stores, asked | {"output": {"resolution": "360p", "fps": "source"}})
+    assert (plan.picture.fps, plan.footage.fps) == (30, 30.0)
+    (told,) = [one for one in plan.warnings if "output.fps" in one]
+    assert "varies, mostly 30" in told
+    assert "on average 27.22 frames a second: 30 is taken" in told
+    plain = _admitted(stores, asked)
+    assert not [one for one in plain.warnings if "output.fps" in one]
+    assert "usual_fps" not in plain.record()["avatar"], "earlier code may publish it"
+
+
+def test_a_lexicon_says_how_words_are_said_and_what_is_wrong_with_it(stores: Settings, portrait: str) -> None:
+    def plan(content: str) -> Plan:
+        uri = material.upload(stores, f"{hashlib.sha256(content.encode()).hexdigest()}.csv", content.encode())
+        return _admitted(stores, _small(portrait, lexicon={"uri": uri}))
+
+    told, other = plan("word,ipa\nbaby,bobi\n"), plan("word,say\nbaby,child\n")
+    assert told.script[0].sounds == ((1, "bobi"),)
+    assert other.script[0].said == "My child sings."
+    assert graph.recipe(graph.SPEECH, told, {}) != graph.recipe(graph.SPEECH, other, {})
+    further = plan("word,ipa\nbaby,bobi\nwhale,wil\n")  # a word that this script does not have
+    assert graph.recipe(graph.SPEECH, told, {}) == graph.recipe(graph.SPEECH, further, {})
+    with pytest.raises(RequestInvalid, match="lexicon: line 2: 'baby' has neither ipa nor say"):
+        plan("word,ipa\nbaby,\n")
+
+
+def test_an_admitted_render_tells_what_it_will_cost_and_when_it_ends(stores: Settings, portrait: str) -> None:
+    render_id = pipeline.submit(stores, _small(portrait, script="How long?"))
+    assert status.of(stores, render_id).predicted_s is None
+    pipeline.run_stage(stores, render_id, "admit")
+    before = status.of(stores, render_id)
+    assert before.predicted_s is not None
+    assert before.predicted_gpu_s is not None
+    assert 0 < before.predicted_gpu_s < before.predicted_s
+    assert before.expected_end is not None
+    assert before.expected_end > records.now()
+    pipeline.cancel(stores, render_id)
+    assert status.of(stores, render_id).expected_end is None
+
+
+def test_a_request_for_weights_that_were_not_added_names_the_file(stores: Settings, portrait: str) -> None:
+    render_id = pipeline.submit(
+        stores, _small(portrait, background={"kind": "blur"}, engines={"matting": "rvm_resnet50"})
+    )
+    with pytest.raises(EngineUnavailable, match=r"rvm_resnet50\.safetensors.*rvm_resnet50\.pth"):
+        pipeline.run_stage(stores, render_id, "admit")
