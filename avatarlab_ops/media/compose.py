@@ -101,19 +101,30 @@ def compose(
         shots = prefetch(_shots(footage, matte, patches, total, clock))
         frames = stack.enter_context(closing(prefetch(_painted(painter, shots, clock))))
         writer = stack.enter_context(_writer(part, output, speech, alpha=transparent))
-        for index, frame in enumerate(_signed(frames, output)):
-            if poster_path and index == min(total - 1, int(output.fps)):
-                write_poster(poster_path, frame)
-            with clock.running("encode"):
-                writer.write(frame)
-            report(index + 1, total, "frames")
+        poster = (poster_path, min(total - 1, int(output.fps))) if poster_path else None
+        _encode(writer, _signed(frames, output), total, clock, poster=poster, report=report)
         total += _end(writer, output, alpha=transparent)
     part.replace(out_path)
-    wall = time.perf_counter() - began
-    return ComposeReport(
-        total, total / output.fps, painter.coverage, wall,
-        clock.busy["read"], clock.busy["paint"], clock.busy["encode"],
-    )  # fmt: skip
+    busy = (clock.busy[kind] for kind in ("read", "paint", "encode"))
+    return ComposeReport(total, total / output.fps, painter.coverage, time.perf_counter() - began, *busy)
+
+
+def _encode(
+    writer: VideoWriter,
+    frames: Iterable[Picture],
+    total: int,
+    clock: _Clock,
+    *,
+    poster: tuple[Path, int] | None,
+    report: Report,
+) -> None:
+    """Write every frame to the video, and the one with the poster's number to its file, too."""
+    for index, frame in enumerate(frames):
+        if poster and index == poster[1]:
+            write_poster(poster[0], frame)
+        with clock.running("encode"):
+            writer.write(frame)
+        report(index + 1, total, "frames")
 
 
 def _writer(path: Path, output: OutputSpec, speech: Path, *, alpha: bool) -> VideoWriter:

@@ -40,7 +40,6 @@ def genitives(
     apart = rf"(?![ \u00a0](?i:{always}|{mostly})(?!\w))"  # от 5 до 10 кг: the second preposition is no unit
     time = r"(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?![\w:])"
     span = r"(?<![\w:.,])(\d{1,2}):([0-5]\d) ?[-–] ?(\d{1,2}):([0-5]\d)(?![\w:])"
-    since = "с" if code == "ru" else "з"
     money = r"(?:[ \u00a0]?(?P<money>[₽₴€$£]|руб\.|грн(?!\w)))?"
     scale = rf"[ \u00a0](?P<scale>{'|'.join(map(re.escape, scales))})(?!\w){money}"
 
@@ -57,13 +56,6 @@ def genitives(
         said = _counted(match, language(), scales[match["scale"]])
         return said and (f"{said} {slavic.inflected(words()[match['money']], 3)}" if match["money"] else said)
 
-    def between(match: re.Match[str]) -> str | None:
-        if int(match[1]) > 24 or int(match[3]) > 24:
-            return None
-        before = match.string[: match.start()].rstrip().lower()
-        first, last = (_clock(code, int(match[n]), int(match[n + 1]), clock) for n in (1, 3))
-        return f"{'' if before.endswith((' с', ' з')) else since} {first} до {last}".strip()
-
     def counted(match: re.Match[str]) -> str | None:
         after = re.match(_UNIT, match.string[match.end() :])
         noun = after["unit"] if after else ""
@@ -72,14 +64,9 @@ def genitives(
             return None
         return _number(match, language())
 
-    def timed(match: re.Match[str]) -> str | None:
-        if int(match["hour"]) > 24:
-            return None
-        return f"{match['before']} {_clock(code, int(match['hour']), int(match['minute']), clock)}"
-
     return (
-        Rule("time", re.compile(span), between),
-        Rule("time", re.compile(before + time), timed),
+        Rule("time", re.compile(span), lambda match: _between(match, code, clock)),
+        Rule("time", re.compile(before + time), lambda match: _timed(match, code, clock)),
         Rule("scale", re.compile(before + number.replace(r"\w:/-", r"\d:/-") + scale), scaled),
         Rule(
             "measure",
@@ -123,6 +110,21 @@ def _counted(match: re.Match[str], language: Language, what: str) -> str | None:
     feminine = slavic.inflected(what, 1).split()[0][-1] in "ая"
     sign = f"{language.minus} " if match["sign"] else ""
     return f"{match['before']} {sign}{genitive(code, int(digits), feminine)} {slavic.of_part(code, what)}"
+
+
+def _timed(match: re.Match[str], code: str, clock: tuple[str, str]) -> str | None:
+    if int(match["hour"]) > 24:
+        return None
+    return f"{match['before']} {_clock(code, int(match['hour']), int(match['minute']), clock)}"
+
+
+def _between(match: re.Match[str], code: str, clock: tuple[str, str]) -> str | None:
+    if int(match[1]) > 24 or int(match[3]) > 24:
+        return None
+    before = match.string[: match.start()].rstrip().lower()
+    since = "" if before.endswith((" с", " з")) else "с" if code == "ru" else "з"
+    first, last = (_clock(code, int(match[n]), int(match[n + 1]), clock) for n in (1, 3))
+    return f"{since} {first} до {last}".strip()
 
 
 def _clock(code: str, hour: int, minute: int, clock: tuple[str, str]) -> str:

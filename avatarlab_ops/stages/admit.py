@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from avatarlab_ops import engines, model_files
 from avatarlab_ops.engines import weights
@@ -72,20 +72,13 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None, 
     _check_cloning(request, chosen.speech)
     lexicon, entries = _lexicon(settings, request.lexicon.uri, seen)
     script = _script(request, chosen.speech, language, entries)
-    with workspace(settings, "admit") as folder:
-        avatar = _resolve(settings, request.avatar.uri, folder / "avatar", seen)
-        sample = _voice_sample(settings, request, folder, seen)
-        narration = _narration(settings, request, folder, seen)
-        used = consent.likeness(avatar), consent.voice(chosen.speech, voice, narration or sample)
-        _require_consent(settings, used, language, request.labels, seen)
-        _check_part(request, avatar)
-        seen_face = _look_at_face(settings, request.avatar, avatar, folder / "avatar", seen)
-        backdrop = _backdrop(settings, request, folder, seen)
+    avatar, sample, narration, face, backdrop = _inputs(
+        settings, request, (chosen.speech, language, voice), seen
+    )
     shape = picture(
         request.output, request.background, avatar.width, avatar.height,
         source_fps=avatar.usual_fps or avatar.fps, caller=caller,
     )  # fmt: skip
-    noted = (*_notes(avatar, backdrop, sample, narration), *seen_face.notes)
     return Plan(
         script=tuple(Spoken(**vars(one)) for one in script.sentences),
         chapters=script.chapters,
@@ -99,13 +92,40 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None, 
         backdrop=backdrop,
         background=request.background,
         picture=shape,
-        footage=footage_spec(shape, avatar, seen_face, end_s=request.avatar.end_s),
+        footage=footage_spec(shape, avatar, face, end_s=request.avatar.end_s),
         captions=request.captions,
         engines=chosen,
         motion=request.motion,
         seed=request.seed,
-        warnings=(*script.warnings, *noted, *_rate_note(request, avatar, shape)),
+        warnings=(
+            *script.warnings,
+            *_notes(avatar, backdrop, sample, narration),
+            *face.notes,
+            *_rate_note(request, avatar, shape),
+        ),
     )
+
+
+class _Inputs(NamedTuple):
+    avatar: Source
+    sample: Source | None
+    narration: Source | None
+    face: Look
+    backdrop: Source | None
+
+
+def _inputs(settings: Settings, request: AvatarRequest, speech: tuple[str, str, str], seen: Seen) -> _Inputs:
+    """What the request names; no face is looked at before the consent. `speech`: engine, language, voice."""
+    engine, language, voice = speech
+    with workspace(settings, "admit") as folder:
+        avatar = _resolve(settings, request.avatar.uri, folder / "avatar", seen)
+        sample = _voice_sample(settings, request, folder, seen)
+        narration = _narration(settings, request, folder, seen)
+        used = consent.likeness(avatar), consent.voice(engine, voice, narration or sample)
+        _require_consent(settings, used, language, request.labels, seen)
+        _check_part(request, avatar)
+        face = _look_at_face(settings, request.avatar, avatar, folder / "avatar", seen)
+        return _Inputs(avatar, sample, narration, face, _backdrop(settings, request, folder, seen))
 
 
 def inspect(settings: Settings, uri: str) -> tuple[Source, Look | None, str | None]:

@@ -102,13 +102,8 @@ def record(
     `document` is (s3:// reference, sha256) of what proves it, `terms` the licence that stands for it; one is
     required. Raises RequestInvalid.
     """
-    if not subject.strip():
-        raise RequestInvalid("the subject is empty; name the person, or the rights holder, who agrees")
     scope = scope or Scope()
-    try:
-        _Words(subject=subject, languages=scope.languages, labels=dict(scope.labels), licence=terms)
-    except ValidationError as error:
-        raise refusal(error) from error
+    _check_words(subject, scope, terms)
     if document is None and not terms:
         raise RequestInvalid("give a document or the text of a licence that proves the consent")
     at = records.now()
@@ -127,6 +122,15 @@ def record(
         db, consent_id, document_uri=uri, valid_from=valid_from or at, recorded_by=recorded_by, **values
     )
     return consent_id
+
+
+def _check_words(subject: str, scope: Scope, terms: str | None) -> None:
+    if not subject.strip():
+        raise RequestInvalid("the subject is empty; name the person, or the rights holder, who agrees")
+    try:
+        _Words(subject=subject, languages=scope.languages, labels=dict(scope.labels), licence=terms)
+    except ValidationError as error:
+        raise refusal(error) from error
 
 
 def _plain(scope: Scope) -> Json:
