@@ -188,7 +188,7 @@ class InvariantBroken(AvatarlabError):
 
 
 def of_code(code: str) -> type[AvatarlabError]:
-    """The error that is called so; for a name that none has, what no retry can help.
+    """The error class with this code; for an unknown code InputError, which is not retried.
 
     >>> of_code("consent").__name__
     'ConsentError'

@@ -92,14 +92,14 @@ def _converted(source: Path, digest: str, wanted: PublishedFile, folder: Path) -
 
 
 def _licensed(record: Record, found: Record | None, accept: str | None) -> Record:
-    """Add who accepted the licence: whoever did so for this file before, else the caller by `accept`."""
+    """Add who accepted the licence: the user recorded with this file before, else the caller by `accept`."""
     if found is not None and found.accepted:
         return replace(record, accepted_by=found.accepted_by, accepted_at=found.accepted_at)
     return replace(record, accepted_by=_caller(), accepted_at=_now()) if accept else record
 
 
 def _caller() -> str:
-    """Login name of whoever runs this, or the number where it has no name."""
+    """Login name of the user of this process, or the user's number where it has no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -15,7 +15,7 @@ def refusal(error: ValidationError) -> InputError:
 
 
 def refused(details: list[ErrorDetails]) -> InputError:
-    """The same of what pydantic found, by whoever asked it."""
+    """The same from the details of such an error."""
     kinds: dict[str, type[InputError]] = {
         "script_refused": ScriptRefused,
         "reference_refused": ReferenceRefused,

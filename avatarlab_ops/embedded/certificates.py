@@ -1,4 +1,4 @@
-"""One certificate for the inside of a server: it signs itself, and whoever lacks its key gets no word in."""
+"""One certificate for the inside of a server: signed by itself; ports answer its holder alone."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class Daemon:
             child = subprocess.Popen(
                 argv, cwd=cwd, env=dict(env) if env else None, pass_fds=(lock,), start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                umask=0o077,  # SeaweedFS's sockets ask nobody who they are: their modes keep others out
+                umask=0o077,  # SeaweedFS's sockets know no login: only their file modes keep other users out
             )  # fmt: skip
             os.truncate(lock, 0)
             os.pwrite(lock, json.dumps(asdict(Identity.of(child.pid))).encode(), 0)
@@ -184,7 +184,7 @@ class Daemon:
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Hold `path` (flock) for the time of the block, waiting for whoever holds it."""
+    """Hold the lock on `path` (flock) for the block; waits while another process holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -70,7 +70,7 @@ def signal_session(session: int, number: int) -> None:
 
 
 def sweep(sessions: Iterable[int]) -> None:
-    """Kill what is left of earlier parts; a session id stays taken while a member lives."""
+    """Kill processes that earlier parts left in these sessions; their ids are not reused while one lives."""
     for session in sessions:
         leader_is_ours = not psutil.pid_exists(session) or "airflow" in " ".join(_cmdline(session))
         if leader_is_ours:

@@ -40,7 +40,7 @@ def health(broker_url: str, wanted: list[str]) -> dict[str, dict[str, str]]:
     from kombu.exceptions import OperationalError
     from redis import RedisError
 
-    # No retries: who asks looks again in two seconds.
+    # No retries: the caller asks again in two seconds.
     options = {"max_retries": 0, "socket_connect_timeout": ANSWER_S, "socket_timeout": ANSWER_S}
     nodes = {_node(name): name for name in wanted}
     with Celery(broker=broker_url, broker_transport_options=options, set_as_current=False) as app:

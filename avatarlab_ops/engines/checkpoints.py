@@ -144,7 +144,7 @@ def convert(source: Path, name: str, target: Path, source_sha256: str) -> None:
 
 
 def _read(source: Path, name: str, layout: Layout) -> Any:
-    """Whatever the file holds, by what its first bytes say it is."""
+    """Read the file as what its first bytes say it is."""
     with source.open("rb") as file:
         begins = file.read(9)
     try:

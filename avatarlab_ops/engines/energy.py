@@ -35,7 +35,7 @@ class Used:
 
 @contextmanager
 def measured() -> Iterator[Used]:
-    """The block is work on the device that this context was granted; without a lease nothing is told."""
+    """Joules that the device of this context's lease uses in the block; nothing without a lease."""
     grant, used = device.granted(), Used()
     if grant is None:
         yield used
@@ -76,7 +76,7 @@ def gpu_counter(name: str) -> Counter:
         return _silent
     now, later = ctypes.c_uint(), ctypes.c_uint()
     if sliced(gpu, ctypes.byref(now), ctypes.byref(later)) == 0 and now.value:
-        return _silent  # nobody knows what a slice has used
+        return _silent  # the driver does not count the joules of a slice
 
     def joules() -> float | None:
         millijoules = ctypes.c_ulonglong()
@@ -111,7 +111,7 @@ class Package:
 
 
 def packages(powercap: Path) -> list[Package]:
-    """All CPUs of this machine, without their parts (core, dram) and what they are a part of (psys)."""
+    """The counters of whole CPUs, without those of parts (core, dram) and of the whole machine (psys)."""
     try:
         zones = [zone for zone in powercap.glob("intel-rapl:*") if _name(zone).startswith("package")]
         return [Package(zone) for zone in zones]

@@ -80,7 +80,7 @@ class Race:
 
 
 def holder(path: Path) -> str | None:
-    """The note of whoever holds the file, None when nobody does."""
+    """The note of the lock's holder; None where the file is free."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -49,7 +49,7 @@ class TfLite:
 
 @contextmanager
 def no_chatter() -> Iterator[None]:
-    """Native code writes to the process's stderr: what is no chatter gets there a moment later."""
+    """Hold back what native code writes to stderr in the block; all but known chatter is written after it."""
     with _one_at_a_time, tempfile.TemporaryFile() as kept:
         real = os.dup(2)
         os.dup2(kept.fileno(), 2)

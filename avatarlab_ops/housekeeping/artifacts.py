@@ -49,7 +49,7 @@ class Verdict:
 
     adopt: bool = False  # it exists, and the catalog does not know
     restore: bool = False  # all its files are there, only artifact.json is not
-    lost: bool = False  # the catalog promises what is not there
+    lost: bool = False  # its record names files that are gone
     torn: frozenset[str] = frozenset()  # keys that belong to nothing
 
     def __str__(self) -> str:
@@ -76,7 +76,7 @@ def judge(found: Found, record: Artifact | None) -> Verdict:
 
 
 def artifacts(job: Job) -> Chore:
-    """Take back what the catalog lost, restore what the record still tells, give up what is gone."""
+    """Record artifacts that lost their record, rewrite a lost artifact.json, drop records without files."""
     chore = Chore("artifacts whose objects and records disagree")
     wrong = [*_wrong(job, chore)]
     for found, verdict in sorted(wrong, key=lambda pair: MADE.index(pair[0].stage)):  # sources first

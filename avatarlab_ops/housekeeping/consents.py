@@ -1,4 +1,4 @@
-"""Consents that soon end: whoever shows videos by them hears of it in time to ask for more."""
+"""Consents that end soon, told in time for who shows videos that rely on them to have them renewed."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def vanished(job: Job) -> Chore:
 
 
 def _over(job: Job, render: Render, *, long_idle: bool) -> str | None:
-    """Why nobody will work on an idle render any more, None while somebody may."""
+    """The reason to close an idle render; None while a process may still work on it."""
     if render.run_id is not None:
         return f"its run {render.run_id} is over" if job.alive(render.run_id) is False else None
     if not long_idle:

@@ -11,7 +11,7 @@ from avatarlab_ops.stores.catalog import consents, transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust import inputs
 
-Left = Callable[[Session, Iterable[str]], set[str]]  # those of some objects that nobody has use for
+Left = Callable[[Session, Iterable[str]], set[str]]  # given some objects, those of them that no record needs
 
 
 def uploads(job: Job) -> Chore:

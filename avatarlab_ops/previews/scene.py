@@ -116,7 +116,7 @@ class Bench(Context):
     artifacts: dict[str, Artifact] = field(default_factory=dict)
 
     def make(self, stage: str) -> None:
-        """Lay a stage's files beside the rest: those of a moment ago if they would be the same."""
+        """Make a stage's files in the folder, or take those that an equal question made a moment ago."""
         made = recipe(BY_NAME[stage], self.plan, {})  # None for what depends on other stages
         files = _recent.get(made.fingerprint) if made else None
         if files is None:

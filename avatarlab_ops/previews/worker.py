@@ -24,7 +24,7 @@ from avatarlab_ops.settings import Settings
 
 MEMORY_BYTES = 4 << 30
 LIMIT_S = 60  # of one preview
-AHEAD_S = 20  # of what is made ahead; who asks meanwhile waits for it
+AHEAD_S = 20  # of making something ahead; a question that comes meanwhile waits for its end
 QUIET_S = 0.3  # a desk where others wait asks again within a few milliseconds
 BEGUN = b"begun\n"  # said of a question as it is taken up: what ends from here on is its own fault
 IDLE_S = 600
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Answer until there is nobody left to ask."""
+    """Answer questions until none came for IDLE_S, or the asking process has ended."""
     out = os.dup(1)
     os.dup2(2, 1)
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
@@ -70,21 +70,21 @@ def _warm_up() -> None:
     for kind, name in USUAL:
         try:
             engines.load(kind, name)
-        except AvatarlabError as error:  # its files are not installed; whoever asks for it is told
+        except AvatarlabError as error:  # its files are not installed: a request that needs them says so
             log.info("%s", error)
 
 
 def prepare(where: Settings, plan: Plan) -> None:
-    """Make what the next picture of this avatar may need, while nobody waits."""
+    """Make ahead what the next picture of this avatar may need."""
     from avatarlab_ops.previews import scene
     from avatarlab_ops.stages.context import workspace
 
     try:
         with workspace(where, "preview") as folder:
             scene.prepare(where, plan, folder)
-    except AvatarlabError as error:  # whoever asks for it is told
+    except AvatarlabError as error:  # a request that needs it says so
         log.info("%s", error)
-    except Exception:  # nobody asked for it, and the next question is to find a process
+    except Exception:  # it was made ahead, unasked: the process must live on for the next question
         log.exception("a preview's matte was not made ahead")
 
 
@@ -93,7 +93,7 @@ def _settings(asked: dict[str, Any]) -> Settings:
 
 
 def answer(asked: dict[str, Any]) -> tuple[dict[str, str], Plan | None]:
-    """({file} for what was asked, or {code, text} of why there is none; the plan with more to make ahead)."""
+    """(the answer: {file}, or {code, text} of the refusal; the plan, if more is to be made ahead)."""
     from avatarlab_ops.previews import scene
 
     where = _settings(asked)

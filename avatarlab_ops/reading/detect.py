@@ -46,5 +46,5 @@ def _model() -> Any:
 
 
 def preload() -> None:
-    """Read the model, so that whoever is forked has it."""
+    """Read the model, so that forked processes have it."""
     _model()

@@ -448,7 +448,7 @@ def _measure(settings: Settings, found: Stored, path: Path, allow: tuple[Kind, .
 
 
 def _marks(path: Path) -> tuple[Marks | None, list[str]]:
-    """The content credentials in an input, and what is told of them. It is used with broken ones, too."""
+    """The content credentials in an input, and notes on them; broken ones do not refuse the input."""
     from avatarlab_ops.media import foreign
 
     try:

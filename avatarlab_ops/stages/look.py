@@ -89,7 +89,7 @@ def _find(footage: Footage, landmarker: Landmarker, shrunk: float) -> tuple[int,
 
 def _first(footage: Footage, second: int, landmarker: Landmarker) -> int:
     """Frame, at EXACT_FPS, at which the face begins that the sample of this second was the first to show."""
-    shown = int((second + 0.25) * EXACT_FPS)  # a sample shows what is seen a quarter into its second
+    shown = int((second + 0.25) * EXACT_FPS)  # each sample is the frame a quarter into its second
     without = shown - int(EXACT_FPS)
     while shown - without > 1:
         middle = (without + shown) // 2

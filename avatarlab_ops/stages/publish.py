@@ -92,7 +92,7 @@ def _consents(db: Session, render: tables.Render, request: tables.Request) -> li
 def _make(
     settings: Settings, render: tables.Render, artifacts: Mapping[str, tables.Artifact]
 ) -> tables.Artifact:
-    """The artifact of what is published; a second attempt takes the first one's, whatever its bytes."""
+    """The artifact that is published; a second attempt takes the first one's and does not sign anew."""
     plan = Plan.model_validate(render.plan)
     wanted = recipe(PUBLISH, plan, artifacts)
     if wanted is None:

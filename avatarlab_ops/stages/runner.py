@@ -1,4 +1,4 @@
-"""One stage with an artifact: find it, or make it once, whoever asks and whatever dies meanwhile."""
+"""One stage with an artifact: find it, or make it once, however many ask and whichever process dies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from avatarlab_ops.stores.artifacts import Product
 from avatarlab_ops.stores.catalog import lock, records, transaction
 from avatarlab_ops.stores.catalog.tables import Artifact
 
-WAIT_S = 3600.0  # for equal work of another process, where nobody waits for us
+WAIT_S = 3600.0  # for equal work of another process, where the caller cannot be deferred
 
 
 @dataclass(frozen=True)

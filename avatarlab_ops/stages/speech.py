@@ -47,7 +47,7 @@ def run(work: Context) -> Product:
 
 
 def _sentences(work: Context) -> tuple[list[Sentence], tuple[str, ...]]:
-    """What is said, by the script or by what was heard of a narration without one; and what is told of it."""
+    """(sentences, notes): of the script, or without one of the words recognised in the narration."""
     plan = work.plan
     if plan.script:
         return [Sentence(**dict(line)) for line in plan.script], ()

@@ -36,7 +36,7 @@ def of_render(render_id: str, name: str, **attributes: Value) -> Iterator[None]:
 
 @contextmanager
 def span(name: str, **attributes: Value) -> Iterator[None]:
-    """The block is a part of the span around it; nothing where there is none."""
+    """Make the block a child of the current span; does nothing where there is no span."""
     if not wanted():
         yield
         return
@@ -47,7 +47,7 @@ def span(name: str, **attributes: Value) -> Iterator[None]:
 
 
 def note(**attributes: Value) -> None:
-    """Add to the span around what its end alone knows; nothing where there is none."""
+    """Add attributes to the current span; does nothing where there is no span."""
     if wanted():
         from avatarlab_ops.tracing import sender
 

@@ -117,7 +117,7 @@ def tell(
 
 @contextmanager
 def _begun(name: str, within: Context, attributes: Mapping[str, Value]) -> Iterator[None]:
-    """A span around the block. An error is told by its code: its text may quote what is secret."""
+    """A span around the block. Of an error only its code is kept: its text may hold a secret."""
     span = _provider().get_tracer("avatarlab").start_span(name, within, attributes=_named(attributes))
     token = _around.set(span)
     try:

@@ -65,7 +65,7 @@ def _uploads_of(caller: str) -> str:
 
 
 def hold(db: Session, uri: str) -> None:
-    """Wait for whoever completes, names or sweeps the same upload, and let others wait until this ends."""
+    """Lock an upload until this transaction ends: to complete it, name it in a request, or sweep it."""
     db.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_number(f"upload {uri}"))))
 
 

@@ -30,7 +30,7 @@ def _align(written: Sequence[str], spoken: Sequence[str]) -> list[int]:
     )
     for _, start, stop, spoken_start, spoken_stop in matcher.get_opcodes():
         count = spoken_stop - spoken_start
-        if start == stop:  # a spoken word nobody wrote goes with the one before it
+        if start == stop:  # a word that is spoken and not written counts to the one before it
             owners += [max(start - 1, 0)] * count
         else:
             owners += [start + index * (stop - start) // count for index in range(count)]

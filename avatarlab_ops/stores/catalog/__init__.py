@@ -186,7 +186,7 @@ def migrate(dsn: str) -> None:
             return
         found = _version(connection)
         connection.rollback()
-        if found:  # before, too: nobody comes back to say it if this is killed in between
+        if found:  # before the upgrade, too: it may be killed before the line after it
             _say_whom_they_serve(connection)
         command.upgrade(_config(connection), "head")
         _say_whom_they_serve(connection)
@@ -248,7 +248,7 @@ def _newer(connection: sa.Connection) -> bool:
 
 
 def version(dsn: str) -> str | None:
-    """Of the tables, None where there are none."""
+    """The version of the tables; None where there are no tables."""
     with _mapped(), engine(dsn).connect() as connection:
         return _version(connection)
 

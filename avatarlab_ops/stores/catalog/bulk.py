@@ -198,7 +198,7 @@ def lately(db: Session, known: m.BulkRun, most: int) -> Lately:
 
 
 def untold_deadlines(db: Session) -> list[m.BulkRun]:
-    """Runs at work whose deadline nobody was told of; the caller holds them until its transaction ends."""
+    """Open runs with a deadline that were not told to be late; locked until the transaction ends."""
     untold = sa.and_(
         m.BulkRun.ended_at.is_(None), m.BulkRun.deadline.is_not(None), m.BulkRun.late_told_at.is_(None)
     )

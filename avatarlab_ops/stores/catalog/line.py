@@ -91,7 +91,7 @@ SELECT count(*), sum(extract(epoch FROM begun_at - before)), sum(work_s) FROM (
     FROM (SELECT * FROM render_order WHERE turn IS NOT NULL ORDER BY turn DESC LIMIT :turns) AS latest
 ) AS lately WHERE placed_at <= before
 """)
-# Seconds from begin to end over the work, of those that nobody had to approve.
+# Seconds from begin to end, divided by the work; renders that waited for an approval are left out.
 _STAY = sa.text("""
 SELECT sum(extract(epoch FROM render.ended_at - latest.begun_at)) / nullif(sum(latest.work_s), 0)
 FROM (SELECT * FROM render_order WHERE turn IS NOT NULL ORDER BY turn DESC LIMIT :turns) AS latest
@@ -273,7 +273,7 @@ def _has_stage(state: StageState) -> sa.ColumnElement[bool]:
 
 
 def ends(db: Session, render_ids: Sequence[str]) -> dict[str, datetime | None]:
-    """When those of the renders that are in line are expected to have ended."""
+    """Expected end of each of these renders that waits in line."""
     if not render_ids:
         return {}
     rows = db.execute(sa.select(_PLACE).where(_PLACE.c.render_id.in_(render_ids))).all()
@@ -317,14 +317,14 @@ class Pace:
 
     @classmethod
     def measured(cls, db: Session) -> Pace:
-        """By the last turns; before there were enough, as if the work were done one after the other."""
+        """Of the last turns; before there are enough, as if work were done one piece after another."""
         turns, passed_s, work_s = db.execute(_PACE, {"turns": RECENT + 1}).one()
         begin = float(passed_s) / work_s if turns >= ENOUGH and work_s else 1.0
         stay = db.scalar(_STAY, {"turns": 2 * RECENT})
         return cls(begin, 1.0 if stay is None else float(stay))
 
     def times(self, until_s: float, work_s: float) -> tuple[datetime | None, datetime | None]:
-        """Begin and end of what is reached after so much work, itself included; None: beyond ten years."""
+        """Begin and end of a render behind so much work, its own included; None: in more than ten years."""
         begins_s = self.begin * until_s
         ends_s = begins_s + self.stay * work_s
         if ends_s >= FAR.total_seconds():

@@ -53,7 +53,7 @@ def stored_bytes(db: Session) -> int:
 
 
 def lock_artifact(db: Session, fingerprint: str) -> m.Artifact | None:
-    """The record, held until the transaction ends: whoever finds the artifact meanwhile waits."""
+    """The record, locked until the transaction ends: a stage that finds the artifact meanwhile waits."""
     query = sa.select(m.Artifact).where(m.Artifact.fingerprint == fingerprint)
     return db.scalars(query.with_for_update(), execution_options={"populate_existing": True}).first()
 

@@ -90,7 +90,7 @@ class _Watch(ABC):
 
     @abstractmethod
     async def begin(self, connection: Connection) -> None:
-        """Say to the server what is waited for."""
+        """Prepare the connection for waiting."""
 
     @abstractmethod
     async def look(self, connection: Connection) -> None:
@@ -98,7 +98,7 @@ class _Watch(ABC):
 
 
 class _Lock(_Watch):
-    """An advisory lock. The server wakes us when whoever holds it lets go or dies."""
+    """An advisory lock. The server wakes us when its holder lets go or dies."""
 
     async def begin(self, connection: Connection) -> None:
         await connection.execute(f"SET lock_timeout = '{LOOK_S}s'")

@@ -61,7 +61,7 @@ class InputObject(Base):
 
 
 class InputOwner(Base):
-    """Who brought an input object; one that nobody brought through a door with a login is everybody's."""
+    """Who brought an input object; one uploaded without a login has no owner and is everybody's."""
 
     __tablename__ = "input_owner"
     uri: Mapped[str] = mapped_column(primary_key=True)
