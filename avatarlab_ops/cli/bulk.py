@@ -14,9 +14,7 @@ import click
 
 from avatarlab_ops.cli.common import FILE, airflow, check_out, echo, fetch, home, known_stores, upload_file
 from avatarlab_ops.cli.translators import from_xliff, to_xliff
-from avatarlab_ops.cli.watch import RenderFailedError
 from avatarlab_ops.errors import AvatarlabError, InputError
-from avatarlab_ops.fields import split_reference
 from avatarlab_ops.printable import printable
 
 if TYPE_CHECKING:
@@ -118,6 +116,7 @@ def _name(conf: dict[str, Any]) -> str:
 def _planned(client: AirflowClient, run_id: str) -> dict[str, Any]:
     """What the task `plan` found. Raises its refusal."""
     from avatarlab_ops.cli.client import BULK_DAG
+    from avatarlab_ops.cli.watch import RenderFailedError
 
     while True:
         if outline := client.xcom(run_id, "plan", "outline", dag=BULK_DAG):
@@ -215,6 +214,7 @@ def status(run: str) -> None:
 def report(run: str, out: Path | None) -> None:
     """Print or fetch the report of RUN, once every item has ended."""
     from avatarlab_ops.bulk import report as reports
+    from avatarlab_ops.fields import split_reference
     from avatarlab_ops.stores.objects import objects
 
     check_out(out)

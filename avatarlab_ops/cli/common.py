@@ -13,13 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avatarlab_ops import strict_json
-from avatarlab_ops.cli.watch import SAID, reason, render_of
+from avatarlab_ops.cli.watch import SAID
 from avatarlab_ops.errors import InputError
-from avatarlab_ops.fields import split_reference
-from avatarlab_ops.home import home_folder
 from avatarlab_ops.printable import escaped, one_line
-from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import StageState
 
 if TYPE_CHECKING:
@@ -68,11 +64,15 @@ def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
 
 def home() -> Path:
     """The folder that holds all local state."""
+    from avatarlab_ops.home import home_folder
+
     return home_folder()
 
 
 def known_stores() -> Settings:
     """Where the stores are; nothing is started."""
+    from avatarlab_ops.settings import Settings
+
     return Settings.from_env()
 
 
@@ -125,6 +125,7 @@ def check_out(out: Path | None, *inputs: Path) -> None:
 
 def read_request(path: Path, **given: dict[str, str]) -> dict[str, Any]:
     """The request in a file as it was written, with what is `given` beside it, checked by the contract."""
+    from avatarlab_ops import strict_json
     from avatarlab_ops.request import AvatarRequest
 
     written = strict_json.loads(path.read_bytes())
@@ -137,6 +138,8 @@ def read_request(path: Path, **given: dict[str, str]) -> dict[str, Any]:
 
 def render_id_of(run: str) -> str:
     """Render id of an Airflow run; a render's own id is returned as it is."""
+    from avatarlab_ops.cli.watch import render_of
+
     if is_render(run):
         return run
     with airflow() as client:
@@ -150,6 +153,8 @@ def is_render(run: str) -> bool:
 
 def still_running(run: str) -> Callable[[], None]:
     """End a watch when Airflow's run has failed and the catalog does not say so (a killed machine, say)."""
+    from avatarlab_ops.cli.watch import reason
+
     if is_render(run):
         return lambda: None
     client = airflow()
@@ -187,6 +192,7 @@ def upload_file(settings: Settings, file: Path, key: str | None) -> str:
 
 def fetch(settings: Settings, uri: str, path: Path) -> None:
     """Copy an object to a file, whole or not at all."""
+    from avatarlab_ops.fields import split_reference
     from avatarlab_ops.stores.objects import objects
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -200,6 +206,7 @@ def fetch(settings: Settings, uri: str, path: Path) -> None:
 
 def tell(settings: Settings, published: Published, out: Path | None) -> None:
     """Print where the video is, with what was noted; first copy it and what belongs to it when asked."""
+    from avatarlab_ops.fields import split_reference
     from avatarlab_ops.stores.objects import objects
 
     if out:
@@ -217,6 +224,7 @@ def tell(settings: Settings, published: Published, out: Path | None) -> None:
 
 def tell_status(settings: Settings, found: RenderStatus) -> None:
     """Print a render in a few lines: state, stages at work, reason, link, warnings."""
+    from avatarlab_ops.fields import split_reference
     from avatarlab_ops.stores.objects import objects
 
     told = {StageState.RUNNING, StageState.FAILED, *SAID}

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avatarlab_ops import engines
 from avatarlab_ops.cli.common import FORM, airflow, console, echo, line_of_words, prepared_stores, sha256_of
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.printable import one_line
@@ -87,6 +86,7 @@ def _pair(label: str) -> tuple[str, str]:
 
 
 def _material(settings: Settings, what: str, kind: str) -> Material:
+    from avatarlab_ops import engines
     from avatarlab_ops.stores.objects import objects, split_or_refuse
     from avatarlab_ops.trust.consent import Material
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from avatarlab_ops.cli.common import FORM, echo, known_stores
-from avatarlab_ops.engines import device
 
 if TYPE_CHECKING:
     from avatarlab_ops.hosting.cost import Cost
@@ -146,6 +145,8 @@ def _seen() -> list[Seen]:
 
 def _devices() -> str:
     """This machine's devices; those that did the work, where it is a worker of one kind."""
+    from avatarlab_ops.engines import device
+
     return ", ".join(one.name for one in device.devices(cuda=True))
 
 

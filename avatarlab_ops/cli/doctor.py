@@ -13,15 +13,8 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from avatarlab_ops import environment, model_files
-from avatarlab_ops.cli.client import AirflowClient
-from avatarlab_ops.embedded import servers
-from avatarlab_ops.engines import info, known, load, weights
-from avatarlab_ops.engines.published import PUBLISHED
 from avatarlab_ops.errors import AvatarlabError
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores.objects import objects
-from avatarlab_ops.trust import signing
 
 FREE_BYTES = 5 << 30
 PACKAGES = (
@@ -69,6 +62,9 @@ def _machine(home: Path) -> Iterator[Finding]:
 
 def _signer(home: Path) -> str:
     """Whose certificate signs what is published. Raises InputError where it does not do; makes nothing."""
+    from avatarlab_ops import environment
+    from avatarlab_ops.trust import signing
+
     known = environment.read()
     if known.signing_certificate is known.signing_key is None and not (home / signing.FOLDER).exists():
         return "a development certificate, made at the first render"
@@ -105,6 +101,8 @@ def _packages() -> Iterator[Finding]:
 
 
 def _stores(home: Path) -> Iterator[Finding]:
+    from avatarlab_ops.embedded import servers
+
     for server in servers.status(home):
         right = server.state in ("running", "external")
         advice = f"{server.detail or 'run `avatarlab up`'}; log: {server.log}"
@@ -115,12 +113,17 @@ def _stores(home: Path) -> Iterator[Finding]:
 
 
 def _buckets(settings: Settings) -> str:
+    from avatarlab_ops.stores.objects import objects
+
     if missing := objects(settings).missing_buckets():
         raise AvatarlabError(f"missing: {', '.join(missing)}")
     return ", ".join(settings.buckets)
 
 
 def _engines() -> Iterator[Finding]:
+    from avatarlab_ops.engines import known, weights
+    from avatarlab_ops.engines.published import PUBLISHED
+
     for kind, name in known().engines:
         yield _engine(kind, name)
     for problem in known().problems:
@@ -135,6 +138,9 @@ def _engines() -> Iterator[Finding]:
 
 
 def _engine(kind: str, name: str) -> Finding:
+    from avatarlab_ops import model_files
+    from avatarlab_ops.engines import info, known, load
+
     def look() -> str:
         load(kind, name)
         return f"version {engine.version}, from {known().packages[kind, name]}"
@@ -146,10 +152,15 @@ def _engine(kind: str, name: str) -> Finding:
 
 
 def _weights(name: str) -> str:
+    from avatarlab_ops.engines import weights
+
     return f"{weights.path(name).stat().st_size:,} bytes, {weights.pinned(name).licence}"
 
 
 def _model(name: str) -> Finding:
+    from avatarlab_ops import model_files
+    from avatarlab_ops.engines import weights
+
     def look() -> str:
         return f"{weights.path(name).stat().st_size:,} bytes, {standing.file.licence}"
 
@@ -160,6 +171,8 @@ def _model(name: str) -> Finding:
 
 
 def _airflow(home: Path) -> Iterator[Finding]:
+    from avatarlab_ops.cli.client import AirflowClient
+
     try:
         with AirflowClient.from_home(home) as client:
             health = client.get("/api/v2/monitor/health")

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from avatarlab_ops.cli.common import echo, stores
-from avatarlab_ops.engines.published import PUBLISHED
 from avatarlab_ops.errors import EngineUnavailable
 
 
@@ -53,6 +52,7 @@ def add(file: Path, name: str, accept: str | None) -> None:
     only after somebody has accepted that licence by name; who did so, and when, is kept.
     """
     from avatarlab_ops import model_files
+    from avatarlab_ops.engines.published import PUBLISHED
 
     record = model_files.add(stores(), file, name, accept=accept)
     echo(f"added {name}, sha256 {record.sha256}, {record.bytes:,} bytes")

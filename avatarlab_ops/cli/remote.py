@@ -5,11 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-
 from avatarlab_ops.cli.common import echo
-from avatarlab_ops.cli.watch import check_published, follow
-from avatarlab_ops.renders.status import RenderStatus
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +22,10 @@ FILES = {"video": None, "captions_srt": ".srt", "captions": ".vtt", "chapters": 
 
 def status_of(told: Json) -> RenderStatus:
     """What `GET /renders/{id}` answers, as the catalog would tell it."""
+    from pydantic import TypeAdapter  # with the class below, for one answer
+
+    from avatarlab_ops.renders.status import RenderStatus
+
     reason, links = told["reason"] or {}, told["links"]
     named = {
         "render_id": told["id"], "error_code": reason.get("code"), "error": reason.get("text"),
@@ -39,6 +39,8 @@ def finish(client: AirflowClient, render_id: str, console: Console, out: Path | 
 
     Raises RenderFailedError with the reason when it ends without a video.
     """
+    from avatarlab_ops.cli.watch import check_published, follow
+
     check_published(follow(lambda: status_of(client.render(render_id)), console, every_s=POLL_S))
     told = client.render(render_id)
     if out:

@@ -31,7 +31,6 @@ from avatarlab_ops.cli.common import (
 )
 from avatarlab_ops.cli.consent import EVIDENCE, LICENCE
 from avatarlab_ops.cli.consent import record as record_consent
-from avatarlab_ops.cli.watch import Stages, check_published, follow, in_line
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.states import Priority, RenderState
 
@@ -52,6 +51,7 @@ NOT_UPLOADED = "s3://inputs/narration"  # stands for a narration while the reque
 def render(request_file: Path, narration: Path | None, out: Path | None) -> None:
     """Render REQUEST_FILE in this process, without Airflow."""
     from avatarlab_ops import pipeline
+    from avatarlab_ops.cli.watch import Stages
     from avatarlab_ops.request import AvatarRequest
 
     heard = {"narration": {"uri": NOT_UPLOADED}} if narration else {}
@@ -85,6 +85,7 @@ def submit(request_file: Path, wait: bool, priority: str, out: Path | None) -> N
     From any machine: AVATARLAB_AIRFLOW_URL and AVATARLAB_AIRFLOW_TOKEN say where and who.
     """
     from avatarlab_ops.cli.remote import finish, status_of
+    from avatarlab_ops.cli.watch import in_line
 
     request = read_request(request_file)
     check_out(out, request_file)
@@ -117,6 +118,7 @@ def status(run: str, form: str) -> None:
 @OUT
 def watch(run: str, out: Path | None) -> None:
     """Show the progress of RUN (a run's or a render's id) until it is final."""
+    from avatarlab_ops.cli.watch import check_published, follow
     from avatarlab_ops.renders import status
 
     check_out(out)

@@ -5,14 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from pydantic import TypeAdapter, ValidationError
 
 from avatarlab_ops.cli.common import echo
-from avatarlab_ops.engines.choice import speech_engine
-from avatarlab_ops.errors import ScriptRefused
-from avatarlab_ops.fields import Speakable
-from avatarlab_ops.reading.lexicon import parse
-from avatarlab_ops.refusal import refusal
 
 MAX_BYTES = 1024**2
 
@@ -37,6 +31,8 @@ def say(
     source: Path, engine: str | None, language: str | None, script_format: str, lexicon: Path | None
 ) -> None:
     """Print a script as it will be read aloud, one sentence a line; what cannot be said is named."""
+    from avatarlab_ops.engines.choice import speech_engine
+    from avatarlab_ops.reading.lexicon import parse
     from avatarlab_ops.script import sentences
 
     speech = speech_engine(engine, language)
@@ -58,6 +54,12 @@ def say(
 
 def _text(source: Path) -> str:
     """The script, as a request may hold it. Raises ScriptRefused."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from avatarlab_ops.errors import ScriptRefused
+    from avatarlab_ops.fields import Speakable
+    from avatarlab_ops.refusal import refusal
+
     with click.open_file(str(source), "rb") as file:
         raw = file.read(MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:

@@ -9,7 +9,6 @@ import click
 
 from avatarlab_ops.cli.common import FORM, echo, known_stores
 from avatarlab_ops.errors import InputError
-from avatarlab_ops.lineage import drawing
 
 
 @click.command()
@@ -17,6 +16,7 @@ from avatarlab_ops.lineage import drawing
 @click.option("--format", "form", type=click.Choice(("text", "json", "mermaid", "dot")), default="text")
 def lineage(video: str, form: str) -> None:
     """Draw the whole ancestry of VIDEO (a render's id, a DAG run's id, or a published file's address)."""
+    from avatarlab_ops.lineage import drawing
     from avatarlab_ops.lineage.query import trace
 
     document = trace(known_stores(), video)
