@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
 from avatarlab_ops.cli.common import echo
 
@@ -54,8 +55,6 @@ def say(
 
 def _text(source: Path) -> str:
     """The script, as a request may hold it. Raises ScriptRefused."""
-    from pydantic import TypeAdapter, ValidationError
-
     from avatarlab_ops.errors import ScriptRefused
     from avatarlab_ops.fields import Speakable
     from avatarlab_ops.refusal import refusal

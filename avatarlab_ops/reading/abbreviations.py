@@ -36,10 +36,10 @@ _BEFORE_NUMBER = _words(
 _BEFORE_NUMBER_IN = {
     "en": _words("ext op c lb lbs oz"),
     "de": _words("kap bd s tel"),
-    "fr": _words("janv févr avr juil déc al n"),
-    "es": _words("ene abr ago dic s"),
-    "it": _words("gen mag giu lug set ott dic n"),
-    "pt": _words("fev abr ago set out dez"),
+    "fr": _words("janv févr avr juil déc al n lun mar mer jeu ven sam dim"),
+    "es": _words("ene abr may ago dic s lun mar mié jue vie sáb dom"),
+    "it": _words("gen mag giu lug set ott dic n lun mer gio ven sab dom"),
+    "pt": _words("fev abr ago set out dez seg ter qua qui sex sáb dom"),
     "ru": _words("янв февр фев апр авг сент сен окт нояб ноя дек д с"),
     "uk": _words("січ лют бер квіт кві трав черв чер лип серп сер вер жовт жов лист лис груд гру с"),
 }

@@ -33,7 +33,8 @@ _SPELLED_OUT = re.compile(
     rf"|(?:{_HEX}{{2}}[:-]){{5}}{_HEX}{{2}}|(?:{_HEX}{{0,4}}:){{2,7}}{_HEX}{{0,4}})(?![\w:-])"
 )
 _BANK = re.compile(
-    r"(?<![\w.])(?:[A-Z]{2}\d\d(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?|\d{4}(?: \d{4}){3})(?![\w-])"
+    r"(?<![\w.])(?:[A-Z]{2}\d\d ?[A-Z0-9]{4} ?(?=[A-Z]{0,3}\d)[A-Z0-9]{4}(?: ?[A-Z0-9]{4}){0,5}"
+    r"(?: ?[A-Z0-9]{1,3})?|\d{4}(?: \d{4}){3})(?![\w-])"
 )
 # config.yaml, user.save(): two letters or more on both sides, so that no abbreviation is one.
 _DOTTED = re.compile(r"(?<![\w.@/-])[A-Za-z_][\w-]*[a-z0-9_](?:\.[a-z][a-z0-9_]+)+(?![\w-]|\.\w)")

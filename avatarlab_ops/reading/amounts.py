@@ -33,7 +33,9 @@ def rules(language: Language) -> Iterable[Rule]:
     after = rf"{_FIRST}{_NUMBER}{big}\s?(?P<symbol>{symbol})(?!\w){per}"
     per_many = rf"(?:\s?/\s?(?P<each>1000?|10) ?(?P<per_many>{unit})|\s?/\s?(?P<per>{unit}))?"
     measure = rf"{_FIRST}{_NUMBER}\s?(?P<unit>{unit}){per_many}(?![^\W_]|[-'’][^\W\d_])"
-    letters = _any([one for one in language.units if one.isalpha() and one not in ("d", "mo")])
+    letters = _any(
+        [one for one in language.units if one == "%" or (one.isalpha() and one not in ("d", "mo"))]
+    )
     joined = rf"{_NUMBER}-(?P<unit>{letters})(?:-(?=[A-ZÄÖÜ])|(?= [^\W\d_])|(?=[,.;:]?$))"
     scientific = rf"{_NUMBER}(?:e|E(?=[-+\u2212]))(?P<power>[-+\u2212]?\d{{1,3}})(?!\w|[.,]\d)"
     for kind, pattern, say in (
@@ -96,12 +98,37 @@ def _scaled(language: Language, match: re.Match[str]) -> str | None:
     said = _range(language, match, match["sign"])
     if said is None:
         return None
-    plain = language.form(said, language.scales[scale])
+    said, plain = _with_scale(language, match, said)
     of = language.of if plain not in ("mille", "mil", "mila") and re.match(r" [a-zà-ÿ]", after) else ""
     if re.match(r" (?:de|di|do|da|dos|das)\b| d['’]", after):
         of = ""
     stop = "." if scale.endswith(".") and match.end() == len(match.string) else ""
     return " ".join(filter(None, (said, plain, of))) + stop
+
+
+# Of one: un million d'euros, 1,5 million (fr, pt), eine Million.
+_ONE = {
+    "millions": "million",
+    "milliards": "milliard",
+    "millones": "millón",
+    "milioni": "milione",
+    "miliardi": "miliardo",
+    "milhões": "milhão",
+    "bilhões": "bilhão",
+    "Millionen": "Million",
+    "Milliarden": "Milliarde",
+}
+
+
+def _with_scale(language: Language, match: re.Match[str], said: str) -> tuple[str, str]:
+    """The number and its scale, fitted to each other."""
+    scale = language.scales[match["scale"]]
+    worth = None if match["first"] else numbers.value(match["number"], language)
+    if worth == 1 or (worth is not None and worth < 2 and language.code in ("fr", "pt_BR")):
+        scale = _ONE.get(scale, scale)
+    exact = "," in match["number"]  # decimals have no gender
+    agreed = said if exact and language.code not in ("ru", "uk") else language.agree(said, scale)
+    return agreed, language.form(said, scale)
 
 
 def _any(words: Iterable[str]) -> str:
@@ -143,8 +170,7 @@ def _amount(language: Language, match: re.Match[str]) -> str | None:
         return None
     single = language.modifies(match)
     if match["scale"]:
-        said = _range(language, match)
-        scale = language.form(said or "", language.scales[match["scale"]])
+        said, scale = _with_scale(language, match, _range(language, match) or "")
         plain = scale in ("mille", "mil", "mila")
         of = "" if plain else language.of
         if plain and _is_one(language, match):  # a thousand has no one before it
@@ -153,6 +179,16 @@ def _amount(language: Language, match: re.Match[str]) -> str | None:
         told = " ".join(word for word in (said, scale, of, what) if word)
         return _elided(language, told)
     identifier = len(parts[0]) > 1 and parts[0][0] == "0"
+    first = numbers.split(match["first"] or "0", language.decimal)
+    if (
+        match["first"]
+        and first
+        and money.part
+        and 2 in (len(first[1]), len(parts[1]))
+        and len(parts[1]) in (0, 2)
+    ):
+        begin, end = (_coins(language, money, p[0], int(p[1].ljust(2, "0")[:2])) for p in (first, parts))
+        return f"{begin} {language.to} {end}"  # $9.99-$19.99
     if match["first"] or len(parts[1]) > 2 or not money.part or identifier:
         said = _range(language, match)
         single = single or _is_one(language, match)

@@ -121,8 +121,8 @@ def _timed(match: re.Match[str], code: str, clock: tuple[str, str]) -> str | Non
 def _between(match: re.Match[str], code: str, clock: tuple[str, str]) -> str | None:
     if int(match[1]) > 24 or int(match[3]) > 24:
         return None
-    before = match.string[: match.start()].rstrip().lower()
-    since = "" if before.endswith((" с", " з")) else "с" if code == "ru" else "з"
+    told = re.search(r"(?:^|\s)[сз] $", match.string[: match.start()], re.I)
+    since = "" if told else "с" if code == "ru" else "з"
     first, last = (_clock(code, int(match[n]), int(match[n + 1]), clock) for n in (1, 3))
     return f"{since} {first} до {last}".strip()
 

@@ -92,7 +92,7 @@ def _inches(match: re.Match[str]) -> str | None:
             opened = (not opened and not mark[1]) or (opened and bool(mark[1]) and mark[2] == "“")
         if opened:
             return None
-    return f"{_number(match[1])} inch{'' if match[1] == '1' else 'es'}"
+    return f"{_number(match[1])} inch{'' if match[1] == '1' or _modifies(match) else 'es'}"
 
 
 def _three(digits: str) -> str:
@@ -115,7 +115,7 @@ def _modifies(match: re.Match[str]) -> bool:
     """A $12M round, your 30 GB plan."""
     before, after = match.string[: match.start()], match.string[match.end() :]
     determined = re.search(r"\b(?:an?|the|this|our|your|my|their|its|his|her|any|every) $", before, re.I)
-    return bool(determined and re.match(rf"[ -](?!(?:{_NO_DESCRIBED})\b)[A-Za-z]", after))
+    return bool(determined and re.match(rf"[ -](?!(?:{_NO_DESCRIBED}|[a-z]+ed)\b)[A-Za-z]", after))
 
 
 def _decade(match: re.Match[str]) -> str:
@@ -147,8 +147,10 @@ _PARTS = {2: "half", 4: "quarter"}
 
 def _fraction(match: re.Match[str]) -> str | None:
     whole, above, below = match[1], int(match[2]), int(match[3])
-    if "0" in (match[2][0], match[3][0]):
-        return None  # 03/15 is a date
+    if "0" in (match[2][0], match[3][0]) or (not whole and _dated(match)):
+        return None  # 03/15 is a date, and so is 5/10 after on
+    if match[0] == "9/11":
+        return "nine eleven"
     if not (0 < above < below <= 100):
         return f"{cardinal('en', above)} slash {cardinal('en', below)}" if not whole else None
     part = _PARTS.get(below) or ordinal("en", below)
@@ -157,6 +159,12 @@ def _fraction(match: re.Match[str]) -> str | None:
         return f"{cardinal('en', above)} {part if above == 1 else many}"
     said = ("a " + part) if above == 1 else f"{cardinal('en', above)} {many}"
     return f"{_number(whole)} and {said}"
+
+
+def _dated(match: re.Match[str]) -> bool:
+    return match.string[: match.start()].endswith(("on ", "On ")) and not match.string[
+        match.end() :
+    ].startswith(" of")
 
 
 _ORDERED = (
@@ -257,6 +265,8 @@ def _street(match: re.Match[str]) -> str:
 
 def _feet(match: re.Match[str]) -> str:
     feet, inches = match[1], match[2]
+    if inches and _modifies(match):  # a 6'2" player
+        return f"{cardinal('en', int(feet))} foot {cardinal('en', int(inches))}"
     said = f"{cardinal('en', int(feet))} {'foot' if feet == '1' else 'feet'}"
     return f"{said} {cardinal('en', int(inches))} {'inch' if inches == '1' else 'inches'}" if inches else said
 
@@ -280,7 +290,7 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
         r"(?<![\w-])1-(8\d\d)-([A-Z]{3,})(?:-([A-Z]+))?(?![\w-])",
         lambda m: f"one, {_three(m[1])}, {' '.join(filter(None, (m[2], m[3])))}",
     ),
-    ("short code", r"(?<=[A-Z]{2} to )\d{5,6}(?![\w.,]\d)", lambda m: ENGLISH.digits(m[0])),
+    ("short code", r"(?<=[A-Z]{2} to )\d{5,6}(?![\w.,]\d| [a-z])", lambda m: ENGLISH.digits(m[0])),
     (
         "wireless",
         r"(?<![\w.])802\.(\d{1,2})([a-z]{0,2})\b",
@@ -334,7 +344,9 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ),
     ("inches", r"(?<![\w.])(\d{1,15}) ?ft\.? (\d{1,2}) ?in\b\.?", _feet),
     ("feet", r"(?<![\w.])(\d{1,15})['′](?:(\d{1,2})[\"″])?(?!\w)", _feet),
-    ("inches", rf"{_ALONE}({NUMBER})[ ]?([\"”″])(?!\w)", _inches),
+    ("inches", rf"{_ALONE}(?<!/)({NUMBER})[ ]?([\"”″])(?![^\Wx])", _inches),
+    ("inches", r"(?:(?<=\d/\d)|(?<=\d/\d\d))[\"”″](?! ?[.,;)]|$)", lambda _: "inch"),
+    ("range", rf"(?<=[a-z\d])[–-](?={_DAY} \d)", lambda _: "to"),
     ("decade", rf"{_ALONE}['’]?(\d{{3}}0|\d0)['’]?s\b", _decade),
     ("short year", r"(?<!\w)['’](\d\d)(?![\w'’])", lambda m: cardinal("en", int(m[1]))),
     (

@@ -96,6 +96,8 @@ MONEY = {
     "US$": Money("U S dollar", "U S dollars", *_CENT),
     "C$": Money("Canadian dollar", "Canadian dollars", *_CENT), "CA$": Money("Canadian dollar",
     "Canadian dollars", *_CENT),
+    "CAD": Money("Canadian dollar", "Canadian dollars", *_CENT),
+    "AUD": Money("Australian dollar", "Australian dollars", *_CENT),
     "A$": Money("Australian dollar", "Australian dollars", *_CENT), "HK$": Money("Hong Kong dollar",
     "Hong Kong dollars", *_CENT),
     "NZ$": Money("New Zealand dollar", "New Zealand dollars", *_CENT),

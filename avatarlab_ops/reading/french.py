@@ -49,7 +49,7 @@ def _counted(number: str, feminine: bool, _: str) -> str:
 
 def _formed(said: str, ending: str) -> str:
     said = said.replace("quatre-vingtsième", "quatre-vingtième").replace("centsième", "centième")
-    if ending in ("ers", "res", "èmes", "emes"):
+    if ending in ("ers", "res", "èmes", "emes", "es", "ndes"):
         return f"{_formed(said, ending[:-1])}s"
     if said == "premier" and ending in ("re", "ère", "ere"):
         return "première"
@@ -116,7 +116,7 @@ _SHORT = {
 }  # fmt: skip
 _BEFORE_NUMBER = {
     "p.": "page", "pp.": "pages", "chap.": "chapitre", "fig.": "figure", "Fig.": "figure", "art.": "article",
-    "Art.": "article", "vol.": "volume", "al.": "alinéa", "env.": "environ", "nos": "numéros",
+    "Art.": "article", "vol.": "volume", "al.": "alinéa", "env.": "environ",
 }  # fmt: skip
 _KINGS = "Louis|Henri|Charles|François|Philippe|Napoléon|Jean-Paul|Pie|Benoît|Élisabeth"
 _PARTS = "chapitre|Chapitre|tome|volume|acte|phase|type|niveau|article|titre|partie"
@@ -130,7 +130,7 @@ _OWN = (
     Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}) ?h ?(\d{2})(?: ?min)?(?!\w)"), _clock),
     Rule("always", re.compile(r"(?<![\w.,])(\d{1,2}) ?(h|j)/(\d{1,2})(?![\w/])"), _days),
     Rule("saint", re.compile(r"\b(Ste?)-(?=[A-ZÉ])"), lambda m: "sainte" if m[1] == "Ste" else "saint"),
-    romance.ordinals("fr", r"(ers?|res?|ère|ere|e|è|èmes?|emes?|ième|nde?|ᵉʳ|ᵉ)", _formed),
+    romance.ordinals("fr", r"(ers?|res?|ère|ere|es?|è|èmes?|emes?|ième|nde?|ᵉʳ|ᵉ)", _formed),
     Rule("century", re.compile(r"(?<![\w-])([IVX]+)(er|re|ère|e|ème|ᵉʳ|ᵉ)(?!\w)"), _century),
     Rule(
         "century",

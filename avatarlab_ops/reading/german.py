@@ -118,7 +118,7 @@ _RANKED = {
 _RANK_OF = {noun: ending for ending, nouns in _RANKED.items() for noun in nouns.split()}
 RANKED = "|".join(_RANK_OF)
 _TWO_DAYS = re.compile(
-    rf"(?<![\w.,])(?:(?P<before>(?i:{_WEAK}|{_NOMINATIVE})) )?(?P<first>\d{{1,2}})\. (?P<joint>und|oder|bis|[-\u2013]) "
+    rf"(?<![\w.,])(?:(?P<before>(?i:{_WEAK}|{_NOMINATIVE})) )?(?P<first>\d{{1,2}})\.(?P<joint> und | oder | bis | ?[-\u2013] ?)"
     rf"(?P<last>\d{{1,2}})\. ?(?P<month>{'|'.join(_MONTHS)})(?!\w)"
 )
 _OLD = re.compile(
@@ -168,7 +168,7 @@ def _two_days(match: re.Match[str]) -> str | None:
         return None
     ending = _ending(match["before"])
     first, last = (f"{ordinal('de', int(match[name]))}{ending}" for name in ("first", "last"))
-    joint = "bis" if match["joint"] in "-\u2013" else match["joint"]
+    joint = "bis" if match["joint"].strip() in "-\u2013" else match["joint"].strip()
     return " ".join(filter(None, (match["before"], first, joint, last, match["month"])))
 
 
@@ -366,7 +366,7 @@ _OWN = (
     Rule("date", _DAYS, _figures),
     Rule("date", _BARE_DAYS, _bare),
     Rule("until", _SPAN, lambda _: "bis"),
-    Rule("years", re.compile(r"(?<![\w.,-])([2-9]0|(?:1[1-9]|20)\d0)er(?!\w)"), lambda m: f"{year('de', int(m[1]))}er"),
+    Rule("years", re.compile(r"(?<![\w.,-])([2-9]0|(?:1[1-9]|20)\d\d)er(?!\w)"), lambda m: f"{year('de', int(m[1]))}er"),
     Rule(
         "money", re.compile(r"(?<![\w.,])(\d{1,3}(?:\.\d{3})+|\d{1,9}),[-\u2013\u2014]+ ?(?:€|Euro(?!\w))"),
         lambda m: f"{_agree(cardinal('de', int(m[1].replace('.', ''))), 'Euro')} Euro",
@@ -417,6 +417,10 @@ _OWN = (
     romance.roman_stop(_QUEENS, lambda value: f"die {ordinal('de', value)}"),
     romance.roman(_QUEENS, lambda value: f"die {ordinal('de', value)}"),
     Rule("roman", re.compile(rf"(?<![\w.])([IVX]+)\.(?= ({RANKED})\b)"), _ranked),
+    Rule("until", re.compile(rf"(?<=\d\.) ?[-\u2013] ?(?=\d{{1,2}}\. (?:{RANKED})\b)"), lambda _: "bis"),
+    Rule(
+        "ordinal", re.compile(rf"(?<![\w.,])(\d{{1,2}})\.(?= ?(?:[-\u2013]|und|bis|oder) ?\d{{1,2}}\. ({RANKED})\b)"), _ranked
+    ),
     romance.roman("Kapitel|Band|Teil|Akt|Phase|Stufe|Typ", lambda value: cardinal("de", value)),
 )  # fmt: skip
 

@@ -12,9 +12,9 @@ from avatarlab_ops.reading.language import Language, Rule
 
 _ISO = re.compile(r"(?<![\w/-])(\d{4})([-/])(\d{1,2})\2(\d{1,2})(?![\d/]|-\d)(?:T(?=\d))?")
 _FIGURES = re.compile(r"(?<![\w./-])(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?![\w/]|[.-]\d)")
-_NO_SCALE = r"(?![.,]\d|[ \u00a0\u202f]000)"  # 1:50.000
+_NO_SCALE = r"(?![.,]\d{3}(?!\d)|[ \u00a0\u202f]000)"  # 1:50.000
 _TIME = re.compile(
-    rf"(?:(?<![\w:.,])|(?<=\dT))(\d{{1,2}}):([0-5]\d)(?::([0-5]\d))?(?:(Z)\b|(?<=:\d\d:\d\d)([+-]\d\d):?\d\d\b|(?![\w:]){_NO_SCALE})"
+    rf"(?:(?<![\w:.,])|(?<=:\d\d,)|(?<=\dT))(\d{{1,2}}):([0-5]\d)(?::([0-5]\d))?(?:(Z)\b|(?<=:\d\d:\d\d)([+-]\d\d):?\d\d\b|(?![\w:]){_NO_SCALE})"
 )
 _LAP = re.compile(r"(?<![\w:.,])(\d{1,2}):([0-5]\d)([.,]\d{1,3})(?!\d|[.,:]\d)")
 _SCALED = re.compile(
@@ -23,10 +23,10 @@ _SCALED = re.compile(
     re.I,
 )
 # Day and month without a year: le 14/07, no dia 03/05; without such a word only where a zero tells.
-_DAYS = re.compile(r"(?<![\w./,-])(\d\d)/(\d\d)(?![\w/%]|[.,-]\d)")
+_DAYS = re.compile(r"(?<![\w./,-])(\d{1,2})/(\d{1,2})(?![\w/%]|[.,-]\d)")
 _DATED = re.compile(
     r"\b(?:le|du|au|dès|el|del|al|día|dia|no|em|até|il|dal|fino al|on|by|until|till|from|since|before|after|"
-    r"am|ab|bis|vom|с|до|по|з|від) $",
+    r"с|до|по|з|від) $",
     re.I,
 )
 
@@ -60,9 +60,14 @@ def date(day: int, month: int, year: str, language: Language) -> str | None:
     return language.say_date(day, month, int(year) + century)
 
 
+def dates(before: str) -> bool:
+    """Whether a day and a month may follow these words: le, el, am."""
+    return _DATED.search(before) is not None
+
+
 def _days(match: re.Match[str], language: Language) -> str | None:
     first, second = int(match[1]), int(match[2])
-    told = _DATED.search(match.string[: match.start()]) or "0" in (match[1][0], match[2][0])
+    told = dates(match.string[: match.start()]) or (len(match[0]) == 5 and "0" in (match[1][0], match[2][0]))
     day, month = (first, second) if language.day_first or first > 12 else (second, first)
     if not told or not (1 <= month <= 12 and 1 <= day <= 31):
         return None

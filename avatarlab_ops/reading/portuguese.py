@@ -80,7 +80,11 @@ def _queen(value: int) -> str:
 
 def _century(match: re.Match[str]) -> str | None:
     value = numbers.roman(match[0])
-    return cardinal(_CODE, value) if value else None
+    return (
+        cardinal(_CODE, value)
+        if value and re.search(r"[Ss]éculos? ", match.string[: match.start()])
+        else None
+    )
 
 
 _WON = re.compile(r"\b(?:resultado|placar|venceu|ganhou|perdeu|empatou|jogo|final)\b", re.I)

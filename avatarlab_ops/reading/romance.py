@@ -204,9 +204,10 @@ def dated(
         if not 1 <= day <= 31:
             return None
         month = full.index(short[match[2].lower()]) + 1
-        return say_date(day, month, int(match[3]) if match[3] else None)
+        stop = "." if match[0].endswith(".") and match.end() == len(match.string) else ""
+        return say_date(day, month, int(match[3]) if match[3] else None) + stop
 
-    between = re.compile(rf"(?<!\w)({days})\.? ?(?:[-–]|{to}) ?({days})(?:\.(?=\W*\S)|(?!\w))", re.I)
+    between = re.compile(rf"(?<!\w)({days})(?:\.? ?[-–] ?|\. {to} )({days})(?:\.(?=\W*\S)|(?!\w))", re.I)
     ends = r"(?:\.(?=,? \w|,|$)|(?= (?:de )?\d{4}))"
     dated = rf"(?<![\w.,])(\d{{1,2}}) (?:de )?({known}){ends}(?: (?:de )?(\d{{4}})(?!\w))?"
     return (

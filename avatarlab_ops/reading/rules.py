@@ -48,11 +48,16 @@ def _numbers(language: Language) -> Iterable[Rule]:
     def pair(m: re.Match[str], word: str = language.to) -> str:
         return " ".join(filter(None, (say(m[1]), word, say(m[2]))))
 
-    powers = rf"(?<![\w.,])({NUMBER})(?:\^([-\u2212]?\d+)|([⁺⁻]?[{_SUPER}]+))"
+    unit = "|".join(map(re.escape, sorted(language.units, key=len, reverse=True)))
+    powers = rf"(?<![\w.,])({NUMBER})(?:\^([-\u2212]?\d+)|([⁺⁻]?[{_SUPER}]+))(?: (?P<unit>{unit})(?![^\W_]))?"
     yield Rule("power", re.compile(powers), lambda m: _power(m, language))
     ion = rf"(?<=[^\W\d_])([{_SUPER}]?)([⁺⁻])(?![{_SUPER}])|(?<=[{_SUB}])([{_SUPER}]?)([⁺⁻])(?![{_SUPER}])"
     yield Rule("ion", re.compile(ion), lambda m: _ion(m, language))
-    yield Rule("exponent", re.compile(rf"(?<=[^\W\d_])[⁺⁻]?[{_SUPER}]+"), lambda m: _exponent(m, language))
+    yield Rule(
+        "exponent",
+        re.compile(rf"(?:(?<=[^\W\d_])|(?<=\)))[⁺⁻]?[{_SUPER}]+"),
+        lambda m: _exponent(m, language),
+    )
     yield Rule(
         "ordinal", re.compile(rf"(?<![\w.,])(\d{{1,15}}){language.ordinal}(?:-(?=[^\W\d_])|(?!\w))", re.I),
         lambda m: ordinal(language.code, int(m[1])),
@@ -61,7 +66,7 @@ def _numbers(language: Language) -> Iterable[Rule]:
     yield Rule("times", re.compile(rf"(?<=\d)(?: ?x ?| ?× ?)(?={power})"), lambda _: language.signs["×"])
     yield Rule(
         "by", re.compile(rf"(?<![\w.,])({NUMBER})(?:\s?x\s?|×)(?=\d)(?!{power})"),
-        lambda m: f"{say(m[1])} {language.by}",
+        lambda m: f"{say(m[1])} {language.signs['×'] if '=' in m.string[m.end() :] else language.by}",
     )  # fmt: skip
     if language.times:
         yield Rule(
@@ -106,7 +111,10 @@ def _numbers(language: Language) -> Iterable[Rule]:
 def _power(match: re.Match[str], language: Language) -> str | None:
     exponent = match[2] or match[3].translate(_PLAIN)
     base, power = numbers.say(match[1], language), numbers.say(exponent, language)
-    return language.raised(base, power) if base and power else None
+    if not base or not power:
+        return None
+    many = f" {language.form(power, language.units[match['unit']][1])}" if match["unit"] else ""
+    return language.raised(base, power) + many
 
 
 def _exponent(match: re.Match[str], language: Language) -> str | None:
@@ -138,7 +146,7 @@ def _algebra(match: re.Match[str], language: Language) -> str | None:
     if re.match(r"[\d.,]+(?![\w])", after) and before[-1].isdigit():
         return None  # two numbers
     formula = re.search(r"[=≈<>≤≥√]", match.string)
-    operands = _LETTERED.search(before) and re.match(r"\d|[A-Za-zα-ω](?![^\W\d_])|\(|√", after)
+    operands = _LETTERED.search(before) and re.match(r"\d|[A-Za-zα-ω](?![^\W\d_]| [a-z]{3})|\(|√", after)
     return language.minus if formula and operands else None
 
 

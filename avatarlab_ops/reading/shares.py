@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from avatarlab_ops.reading import numbers
+from avatarlab_ops.reading import moments, numbers
 from avatarlab_ops.reading.language import Language, Rule, genitive
 from avatarlab_ops.reading.numbers import NUMBER
 
@@ -20,13 +20,22 @@ _SHARED = re.compile(
     r"[ :]{1,3}(?:of |at |von |de |di )?$",
     re.I,
 )
+_BLOOD = re.compile(
+    r"\b(?:blood pressure|blutdruck|tension|presión|pressione|pressão|давлени\w+|тиск\w*)\b.{0,12}$", re.I
+)
 _WHOLES = frozenset({5, 10, 20, 30, 50, 100})
 _MATHS = re.compile(r"[=≈≤≥≠<>÷√×*^²³]|\d ?\+ ?\d")
 _SCORED = re.compile(
     r"\b(?:scores?|won|wins?|beat|lost|loses?|draw|drew|final|game|match|result|tied|led|leads|"
-    r"endete|gewann|gewinn\w*|verlor\w*|spiel|ergebnis|siegte|gagn\w+|perd\w+|résultat|score|"
+    r"endete|gewann\w*|gewinn\w*|verlor\w*|spiel|ergebnis|siegte|gagn\w+|perd\w+|résultat|score|"
     r"gan\w+|partido|marcador|resultado|vin\w+|risultato|partita|placar|venceu|jogo|"
     r"сч[её]т|матч|победи\w*|рахунок|перем\w+)\b",
+    re.I,
+)
+_TITLED = re.compile(
+    r"\b(?:lesson|chapter|part|step|module|day|week|unit|section|video|episode|kapitel|teil|schritt|lektion|modul|tag|"
+    r"woche|leçon|chapitre|partie|étape|module|jour|semaine|lección|capítulo|parte|paso|módulo|día|semana|lezione|"
+    r"capitolo|passo|modulo|giorno|aula|passo|урок|глава|часть|шаг|модуль|крок|частина) \d+$",
     re.I,
 )
 _CLOCK = re.compile(r"(?:\d[:h]\d\d|\d ?h|[ap]\.? ?m\.?)$", re.I)
@@ -80,14 +89,21 @@ def _share(match: re.Match[str], language: Language) -> str | None:
     part, whole = (numbers.value(match[n], language) for n in (1, 2))
     if part is None or whole is None:
         return None
+    before = match.string[: match.start()]
+    if _BLOOD.search(before):
+        return _joined(match, language.over, language)
     if part + whole == 100 and match[1].isdigit() and part >= 10:  # the 80/20 rule
         return _joined(match, "", language)
-    if part > whole:
-        return None
-    told = _SHARED.search(match.string[: match.start()])
-    if told or (whole in _WHOLES and (part % 1 or whole in (20, 30, 100) or _people(match, language))):
-        return _joined(match, language.out_of, language)
-    return None
+    told = _SHARED.search(before) or _is_share(match, part, whole, language)
+    return _joined(match, language.out_of, language) if part <= whole and told else None
+
+
+def _is_share(match: re.Match[str], part: float, whole: float, language: Language) -> bool:
+    """Whether it is one by its numbers; 20/20 vision and el 5/10 are none."""
+    before = match.string[: match.start()]
+    if (part == whole and language.code == "en") or (whole == 10 and moments.dates(before)):
+        return False
+    return whole in _WHOLES and bool(part % 1 or whole in (20, 30, 100) or _people(match, language))
 
 
 def _pressure(match: re.Match[str], language: Language) -> str | None:
@@ -112,13 +128,18 @@ def _joined(match: re.Match[str], word: str, language: Language) -> str | None:
 def joint(before: str, after: str, language: Language) -> str:
     """The word for a dash with spaces between two numbers: "minus" in a calculation, else "to".
 
+    Lesson 1 - 5 tips is a title with its number, and has a pause.
     What goes down is a subtraction, unless it is a score or a time.
     """
+    if _TITLED.search(before) and re.match(r"\d+ [^\W\d_]", after):
+        return ","
     if _CLOCK.search(before):
         return language.to
     if _MATHS.search(before) or _MATHS.search(after):
         return language.minus
     first, last = _LAST.search(before), _FIRST.match(after)
     start, end = (numbers.value(found[1], language) if found else None for found in (first, last))
+    if _SCORED.search(before):
+        return language.to if language.ratio is None else language.ratio
     falls = start is not None and end is not None and start >= end
-    return language.minus if falls and not _SCORED.search(before) else language.to
+    return language.minus if falls else language.to

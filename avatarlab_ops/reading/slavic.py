@@ -218,6 +218,7 @@ def compounds(code: str) -> Rule:
         if value > 999 and value not in special:
             return None
         stem = special.get(value) or declined(code, value, False).replace(" ", "")
+        stem = re.sub("(?<=.)одного$", "одно", stem)
         return f"{stem}{match[2] or percent + match[3]}"
 
     percent = "процентн" if code == "ru" else "відсотков"

@@ -89,6 +89,11 @@ def _half_day(match: re.Match[str]) -> str | None:
     return f"{_say_time(hour, minute, None)} de la {part}{stop}"
 
 
+def _don(match: re.Match[str]) -> str | None:
+    """D. Juan; but Donald D. Pérez."""
+    return None if re.search(r"[A-ZÁÉÍÓÚ][a-záéíóúñ]+ $", match.string[: match.start()]) else "don"
+
+
 def _clock(match: re.Match[str]) -> str | None:
     return _say_time(int(match[1]), int(match[2]), None) if int(match[1]) <= 24 else None
 
@@ -103,7 +108,8 @@ def _queen(value: int) -> str:
 
 def _century(match: re.Match[str]) -> str | None:
     value = numbers.roman(match[0])
-    return cardinal("es", value) if value else None
+    told = re.search(r"\b(?:[Ss]iglos?|s\.) ", match.string[: match.start()])
+    return cardinal("es", value) if value and told else None
 
 
 _OWN = (
@@ -113,7 +119,7 @@ _OWN = (
     romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
     *romance.dated((_MONTHS, _SHORT_MONTHS), _WEEKDAYS, "a", _say_date),
     Rule("weekday", re.compile(r"(?<!\w)L-V(?!\w)"), lambda _: "lunes a viernes"),
-    Rule("title", re.compile(r"(?<![\w.])D\. (?=[A-ZÁÉÍÓÚ][a-záéíóúñ])"), lambda _: "don"),
+    Rule("title", re.compile(r"(?<![\w.])D\. (?=[A-ZÁÉÍÓÚ][a-záéíóúñ])"), _don),
     Rule(
         "half day",
         re.compile(r"(?<![\w:.,])(\d{1,2})(?:[:.](\d\d))? ?([ap])(?:\. ?m\.|m\b)", re.I),
