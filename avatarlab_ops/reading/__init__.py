@@ -91,10 +91,21 @@ def read(text: str, language: str) -> Reading:
     """
     spoken = known(language)
     if spoken is None:
-        return Reading(text)
+        return _as_written(text)
     if spoken.unspaced:
         return _read_unspaced(text, spoken)
     return _read(text, spoken)
+
+
+def _as_written(text: str) -> Reading:
+    """For a voice that reads by itself; pictures such as ★ and ✓ have no words there either."""
+    unread = [
+        Unread(char, at)
+        for at, char in enumerate(text)
+        if unicodedata.category(char) == "So" and char not in "°©®™"
+    ]
+    gone = {sign.sign: " " for sign in unread}
+    return Reading(text.translate(str.maketrans(gone)) if gone else text, tuple(unread))
 
 
 def _read_unspaced(text: str, language: Language) -> Reading:
