@@ -190,9 +190,9 @@ def _amount(language: Language, match: re.Match[str]) -> str | None:
         begin, end = (_coins(language, money, p[0], int(p[1].ljust(2, "0")[:2])) for p in (first, parts))
         return f"{begin} {language.to} {end}"  # $9.99-$19.99
     if match["first"] or len(parts[1]) > 2 or not money.part or identifier:
-        said = _range(language, match)
+        ranged = _range(language, match)
         single = single or _is_one(language, match)
-        return said and _counted(language, said, money.one if single else money.many)
+        return ranged and _counted(language, ranged, money.one if single else money.many)
     cents = int(parts[1].ljust(2, "0"))
     return _coins(
         language, money._replace(many=money.one) if single and not cents else money, parts[0], cents
