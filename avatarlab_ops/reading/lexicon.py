@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.fields import first_control
-from avatarlab_ops.reading import addresses, pls
+from avatarlab_ops.reading import addresses, pls, tags
 from avatarlab_ops.reading.marked import Piece
 from avatarlab_ops.reading.ssml import Abilities
 from avatarlab_ops.reading.unspaced import HAN, KANA
@@ -26,7 +27,6 @@ MAX_CELL = 200  # characters
 SHOWN = 20  # problems, or words, that are told one by one
 COLUMNS = {"word", "ipa", "say", "language"}
 LONGEST_HEADER = 200  # bytes
-_LANGUAGE = re.compile(r"|[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?")
 _UNSPACED = f"{HAN}{KANA}\u0e00-\u0eff"  # words of these, Thai and Lao stand beside others without a space
 # Vowel signs and accents are no letters to a pattern.
 _LETTER = rf"(?:[^\W{_UNSPACED}]|[\u0300-\u036f\u0900-\u0dff])"
@@ -71,7 +71,7 @@ def parse(raw: bytes) -> tuple[Entry, ...]:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise _refusal([f"line {line}: byte {error.start + 1} is not UTF-8; save it as UTF-8"]) from error
-    lines = text.splitlines()
+    lines = text.splitlines(keepends=True)  # a cell in quotes may go on in the next line
     mark = re.search("[,;\t]", lines[0] if lines else "")
     reader = csv.DictReader(lines, delimiter=mark[0] if mark else ",", strict=True)
     try:
@@ -87,7 +87,11 @@ def _checked(rows: Sequence[tuple[int, Mapping[str, str | None]]]) -> tuple[Entr
     entries: dict[tuple[str, str], Entry] = {}
     wrong: list[str] = []
     for line, row in rows:
-        cells = {name: " ".join((row.get(name) or "").split()) for name in COLUMNS}
+        cells = {
+            name: " ".join(unicodedata.normalize("NFC", row.get(name) or "").split()) for name in COLUMNS
+        }
+        cells["word"] = _straight(cells["word"])
+        cells["language"] = tags.normal(cells["language"]) or cells["language"]
         entry = Entry(line, **cells)
         if (
             reason := _unprintable(entry)
@@ -118,7 +122,7 @@ def _wrong(entry: Entry) -> str:
         return f"{entry.word!r} has neither ipa nor say"
     if max(map(len, (entry.word, entry.ipa, entry.say))) > MAX_CELL:
         return f"a cell has more than {MAX_CELL} characters"
-    if not _LANGUAGE.fullmatch(entry.language):
+    if entry.language and not tags.normal(entry.language):
         return f"language {entry.language!r} is no BCP 47 tag such as es or en-GB"
     if entry.ipa and len(entry.ipa.split()) != len(entry.word.split()):
         return f"{len(entry.ipa.split())} words of IPA for the {len(entry.word.split())} of {entry.word!r}"
@@ -137,7 +141,7 @@ class Lexicon:
     Raises RequestInvalid for IPA that is no sound of the voice, in whatever line.
     """
 
-    entries: Iterable[Entry]
+    entries: Collection[Entry]
     language: str
     voice: Abilities
     _said: dict[str, Entry] = field(init=False)
@@ -145,8 +149,8 @@ class Lexicon:
     _used: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
-        mine = sorted(filter(self._is_mine, self.entries), key=lambda entry: bool(entry.language))
-        self._said = {entry.word: entry for entry in mine}  # one for this language wins over one for all
+        mine = sorted(filter(self._is_mine, self.entries), key=lambda entry: len(entry.language))
+        self._said = {entry.word: entry for entry in mine}  # the one for the closest language wins
         self._sounds = self._checked_sounds()
         words = sorted(self._said, key=len, reverse=True)
         self._pattern = re.compile(f"{_BEGINS}(?:{'|'.join(map(_written, words))}){_ENDS}")
@@ -186,7 +190,8 @@ class Lexicon:
         yield Piece(piece.text[at:])
 
     def _as_said(self, text: str) -> Piece:
-        word = text if text in self._said else text.lower()
+        plain = _straight(text)
+        word = plain if plain in self._said else plain.lower()
         if word not in self._said:  # by the rules of Unicode a long s is an s
             word = next(one for one in self._said if re.fullmatch(_written(one), text))
         entry = self._said[word]
@@ -200,12 +205,19 @@ class Lexicon:
         deaf = "phoneme" not in self.voice.marks
         mute = [word for word in self._said if word in self._used and deaf and not self._said[word].say]
         idle = [word for word in self._said if word not in self._used]
+        if not self._said and (languages := sorted({entry.language for entry in self.entries})):
+            return [f"lexicon: no word of it is for {self.language}, only for {_listed(languages)}"]
         told = [f"lexicon: this voice takes no IPA; read as usual: {_listed(mute)}"] if mute else []
         return told + ([f"lexicon: never in the script: {_listed(idle)}"] if idle else [])
 
 
+def _straight(text: str) -> str:
+    """With one apostrophe for all that are written."""
+    return text.replace("\u2019", "'")
+
+
 def _written(word: str) -> str:
-    pattern = r"\s+".join(map(re.escape, word.split()))
+    pattern = r"\s+".join(map(re.escape, word.split())).replace("'", "['\u2019]")
     return pattern if word != word.lower() else f"(?i:{pattern})"
 
 

@@ -13,7 +13,7 @@ Row = tuple[int, dict[str, str | None]]  # its line, and the cells that a CSV wo
 
 
 def rows(raw: bytes, *, max_bytes: int, max_elements: int) -> list[Row]:
-    """Each grapheme with how it is said: the preferred pronunciation, else the first, or the first alias.
+    """Each grapheme with how it is said: as is preferred, else the first phoneme, or the first alias.
 
     A lexicon is of one language: "en" of every English, "en-US" of that alone. Raises RequestInvalid for what
     is no such lexicon, or in another alphabet.
@@ -24,22 +24,28 @@ def rows(raw: bytes, *, max_bytes: int, max_elements: int) -> list[Row]:
     if not (language := lexicon.attributes.get(LANG, "")):
         raise _refusal(lexicon, "<lexicon> needs xml:lang, the language of its words")
     alphabet = lexicon.attributes.get("alphabet", "")
-    return [row for lexeme in lexicon.children("lexeme") for row in _lexeme(lexeme, language, alphabet)]
+    found: dict[str | None, Row] = {}
+    lexemes = sorted(lexicon.children("lexeme"), key=lambda one: "role" in one.attributes)
+    for lexeme in lexemes:  # of homographs the first is said, one that is for no part of speech alone before
+        for row in _lexeme(lexeme, language, alphabet):
+            found.setdefault(row[1]["word"], row)
+    return sorted(found.values(), key=lambda row: row[0])
 
 
 def _lexeme(lexeme: Node, language: str, alphabet: str) -> Iterator[Row]:
-    said = list(lexeme.children("phoneme"))
+    said = [*lexeme.children("phoneme"), *lexeme.children("alias")]
     said.sort(key=lambda one: one.attributes.get("prefer") != "true")  # the others stay in their order
-    for phoneme in said[:1]:
-        if (used := phoneme.attributes.get("alphabet", alphabet)) != "ipa":
-            raise _refusal(phoneme, f"the alphabet {used!r} is not known, only ipa")
-    alias = next((one.text for one in lexeme.children("alias")), "")
+    cells: dict[str, str | None] = {"language": language}
+    for one in said[:1]:
+        used = one.attributes.get("alphabet", alphabet)
+        if one.name == "phoneme" and used != "ipa":
+            raise _refusal(one, f"the alphabet {used!r} is not known, only ipa")
+        cells["ipa" if one.name == "phoneme" else "say"] = one.text
     graphemes = list(lexeme.children("grapheme"))
     if not graphemes:
         raise _refusal(lexeme, "<lexeme> has no <grapheme>")
     for grapheme in graphemes:
-        cells: dict[str, str | None] = {"word": grapheme.text, "say": "" if said else alias}
-        yield grapheme.line, cells | {"ipa": said[0].text if said else "", "language": language}
+        yield grapheme.line, cells | {"word": grapheme.text}
 
 
 def _refusal(node: Node, reason: str) -> RequestInvalid:

@@ -171,3 +171,37 @@ def test_a_word_is_found_where_no_spaces_are_written(text: str, language: str, s
 def test_an_address_that_holds_a_word_is_read_as_an_address(text: str, said: str) -> None:
     (sentence,) = spoken(text, "word,say\nsql,sequel\nNode.js,node jay ess\n").sentences
     assert sentence.said == said
+
+
+@pytest.mark.parametrize("order", [("en-US,see quill", "en,sequel"), ("en,sequel", "en-US,see quill")])
+def test_the_entry_for_the_closest_language_wins_wherever_it_stands(order: tuple[str, str]) -> None:
+    rows = "".join(f"sql,{one.split(',')[1]},{one.split(',')[0]}\n" for one in order)
+    (sentence,) = spoken("SQL.", f"word,say,language\n{rows}").sentences
+    assert sentence.said == "see quill."
+
+
+def test_a_language_may_be_written_in_any_case_or_for_a_part_of_the_world() -> None:
+    found = parse(b"word,say,language\na,b,EN\na,b,en-us\na,b,es-419\n")
+    assert [entry.language for entry in found] == ["en", "en-US", "es-419"]
+    (sentence,) = spoken("Nguyen.", PLS.replace('"en"', '"EN-us"')).sentences
+    assert sentence.sounds
+
+
+def test_a_lexicon_for_other_languages_alone_is_told() -> None:
+    found = spoken("The house.", "word,say,language\nhouse,x,fr\nhouse,y,de\n")
+    assert found.warnings == ("lexicon: no word of it is for en-US, only for de, fr",)
+
+
+def test_a_cell_in_quotes_may_go_on_in_the_next_line() -> None:
+    first, second = parse(b'word,say\n"New\nYork",nu york\nsql,sequel\n')
+    assert (first.word, second.line) == ("New York", 4)
+
+
+def test_of_homographs_in_a_pls_lexicon_the_first_is_said_and_a_preferred_alias_before_sounds() -> None:
+    lexemes = (
+        "<lexeme role='verb'><grapheme>read</grapheme><phoneme>riːd</phoneme></lexeme>"
+        "<lexeme><grapheme>read</grapheme><phoneme>ɹɛd</phoneme></lexeme>"
+        "<lexeme><grapheme>sql</grapheme><phoneme>ɹɛd</phoneme><alias prefer='true'>sequel</alias></lexeme>"
+    )
+    found = parse((PLS[: PLS.index("<meta")] + lexemes + "</lexicon>").encode())
+    assert [(one.word, one.ipa, one.say) for one in found] == [("read", "ɹɛd", ""), ("sql", "", "sequel")]
