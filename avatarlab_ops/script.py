@@ -118,7 +118,7 @@ def sentences(
     voice = ssml.Abilities(engines.info("speech", engine).marks, ipa.symbols)
     words = Lexicon(lexicon, language, voice)
     for part, runs in _parted(parts, script_format, voice, language, warnings):
-        found = [one for run in runs for one in _run(_with(words, run), engine, language, warnings)]
+        found = [one for run in runs for one in _run(words, run, engine, language, warnings)]
         if found and part.pause_s is not None:
             found[-1] = replace(found[-1], pause_s=part.pause_s)
         if not found and len(parts) > 1:
@@ -182,21 +182,34 @@ def _rested(part: Part, runs: list[Run], more_s: float) -> tuple[Part, list[Run]
     return part._replace(pause_s=round(asked_s, 3)), runs
 
 
-def _with(words: Lexicon, run: Run) -> Run:
-    """The run with what the lexicon knows, unless it is in another language than the script."""
-    return run if run.language else replace(run, pieces=words.marked(run.pieces))
-
-
-def _run(run: Run, engine: str, language: str, warnings: list[str]) -> Iterator[Sentence]:
+def _run(words: Lexicon, run: Run, engine: str, language: str, warnings: list[str]) -> Iterator[Sentence]:
     """The sentences of one run, its own pause after the last."""
-    pieces = [replace(piece, text=_clean(piece.text, warnings)) for piece in run.pieces]
     spoken = _spoken_in(run, engine, language)
-    found = list(_part(_folded(pieces), engine, spoken))
+    cleaned = (replace(piece, text=_clean(piece.text, warnings)) for piece in run.pieces)
+    marked = tuple(cleaned) if run.language else words.marked(cleaned)
+    pieces = [_worded(piece, spoken, warnings) for piece in marked]
+    heard = (piece.said or ("" if piece.sounds else piece.text) for piece in pieces)
+    writing.check(" ".join(heard), engine, spoken)
+    found = list(_part(_folded(pieces), spoken))
     if found and run.pause_s is not None:
         found[-1] = replace(found[-1], pause_s=run.pause_s)
     for sentence in found:
         said = _read(sentence, pieces, spoken, warnings)
         yield replace(said, rate=run.rate, language=run.language and spoken)
+
+
+def _worded(piece: Piece, language: str, warnings: list[str]) -> Piece:
+    """A piece whose other words are as they are read aloud, its text's own where they hold none."""
+    if not piece.said or piece.worded:
+        return piece
+    said = _said(_clean(piece.said, warnings), language, piece.said, warnings)
+    _check_words(said)
+    if not any(map(str.isalnum, said)):
+        warnings.append(
+            f"{piece.said[:40]!r}, said for {piece.text[:40]!r}, holds no word; it is read as usual"
+        )
+        said = ""
+    return replace(piece, said=said, worded=True)
 
 
 def _spoken_in(run: Run, engine: str, language: str) -> str:
@@ -224,18 +237,25 @@ def _folded(pieces: Sequence[Piece]) -> str:
 def _read(sentence: Sentence, pieces: Sequence[Piece], language: str, warnings: list[str]) -> Sentence:
     """The sentence with how it is read aloud, where that is not as written, and the sounds it was given."""
     text = _unfolded(sentence.text)
-    said, sounds = "", list[tuple[int, str]]()
+    said, sounds, before = "", list[tuple[int, str]](), ""
     for part in re.split(f"([{_MARKS}][^{_MARK_END}]*{_MARK_END})", sentence.text):
-        if part and ord(part[0]) >= _FIRST_MARK:
-            piece = pieces[ord(part[0]) - _FIRST_MARK]
-            apart = "" if spaced(language) else " "  # sounds are given to words by their number
-            first = len(f"{said}{apart}x".split()) - 1
-            sounds += [(first + n, one) for n, one in enumerate(piece.sounds)]
-            said += apart + (piece.said or piece.text) + apart
-        else:
-            said += _spaced(part, _said(part, language, text, warnings))
+        marked = part and ord(part[0]) >= _FIRST_MARK
+        piece = pieces[ord(part[0]) - _FIRST_MARK] if marked else Piece(part)
+        more = piece.said or piece.text if marked else _spaced(part, _said(part, language, text, warnings))
+        # Sounds are given to words by their number, so in a language without spaces they stand alone.
+        alone = marked and not spaced(language)
+        said += " " if alone or _apart(said, more, before, piece.text) else ""
+        first = len(f"{said}x".split()) - 1
+        sounds += [(first + n, one) for n, one in enumerate(piece.sounds)]
+        said += more + " " * bool(alone)
+        before = piece.text or before
     said = " ".join(said.split())
     return replace(sentence, text=text, said="" if said == text else said, sounds=tuple(sounds))
+
+
+def _apart(said: str, more: str, before: str, after: str) -> bool:
+    """Whether words said beside each other are two: unless letters stand beside each other where written."""
+    return said[-1:].isalnum() and more[:1].isalnum() and not (before[-1:] + after[:1]).isalpha()
 
 
 def _said(part: str, language: str, sentence: str, warnings: list[str]) -> str:
@@ -345,10 +365,9 @@ def _check_marked(text: str) -> None:
             )
 
 
-def _part(text: str, engine: str, language: str) -> Iterator[Sentence]:
+def _part(text: str, language: str) -> Iterator[Sentence]:
     _check_words(_unfolded(text))
     _check_marked(text)
-    writing.check(text, engine, language)
     for paragraph in re.split(r"\n\s*\n", text):
         found = [
             Sentence(clause, PAUSE_SENTENCE_S if last else PAUSE_CLAUSE_S)

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Piece:
-    """Some text as written; `said`: words said instead; `sounds`: those of each of its words."""
+    """Some text as written; `said`: words said instead; `sounds`: those of each of its words.
+
+    `worded`: what is said is in words already, and not read like what is written.
+    """
 
     text: str
     said: str = ""
     sounds: tuple[str, ...] = ()
+    worded: bool = False
 
     @property
     def spoken(self) -> bool:

@@ -202,7 +202,7 @@ class _Reader:
             self._warn(
                 f"<say-as> cannot read {text[:40]!r} as {kind!r} in this language; it is read as usual"
             )
-        return Piece(text, said=said or "")
+        return Piece(text, said=said or "", worded=True)
 
     def _phoneme(self, text: str, given: Attributes) -> Piece:
         ipa = self._needed("phoneme", given, "ph")

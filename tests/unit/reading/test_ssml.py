@@ -10,6 +10,7 @@ from avatarlab_ops import script
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.errors import ScriptRefused
 from avatarlab_ops.reading import say_as, ssml
+from avatarlab_ops.reading.lexicon import parse
 
 
 def sentences(source: str) -> tuple[Sentence, ...]:
@@ -41,6 +42,12 @@ def warnings(source: str, engine: str = "hibari") -> str:
         ("On <say-as interpret-as='date' format='dm'>3/5</say-as>.", "On May third."),
         ("On <say-as interpret-as='date' format='dm'>29/2</say-as>.", "On February twenty-ninth."),
         ("Type <say-as interpret-as='Characters'>ab</say-as>.", "Type A B."),
+        ("It is 5<sub alias='kilograms'>kg</sub>, $<sub alias='five'>5</sub>.",
+         "It is five kilograms, dollar five."),
+        ("<sub alias='five'>5</sub>kg of <sub alias='sugar'>cane</sub>'s <sub alias='re'>un</sub>do.",
+         "five kg of sugar's redo."),
+        ("Go <sub alias='5 km/h, see sql@ab.com'>on</sub>.",
+         "Go five kilometers per hour, see S Q L at A B dot com."),
         ("Q&amp;A &lt; five", "Q and A less than five"),
         ("Not **bold** here: <emphasis>now</emphasis>.", None),
     ],
@@ -270,3 +277,32 @@ def test_sounds_are_those_of_the_language_around_them() -> None:
     voice = ssml.Abilities(("lang", "phoneme"), lambda ipa, language: f"{ipa}-{language}")
     ((run),) = ssml.parse("<lang xml:lang='es'><phoneme ph='ra'>ra</phoneme></lang>", "en-US", voice, [])
     assert run.pieces[0].sounds == ("ra-es",)
+
+
+@pytest.mark.parametrize("alias", ["🙂", "!!!", "…"])
+def test_an_alias_without_words_is_told_and_the_written_ones_are_said(alias: str) -> None:
+    found = script.sentences(f"One <sub alias='{alias}'>two</sub>.", script_format="ssml")
+    assert found.sentences[0].spoken == "One two."
+    assert f"'{alias}', said for 'two', holds no word" in "\n".join(found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("alias", "reason"),
+    [("Привет", "written in Cyrillic"), ("a\u202eb", "text-direction"), ("a" * 101, "at most 100")],
+)
+def test_an_alias_is_held_to_what_a_script_is(alias: str, reason: str) -> None:
+    with pytest.raises(ScriptRefused, match=reason):
+        sentences(f"One <sub alias='{alias}'>two</sub>.")
+
+
+def test_letters_that_the_voice_does_not_read_may_be_said_in_others() -> None:
+    (sentence,) = sentences("Say <sub alias='nee how'>你好</sub> or <phoneme ph='niˈxau'>你好</phoneme>.")
+    assert (sentence.text, sentence.said) == ("Say 你好 or 你好.", "Say nee how or 你好.")
+
+
+def test_a_letter_and_its_accent_apart_are_one_letter_to_a_lexicon() -> None:
+    words = parse("word,say\nCafe\u0301,kafay\nO’Brien,oh bryan\n".encode())
+    (sentence,) = script.sentences(
+        "The Cafe\u0301 and Caf\u00e9 of O'Brien and O’Brien.", script_format="ssml", lexicon=words
+    ).sentences
+    assert sentence.said == "The kafay and kafay of oh bryan and oh bryan."
