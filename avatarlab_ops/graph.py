@@ -147,10 +147,13 @@ def _composite(plan: Plan) -> Json:
 
 
 def _characters(plan: Plan, speech_s: float) -> Amount:
-    """Characters that are spoken; of words that only a recording tells, as many as are said in its time."""
+    """Characters that are spoken, more where they are spoken slower.
+
+    Of words that only a recording tells, as many as are said in its time.
+    """
     if _unwritten(plan):
         return Amount(max(1.0, speech_s / SPOKEN_S))
-    return Amount(sum(len(line.text) for line in plan.script))
+    return Amount(sum(len(line.said or line.text) / line.rate for line in plan.script))
 
 
 def _recorded(_: Plan, speech_s: float) -> Amount:

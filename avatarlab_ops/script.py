@@ -290,10 +290,12 @@ def _check_size(parts: Sequence[Part]) -> None:
 
 def expected_s(spoken: Sequence[Sentence]) -> float:
     """Seconds that the sentences take with their pauses, before any was spoken; some languages take less."""
-    letters = "".join(sentence.text for sentence in spoken)
-    syllables = len(_SYLLABLES.findall(letters))
-    words_s = SYLLABLE_S * syllables + SPOKEN_S * (len(letters) - syllables)
-    return words_s + sum(sentence.pause_s for sentence in spoken)
+    return sum(_words_s(sentence.spoken) / sentence.rate + sentence.pause_s for sentence in spoken)
+
+
+def _words_s(said: str) -> float:
+    syllables = len(_SYLLABLES.findall(said))
+    return SYLLABLE_S * syllables + SPOKEN_S * (len(said) - syllables)
 
 
 def _check_length(spoken: Sequence[Sentence]) -> None:

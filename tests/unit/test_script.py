@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from avatarlab_ops import script
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
+from avatarlab_ops.reading.lexicon import parse
 from avatarlab_ops.reading.marked import Piece, Run
 
 
@@ -427,3 +428,12 @@ def test_a_script_that_takes_longer_than_an_hour_and_a_half_is_refused_before_an
 def test_chinese_takes_three_times_as_long_a_character() -> None:
     chinese, english = Sentence("我们", 0.0), Sentence("we", 0.0)
     assert 3 < script.expected_s([chinese]) / script.expected_s([english]) < 3.5
+
+
+def test_what_a_lexicon_says_and_a_slower_rate_count_in_the_length() -> None:
+    words = parse(f"word,say\na,{'la la ' * 30}\n".encode())
+    with pytest.raises(ScriptRefused, match=r"takes about .* minutes to say"):
+        script.sentences("a " * 600 + "b", lexicon=words)
+    slow = f"<prosody rate='50%'>{'Slow words here. ' * 2_500}</prosody>"
+    with pytest.raises(ScriptRefused, match=r"takes about .* minutes to say"):
+        script.sentences(slow, script_format="ssml")
