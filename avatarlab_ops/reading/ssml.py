@@ -21,17 +21,18 @@ MAX_PAUSE_S = 10.0
 SLOWEST, FASTEST = 0.5, 2.0
 _STRENGTHS = {"none": 0.0, "x-weak": 0.1, "weak": 0.15, "medium": 0.35, "strong": 0.7, "x-strong": 1.2}
 _RATES = {"x-slow": 0.6, "slow": 0.8, "medium": 1.0, "default": 1.0, "fast": 1.25, "x-fast": 1.5}
+_EMPHASES = {"strong": 0.8, "moderate": 0.9, "none": 1.0, "reduced": 1.15}  # speed of the words
 _PARAGRAPH_S = 0.7
 _SENTENCE_S = 0.35
 _SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f\u0964]\W*$")  # with full-width signs and the danda
 _CLOSING = re.compile(r"[^\w\s]+(?=\s|$)")  # belongs to the words before it
 _BEFORE = re.compile(r"(?:\s|<!--.*?-->)*", re.S)
 _DOCUMENT = re.compile(r"<\?xml\b|<speak\b")
-_KNOWN = ("speak", "p", "s", "break", "sub", "say-as", "phoneme", "lang", "prosody")
+_KNOWN = ("speak", "p", "s", "break", "sub", "say-as", "phoneme", "lang", "prosody", "emphasis")
 _ATTRIBUTES = {  # that are done, or ask nothing
     "speak": ("version", "xmlns", "xml:base", "xsi:schemaLocation"), "break": ("time", "strength"),
     "sub": ("alias",), "say-as": ("interpret-as", "format"), "phoneme": ("ph", "alphabet"),
-    "lang": ("xml:lang",), "p": (), "s": (),
+    "lang": ("xml:lang",), "emphasis": ("level",), "p": (), "s": (),
 }  # fmt: skip
 _SILENT = ("metadata", "desc")  # about the document, no words of it
 _WORDS = ("sub", "say-as", "phoneme")  # elements around words, which hold no other element
@@ -103,7 +104,7 @@ class _Reader:
         self._silent = 0  # how many elements are open from the outermost that is about the document on
         self._starts: dict[str, Callable[[Attributes], None]] = {
             "break": self._break, "prosody": self._prosody, "lang": self._lang,
-            "p": self._block, "s": self._block,
+            "p": self._block, "s": self._block, "emphasis": self._emphasis,
         }  # fmt: skip
 
     def _doctype(self, *_: object) -> None:
@@ -249,13 +250,23 @@ class _Reader:
             self._warn(f"<prosody {name}> is not done, only rate")
         if "rate" not in given:
             return
+        self._at("prosody rate", self._rate(given["rate"].strip()))
+
+    def _emphasis(self, given: Attributes) -> None:
+        """Stressed words are said slower, for no voice of ours knows another way."""
+        if (level := given.get("level", "moderate").strip()) not in _EMPHASES:
+            raise self._refusal(f"<emphasis> takes one of the levels {', '.join(_EMPHASES)}; not {level!r}")
+        self._at("emphasis", _EMPHASES[level])
+
+    def _at(self, name: str, rate: float) -> None:
+        """Go on at so much of the rate until now, where the voice can."""
         if "prosody" not in self._voice.marks:
-            self._warn("<prosody rate> is nothing that this voice can do; it speaks at its own rate")
+            self._warn(f"<{name}> is nothing that this voice can do; it speaks at its own rate")
             return
-        rate = self._rate(given["rate"].strip()) * self._ways[-1].rate
+        rate *= self._ways[-1].rate
         if not SLOWEST <= rate <= FASTEST:
             raise self._refusal(
-                f"<prosody> gives a rate of {rate:.0%}; {SLOWEST:.0%} to {FASTEST:.0%} are allowed"
+                f"<{name}> gives a rate of {rate:.0%}; {SLOWEST:.0%} to {FASTEST:.0%} are allowed"
             )
         self._enter(replace(self._ways[-1], rate=round(rate, 3)))
 

@@ -49,7 +49,7 @@ def warnings(source: str, engine: str = "hibari") -> str:
         ("Go <sub alias='5 km/h, see sql@ab.com'>on</sub>.",
          "Go five kilometers per hour, see S Q L at A B dot com."),
         ("Q&amp;A &lt; five", "Q and A less than five"),
-        ("Not **bold** here: <emphasis>now</emphasis>.", None),
+        ("Not **bold** here: <mark/>now.", None),
     ],
 )  # fmt: skip
 def test_words_are_said_as_the_marks_ask(source: str, said: str | None) -> None:
@@ -94,7 +94,7 @@ def test_a_rate_holds_for_its_words_and_multiplies() -> None:
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        ("One.\n<emphasis>Two</emphasis>.", "line 2: <emphasis> is not done"),
+        ("One.\n<voice>Two</voice>.", "line 2: <voice> is not done"),
         ("<audio src='x'>One.</audio>", "line 1: <audio>"),
         ("<prosody pitch='high' rate='fast'>One.</prosody>", "<prosody pitch> is not done"),
         ("\n\nA <lang xml:lang='fr'>mot</lang>.", "line 3: <lang>"),
@@ -159,6 +159,7 @@ def test_an_engine_that_lacks_a_mark_says_so() -> None:
         ("<break time='soon'/>One.", "'soon' was given"),
         ("One.<break time='11s'/>", "at most 10 s"),
         ("<prosody rate='500%'>One.</prosody>", "50% to 200%"),
+        ("<emphasis level='loud'>One.</emphasis>", "levels strong, moderate, none, reduced; not 'loud'"),
         ("<phoneme ph='b%d'>bed</phoneme>", "'%' is no sound"),
         ("<phoneme ph='bɛd tʌb'>bed</phoneme>", "2 words of IPA for the 1"),
         ("<phoneme>bed</phoneme>", "needs the attribute ph"),
@@ -306,3 +307,14 @@ def test_a_letter_and_its_accent_apart_are_one_letter_to_a_lexicon() -> None:
         "The Cafe\u0301 and Caf\u00e9 of O'Brien and O’Brien.", script_format="ssml", lexicon=words
     ).sentences
     assert sentence.said == "The kafay and kafay of oh bryan and oh bryan."
+
+
+def test_words_with_emphasis_are_said_slower() -> None:
+    found = sentences(
+        "It is <emphasis>this</emphasis>, <emphasis level='strong'>not that</emphasis>, "
+        "<emphasis level='none'>nor</emphasis> that."
+    )
+    assert [(one.text, one.rate) for one in found] == [
+        ("It is", 1.0), ("this,", 0.9), ("not that,", 0.8), ("nor that.", 1.0)
+    ]  # fmt: skip
+    assert "<emphasis> is nothing that this voice can do" in warnings("<emphasis>One</emphasis>.", "small_e")
