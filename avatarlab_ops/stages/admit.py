@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from avatarlab_ops import engines, model_files
 from avatarlab_ops.engines import weights
-from avatarlab_ops.engines.choice import speech_engine
+from avatarlab_ops.engines.choice import check_voice, speech_engine
 from avatarlab_ops.engines.info import SAMPLED_VOICE, EngineInfo
 from avatarlab_ops.errors import (
     EngineUnavailable,
@@ -172,12 +172,8 @@ def _check_engines(settings: Settings, request: AvatarRequest) -> tuple[Engines,
     if request.script is None:
         needed.append(_recogniser())
     language = speech.language(request.language, request.voice) or speech.languages[0]
-    voices = speech.voices_of(language)
-    voice = request.voice or voices[0]
-    if voice not in voices:
-        raise EngineUnavailable(
-            f"voice: {speech.name} has no voice {voice!r} for {language}; choose one of: {', '.join(voices)}"
-        )
+    voice = request.voice or speech.voices_of(language)[0]
+    check_voice(speech, language, voice, named=asked.speech is not None)
     _check_weights(settings, needed)
     chosen = Engines(speech=speech.name, lipsync=asked.lipsync, matting=asked.matting)
     return chosen, language, SAMPLED_VOICE if request.voice_sample.uri else voice

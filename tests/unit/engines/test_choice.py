@@ -8,7 +8,7 @@ import pytest
 
 from avatarlab_ops import engines
 from avatarlab_ops.engines import writing
-from avatarlab_ops.engines.choice import ADDITION, DEFAULT, speech_engine
+from avatarlab_ops.engines.choice import ADDITION, DEFAULT, check_voice, speech_engine
 from avatarlab_ops.engines.info import EngineInfo, SpeechInfo, Voice
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
 
@@ -86,3 +86,36 @@ def test_letters_that_no_voice_of_the_language_reads_are_refused_by_name(
     writing.check("日本 Hola", ADDITION, "ja")
     with pytest.raises(ScriptRefused, match=told):
         writing.check(text, ADDITION, "es")
+
+
+@pytest.mark.usefixtures("added")
+def test_a_language_in_short_is_that_of_the_voice() -> None:
+    both = dataclasses.replace(SPANISH, languages=("en-US", "en-GB", "es"))
+    assert both.language("en", "emma") == "en-GB"
+    assert both.language("en", "nobody") == both.language("en") == "en-US"
+    assert both.language("en-US", "emma") == "en-US"
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "said"),
+    [
+        ("added", (None, None, "emna"), r"no installed engine has a voice 'emna' for en-US; choose one of: "
+                                        r"heart, drawn; there is emma of kokoro \(en-GB\)$"),
+        ("added", (None, "en-US", "dora"), r"there is dora of kokoro \(es\)$"),
+        ("added", ("hibari", None, "emma"), r"hibari has no voice 'emma' for en-US; .*: heart; there is"),
+        ("without", (None, None, "ef_dora"), r": heart, drawn; run `make voices` .*which adds those of docs"),
+        ("without", (ADDITION, None, None), r"no speech engine 'kokoro'; .*; run `make voices`"),
+    ],
+)  # fmt: skip
+def test_a_voice_that_nobody_has_is_refused_with_those_that_are_like_it(
+    there: str, asked: tuple[str | None, str | None, str | None], said: str, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue(there)
+    named, language, voice = asked
+
+    def ask() -> None:
+        speech = speech_engine(named, language, voice)
+        check_voice(speech, speech.language(language, voice) or "", voice or "", named=named is not None)
+
+    with pytest.raises(EngineUnavailable, match=said):
+        ask()
