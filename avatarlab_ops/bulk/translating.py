@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from avatarlab_ops.bulk import rows, translations
+from avatarlab_ops.bulk import rows, translations, xliff
 from avatarlab_ops.bulk.xliff import Document
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.fields import LANGUAGE
@@ -50,7 +50,7 @@ def out(source: Table, texts: Sequence[str], from_: str, to: str) -> Document:
     not there, and a script that is a list of lines.
     """
     _check_pair(from_, to)
-    _refuse(source, _strangers(source, f"{from_} is asked for (--from)", from_))
+    _refuse(source.name, _strangers(source, f"{from_} is asked for (--from)", from_))
     lacking = [text for text in texts if source.column(text, from_) not in source.columns or "/" in text]
     if lacking:
         there = ", ".join(source.columns)
@@ -71,6 +71,8 @@ def out(source: Table, texts: Sequence[str], from_: str, to: str) -> Document:
 def into(target: Table, documents: Sequence[Document]) -> tuple[str, list[str]]:
     """(the table as CSV with a column for each text and language, what is not translated yet).
 
+    A translation that the table has stays where the documents have none.
+
     Raises RequestInvalid where documents and table do not belong together: another source language, a row
     that is not there, a source text that has changed since.
     """
@@ -86,18 +88,33 @@ def into(target: Table, documents: Sequence[Document]) -> tuple[str, list[str]]:
     filled, told = {}, []
     for key, cells in target.cells.items():
         filled[key] = {_told(name, texts, from_): cell for name, cell in cells.items()}
-    for one in documents:
-        lacking = 0
-        for (key, text), (_, translated) in one.texts.items():
-            filled[key][f"{text}:{one.target_language}"] = translated
-            lacking += not translated
+    for language in dict.fromkeys(one.target_language for one in documents):
+        found = _translations([one for one in documents if one.target_language == language])
+        for (key, text), translated in found.items():
+            column = f"{text}:{language}"
+            filled[key][column] = translated or filled[key].get(column, "")
+        lacking = sum(not filled[key][f"{text}:{language}"] for key, text in found)
         if lacking:
-            told.append(f"{one.target_language}: {lacking} of {len(one.texts)} texts are not translated yet")
+            told.append(f"{language}: {lacking} of {len(found)} texts are not translated yet")
     written = io.StringIO()
     writer = csv.DictWriter(written, list(dict.fromkeys(columns)), extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(filled.values())
     return written.getvalue(), told
+
+
+def _translations(documents: Sequence[Document]) -> dict[xliff.Place, str]:
+    """What documents of one language say, "" where none says it. Raises RequestInvalid where two differ."""
+    found: dict[xliff.Place, str] = {}
+    wrong = []
+    for one in documents:
+        for (key, text), (_, translated) in one.texts.items():
+            known = found.get((key, text), "")
+            if known and translated and _plain(known) != _plain(translated):
+                wrong.append(f"{key}: {text} is translated in two ways; give the one that is right")
+            found[key, text] = known or translated
+    _refuse(documents[0].target_language, wrong)
+    return found
 
 
 def _told(column: str, texts: Sequence[str], from_: str) -> str:
@@ -112,7 +129,7 @@ def _check(target: Table, documents: Sequence[Document], from_: str) -> None:
                 wrong.append(f"{key}: no such row")
             elif _plain(target.cells[key].get(target.column(text, from_), "")) != _plain(source):
                 wrong.append(f"{key}: {text} has changed since it went to the translators; send it again")
-    _refuse(target, wrong)
+    _refuse(target.name, wrong)
 
 
 def _check_pair(from_: str, to: str) -> None:
@@ -132,10 +149,10 @@ def _strangers(source: Table, expected: str, language: str) -> list[str]:
     ]
 
 
-def _refuse(one: Table, wrong: list[str]) -> None:
+def _refuse(name: str, wrong: list[str]) -> None:
     if wrong:
         more = [f"and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
-        raise RequestInvalid(f"{one.name}: " + "; ".join(wrong[:SHOWN] + more))
+        raise RequestInvalid(f"{name}: " + "; ".join(wrong[:SHOWN] + more))
 
 
 def _plain(text: str) -> str:

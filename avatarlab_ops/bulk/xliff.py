@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from xml.sax.saxutils import escape, quoteattr
 
 from avatarlab_ops import strict_xml
@@ -85,15 +86,25 @@ def _units(node: Node) -> Iterable[Node]:
 
 
 def _joined(unit: Node, name: str) -> tuple[str, str]:
-    """Source and target of a unit, which a tool may have cut into segments; "" for one that lacks a part."""
-    source, target, whole = "", "", True
-    for part in unit.children("segment", "ignorable"):
+    """Source and target of a unit, which a tool may have cut into segments; "" for one that lacks a part.
+
+    A target stands where its attribute `order` says, counted from 1, else where its source does.
+    """
+    source, whole, targets = "", True, []
+    for place, part in enumerate(unit.children("segment", "ignorable"), 1):
         said = next((_text(one, name) for one in part.children("source")), "")
         translated = _translated(part, said, name)
         whole = whole and (translated is not None or part.name == "ignorable")
         source += said
-        target += said if translated is None else translated
-    return source, target if whole else ""
+        targets.append((_order(part, place, name), said if translated is None else translated))
+    return source, "".join(text for _, text in sorted(targets, key=itemgetter(0))) if whole else ""
+
+
+def _order(part: Node, place: int, name: str) -> int:
+    written = next((one.attributes.get("order", "") for one in part.children("target")), "")
+    if written and not re.fullmatch("[0-9]{1,9}", written):
+        raise _refusal(name, part, f"order is {written!r}; the place of the target from 1 on is wanted")
+    return int(written or place)
 
 
 def _translated(part: Node, said: str, name: str) -> str | None:

@@ -96,6 +96,28 @@ def read_parts(parts: str) -> tuple[str, str]:
     return xliff.read(cut.encode(), "d.xlf").texts["b", "script"]
 
 
+def test_segments_that_a_translator_reordered_stay_so() -> None:
+    cut = (
+        "<segment><source>One.</source><target order='3'>one</target></segment>"
+        "<ignorable><source> </source></ignorable>"
+        "<segment><source>Two.</source><target order='1'>Two before</target></segment>"
+    )
+    assert read_parts(cut) == ("One. Two.", "Two before one")
+    with pytest.raises(RequestInvalid, match="line 4: order is 'x'; the place of"):
+        read_parts(cut.replace("'3'", "'x'"))
+
+
+def test_documents_of_one_language_fill_each_other_and_must_agree() -> None:
+    first, second = translated(sent(), Welcome="Bienvenida."), translated(sent(), Goodbye="Adi\u00f3s.")
+    for documents in ((first, second), (second, first)):
+        made, told = into(TABLE, *documents)
+        assert ("Bienvenida." in made, "Adi\u00f3s." in made, told) == (True, True, [])
+    again, told = into(made, sent())
+    assert ("Bienvenida." in again, told) == (True, []), "what the table has is not emptied"
+    with pytest.raises(RequestInvalid, match="es: b: script is translated in two ways"):
+        into(TABLE, second, translated(sent(), Goodbye="Chao."))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
