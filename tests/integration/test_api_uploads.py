@@ -186,10 +186,14 @@ def test_names_with_tricks_and_sizes_beyond_the_limit_are_refused(api: Server) -
 
 
 def test_an_estimate_tells_what_a_request_takes_and_keeps_nothing(api: Server, portrait: str) -> None:
-    asked = {"script": "How long will it take?", "avatar": {"uri": portrait}}
+    script = '<speak>How long will <phoneme alphabet="ipa" ph="\u02c8\u026at">it</phoneme> take?</speak>'
+    asked = {"script": script, "script_format": "ssml", "avatar": {"uri": portrait}}
     before = api.client.get("/renders").json()
     told = api.client.post("/estimates", json=asked | {"callback_url": "https://example.org/told"}).json()
     assert told["predicted_s"] >= told["predicted_gpu_s"] > 0
+    assert [(one["said"], one["sounds"]) for one in told["script"]] == [
+        ("How long will it take?", [[3, "\u02c8\u026at"]])
+    ]
     assert set(told["stages"]) >= {"speech", "face", "lipsync", "composite"}
     assert api.client.get("/renders").json() == before
     faceless = uploaded(api, material.png(material.astronaut()[:, :, ::-1] * 0), "black.png").json()

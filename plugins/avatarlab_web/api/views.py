@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from avatarlab_ops import errors
 from avatarlab_ops.fields import Plain
+from avatarlab_ops.plan import Spoken
 from avatarlab_ops.renders.estimate import Estimate as Foreseen
 from avatarlab_ops.renders.listing import Listed
 from avatarlab_ops.renders.standing import Standing as Stood
@@ -34,6 +35,14 @@ class Said(BaseModel):
 
     text: str
     said: str
+    sounds: list[tuple[int, str]] = Field(
+        description="Of words that a lexicon or a mark tells the sounds of: which of `said`, from 0, and IPA."
+    )
+
+    @classmethod
+    def of(cls, one: Spoken) -> Said:
+        """As the product tells it."""
+        return cls(text=one.text, said=one.said or one.text, sounds=list(one.sounds))
 
 
 class Estimate(BaseModel):
@@ -49,7 +58,7 @@ class Estimate(BaseModel):
     @classmethod
     def of(cls, found: Foreseen) -> Estimate:
         """As the product tells it."""
-        script = [Said(text=one.text, said=one.said or one.text) for one in found.script]
+        script = [Said.of(one) for one in found.script]
         return cls(**asdict(found) | {"script": script})
 
 

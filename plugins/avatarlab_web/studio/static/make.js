@@ -163,7 +163,14 @@ function tell(found) {
   const gpu = found.predicted_gpu_s >= 1 && form.dataset.gpu.replace("%g", `${Math.round(found.predicted_gpu_s)} s`);
   $("#reused").textContent = [gpu, reused && form.dataset.reused.replace("%s", reused)].filter(Boolean).join(" ");
   list($("#notes"), found.warnings);
-  list($("#reading"), found.script.map((one) => one.said));
+  list($("#reading"), found.script.map(read));
+}
+
+// A sentence as the voice will read it, with the sounds of words that a lexicon or a mark tells.
+function read({ said, sounds }) {
+  const words = said.trim().split(/\s+/);
+  for (const [index, ipa] of sounds) words[index] += ` /${ipa}/`;
+  return words.join(" ");
 }
 
 function list(where, lines) {
