@@ -14,6 +14,7 @@ from avatarlab_ops.request import Background, Motion, Output
 ASPECTS = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:5": (4, 5)}
 PERSON_READ = 1.25
 READ_FACE_PX = 64.0  # longer edge of a face as it is read: below, lips have no shape
+SAME_RATE = 0.003  # by how much of itself a rate may be off: 29.97 as measured is 30,000 / 1,001
 SLOWEST_FPS, FASTEST_FPS = 12.0, 60.0  # of a video at its footage's own rate
 RATES = (24_000 / 1001, 24, 25, 30_000 / 1001, 30, 48, 50, 60_000 / 1001, 60)  # what films and cameras use
 STILL_FPS = 25.0  # a picture has no frame rate; one value lets every output share its face track and matte
@@ -210,7 +211,9 @@ def own_rate(measured: float) -> int | float:
     while measured < SLOWEST_FPS:
         measured *= 2
     nearest = min(RATES, key=lambda rate: abs(rate - measured))
-    return nearest if abs(nearest - measured) < nearest * 0.003 else min(round(measured), int(FASTEST_FPS))
+    return (
+        nearest if abs(nearest - measured) < nearest * SAME_RATE else min(round(measured), int(FASTEST_FPS))
+    )
 
 
 def footage_spec(output: Picture, avatar: Source, look: Look, *, end_s: float | None = None) -> FootageSpec:

@@ -200,8 +200,8 @@ class Output(Part):
         default=25,
         title="Frames per second",
         description="Constant frame rate. source keeps the footage's own, from 12 to 60 (29.97 stays 29.97; "
-        "faster footage is shown at a half or a quarter of its rate; where it varies, that of most pictures, "
-        "and a note says so); a picture's is 25.",
+        "faster footage is shown at a half or a quarter of its rate, slower at twice, an unusual rate at the "
+        "next whole number; where it varies, that of most pictures; a note says so); a picture's is 25.",
     )
     container: Literal["mp4", "webm"] = Field(
         default="mp4",

@@ -22,7 +22,18 @@ from avatarlab_ops.errors import (
 from avatarlab_ops.graph import ONLY
 from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.media.sniff import Kind
-from avatarlab_ops.plan import Engines, Look, Marks, Picture, Plan, Source, Spoken, footage_spec, picture
+from avatarlab_ops.plan import (
+    SAME_RATE,
+    Engines,
+    Look,
+    Marks,
+    Picture,
+    Plan,
+    Source,
+    Spoken,
+    footage_spec,
+    picture,
+)
 from avatarlab_ops.reading.lexicon import MAX_BYTES as MAX_LEXICON_BYTES
 from avatarlab_ops.reading.lexicon import Entry, parse
 from avatarlab_ops.request import MAX_SAMPLE_S, MIN_PART_S, Avatar, AvatarRequest
@@ -358,12 +369,18 @@ def _notes(*sources: Source | None) -> list[str]:
 
 
 def _rate_note(request: AvatarRequest, avatar: Source, shape: Picture) -> list[str]:
-    """Which rate is taken where the footage's own was asked for and it has more than one."""
-    if request.output.fps != "source" or avatar.usual_fps is None:
+    """Which rate is taken where the footage's own was asked for, and it has many or an unusual one."""
+    if request.output.fps != "source" or avatar.fps is None:
+        return []
+    if avatar.usual_fps is not None:
+        rate = f"varies, mostly {avatar.usual_fps:.4g} and on average {avatar.fps:.4g} frames a second"
+    elif abs(shape.fps - avatar.fps) > avatar.fps * SAME_RATE:
+        rate = f"is {avatar.fps:.4g} frames a second"
+    else:
         return []
     return [
-        f"output.fps: the frame rate of {avatar.uri} varies, mostly {avatar.usual_fps:.4g} and on average "
-        f"{avatar.fps:.4g} frames a second: {shape.fps:.4g} is taken; name a rate where another is wanted"
+        f"output.fps: the frame rate of {avatar.uri} {rate}: {shape.fps:.4g} is taken; name a rate where "
+        "another is wanted"
     ]
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avatarlab_ops.plan import Look, Marks, Source, footage_spec, picture
-from avatarlab_ops.request import Background, Output
+from avatarlab_ops.request import AvatarRequest, Background, Output
+from avatarlab_ops.stages import admit
 
 ASPECTS = st.sampled_from(["16:9", "9:16", "1:1", "4:5", "source"])
 RESOLUTIONS = st.sampled_from(["360p", "480p", "720p", "1080p", "1440p", "2160p"])
@@ -79,6 +80,22 @@ def test_footage_keeps_its_own_rate_within_bounds(measured: float | None, shown:
         uri="s3://inputs/a", sha256="a" * 64, bytes=1, kind="video", width=1280, height=720, fps=measured
     )
     assert footage_spec(made, clip, Look(face_px=300.0)).fps == pytest.approx(shown)
+
+
+@pytest.mark.parametrize(
+    ("measured", "taken"),
+    [(33.33, "33"), (12.5, "12"), (7.5, "15"), (120.0, "60"), (29.9702, ""), (25.01, "")],
+)
+def test_a_rate_that_the_video_does_not_keep_is_told(measured: float, taken: str) -> None:
+    asked = {"script": "Hi.", "avatar": {"uri": "s3://inputs/a"}, "output": {"fps": "source"}}
+    clip = Source(
+        uri="s3://inputs/a", sha256="a" * 64, bytes=1, kind="video", width=1280, height=720, fps=measured
+    )
+    made = picture(Output(fps="source"), KEPT, 1280, 720, source_fps=measured)
+    told = admit._rate_note(AvatarRequest.parse(asked), clip, made)
+    assert [f"is {measured:.4g} frames a second: {taken} is taken" in one for one in told] == [True] * bool(
+        taken
+    )
 
 
 @pytest.mark.parametrize(
