@@ -122,7 +122,8 @@ def sentences(
         if found and part.pause_s is not None:
             found[-1] = replace(found[-1], pause_s=part.pause_s)
         if not found and len(parts) > 1:
-            warnings.append(f"a part without words was left out: {part.text[:40]!r}")
+            titled = f", and the chapter {part.chapter!r} with it" if part.chapter else ""
+            warnings.append(f"a part without words was left out{titled}: {part.text[:40]!r}")
         begun += _chapters(part, script_format, found, len(spoken), warnings)
         spoken += found
     if not spoken:

@@ -9,16 +9,21 @@ from itertools import accumulate
 from avatarlab_ops.reading import markup
 from avatarlab_ops.request import LONGEST_TITLE
 
-_HEADING = re.compile(r"^( {0,3}#{1,2}[ \t]+)(?=\S)", re.M)
+_FENCED = r"^ {0,3}(?P<fence>```|~~~)[^`\n]*$.*?(?:^ {0,3}(?P=fence)|\Z)"  # code, whose "#" begins a comment
+_HEADING = re.compile(rf"{_FENCED}|^(?P<heading> {{0,3}}#{{1,2}}[ \t]+)(?=\S)", re.M | re.S)
 _MARK = "\ue002"  # private, so in no script: before a heading's words
 
 
 def titles(text: str) -> list[tuple[int, str]]:
     """(letters and digits before it, title without marks) of each heading of a plain, clean script."""
-    before, *headed = markup.plain(_HEADING.sub(rf"\1{_MARK}", text), []).split(_MARK)
+    before, *headed = markup.plain(_HEADING.sub(_marked, text), []).split(_MARK)
     starts = accumulate(map(_count, [before, *headed]))
     named = (" ".join(one.partition("\n")[0].split())[:LONGEST_TITLE] for one in headed)
     return [(start, title) for start, title in zip(starts, named, strict=False) if _count(title)]
+
+
+def _marked(found: re.Match[str]) -> str:
+    return f"{found[0]}{_MARK}" if found["heading"] else found[0]
 
 
 def begins(named: Sequence[tuple[int, str]], spoken: Sequence[str]) -> Iterator[tuple[int | None, str]]:

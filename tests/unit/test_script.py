@@ -148,6 +148,17 @@ def test_a_chapter_begins_where_its_heading_is_said(text: str, begun: list[str])
     assert set(after) <= {"Go.", "Sit.", "Hello.", "Bye.", "It runs.", "Again.", "And yes?"}
 
 
+def test_a_comment_in_code_begins_no_chapter() -> None:
+    code = "```sh\n# Install it\nmake\n```\n"
+    found = script.sentences(f"# One\nGo.\n\n{code}\n# Two\nGo.\n\n~~~\n# Three\n")
+    assert [title for _, title in found.chapters] == ["One", "Two"]
+
+
+def test_a_chapter_whose_line_has_no_words_is_told() -> None:
+    found = script.sentences([script.Part("Hello."), script.Part("\U0001f680", chapter="Launch")])
+    assert any("left out, and the chapter 'Launch' with it" in note for note in found.warnings)
+
+
 def test_a_heading_that_begins_no_sentence_is_told() -> None:
     found = script.sentences("Hello there\n## iPhone\nGo.\n\n## One\nGo.\n\n## Two\nGo.")
     assert [title for _, title in found.chapters] == ["One", "Two"]
