@@ -9,7 +9,9 @@ from typing import Literal
 from avatarlab_ops.errors import MediaRefused
 
 Kind = Literal["image", "video", "audio"]
-ACCEPTED = "MP4, MOV, MKV or WebM video; PNG, JPEG, WebP, HEIC or AVIF image; WAV, FLAC, MP3 or Ogg sound"
+ACCEPTED = (
+    "MP4, MOV, MKV or WebM video; PNG, JPEG, WebP, HEIC or AVIF image; WAV, FLAC, MP3, M4A or Ogg sound"
+)
 
 _STILL_BRANDS = {b"heic", b"heix", b"mif1", b"avif"}
 _MOVING_BRANDS = {b"hevc", b"hevx", b"msf1", b"avis"}
@@ -21,6 +23,7 @@ _OTHERS = {
     b"BM": "a BMP image",
     b"II*\x00": "a TIFF image",
     b"MM\x00*": "a TIFF image",
+    b".snd": "an AU sound",
     b"FLV": "a Flash video",
     b"\x00\x00\x01\xba": "an MPEG program stream",
     b"\x30\x26\xb2\x75": "a Windows Media file",
@@ -116,6 +119,8 @@ def _describe(head: bytes) -> str:
     told = {
         "a HEIC or AVIF image sequence": head[4:8] == b"ftyp",
         "an AVI video": head.startswith(b"RIFF") and head[8:12] == b"AVI ",
+        "an AIFF sound": head.startswith(b"FORM") and head[8:12] in {b"AIFF", b"AIFC"},
+        "a bare AAC sound": head[0] == 0xFF and head[1:2] in {b"\xf0", b"\xf1", b"\xf8", b"\xf9"},
         "an MPEG transport stream": _is_transport_stream(head),
         "text": _is_text(head),
     }

@@ -65,6 +65,10 @@ def test_text_renamed_mp4(tmp_path: Path) -> None:
         (b"GIF89a" + bytes(50), "GIF"),
         (b"", "empty"),
         (bytes(range(256)) * 4, "unknown type"),
+        (b"FORM\0\0\1\0AIFFCOMM", "an AIFF sound"),
+        (b"\0\1\2\3", "WAV, FLAC, MP3, M4A or Ogg sound"),
+        (b".snd\0\0\0\x18", "an AU sound"),
+        (b"\xff\xf1\x50\x80", "a bare AAC sound"),
     ],
 )
 def test_playlists_and_strangers(tmp_path: Path, content: bytes, said: str) -> None:
