@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SAMPLE_HZ = 24_000
 OTHER, DOUBTFUL = 0.72, 0.60  # mean distance (0 alike, 1 unrelated): other words, perhaps other words
+THROUGHOUT = 0.55  # of all words together, of which no passage is doubtful: right scripts were at most 0.50
 PASSAGE = 5  # words that are judged together
 PLACES = 3  # at most so many are named
 
@@ -71,6 +72,8 @@ def doubts(aligned: Aligned) -> list[str]:
             f"accepted): {places}. "
             "Give the words as they are said, in the language they are said in, without music"
         )
+    if not places and mean > THROUGHOUT:
+        places = f"throughout ({mean:.2f} unlike, at most {THROUGHOUT} is usual)"
     told = [f"narration: it may say something else than the script {places}"] if places else []
     return [*told, *_more(aligned)]
 

@@ -63,6 +63,12 @@ def found(spoken: Speech, other: tuple[NDArray[np.float32], list[float]]) -> Ali
     return aligned
 
 
+@pytest.mark.parametrize(("unlike", "said"), [(0.58, True), (0.50, False)])
+def test_words_that_are_all_somewhat_unlike_are_told(found: Aligned, unlike: float, *, said: bool) -> None:
+    evenly = doubts(replace(found, unlike=(unlike,) * len(found.unlike)))
+    assert any("something else than the script throughout" in note for note in evenly) is said
+
+
 def test_each_word_is_found_where_it_is_said(
     found: Aligned, other: tuple[NDArray[np.float32], list[float]]
 ) -> None:
