@@ -25,6 +25,7 @@ from avatarlab_web.studio import page, words
 from avatarlab_web.studio import queue as studio_queue
 from avatarlab_web.studio import verify as studio_verify
 from avatarlab_web.studio.access import viewer
+from plans import a_plan
 from starlette.testclient import TestClient
 
 from avatarlab_ops import engines, graph, pipeline
@@ -320,6 +321,17 @@ def test_a_recording_in_place_of_a_voice_is_shown_and_can_be_dropped(
     assert "Use the recording take-3.wav again" in form
     assert 'name="narration"' not in studio.get("/make").text
     assert "a recording, take-3.wav" in studio.get(f"/videos/{render_id}").text
+    pipeline.cancel(stores, render_id)
+
+
+def test_the_language_that_spoke_is_shown_and_made_again(studio: TestClient, stores: Settings) -> None:
+    asked = {"script": "Hola.", "avatar": {"uri": f"s3://{stores.bucket_inputs}/a.png"}, "voice": "ef_dora"}
+    render_id = pipeline.submit(stores, asked, caller="anna")
+    with transaction(stores.pg_dsn) as db:
+        db.get_one(tables.Render, render_id).plan = a_plan(language="es").model_dump(mode="json")
+    (again,) = re.findall('data-earlier="([^"]*)"', studio.get(f"/make?like={render_id}").text)
+    assert json.loads(html.unescape(again))["language"] == "es"
+    assert '<p class="script" lang="es">Hola.' in studio.get(f"/videos/{render_id}").text
     pipeline.cancel(stores, render_id)
 
 

@@ -14,8 +14,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import FormData, UploadFile
 
-from avatarlab_ops.engines.choice import DEFAULT
-from avatarlab_ops.errors import InputError, ReferenceRefused
+from avatarlab_ops.engines.choice import DEFAULT, speech_engine
+from avatarlab_ops.errors import EngineUnavailable, InputError, ReferenceRefused
 from avatarlab_ops.fields import MAX_SCRIPT_CHARACTERS
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.media.limits import Limits
@@ -57,9 +57,22 @@ def _earlier(settings: Settings, render_id: str) -> Json | None:
     except ReferenceRefused:
         return None
     body, plan = found.request.body, found.render.plan or {}
-    spoke = plan.get("engines", body["engines"])["speech"] or DEFAULT
-    body |= {"engines": body["engines"] | {"speech": spoke}, "voice": body["voice"] or _built_in(plan)}
+    spoke, language = _spoken_by(body, plan)
+    body |= {"engines": body["engines"] | {"speech": spoke}, "language": language}
+    body |= {"voice": body["voice"] or _built_in(plan)}
     return {name: value for name, value in body.items() if name not in OF_ONE_ORDER}
+
+
+def _spoken_by(body: Json, plan: Json) -> tuple[str, str | None]:
+    """Engine and language that spoke, or would have where the render was refused before it was planned."""
+    if plan:
+        return plan["engines"]["speech"], plan["language"]
+    asked, language, voice = body["engines"]["speech"], body["language"], body["voice"]
+    try:
+        engine = speech_engine(asked, language, voice)
+    except EngineUnavailable:
+        return asked or DEFAULT, language
+    return engine.name, engine.language(language, voice)
 
 
 def _built_in(plan: Json) -> str | None:

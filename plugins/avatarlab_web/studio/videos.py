@@ -103,6 +103,7 @@ def video(request: Request, who: Viewer, stores: Stores, render_id: str) -> Resp
         request, "video.html", here="videos", voice=_voice(body, plan), narrated=_recording(body) is not None,
         author=who.may("author"), asked=asked.request.body,
         caller=asked.request.caller, title=title(asked.request.body),
+        language=plan.get("language") or body["language"] or "en",
         script=spoken(asked.request.body) or text("video.recognised"),
         files=[file for file, names in NAMES.items() if set(names) & set(asked.files)],
         opinions=_opinions(stores, found), lineage=svg.drawn(traced) if traced else "",
