@@ -211,9 +211,9 @@ def own_rate(measured: float) -> int | float:
     while measured < SLOWEST_FPS:
         measured *= 2
     nearest = min(RATES, key=lambda rate: abs(rate - measured))
-    return (
-        nearest if abs(nearest - measured) < nearest * SAME_RATE else min(round(measured), int(FASTEST_FPS))
-    )
+    if abs(nearest - measured) < nearest * SAME_RATE:
+        return nearest
+    return min(round(measured), int(FASTEST_FPS))
 
 
 def footage_spec(output: Picture, avatar: Source, look: Look, *, end_s: float | None = None) -> FootageSpec:

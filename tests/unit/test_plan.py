@@ -93,9 +93,8 @@ def test_a_rate_that_the_video_does_not_keep_is_told(measured: float, taken: str
     )
     made = picture(Output(fps="source"), KEPT, 1280, 720, source_fps=measured)
     told = admit._rate_note(AvatarRequest.parse(asked), clip, made)
-    assert [f"is {measured:.4g} frames a second: {taken} is taken" in one for one in told] == [True] * bool(
-        taken
-    )
+    note = f"is {measured:.4g} frames a second: {taken} is taken"
+    assert [note in one for one in told] == [True] * bool(taken)
 
 
 @pytest.mark.parametrize(
