@@ -201,7 +201,7 @@ class Output(Part):
         title="Frames per second",
         description="Constant frame rate. source keeps the footage's own, from 12 to 60 (29.97 stays 29.97; "
         "faster footage is shown at a half or a quarter of its rate, slower at twice, an unusual rate at the "
-        "next whole number; where it varies, that of most pictures; a note says so); a picture's is 25.",
+        "nearest whole number; where it varies, that of most pictures; a note says so); a picture's is 25.",
     )
     container: Literal["mp4", "webm"] = Field(
         default="mp4",
