@@ -56,11 +56,11 @@ def test_a_clip_that_was_looked_at_whole_is_told_so(late: tuple[Path, Source]) -
 
 def test_a_smaller_face_beside_the_leading_one_is_told_before_any_work(tmp_path: Path) -> None:
     large = cv2.imread(str(packaged("scikit-image", "astronaut.png")))
-    small = np.full((512, 280, 3), 128, np.uint8)
-    small[:280] = cv2.resize(large, (280, 280), interpolation=cv2.INTER_AREA)
+    small = np.full((512, 320, 3), 128, np.uint8)
+    small[:320] = cv2.resize(large, (320, 320), interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(tmp_path / "two.png"), np.hstack([large, small]))
     source = Source(
-        uri="s3://inputs/two.png", sha256="b" * 64, bytes=1, kind="image", width=792, height=512
+        uri="s3://inputs/two.png", sha256="b" * 64, bytes=1, kind="image", width=832, height=512
     )  # fmt: skip
     assert look(tmp_path / "two.png", source, None, None).notes == (
         "1 smaller face(s) beside the leading one stay as they are.",
