@@ -104,8 +104,8 @@ def _as_written(text: str) -> Reading:
         for at, char in enumerate(text)
         if unicodedata.category(char) == "So" and char not in "°©®™"
     ]
-    gone = {sign.sign: " " for sign in unread}
-    return Reading(text.translate(str.maketrans(gone)) if gone else text, tuple(unread))
+    gone = {ord(sign.sign): " " for sign in unread}
+    return Reading(text.translate(gone) if gone else text, tuple(unread))
 
 
 def _read_unspaced(text: str, language: Language) -> Reading:

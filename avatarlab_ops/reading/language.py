@@ -122,6 +122,8 @@ def cardinal(code: str, value: int) -> str:
 @functools.lru_cache(maxsize=4096)
 def ordinal(code: str, value: int) -> str:
     """An ordinal number in words: 21 is "twenty-first"."""
+    if (code, value) == ("uk", 0):  # num2words has none
+        return "нульовий"
     return _plain(code, value, "ordinal")
 
 

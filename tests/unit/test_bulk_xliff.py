@@ -199,8 +199,3 @@ def test_a_text_that_begins_with_a_bracket_is_translated() -> None:
     assert document.texts["a", "script"] == ("[Applause] Thank you.", "")
     with pytest.raises(RequestInvalid, match="is a list of lines"):
         sent('key,script\na,"[{""text"": ""Hi.""}]"\n')
-
-
-def test_whatever_the_languages_are_called_the_document_is_read_again() -> None:
-    odd = 'es"><evil x="'
-    assert xliff.read(sent(to=odd), "d.xlf").target_language == odd
