@@ -102,7 +102,7 @@ def test_a_date_of_a_consent_needs_a_time_zone(api: Server, end: str) -> None:
     new = {"material": "hibari/heart", "kind": "voice", "subject": "Rosa", "licence": "CC0"}
     refused = api.client.post("/consents", json=new | {end: "2030-01-01T00:00:00"})
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, end)
-    assert "2027-01-31T00:00:00Z" in refused.json()["errors"][0]["message"]
+    assert "2027-01-31T00:00:00Z" in refused.json()["errors"][0]["detail"]
     assert api.client.post("/consents", json=new | {end: "2030-01-01T00:00:00Z"}).status_code == 201
 
 

@@ -424,6 +424,12 @@ def test_a_changed_input_and_a_changed_template_make_new_videos_once(stores: Set
     only = {"labels": {"run": "made"}}
     assert chosen(stores, **only, stale=["input", "template"]) == 0
 
+    replace(stores, form, b"dear translator, see below")  # no template any more
+    broken = planning.plan(stores, asked(**only, stale=["template"], dry_run=True), bulk_id="x", caller="x")
+    assert (broken.items, broken.problems) == (0, 2)
+    assert all(f": {form}: the template is not JSON" in one for one in broken.told)
+    assert chosen(stores, labels={"run": "six"}, stale=["code", "template"]) == 0, "others' plans do not fail"
+
     replace(stores, form, json.dumps(body | {"script": "{{word}} on."}).encode())
     assert chosen(stores, **only, stale=["template"]) == 2
     anew = work.run(stores, asked(**only, stale=["template"]), bulk_id="anew")
@@ -439,14 +445,6 @@ def test_a_changed_input_and_a_changed_template_make_new_videos_once(stores: Set
     replace(stores, form, json.dumps(body | {"script": "{{other}}."}).encode())
     outline = planning.plan(stores, asked(**only, stale=["template"], dry_run=True), bulk_id="x", caller="x")
     assert outline.items == 0
-
-    replace(stores, form, b"dear translator, see below")  # no template any more, and the face has changed too
-    for stale, told in ((["template"], 2), (["input", "template"], 2)):
-        outline = planning.plan(stores, asked(**only, stale=stale, dry_run=True), bulk_id="x", caller="x")
-        assert outline.problems == told
-        assert all(f"{form}: the template" in one for one in outline.told)
-    assert chosen(stores, **only, stale=["input"]) == 2
-    assert chosen(stores, labels={"run": "six"}, stale=["template"]) == 0, "and no plan fails for it"
 
 
 def test_two_plans_at_once_make_a_stale_video_anew_once(
