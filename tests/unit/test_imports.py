@@ -1,6 +1,6 @@
 """What a process loads: a function imports for itself only what is slow, and light doors stay light.
 
-Read off the source: `[tool.avatarlab] slow-imports` in pyproject.toml names what is slow to load.
+Read off the source: `[tool.avatarlab-imports] slow` in pyproject.toml names what is slow to load.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SLOW = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["avatarlab"]["slow-imports"])
+SLOW = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["avatarlab-imports"]["slow"])
 # By patterns: to parse every file takes seconds.
 IMPORT = re.compile(
     r"^(?P<indent> *)(from (?P<base>\S+) import \(?(?P<names>(?<=\()[^)]*|[\w, ]+)"
