@@ -30,7 +30,7 @@ ONLY: dict[Kind, str] = {
     "recogniser": "whisper",
 }  # a request names none
 ALIGNER_VERSION = (
-    "3"  # raised whenever a narration may get other times or notes: no other speech is made anew
+    "4"  # raised whenever a narration may get other times or notes: no other speech is made anew
 )
 NUMBERING_VERSION = "2"  # of sentences by speech engines: 2 counts those of which nothing is heard
 READING_VERSION = "3"  # raised whenever recognised words may be split or read aloud otherwise

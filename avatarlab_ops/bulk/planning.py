@@ -106,10 +106,10 @@ def id_of_key(caller: str, key: str) -> str:
     """
     text = f"{caller}.{key}"
     plain = bulk_id_of(None, text)
-    if plain == text and "." not in caller:
+    if plain == text and "." not in caller and caller[0].isalnum():
         return text
     mark = hashlib.sha256(f"{caller}\n{key}".encode()).hexdigest()[:12]  # no name or key holds a line end
-    return f"{plain[:87]}-{mark}"
+    return f"{plain[:87].lstrip('_.-') or 'run'}-{mark}"  # an id begins with a letter or a digit
 
 
 def plan(

@@ -19,27 +19,30 @@ from avatarlab_ops import environment
 
 TIMEOUT_S = 20.0
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_COMPATIBLE, _NAT64 = ipaddress.IPv6Network("::/96"), ipaddress.IPv6Network("64:ff9b::/96")
+# Whose last 32 bits are an address of IPv4: compatible (RFC 4291), translated (RFC 7915), NAT64 (RFC 6052).
+_ENDING_IN_IPV4 = [ipaddress.IPv6Network(one) for one in ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96")]
+_INSIDE = ipaddress.IPv6Network("64:ff9b:1::/48")  # NAT64 of a network's own (RFC 8215): it leads inside
 
 
 def may_reach(address: Address) -> bool:
     """Whether it is public, or in a network that an operator allows; so is what it carries of IPv4."""
     allowed = environment.networks(environment.read().webhook_networks)
-    return all(
-        (one.is_global and not one.is_multicast and not getattr(one, "is_site_local", False))
-        or any(one in network for network in allowed)
-        for one in _carried(address)
-    )
+    return all(_is_public(one) or any(one in network for network in allowed) for one in _carried(address))
+
+
+def _is_public(address: Address) -> bool:
+    local = getattr(address, "is_site_local", False) or address in _INSIDE
+    return address.is_global and not address.is_multicast and not local
 
 
 def _carried(address: Address) -> list[Address]:
     """The addresses of IPv4 to which a gateway would send an address of IPv6 on, else itself.
 
-    Mapped and compatible (RFC 4291), NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC 4380: server, client).
+    Beside those that end in it: mapped (RFC 4291), 6to4 (RFC 3056), Teredo (RFC 4380: server and client).
     """
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
-    if any(address in prefix for prefix in (_COMPATIBLE, _NAT64)) and int(address) > 1:  # :: and ::1 are none
+    if any(address in prefix for prefix in _ENDING_IN_IPV4) and int(address) > 1:  # :: and ::1 are none
         return [ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)]
     inner = [one for one in (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())) if one]
     return [*inner] or [address]

@@ -217,6 +217,8 @@ def test_each_caller_s_each_key_is_a_bulk_run_of_its_own() -> None:
     orders = [
         ("ann", "spring-1"), ("ann", "x:1"), ("ann", "x-1"), ("ann", "x 1"), ("ann.b", "c"), ("ann", "b.c"),
         ("ann", "y" * 199 + "a"), ("ann", "y" * 199 + "b"), ("user:cli", "z"), ("user-cli", "z"),
+        ("\u00d8yvind", "k"), ("\u0430\u043d\u043d\u0430", "k"), ("\u0438\u0440\u0430", "k"), ("_svc", "k"),
+        ("_", "_"),
     ]  # fmt: skip
     ids = [planning.id_of_key(*order) for order in orders]
     assert len(set(ids)) == len(orders)

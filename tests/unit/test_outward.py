@@ -14,6 +14,7 @@ INSIDE = ("127.0.0.1", "10.0.0.8", "169.254.169.254", "100.64.0.1", "0.0.0.0", "
 CARRIED = {
     "mapped": "::ffff:{0}",
     "compatible": "::{0}",
+    "translated": "::ffff:0:{0}",
     "NAT64": "64:ff9b::{0}",
     "6to4": "2002:{1:04x}:{2:04x}::1",
 }
@@ -24,7 +25,9 @@ def carrying(kind: str, inner: str) -> ipaddress.IPv6Address:
     return ipaddress.IPv6Address(CARRIED[kind].format(inner, number >> 16, number & 0xFFFF))
 
 
-@pytest.mark.parametrize("address", [*INSIDE, "::1", "::", "fe80::1", "fc00::1", "fec0::1", "ff02::1"])
+@pytest.mark.parametrize(
+    "address", [*INSIDE, "::1", "::", "fe80::1", "fc00::1", "fec0::1", "ff02::1", "64:ff9b:1::a00:1"]
+)
 def test_what_is_not_public_is_not_reached(address: str) -> None:
     assert not may_reach(ipaddress.ip_address(address))
 

@@ -63,5 +63,5 @@ def test_a_smaller_face_beside_the_leading_one_is_told_before_any_work(tmp_path:
         uri="s3://inputs/two.png", sha256="b" * 64, bytes=1, kind="image", width=832, height=512
     )  # fmt: skip
     assert look(tmp_path / "two.png", source, None, None).notes == (
-        "1 smaller face(s) beside the leading one stay as they are.",
+        "Smaller faces beside the leading one stay as they are.",
     )

@@ -90,8 +90,8 @@ def refuse_small(side_px: float) -> None:
 
 
 def note_on_others(faces: list[Face]) -> str | None:
-    """A remark on faces beside the leading one, or None; without sizes, so that the track tells the same."""
-    return f"{len(faces) - 1} smaller face(s) beside the leading one stay as they are." if faces[1:] else None
+    """A remark on faces beside the leading one, or None; without figures: the track tells the same."""
+    return "Smaller faces beside the leading one stay as they are." if faces[1:] else None
 
 
 def _refuse_covered(frame: Frame, landmarks: Array, landmarker: Landmarker) -> None:

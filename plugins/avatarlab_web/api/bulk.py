@@ -14,7 +14,7 @@ from avatarlab_ops.bulk import planning, work
 from avatarlab_ops.bulk import report as reports
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.report import Summary
-from avatarlab_ops.errors import KeyReused, ReferenceRefused, TransientError
+from avatarlab_ops.errors import KeyReused, ReferenceRefused, RequestInvalid, TransientError
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import webhooks
 from avatarlab_ops.stores.catalog import bulk, notes, transaction
@@ -146,9 +146,15 @@ def create(
 
 
 def _call_back(stores: Settings, order: BulkOrder, bulk_id: str, caller: str) -> None:
-    """Keep whom a run is to tell before it begins: one that is killed in between is told that again."""
+    """Keep whom a run is to tell before it begins: one that is killed in between is told that again.
+
+    Raises RequestInvalid for a run that has ended, of which nothing will be told.
+    """
     callback = str(order.callback_url) if order.callback_url else None
     with transaction(stores.pg_dsn) as db:
+        known = bulk.find(db, bulk_id)
+        if callback and known and known.ended_at:
+            raise RequestInvalid(f"callback_url: {bulk_id!r} has ended; its report is there, leave it out")
         webhooks.call_back_of_bulk(db, bulk_id, caller, callback)
 
 
