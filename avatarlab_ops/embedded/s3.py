@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import boto3
+import psutil
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -21,6 +22,7 @@ from avatarlab_ops.embedded.server import (
     NotReadyError,
     Server,
     missing_program,
+    port_is_free,
     write_private,
 )
 
@@ -116,7 +118,14 @@ class ObjectStore(Server):
             Path(f"/tmp/seaweedfs-{part}-grpc-{self.ports[f'{part}.grpc']}.sock").unlink(missing_ok=True)  # noqa: S108
 
     def provision(self) -> None:
-        """Raise NotReadyError until objects can be written; the buckets are made by `Objects`."""
+        """Raise NotReadyError until objects can be written; the buckets are made by `Objects`.
+
+        `weed` serves on where another process took one of its ports, and ends two minutes later: such a one
+        is ended now.
+        """
+        if self.daemon.pid() and (taken := self._taken_ports()):
+            self.stop()
+            raise NotReadyError(f"other processes hold its ports {sorted(taken)}")
         try:
             client = self._client()
             if PROBE_BUCKET not in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
@@ -126,6 +135,19 @@ class ObjectStore(Server):
             client.delete_object(Bucket=PROBE_BUCKET, Key=PROBE_KEY)
         except (BotoCoreError, ClientError) as error:
             raise NotReadyError(str(error)) from error
+
+    def _taken_ports(self) -> set[int]:
+        missing = set(self.ports.values()) - self._listening()
+        busy = {port for port in missing if not port_is_free(port)}
+        return busy - self._listening() if busy else busy
+
+    def _listening(self) -> set[int]:
+        pid = self.daemon.pid()
+        try:
+            found = psutil.Process(pid).net_connections("tcp") if pid else []
+        except psutil.NoSuchProcess:
+            found = []
+        return {one.laddr.port for one in found if one.status == psutil.CONN_LISTEN}
 
     def _client(self) -> S3Client:
         return _client(self.addresses()["s3_endpoint"], self.password)

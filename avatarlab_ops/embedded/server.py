@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -75,8 +75,7 @@ class Server(ABC):
             return
         self.stop()  # also clears what a killed server left: PostgreSQL's backends hold its port for a moment
         for _ in range(ATTEMPTS):
-            if not all(port_is_free(port) for port in self.ports.values()):
-                self.ports = free_ports(self.port_names)
+            self._leave_taken_ports()
             if self._start():
                 return
             self.stop()
@@ -86,6 +85,11 @@ class Server(ABC):
     def stop(self) -> None:
         """Stop the server cleanly, by force when it does not obey; does nothing when it does not run."""
         self.daemon.stop(self.stop_signal, self.stop_s)
+
+    def _leave_taken_ports(self) -> None:
+        """Other ports for those that somebody holds, and for those alone: clients know this address."""
+        taken = tuple(name for name, port in self.ports.items() if not port_is_free(port))
+        self.ports |= free_ports(taken, besides=self.ports.values())
 
     def _start(self) -> bool:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -124,9 +128,9 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-def free_ports(names: tuple[str, ...]) -> dict[str, int]:
-    """A free loopback port for each name."""
-    candidates = random.SystemRandom().sample(PORTS, len(PORTS))
+def free_ports(names: tuple[str, ...], besides: Collection[int] = ()) -> dict[str, int]:
+    """A free loopback port for each name, none of those that are spoken for."""
+    candidates = [port for port in random.SystemRandom().sample(PORTS, len(PORTS)) if port not in besides]
     ports = [port for port, _ in zip((p for p in candidates if port_is_free(p)), names, strict=False)]
     if len(ports) < len(names):
         raise TransientError(f"fewer than {len(names)} free loopback ports in {PORTS.start}-{PORTS.stop}")

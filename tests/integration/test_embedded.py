@@ -274,6 +274,25 @@ def test_a_taken_port_is_avoided_and_the_data_follow(home: Path) -> None:
             guest.server_close()
 
 
+def test_an_object_store_whose_inner_port_is_taken_at_its_start_leaves_that_port_alone(home: Path) -> None:
+    """It would serve without that part, and end two minutes later; its address stays, which others know."""
+    settings = embedded.ensure(home)
+    _write(settings, "stays")
+    embedded.stop(home)
+    stored = json.loads((home / SERVERS_FILE).read_text())["s3"]
+    guest = _occupy(stored["ports"]["admin"])
+    try:
+        unlucky = ObjectStore(home, stored["ports"], stored["password"])
+        assert not unlucky._start(), "as if the port had been taken just after the look"
+        assert embedded.ensure(home) == settings
+        assert _read(settings, "stays") == (True, True, True)
+        ports = json.loads((home / SERVERS_FILE).read_text())["s3"]["ports"]
+        assert [name for name, port in ports.items() if port != stored["ports"][name]] == ["admin"]
+    finally:
+        guest.shutdown()
+        guest.server_close()
+
+
 def _occupy(port: int) -> socketserver.TCPServer:
     """Listen on a port and hang up on callers: mongod asks its old address first, and would wait 30 s."""
     guest = socketserver.TCPServer(
