@@ -21,7 +21,7 @@ _NEVER_LAST = _words(
     "sr sra srta sres srs dra profa ud uds ej pág págs núm sig sig.ra dott dott.ssa avv pag tél"
 )
 _NEVER_LAST_IN = {
-    "de": _words("zzgl ggü abs tab ziff nrn hr med phil ü"),
+    "de": _words("zzgl ggü ziff nrn hr med phil ü"),
     "fr": _words("mm av bd art chap fig env"),
     "es": _words("dña avda apdo cap art fig"),
     "it": _words("pagg cap art fig ing"),
@@ -35,7 +35,7 @@ _BEFORE_NUMBER = _words(
 )
 _BEFORE_NUMBER_IN = {
     "en": _words("ext op c lb lbs oz"),
-    "de": _words("kap bd s tel"),
+    "de": _words("abs tab kap bd s tel"),
     "fr": _words("janv févr avr juil déc al n lun mar mer jeu ven sam dim"),
     "es": _words("ene abr may ago dic s lun mar mié jue vie sáb dom"),
     "it": _words("gen mag giu lug set ott dic n lun mer gio ven sab dom"),

@@ -55,13 +55,18 @@ _SHORT = {
     "ca.": "circa", "Dr.": "Doktor", "Prof.": "Professor", "Nr.": "Nummer", "Str.": "Straße", "inkl.": "inklusive",
     "evtl.": "eventuell", "ggf.": "gegebenenfalls", "St.": "Sankt", "Tel.": "Telefon", "vgl.": "vergleiche",
     "Abb.": "Abbildung", "v. Chr.": "vor Christus", "zzgl.": "zuzüglich", "ggü.": "gegenüber",
-    "Abs.": "Absatz", "ff.": "fortfolgende", "Tab.": "Tabelle", "etc.": "et cetera", "med.": "med",
+    "ff.": "fortfolgende", "etc.": "et cetera", "med.": "med",
     "u.v.m.": "und vieles mehr", "u. v. m.": "und vieles mehr", "i.d.R.": "in der Regel",
-    "i. d. R.": "in der Regel", "MwSt.": "Mehrwertsteuer", "Nrn.": "Nummern", "Co.": "Co", "Art.": "Artikel",
-    "max.": "maximal", "min.": "mindestens", "o. g.": "oben genannt", "v. a.": "vor allem", "s. o.": "siehe oben",
+    "i. d. R.": "in der Regel", "MwSt.": "Mehrwertsteuer", "Nrn.": "Nummern", "Co.": "Co",
+    "max.": "maximal", "o. g.": "oben genannte", "v. a.": "vor allem", "s. o.": "siehe oben",
     "s. u.": "siehe unten", "Jh.": "Jahrhundert", "ü. NN": "über Normalnull", "und/oder": "und oder",
     "n. Chr.": "nach Christus", "o. Ä.": "oder Ähnliches", "Hr.": "Herr", "Fr.": "Frau",
 }  # fmt: skip
+_BEFORE_NUMBER = {
+    "abs.": "Absatz",
+    "art.": "Artikel",
+    "tab.": "Tabelle",
+}  # words by themselves, too: aller Art.
 _WEAK = "am|vom|zum|im|beim|dem|den|des|zur|ab|bis|seit|einem|jedem|diesem|ersten|meinem|deinem|ihrem|unserem|eurem|meinen|deinen|ihren|unseren|meiner|unserer"  # an ordinal in -en after these
 _NOMINATIVE = "der|die|das|jede|jeder|jedes|diese|dieser|dieses|eine|meine|deine|ihre|unsere"
 _STRONG = "mein|dein|sein|ihr|unser|euer|ein|kein"  # mein erster Tag, mein erstes Buch
@@ -385,6 +390,8 @@ _OWN = (
     Rule("weekday", re.compile(rf"(?<!\w)({_DAY})\.(?=,? (?:den )?\d{{1,2}}\.)"), lambda m: _WEEKDAY[m[1]]),
     romance.roman_stop(_KINGS, lambda value: f"der {ordinal('de', value)}"),
     romance.short(_SHORT),
+    romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
+    romance.shortened({"min.": "mindestens"}, r"(?<![\w.])(?<!\d )(?-i:{})(?= \d)"),
     *romance.telephones(lambda: GERMAN, r"0\d{2,5}[ /-]\d{3,9}(?:[ -]\d{1,5})*"),
     Rule("date", _TWO_DAYS, _two_days),
     Rule("date", _DATE, _written_date),

@@ -109,7 +109,7 @@ def test_an_abbreviation_may_end_a_sentence() -> None:
     for language, text in (
         ("de", "Es sind 3 Mio. Das ist viel."), ("de", "Wir kamen um 9 usw. Dann gingen wir."),
         ("en-US", "He plays the op. She sings."), ("fr", "Au mois de mai. 3 personnes viennent."),
-        ("es", "Vive en Madrid. Es grande."),
+        ("es", "Vive en Madrid. Es grande."), ("de", "Öffnen Sie den Tab. Klicken Sie dann."),
     ):  # fmt: skip
         assert len(split(text, language)) == 2, text
 
