@@ -111,11 +111,24 @@ _NO_DESCRIBED = (
 )
 
 
+# Nouns that an amount describes after the and our, where a verb may follow as well: the $50 goes, the $50 plan.
+_DESCRIBED = (
+    "plan|price|fee|deal|limit|cap|round|gift|coupon|voucher|discount|bonus|course|ticket|"
+    "drive|disk|file|monitor|screen|display|laptop|bag|box|bottle|battery|charger|"
+    "heater|lamp|bulb|cable|pipe|motor|final|sprint|race|run|walk|ride|hike|swim|relay|freestyle|"
+    "version|model|option|package|tier|offer|charge|tip|bill|note|coin|prize|reward|grant|"
+    "loan|deposit|budget|fund|investment|trip|flight|meeting|video|lesson|session|break|"
+    "timer|delay|range|rule|minimum|maximum|threshold|thread|woman|man|player|valuation"
+)
+
+
 def _modifies(match: re.Match[str]) -> bool:
-    """A $12M round, your 30 GB plan."""
+    """A $12M round, your 30 GB plan; but the $5 my mom gave."""
     before, after = match.string[: match.start()], match.string[match.end() :]
-    determined = re.search(r"\b(?:an?|the|this|our|your|my|their|its|his|her|any|every) $", before, re.I)
-    return bool(determined and re.match(rf"[ -](?!(?:{_NO_DESCRIBED}|[a-z]+ed)\b)[A-Za-z]", after))
+    if re.search(r"\ban? $", before, re.I):
+        return re.match(rf"[ -](?!(?:{_NO_DESCRIBED}|[a-z]+ed)\b)[A-Za-z]", after) is not None
+    determined = re.search(r"\b(?:the|this|our|your|my|their|its|his|her) $", before, re.I)
+    return bool(determined and re.match(rf"(?: (?:{_DESCRIBED})\b|-[A-Za-z])", after))
 
 
 def _decade(match: re.Match[str]) -> str:
