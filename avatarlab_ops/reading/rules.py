@@ -154,6 +154,8 @@ def _apart(match: re.Match[str], language: Language) -> str | None:
     before, after = match.string[: match.start()], match.string[match.end() :]
     if before[-1] in "mM." and not re.search(r"\d ?[ap]\.?m\.?$", before, re.I):
         return None
+    if before[-1] in "%€$£" and re.match(r"[$€£]|[\d.,]+ ?[^\W\d_]", after):
+        return None  # Save 50% - 2 days only: a pause
     return shares.joint(before, after, language)
 
 
