@@ -6,7 +6,12 @@ from __future__ import annotations
 
 import re
 
+from avatarlab_ops.reading.french import FRENCH
 from avatarlab_ops.reading.german import NUMBERED_BEFORE, RANKED, STARTERS
+from avatarlab_ops.reading.italian import ITALIAN
+from avatarlab_ops.reading.portuguese import PORTUGUESE
+from avatarlab_ops.reading.romance import WORDY_DAYS
+from avatarlab_ops.reading.spanish import SPANISH
 
 
 def _words(text: str) -> frozenset[str]:
@@ -22,27 +27,33 @@ _NEVER_LAST = _words(
 )
 _NEVER_LAST_IN = {
     "de": _words("zzgl ggü ziff nrn hr med phil ü"),
-    "fr": _words("mm av bd art chap fig env"),
-    "es": _words("dña avda apdo cap art fig"),
-    "it": _words("pagg cap art fig ing"),
-    "pt": _words("av cap art fig"),
-    "ru": _words("рис гл кв ст п"),
-    "uk": _words("рис гл кв буд ст п"),
+    "fr": _words("av"),
+    "es": _words("dña avda apdo"),
+    "it": _words("pagg ing"),
+    "pt": _words("av"),
 }
 # Only before a number: no. 5, Jan. 3, chap. 2.
 _BEFORE_NUMBER = _words(
-    "no nos p pp vol fig figs ch sec art eq jan feb mar apr jun jul aug sep sept oct nov dec tel"
+    "no nos p pp vol fig figs ch sec art eq jan feb apr jun jul aug sep sept oct nov dec tel cap"
 )
 _BEFORE_NUMBER_IN = {
-    "en": _words("ext op c lb lbs oz"),
-    "de": _words("abs tab kap bd s tel"),
-    "fr": _words("janv févr avr juil déc al n lun mar mer jeu ven sam dim"),
-    "es": _words("ene abr may ago dic s lun mar mié jue vie sáb dom"),
-    "it": _words("gen mag giu lug set ott dic n lun mer gio ven sab dom"),
-    "pt": _words("fev abr ago set out dez seg ter qua qui sex sáb dom"),
-    "ru": _words("янв февр фев апр авг сент сен окт нояб ноя дек д с"),
-    "uk": _words("січ лют бер квіт кві трав черв чер лип серп сер вер жовт жов лист лис груд гру с"),
+    "en": _words("mar ext op c"),
+    "de": _words("mar abs tab kap bd s tel"),
+    "fr": _words("janv févr avr juil déc al n chap env lun ven dim"),
+    "es": _words("ene abr may ago dic s lun mié jue vie sáb"),
+    "it": _words("gen mag giu lug ott dic n lun gio ven sab"),
+    "pt": _words("fev abr ago qua qui sáb"),
+    "ru": _words("янв февр фев апр авг сент сен окт нояб ноя дек д с рис гл кв ст п"),
+    "uk": _words("січ лют бер квіт кві трав черв чер серп вер жовт жов с рис гл кв буд ст п"),
 }
+_ROMANCE = {"es": SPANISH, "fr": FRENCH, "it": ITALIAN, "pt": PORTUGUESE}
+_NAMED_MONTH = "|".join(
+    rf"{month}\b|{month[:3]}\w{{0,2}}\.|{month[:3]} \d{{4}}"
+    for one in _ROMANCE.values()
+    for month in one.months
+)
+_WEEKDAYS_DATE = re.compile(rf"\d{{1,2}}(?:(?: de)? (?:{_NAMED_MONTH})|[:h/]\d| ?h\b)", re.I)
+_DAY_MONTH = re.compile(r"(?<!\d)\d{1,2} (?:de )?[^\W\d_]{3,4}\.$")  # 5 mar. 2026
 # A German word of these ends a sentence only before one that begins sentences: 3 Mio. Das ist viel.
 _RARELY_LAST = _words("mio mrd tsd std min sek jh ff f co fr etc usw")
 # A town, river, street cut short before its name: "в г. Москве"; "в 2024 г. Мы" and "5 м. Далі" are units.
@@ -75,11 +86,28 @@ def goes_on(before: str, word: str, following: str, language: str) -> bool:
     """Whether the full stop after `before` is an abbreviation's or ordinal's of this language."""
     if language == "de":
         return _german_goes_on(before, word, following)
+    if language in _ROMANCE and (
+        _dated(before, word, following) or (language == "fr" and word in ("MM", "bd"))
+    ):
+        return True
+    if language == "en" and word.lower() in ("lb", "lbs"):  # 5 lbs. 3 oz.
+        return re.match(r"\d+ ?oz\b", following) is not None
     if language == "es" and _DOUBLED.search(before):
         return re.match(r"([A-Z])\1\.", following) is not None
     if language == "es" and word == "s":  # s. XIX
         return re.match(r"[IVX]+\b", following) is not None
     return word.lower() in _PLACES.get(language, ()) and not re.search(r"\d\s*\w+\.$", before)
+
+
+def _dated(before: str, word: str, following: str) -> bool:
+    """Whether it is a weekday before its date or hour, or a day and month before a year."""
+    if word.lower() in WORDY_DAYS:
+        return bool(_WEEKDAYS_DATE.match(following) or _year_follows(before, following))
+    return _year_follows(before, following)
+
+
+def _year_follows(before: str, following: str) -> bool:
+    return bool(_DAY_MONTH.search(before) and re.match(r"\d{4}\b", following))
 
 
 def _german_goes_on(before: str, word: str, following: str) -> bool:

@@ -44,6 +44,10 @@ _MEASURED = re.compile(  # a 5º C; but vivo en el 5º C
     re.I,
 )
 _HOUSED = re.compile(r"\b(?:piso|planta|puerta|apto\.?|andar|porta|sala|turma|piano|interno|classe) $", re.I)
+# Weekdays and months that are words, too: junto al mar. 5 noches; ce jeu. 3 niveaux; due set. 3 giochi.
+WORDY_DAYS = frozenset({"mar", "mer", "jeu", "sam", "ter", "seg", "sex", "dom"})
+_WORDY_MONTHS = frozenset({"set"})
+_IN_A_DATE = re.compile(r"(?:^|\b(?:il|al|dal|del|entro|em|de|dia|até)|l['’]) ?$", re.I)
 ROMAN = r"[IVXLCDM]+(?![\w-])"
 
 
@@ -194,6 +198,9 @@ def dated(
     full, short = months
     days = "|".join(sorted(weekdays, key=len, reverse=True))
     known = "|".join(sorted(short, key=len, reverse=True))
+    plain = {name: day for name, day in weekdays.items() if name not in WORDY_DAYS}
+    wordy = {name: day for name, day in weekdays.items() if name in WORDY_DAYS}
+    dates = rf" \d{{{{1,2}}}}(?:(?: de)? (?:{'|'.join(full)}|{known})\b|[:h/]\d| ?h\b)"
 
     def span(match: re.Match[str]) -> str:
         first, last = (weekdays[match[n].lower()] for n in (1, 2))
@@ -202,6 +209,9 @@ def dated(
     def date(match: re.Match[str]) -> str | None:
         day = int(match[1])
         if not 1 <= day <= 31:
+            return None
+        doubtful = match[2].lower() in _WORDY_MONTHS and not match[3]
+        if doubtful and not _IN_A_DATE.search(match.string[: match.start()]):
             return None
         month = full.index(short[match[2].lower()]) + 1
         stop = "." if match[0].endswith(".") and match.end() == len(match.string) else ""
@@ -212,7 +222,8 @@ def dated(
     dated = rf"(?<![\w.,])(\d{{1,2}}) (?:de )?({known}){ends}(?: (?:de )?(\d{{4}})(?!\w))?"
     return (
         Rule("weekday", between, span),
-        shortened(weekdays, r"(?<!\w){}\.,?(?= \d)"),
+        shortened(plain, r"(?<!\w){}\.,?(?= \d)"),
+        shortened(wordy, rf"(?<!\w){{}}\.,?(?={dates})"),
         Rule("date", re.compile(dated, re.I), date),
     )
 
