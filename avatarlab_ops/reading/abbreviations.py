@@ -34,15 +34,15 @@ _NEVER_LAST_IN = {
 }
 # Only before a number: no. 5, Jan. 3, chap. 2.
 _BEFORE_NUMBER = _words(
-    "no nos p pp vol fig figs ch sec art eq jan feb apr jun jul aug sep sept oct nov dec tel cap"
+    "no nos p pp vol fig figs ch sec art eq jan feb apr jun jul aug sep sept oct nov dec tel"
 )
 _BEFORE_NUMBER_IN = {
     "en": _words("mar ext op c"),
     "de": _words("mar abs tab kap bd s tel"),
     "fr": _words("janv févr avr juil déc al n chap env lun ven dim"),
-    "es": _words("ene abr may ago dic s lun mié jue vie sáb"),
-    "it": _words("gen mag giu lug ott dic n lun gio ven sab"),
-    "pt": _words("fev abr ago qua qui sáb"),
+    "es": _words("cap ene abr may ago dic s lun mié jue vie sáb"),
+    "it": _words("cap gen mag giu lug ott dic n lun gio ven sab"),
+    "pt": _words("cap fev abr ago qua qui sáb"),
     "ru": _words("янв февр фев апр авг сент сен окт нояб ноя дек д с рис гл кв ст п"),
     "uk": _words("січ лют бер квіт кві трав черв чер серп вер жовт жов с рис гл кв буд ст п"),
 }
@@ -86,9 +86,11 @@ def goes_on(before: str, word: str, following: str, language: str) -> bool:
     """Whether the full stop after `before` is an abbreviation's or ordinal's of this language."""
     if language == "de":
         return _german_goes_on(before, word, following)
-    if language in _ROMANCE and (
-        _dated(before, word, following) or (language == "fr" and word in ("MM", "bd"))
-    ):
+    if _year_follows(before, following) and (language in _ROMANCE or language == "uk"):
+        return True
+    if language in _ROMANCE and word.lower() in WORDY_DAYS:
+        return _WEEKDAYS_DATE.match(following) is not None
+    if language == "fr" and word in ("MM", "bd"):
         return True
     if language == "en" and word.lower() in ("lb", "lbs"):  # 5 lbs. 3 oz.
         return re.match(r"\d+ ?oz\b", following) is not None
@@ -99,14 +101,8 @@ def goes_on(before: str, word: str, following: str, language: str) -> bool:
     return word.lower() in _PLACES.get(language, ()) and not re.search(r"\d\s*\w+\.$", before)
 
 
-def _dated(before: str, word: str, following: str) -> bool:
-    """Whether it is a weekday before its date or hour, or a day and month before a year."""
-    if word.lower() in WORDY_DAYS:
-        return bool(_WEEKDAYS_DATE.match(following) or _year_follows(before, following))
-    return _year_follows(before, following)
-
-
 def _year_follows(before: str, following: str) -> bool:
+    """Whether it is a day and a month before a year."""
     return bool(_DAY_MONTH.search(before) and re.match(r"\d{4}\b", following))
 
 

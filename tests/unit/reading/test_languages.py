@@ -100,6 +100,7 @@ def test_an_abbreviation_ends_no_sentence() -> None:
         ("it", "Il cap. 3, pagg. 12, tel. 02 1234."), ("pt-BR", "A Av. Paulista, cap. 3."),
         ("en-US", "See Jan. 2, 2025–Feb. 3, 2025, ext. 42, op. 125, c. 1500."),
         ("ru", "13 янв. 2026, ст. 5 п. 2, рис. 4, д. 5, кв. 12."), ("uk", "13 січ. 2026, буд. 5."),
+        ("es", "El mar. 13 ene. 2026."), ("pt", "A ter. 5 de maio, 12 set. 2026."), ("uk", "5 лист. 2026."),
         ("ru", "И т. д. по ул. Мира."), ("ru", "Я живу в г. Москве на р. Волге."), ("uk", "Я у м. Києві."),
     ):  # fmt: skip
         assert len(split(text, language)) == 1
@@ -110,6 +111,9 @@ def test_an_abbreviation_may_end_a_sentence() -> None:
         ("de", "Es sind 3 Mio. Das ist viel."), ("de", "Wir kamen um 9 usw. Dann gingen wir."),
         ("en-US", "He plays the op. She sings."), ("fr", "Au mois de mai. 3 personnes viennent."),
         ("es", "Vive en Madrid. Es grande."), ("de", "Öffnen Sie den Tab. Klicken Sie dann."),
+        ("es", "Cama junto al mar. 5 noches."), ("fr", "Vue sur la mer. 3 chambres."), ("fr", "Il a 5 mm. Elle non."),
+        ("fr", "J'aime la BD. Elle est drôle."), ("it", "Ha vinto 2 set. 3 giochi persi."), ("pt", "São dez. 5 pessoas vieram."),
+        ("ru", "Мы живём в кв. Она большая."), ("uk", "Я пишу лист. 3 дні минуло."), ("en-US", "It has 5 lbs. 3 came."),
     ):  # fmt: skip
         assert len(split(text, language)) == 2, text
 
