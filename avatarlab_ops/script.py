@@ -407,11 +407,15 @@ def split(line: str, language: str = "en-US") -> list[str]:
 
 def _ends_sentence(before: str, after: str, language: str) -> bool:
     following = after.lstrip(_OPENERS)
-    if following[:1].islower() or following.startswith("J.-C") or not _speakable(following):
+    if (
+        following[:1].islower()
+        or following.startswith("J.-C")
+        or not _speakable(following[:MAX_SENTENCE_CHARS])
+    ):
         return False
     if not before.endswith(".") or before.endswith(".."):
         return True
-    word = re.split("[ –—]", before[:-1])[-1].lstrip(_OPENERS)
+    word = re.split("[ –—]", before[-41:-1])[-1].lstrip(_OPENERS)
     code = language.partition("-")[0]
     if _SHORT_FIRST.search(before) and _SHORT_REST.match(following):
         return False

@@ -86,19 +86,23 @@ def goes_on(before: str, word: str, following: str, language: str) -> bool:
     """Whether the full stop after `before` is an abbreviation's or ordinal's of this language."""
     if language == "de":
         return _german_goes_on(before, word, following)
-    if _year_follows(before, following) and (language in _ROMANCE or language == "uk"):
+    if language in _ROMANCE or language == "en":
+        return _western_goes_on(before, word, following, language)
+    if language == "uk" and _year_follows(before, following):
         return True
-    if language in _ROMANCE and word.lower() in WORDY_DAYS:
+    return word.lower() in _PLACES.get(language, ()) and not re.search(r"\d\s*\w+\.$", before)
+
+
+def _western_goes_on(before: str, word: str, following: str, language: str) -> bool:
+    if language == "en":  # 5 lbs. 3 oz.
+        return word.lower() in ("lb", "lbs") and re.match(r"\d+ ?oz\b", following) is not None
+    if _year_follows(before, following) or (language == "fr" and word in ("MM", "bd")):
+        return True
+    if word.lower() in WORDY_DAYS:
         return _WEEKDAYS_DATE.match(following) is not None
-    if language == "fr" and word in ("MM", "bd"):
-        return True
-    if language == "en" and word.lower() in ("lb", "lbs"):  # 5 lbs. 3 oz.
-        return re.match(r"\d+ ?oz\b", following) is not None
     if language == "es" and _DOUBLED.search(before):
         return re.match(r"([A-Z])\1\.", following) is not None
-    if language == "es" and word == "s":  # s. XIX
-        return re.match(r"[IVX]+\b", following) is not None
-    return word.lower() in _PLACES.get(language, ()) and not re.search(r"\d\s*\w+\.$", before)
+    return language == "es" and word == "s" and re.match(r"[IVX]+\b", following) is not None  # s. XIX
 
 
 def _year_follows(before: str, following: str) -> bool:

@@ -39,6 +39,7 @@ _TITLED = re.compile(
     re.I,
 )
 _CLOCK = re.compile(r"(?:\d[:h]\d\d|\d ?h|[ap]\.? ?m\.?)$", re.I)
+_NEAR = 300  # characters on either side that are looked at
 _LAST = re.compile(rf"({NUMBER})\D{{0,8}}$")
 _FIRST = re.compile(rf"\D{{0,3}}({NUMBER})")
 
@@ -131,6 +132,7 @@ def joint(before: str, after: str, language: Language) -> str:
     Lesson 1 - 5 tips is a title with its number, and has a pause.
     What goes down is a subtraction, unless it is a score or a time.
     """
+    before, after = before[-_NEAR:], after[:_NEAR]
     if _TITLED.search(before) and re.match(r"\d+ [^\W\d_]", after):
         return ","
     if _CLOCK.search(before):

@@ -18,6 +18,7 @@ from avatarlab_ops.reading.marked import Piece, Run
 
 MAX_DEPTH = 20
 MAX_PAUSE_S = 10.0
+MAX_ALIAS_CHARS = 300  # of <sub>, as of a sentence: it is read whole
 SLOWEST, FASTEST = 0.5, 2.0
 _STRENGTHS = {"none": 0.0, "x-weak": 0.1, "weak": 0.15, "medium": 0.35, "strong": 0.7, "x-strong": 1.2}
 _RATES = {"x-slow": 0.6, "slow": 0.8, "medium": 1.0, "default": 1.0, "fast": 1.25, "x-fast": 1.5}
@@ -188,7 +189,7 @@ class _Reader:
     def _words(self, name: str, given: Attributes, text: str) -> Piece:
         text = " ".join(text.split())
         if name == "sub":
-            return Piece(text, said=self._needed(name, given, "alias"))
+            return Piece(text, said=self._alias(given))
         if name == "phoneme":
             return self._phoneme(text, given)
         kind = self._needed(name, given, "interpret-as").lower()
@@ -204,6 +205,15 @@ class _Reader:
                 f"<say-as> cannot read {text[:40]!r} as {kind!r} in this language; it is read as usual"
             )
         return Piece(text, said=said or "", worded=True)
+
+    def _alias(self, given: Attributes) -> str:
+        alias = self._needed("sub", given, "alias")
+        if len(alias) > MAX_ALIAS_CHARS:
+            raise self._refusal(
+                f"<sub alias={alias[:20]!r}...> has {len(alias)} characters; at most {MAX_ALIAS_CHARS} are "
+                "allowed: mark fewer words at once"
+            )
+        return alias
 
     def _phoneme(self, text: str, given: Attributes) -> Piece:
         ipa = self._needed("phoneme", given, "ph")

@@ -111,9 +111,12 @@ def test_an_abbreviation_may_end_a_sentence() -> None:
         ("de", "Es sind 3 Mio. Das ist viel."), ("de", "Wir kamen um 9 usw. Dann gingen wir."),
         ("en-US", "He plays the op. She sings."), ("fr", "Au mois de mai. 3 personnes viennent."),
         ("es", "Vive en Madrid. Es grande."), ("de", "Öffnen Sie den Tab. Klicken Sie dann."),
-        ("es", "Cama junto al mar. 5 noches."), ("fr", "Vue sur la mer. 3 chambres."), ("fr", "Il a 5 mm. Elle non."),
-        ("fr", "J'aime la BD. Elle est drôle."), ("it", "Ha vinto 2 set. 3 giochi persi."), ("pt", "São dez. 5 pessoas vieram."),
-        ("ru", "Мы живём в кв. Она большая."), ("uk", "Я пишу лист. 3 дні минуло."), ("en-US", "It has 5 lbs. 3 came."),
+        ("es", "Cama junto al mar. 5 noches."), ("fr", "Vue sur la mer. 3 chambres."),
+        ("fr", "Il a 5 mm. Elle non."), ("fr", "J'aime la BD. Elle est drôle."),
+        ("it", "Ha vinto 2 set. 3 giochi persi."),
+        ("pt", "São dez. 5 pessoas."), ("ru", "Мы живём в кв. Она большая."),
+        ("uk", "Я пишу лист. 3 дні минуло."),
+        ("en-US", "It has 5 lbs. 3 came."),
     ):  # fmt: skip
         assert len(split(text, language)) == 2, text
 

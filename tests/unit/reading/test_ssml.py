@@ -164,6 +164,7 @@ def test_an_engine_that_lacks_a_mark_says_so() -> None:
         ("<phoneme ph='bɛd tʌb'>bed</phoneme>", "2 words of IPA for the 1"),
         ("<phoneme>bed</phoneme>", "needs the attribute ph"),
         ("<sub alias='x'>a <p>b</p></sub>", "may hold words only"),
+        (f"<sub alias='{'1 - ' * 90}'>a</sub>", "at most 300 are allowed"),
         ("<p>" * 25 + "One." + "</p>" * 25, "nested deeper"),
         ("&#xE000; One.", "private-use"),
         ("<speak></speak>", "no words"),
