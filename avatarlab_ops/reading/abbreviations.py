@@ -37,7 +37,7 @@ _BEFORE_NUMBER = _words(
     "no nos p pp vol fig figs ch sec art eq jan feb apr jun jul aug sep sept oct nov dec tel"
 )
 _BEFORE_NUMBER_IN = {
-    "en": _words("mar ext op c"),
+    "en": _words("mar ext op"),
     "de": _words("mar abs tab kap bd s tel"),
     "fr": _words("janv févr avr juil déc al n chap env lun ven dim"),
     "es": _words("cap ene abr may ago dic s lun mié jue vie sáb"),
@@ -55,7 +55,7 @@ _NAMED_MONTH = "|".join(
 _WEEKDAYS_DATE = re.compile(rf"\d{{1,2}}(?:(?: de)? (?:{_NAMED_MONTH})|[:h/]\d| ?h\b)", re.I)
 _DAY_MONTH = re.compile(r"(?<!\d)\d{1,2} (?:de )?[^\W\d_]{3,4}\.$")  # 5 mar. 2026
 # A German word of these ends a sentence only before one that begins sentences: 3 Mio. Das ist viel.
-_RARELY_LAST = _words("mio mrd tsd std min sek jh ff f co fr etc usw")
+_RARELY_LAST = _words("mio mrd tsd jh ff f co fr")
 # A town, river, street cut short before its name: "в г. Москве"; "в 2024 г. Мы" and "5 м. Далі" are units.
 _PLACES = {
     "ru": _words("г р о с д пос пр пл пер наб обл"),
@@ -94,7 +94,9 @@ def goes_on(before: str, word: str, following: str, language: str) -> bool:
 
 
 def _western_goes_on(before: str, word: str, following: str, language: str) -> bool:
-    if language == "en":  # 5 lbs. 3 oz.
+    if language == "en":  # 5 lbs. 3 oz., c. 1500
+        if word == "c":
+            return re.match(r"\d{3,4}\b", following) is not None
         return word.lower() in ("lb", "lbs") and re.match(r"\d+ ?oz\b", following) is not None
     if _year_follows(before, following) or (language == "fr" and word in ("MM", "bd")):
         return True

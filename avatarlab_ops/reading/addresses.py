@@ -36,11 +36,24 @@ _BANK = re.compile(
     r"(?<![\w.])(?:[A-Z]{2}\d\d ?[A-Z0-9]{4} ?(?=[A-Z]{0,3}\d)[A-Z0-9]{4}(?: ?[A-Z0-9]{4}){0,5}"
     r"(?: ?[A-Z0-9]{1,3})?|\d{4}(?: \d{4}){3})(?![\w-])"
 )
-# config.yaml, user.save(): two letters or more on both sides, so that no abbreviation is one.
-_DOTTED = re.compile(r"(?<![\w.@/-])[A-Za-z_][\w-]*[a-z0-9_](?:\.[a-z][a-z0-9_]+)+(?![\w-]|\.\w)")
+# config.yaml, user.save(), os.path; but "watching.see you" lacks a space.
+_ENDINGS = (
+    "ya?ml|json|py|ipynb|jsx?|tsx?|html?|s?css|md|txt|[ct]sv|pdf|xml|toml|ini|cfg|conf|sh|exe|log|sql|db|rs|rb|java|"
+    "cpp|hpp|php|vue|zip|gz|mp[34]|wav|png|jpe?g|gif|svg|webp|srt|vtt|docx?|xlsx?|pptx?"
+)
+_DOTTED = re.compile(
+    r"(?<![\w.@/-])(?:(?=[\w.]*_|\w*[a-z][A-Z]|(?:os|sys|np|pd|plt|tf|torch|math|json|self|console|document)\.)|"
+    rf"(?=[\w-]+\.(?:\w+\.)*(?:{_ENDINGS})(?!\w))|(?=[\w.-]+\())"
+    r"[A-Za-z_][\w-]*[a-z0-9_](?:\.[a-z][a-z0-9_]+)+(?![\w-]|\.\w)"
+)
 _FILE = re.compile(r"(?<![\w.:/<])(?:~|\.{1,2})?/(?:[\w.-]+/)+[\w.-]*\w")  # /etc/hosts
 _LEADING = re.compile(r"(?<![^\s(`\"'«„“])\.(?=[A-Za-z]{2})")  # .NET, .gitignore
 _FLAG = re.compile(r"(?<![^\s(`\"'])--(?=[a-z][\w-]*)")
+_COMMAND = re.compile(
+    r"(?:\b(?:run|use|pass|add|set|type|flags?|options?|git|docker|npm|pip|cargo|curl|avatarlab)\b[^.,;!?]*"
+    r"|[`\"']) ?$",
+    re.I,
+)
 _SHORT_WORDS = frozenset({"co", "at", "in", "no", "is", "it", "my", "go", "me", "us"})
 
 
@@ -60,7 +73,15 @@ def codes(language: Language) -> Iterable[Rule]:
     yield Rule("version", _VERSION, lambda m: _version(m, language))
     yield Rule("dotted", _DOTTED, lambda m: address(m[0], language))
     yield Rule("dotted", _LEADING, lambda _: language.web["."])
-    yield Rule("flag", _FLAG, lambda _: f"{language.web['-']} {language.web['-']}")
+    yield Rule("flag", _FLAG, lambda m: _flag(m, language))
+
+
+def _flag(match: re.Match[str], language: Language) -> str | None:
+    """--help; but a dash as typewriters have it, --and so on, stays one."""
+    ended = re.match(r"[a-z]+(?:-[a-z]+)*(?:$|[=`\"'.,;:](?:$|\W|\w))", match.string[match.end() :])
+    if not ended and not _COMMAND.search(match.string[: match.start()]):
+        return None
+    return f"{language.web['-']} {language.web['-']}"
 
 
 def _route(match: re.Match[str], language: Language) -> str:

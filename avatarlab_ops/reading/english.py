@@ -63,11 +63,24 @@ def _day_month(match: re.Match[str]) -> str | None:
     return f"the {ordinal('en', day)} of {month}{when}"
 
 
+_COUNTS = re.compile(r" (?!(?:and|at|from|in|only|to|is|are|for|with|on|we|the|or)\b)[a-z]")
+_ENDS_A_DATE = re.compile(rf"\b(?:{_MONTH})\b\.? \d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?$")
+
+
+def _between_dates(match: re.Match[str]) -> str | None:
+    """Jan. 2-Feb. 3; but iPhone 5 - May 3 launch."""
+    joined = match[0] in "-–" or _ENDS_A_DATE.search(match.string[: match.start()])
+    return "to" if joined else None
+
+
 def _span(match: re.Match[str]) -> str | None:
     """June 3-7, 2026."""
     first, last = int(match[2]), int(match[3])
     if not 1 <= first < last <= 31:
         return None
+    after = match.string[match.end() :]
+    if " " in match.string[match.end(2) : match.start(3)] and _COUNTS.match(after):
+        return None  # June 3 - 5 things to know
     said = f"{_say_date(first, _MONTH_OF[match[1]], None)} to {ordinal('en', last)}"
     return f"{said}, {year('en', int(match[4]))}" if match[4] else said
 
@@ -131,6 +144,10 @@ def _modifies(match: re.Match[str]) -> bool:
     return bool(determined and re.match(rf"(?: (?:{_DESCRIBED})\b|-[A-Za-z])", after))
 
 
+def _short_year(match: re.Match[str]) -> str:
+    return f"{'oh ' if match[1][0] == '0' else ''}{cardinal('en', int(match[1]))}"
+
+
 def _decade(match: re.Match[str]) -> str:
     said = year("en", int(match[1])) if len(match[1]) == 4 else cardinal("en", int(match[1]))
     return f"{said[:-1]}ies" if said.endswith("y") else f"{said}s"
@@ -174,10 +191,27 @@ def _fraction(match: re.Match[str]) -> str | None:
     return f"{_number(whole)} and {said}"
 
 
+_RELYING = re.compile(
+    r"\b(?:based|depend(?:s|ed|ing)?|rel(?:y|ies|ied|ying)|focus(?:es|ed|ing)?|turn(?:s|ed)?|works?|worked|built?|"
+    r"builds|cut|save[sd]?|spen[dt]|agreed?|vote[sd]?) on $",
+    re.I,
+)
+_AFTER_A_DATE = re.compile(
+    r"$|[^\w ]|\s+[^\w ]| (?:we|I|you|they|he|she|it|the|our|my|your|at|from|in|and|or|to|with|for|until|by|there)\b"
+)
+
+
 def _dated(match: re.Match[str]) -> bool:
-    return match.string[: match.start()].endswith(("on ", "On ")) and not match.string[
-        match.end() :
-    ].startswith(" of")
+    """On 5/10 at noon; but on 3/4 inch plywood, based on 3/4."""
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    on = re.search(r"\bon $", before, re.I) and not _RELYING.search(before)
+    return bool(on and _AFTER_A_DATE.match(after))
+
+
+def _pages(match: re.Match[str]) -> str:
+    """A 320 pp. book, which is no difference of 320 points."""
+    page = "page" if _modifies(match) else "pages"
+    return f"{_number(match[1])} {page}" + "." * (match[0].endswith(".") and match.end() == len(match.string))
 
 
 _ORDERED = (
@@ -333,7 +367,7 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
         lambda _: "to",
     ),
     ("by", r"(?<=[\"”″]) ?[x×] ?(?=\d)", lambda _: "by"),
-    ("range", rf"(?<=\d) ?[-–] ?(?=(?:{_MONTH})\b\.? \d)", lambda _: "to"),
+    ("range", rf"(?<=\d) ?[-–] ?(?=(?:{_MONTH})\b\.? \d)", _between_dates),
     ("abbreviation", rf"(?<![\w.])(?:{_words(SHORT)})(?!\w)", _short),
     ("title", rf"\b({'|'.join(TITLES)})\.(?= ?[A-Z]| and )", lambda m: TITLES[m[1]]),
     ("title", r"\b(Mr|Mrs|Ms|Dr|St)(?= [A-Z])", lambda m: TITLES[m[1]]),
@@ -361,7 +395,7 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ("inches", r"(?:(?<=\d/\d)|(?<=\d/\d\d))[\"”″](?! ?[.,;)]|$)", lambda _: "inch"),
     ("range", rf"(?<=[a-z\d])[–-](?={_DAY} \d)", lambda _: "to"),
     ("decade", rf"{_ALONE}['’]?(\d{{3}}0|\d0)['’]?s\b", _decade),
-    ("short year", r"(?<!\w)['’](\d\d)(?![\w'’])", lambda m: cardinal("en", int(m[1]))),
+    ("short year", r"(?<!\w)['’](\d\d)(?![\w'’]|[^'’]*[^\W_]['’](?!\w))", _short_year),
     (
         "many",
         rf"{_ALONE}(1,?000,000|100,?000|10,?000|1,000|100)s(?= of\b| more\b)",
@@ -396,6 +430,8 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
         rf"{_after('ratio|ratio of|scale|scale of|odds|odds of')}(\d{{1,9}}):(\d{{1,9}})(?!\w|:|[.,]\d)",
         lambda m: f"{_number(m[1])} to {_number(m[2])}",
     ),
+    ("abbreviation", r"(?<![\w.])c\. ?(?=\d{3,4}(?!\w))", lambda _: "circa"),
+    ("pages", r"(?<![\w.,+\u2212-])(\d{3,4}) ?pp\b\.?", _pages),
     ("number sign", r"(?<![\w&])#(?=\d)", lambda _: "number"),
     ("hashtag", r"(?<![\w&])#(?=[^\W\d_])", lambda _: "hashtag"),
     ("about", r"[~≈](?=\s?[\d$£€])", lambda _: "about"),

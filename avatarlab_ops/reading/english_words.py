@@ -36,7 +36,7 @@ NUMBERED = {
     "fig.": "figure",
     "Ch.": "chapter", "ch.": "chapter", "Sec.": "section", "sec.": "section", "Vol.": "volume",
     "vol.": "volume", "Eq.": "equation",
-    "Art.": "article", "c.": "circa", "Op.": "opus", "op.": "opus",
+    "Art.": "article", "Op.": "opus", "op.": "opus",
 }  # fmt: skip
 LARGE = {
     "k": "thousand",
@@ -46,7 +46,6 @@ LARGE = {
     "bn": "billion",
     "mn": "million",
     "tn": "trillion",
-    "T": "trillion",
 }
 
 UNITS = units({

@@ -145,6 +145,10 @@ def _algebra(match: re.Match[str], language: Language) -> str | None:
     before, after = match.string[: match.start()], match.string[match.end() :]
     if re.match(r"[\d.,]+(?![\w])", after) and before[-1].isdigit():
         return None  # two numbers
+    if re.search(
+        r"\b(?!(?i:if|is|and|so|then|when|for|let|where|of|with|that|since)\b)[^\W\d_]{2,} [A-Z]$", before
+    ):
+        return None  # plan A - 5 seats
     formula = re.search(r"[=≈<>≤≥√]", match.string)
     operands = _LETTERED.search(before) and re.match(r"\d|[A-Za-zα-ω](?![^\W\d_]| [a-z]{3})|\(|√", after)
     return language.minus if formula and operands else None

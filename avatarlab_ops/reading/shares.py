@@ -23,6 +23,8 @@ _SHARED = re.compile(
 _BLOOD = re.compile(
     r"\b(?:blood pressure|blutdruck|tension|presión|pressione|pressão|давлени\w+|тиск\w*)\b.{0,12}$", re.I
 )
+_PLAIN = re.compile(r" (?:of|inch(?:es)?|seconds?|scale|size|cups?|miles?|s|sec)\b")  # 1/100 of, 1/30 second
+_PEOPLE = re.compile(r" (?:[a-z]+s|chance|people|men|women)\b")
 _WHOLES = frozenset({5, 10, 20, 30, 50, 100})
 _MATHS = re.compile(r"[=≈≤≥≠<>÷√×*^²³]|\d ?\+ ?\d")
 _SCORED = re.compile(
@@ -101,7 +103,9 @@ def _share(match: re.Match[str], language: Language) -> str | None:
 
 def _is_share(match: re.Match[str], part: float, whole: float, language: Language) -> bool:
     """Whether it is one by its numbers; 20/20 vision and el 5/10 are none."""
-    before = match.string[: match.start()]
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    if language.code == "en" and (_PLAIN.match(after) or (part == 1 and not _PEOPLE.match(after))):
+        return False
     if (part == whole and language.code == "en") or (whole == 10 and moments.dates(before)):
         return False
     return whole in _WHOLES and bool(part % 1 or whole in (20, 30, 100) or _people(match, language))
@@ -133,7 +137,8 @@ def joint(before: str, after: str, language: Language) -> str:
     What goes down is a subtraction, unless it is a score or a time.
     """
     before, after = before[-_NEAR:], after[:_NEAR]
-    if _TITLED.search(before) and re.match(r"\d+ [^\W\d_]", after):
+    named = language.months and re.search(rf"\b(?:{'|'.join(language.months)}) \d+$", before)
+    if (_TITLED.search(before) or named) and re.match(r"\d+(?: [^\W\d_]| ?[%€$£])", after):
         return ","
     if _CLOCK.search(before):
         return language.to

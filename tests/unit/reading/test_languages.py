@@ -116,7 +116,8 @@ def test_an_abbreviation_may_end_a_sentence() -> None:
         ("it", "Ha vinto 2 set. 3 giochi persi."),
         ("pt", "São dez. 5 pessoas."), ("ru", "Мы живём в кв. Она большая."),
         ("uk", "Я пишу лист. 3 дні минуло."),
-        ("en-US", "It has 5 lbs. 3 came."),
+        ("en-US", "It has 5 lbs. 3 came."), ("en-US", "Use option c. 5 people did."),
+        ("de", "Äpfel usw. Klicken Sie."), ("de", "5 Min. Anschließend geht es."),
     ):  # fmt: skip
         assert len(split(text, language)) == 2, text
 
