@@ -43,8 +43,8 @@ _BEFORE_NUMBER_IN = {
     "es": _words("cap ene abr may ago dic s lun mié jue vie sáb"),
     "it": _words("cap gen mag giu lug ott dic n lun gio ven sab"),
     "pt": _words("cap fev abr ago qua qui sáb"),
-    "ru": _words("янв февр фев апр авг сент сен окт нояб ноя дек д с рис гл кв ст п"),
-    "uk": _words("січ лют бер квіт кві трав черв чер серп вер жовт жов с рис гл кв буд ст п"),
+    "ru": _words("янв февр фев апр авг сент сен окт нояб ноя дек д с гл кв ст п"),
+    "uk": _words("січ лют бер квіт кві трав черв чер серп вер жовт жов с гл кв буд ст п"),
 }
 _ROMANCE = {"es": SPANISH, "fr": FRENCH, "it": ITALIAN, "pt": PORTUGUESE}
 _NAMED_MONTH = "|".join(
@@ -90,6 +90,8 @@ def goes_on(before: str, word: str, following: str, language: str) -> bool:
         return _western_goes_on(before, word, following, language)
     if language == "uk" and _year_follows(before, following):
         return True
+    if word.lower() == "рис":  # рис. 5; but rice
+        return re.match(r"\d+(?! ?[а-яіїє\d])", following) is not None
     return word.lower() in _PLACES.get(language, ()) and not re.search(r"\d\s*\w+\.$", before)
 
 

@@ -149,7 +149,16 @@ def _scientific(language: Language, match: re.Match[str]) -> str | None:
     return f"{said} {language.signs['×']} {language.raised(language.number(10), power)}{many}"
 
 
+# Whether CV are horses; elsewhere it is what applicants send.
+_ENGINE = re.compile(
+    r"\b(?:moto\w*|pot[eê]n\w+|coch\w+|carr[oi]\w*|auto\w*|vehículo|veículo|veicolo|turbo|kW|di[ée]sel|Nm)\b",
+    re.I,
+)
+
+
 def _measure(language: Language, match: re.Match[str]) -> str | None:
+    if match["unit"] in ("CV", "cv") and not _ENGINE.search(match.string):
+        return None
     said = _range(language, match, match["sign"])
     if said is None:
         return None
@@ -242,7 +251,8 @@ def _range(language: Language, match: re.Match[str], sign: str = "") -> str | No
     if match["first"] is None:
         return numbers.say(sign + match["number"], language)
     begin, end = numbers.say(sign + match["first"], language), numbers.say(match["number"], language)
-    return begin and end and f"{begin} {language.to} {end}"
+    to = numbers.between(match["first"], match["number"], language)
+    return begin and end and " ".join(filter(None, (begin, to, end)))
 
 
 def _per(language: Language, match: re.Match[str]) -> str:

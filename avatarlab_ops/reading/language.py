@@ -44,6 +44,7 @@ class Language:
     `out_of` stands between the parts of 4.5/5 and `over` between those of 120/80 mmHg, "" where the language
     has neither; `each` stands before a round number of units
     (8 l/100 km), "" where `per` does; `times` after a factor (10x); `half` says a whole number and a half.
+    `far` stands between the ends of a range for `to` where they would be heard as one number: 20-2000.
     `unspaced`: it has no spaces between words, whose borders are those of digits and of foreign letters.
     """
 
@@ -82,6 +83,7 @@ class Language:
     over: str = ""
     times: str = ""
     half: Callable[[int], str] | None = None
+    far: str = ""
     unspaced: bool = False
     ratio: str | None = None  # between the parts of 3:1, "" for no word; None: `to`
 

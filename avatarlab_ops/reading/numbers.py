@@ -91,6 +91,13 @@ def value(text: str, language: Language) -> float | None:
     return None if parts is None else float(f"{parts[0]}.{parts[1] or 0}")
 
 
+def between(first: str, last: str, language: Language) -> str:
+    """The word between the ends of a range, where two numbers without one would be heard as one number."""
+    start, end = value(first, language), value(last, language)
+    near = start is not None and end is not None and start < end < 1000
+    return language.to if near or not language.far else language.far
+
+
 def is_one(text: str, language: Language) -> bool:
     """Whether what is counted stands in the singular."""
     parts = split(_signed(text)[1], language.decimal)

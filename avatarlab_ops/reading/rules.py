@@ -45,7 +45,8 @@ def _numbers(language: Language) -> Iterable[Rule]:
     def say(text: str) -> str | None:
         return numbers.say(text, language)
 
-    def pair(m: re.Match[str], word: str = language.to) -> str:
+    def pair(m: re.Match[str], word: str | None = None) -> str:
+        word = numbers.between(m[1], m[2], language) if word is None else word
         return " ".join(filter(None, (say(m[1]), word, say(m[2]))))
 
     unit = "|".join(map(re.escape, sorted(language.units, key=len, reverse=True)))
@@ -89,7 +90,7 @@ def _numbers(language: Language) -> Iterable[Rule]:
     counted = rf"{AFTER_COUNTED}(?:[-–](?=\d)| – (?=\d[\d.,]*\s?[{COUNTED}]))"
     named = r"(?:(?<![^\W\d_]\d)|(?!-\d+[^\W\d_]))"  # i7-13700K is one name
     between = rf"(?<=\d){named}[-–](?=\d)|(?<=\d) – (?=\d)|{counted}"
-    yield Rule("range", re.compile(between), lambda _: language.to)
+    yield Rule("range", re.compile(between), lambda m: _until(m, language))
     dash = re.compile(r"(?<=[\d%€$£mM.]) - (?=[$€£]?\d)")
     yield Rule("dash", dash, lambda m: _apart(m, language))
     minus = re.compile(r"(?<=\d) [–\u2212] (?=\d)|(?<![\w)])\u2212(?=\w)")
@@ -106,6 +107,13 @@ def _numbers(language: Language) -> Iterable[Rule]:
     yield Rule("digits", re.compile(r"\d+"), lambda m: say(m[0]))
     yield Rule("numeral", re.compile(rf"[{_SUPER}{_SUB}]+"), lambda m: say(m[0].translate(_PLAIN)))
     yield Rule("numeral", re.compile(r"[^\W\d_]"), lambda m: _numeral(m[0], language))
+
+
+def _until(match: re.Match[str], language: Language) -> str:
+    """The word for a dash between what ends and what begins with a number."""
+    first = re.search(rf"{NUMBER}(?=\D{{0,8}}$)", match.string[max(0, match.start() - 40) : match.start()])
+    last = re.match(NUMBER, match.string[match.end() :])
+    return numbers.between(first[0], last[0], language) if first and last else language.to
 
 
 def _power(match: re.Match[str], language: Language) -> str | None:
@@ -125,7 +133,9 @@ def _exponent(match: re.Match[str], language: Language) -> str | None:
 
 def _versioned(match: re.Match[str], language: Language) -> str | None:
     """USB 3.2: where decimals have a comma, a point after a name is said as one."""
-    if not re.search(r"\b\w*[A-ZÀ-ÞА-ЯЁІЇЄҐ][\w+]*[ ]$", match.string[: match.start()]):
+    before = match.string[: match.start()]
+    named = re.search(r"\b\w*[A-ZÀ-ÞА-ЯЁІЇЄҐ][\w+]*[ ]$", before)
+    if not named and not re.search(r"\b(?:version[ei]?|versión|versão|верси[яию]|версі[яію]) $", before):
         return None
     parts = (
         language.digits(part) if part[0] == "0" else language.number(int(part)) for part in match.groups()

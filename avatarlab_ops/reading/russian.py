@@ -76,7 +76,7 @@ _DAYS = dict(zip(
     strict=True,
 ))  # fmt: skip
 _BEFORE_NUMBER = {
-    "ст.": "статья", "гл.": "глава", "рис.": "рисунок", "Рис.": "рисунок", "д.": "дом", "кв.": "квартира", "п.": "пункт",
+    "ст.": "статья", "гл.": "глава", "д.": "дом", "кв.": "квартира", "п.": "пункт",
     "с.": "страница", "стр.": "страница",
 }  # fmt: skip
 
@@ -84,6 +84,7 @@ _OWN = (
     slavic.weekdays(_DAYS, "с", "по"),
     slavic.compounds("ru"),
     romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
+    romance.shortened({"рис.": "рисунок"}, r"(?<![\w.]){}(?= ?\d+(?! ?[а-яіїє\d]))"),  # rice, too
     romance.shortened(_SHORT_MONTHS, r"(?<=\d ){}\.(?= \d{{4}}|\W*$)"),
     Rule(
         "years", re.compile(r"(?<=\bс )(\d{4}) по (\d{4})(?= год)|(?<=\bС )(\d{4}) по (\d{4})(?= год)"),
@@ -123,7 +124,7 @@ _OWN = (
 )  # fmt: skip
 
 RUSSIAN: Language = Language(
-    code="ru", decimal=",", point="запятая", minus="минус", plus="плюс", to="", by="на", ratio="", power="в степени",
+    code="ru", decimal=",", point="запятая", minus="минус", plus="плюс", to="", far="до", by="на", ratio="", power="в степени",
     and_="", of="", digitwise=False, day_first=True, version="версия",
     agree=slavic.agreed("ru"), form=slavic.formed,
     signs=tables.signs(

@@ -149,4 +149,6 @@ def joint(before: str, after: str, language: Language) -> str:
     if _SCORED.search(before):
         return language.to if language.ratio is None else language.ratio
     falls = start is not None and end is not None and start >= end
-    return language.minus if falls else language.to
+    if falls or not (first and last):
+        return language.minus if falls else language.to
+    return numbers.between(first[1], last[1], language)

@@ -56,7 +56,7 @@ _SHORT = {
     "etc.": "etcétera", "EE. UU.": "Estados Unidos", "EE.UU.": "Estados Unidos", "núm.": "número",
     "Núm.": "número", "n.º": "número", "N.º": "número", "nº": "número", "Nº": "número", "pág.": "página",
     "págs.": "páginas", "aprox.": "aproximadamente", "tel.": "teléfono", "Tel.": "teléfono",
-    "avda.": "avenida", "incl.": "incluido", "hab.": "habitantes", "C/": "calle", "c/": "calle", "y/o": "y o",
+    "avda.": "avenida", "incl.": "incluido", "hab.": "habitantes", "y/o": "y o",
     "Dña.": "doña", "RR. HH.": "recursos humanos", "RRHH": "recursos humanos", "JJ. OO.": "Juegos Olímpicos",
     "JJOO": "Juegos Olímpicos", "CC. AA.": "comunidades autónomas", "cdta.": "cucharadita", "cda.": "cucharada",
     "Avda.": "avenida", "a. C.": "antes de Cristo", "d. C.": "después de Cristo", "vs.": "contra",
@@ -90,8 +90,9 @@ def _half_day(match: re.Match[str]) -> str | None:
 
 
 def _don(match: re.Match[str]) -> str | None:
-    """D. Juan; but Donald D. Pérez."""
-    return None if re.search(r"[A-ZÁÉÍÓÚ][a-záéíóúñ]+ $", match.string[: match.start()]) else "don"
+    """D. Juan; but Donald D. Pérez, la opción D. Ninguna."""
+    no_name = r"(?:[A-ZÁÉÍÓÚ][a-záéíóúñ]+|[Oo]pción|[Vv]itamina|[Ll]etra|[Rr]espuesta|[Hh]epatitis|plan|grupo|clase|\b(?:[Ll]a|[Ee]l)) $"
+    return None if re.search(no_name, match.string[: match.start()]) else "don"
 
 
 def _clock(match: re.Match[str]) -> str | None:
@@ -118,6 +119,7 @@ _OWN = (
     romance.ordinals("es", r"\.?([ºª]|er|ero|era|o|a|r[oa]|d[oa]|t[oa]|m[oa]|v[oa]|n[oa])", romance.formed),
     romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
     *romance.dated((_MONTHS, _SHORT_MONTHS), _WEEKDAYS, "a", _say_date),
+    Rule("street", re.compile(r"(?<![\w/])[Cc]/(?= ?[A-ZÁÉÍÓÚ][a-zñáéíóú])"), lambda _: "calle"),
     Rule("weekday", re.compile(r"(?<!\w)L-V(?!\w)"), lambda _: "lunes a viernes"),
     Rule("title", re.compile(r"(?<![\w.])D\. (?=[A-ZÁÉÍÓÚ][a-záéíóúñ])"), _don),
     Rule(

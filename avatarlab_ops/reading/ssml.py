@@ -260,20 +260,22 @@ class _Reader:
             self._warn(f"<prosody {name}> is not done, only rate")
         if "rate" not in given:
             return
-        self._at("prosody rate", self._rate(given["rate"].strip()))
+        self._at("prosody rate", self._rate(given["rate"].strip()) * self._ways[-1].rate)
 
     def _emphasis(self, given: Attributes) -> None:
         """Stressed words are said slower, for no voice of ours knows another way."""
-        if (level := given.get("level", "moderate").strip()) not in _EMPHASES:
+        if (level := given.get("level", "moderate").strip().lower()) not in _EMPHASES:
             raise self._refusal(f"<emphasis> takes one of the levels {', '.join(_EMPHASES)}; not {level!r}")
-        self._at("emphasis", _EMPHASES[level])
+        now = self._ways[-1].rate
+        bounded = min(max(now * _EMPHASES[level], SLOWEST), FASTEST)  # within a slow <prosody>: no slower
+        if bounded != now:
+            self._at("emphasis", bounded)
 
     def _at(self, name: str, rate: float) -> None:
-        """Go on at so much of the rate until now, where the voice can."""
+        """Go on at this rate, where the voice can."""
         if "prosody" not in self._voice.marks:
             self._warn(f"<{name}> is nothing that this voice can do; it speaks at its own rate")
             return
-        rate *= self._ways[-1].rate
         if not SLOWEST <= rate <= FASTEST:
             raise self._refusal(
                 f"<{name}> gives a rate of {rate:.0%}; {SLOWEST:.0%} to {FASTEST:.0%} are allowed"

@@ -94,13 +94,14 @@ _DAYS = dict(zip(
     strict=True,
 ))  # fmt: skip
 _BEFORE_NUMBER = {
-    "ст.": "стаття", "гл.": "глава", "рис.": "рисунок", "буд.": "будинок", "кв.": "квартира", "п.": "пункт", "с.": "сторінка",
+    "ст.": "стаття", "гл.": "глава", "буд.": "будинок", "кв.": "квартира", "п.": "пункт", "с.": "сторінка",
 }  # fmt: skip
 
 _OWN = (
     slavic.weekdays(_DAYS, "з", "по"),
     slavic.compounds("uk"),
     romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
+    romance.shortened({"рис.": "рисунок"}, r"(?<![\w.]){}(?= ?\d+(?! ?[а-яіїє\d]))"),  # rice, too
     romance.shortened(_SHORT_MONTHS, r"(?<=\d ){}\.(?= \d{{4}}|\W*$)"),
     Rule(
         "years", re.compile(r"(?<=\b[зЗ] )(\d{4}) по (\d{4})(?= р[іо]к)"),
@@ -130,7 +131,7 @@ _OWN = (
 )  # fmt: skip
 
 UKRAINIAN: Language = Language(
-    code="uk", decimal=",", point="кома", minus="мінус", plus="плюс", to="", by="на", ratio="", power="у степені",
+    code="uk", decimal=",", point="кома", minus="мінус", plus="плюс", to="", far="до", by="на", ratio="", power="у степені",
     and_="", of="", digitwise=False, day_first=True, version="версія",
     agree=slavic.agreed("uk"), form=slavic.formed,
     signs=tables.signs(
