@@ -11,6 +11,7 @@ from avatarlab_ops import engines
 from avatarlab_ops.errors import ScriptRefused
 
 _LETTERS = re.compile(r"[^\W\d_]+")
+_SYMBOL = re.compile(r"(?<![\u0370-\u03ff])[\u0370-\u03ff](?![\u0370-\u03ff])")  # Δt, kΩ
 _NAMES = {"CJK": "Han", "IDEOGRAPHIC": "Han"}
 _LETTERLIKE = frozenset({"MICRO", "FEMININE", "MASCULINE", "MODIFIER"})  # signs filed among the letters
 
@@ -18,13 +19,11 @@ _LETTERLIKE = frozenset({"MICRO", "FEMININE", "MASCULINE", "MODIFIER"})  # signs
 def systems(text: str) -> tuple[str, ...]:
     """Unicode scripts of the letters, most frequent first, such as ("Latin", "Cyrillic").
 
-    A Greek letter that stands alone is a symbol (π, Ω) and does not count.
+    A Greek letter with no other beside it is a symbol (π, Δt, kΩ) and does not count.
     """
     found: Counter[str] = Counter()
-    for run in _LETTERS.findall(text):
-        of_run = Counter(name for name in map(_system, run) if name)
-        if len(run) > 1 or "Greek" not in of_run:
-            found.update(of_run)
+    for run in _LETTERS.findall(_SYMBOL.sub("", text)):
+        found.update(name for name in map(_system, run) if name)
     return tuple(name for name, _ in found.most_common())
 
 

@@ -180,9 +180,9 @@ class Lexicon:
         )
 
     def _split(self, piece: Piece) -> Iterator[Piece]:
-        at, taken = 0, addresses.spans(piece.text)
+        at, taken = 0, _taken(piece.text)
         for match in self._pattern.finditer(piece.text):
-            if any(start <= match.start() < end and match.span() != (start, end) for start, end in taken):
+            if taken.get(match.start(), set()) - {match.span()}:
                 continue  # of an address, which is read as a whole
             yield Piece(piece.text[at : match.start()])
             yield self._as_said(" ".join(match[0].split()))
@@ -209,6 +209,15 @@ class Lexicon:
             return [f"lexicon: no word of it is for {self.language}, only for {_listed(languages)}"]
         told = [f"lexicon: this voice takes no IPA; read as usual: {_listed(mute)}"] if mute else []
         return told + ([f"lexicon: never in the script: {_listed(idle)}"] if idle else [])
+
+
+def _taken(text: str) -> dict[int, set[tuple[int, int]]]:
+    """The addresses that hold each character of a text."""
+    taken: dict[int, set[tuple[int, int]]] = {}
+    for start, end in addresses.spans(text):
+        for place in range(start, end):
+            taken.setdefault(place, set()).add((start, end))
+    return taken
 
 
 def _straight(text: str) -> str:

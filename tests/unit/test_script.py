@@ -360,6 +360,7 @@ def test_a_clause_shorter_than_a_quarter_of_a_breath_is_no_place_to_cut(comma_at
 def test_a_greek_word_of_two_letters_is_no_symbol() -> None:
     with pytest.raises(ScriptRefused, match="written in Greek"):
         script.sentences("Say το twice.")
+    assert texts("ΔT = 5 K, 3 μs, 10 kΩ.") == ["ΔT = 5 K, 3 μs, 10 kΩ."]
 
 
 def test_several_foreign_writings_are_named_the_most_frequent_first() -> None:

@@ -319,3 +319,12 @@ def test_words_with_emphasis_are_said_slower() -> None:
         ("It is", 1.0), ("this,", 0.9), ("not that,", 0.8), ("nor that.", 1.0)
     ]  # fmt: skip
     assert "<emphasis> is nothing that this voice can do" in warnings("<emphasis>One</emphasis>.", "small_e")
+
+
+def test_emphasis_stays_within_the_bounds_of_a_rate() -> None:
+    slow = sentences("<prosody rate='x-slow'>It is <emphasis level='STRONG'>this</emphasis>.</prosody>")
+    assert [one.rate for one in slow][:2] == [0.6, 0.5]
+    (fast,) = sentences("<prosody rate='200%'>It <emphasis level='reduced'>is</emphasis> so.</prosody>")
+    assert fast.rate == 2.0
+    (plain,) = sentences("You <emphasis level='none'>may</emphasis> go.")
+    assert plain.text == "You may go."
