@@ -149,7 +149,7 @@ def _scientific(language: Language, match: re.Match[str]) -> str | None:
     return f"{said} {language.signs['×']} {language.raised(language.number(10), power)}{many}"
 
 
-# Whether CV are horses; elsewhere it is what applicants send.
+# Whether CV and ch are horses; elsewhere applications and rooms.
 _ENGINE = re.compile(
     r"\b(?:moto\w*|pot[eê]n\w+|coch\w+|carr[oi]\w*|auto\w*|vehículo|veículo|veicolo|turbo|kW|di[ée]sel|Nm)\b",
     re.I,
@@ -157,7 +157,7 @@ _ENGINE = re.compile(
 
 
 def _measure(language: Language, match: re.Match[str]) -> str | None:
-    if match["unit"] in ("CV", "cv") and not _ENGINE.search(match.string):
+    if match["unit"] in ("CV", "cv", "ch") and not _ENGINE.search(match.string):
         return None
     said = _range(language, match, match["sign"])
     if said is None:

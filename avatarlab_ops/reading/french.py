@@ -124,7 +124,7 @@ _NUMBERED = "chapitre|page|numéro|article|niveau|étage|canal|point|partie|phas
 _OWN = (
     romance.short(_SHORT),
     romance.numero("numéro"),
-    romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?(?:\d|[LRD]\. ?\d))"),
+    romance.shortened(_BEFORE_NUMBER, romance.numbering("[sx]")),
     *romance.dated((_MONTHS, _SHORT_MONTHS), _WEEKDAYS, "à", _say_date),
     Rule("race", re.compile(r"(?<!\w)(\d{1,2}) ?h ?(\d\d)['’′](\d\d)(?:[\"”″]|['’]{2})?(?!\w)"), _race),
     Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}) ?h ?(\d{2})(?: ?min)?(?!\w)"), _clock),

@@ -359,6 +359,23 @@ _BIG = {
     "Milliarde": "eine Milliarde",
 }
 
+_HOUR = r"\d{1,2}(?:[:.]\d\d)?"
+_STREET = re.compile(
+    r"(?:(?i:str(?:\.|aße)|weg|platz|allee|gasse|ring|ufer|damm|chaussee) \d+ ?[a-z]?, |PLZ:? )$"
+)
+_RESCUE = re.compile(r"notruf|notfall|\bruf|\bwähl|polizei|feuerwehr|rettung", re.I)
+
+
+def _postcode(match: re.Match[str]) -> str | None:
+    """Hauptstr. 5, 10115 Berlin; but viele, 10000 Menschen."""
+    return GERMAN.digits(match[0]) if _STREET.search(match.string[: match.start()]) else None
+
+
+def _emergency(match: re.Match[str]) -> str | None:
+    """Rufen Sie die 112; but das sind die 112."""
+    return GERMAN.digits(match[0]) if _RESCUE.search(match.string) else None
+
+
 _OWN = (
     Rule("scale", re.compile(r"(?<![\w.,-])1 (?:(Mio|Mrd)\.?|(Million|Milliarde))(?!\w)"), lambda m: _BIG[m[1] or m[2]]),
     Rule("abbreviation", re.compile(r"(?<![\w.])S\.(?= ?\d)"), lambda _: "Seite"),
@@ -378,15 +395,15 @@ _OWN = (
     ),
     Rule("weekday", _WEEKDAYS, _weekdays),
     Rule(
-        "weekday", re.compile(rf"(?<!\w)({_DAY})\.?:?(?= \d{{1,2}}(?:[:.]\d\d)?(?: ?[-\u2013] ?\d| ?Uhr))"),
+        "weekday", re.compile(rf"(?<!\w)({_DAY})\.?:?(?= {_HOUR}(?: ?[-\u2013] ?{_HOUR}(?![\d:.]?\d| (?!Uhr)\w)| ?Uhr))"),
         lambda m: _WEEKDAY[m[1]],
     ),
     Rule("street", re.compile(r"\b([A-ZÄÖÜ][a-zäöü]+)str\.(?= )"), lambda m: f"{m[1]}straße"),
-    Rule("postcode", re.compile(r"(?:(?<=, )|(?<=PLZ )|(?<=PLZ: ))\d{5}(?= [A-ZÄÖÜ][a-zäöü]|$)"), lambda m: GERMAN.digits(m[0])),
+    Rule("postcode", re.compile(r"(?:(?<=, )|(?<=PLZ )|(?<=PLZ: ))\d{5}(?= [A-ZÄÖÜ][a-zäöü]|$)"), _postcode),
     Rule("standard", re.compile(r"(?<=ISO )(\d{3,5}):(\d{4})(?!\d)"),
          lambda m: f"{cardinal('de', int(m[1]))} {year('de', int(m[2]))}"),
     Rule("emergency", re.compile(r"(?:(?<=Notruf )|(?<=rufen Sie )|(?<=Rufen Sie )|(?<=wählen Sie )|(?<=die )|(?<=oder ))"
-                                 r"(?:11[025]|116117)(?= an\b| oder 11\d| wählen|[,.!]|$)"), lambda m: GERMAN.digits(m[0])),
+                                 r"(?:11[025]|116117)(?= an\b| oder 11\d| wählen|[,.!]|$)"), _emergency),
     Rule("weekday", re.compile(rf"(?<!\w)({_DAY})\.(?=,? (?:den )?\d{{1,2}}\.)"), lambda m: _WEEKDAY[m[1]]),
     romance.roman_stop(_KINGS, lambda value: f"der {ordinal('de', value)}"),
     romance.short(_SHORT),

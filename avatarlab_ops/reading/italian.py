@@ -87,7 +87,7 @@ def _ordered(value: int) -> str:
 _OWN = (
     romance.short(_SHORT),
     romance.numero("numero"),
-    romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
+    romance.shortened(_BEFORE_NUMBER, romance.numbering("[ie]")),
     *romance.dated((_MONTHS, _SHORT_MONTHS), _WEEKDAYS, "a", _say_date),
     romance.roman_before("Guerra", lambda value: romance.formed(_ordered(value), "a")),
     romance.ordinals("it", r"([ºª]|°(?= [a-zà]))", romance.formed),

@@ -92,7 +92,7 @@ _WON = re.compile(r"\b(?:resultado|placar|venceu|ganhou|perdeu|empatou|jogo|fina
 
 def _score(match: re.Match[str]) -> str | None:
     """Resultado: 3 x 1."""
-    return "a" if _WON.search(match.string) else None
+    return "a" if _WON.search(match.string) and "=" not in match.string else None
 
 
 _OWN = (
@@ -100,7 +100,7 @@ _OWN = (
     romance.numero("número"),
     Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}) ?h ?(\d{2})(?:min)?(?!\w)"), _clock),
     Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}):([0-5]\d) ?h(?:rs|s)?(?!\w)"), _clock),
-    romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
+    romance.shortened(_BEFORE_NUMBER, romance.numbering("s")),
     *romance.dated((_MONTHS, _SHORT_MONTHS), _WEEKDAYS, "a", _say_date),
     Rule("score", re.compile(r"(?<=\d) ?x ?(?=\d{1,2}(?!\d|[.,]\d))"), _score),
     romance.roman("Elizabeth|Isabel|Maria", _queen),

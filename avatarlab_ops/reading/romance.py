@@ -110,7 +110,7 @@ def roman_stop(before: str, say: Callable[[int], str]) -> Rule:
         return say(value) if value else None
 
     looks = "|".join(f"(?<={re.escape(word)} )" for word in before.split("|"))
-    return Rule("roman", re.compile(rf"(?:{looks})([IVXLCDM]+)\.(?= [a-zäöüß])"), words)
+    return Rule("roman", re.compile(rf"(?:{looks})([IVX]+)\.(?= [a-zäöüß])"), words)
 
 
 def roman_before(after: str, say: Callable[[int], str]) -> Rule:
@@ -183,6 +183,20 @@ def shortened(names: Mapping[str, str], where: str) -> Rule:
         re.compile(where.format(rf"(?P<name>{known})"), re.I),
         lambda m: names[m["name"].lower()],
     )
+
+
+_NO_PLURAL = (
+    "des|les|dans|sans|sous|après|mais|puis|plus|pas|dos|das|las|los|nas|nos|delle|dei|degli|che|come|fine"
+)
+
+
+def numbering(plural: str) -> str:
+    """Where an abbreviation before a number numbers: art. 3 du code, but street art. 3 expositions.
+
+    `plural`: a pattern of the last letters of nouns that the number may count.
+    """
+    counts = rf" (?!(?:{_NO_PLURAL})\b)[a-zà-ÿ]{{{{2,}}}}{plural}\b"
+    return rf"(?<![\w.]){{}}(?= ?(?:\d+(?!\d|{counts})|[LRD]\. ?\d))"
 
 
 def dated(

@@ -117,7 +117,7 @@ _OWN = (
     romance.short(_SHORT),
     romance.numero("número"),
     romance.ordinals("es", r"\.?([ºª]|er|ero|era|o|a|r[oa]|d[oa]|t[oa]|m[oa]|v[oa]|n[oa])", romance.formed),
-    romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
+    romance.shortened(_BEFORE_NUMBER, romance.numbering("s")),
     *romance.dated((_MONTHS, _SHORT_MONTHS), _WEEKDAYS, "a", _say_date),
     Rule("street", re.compile(r"(?<![\w/])[Cc]/(?= ?[A-ZÁÉÍÓÚ][a-zñáéíóú])"), lambda _: "calle"),
     Rule("weekday", re.compile(r"(?<!\w)L-V(?!\w)"), lambda _: "lunes a viernes"),
