@@ -34,7 +34,7 @@ _SPELLED_OUT = re.compile(
 )
 _BANK = re.compile(
     r"(?<![\w.])(?:[A-Z]{2}\d\d ?[A-Z0-9]{4} ?(?=[A-Z]{0,3}\d)[A-Z0-9]{4}(?: ?[A-Z0-9]{4}){0,5}"
-    r"(?: ?[A-Z0-9]{1,3})?|\d{4}(?: \d{4}){3})(?![\w-])"
+    r"(?: ?[A-Z0-9]{1,3})?|(?!(?:(?:19|20)\d\d ){3})\d{4}(?: \d{4}){3})(?![\w-])"
 )
 # config.yaml, user.save(), os.path; but "watching.see you" lacks a space.
 _ENDINGS = (

@@ -151,7 +151,7 @@ def _scientific(language: Language, match: re.Match[str]) -> str | None:
 
 # Whether CV and ch are horses; elsewhere applications and rooms.
 _ENGINE = re.compile(
-    r"\b(?:moto\w*|pot[eê]n\w+|coch\w+|carr[oi]\w*|auto\w*|vehículo|veículo|veicolo|turbo|kW|di[ée]sel|Nm)\b",
+    r"\b(?:mot(?:o|eu)\w*|pot[eê]n\w+|puissance|coch\w+|voiture|carr[oi]\w*|auto\w*|vehículo|veículo|veicolo|turbo|kW|di[ée]sel|Nm)\b",
     re.I,
 )
 

@@ -53,7 +53,7 @@ def rules(language: Language) -> Iterable[Rule]:
         lambda m: _season(m, language),
     )  # fmt: skip
     yield Rule(
-        "always", re.compile(r"(?<![\w./])24/7(?![\w/]|[.,]\d)"),
+        "always", re.compile(r"(?<![\w./])24/7(?!\w|/(?!365)|[.,]\d)"),
         lambda _: f"{language.number(24)} {language.number(7)}",
     )  # fmt: skip
     halves = re.compile(r"(?<![\w./,-])(\d{1,3})(?: ?½| 1/2(?![\w/]))")
