@@ -198,7 +198,10 @@ def _ranked(match: re.Match[str]) -> str | None:
     if NUMBERED_BEFORE.search(before):
         return None
     ending = _RANK_OF[match[2]]
-    if re.search(r"\b(?i:auf|in|an|aus|mit|von|bei|nach|zu) $", before):
+    article = re.search(rf"\b(?:({_WEAK})|{_NOMINATIVE}) $", before, re.I)
+    if article:  # der II. Weltkrieg
+        ending = "en" if article[1] else "e"
+    elif re.search(r"\b(?i:auf|in|an|aus|mit|von|bei|nach|zu) $", before):
         ending = "er" if ending == "e" else "en"
     value = int(match[1]) if match[1].isdecimal() else numbers.roman(match[1])
     return f"{ordinal('de', value).removesuffix('e')}{ending}" if value else None

@@ -216,7 +216,9 @@ def dated(
     wordy = {name: day for name, day in weekdays.items() if name in WORDY_DAYS}
     dates = rf" \d{{{{1,2}}}}(?:(?: de)? (?:{'|'.join(full)}|{known})\b|[:h/]\d| ?h\b)"
 
-    def span(match: re.Match[str]) -> str:
+    def span(match: re.Match[str]) -> str | None:
+        if " - " in match[0] and "." not in match[0] and match[0].islower():
+            return None  # soleil, mer - jeu
         first, last = (weekdays[match[n].lower()] for n in (1, 2))
         return f"{first} {to} {last}"
 

@@ -75,7 +75,7 @@ def _numbers(language: Language) -> Iterable[Rule]:
             lambda m: f"{say(m[1])} {language.form(say(m[1]) or '', language.times)}",
         )  # fmt: skip
     if language.decimal == ",":
-        version = re.compile(r"(?<=[^\W_] )(?<![\d.,] )(\d{1,3})\.(\d{1,2})(?!\w|[.,]\d)")
+        version = re.compile(r"(?<=[^\W_] )(?<![\d.,] )(\d{1,3})\.(\d{1,2})(?!\w|[.,]\d| ?[-–] ?\d)")
         yield Rule("version", version, lambda m: _versioned(m, language))
     pointed = language.to if language.ratio is None else language.ratio
     yield Rule("ratio", re.compile(rf"(?<![\w:])({NUMBER}):({NUMBER})(?![\w:])"), lambda m: pair(m, pointed))
