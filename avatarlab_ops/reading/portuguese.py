@@ -11,7 +11,7 @@ _CODE = "pt_BR"
 _MONTHS = tables.names(
     "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro"
 )
-_FEMININE = re.compile(r"(hora|tonelada|caloria|quilocaloria|libra|rúpia|coroa|página)s?\b")
+_FEMININE = re.compile(r"(hora|tonelada|caloria|quilocaloria|libra|rúpia|coroa|página|vezes)s?\b")
 
 
 def _agree(number: str, noun: str) -> str:
@@ -102,7 +102,7 @@ _OWN = (
     Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}):([0-5]\d) ?h(?:rs|s)?(?!\w)"), _clock),
     romance.shortened(_BEFORE_NUMBER, romance.numbering("s")),
     *romance.dated((_MONTHS, _SHORT_MONTHS), _WEEKDAYS, "a", _say_date),
-    Rule("score", re.compile(r"(?<=\d) ?x ?(?=\d{1,2}(?!\d|[.,]\d))"), _score),
+    Rule("score", re.compile(r"(?<=\d) ?x ?(?=\d{1,2}(?!\d|[.,]\d| ?[ckm]?m\b))"), _score),
     romance.roman("Elizabeth|Isabel|Maria", _queen),
     romance.roman_before("Guerra", _queen),
     Rule("roman", re.compile(r"(?:(?<=[Ss]éculos )|(?<=[IVX] e ))[IVXLC]+(?![\w-])"), _century),

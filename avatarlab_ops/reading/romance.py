@@ -92,9 +92,11 @@ def ordinals(code: str, pattern: str, formed: Callable[[str, str], str]) -> Rule
 
 
 def roman(before: str, say: Callable[[int], str]) -> Rule:
-    """Roman numerals after one of the words `before`, joined by |."""
+    """Roman numerals after one of the words `before`, joined by |; but Maria D. Silva."""
 
     def words(match: re.Match[str]) -> str | None:
+        if len(match[0]) == 1 and re.match(r"\. [^\W\d_]", match.string[match.end() :]):
+            return None
         value = numbers.roman(match[0])
         return say(value) if value else None
 
@@ -185,6 +187,10 @@ def shortened(names: Mapping[str, str], where: str) -> Rule:
     )
 
 
+# No telephone: 900 100 200 euros.
+NOT_COUNTED = (
+    r"(?! ?(?:[€$£%]|euros?\b|mil\b|person|habitant|abitant|usuari|utent|d[oó]lar|dollar|pesos|de\b|di\b))"
+)
 _NO_PLURAL = (
     "des|les|dans|sans|sous|après|mais|puis|plus|pas|dos|das|las|los|nas|nos|delle|dei|degli|che|come|fine"
 )

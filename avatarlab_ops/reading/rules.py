@@ -72,7 +72,7 @@ def _numbers(language: Language) -> Iterable[Rule]:
     if language.times:
         yield Rule(
             "factor", re.compile(rf"(?<![\w.,])({NUMBER})[x×](?!\w| [-+=*/^<>]| ?[=^<>])"),
-            lambda m: f"{say(m[1])} {language.form(say(m[1]) or '', language.times)}",
+            lambda m: _factor(m, language),
         )  # fmt: skip
     if language.decimal == ",":
         version = re.compile(r"(?<=[^\W_] )(?<![\d.,] )(\d{1,3})\.(\d{1,2})(?!\w|[.,]\d| ?[-–] ?\d)")
@@ -114,6 +114,21 @@ def _until(match: re.Match[str], language: Language) -> str:
     first = re.search(rf"{NUMBER}(?=\D{{0,8}}$)", match.string[max(0, match.start() - 40) : match.start()])
     last = re.match(NUMBER, match.string[match.end() :])
     return numbers.between(first[0], last[0], language) if first and last else language.to
+
+
+# 1x
+_ONCE = {
+    "en": "one time", "de": "einmal", "es": "una vez", "fr": "une fois", "it": "una volta",
+    "pt_BR": "uma vez",
+}  # fmt: skip
+
+
+def _factor(match: re.Match[str], language: Language) -> str | None:
+    """10x: ten times."""
+    said = numbers.say(match[1], language)
+    if match[1] == "1" and language.code in _ONCE:
+        return _ONCE[language.code]
+    return said and f"{language.agree(said, language.times)} {language.form(said, language.times)}"
 
 
 def _power(match: re.Match[str], language: Language) -> str | None:

@@ -13,7 +13,7 @@ _MONTHS = tables.names(
     "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre"
 )
 _FEMININE = re.compile(
-    r"(hora|tonelada|caloría|kilocaloría|libra|rupia|corona|lira|onza|milla|pulgada|página)s?\b"
+    r"(hora|tonelada|caloría|kilocaloría|libra|rupia|corona|lira|onza|milla|pulgada|página|vece)s?\b"
 )
 
 
@@ -131,7 +131,7 @@ _OWN = (
         lambda: SPANISH,
         r"[6-9]\d{2} \d{2} \d{2} \d{2}",
         r"9\d \d{3} \d{2} \d{2}",
-        r"[89]0[0-2] \d{3} \d{3}",
+        rf"[89]0[0-2] \d{{3}} \d{{3}}{romance.NOT_COUNTED}",
         r"(?<=[Tt]el\. )\d{3} \d{3} \d{3}",
         r"(?:(?<=al )|(?<=éfono )|(?<=éfono: )|(?<=óvil ))\d{3}(?: \d{3}){2}",
     ),
