@@ -82,7 +82,12 @@ def _size(language: Language, match: re.Match[str]) -> str | None:
 
 
 def _joined(language: Language, match: re.Match[str]) -> str | None:
-    """A 10-kg bag, ein 12-V-Akku."""
+    """A 10-kg bag, ein 12-V-Akku; but flats 3-W and 4-W."""
+    lettered = len(match["unit"]) == 1 and not match[0].endswith("-")
+    if lettered and not re.search(
+        r"\b(?:an?|the|this|ein\w*|d[eia]\w|un[ae]?)\s$", match.string[: match.start()], re.I
+    ):
+        return None
     said = numbers.say(match["sign"] + match["number"], language)
     return said and _counted(language, said, language.units[match["unit"]][0])
 

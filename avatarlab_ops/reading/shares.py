@@ -23,7 +23,11 @@ _SHARED = re.compile(
 _BLOOD = re.compile(
     r"\b(?:blood pressure|blutdruck|tension|presión|pressione|pressão|давлени\w+|тиск\w*)\b.{0,12}$", re.I
 )
-_PLAIN = re.compile(r" (?:of|inch(?:es)?|seconds?|scale|size|cups?|miles?|s|sec)\b")  # 1/100 of, 1/30 second
+_PLAIN = re.compile(  # 1/100 of, 1/30 second, 1/2 cup
+    r" (?:of|inch(?:es)?|seconds?|scale|size|cups?|miles?|s|sec|way|full|done|hours?|pounds?|lbs?|oz|ounces?|"
+    r"tsp|tbsp|(?:tea|table)spoons?|feet|foot|yards?|acres?)\b"
+)
+_ENGLISH_NOTE = re.compile(r"\bnotes?[ :]+$", re.I)  # no mark, as it is in French
 _PEOPLE = re.compile(r" (?:[a-z]+s|chance|people|men|women)\b")
 _WHOLES = frozenset({5, 10, 20, 30, 50, 100})
 _MATHS = re.compile(r"[=≈≤≥≠<>÷√×*^²³]|\d ?\+ ?\d")
@@ -97,6 +101,8 @@ def _share(match: re.Match[str], language: Language) -> str | None:
         return _joined(match, language.over, language)
     if part + whole == 100 and match[1].isdigit() and part >= 10:  # the 80/20 rule
         return _joined(match, "", language)
+    if language.code == "en" and (_PLAIN.match(match.string[match.end() :]) or _ENGLISH_NOTE.search(before)):
+        return None
     told = _SHARED.search(before) or _is_share(match, part, whole, language)
     return _joined(match, language.out_of, language) if part <= whole and told else None
 
@@ -104,7 +110,7 @@ def _share(match: re.Match[str], language: Language) -> str | None:
 def _is_share(match: re.Match[str], part: float, whole: float, language: Language) -> bool:
     """Whether it is one by its numbers; 20/20 vision and el 5/10 are none."""
     before, after = match.string[: match.start()], match.string[match.end() :]
-    if language.code == "en" and (_PLAIN.match(after) or (part == 1 and not _PEOPLE.match(after))):
+    if language.code == "en" and part == 1 and not _PEOPLE.match(after):
         return False
     if (part == whole and language.code == "en") or (whole == 10 and moments.dates(before)):
         return False
