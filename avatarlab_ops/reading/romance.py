@@ -95,7 +95,7 @@ def roman(before: str, say: Callable[[int], str]) -> Rule:
     """Roman numerals after one of the words `before`, joined by |; but Maria D. Silva."""
 
     def words(match: re.Match[str]) -> str | None:
-        if len(match[0]) == 1 and re.match(r"\. [^\W\d_]", match.string[match.end() :]):
+        if match[0] in "CDLM" and re.match(r"\. [^\W\d_]", match.string[match.end() :]):
             return None
         value = numbers.roman(match[0])
         return say(value) if value else None
