@@ -7,13 +7,11 @@ import dataclasses
 import html
 import io
 import json
-import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,7 +22,7 @@ from sqlalchemy.orm import Session
 from avatarlab_ops import engines, graph, pipeline
 from avatarlab_ops.bulk import planning, report, selection, work
 from avatarlab_ops.bulk.contract import BulkRequest
-from avatarlab_ops.errors import BudgetExceeded, ReferenceRefused, RequestInvalid, TransientError
+from avatarlab_ops.errors import ReferenceRefused, RequestInvalid, TransientError
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import bulk, records, transaction
@@ -472,56 +470,3 @@ def replace(stores: Settings, uri: str, content: bytes) -> None:
     """Put other bytes under a key, as any S3 client may."""
     bucket, key = split_or_refuse(uri)
     objects(stores).client.put_object(Bucket=bucket, Key=key, Body=content)
-
-
-def _admitted(stores: Settings, body: dict[str, Any]) -> bool:
-    """Whether the budget lets Ann's request in; it is not rendered."""
-    render_id = pipeline.submit(stores, body, caller="ann")
-    try:
-        pipeline.run_stage(stores, render_id, "admit")
-    except BudgetExceeded:
-        return False
-    pipeline.cancel(stores, render_id)
-    return True
-
-
-def test_a_request_beyond_the_budget_is_refused_with_the_time(
-    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    body = SMALL | {"script": "A little more.", "avatar": {"uri": portrait}}
-    spender = pipeline.render(stores, body, caller="ann")
-    with transaction(stores.pg_dsn) as db:
-        spent = sum(
-            run.compute_s
-            for stage, run in records.stage_runs(db, spender.render_id).items()
-            if stage in graph.GPU_STAGES
-        )
-    assert spent > 0
-    monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER", f"ann={max(spent, 100)}")
-    with monkeypatch.context() as patch:
-        patch.setattr("avatarlab_ops.renders.prediction.gpu_s", lambda _: 99.99)
-        with pytest.raises(BudgetExceeded) as told:
-            pipeline.render(stores, body | {"seed": 1}, caller="ann")
-        when = re.search(r"it fits after (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC", str(told.value))
-        assert when
-        fits = datetime.fromisoformat(when[1]).replace(tzinfo=UTC)
-        for seconds, admitted in ((-1, False), (1, True)):
-            at = fits + timedelta(seconds=seconds)
-            patch.setattr("avatarlab_ops.stores.catalog.spending.now", lambda at=at: at)
-            assert _admitted(stores, body | {"seed": 10 + seconds}) == admitted
-        patch.setattr("avatarlab_ops.stores.catalog.spending.now", records.now)
-        refused = pipeline.submit(stores, body | {"seed": 2}, caller="ann")
-        with pytest.raises(BudgetExceeded):
-            pipeline.run_stage(stores, refused, "admit")
-        seen = status.of(stores, refused)
-        assert (seen.state, seen.error_code) == ("failed", "budget_exceeded")
-        free = pipeline.submit(stores, body | {"seed": 3}, caller="bob")
-        assert pipeline.run_stage(stores, free, "admit").pending
-    monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER", "ann=0.001")
-    again = pipeline.submit(stores, body, caller="ann")  # everything exists: it costs nothing
-    assert pipeline.run_stage(stores, again, "admit").pending == ("publish",)
-    uri = rows(stores, portrait, "dear", ["Too dear."])
-    with pytest.raises(BudgetExceeded, match="can never fit"):
-        planning.plan(stores, asked(file=uri), bulk_id="dear", caller="ann")
-    outline = planning.plan(stores, asked(file=uri, dry_run=True), bulk_id="dear", caller="ann")
-    assert outline.over_budget is not None
