@@ -59,9 +59,19 @@ def _cut(letters: Sequence[str], count: int, line_chars: int) -> Iterator[str]:
         fitting = [at for at in range(first + 1, len(letters)) if _fits(letters, first, at, line_chars)]
         costs = {at: abs(at - ideal) + _cost(letters, at, address=address) for at in fitting}
         edges.append(min(costs, key=lambda at: costs[at]) if costs else round(ideal))
-    for first, last in pairwise([*edges, len(letters)]):
+    for first, last in pairwise([*_needed(letters, edges, line_chars), len(letters)]):
         hyphen = HYPHEN if last < len(letters) and not address and _within(letters, last) else ""
         yield "".join(letters[first:last]) + hyphen
+
+
+def _needed(letters: Sequence[str], edges: Sequence[int], line_chars: int) -> Iterator[int]:
+    """The breaks without those whose pieces fit in one line: good ones may lie far from the middle."""
+    first = edges[0]
+    yield first
+    for at, after in pairwise([*edges[1:], len(letters)]):
+        if not _fits(letters, first, after, line_chars):
+            yield at
+            first = at
 
 
 def _fits(letters: Sequence[str], first: int, last: int, line_chars: int) -> bool:
