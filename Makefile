@@ -17,9 +17,10 @@ test: setup ## every test but the slow and the destructive ones
 	@$(PYTHON) -m tools.setup --browser
 	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
-test-slow: setup ## what make test leaves out: named models in Airflow, each language (after make voices), recorded people
+test-slow: setup ## what make test leaves out: named models in Airflow, each language (after make voices), recorded people; properties by examples drawn anew
 	@$(PYTHON) -m tools.setup --browser
 	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -m "not slow" --hypothesis-profile default tests/unit
 
 chaos: setup ## kill one process after the other in the middle of renders
 	@$(BIN)/python -m pytest tests/chaos

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 from avatarlab_ops.embedded import control, process
 from avatarlab_ops.embedded import servers as embedded
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import documents
+
+# The same examples each time and no deadline: the gate says the same of the same code on any machine.
+settings.load_profile("ci")
 
 SITE = "tests/e2e/"  # its files share one running Airflow
 OWN_SITE = "tests/e2e/test_clock.py"
