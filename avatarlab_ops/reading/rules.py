@@ -42,13 +42,19 @@ def rules(language: Language) -> tuple[Rule, ...]:
 
 
 def _numbers(language: Language) -> Iterable[Rule]:
-    def say(text: str) -> str | None:
-        return numbers.say(text, language)
+    """Numbers and what stands at them, then pairs of numbers, then whatever is left of figures."""
+    yield from _marked(language)
+    yield from _paired(language)
+    yield from _plain(language)
 
-    def pair(m: re.Match[str], word: str | None = None) -> str:
-        word = numbers.between(m[1], m[2], language) if word is None else word
-        return " ".join(filter(None, (say(m[1]), word, say(m[2]))))
 
+def _pair(match: re.Match[str], language: Language, word: str | None = None) -> str:
+    word = numbers.between(match[1], match[2], language) if word is None else word
+    spoken = (numbers.say(match[1], language), word, numbers.say(match[2], language))
+    return " ".join(filter(None, spoken))
+
+
+def _marked(language: Language) -> Iterable[Rule]:
     unit = "|".join(map(re.escape, sorted(language.units, key=len, reverse=True)))
     powers = rf"(?<![\w.,])({NUMBER})(?:\^([-\u2212]?\d+)|([⁺⁻]?[{_SUPER}]+))(?: (?P<unit>{unit})(?![^\W_]))?"
     yield Rule("power", re.compile(powers), lambda m: _power(m, language))
@@ -67,7 +73,10 @@ def _numbers(language: Language) -> Iterable[Rule]:
     yield Rule("times", re.compile(rf"(?<=\d)(?: ?x ?| ?× ?)(?={power})"), lambda _: language.signs["×"])
     yield Rule(
         "by", re.compile(rf"(?<![\w.,])({NUMBER})(?:\s?x\s?|×)(?=\d)(?!{power})"),
-        lambda m: f"{say(m[1])} {language.signs['×'] if '=' in m.string[m.end() :] else language.by}",
+        lambda m: " ".join(
+            (numbers.say(m[1], language) or m[1],
+             language.signs["×"] if "=" in m.string[m.end() :] else language.by)
+        ),
     )  # fmt: skip
     if language.times:
         yield Rule(
@@ -77,6 +86,12 @@ def _numbers(language: Language) -> Iterable[Rule]:
     if language.decimal == ",":
         version = re.compile(r"(?<=[^\W_] )(?<![\d.,] )(\d{1,3})\.(\d{1,2})(?!\w|[.,]\d| ?[-–] ?\d)")
         yield Rule("version", version, lambda m: _versioned(m, language))
+
+
+def _paired(language: Language) -> Iterable[Rule]:
+    def pair(match: re.Match[str], word: str | None = None) -> str:
+        return _pair(match, language, word)
+
     pointed = language.to if language.ratio is None else language.ratio
     yield Rule("ratio", re.compile(rf"(?<![\w:])({NUMBER}):({NUMBER})(?![\w:])"), lambda m: pair(m, pointed))
     yield Rule("ratio", re.compile(r"(?<![\w:])(\d+):(\d+)(?![\w:])"), lambda m: pair(m, pointed))
@@ -97,6 +112,12 @@ def _numbers(language: Language) -> Iterable[Rule]:
     yield Rule("minus", minus, lambda _: language.minus)
     dot = re.compile(r"(?<=[\d)]) ?[·⋅] ?(?=[\d(])")
     yield Rule("times", dot, lambda _: language.signs["×"])
+
+
+def _plain(language: Language) -> Iterable[Rule]:
+    def say(text: str) -> str | None:
+        return numbers.say(text, language)
+
     yield Rule("fraction", re.compile(r"(\d*)\s?([¼-¾⅐-⅞])"), lambda m: _vulgar(m, language))
     word = r"[^\W\d_][^\W\d_A-Z]+(?:-[^\W\d_]+)*(?![\w-])"
     compound = rf"(?<![\w.,)–-])({NUMBER})-(?={word})"  # 2.5-hour, 100-prozentig
