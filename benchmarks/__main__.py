@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-TABLES = ("stages", "compositing", "decoding", "orchestration", "bulk", "engine_load", "memory", "uhd")
+TABLES = (
+    "stages",
+    "compositing",
+    "decoding",
+    "orchestration",
+    "dag_import",
+    "bulk",
+    "engine_load",
+    "memory",
+    "uhd",
+)
 
 
 def main() -> None:

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_avatar_render import beyond
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"av", "boto3", "cv2", "numpy", "psycopg", "pymongo", "sqlalchemy", "torch"}
 LOOK = """
-import json, sys, time
+import json, sys
 import airflow.sdk, pydantic
-before, started = set(sys.modules), time.process_time()
+before = set(sys.modules)
 import avatar_housekeeping
-seconds, dag = time.process_time() - started, avatar_housekeeping.dag
+dag = avatar_housekeeping.dag
 print(json.dumps({
-    "seconds": seconds, "loaded": sorted({name.partition(".")[0] for name in set(sys.modules) - before}),
+    "imported": sorted(set(sys.modules) - before),
     "tasks": [task.task_id for task in dag.tasks], "pools": [task.pool for task in dag.tasks],
     "schedule": str(dag.schedule), "defaults": {name: dag.params[name] for name in dag.params},
 }))
@@ -44,13 +44,9 @@ def dag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return look(tmp_path_factory.mktemp("airflow"))
 
 
-def test_import_is_light(dag: dict[str, Any], tmp_path: Path) -> None:
-    assert not HEAVY & set(dag["loaded"])
-    best = dag["seconds"]  # processor time, best of up to three
-    for attempt in range(2):
-        if best >= 0.5:
-            best = min(best, look(tmp_path / str(attempt))["seconds"])
-    assert best < 0.5
+def test_import_is_light(dag: dict[str, Any]) -> None:
+    assert not beyond(dag["imported"])
+    assert len(dag["imported"]) < 150, "each module is loaded by every task and every parse"
 
 
 def test_it_runs_daily_and_only_reports_unless_told(dag: dict[str, Any]) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
-from test_avatar_render import HEAVY, Json, describe
+from test_avatar_render import Json, beyond, describe
 
 from avatarlab_ops.bulk.contract import form_schema
 
@@ -23,13 +22,9 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Json:
     return describe(tmp_path_factory.mktemp("airflow"))
 
 
-def test_import_is_light_and_takes_less_than_half_a_second(dag: Json, tmp_path: Path) -> None:
-    assert not [name for name in dag["imported"] if name.partition(".")[0] in HEAVY]
-    best = dag["seconds"]
-    for attempt in range(3):
-        if best >= 0.5:
-            best = min(best, describe(tmp_path / str(attempt), "avatar_regenerate")["seconds"])
-    assert best < 0.5
+def test_import_is_light(dag: Json) -> None:
+    assert not beyond(dag["imported"])
+    assert len(dag["imported"]) < 200, "each module is loaded by every task and every parse"
 
 
 def test_a_batch_is_three_tasks_one_after_the_other_then_told_whatever_became_of_it(dag: Json) -> None:
