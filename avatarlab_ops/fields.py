@@ -12,16 +12,16 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from avatarlab_ops.printable import printable
+from avatarlab_ops.printable import printable, turns_reading
 
 MAX_SCRIPT_CHARACTERS = 60_000  # about an hour of speech
+MAX_LINES = 1_000  # of a script that is given in lines
+MAX_PAUSE_S = 10  # after a line, or as a mark asks for it
 MAX_KEY_BYTES = 1_024  # S3's own limit of an object key
 MAX_SEGMENT_BYTES = 255  # a file name's limit, which MinIO and SeaweedFS inherit
 REFERENCE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<key>.+)", re.DOTALL)
 PLACEHOLDER = re.compile(r"\{\{\s*([^{}\s](?:[^{}\n]{0,62}[^{}\s])?)\s*\}\}")  # of a bulk run's template
 IN_BRACES = re.compile(r"\{\{(?:[^{}]|\s\{[^{}]*\}\s)*\}\}")  # meant as one: {{ {x} }}, but not {{1}, {2}}
-# Invisible characters that change the order in which a text is read.
-BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def first_control(text: str, allowed: str = "") -> str | None:
@@ -29,7 +29,7 @@ def first_control(text: str, allowed: str = "") -> str | None:
     for character in text:
         if character in allowed:
             continue
-        if unicodedata.category(character) in ("Cc", "Cs") or character in BIDI_CONTROLS:
+        if unicodedata.category(character) in ("Cc", "Cs") or turns_reading(character):
             return f"U+{ord(character):04X}"
     return None
 

@@ -32,5 +32,14 @@ def one_line(text: object) -> str:
     return escaped(str(text), kept="")
 
 
+def turns_reading(mark: str) -> bool:
+    """Whether a character is one of the invisible ones that change the order in which a text is read.
+
+    >>> turns_reading("\u202e"), turns_reading("\u200f"), turns_reading("a")
+    (True, False, False)
+    """
+    return unicodedata.bidirectional(mark) in _TURNS
+
+
 def _is_obeyed(mark: str) -> bool:
-    return unicodedata.category(mark) in _LINE_ENDS_AND_CONTROLS or unicodedata.bidirectional(mark) in _TURNS
+    return unicodedata.category(mark) in _LINE_ENDS_AND_CONTROLS or turns_reading(mark)

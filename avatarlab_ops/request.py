@@ -20,6 +20,8 @@ from avatarlab_ops.environment import AiLabel
 from avatarlab_ops.errors import InputError, RequestInvalid
 from avatarlab_ops.fields import (
     LANGUAGE,
+    MAX_LINES,
+    MAX_PAUSE_S,
     MAX_SCRIPT_CHARACTERS,
     Colour,
     Name,
@@ -33,7 +35,6 @@ from avatarlab_ops.refusal import refusal
 from avatarlab_ops.retention import retention_of
 
 MIN_PART_S = 0.2  # of footage
-MAX_LINES = 1_000
 LONGEST_TITLE = 100  # of a chapter
 MAX_SAMPLE_S = 30.0  # of a voice to clone
 MAX_TRANSCRIPT_CHARACTERS = 1_000  # thirty seconds of the fastest speech
@@ -52,7 +53,7 @@ class Line(Part):
     pause_s: float | None = Field(
         default=None,
         ge=0,
-        le=10,
+        le=MAX_PAUSE_S,
         description="Silence after the line, in seconds; left out: a natural pause.",
     )
     chapter: Annotated[Plain, Field(min_length=1, max_length=LONGEST_TITLE)] | None = Field(

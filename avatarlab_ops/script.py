@@ -20,29 +20,23 @@ from avatarlab_ops.engines import writing
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.engines.speech import ipa
 from avatarlab_ops.errors import ScriptRefused
-from avatarlab_ops.fields import MAX_SCRIPT_CHARACTERS
+from avatarlab_ops.fields import MAX_LINES, MAX_PAUSE_S, MAX_SCRIPT_CHARACTERS
 from avatarlab_ops.graph import SPOKEN_S
+from avatarlab_ops.printable import turns_reading
 from avatarlab_ops.reading import abbreviations, chapters, detect, markup, read, ssml
 from avatarlab_ops.reading.lexicon import Entry, Lexicon
-from avatarlab_ops.reading.marked import Piece, Run
+from avatarlab_ops.reading.marked import PAUSE_CLAUSE_S, PAUSE_PARAGRAPH_S, PAUSE_SENTENCE_S, Piece, Run
 from avatarlab_ops.reading.unspaced import HAN, KANA
 from avatarlab_ops.timeline import spaced
 
-MAX_PARTS = 1_000  # entries of a script given in parts
 MAX_SENTENCE_CHARS = 300  # a longer sentence is spoken clause by clause
 MAX_WORD_CHARS = 100
-MAX_PAUSE_S = 10.0
 MAX_SPEECH_S = 5400.0
 SYLLABLE_S = 0.22  # of speech for a Chinese or Japanese character
-
-PAUSE_CLAUSE_S = 0.15
-PAUSE_SENTENCE_S = 0.35
-PAUSE_PARAGRAPH_S = 0.7
 
 _INVISIBLE = dict.fromkeys((0x00AD, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF))  # soft hyphen, zero-width marks
 _LINES = {0x0D: 0x0A, 0x0B: 0x0A, 0x0C: 0x0A, 0x85: 0x0A, 0x2028: 0x0A, 0x2029: 0x0A}
 _REFUSED_CATEGORIES = {"Cc": "control", "Cs": "surrogate", "Co": "private-use", "Cn": "unassigned"}
-_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _SIGNS = frozenset("©®™")  # emoji by the Unicode tables, words to a reader
 
 # A piece with marks, while sentences are found: private characters, which no script may hold.
@@ -178,7 +172,7 @@ def _rested(part: Part, runs: list[Run], more_s: float) -> tuple[Part, list[Run]
     asked_s = next((one for one in (part.pause_s, runs[-1].pause_s) if one is not None), 0.0) + more_s
     if asked_s > MAX_PAUSE_S:
         raise ScriptRefused(
-            f"a pause of {asked_s:g} s between two parts; at most {MAX_PAUSE_S:g} s are allowed"
+            f"a pause of {asked_s:g} s between two parts; at most {MAX_PAUSE_S} s are allowed"
         )
     return part._replace(pause_s=round(asked_s, 3)), runs
 
@@ -276,8 +270,8 @@ def _unfolded(text: str) -> str:
 
 
 def _check_size(parts: Sequence[Part]) -> None:
-    if len(parts) > MAX_PARTS:
-        raise ScriptRefused(f"the script has {len(parts)} parts; at most {MAX_PARTS} are allowed")
+    if len(parts) > MAX_LINES:
+        raise ScriptRefused(f"the script has {len(parts)} parts; at most {MAX_LINES} are allowed")
     chars = sum(len(part.text) for part in parts)
     if chars > MAX_SCRIPT_CHARACTERS:
         raise ScriptRefused(
@@ -286,7 +280,7 @@ def _check_size(parts: Sequence[Part]) -> None:
         )
     for _, pause_s, _ in parts:
         if pause_s is not None and not 0 <= pause_s <= MAX_PAUSE_S:
-            raise ScriptRefused(f"a pause of {pause_s} s was asked for; 0 to {MAX_PAUSE_S:g} s are allowed")
+            raise ScriptRefused(f"a pause of {pause_s} s was asked for; 0 to {MAX_PAUSE_S} s are allowed")
 
 
 def expected_s(spoken: Sequence[Sentence]) -> float:
@@ -341,7 +335,7 @@ def _drop_emoji(text: str, warnings: list[str]) -> str:
 def _refuse_controls(text: str) -> None:
     for position, char in enumerate(text):
         kind = _REFUSED_CATEGORIES.get(unicodedata.category(char))
-        if char in _BIDI:
+        if turns_reading(char):
             kind = "text-direction"
         if kind and char not in "\n\t":
             raise ScriptRefused(

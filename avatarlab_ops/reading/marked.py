@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PAUSE_CLAUSE_S = 0.15  # natural silences, also where a mark asks for a weak, medium or strong one
+PAUSE_SENTENCE_S = 0.35
+PAUSE_PARAGRAPH_S = 0.7
+
 
 @dataclass(frozen=True)
 class Piece:

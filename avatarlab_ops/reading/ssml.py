@@ -13,18 +13,19 @@ from dataclasses import dataclass, replace
 from xml.parsers import expat
 
 from avatarlab_ops.errors import ScriptRefused
+from avatarlab_ops.fields import MAX_PAUSE_S
 from avatarlab_ops.reading import say_as, tags
-from avatarlab_ops.reading.marked import Piece, Run
+from avatarlab_ops.reading.marked import PAUSE_CLAUSE_S, PAUSE_PARAGRAPH_S, PAUSE_SENTENCE_S, Piece, Run
 
 MAX_DEPTH = 20
-MAX_PAUSE_S = 10.0
 MAX_ALIAS_CHARS = 300  # of <sub>, as of a sentence: it is read whole
 SLOWEST, FASTEST = 0.5, 2.0
-_STRENGTHS = {"none": 0.0, "x-weak": 0.1, "weak": 0.15, "medium": 0.35, "strong": 0.7, "x-strong": 1.2}
+_STRENGTHS = {
+    "none": 0.0, "x-weak": 0.1, "weak": PAUSE_CLAUSE_S, "medium": PAUSE_SENTENCE_S,
+    "strong": PAUSE_PARAGRAPH_S, "x-strong": 1.2,
+}  # fmt: skip
 _RATES = {"x-slow": 0.6, "slow": 0.8, "medium": 1.0, "default": 1.0, "fast": 1.25, "x-fast": 1.5}
 _EMPHASES = {"strong": 0.8, "moderate": 0.9, "none": 1.0, "reduced": 1.15}  # speed of the words
-_PARAGRAPH_S = 0.7
-_SENTENCE_S = 0.35
 _SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f\u0964]\W*$")  # with full-width signs and the danda
 _CLOSING = re.compile(r"[^\w\s]+(?=\s|$)")  # belongs to the words before it
 _BEFORE = re.compile(r"(?:\s|<!--.*?-->)*", re.S)
@@ -329,7 +330,7 @@ class _Reader:
         elif pause_s:
             self._warn("a <break> before the first word is left out")
         if self.runs and (longest := self.runs[-1].pause_s or 0.0) > MAX_PAUSE_S:
-            raise self._refusal(f"a pause of {longest:g} s; at most {MAX_PAUSE_S:g} s are allowed")
+            raise self._refusal(f"a pause of {longest:g} s; at most {MAX_PAUSE_S} s are allowed")
 
     def _give_back(self) -> None:
         """Punctuation that directly follows a run ends that run's last sentence."""
@@ -345,5 +346,5 @@ class _Reader:
 
 def _after(text: str) -> float:
     if text.endswith("\n\n"):
-        return _PARAGRAPH_S
-    return _SENTENCE_S if _SENTENCE_END.search(text) else 0.0
+        return PAUSE_PARAGRAPH_S
+    return PAUSE_SENTENCE_S if _SENTENCE_END.search(text) else 0.0

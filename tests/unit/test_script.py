@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from avatarlab_ops import script
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
+from avatarlab_ops.reading import marked
 from avatarlab_ops.reading.lexicon import parse
 from avatarlab_ops.reading.marked import Piece, Run
 
@@ -48,18 +49,18 @@ def test_sentences_end_where_a_reader_ends_them(source: str, expected: list[str]
 def test_pauses_grow_from_clause_to_sentence_to_paragraph() -> None:
     clause = "And then one more thing happened, " * 20
     pauses = [s.pause_s for s in script.sentences(f"Hello. {clause}so we stopped.\n\nNext day.").sentences]
-    assert pauses[0] == script.PAUSE_SENTENCE_S
-    assert set(pauses[1:-2]) == {script.PAUSE_CLAUSE_S}
-    assert pauses[-2:] == [script.PAUSE_PARAGRAPH_S] * 2
+    assert pauses[0] == marked.PAUSE_SENTENCE_S
+    assert set(pauses[1:-2]) == {marked.PAUSE_CLAUSE_S}
+    assert pauses[-2:] == [marked.PAUSE_PARAGRAPH_S] * 2
 
 
 def test_parts_keep_their_own_pauses() -> None:
     found = script.sentences([("First. Second.", 2.0), ("Third.", 0.0), ("Fourth.", None)]).sentences
     assert [(s.text, s.pause_s) for s in found] == [
-        ("First.", script.PAUSE_SENTENCE_S),
+        ("First.", marked.PAUSE_SENTENCE_S),
         ("Second.", 2.0),
         ("Third.", 0.0),
-        ("Fourth.", script.PAUSE_PARAGRAPH_S),
+        ("Fourth.", marked.PAUSE_PARAGRAPH_S),
     ]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from avatarlab_ops import script
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.errors import ScriptRefused
-from avatarlab_ops.reading import say_as, ssml
+from avatarlab_ops.reading import marked, say_as, ssml
 from avatarlab_ops.reading.lexicon import parse
 
 
@@ -78,7 +78,7 @@ def test_breaks_and_paragraphs_are_silences() -> None:
         "One<break time='1.5s'/> two <break strength='weak'/><break time='250ms'/>three. <p>Four.</p>"
     )
     assert [(one.text, one.pause_s) for one in found] == [
-        ("One", 1.5), ("two", 0.4), ("three.", script.PAUSE_PARAGRAPH_S), ("Four.", script.PAUSE_PARAGRAPH_S),
+        ("One", 1.5), ("two", 0.4), ("three.", marked.PAUSE_PARAGRAPH_S), ("Four.", marked.PAUSE_PARAGRAPH_S),
     ]  # fmt: skip
 
 
@@ -131,14 +131,14 @@ def test_a_break_within_a_rate_keeps_the_rate_on_both_sides() -> None:
     found = sentences("<prosody rate='90%'>Slow<break time='1s'/> still</prosody>. Quick.")
     assert [(one.text, one.rate) for one in found] == [("Slow", 0.9), ("still.", 0.9), ("Quick.", 1.0)]
     assert found[0].pause_s == 1.0
-    assert found[1].pause_s == pytest.approx(script.PAUSE_SENTENCE_S)
+    assert found[1].pause_s == pytest.approx(marked.PAUSE_SENTENCE_S)
 
 
 def test_a_full_stop_after_marked_words_is_not_theirs() -> None:
     """A word that is said otherwise keeps what follows it; a run without an end pauses less than one with."""
     found = sentences("<prosody rate='90%'>Slow</prosody> <sub alias='doctor'>Dr</sub>. Quick.")
     assert [one.text for one in found] == ["Slow", "Dr.", "Quick."]
-    assert (found[0].pause_s or 0) < script.PAUSE_SENTENCE_S
+    assert (found[0].pause_s or 0) < marked.PAUSE_SENTENCE_S
 
 
 def test_an_engine_that_lacks_a_mark_says_so() -> None:

@@ -17,6 +17,7 @@ from avatarlab_ops.engines import device, weights
 from avatarlab_ops.engines.base import Sentence, Speech, VoiceSample
 from avatarlab_ops.engines.info import SAMPLED_VOICE
 from avatarlab_ops.engines.speech.assemble import Assembly
+from avatarlab_ops.engines.speech.pieces import PIECE_PAUSE_S
 from avatarlab_ops.engines.speech.small_e import codec
 from avatarlab_ops.engines.speech.small_e.config import Config
 from avatarlab_ops.engines.speech.small_e.model import Lina
@@ -32,7 +33,6 @@ from avatarlab_ops.reading import read
 
 LANGUAGE, DRAWN_VOICE = "en-US", "drawn"
 CANDIDATES = 4
-PIECE_PAUSE_S = 0.15  # between two pieces of one sentence
 
 
 class SmallE:
