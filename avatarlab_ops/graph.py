@@ -16,14 +16,12 @@ from typing import Any, Literal, Protocol, get_args
 
 from avatarlab_ops import engines
 from avatarlab_ops.engines.info import Kind
+from avatarlab_ops.places import QUEUES, Pool, Queue
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.recipe import Recipe
 
 Json = dict[str, Any]
-Pool = Literal["cpu", "gpu"]
-Queue = Literal["cpu", "gpu", "gpu_large"]  # of workers with no device, with one slot of a device, with more
 Aspect = Literal["video", "voice", "lips", "matte", "timing"]
-QUEUES: tuple[Queue, ...] = get_args(Queue)
 ONLY: dict[Kind, str] = {
     "face": "landmarker",
     "watermark": "perth",

@@ -72,10 +72,6 @@ class Priority(IntEnum):
     BULK = 2  # many, and there is time
 
 
-# The id of an order's run is one of these and the render's id; it tells Airflow's queues who goes first.
-RUN, INTERACTIVE_RUN = "render-", "interactive-"
-
-
 OPEN = (RenderState.ACCEPTED, RenderState.RUNNING)
 LIVE = (*OPEN, RenderState.PUBLISHED)  # a request has at most one such render
 FINAL = (RenderState.PUBLISHED, RenderState.FAILED, RenderState.CANCELLED)

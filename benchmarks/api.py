@@ -24,13 +24,13 @@ from typing import Any
 import httpx
 
 from avatarlab_ops import pipeline
-from avatarlab_ops.cli.client import DAG
 from avatarlab_ops.embedded import control
+from avatarlab_ops.places import RENDER_DAG
 from avatarlab_ops.settings import Settings
 from benchmarks import api_rows
 from benchmarks.stages import request
 
-OWN, AIRFLOWS = "/avatarlab/api/v1/renders", f"/api/v2/dags/{DAG}/dagRuns"
+OWN, AIRFLOWS = "/avatarlab/api/v1/renders", f"/api/v2/dags/{RENDER_DAG}/dagRuns"
 CREATED, ASKED, AT_ONCE = 100, 40, 4
 RENDERS = 1_000_000
 Call = Callable[[int], httpx.Response]
@@ -183,7 +183,7 @@ def main() -> None:
             state = control.up(home, print)
             settings = Settings.from_env()
             with logged_in(home, state.address) as client:
-                client.patch(f"/api/v2/dags/{DAG}", json={"is_paused": True}).raise_for_status()
+                client.patch(f"/api/v2/dags/{RENDER_DAG}", json={"is_paused": True}).raise_for_status()
                 print(*creating(client, settings), *listing(client), sep="\n", flush=True)
                 print(f"\n{count:,} renders", *grown(client, settings, count), sep="\n", flush=True)
         finally:

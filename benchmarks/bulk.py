@@ -21,8 +21,9 @@ import sqlalchemy as sa
 from avatarlab_ops import pipeline
 from avatarlab_ops.bulk import work as bulk
 from avatarlab_ops.bulk.contract import BulkRequest
-from avatarlab_ops.cli.client import BULK_DAG, AirflowClient
+from avatarlab_ops.cli.client import AirflowClient
 from avatarlab_ops.embedded import control
+from avatarlab_ops.places import BULK_DAG
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction

@@ -3,8 +3,10 @@
 from airflow.sdk import DAG, Param
 from avatarlab_keeping import HousekeepingOperator
 
+from avatarlab_ops.places import KEEPING_DAG
+
 with DAG(
-    "avatar_housekeeping",
+    KEEPING_DAG,
     description="Removes what expired, repairs what got lost, closes what was left behind.",
     doc_md=__doc__,
     schedule="@daily",

@@ -19,13 +19,14 @@ from avatarlab_bulk import BatchOperator, PlanOperator, ReportOperator, TellOper
 
 from avatarlab_ops import environment, graph
 from avatarlab_ops.bulk.contract import form_schema
+from avatarlab_ops.places import BULK_DAG
 
 VARIABLES = environment.read()
 # Tasks of bulk runs in each pool at a time.
 SHARES = {"cpu": VARIABLES.bulk_cpu_tasks, "gpu": VARIABLES.bulk_gpu_tasks}
 
 with DAG(
-    "avatar_regenerate",
+    BULK_DAG,
     description="Many requests at once: from a file, by filter, or what is stale.",
     doc_md=__doc__,
     schedule=VARIABLES.regenerate_cron,

@@ -6,11 +6,12 @@ from airflow.sdk import DAG
 from avatarlab_airflow import BEGUN, AdmitOperator, PublishOperator, StageOperator, params
 
 from avatarlab_ops import graph
+from avatarlab_ops.places import RENDER_DAG
 
 OPERATORS = {graph.ADMIT.name: AdmitOperator, graph.PUBLISH.name: PublishOperator}
 
 with DAG(
-    "avatar_render",
+    RENDER_DAG,
     description="A script, a likeness and a voice in; a published talking video out.",
     doc_md=__doc__,
     schedule=None,

@@ -11,10 +11,10 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from avatarlab_airflow import retry_policy
 from avatarlab_connections import settings
 
+from avatarlab_ops.places import BULK_DAG, RENDER_DAG
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-RENDER_DAG, BULK_DAG = "avatar_render", "avatar_regenerate"
 
 
 class HousekeepingOperator(BaseOperator):

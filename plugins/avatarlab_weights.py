@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow.task.priority_strategy import PriorityWeightStrategy
 
-from avatarlab_ops.states import INTERACTIVE_RUN
+from avatarlab_ops.places import INTERACTIVE_RUN
 
 if TYPE_CHECKING:
     from airflow.models.taskinstance import TaskInstance

@@ -15,6 +15,7 @@ import click
 from avatarlab_ops.cli.common import FILE, airflow, check_out, echo, fetch, home, known_stores, upload_file
 from avatarlab_ops.cli.translators import from_xliff, to_xliff
 from avatarlab_ops.errors import AvatarlabError, InputError
+from avatarlab_ops.places import BULK_DAG
 from avatarlab_ops.printable import printable
 
 if TYPE_CHECKING:
@@ -115,7 +116,6 @@ def _name(conf: dict[str, Any]) -> str:
 
 def _planned(client: AirflowClient, run_id: str) -> dict[str, Any]:
     """What the task `plan` found. Raises its refusal."""
-    from avatarlab_ops.cli.client import BULK_DAG
     from avatarlab_ops.cli.watch import RenderFailedError
 
     while True:
@@ -162,7 +162,6 @@ def list_() -> None:
     """Show the newest bulk runs: id, when, who asked, state, videos, deadline, and why one failed."""
     from avatarlab_ops.bulk import forecast
     from avatarlab_ops.bulk.planning import SHOWN_CHARACTERS, bulk_id_of
-    from avatarlab_ops.cli.client import BULK_DAG
     from avatarlab_ops.stores.catalog import bulk as catalog
     from avatarlab_ops.stores.catalog import transaction
 

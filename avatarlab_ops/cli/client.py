@@ -15,11 +15,10 @@ import httpx
 
 from avatarlab_ops import environment
 from avatarlab_ops.errors import InputError, RequestInvalid, TransientError, of_code
+from avatarlab_ops.places import BULK_DAG, RENDER_DAG
 from avatarlab_ops.request import AvatarRequest
 
 API = "/avatarlab/api/v1"
-DAG = "avatar_render"
-BULK_DAG = "avatar_regenerate"
 FINAL = ("success", "failed")
 CANCEL_TRIES = 3
 
@@ -136,7 +135,7 @@ class AirflowClient:
                 break
         return run_id
 
-    def trigger(self, run_id: str, conf: Mapping[str, Any], dag: str = DAG) -> bool:
+    def trigger(self, run_id: str, conf: Mapping[str, Any], dag: str = RENDER_DAG) -> bool:
         """Begin a run; False when one of this id exists. RequestInvalid when Airflow refuses `conf`."""
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
         answer = self._call("POST", f"/api/v2/dags/{dag}/dagRuns", json=body, accept=(400, 409, 422))
@@ -144,7 +143,7 @@ class AirflowClient:
             raise RequestInvalid(_detail(answer))
         return answer.is_success
 
-    def run(self, run_id: str, dag: str = DAG) -> dict[str, Any]:
+    def run(self, run_id: str, dag: str = RENDER_DAG) -> dict[str, Any]:
         """Airflow's record of a run. Raises InputError when there is none."""
         answer = self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run_id}", accept=(404,))
         if answer.status_code == 404:
@@ -159,7 +158,7 @@ class AirflowClient:
         answer = self._call("GET", f"/api/v2/dags/{dag}/dagRuns", params=query)
         return list(answer.json()["dag_runs"])
 
-    def cancel(self, run_id: str, note: str, dag: str = DAG) -> bool:
+    def cancel(self, run_id: str, note: str, dag: str = RENDER_DAG) -> bool:
         """End a run, which ends its tasks; False if it had ended. Raises InputError like `run`."""
         change = {"state": "failed", "note": note}
         for left in reversed(range(CANCEL_TRIES)):
@@ -176,12 +175,12 @@ class AirflowClient:
                 break
         return True
 
-    def tasks(self, run_id: str, dag: str = DAG) -> dict[str, str]:
+    def tasks(self, run_id: str, dag: str = RENDER_DAG) -> dict[str, str]:
         """State of every task of a run, by task id."""
         answer = self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances")
         return {task["task_id"]: task["state"] or "waiting" for task in answer.json()["task_instances"]}
 
-    def xcom(self, run_id: str, task: str, key: str = "return_value", dag: str = DAG) -> Any:
+    def xcom(self, run_id: str, task: str, key: str = "return_value", dag: str = RENDER_DAG) -> Any:
         """A value that a task left; None when there is none."""
         url = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/{key}"
         answer = self._call("GET", url, params={"deserialize": False}, accept=(404,))

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from avatarlab_ops.errors import AvatarlabError
+from avatarlab_ops.places import POOLS
 from avatarlab_ops.settings import Settings
 
 FREE_BYTES = 5 << 30
@@ -186,7 +187,7 @@ def _airflow(home: Path) -> Iterator[Finding]:
         yield Finding("airflow", part, status == "healthy", status, f"see the logs in {home / 'logs'}")
     text = "; ".join(error["filename"] for error in broken) or "none broken"
     yield Finding("airflow", "DAG files", not broken, text, "Airflow's page shows the error")
-    for name in ("gpu", "cpu"):
+    for name in POOLS:
         pool = pools.get(name)
         detail = f"{pool['open_slots']} of {pool['slots']} slots open" if pool else "missing"
         yield Finding("airflow", f"pool {name}", pool is not None, detail, _pool_advice(home, name))

@@ -9,6 +9,7 @@ import click
 
 from avatarlab_ops.cli.common import airflow, echo, prepared_stores
 from avatarlab_ops.errors import InputError, TransientError
+from avatarlab_ops.places import BULK_DAG, RENDER_DAG
 
 if TYPE_CHECKING:
     from avatarlab_ops.housekeeping import Chore
@@ -37,14 +38,10 @@ def housekeeping(apply: bool, days: int, max_gib: float | None) -> None:
 
 
 def _alive(run_id: str) -> bool | None:
-    from avatarlab_ops.cli.client import DAG
-
-    return _goes_on(run_id, DAG)
+    return _goes_on(run_id, RENDER_DAG)
 
 
 def _bulk_alive(run_id: str) -> bool | None:
-    from avatarlab_ops.cli.client import BULK_DAG
-
     return _goes_on(run_id, BULK_DAG)
 
 

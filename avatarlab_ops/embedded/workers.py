@@ -6,7 +6,7 @@ import logging
 import socket
 from typing import Any
 
-from avatarlab_ops.graph import QUEUES
+from avatarlab_ops.places import QUEUES
 
 ANSWER_S = 1.0  # for a worker to answer; one that does at once is not waited for
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
+from avatarlab_ops.places import BULK_DAG, RENDER_DAG
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import BulkEvent, Event, Outcome, StageState
 from avatarlab_ops.stores import openlineage, outbox
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 NAMESPACE = "avatarlab"
 PRODUCER = "https://pypi.org/project/avatarlab/"
-JOB, BULK_JOB = "avatar_render", "avatar_regenerate"
+JOB, BULK_JOB = RENDER_DAG, BULK_DAG
 Files = Mapping[str, Mapping[str, Any]]  # name -> {uri, sha256, ...}
 TYPES = {
     Event.ACCEPTED: "START",

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from avatarlab_ops import environment, events
 from avatarlab_ops.errors import QueueFull, RenderCancelled, RequestInvalid
+from avatarlab_ops.places import INTERACTIVE_RUN, RUN
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import INTERACTIVE_RUN, RUN, Event, Priority
+from avatarlab_ops.states import Event, Priority
 from avatarlab_ops.stores import outbox, webhooks
 from avatarlab_ops.stores.catalog import line, records, transaction
 from avatarlab_ops.stores.catalog.tables import Render

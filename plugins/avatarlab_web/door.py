@@ -24,17 +24,16 @@ from avatarlab_ops.bulk import planning
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.graph import OPEN_RUNS
+from avatarlab_ops.places import BULK_DAG, INTERACTIVE_RUN, RENDER_DAG, RUN
 from avatarlab_ops.request import AvatarRequest
-from avatarlab_ops.states import INTERACTIVE_RUN, RUN
 from avatarlab_web.api.bodies import StrictBodies
-from avatarlab_web.runs import BULK_DAG, DAG
 from avatarlab_web.stores import stores
 
 AGAIN_S = 60
-_RUNS = re.compile(r".*/api/v2/dags/(avatar_render|avatar_regenerate)/dagRuns/?")
+_RUNS = re.compile(rf".*/api/v2/dags/({RENDER_DAG}|{BULK_DAG})/dagRuns/?")
 _FULL = (
-    f"{OPEN_RUNS} runs of {DAG} are open, and Airflow works on no more at a time; ask again in a minute, or "
-    "order by Avatarlab's API (POST /avatarlab/api/v1/renders), where orders wait in line"
+    f"{OPEN_RUNS} runs of {RENDER_DAG} are open, and Airflow works on no more at a time; ask again in a "
+    "minute, or order by Avatarlab's API (POST /avatarlab/api/v1/renders), where orders wait in line"
 )
 log = logging.getLogger(__name__)
 
@@ -44,13 +43,13 @@ class StrictRuns:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.strict = {DAG: StrictBodies(app, _check_render), BULK_DAG: StrictBodies(app, _check_bulk)}
+        self.strict = {RENDER_DAG: StrictBodies(app, _check_render), BULK_DAG: StrictBodies(app, _check_bulk)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI calls it."""
         posted = scope["type"] == "http" and scope["method"] == "POST"
         begins = _RUNS.fullmatch(scope["path"]) if posted else None
-        if begins and begins[1] == DAG and await asyncio.to_thread(_full):
+        if begins and begins[1] == RENDER_DAG and await asyncio.to_thread(_full):
             refusal = JSONResponse({"detail": _FULL}, 429, headers={"Retry-After": str(AGAIN_S)})
             await refusal(scope, receive, send)
             return
@@ -93,7 +92,7 @@ def _check_id(run_id: object) -> None:
 
 def _full() -> bool:
     """Whether as many runs are open as may be; where Airflow's database is away it says so itself."""
-    mine = sa.and_(DagRun.dag_id == DAG, DagRun.state.in_(("queued", "running")))
+    mine = sa.and_(DagRun.dag_id == RENDER_DAG, DagRun.state.in_(("queued", "running")))
     try:
         with create_session(scoped=False) as session:
             return (

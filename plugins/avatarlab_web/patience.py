@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from airflow.models.taskinstance import TaskInstance as Task
 from airflow.utils.session import create_session
 
-from avatarlab_web.runs import BULK_DAG
+from avatarlab_ops.places import BULK_DAG, POOLS
 from avatarlab_web.turns import PLAIN, SERVED, Turns, share
 from avatarlab_web.watching import again
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 LOOK_S = 10.0
 PATIENCE = timedelta(minutes=2)
 PATIENT = 500  # heavier than every task of a render that is not interactive (avatarlab_weights.py)
-POOLS = ("gpu", "cpu")
 ENDED = ("success", "failed", "upstream_failed", "skipped", "removed")
 AT_IT = ("scheduled", "queued", "running", "restarting", "up_for_retry", "up_for_reschedule")
 

@@ -17,6 +17,7 @@ from avatarlab_notes import add
 
 from avatarlab_ops import pipeline
 from avatarlab_ops.bulk import report, work
+from avatarlab_ops.places import BULK_DAG, RENDER_DAG
 from avatarlab_ops.renders import status
 from avatarlab_ops.stores.catalog import bulk, transaction
 from avatarlab_web.stores import stores
@@ -24,7 +25,6 @@ from avatarlab_web.watching import again
 
 LOOK_S = 2.0
 GRACE = timedelta(seconds=4)  # a task ends its render, with a better reason, just after its own end
-DAG, BULK_DAG = "avatar_render", "avatar_regenerate"
 LAST_TASK = "report"  # of a bulk run: it fails while items are left, which the run, cleared, goes on with
 _MARKED = {
     "failed": "failed, and no task said why: somebody marked it, or killed its process",
@@ -55,7 +55,7 @@ def end_renders() -> None:
         reason = f"Airflow's run {run_id} {_MARKED[state]}"
         end = pipeline.fail if state == "failed" else pipeline.cancel
         if end(where, render_id, reason):
-            _note(DAG, run_id, reason)
+            _note(RENDER_DAG, run_id, reason)
 
 
 def end_bulk_runs() -> None:
@@ -93,7 +93,7 @@ def _failed_by_themselves(run_ids: set[str]) -> set[str]:
         return set(session.scalars(query))
 
 
-def _states(run_ids: set[str], dag_id: str = DAG) -> dict[str, str]:
+def _states(run_ids: set[str], dag_id: str = RENDER_DAG) -> dict[str, str]:
     """State of each run that exists; one that ended a moment ago counts as running."""
     query = sa.select(DagRun.run_id, DagRun.state, DagRun.end_date)
     query = query.where(DagRun.dag_id == dag_id, DagRun.run_id.in_(run_ids))
@@ -114,6 +114,6 @@ def _note(dag_id: str, run_id: str, text: str) -> None:
 def note(run_id: str) -> str:
     """What a run's note says, "" where it has none: why its first task refused the request."""
     query = sa.select(DagRunNote.content).join(DagRun, DagRun.id == DagRunNote.dag_run_id)
-    query = query.where(DagRun.dag_id == DAG, DagRun.run_id == run_id)
+    query = query.where(DagRun.dag_id == RENDER_DAG, DagRun.run_id == run_id)
     with create_session(scoped=False) as session:
         return str(session.scalars(query).first() or "")

@@ -30,6 +30,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from avatarlab_ops import environment, pipeline, tracing
 from avatarlab_ops.errors import AvatarlabError, TransientError
+from avatarlab_ops.places import POOLS, RENDER_DAG
 from avatarlab_ops.renders import orders, status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import OPEN
@@ -44,11 +45,10 @@ if TYPE_CHECKING:
     from avatarlab_ops.stores.catalog.line import Room
 
 LOOK_S = 2.0
-POOLS, POOLS_S = ("gpu", "cpu"), 10.0  # whose places are asked for, and how long the answer is believed
+POOLS_S = 10.0  # how long the answer is believed, how many places the pools have
 AHEAD = 2  # renders at work for each place of both pools: one works, one is there when it ends
 MOST_AT_ONCE = 160  # Airflow has 256 runs open, of which those that wait for approval need some
 KEPT = 4  # for one in so many places there is one besides, for interactive renders alone
-DAG, BULK_DAG = "avatar_render", "avatar_regenerate"
 log = logging.getLogger(__name__)
 
 
@@ -105,7 +105,7 @@ def _carry_out(where: Settings, _topic: str, run_id: str, order: dict[str, Any])
     if status.of(where, render_id).state not in OPEN:
         return
     with tracing.of_render(render_id, "begin run", run_id=run_id):
-        refusal = begin(DAG, run_id, order["conf"], order["caller"])
+        refusal = begin(RENDER_DAG, run_id, order["conf"], order["caller"])
     if refusal:
         pipeline.fail(where, render_id, f"Airflow refused the run: {refusal}")
     elif status.of(where, render_id).state == "cancelled":  # meanwhile, by who saw no run to end
@@ -152,7 +152,7 @@ def look(dag_id: str, run_id: str) -> Run | None:
         return Run(str(run.state), dict(run.conf or {}), caller, run.note, run.queued_at or run.run_after)
 
 
-def stop(run_id: str, dag_id: str = DAG) -> None:
+def stop(run_id: str, dag_id: str = RENDER_DAG) -> None:
     """End a DAG run and its tasks, if it exists and has not ended."""
     for attempt in run_with_db_retries():  # the scheduler may hold the same rows in another order
         with attempt, create_session(scoped=False) as session:

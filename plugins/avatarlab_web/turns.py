@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance as Task
 
-from avatarlab_web.runs import BULK_DAG
+from avatarlab_ops.places import BULK_DAG
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

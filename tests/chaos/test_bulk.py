@@ -13,10 +13,10 @@ from kit.bulk_orders import END_S, check_results, finished, order, published
 from kit.running_site import Site, request
 from test_kill import check_artifacts, tasks, wait
 
-from avatarlab_ops.cli.client import BULK_DAG, DAG
 from avatarlab_ops.embedded import control
 from avatarlab_ops.embedded.supervisor import read_state
 from avatarlab_ops.graph import GPU_STAGES, STAGES
+from avatarlab_ops.places import BULK_DAG, RENDER_DAG
 
 ITEMS = 200
 BULK_ID = "kill-200"
@@ -60,7 +60,7 @@ def check_no_retry_was_spent_on_turns(site: Site) -> None:
 
 def waited_for(site: Site, run_id: str, stage: str) -> int:
     """How many GPU tasks of the bulk run were at work while a single request's task waited to start."""
-    task = site.client.get(f"/api/v2/dags/{DAG}/dagRuns/{run_id}/taskInstances/{stage}")
+    task = site.client.get(f"/api/v2/dags/{RENDER_DAG}/dagRuns/{run_id}/taskInstances/{stage}")
     if task["state"] == "skipped":
         return 0
     at_work, seen = set(), set()

@@ -19,12 +19,13 @@ from kit.running_site import Site, request, running
 from test_kill import check_artifacts, wait
 
 from avatarlab_ops import engines, pipeline
-from avatarlab_ops.cli.client import BULK_DAG, AirflowClient
+from avatarlab_ops.cli.client import AirflowClient
 from avatarlab_ops.embedded import control
 from avatarlab_ops.embedded.sessions import signal_session
 from avatarlab_ops.embedded.supervisor import read_state
 from avatarlab_ops.engines import device
 from avatarlab_ops.graph import GPU_STAGES
+from avatarlab_ops.places import BULK_DAG
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 

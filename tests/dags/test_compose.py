@@ -22,7 +22,7 @@ from avatarlab_ops.cli import main
 from avatarlab_ops.cli.metrics import metrics as figures
 from avatarlab_ops.embedded.airflow import Site, render_config
 from avatarlab_ops.environment import Environment
-from avatarlab_ops.graph import QUEUES
+from avatarlab_ops.places import QUEUES
 from avatarlab_ops.stages.admit import RECOGNISER_PACKAGES
 
 ROOT = Path(__file__).parents[2]

@@ -23,7 +23,7 @@ from avatarlab_ops.cli import main
 from avatarlab_ops.embedded.airflow import Site, render_config
 from avatarlab_ops.engines.device import SLOT_BYTES
 from avatarlab_ops.environment import Environment
-from avatarlab_ops.graph import QUEUES
+from avatarlab_ops.places import QUEUES
 from avatarlab_ops.settings import Settings
 
 ROOT = Path(__file__).parents[2]

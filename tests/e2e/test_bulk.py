@@ -13,9 +13,8 @@ import sqlalchemy as sa
 from kit.eventually import eventually
 from kit.running_site import AVATAR, Site, avatarlab
 
-from avatarlab_ops.cli.client import BULK_DAG
-from avatarlab_ops.cli.client import DAG as RENDER_DAG
 from avatarlab_ops.fields import split_reference
+from avatarlab_ops.places import BULK_DAG, RENDER_DAG
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.documents import documents

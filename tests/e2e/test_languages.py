@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from kit.running_site import AVATAR, Site
 
 from avatarlab_ops import engines
-from avatarlab_ops.cli.client import BULK_DAG
 from avatarlab_ops.fields import split_reference
 from avatarlab_ops.graph import GRAPH
+from avatarlab_ops.places import BULK_DAG
 from avatarlab_ops.reading.detect import another
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction

@@ -17,8 +17,8 @@ import pytest
 import sqlalchemy as sa
 from kit.running_site import AVATAR, ROOT, Site
 
-from avatarlab_ops.cli.client import BULK_DAG
 from avatarlab_ops.embedded import servers
+from avatarlab_ops.places import BULK_DAG
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 

@@ -29,12 +29,12 @@ from avatarlab_ops.cli.common import tell_status
 from avatarlab_ops.engines import device, energy
 from avatarlab_ops.engines.locks import holder
 from avatarlab_ops.errors import RenderCancelled, StageTimeout
+from avatarlab_ops.places import RUN
 from avatarlab_ops.progress import Report
 from avatarlab_ops.renders import orders, status
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import context, deadline, publish
-from avatarlab_ops.states import RUN
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog import tables as m

@@ -13,9 +13,10 @@ from kit.eventually import eventually
 from kit.running_site import AVATAR, Site
 
 from avatarlab_ops import pipeline
-from avatarlab_ops.cli.client import BULK_DAG, FINAL
+from avatarlab_ops.cli.client import FINAL
 from avatarlab_ops.errors import AvatarlabError
 from avatarlab_ops.fields import split_reference
+from avatarlab_ops.places import BULK_DAG
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.documents import documents

@@ -17,6 +17,7 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import Depends, Request
 
+from avatarlab_ops.places import BULK_DAG, RENDER_DAG
 from avatarlab_ops.trust import callers
 from avatarlab_web.api.problems import Refusal
 
@@ -53,7 +54,7 @@ def _may(user: Any, role: Role) -> bool:
     manager = get_auth_manager()
     if role == "operator":
         return bool(manager.is_authorized_pool(method="PUT", user=user))
-    dag = "avatar_regenerate" if role == "bulk author" else "avatar_render"
+    dag = BULK_DAG if role == "bulk author" else RENDER_DAG
     return bool(
         manager.is_authorized_dag(
             method="GET" if role == "reader" else "POST",

@@ -15,6 +15,7 @@ from avatarlab_ops.bulk import report as reports
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.report import Summary
 from avatarlab_ops.errors import KeyReused, ReferenceRefused, RequestInvalid, TransientError
+from avatarlab_ops.places import BULK_DAG
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import webhooks
 from avatarlab_ops.stores.catalog import bulk, notes, transaction
@@ -129,13 +130,13 @@ def create(
     bulk_id = order.name or planning.id_of_key(who.name, needed_key(key))
     asked = order.request(name=bulk_id)
     conf = asked.model_dump(mode="json", exclude_defaults=True)
-    if starting.look(starting.BULK_DAG, bulk_id) is None:
+    if starting.look(BULK_DAG, bulk_id) is None:
         planning.check_deadline(stores, asked, bulk_id)
         _call_back(stores, order, bulk_id, who.name)
-    refusal = starting.begin(starting.BULK_DAG, bulk_id, conf, who.name)
+    refusal = starting.begin(BULK_DAG, bulk_id, conf, who.name)
     if refusal:
         raise Refusal(422, "request_invalid", refusal)
-    run = starting.look(starting.BULK_DAG, bulk_id)
+    run = starting.look(BULK_DAG, bulk_id)
     if run is None or _but_deadline(run.conf) != _but_deadline(conf) or run.caller != who.name:
         raise KeyReused(f"{bulk_id!r} is another bulk run; choose a new key, or ask for the same")
     if "deadline" in conf:
@@ -184,7 +185,7 @@ def _show(stores: Settings, request: Request, bulk_id: str) -> BulkRun:
     try:
         return _planned(reports.status(stores, bulk_id), _caller(stores, bulk_id), links)
     except ReferenceRefused as error:
-        run = starting.look(starting.BULK_DAG, bulk_id)
+        run = starting.look(BULK_DAG, bulk_id)
         if run is None:
             raise Refusal(404, "not_found", f"there is no bulk run {bulk_id!r}") from error
     state: Literal["refused", "planning"] = "refused" if run.state == "failed" else "planning"
@@ -256,7 +257,7 @@ def cancel(bulk_id: str, who: BulkAuthor, stores: Stores, request: Request) -> B
     """End what a bulk run has not made yet; what it published stays."""
     shown = _show(stores, request, bulk_id)
     who.require_own(shown.caller, f"bulk run {bulk_id}")
-    starting.stop(_run_id(stores, bulk_id), starting.BULK_DAG)
+    starting.stop(_run_id(stores, bulk_id), BULK_DAG)
     # Looked at anew: its plan may have been written while its run was ended.
     if _show(stores, request, bulk_id).state in ("running", "ended"):
         work.cancel(stores, bulk_id, address=views.outside(request).removesuffix("/avatarlab"))

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from avatarlab_ops.bulk import forecast, report
 from avatarlab_ops.errors import ReferenceRefused
+from avatarlab_ops.places import BULK_DAG
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import bulk as records
 from avatarlab_ops.stores.catalog import notes, transaction
@@ -98,7 +99,7 @@ def _seen(settings: Settings, bulk_id: str, who: Caller) -> Json | None:
     try:
         known = report.status(settings, bulk_id)
     except ReferenceRefused:
-        run = starting.look(starting.BULK_DAG, bulk_id)
+        run = starting.look(BULK_DAG, bulk_id)
         if run is None:
             return None
         over = run.state == "failed"

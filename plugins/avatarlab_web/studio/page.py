@@ -12,6 +12,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from avatarlab_ops.places import RENDER_DAG
 from avatarlab_web import files
 from avatarlab_web.stores import stores
 
@@ -60,7 +61,7 @@ def seconds(value: float) -> str:
 
 
 _PAGES.globals |= {"pages": PAGES, "t": text, "when": when, "seconds": seconds, "known": texts}
-_PAGES.globals["stage_name"] = stage_name
+_PAGES.globals |= {"stage_name": stage_name, "render_dag": RENDER_DAG}
 
 
 def made(template: str, **values: Any) -> str:

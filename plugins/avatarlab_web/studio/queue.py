@@ -12,6 +12,7 @@ from fastapi.responses import Response
 
 from avatarlab_ops.engines import device
 from avatarlab_ops.graph import OPEN_RUNS
+from avatarlab_ops.places import POOLS
 from avatarlab_ops.renders import approval, budget, listing, status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import OPEN
@@ -23,7 +24,6 @@ from avatarlab_web.studio.page import show
 from avatarlab_web.studio.videos import card
 
 Json = dict[str, Any]
-POOLS = ("gpu", "cpu")
 SHOWN = 50  # renders
 CROWDED = 0.75  # of the runs that may be open wait for approval: told before nothing may begin
 BUDGETS_S = 10.0  # for which the part that moves shows the same ones

@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from avatarlab_ops.errors import AvatarlabError, ReferenceRefused
 from avatarlab_ops.lineage import query, svg
+from avatarlab_ops.places import RENDER_DAG
 from avatarlab_ops.renders import avatars, feedback, listing, status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import FINAL, OPEN
@@ -179,7 +180,7 @@ def _source(settings: Settings, who: Caller, traced: Json | None) -> avatars.Ava
 
 
 @router.get("/runs/{run_id:path}")
-def run(request: Request, _who: Viewer, stores: Stores, run_id: str, dag: str = runs.DAG) -> Response:
+def run(request: Request, _who: Viewer, stores: Stores, run_id: str, dag: str = RENDER_DAG) -> Response:
     """The video of an Airflow run, as a tab of its page."""
     try:
         renders = status.renders_of_run(stores, run_id)
@@ -192,6 +193,6 @@ def run(request: Request, _who: Viewer, stores: Stores, run_id: str, dag: str = 
 
 def _without_render(dag: str, run_id: str) -> str:
     """Why a run has no video: another DAG's, refused with the reason that its note gives, or not begun."""
-    if dag != runs.DAG:
+    if dag != RENDER_DAG:
         return text("run.other")
     return runs.note(run_id) or text("run.none.how")

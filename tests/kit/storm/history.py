@@ -13,10 +13,10 @@ import psycopg
 import sqlalchemy as sa
 
 from avatarlab_ops import engines
-from avatarlab_ops.cli.client import DAG
 from avatarlab_ops.embedded import airflow
 from avatarlab_ops.engines import device
 from avatarlab_ops.lineage.query import trace
+from avatarlab_ops.places import RENDER_DAG
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
@@ -148,7 +148,7 @@ def _documents(settings: Settings, history: History) -> None:
 def runs_and_tasks(settings: Settings, history: History) -> None:
     """What Airflow's own database says of renders' runs and of all tasks."""
     with psycopg.connect(airflow.metadata_dsn(settings)) as db:
-        runs = db.execute("SELECT run_id, state FROM dag_run WHERE dag_id = %s", [DAG])
+        runs = db.execute("SELECT run_id, state FROM dag_run WHERE dag_id = %s", [RENDER_DAG])
         history.runs = {str(run): str(state) for run, state in runs}
         ended = "('success', 'failed', 'skipped', 'upstream_failed', 'removed')"
         tasks = db.execute(

@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from kit.running_site import AVATAR, request
 from kit.storm.place import Place
 
-from avatarlab_ops.cli.client import BULK_DAG, FINAL, AirflowClient
+from avatarlab_ops.cli.client import FINAL, AirflowClient
 from avatarlab_ops.embedded.supervisor import read_state
 from avatarlab_ops.errors import AvatarlabError, KeyReused
+from avatarlab_ops.places import BULK_DAG
 from avatarlab_ops.states import OPEN
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction

@@ -1,0 +1,13 @@
+"""Where work is done, as Airflow shows it: DAGs, pools, workers, and how ids of runs begin."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+RENDER_DAG, BULK_DAG, KEEPING_DAG = "avatar_render", "avatar_regenerate", "avatar_housekeeping"
+Pool = Literal["gpu", "cpu"]
+Queue = Literal["cpu", "gpu", "gpu_large"]  # of workers with no device, with one slot of a device, with more
+POOLS: tuple[Pool, ...] = get_args(Pool)
+QUEUES: tuple[Queue, ...] = get_args(Queue)
+# The id of an order's run is one of these and the render's id; it tells Airflow's queues who goes first.
+RUN, INTERACTIVE_RUN = "render-", "interactive-"
