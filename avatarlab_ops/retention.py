@@ -1,4 +1,4 @@
-"""How long a published video is kept: as the request's label `retention` says, else for good."""
+"""How long a published video is kept: as the label `retention` says, else for good; how long links last."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 LABEL = "retention"
+# Days of a link for people without a login: at most; where nobody says, to a video and for a person.
+MOST_LINK_DAYS, VIDEO_LINK_DAYS, PERSON_LINK_DAYS = 90, 7, 30
 _UNITS = {"d": "days", "h": "hours"}
 
 

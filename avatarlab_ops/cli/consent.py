@@ -13,6 +13,7 @@ import click
 from avatarlab_ops.cli.common import FORM, airflow, console, echo, line_of_words, prepared_stores, sha256_of
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.printable import one_line
+from avatarlab_ops.retention import MOST_LINK_DAYS, PERSON_LINK_DAYS
 
 if TYPE_CHECKING:
     from avatarlab_ops.settings import Settings
@@ -181,7 +182,10 @@ def revoke(consent_id: str, reason: str, unpublish: bool) -> None:
 
 @consent.command()
 @click.argument("consent_id", metavar="ID")
-@click.option("--days", type=click.IntRange(1, 90), default=30, show_default=True, help="How long it lasts.")
+@click.option(
+    "--days", type=click.IntRange(1, MOST_LINK_DAYS), default=PERSON_LINK_DAYS, show_default=True,
+    help="How long it lasts.",
+)  # fmt: skip
 def link(consent_id: str, days: int) -> None:
     """Print an address for the person of consent ID: what was made of them, and how they withdraw it.
 

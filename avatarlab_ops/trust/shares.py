@@ -24,7 +24,6 @@ from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog.tables import Share
 
 Kind = Literal["video", "consent"]
-MOST_DAYS = 90
 PURPOSE = b"avatarlab: links for people without a login"
 FORM = re.compile(r"([0-9a-f]{16})\.([0-9]{1,12})\.[A-Za-z0-9_-]{43}", re.ASCII)
 
@@ -32,7 +31,7 @@ FORM = re.compile(r"([0-9a-f]{16})\.([0-9]{1,12})\.[A-Za-z0-9_-]{43}", re.ASCII)
 def make(
     db: Session, settings: Settings, kind: Kind, target: str, *, days: int, by: str
 ) -> tuple[Share, str]:
-    """(record, link) for a render's or a consent's id; it expires after 1 to 90 days.
+    """(record, link) for a render's or a consent's id; it expires after so many days.
 
     The link is told here and never again: it is kept nowhere. Raises InputError where there is no key.
     """

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Request
 from pydantic import BaseModel, Field
 
+from avatarlab_ops.retention import MOST_LINK_DAYS, PERSON_LINK_DAYS, VIDEO_LINK_DAYS
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import tables, transaction
 from avatarlab_ops.trust import shares
-from avatarlab_ops.trust.shares import MOST_DAYS, Kind
+from avatarlab_ops.trust.shares import Kind
 from avatarlab_web.api import views
 from avatarlab_web.api.access import Author, Caller, Reader
 from avatarlab_web.api.consents import existing
@@ -20,7 +21,7 @@ from avatarlab_web.api.renders import look_up
 from avatarlab_web.stores import Stores
 
 router = APIRouter(tags=["shares"])
-Days = Annotated[int, Body(embed=True, ge=1, le=MOST_DAYS, description="How long it lasts.")]
+Days = Annotated[int, Body(embed=True, ge=1, le=MOST_LINK_DAYS, description="How long it lasts.")]
 
 
 class Share(BaseModel):
@@ -39,7 +40,9 @@ class NewShare(Share):
 
 
 @router.post("/renders/{render_id}/shares", status_code=201, responses=MISSING | ENDED)
-def share_video(render_id: str, who: Author, stores: Stores, request: Request, days: Days = 7) -> NewShare:
+def share_video(
+    render_id: str, who: Author, stores: Stores, request: Request, days: Days = VIDEO_LINK_DAYS
+) -> NewShare:
     """Let whoever has the link see this one video. By who ordered it, or an operator."""
     known, listed = look_up(stores, render_id)
     who.require_own(listed.request.caller, f"render {render_id}")
@@ -51,7 +54,7 @@ def share_video(render_id: str, who: Author, stores: Stores, request: Request, d
 
 @router.post("/consents/{consent_id}/shares", status_code=201, responses=MISSING)
 def share_consent(
-    consent_id: str, who: Author, stores: Stores, request: Request, days: Days = 30
+    consent_id: str, who: Author, stores: Stores, request: Request, days: Days = PERSON_LINK_DAYS
 ) -> NewShare:
     """Let the person shown see what was made of them, and withdraw. By who recorded it, or an operator."""
     who.require_own(existing(stores, consent_id).recorded_by or "an operator", f"consent {consent_id}")

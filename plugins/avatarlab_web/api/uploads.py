@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 
 from avatarlab_ops.bulk import rows, text_files
 from avatarlab_ops.errors import MediaRefused, RequestInvalid
+from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.admit import inspect
 from avatarlab_ops.stores.catalog import transaction
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from avatarlab_ops.stores.objects import Stored
 
 EXPIRES_S = 3600
-MAX_BYTES = 2 * 1024**3
 ID = re.compile(r"([0-9a-f]{64})-(.+)")
 router = APIRouter(tags=["uploads"])
 
@@ -39,7 +39,7 @@ class Upload(BaseModel):
     """What will come."""
 
     name: str = Field(min_length=1, max_length=100, examples=["anna.png"], description="Name of the file.")
-    bytes: int = Field(gt=0, le=MAX_BYTES)
+    bytes: int = Field(gt=0, le=Limits().max_bytes)
     type: str = Field(pattern=r"^[a-z]+/[A-Za-z0-9.+-]+$", examples=["image/png"])
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Digest of the bytes, in hex.")
     purpose: Literal["input", "evidence"] = Field(

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from avatarlab_ops.places import RENDER_DAG
+from avatarlab_ops.retention import MOST_LINK_DAYS, PERSON_LINK_DAYS, VIDEO_LINK_DAYS
 from avatarlab_web import files
 from avatarlab_web.stores import stores
 
@@ -61,7 +62,8 @@ def seconds(value: float) -> str:
 
 
 _PAGES.globals |= {"pages": PAGES, "t": text, "when": when, "seconds": seconds, "known": texts}
-_PAGES.globals |= {"stage_name": stage_name, "render_dag": RENDER_DAG}
+LINK_DAYS = {"most": MOST_LINK_DAYS, "video": VIDEO_LINK_DAYS, "person": PERSON_LINK_DAYS}
+_PAGES.globals |= {"link_days": LINK_DAYS, "stage_name": stage_name, "render_dag": RENDER_DAG}
 
 
 def made(template: str, **values: Any) -> str:
