@@ -197,7 +197,7 @@ FACE = Stage(
 MATTE = Stage(
     name="matte", version="3", params=_footage, sources=("avatar",),
     kind="matting",
-    when=lambda plan: plan.background.kind != "original", pool="gpu", group="perform",
+    when=lambda plan: plan.background.behind.cut_out, pool="gpu", group="perform",
     work=_pictures, usual_s=0.2, measures=_facts("alpha_coverage"), judged=("matte",),
 )  # fmt: skip
 PREPARE = Stage(

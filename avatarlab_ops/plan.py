@@ -189,8 +189,7 @@ def picture(
         across, down = ASPECTS[output.aspect]
         unit = short / min(across, down)
         width, height = across * unit, down * unit
-    replaced = background.kind not in ("original", "blur")
-    fit = output.fit or ("person" if replaced else "cover")
+    fit = output.fit or ("person" if background.behind.replaced else "cover")
     return Picture(
         width=_even(width), height=_even(height), container=output.container, fit=fit,
         fps=own_rate(source_fps or STILL_FPS) if output.fps == "source" else output.fps,

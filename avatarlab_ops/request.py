@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -143,6 +143,25 @@ class Lexicon(Part):
 BackgroundKind = Literal["original", "colour", "image", "video", "blur", "transparent"]
 
 
+class Behind(NamedTuple):
+    """What holds of a kind of background, for every door; `media.background` paints it."""
+
+    needs: tuple[str, ...] = ()  # fields of Background that it requires, and that kinds without need refuse
+    cut_out: bool = True  # the person is cut out of the footage
+    replaced: bool = True  # nothing of the footage's own surroundings shows: the person may stand elsewhere
+    container: str | None = None  # the only one that holds it
+
+
+KINDS: Mapping[BackgroundKind, Behind] = {
+    "original": Behind(cut_out=False, replaced=False),
+    "colour": Behind(("colour",)),
+    "image": Behind(("uri",)),
+    "video": Behind(("uri",)),
+    "blur": Behind(replaced=False),
+    "transparent": Behind(container="webm"),
+}
+
+
 class Background(Part):
     """What is behind the person."""
 
@@ -168,11 +187,17 @@ class Background(Part):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if (self.kind == "colour") != (self.colour is not None):
-            raise ValueError("colour is required for the kind colour and allowed for no other")
-        if (self.kind in ("image", "video")) != (self.uri is not None):
-            raise ValueError("uri is required for the kinds image and video and allowed for no other")
+        for field in dict.fromkeys(field for behind in KINDS.values() for field in behind.needs):
+            kinds = [kind for kind, behind in KINDS.items() if field in behind.needs]
+            if (self.kind in kinds) != (getattr(self, field) is not None):
+                which = f"kind{'s' * (len(kinds) > 1)} {' and '.join(kinds)}"
+                raise ValueError(f"{field} is required for the {which} and allowed for no other")
         return self
+
+    @property
+    def behind(self) -> Behind:
+        """What holds of its kind."""
+        return KINDS[self.kind]
 
 
 class Output(Part):
@@ -319,9 +344,13 @@ class AvatarRequest(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.background.kind == "transparent" and self.output.container != "webm":
-            raise ValueError("background.kind transparent needs output.container webm; mp4 carries no alpha")
-        if self.background.kind == "original" and self.output.fit == "person":
+        kind, behind = self.background.kind, self.background.behind
+        if behind.container not in (None, self.output.container):
+            raise ValueError(
+                f"background.kind {kind} needs output.container {behind.container}; "
+                f"{self.output.container} carries no alpha"
+            )
+        if not behind.cut_out and self.output.fit == "person":
             raise ValueError(
                 "output.fit person needs another background; the original one is shown with cover or contain"
             )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
 
+from avatarlab_ops import request
 from avatarlab_ops.engines.base import Alpha, Frame
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.media import foreign
 from avatarlab_ops.media.footage import Footage
 from avatarlab_ops.media.geometry import Matrix, Rect, after, cover, warp
 from avatarlab_ops.media.keying import local_mean
-from avatarlab_ops.request import BackgroundKind
+from avatarlab_ops.request import KINDS, BackgroundKind
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,13 @@ class Background:
     @property
     def needs_matte(self) -> bool:
         """Everything but the original background does."""
-        return self.kind != "original"
+        return KINDS[self.kind].cut_out
+
+    @classmethod
+    def of(cls, asked: request.Background, path: Path | None) -> Self:
+        """As a request asks for it, its object fetched to `path`."""
+        colour = parse_colour(asked.colour) if asked.colour else (0, 0, 0)
+        return cls(asked.kind, colour, path, asked.blur_strength)
 
 
 def parse_colour(text: str) -> tuple[int, int, int]:

@@ -178,7 +178,7 @@ def _check_engines(settings: Settings, request: AvatarRequest) -> tuple[Engines,
     speech = speech_engine(asked.speech, request.language, request.voice)
     needed: list[EngineInfo] = [speech, engines.info("lipsync", asked.lipsync)]
     matting = engines.info("matting", asked.matting)
-    if request.background.kind != "original":
+    if request.background.behind.cut_out:
         needed.append(matting)
     if request.script is None:
         needed.append(_recogniser())

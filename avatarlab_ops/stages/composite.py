@@ -15,7 +15,7 @@ from avatarlab_ops.engines.base import FaceTrack, Patch
 from avatarlab_ops.engines.face import load_track
 from avatarlab_ops.media import framing, lettering
 from avatarlab_ops.media.audio import read_wav_blocks, wav_length, write_wav_blocks
-from avatarlab_ops.media.background import Background, parse_colour
+from avatarlab_ops.media.background import Background
 from avatarlab_ops.media.captions import Caption, captions, chapters, line_chars_for, to_srt, to_vtt
 from avatarlab_ops.media.compose import ComposeReport, OutputSpec, compose, frame_count
 from avatarlab_ops.media.geometry import Matrix, contain, cover
@@ -126,10 +126,8 @@ def _centre(track: FaceTrack) -> tuple[float, float]:
 
 
 def _background(work: Context) -> Background:
-    asked = work.plan.background
-    colour = parse_colour(asked.colour) if asked.colour else (0, 0, 0)
     path = work.source(work.plan.backdrop) if work.plan.backdrop else None
-    return Background(asked.kind, colour, path, asked.blur_strength)
+    return Background.of(work.plan.background, path)
 
 
 def _chapters(work: Context, timeline: Timeline) -> dict[str, Path]:

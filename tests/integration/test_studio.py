@@ -35,7 +35,7 @@ from avatarlab_ops.engines import device
 from avatarlab_ops.errors import ApprovalAwaited, FaceRefused
 from avatarlab_ops.fields import split_reference
 from avatarlab_ops.renders import approval, avatars, orders, status
-from avatarlab_ops.request import AvatarRequest
+from avatarlab_ops.request import KINDS, AvatarRequest, Behind
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import Priority
 from avatarlab_ops.stores.catalog import consents, tables, transaction
@@ -321,6 +321,33 @@ def test_a_recording_in_place_of_a_voice_is_shown_and_can_be_dropped(
     assert "Use the recording take-3.wav again" in form
     assert 'name="narration"' not in studio.get("/make").text
     assert "a recording, take-3.wav" in studio.get(f"/videos/{render_id}").text
+    pipeline.cancel(stores, render_id)
+
+
+def test_the_form_offers_the_backgrounds_of_the_contract_and_keeps_one_that_it_cannot_ask_for(
+    studio: TestClient, stores: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, "dusk", Behind(("colour",)))
+    radio = r'name="background" value="(\w+)" data-needs="(\w*)" data-container="(\w+)"'
+    radio += "( data-cut-out)?( checked)?"
+    offered = {
+        kind: (needs, container, bool(cut), bool(checked))
+        for kind, needs, container, cut, checked in re.findall(radio, studio.get("/make").text)
+    }
+    assert offered == {
+        "original": ("", "mp4", False, True),
+        "colour": ("colour", "mp4", True, False),
+        "blur": ("", "mp4", True, False),
+        "transparent": ("", "webm", True, False),
+        "dusk": ("colour", "mp4", True, False),
+    }
+    inputs = f"s3://{stores.bucket_inputs}"
+    behind = {"kind": "image", "uri": f"{inputs}/b.png"}
+    asked = {"script": "Hi.", "avatar": {"uri": f"{inputs}/a.png"}, "background": behind}
+    render_id = pipeline.submit(stores, asked, caller="anna")
+    again = re.findall(radio, studio.get(f"/make?like={render_id}").text)
+    assert [kind for kind, *_, checked in again if checked] == ["image"]
+    assert "<dd>A picture</dd>" in studio.get(f"/videos/{render_id}").text
     pipeline.cancel(stores, render_id)
 
 

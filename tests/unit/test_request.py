@@ -7,14 +7,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from avatarlab_ops import forms
+from avatarlab_ops import forms, request
 from avatarlab_ops.bulk.contract import form_schema as bulk_form
 from avatarlab_ops.errors import InputError, ReferenceRefused, RequestInvalid, ScriptRefused
 from avatarlab_ops.fields import split_reference
@@ -250,6 +250,20 @@ def test_the_contract_and_the_pipeline_load_nothing_heavy() -> None:
         "sys.exit(repr(heavy) if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_kind_of_background_says_what_it_needs_and_is_told_what_it_lacks() -> None:
+    assert set(request.KINDS) == set(get_args(request.BackgroundKind))
+    values = {"colour": "#112233", "uri": "s3://inputs/b.png"}
+    for kind, behind in request.KINDS.items():
+        right = {"kind": kind} | {field: values[field] for field in behind.needs}
+        output = {"output": {"container": behind.container or "mp4"}}
+        assert AvatarRequest.parse(LEAST | output | {"background": right}).background.kind == kind
+        for field, value in values.items():
+            other = {name: value for name, value in right.items() if name != field}
+            other |= {} if field in right else {field: value}
+            with pytest.raises(RequestInvalid, match=f"{field} is required for the kinds? .*no other"):
+                AvatarRequest.parse(LEAST | output | {"background": other})
 
 
 def test_a_person_is_not_placed_before_the_original_background() -> None:

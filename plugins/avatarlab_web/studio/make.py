@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
@@ -16,17 +16,18 @@ from starlette.datastructures import FormData, UploadFile
 
 from avatarlab_ops.engines.choice import DEFAULT, speech_engine
 from avatarlab_ops.errors import EngineUnavailable, InputError, ReferenceRefused
-from avatarlab_ops.fields import MAX_SCRIPT_CHARACTERS
+from avatarlab_ops.fields import COLOUR, MAX_SCRIPT_CHARACTERS
+from avatarlab_ops.forms import form_schema
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.renders import avatars, intake, listing
-from avatarlab_ops.request import OF_ONE_ORDER, AvatarRequest
+from avatarlab_ops.request import KINDS, OF_ONE_ORDER, AvatarRequest, BackgroundKind, Behind
 from avatarlab_ops.settings import Settings
 from avatarlab_web.api import previews
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio import voices
 from avatarlab_web.studio.access import Author
-from avatarlab_web.studio.page import show, stage_name, text
+from avatarlab_web.studio.page import kind_name, show, stage_name, text, text_or
 from avatarlab_web.studio.videos import spoken
 
 Json = dict[str, Any]
@@ -45,8 +46,32 @@ def make(request: Request, who: Author, stores: Stores, like: str = "") -> Respo
         languages=list(dict.fromkeys(one for voice in able for one in voice.languages)),
         earlier=earlier, chosen=chosen, like=like, script=spoken(earlier) if earlier else "",
         earlier_json=json.dumps(earlier) if earlier else "", most=MAX_SCRIPT_CHARACTERS,
-        stages=json.dumps({name: stage_name(name) for name in STAGES}),
+        stages=json.dumps({name: stage_name(name) for name in STAGES}), colours=_colours(),
+        backgrounds=[_Kind(kind, kind_name(kind), KINDS[kind])
+                     for kind in _kinds(chosen["background"]["kind"])],
     )  # fmt: skip
+
+
+class _Kind(NamedTuple):
+    """A kind of background as the form shows it."""
+
+    name: BackgroundKind
+    label: str
+    behind: Behind
+
+
+def _colours() -> dict[str, str]:
+    """Fields of a background that are colours, as the contract has them, and what the form calls each."""
+    fields = {name.partition("background.")[2]: schema for name, schema in form_schema().items()}
+    return {
+        name: text_or(f"make.{name}", schema["title"])
+        for name, schema in fields.items() if name and schema.get("pattern") == COLOUR
+    }  # fmt: skip
+
+
+def _kinds(earlier: str) -> list[BackgroundKind]:
+    """Kinds of which the form can ask all that they need, and that of an earlier request, which has it."""
+    return [kind for kind, behind in KINDS.items() if kind == earlier or {*behind.needs} <= {*_colours()}]
 
 
 def _earlier(settings: Settings, render_id: str) -> Json | None:

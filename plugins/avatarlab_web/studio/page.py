@@ -40,9 +40,19 @@ def text(name: str, **values: Any) -> str:
     return texts()[name].format(**values)
 
 
+def text_or(name: str, plain: str) -> str:
+    """The text of that name, `plain` where nobody has written one yet."""
+    return texts().get(name, plain)
+
+
 def stage_name(stage: str) -> str:
     """A stage as people call it; one that has no text yet by the name that the graph gives it."""
-    return texts().get(f"stage.{stage}", stage)
+    return text_or(f"stage.{stage}", stage)
+
+
+def kind_name(kind: str) -> str:
+    """A kind of background as people call it; one that has no text yet by the contract's name."""
+    return text_or(f"background.{kind}", kind)
 
 
 def when(moment: datetime | None) -> str:

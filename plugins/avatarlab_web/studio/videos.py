@@ -12,6 +12,7 @@ from avatarlab_ops.errors import AvatarlabError, ReferenceRefused
 from avatarlab_ops.lineage import query, svg
 from avatarlab_ops.places import RENDER_DAG
 from avatarlab_ops.renders import avatars, feedback, listing, status
+from avatarlab_ops.request import KINDS, Behind
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import FINAL, OPEN
 from avatarlab_ops.stores.catalog import transaction
@@ -23,7 +24,7 @@ from avatarlab_web.published import NAMES
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio import words
 from avatarlab_web.studio.access import Viewer
-from avatarlab_web.studio.page import seconds, show, text
+from avatarlab_web.studio.page import kind_name, seconds, show, text
 
 Json = dict[str, Any]
 SHOWN = {  # the filters above the list
@@ -100,11 +101,13 @@ def video(request: Request, who: Viewer, stores: Stores, render_id: str) -> Resp
     asked = listing.one(stores, render_id)
     traced = query.trace(stores, render_id) if found.state == "published" else None
     body, plan = asked.request.body, asked.render.plan or {}
+    behind = body["background"]["kind"]
     return show(
         request, "video.html", here="videos", voice=_voice(body, plan), narrated=_recording(body) is not None,
         author=who.may("author"), asked=asked.request.body,
         caller=asked.request.caller, title=title(asked.request.body),
         language=plan.get("language") or body["language"] or "en",
+        behind=kind_name(behind), cut_out=KINDS.get(behind, Behind()).cut_out,
         script=spoken(asked.request.body) or text("video.recognised"),
         files=[file for file, names in NAMES.items() if set(names) & set(asked.files)],
         opinions=_opinions(stores, found), lineage=svg.drawn(traced) if traced else "",

@@ -14,16 +14,22 @@ function labels() {
   }));
 }
 
+// The chosen kind of background and what the contract says of it.
+function behind() {
+  const { value, dataset } = $("[name=background]:checked", form);
+  return { name: value, needs: dataset.needs.split(" "), container: dataset.container, cutOut: "cutOut" in dataset };
+}
+
 // The request as the form stands: what an earlier one said, changed by what is on the page.
 function request() {
   const given = new FormData(form);
   const [speech, voice] = given.get("voice").split("/");
-  const kind = given.get("background");
-  const background = { kind };
-  if (kind === "colour") background.colour = given.get("colour");
   const kept = { ...earlier };
+  const kind = behind();
+  const background = { ...(kept.background?.kind === kind.name && kept.background), kind: kind.name };
+  for (const name of kind.needs) if (given.has(name)) background[name] = given.get(name);
   if (form.narration && !form.narration.checked) delete kept.narration;
-  const output = { ...kept.output, aspect: given.get("aspect"), resolution: given.get("resolution"), container: kind === "transparent" ? "webm" : "mp4" };
+  const output = { ...kept.output, aspect: given.get("aspect"), resolution: given.get("resolution"), container: kind.container };
   if (given.get("fit") === "auto") delete output.fit;
   else output.fit = given.get("fit");
   if (given.get("ai_label")) output.ai_label = given.get("ai_label");
@@ -63,10 +69,10 @@ function count() {
 }
 
 function shape() {
-  const kind = $("[name=background]:checked", form).value;
-  form.colour.hidden = kind !== "colour";
+  const kind = behind();
+  for (const one of $$("[data-of-background]", form)) one.hidden = !kind.needs.includes(one.name);
   const person = $("[name=fit][value=person]", form); // somebody is placed before another background only
-  person.disabled = kind === "original";
+  person.disabled = !kind.cutOut;
   if (person.disabled && person.checked) $("[name=fit][value=auto]", form).checked = true;
   const spoken = form.language?.value;
   for (const voice of $$(".voice")) {
