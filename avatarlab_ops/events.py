@@ -23,10 +23,13 @@ Files = Mapping[str, Mapping[str, Any]]  # name -> {uri, sha256, ...} of what wa
 Listener = Callable[[Session, Settings, tables.Render, Event, Files], None]
 StageListener = Callable[[Session, Settings, str, str], None]  # render id, stage
 BulkListener = Callable[[Session, Settings, tables.BulkRun, BulkEvent, Json], None]
+UnplannedListener = Callable[[Session, str, str, Json], None]  # bulk run id, caller, figures
 LISTENERS: tuple[Listener, ...] = (openlineage.hear, webhooks.hear, traces.hear)
 # No webhook: a render would make eight calls out of one. Traces have a span of each stage already.
 STAGE_LISTENERS: tuple[StageListener, ...] = (openlineage.hear_stage,)
 BULK_LISTENERS: tuple[BulkListener, ...] = (openlineage.hear_bulk, webhooks.hear_bulk)
+# Of a bulk run that never was, only whoever asked for it: there is nothing that lineage could be of.
+UNPLANNED_LISTENERS: tuple[UnplannedListener, ...] = (webhooks.hear_unplanned,)
 
 
 def tell(db: Session, settings: Settings, render_id: str, event: Event, files: Files | None = None) -> None:
@@ -69,3 +72,9 @@ def tell_bulk(db: Session, settings: Settings, bulk_id: str, event: BulkEvent, t
     db.refresh(run)  # the row may have been changed by a statement since it was read
     for listener in BULK_LISTENERS:
         listener(db, settings, run, event, told)
+
+
+def tell_unplanned(db: Session, bulk_id: str, caller: str, told: Json) -> None:
+    """Tell that a bulk run ended before it was planned, so that none is on record; each hears it once."""
+    for listener in UNPLANNED_LISTENERS:
+        listener(db, bulk_id, caller, told)

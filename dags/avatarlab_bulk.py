@@ -47,6 +47,17 @@ def asked_by(run: Any) -> BulkRequest:
     return by_the_clock(Variable.get(SCHEDULED, default=None), f"Airflow's variable {SCHEDULED}")
 
 
+def is_last_try(context: Context) -> bool:
+    """Whether Airflow gives the task up when it fails now."""
+    task: Any = context["ti"]
+    return bool(task.try_number > task.max_tries)
+
+
+def site_address() -> str:
+    """Where people open this Airflow."""
+    return str(conf.get("api", "base_url")).rstrip("/")
+
+
 class PlanOperator(BulkOperator):
     """Checks every row, keeps the items, and returns the batches that have work to do."""
 
@@ -58,9 +69,10 @@ class PlanOperator(BulkOperator):
         with saying_why(context):
             asked = asked_by(run)
             bulk_id = planning.bulk_id_of(asked.name, run.run_id)
-            outline = planning.plan(
-                settings(), asked, bulk_id=bulk_id, caller=caller_of(run), run_id=run.run_id
-            )
+            outline = planning.plan_or_tell(
+                settings(), asked, bulk_id=bulk_id, caller=caller_of(run), run_id=run.run_id,
+                last_try=is_last_try(context), address=site_address(),
+            )  # fmt: skip
         if not outline.dry_run:
             context["ti"].xcom_push(key=BULK_ID, value=bulk_id)
         batches = list(outline.batches)
@@ -88,7 +100,7 @@ class BatchOperator(BulkOperator):
 
         task: Any = context["ti"]
         bulk_id = task.xcom_pull(task_ids="plan", key=BULK_ID)
-        last_try = task.try_number > task.max_tries
+        last_try = is_last_try(context)
         turn_s = TURN_S if self.pool == "gpu" else math.inf
         if not work(settings(), bulk_id, int(self.batch), self.group, turn_s=turn_s, last_try=last_try):
             # Not rescheduled: Airflow takes a task that is queued again before the end of its last process
@@ -146,9 +158,8 @@ class ReportOperator(BulkOperator):
             raise AirflowFailException("nothing was planned; the task plan says why")
         if outline["dry_run"]:
             raise AirflowSkipException("a dry run has nothing to report")
-        address = str(conf.get("api", "base_url")).rstrip("/")
         bulk_id = task.xcom_pull(task_ids="plan", key=BULK_ID)
-        summary = report.finish(settings(), bulk_id, address=address)
+        summary = report.finish(settings(), bulk_id, address=site_address())
         if left := summary.states.get("waiting"):
             raise AirflowFailException(
                 f"{left} of {summary.items} items have not ended; clear this run, or ask for it again under "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from avatarlab_ops import pipeline
-from avatarlab_ops.bulk import template, translations
+from avatarlab_ops.bulk import report, template, translations
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.rows import KEY, Problem, Row, check_size, read
 from avatarlab_ops.bulk.selection import choose
-from avatarlab_ops.errors import BudgetExceeded, InputError, ReferenceRefused, RequestInvalid, TransientError
+from avatarlab_ops.errors import (
+    AvatarlabError,
+    BudgetExceeded,
+    InputError,
+    ReferenceRefused,
+    RequestInvalid,
+    TransientError,
+)
 from avatarlab_ops.graph import GRAPH, recipe
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.printable import printable
@@ -42,6 +50,7 @@ MAX_BATCHES = 500  # Airflow maps at most 1024 tasks; longer runs get larger bat
 SHOWN = 50  # problems that are told one by one
 SHOWN_CHARACTERS = 500  # of each
 ITEM_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,89}")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -129,6 +138,29 @@ def plan(
         if known is not None:
             return _again(db, known, asked, run_id)
         return _Planner(settings, db, asked, bulk_id, caller=caller, run_id=run_id).run()
+
+
+def plan_or_tell(
+    settings: Settings, asked: BulkRequest, *, bulk_id: str, caller: str, run_id: str, last_try: bool,
+    address: str | None,
+) -> Outline:  # fmt: skip
+    """`plan` as a run's first task; a refusal, or the failure of the last try, is told as its end would be.
+
+    `address`: as `report.finish` takes it. Raises what `plan` raises.
+    """
+    try:
+        return plan(settings, asked, bulk_id=bulk_id, caller=caller, run_id=run_id)
+    except AvatarlabError as error:
+        if not asked.dry_run and (last_try or not error.retryable):
+            _tell(settings, bulk_id, caller, error, address)
+        raise
+
+
+def _tell(settings: Settings, bulk_id: str, caller: str, why: AvatarlabError, address: str | None) -> None:
+    try:
+        report.tell_unplanned(settings, bulk_id, caller, why, address=address)
+    except TransientError as error:  # the catalog is away: the first reason matters more
+        log.warning("nobody was told of the failure of bulk run %s: %s", bulk_id, error)
 
 
 def _again(db: Session, known: BulkRun, asked: BulkRequest, run_id: str | None) -> Outline:

@@ -18,7 +18,7 @@ from avatarlab_ops.renders.status import is_late, told_energy
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import BulkEvent, ItemState, Outcome
 from avatarlab_ops.stores import outbox
-from avatarlab_ops.stores.catalog import bulk, notes, tables, transaction
+from avatarlab_ops.stores.catalog import bulk, notes, records, tables, transaction
 from avatarlab_ops.stores.objects import objects
 
 Json = dict[str, Any]
@@ -106,6 +106,31 @@ def finish(settings: Settings, bulk_id: str, *, address: str | None = None, fail
     return status(settings, bulk_id)
 
 
+def tell_unplanned(
+    settings: Settings,
+    bulk_id: str,
+    caller: str,
+    reason: BaseException | str,
+    *,
+    outcome: Outcome = Outcome.FAILED,
+    address: str | None = None,
+) -> None:
+    """Tell, once, that a bulk run ended before it was planned, and why; nothing where it is on record.
+
+    `address`: as `finish` takes it.
+    """
+    own = _own(address, bulk_id)
+    code = outcome.value if isinstance(reason, str) else records.code_of(reason)
+    told = _figures(outcome, {}) | {
+        "reason": {"code": code, "text": records.describe(reason)},
+        "links": {"self": own} if own else None,
+        "report": None,
+    }
+    with transaction(settings.pg_dsn) as db:
+        if bulk.find(db, bulk_id) is None:
+            events.tell_unplanned(db, bulk_id, caller, told)
+
+
 def finish_over(
     settings: Settings, bulk_ids: Collection[str], *, address: str | None = None
 ) -> list[Summary]:
@@ -191,12 +216,22 @@ def _outcome(states: dict[str, int], *, failed: bool = False) -> Outcome:
 
 def _told(report: Json, address: str | None, *, failed: bool) -> Json:
     """What is told of the end: how, counts, what it took, and where the report is; seconds and joules."""
-    own = f"{address}/avatarlab/api/v1/bulk-runs/{report['bulk_run']}" if address else None
+    own = _own(address, report["bulk_run"])
     links = {"self": own, "csv": f"{own}/report.csv", "json": f"{own}/report.json"}
+    figures = _figures(_outcome(report["states"], failed=failed), report)
+    return figures | {"reason": None, "links": links if own else None}
+
+
+def _own(address: str | None, bulk_id: str) -> str | None:
+    return f"{address}/avatarlab/api/v1/bulk-runs/{bulk_id}" if address else None
+
+
+def _figures(outcome: Outcome, report: Json) -> Json:
+    """How a run ended and what it took; without a report nothing was made."""
+    nothing = {"states": {}, "noted": 0, "compute_s": 0.0, "gpu_s": 0.0, "energy_j": None}
     return {
-        "outcome": _outcome(report["states"], failed=failed),
-        "items": len(report["items"]),
-        "problems": report["problems"]["count"],
-        **{name: report[name] for name in ("states", "noted", "compute_s", "gpu_s", "energy_j")},
-        "links": links if own else None,
+        "outcome": outcome,
+        "items": len(report.get("items", ())),
+        "problems": report.get("problems", {"count": 0})["count"],
+        **{name: report.get(name, none) for name, none in nothing.items()},
     }

@@ -137,9 +137,13 @@ def call_back_of_bulk(db: Session, bulk_id: str, caller: str, url: str | None) -
         return
     signer = _signer(db, caller)
     # Of two orders at once one wins; what was delivered under this id is not told again.
-    ident = uuid.uuid5(uuid.NAMESPACE_URL, f"{signer.id} {bulk_id}").hex
-    message = {"type": FINISHED, "data": {"id": bulk_id}}
-    row = {"id": f"msg_{ident}", "endpoint_id": signer.id, "url": url, "next_at": HELD, "payload": message}
+    _write_once(db, signer.id, bulk_id, url, {"type": FINISHED, "data": {"id": bulk_id}}, next_at=HELD)
+
+
+def _write_once(db: Session, endpoint_id: str, bulk_id: str, url: str, message: Json, **values: Any) -> None:
+    """The one message of its kind to an endpoint about a bulk run; nothing where there is one."""
+    ident = uuid.uuid5(uuid.NAMESPACE_URL, f"{endpoint_id} {bulk_id}").hex
+    row = {"id": f"msg_{ident}", "endpoint_id": endpoint_id, "url": url, "payload": message, **values}
     db.execute(insert(m.WebhookDelivery).values(row).on_conflict_do_nothing())
 
 
@@ -172,6 +176,29 @@ def hear_bulk(db: Session, _settings: Settings, run: m.BulkRun, event: BulkEvent
         held.payload, held.next_at = message, records.now()
     elif held:
         _write(db, held.endpoint_id, held.url, message)
+
+
+def hear_unplanned(db: Session, bulk_id: str, caller: str, told: Json) -> None:
+    """Write what each address is to be told of a bulk run that ended before it was planned."""
+    at = records.now().isoformat()
+    data = {"id": bulk_id, "caller": caller, "deadline": None, "created_at": None, "ended_at": at, **told}
+    message = {"type": FINISHED, "timestamp": at, "data": data}
+    for endpoint_id, url in _endpoints(db, caller):
+        _write_once(db, endpoint_id, bulk_id, url, message)
+    if held := _held(db, bulk_id, caller):
+        held.payload, held.next_at = message, records.now()
+
+
+def held_for_unplanned(db: Session) -> dict[str, str]:
+    """Bulk run id to caller, where an address of its own waits for its end and no such run is on record."""
+    bulk_id = m.WebhookDelivery.payload["data"]["id"].as_string()
+    query = (
+        sa.select(bulk_id, m.WebhookEndpoint.caller)
+        .join(m.WebhookEndpoint, m.WebhookEndpoint.id == m.WebhookDelivery.endpoint_id)
+        .where(_WAITING, m.WebhookDelivery.next_at == HELD)
+        .where(~sa.exists().where(m.BulkRun.id == bulk_id))
+    )
+    return {row[0]: row[1] for row in db.execute(query)}
 
 
 def _write(db: Session, endpoint_id: str, url: str, message: Json) -> None:

@@ -19,6 +19,8 @@ from avatarlab_ops import pipeline
 from avatarlab_ops.bulk import report, work
 from avatarlab_ops.places import BULK_DAG, RENDER_DAG
 from avatarlab_ops.renders import status
+from avatarlab_ops.states import Outcome
+from avatarlab_ops.stores import webhooks
 from avatarlab_ops.stores.catalog import bulk, transaction
 from avatarlab_web.stores import stores
 from avatarlab_web.watching import again
@@ -77,8 +79,25 @@ def end_bulk_runs() -> None:
             ended = work.cancel(where, bulk_id, reason, failed=state == "failed", address=address)
             counts = ", ".join(f"{count} {name}" for name, count in sorted(ended.states.items()))
             _note(BULK_DAG, run_id, f"{reason}. Of its videos: {counts}.")
+    _tell_of_unplanned(address)
     at_rest = [bulk_id for bulk_id, run_id in open_bulk_runs.items() if run_id in resting]
     report.finish_over(where, at_rest, address=address)
+
+
+def _tell_of_unplanned(address: str) -> None:
+    """Tell the own address of every bulk run that its run ended before it was planned, where no task could.
+
+    Not where the run is gone: it may be about to begin.
+    """
+    where = stores()
+    with transaction(where.pg_dsn) as db:
+        waiting = webhooks.held_for_unplanned(db)
+    runs = _states(set(waiting), BULK_DAG) if waiting else {}
+    for bulk_id, caller in waiting.items():
+        if (state := runs.get(bulk_id)) in _MARKED:
+            reason = f"Airflow's run {bulk_id} {_MARKED[state]}"
+            outcome = Outcome.FAILED if state == "failed" else Outcome.CANCELLED
+            report.tell_unplanned(where, bulk_id, caller, reason, outcome=outcome, address=address)
 
 
 def _failed_by_themselves(run_ids: set[str]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -383,6 +384,23 @@ def test_a_bulk_run_tells_an_address_of_its_own_that_it_has_finished(
     assert (told["type"], told["data"]["id"], told["data"]["items"]) == ("bulk_run.finished", "own", 0)
     (delivery,) = api.client.get(f"/webhooks/{hook['id']}/deliveries").json()
     assert (delivery["url"], delivery["last_status"]) == (receiver.url, 200)
+
+
+def test_a_bulk_run_that_is_cancelled_before_it_is_planned_tells_its_own_address(
+    api: Server, stores: Settings, receiver: Receiver, begun: dict[str, starting.Run],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(starting, "stop", lambda *_: None)
+    api.client.post("/webhooks", json={})
+    assert bulk_run(api, "hasty", receiver.url).status_code == 202
+    assert "hasty" in begun
+    assert api.client.post("/bulk-runs/hasty/cancel").status_code == 200
+    assert (send(stores), send(stores)) == (1, 0)
+    told = json.loads(receiver.got[0][1])
+    assert (told["type"], told["data"]["id"], told["data"]["outcome"]) == (
+        "bulk_run.finished", "hasty", "cancelled"
+    )  # fmt: skip
+    assert "before it was planned" in told["data"]["reason"]["text"]
 
 
 def test_an_order_of_a_bulk_run_that_died_before_its_run_began_is_told_as_it_was_asked_for_last(

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from avatarlab_ops import events, metrics, pipeline
 from avatarlab_ops.bulk import forecast, planning, report, work
 from avatarlab_ops.cli import bulk as command
-from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.errors import RequestInvalid, TransientError
 from avatarlab_ops.graph import GROUPS
 from avatarlab_ops.housekeeping import Rules
 from avatarlab_ops.housekeeping.chore import Job
@@ -442,6 +442,73 @@ def test_a_bulk_runs_own_address_hears_of_its_callers_run_alone(stores: Settings
     told = told_webhooks(stores, "raced")
     assert set(told) == {"https://anna.example/all", "https://anna.example/one"}
     assert told["https://anna.example/one"][0]["data"]["outcome"] == "completed"
+
+
+def planned(stores: Settings, name: str, file: str, *, last_try: bool = False) -> None:
+    """The first task of Anna's bulk run, which names an address of its own."""
+    with transaction(stores.pg_dsn) as db:
+        webhooks.call_back_of_bulk(db, name, "anna", "https://anna.example/one")
+    plan_again(stores, name, file, last_try=last_try)
+
+
+def plan_again(stores: Settings, name: str, file: str, *, last_try: bool = False) -> None:
+    planning.plan_or_tell(
+        stores, asked(file=file), bulk_id=name, caller="anna", run_id=name, last_try=last_try, address=AIRFLOW
+    )
+
+
+@pytest.mark.usefixtures("addresses")
+def test_a_file_that_is_refused_while_it_is_planned_is_told_once_with_the_reason(stores: Settings) -> None:
+    file = rows(stores, "s3://elsewhere/a.png", "wrong", ["Hello."])
+    with pytest.raises(RequestInvalid) as refused:
+        planned(stores, "wrong", file)
+    with pytest.raises(RequestInvalid):
+        plan_again(stores, "wrong", file)  # cleared in Airflow
+    airflow_says(stores, "failed")
+    told = told_webhooks(stores, "wrong")
+    assert set(told) == {"https://anna.example/all", "https://anna.example/one"}
+    [said], [own] = told.values()
+    assert said == own
+    data = said["data"]
+    assert (said["type"], data["outcome"], data["items"]) == ("bulk_run.finished", "failed", 0)
+    assert data["reason"] == {"code": "request_invalid", "text": str(refused.value)}
+    assert "line 2" in data["reason"]["text"]
+    assert data["links"] == {"self": f"{AIRFLOW}/avatarlab/api/v1/bulk-runs/wrong"}
+    written(stores, "right", items=0)
+    report.finish(stores, "right", address=AIRFLOW)
+    right = told_webhooks(stores, "right")["https://anna.example/one"][0]["data"]
+    assert right.keys() == data.keys(), "whoever reads one reads the other"
+
+
+@pytest.mark.usefixtures("addresses")
+def test_a_plan_that_is_tried_again_is_told_of_only_when_it_is_given_up(
+    stores: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise TransientError("the store is away")
+
+    monkeypatch.setattr(planning, "plan", away)
+    for last_try, codes in ((False, []), (True, ["transient"])):
+        with pytest.raises(TransientError):
+            planned(stores, f"tried-{last_try}", "s3://inputs/none.csv", last_try=last_try)
+        told = told_webhooks(stores, f"tried-{last_try}").get("https://anna.example/one", [])
+        assert [one["data"]["reason"]["code"] for one in told] == codes
+
+
+@pytest.mark.usefixtures("addresses")
+@pytest.mark.parametrize(("state", "outcome"), [("failed", "failed"), ("success", "cancelled"), (None, None)])
+def test_a_run_that_ends_before_it_is_planned_and_tells_nothing_is_told_of_by_the_api_server(
+    stores: Settings, state: str | None, outcome: str | None
+) -> None:
+    name = f"unplanned-{state}"
+    with transaction(stores.pg_dsn) as db:
+        webhooks.call_back_of_bulk(db, name, "anna", "https://anna.example/one")
+    airflow_says(stores, "running")
+    assert told_webhooks(stores, name) == {}
+    for _ in range(2):
+        airflow_says(stores, state)
+    told = told_webhooks(stores, name).get("https://anna.example/one", [])
+    assert [one["data"]["outcome"] for one in told] == [outcome] * bool(outcome)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from avatarlab_ops.bulk.report import Summary
 from avatarlab_ops.errors import KeyReused, ReferenceRefused, RequestInvalid, TransientError
 from avatarlab_ops.places import BULK_DAG
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import Outcome
 from avatarlab_ops.stores import webhooks
 from avatarlab_ops.stores.catalog import bulk, notes, transaction
 from avatarlab_web import files, starting
@@ -259,6 +260,10 @@ def cancel(bulk_id: str, who: BulkAuthor, stores: Stores, request: Request) -> B
     who.require_own(shown.caller, f"bulk run {bulk_id}")
     starting.stop(_run_id(stores, bulk_id), BULK_DAG)
     # Looked at anew: its plan may have been written while its run was ended.
+    address = views.outside(request).removesuffix("/avatarlab")
     if _show(stores, request, bulk_id).state in ("running", "ended"):
-        work.cancel(stores, bulk_id, address=views.outside(request).removesuffix("/avatarlab"))
+        work.cancel(stores, bulk_id, address=address)
+    else:
+        why, outcome = f"{who.name} cancelled it before it was planned", Outcome.CANCELLED
+        reports.tell_unplanned(stores, bulk_id, shown.caller, why, outcome=outcome, address=address)
     return _show(stores, request, bulk_id)
