@@ -96,7 +96,7 @@ def submit(
         render_id = records.accept(db, asked, run_id=run_id, caller=caller)
         if begins and run_id is not None:
             orders.check_wanted(db, run_id, render_id)
-        if records.find(db, render_id).state == "accepted":
+        if records.find(db, render_id).state == RenderState.ACCEPTED:
             events.tell(db, settings, render_id, Event.ACCEPTED)
     return render_id
 
@@ -135,7 +135,7 @@ def run_stage(
             render = records.begin_stage(db, render_id, stage)
             artifacts = records.artifacts_of(db, render_id)
             body = records.request_of(db, render).body
-        if render.state == "published":
+        if render.state == RenderState.PUBLISHED:
             made = artifacts.get(stage)
             return StageResult(render_id, stage, True, True, made.fingerprint if made else None)
         if stage == ADMIT.name:

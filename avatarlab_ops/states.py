@@ -75,4 +75,6 @@ class Priority(IntEnum):
 OPEN = (RenderState.ACCEPTED, RenderState.RUNNING)
 LIVE = (*OPEN, RenderState.PUBLISHED)  # a request has at most one such render
 FINAL = (RenderState.PUBLISHED, RenderState.FAILED, RenderState.CANCELLED)
+PENDING = "pending"  # is said of a stage that has not begun
+AT_WORK = (StageState.RUNNING, StageState.WAITING, StageState.AWAITING)
 SETTLED = (StageState.DONE, StageState.CACHED, StageState.NOT_NEEDED)  # nothing is left to do

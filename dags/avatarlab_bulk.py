@@ -18,6 +18,7 @@ from avatarlab_triggers import Decided, TurnEnded
 from avatarlab_ops import graph
 from avatarlab_ops.bulk.contract import BulkRequest, by_the_clock
 from avatarlab_ops.errors import AvatarlabError
+from avatarlab_ops.states import ItemState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -160,7 +161,7 @@ class ReportOperator(BulkOperator):
             raise AirflowSkipException("a dry run has nothing to report")
         bulk_id = task.xcom_pull(task_ids="plan", key=BULK_ID)
         summary = report.finish(settings(), bulk_id, address=site_address())
-        if left := summary.states.get("waiting"):
+        if left := summary.states.get(ItemState.WAITING):
             raise AirflowFailException(
                 f"{left} of {summary.items} items have not ended; clear this run, or ask for it again under "
                 f"the name {summary.bulk_id}: it continues"

@@ -17,6 +17,7 @@ from avatarlab_ops.cli.translators import from_xliff, to_xliff
 from avatarlab_ops.errors import AvatarlabError, InputError
 from avatarlab_ops.places import BULK_DAG
 from avatarlab_ops.printable import printable
+from avatarlab_ops.states import ItemState
 
 if TYPE_CHECKING:
     from avatarlab_ops.cli.client import AirflowClient
@@ -86,7 +87,7 @@ def _left(bulk_id: str) -> dict[str, Any]:
     from avatarlab_ops.bulk import report as reports
 
     now = reports.status(known_stores(), bulk_id)
-    return {"waiting": now.states.get("waiting", 0), "predicted_gpu_s": now.predicted_gpu_s_left}
+    return {"waiting": now.states.get(ItemState.WAITING, 0), "predicted_gpu_s": now.predicted_gpu_s_left}
 
 
 def _pairs(option: str, texts: tuple[str, ...]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from avatarlab_ops import environment
 from avatarlab_ops.errors import InputError, RequestInvalid, TransientError, of_code
 from avatarlab_ops.places import BULK_DAG, RENDER_DAG
 from avatarlab_ops.request import AvatarRequest
+from avatarlab_ops.states import RenderState
 
 API = "/avatarlab/api/v1"
 FINAL = ("success", "failed")
@@ -76,7 +77,7 @@ class AirflowClient:
                 "POST", f"{API}/renders", json=body, headers={"Idempotency-Key": key}, accept=range(400, 500)
             )
             told = dict(_accepted(answer).json())
-            if asked.idempotency_key or told["state"] not in ("failed", "cancelled"):
+            if asked.idempotency_key or told["state"] not in (RenderState.FAILED, RenderState.CANCELLED):
                 break
         return told
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from avatarlab_ops.errors import AvatarlabError, TransientError, of_code
 from avatarlab_ops.printable import one_line
-from avatarlab_ops.states import FINAL, SETTLED, StageState
+from avatarlab_ops.states import FINAL, SETTLED, RenderState, StageState
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -171,7 +171,7 @@ def follow(
 
 def check_published(final: RenderStatus) -> None:
     """Raise RenderFailedError for a render that ended without a video, or whose video was withdrawn."""
-    if final.state != "published":
+    if final.state != RenderState.PUBLISHED:
         told = final.error or f"the render ended as {final.state}"
         raise RenderFailedError(final.error_code or final.state, told)
     if final.withdrawn_at:

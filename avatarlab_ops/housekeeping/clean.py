@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from avatarlab_ops.errors import RenderCancelled
 from avatarlab_ops.housekeeping.chore import Chore, Job
 from avatarlab_ops.stages import context
+from avatarlab_ops.states import StageState
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction, upkeep
@@ -56,7 +58,7 @@ def stages(job: Job) -> Chore:
     chore = Chore("stages of ended renders left running")
     rows = upkeep.left_stages(job.settled)
     change = sa.update(m.StageRun).where(rows).values(
-        state="failed", ended_at=job.at, error="its render ended", error_code="cancelled"
+        state=StageState.FAILED, ended_at=job.at, error="its render ended", error_code=RenderCancelled.code
     )  # fmt: skip
     with transaction(job.settings.pg_dsn) as db:
         chore.found = upkeep.counted(db, m.StageRun, rows)

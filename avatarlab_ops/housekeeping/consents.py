@@ -7,6 +7,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from avatarlab_ops.housekeeping.chore import Chore, Job
+from avatarlab_ops.states import RenderState
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 
@@ -16,7 +17,8 @@ SOON = timedelta(days=14)
 def ending(job: Job) -> Chore:
     """Name the consents that end within two weeks, the first to end first; nothing is done about them."""
     chore = Chore("consents that end within 14 days")
-    shown = sa.func.count(m.Render.id).filter(m.Render.state == "published", m.Render.withdrawn_at.is_(None))
+    on_view = m.Render.state == RenderState.PUBLISHED, m.Render.withdrawn_at.is_(None)
+    shown = sa.func.count(m.Render.id).filter(*on_view)
     ends = m.Consent.valid_until
     query = (
         sa.select(m.Consent, shown)

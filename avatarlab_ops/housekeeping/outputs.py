@@ -13,7 +13,7 @@ from avatarlab_ops.housekeeping.chore import Chore, Job, pages
 from avatarlab_ops.renders.withdrawal import KEPT
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.publish import published
-from avatarlab_ops.states import OPEN
+from avatarlab_ops.states import OPEN, RenderState
 from avatarlab_ops.stores import artifacts
 from avatarlab_ops.stores.catalog import consents, lock, records, transaction, upkeep
 from avatarlab_ops.stores.catalog.tables import PublishedFile, Render
@@ -36,7 +36,7 @@ def judge(names: Iterable[str], render: Render, files: Iterable[str]) -> Verdict
     present, promised = frozenset(names), frozenset(files)
     if render.state in OPEN:  # it may be publishing
         return Verdict()
-    if render.state != "published":
+    if render.state != RenderState.PUBLISHED:
         return Verdict(stray=present)
     if render.withdrawn_at is not None:
         promised &= {KEPT}

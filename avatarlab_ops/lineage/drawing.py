@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from avatarlab_ops.states import StageState
+
 Json = dict[str, Any]
 INDENT = 10  # columns before a fact's value
 WIDTH = 96  # of a value; longer ones go on below
@@ -115,7 +117,7 @@ def _run(document: Json) -> str | None:
 def _facts(document: Json, artifact: Json) -> Iterator[str]:
     run = document["stages"].get(artifact["stage"], {})
     here = run.get("artifact") == artifact["fingerprint"]
-    reused = " (reused)" if here and run["state"] == "cached" else ""
+    reused = " (reused)" if here and run["state"] == StageState.CACHED else ""
     made_by = artifact["made_by_run"] and f", DAG run {artifact['made_by_run']}"
     yield from _fact("made by", f"{artifact['made_by'] or 'a render not on record'}{made_by or ''}{reused}")
     yield from _fact("code", f"{artifact['code_version']}, stage version {artifact['stage_version']}")

@@ -21,6 +21,7 @@ from avatarlab_ops.graph import ASPECTS, GRAPH, SPEECH, Aspect
 from avatarlab_ops.lineage import query
 from avatarlab_ops.refusal import refusal
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import RenderState
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.documents import documents
@@ -110,7 +111,7 @@ def give(settings: Settings, video: str, opinion: Opinion, *, caller: str) -> Fe
 
 
 def _check_shown(render: Render) -> None:
-    if render.state != "published":
+    if render.state != RenderState.PUBLISHED:
         raise InputError(f"render {render.id} is {render.state}; only a published video can be rated")
     if render.withdrawn_at is not None:
         raise InputError(

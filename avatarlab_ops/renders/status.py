@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.renders.prediction import gpu_s, remaining_s
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import SETTLED, Priority, RenderState, StageState
+from avatarlab_ops.states import PENDING, SETTLED, Priority, RenderState, StageState
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -188,7 +188,7 @@ def expected(
 
 def stage_status(name: str, run: Any, row: Any) -> StageStatus:
     """A stage from its `StageRun` and `Progress`, each None where there is none yet."""
-    state, attempt = (run.state, run.attempt) if run else ("pending", 0)
+    state, attempt = (run.state, run.attempt) if run else (PENDING, 0)
     return StageStatus(
         stage=name,
         state=state,

@@ -56,7 +56,7 @@ def publish(settings: Settings, render_id: str) -> float:
     started = time.monotonic()
     with lock(settings.pg_dsn, f"publish {render_id}", wait_s=WAIT_S):
         with transaction(settings.pg_dsn) as db:
-            if records.check_open(db, render_id).state == "published":
+            if records.check_open(db, render_id).state == RenderState.PUBLISHED:
                 return 0.0
             render, artifacts = records.find(db, render_id), records.artifacts_of(db, render_id)
             request = records.request_of(db, render)

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from avatarlab_ops.errors import AvatarlabError, InputError, ReferenceRefused, TransientError
 from avatarlab_ops.renders import listing
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import RenderState
 from avatarlab_ops.stores.catalog import consents, transaction
 from avatarlab_ops.stores.catalog.tables import Share
 from avatarlab_ops.trust import consent, shares
@@ -114,7 +115,9 @@ def _person(request: Request, stores: Settings, found: Share, here: str, cursor:
         _, on_view = consents.counted_on(db, found.target)
         others = [one.id for one in consents.of_material(db, record.kind, record.material)
                   if one.id != record.id and consent.state_of(one) == "valid"]  # fmt: skip
-    page = listing.page(stores, listing.Wanted(("published",), consent=record.id), cursor=cursor, limit=12)
+    page = listing.page(
+        stores, listing.Wanted((RenderState.PUBLISHED,), consent=record.id), cursor=cursor, limit=12
+    )
     return answer(
         request, "shared_person.html", here=here, record=record, state=consent.state_of(record),
         videos=[_video(one) for one in page.renders], cursor=page.cursor, shown=on_view, others=len(others),
@@ -158,7 +161,7 @@ def shown(stores: Settings, found: Share, render_id: str) -> listing.Listed:
     there = listing.some(stores, [found.target if found.kind == "video" else render_id.replace("\0", "")])
     for one in there:
         allowed = one.render.id == render_id and _covers(stores, found, render_id)
-        if allowed and one.render.state == "published" and one.render.withdrawn_at is None:
+        if allowed and one.render.state == RenderState.PUBLISHED and one.render.withdrawn_at is None:
             return one
     raise NoSuchLinkError
 

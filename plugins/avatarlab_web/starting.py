@@ -33,7 +33,7 @@ from avatarlab_ops.errors import AvatarlabError, TransientError
 from avatarlab_ops.places import POOLS, RENDER_DAG
 from avatarlab_ops.renders import orders, status
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import OPEN
+from avatarlab_ops.states import OPEN, RenderState
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import records
 from avatarlab_ops.stores.catalog.line import Room
@@ -108,7 +108,7 @@ def _carry_out(where: Settings, _topic: str, run_id: str, order: dict[str, Any])
         refusal = begin(RENDER_DAG, run_id, order["conf"], order["caller"])
     if refusal:
         pipeline.fail(where, render_id, f"Airflow refused the run: {refusal}")
-    elif status.of(where, render_id).state == "cancelled":  # meanwhile, by who saw no run to end
+    elif status.of(where, render_id).state == RenderState.CANCELLED:  # meanwhile, by who saw no run to end
         stop(run_id)
 
 

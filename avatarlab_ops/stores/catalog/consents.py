@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import ReferenceRefused
+from avatarlab_ops.states import RenderState
 from avatarlab_ops.stores.catalog import tables as m
 
 
@@ -71,7 +72,7 @@ def relies(db: Session, render_id: str, consent_id: str) -> bool:
 
 def counted_on(db: Session, consent_id: str) -> tuple[int, int]:
     """How many renders rely on a consent, and how many videos of them are shown now."""
-    shown = sa.and_(m.Render.state == "published", m.Render.withdrawn_at.is_(None))
+    shown = sa.and_(m.Render.state == RenderState.PUBLISHED, m.Render.withdrawn_at.is_(None))
     query = sa.select(sa.func.count(), sa.func.count().filter(shown)).select_from(m.Render)
     made, on_view = db.execute(
         query.join(m.RenderConsent).where(m.RenderConsent.consent_id == consent_id)

@@ -144,9 +144,9 @@ def request_of(db: Session, render: m.Render) -> m.Request:
 def check_open(db: Session, render_id: str) -> m.Render:
     """The render, while work on it makes sense. Raises RenderCancelled if it was cancelled or has failed."""
     render = find(db, render_id)
-    if render.state == "cancelled":
+    if render.state == RenderState.CANCELLED:
         raise RenderCancelled(f"render {render_id} was cancelled")
-    if render.state == "failed":
+    if render.state == RenderState.FAILED:
         raise RenderCancelled(f"render {render_id} has failed ({render.error}); submit the request again")
     return render
 
@@ -154,10 +154,10 @@ def check_open(db: Session, render_id: str) -> m.Render:
 def begin_stage(db: Session, render_id: str, stage: str) -> m.Render:
     """Note that a stage starts (again). Raises RenderCancelled like `check_open`."""
     render = check_open(db, render_id)
-    if render.state == "accepted":
+    if render.state == RenderState.ACCEPTED:
         guard = sa.and_(m.Render.id == render_id, m.Render.state == RenderState.ACCEPTED)
         db.execute(sa.update(m.Render).where(guard).values(state=RenderState.RUNNING))
-    if render.state != "published":
+    if render.state != RenderState.PUBLISHED:
         fresh: Json = {
             "state": StageState.RUNNING,
             "error": None,

@@ -17,7 +17,7 @@ from avatarlab_ops.bulk.report import Summary
 from avatarlab_ops.errors import KeyReused, ReferenceRefused, RequestInvalid, TransientError
 from avatarlab_ops.places import BULK_DAG
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import Outcome
+from avatarlab_ops.states import ItemState, Outcome
 from avatarlab_ops.stores import webhooks
 from avatarlab_ops.stores.catalog import bulk, notes, transaction
 from avatarlab_web import files, starting
@@ -248,7 +248,9 @@ def report(bulk_id: str, suffix: Literal["csv", "json"], _who: Reader, stores: S
     uri = known.table if suffix == "csv" else known.report
     if uri is None:
         raise Refusal(
-            409, "not_ended", f"{known.states.get('waiting', 0)} items of {bulk_id} have not ended yet"
+            409,
+            "not_ended",
+            f"{known.states.get(ItemState.WAITING, 0)} items of {bulk_id} have not ended yet",
         )
     return RedirectResponse(files.address(stores, uri, save=True))
 

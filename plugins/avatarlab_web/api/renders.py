@@ -17,7 +17,7 @@ from avatarlab_ops.renders import listing, orders, status, withdrawal
 from avatarlab_ops.renders.estimate import estimate
 from avatarlab_ops.request import OF_ONE_ORDER, AvatarRequest
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import Priority
+from avatarlab_ops.states import Priority, RenderState
 from avatarlab_web import files, starting
 from avatarlab_web.api import views
 from avatarlab_web.api.access import Author, Caller, Reader
@@ -25,7 +25,6 @@ from avatarlab_web.api.problems import ENDED, MISSING, ORDERING, Refusal
 from avatarlab_web.stores import Stores
 
 Json = dict[str, Any]
-State = Literal["accepted", "running", "published", "failed", "cancelled"]
 MOST = 200  # renders a page
 router = APIRouter(tags=["renders"])
 Key = Annotated[
@@ -166,7 +165,7 @@ def find(
     stores: Stores,
     *,
     request: Request,
-    state: Annotated[list[State] | None, Query(description="One of these; repeatable.")] = None,
+    state: Annotated[list[RenderState] | None, Query(description="One of these; repeatable.")] = None,
     label: Annotated[list[str] | None, Query(description="NAME:VALUE; all that are given.")] = None,
     avatar: Annotated[str | None, Query(description="s3:// address of the likeness.")] = None,
     caller: Annotated[str | None, Query(description="Whose.")] = None,
@@ -203,7 +202,7 @@ def cancel(render_id: str, who: Author, stores: Stores, request: Request) -> vie
     """End a render that has not ended; running stages stop at their next report."""
     known, listed = look_up(stores, render_id)
     who.require_own(listed.request.caller, f"render {render_id}")
-    if known.state in ("published", "failed"):
+    if known.state in (RenderState.PUBLISHED, RenderState.FAILED):
         raise Refusal(409, "render_ended", f"render {render_id} had ended before: {known.state}")
     reason = f"cancelled by {who.name}"
     pipeline.cancel(stores, render_id, reason)
@@ -223,7 +222,7 @@ def withdraw(
     """Show a published video no longer, in any version; its manifest stays and says why."""
     known, listed = look_up(stores, render_id)
     who.require_own(listed.request.caller, f"render {render_id}")
-    if known.state != "published":
+    if known.state != RenderState.PUBLISHED:
         raise Refusal(
             409, "not_published", f"render {render_id} is {known.state}; there is no video to withdraw"
         )

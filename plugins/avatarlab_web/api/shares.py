@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from avatarlab_ops.retention import MOST_LINK_DAYS, PERSON_LINK_DAYS, VIDEO_LINK_DAYS
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import RenderState
 from avatarlab_ops.stores.catalog import tables, transaction
 from avatarlab_ops.trust import shares
 from avatarlab_ops.trust.shares import Kind
@@ -46,7 +47,7 @@ def share_video(
     """Let whoever has the link see this one video. By who ordered it, or an operator."""
     known, listed = look_up(stores, render_id)
     who.require_own(listed.request.caller, f"render {render_id}")
-    if known.state != "published" or known.withdrawn_at:
+    if known.state != RenderState.PUBLISHED or known.withdrawn_at:
         state = "withdrawn" if known.withdrawn_at else known.state
         raise Refusal(409, "not_published", f"render {render_id} is {state}; there is no video to share")
     return _made(stores, request, "video", render_id, days=days, who=who)

@@ -14,6 +14,7 @@ from avatarlab_ops.bulk import forecast, report
 from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.places import BULK_DAG
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import ItemState
 from avatarlab_ops.stores.catalog import bulk as records
 from avatarlab_ops.stores.catalog import notes, transaction
 from avatarlab_ops.stores.objects import objects
@@ -116,7 +117,7 @@ def _seen(settings: Settings, bulk_id: str, who: Caller) -> Json | None:
              "error": row.error or "", "notes": noted.get(row.render_id or "")} for row in rows
         ]  # fmt: skip
     over = known.ended_at is not None
-    done = known.items - known.states.get("waiting", 0)
+    done = known.items - known.states.get(ItemState.WAITING, 0)
     left = text("bulk.left", left=seconds(round(known.predicted_gpu_s_left)))
     return shared | {
         "over": over, "refused": False, "items": items, "counts": known.states, "all": known.items,

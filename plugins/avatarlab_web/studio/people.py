@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.renders import avatars, listing
+from avatarlab_ops.states import RenderState
 from avatarlab_ops.stores.catalog import consents, tables, transaction
 from avatarlab_ops.trust import consent, shares
 from avatarlab_web.stores import Stores
@@ -60,6 +61,6 @@ def person(
         links = shares.listed(db, "consent", consent_id)
     return show(
         request, "person.html", links=links, here="people", record=record, cards=cards, cursor=page.cursor,
-        made=made, shown=shown, named=[one for one in cards if one["state"] == "published"],
+        made=made, shown=shown, named=[one for one in cards if one["state"] == RenderState.PUBLISHED],
         may_revoke=record["valid"] and who.may("author") and mine,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from avatarlab_ops.places import RENDER_DAG
 from avatarlab_ops.renders import avatars, feedback, listing, status
 from avatarlab_ops.request import KINDS, Behind
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import FINAL, OPEN
+from avatarlab_ops.states import FINAL, OPEN, RenderState
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.catalog.tables import Render, Share
 from avatarlab_ops.trust import shares
@@ -29,8 +29,8 @@ from avatarlab_web.studio.page import kind_name, seconds, show, text
 Json = dict[str, Any]
 SHOWN = {  # the filters above the list
     "running": OPEN,
-    "published": ("published",),
-    "failed": ("failed", "cancelled"),
+    "published": (RenderState.PUBLISHED,),
+    "failed": (RenderState.FAILED, RenderState.CANCELLED),
 }
 router = APIRouter()
 
@@ -71,7 +71,7 @@ def card(one: listing.Listed) -> Json:
         "state": _state(render), "labels": asked.get("labels", {}),
         "created_at": render.created_at, "poster": "poster.jpg" in one.files or render.awaits_approval,
         "length": seconds(length) if length else "",
-        "reason": render.error if render.state == "failed" else "",
+        "reason": render.error if render.state == RenderState.FAILED else "",
     }  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def video(request: Request, who: Viewer, stores: Stores, render_id: str) -> Resp
     except ReferenceRefused as error:
         return show(request, "nothing.html", here="videos", reason=str(error), status_code=404)
     asked = listing.one(stores, render_id)
-    traced = query.trace(stores, render_id) if found.state == "published" else None
+    traced = query.trace(stores, render_id) if found.state == RenderState.PUBLISHED else None
     body, plan = asked.request.body, asked.render.plan or {}
     behind = body["background"]["kind"]
     return show(
@@ -133,7 +133,7 @@ def _seen(found: status.RenderStatus) -> Json:
         "seen": found, "over": over, "news": words.news(found), "left": _left(found),
         "steps": [words.step(stage, over=over) for stage in found.stages],
         "measures": words.measures(found.measures), "advice": words.advice(found.error_code),
-        "playable": found.state == "published" and found.withdrawn_at is None,
+        "playable": found.state == RenderState.PUBLISHED and found.withdrawn_at is None,
     }  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def _recording(body: Json) -> str | None:
 
 
 def _opinions(settings: Settings, found: status.RenderStatus) -> list[Any]:
-    return feedback.of_video(settings, found.render_id) if found.state == "published" else []
+    return feedback.of_video(settings, found.render_id) if found.state == RenderState.PUBLISHED else []
 
 
 def _source(settings: Settings, who: Caller, traced: Json | None) -> avatars.Avatar | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from avatarlab_ops.errors import AvatarlabError
 from avatarlab_ops.renders.status import RenderStatus, StageStatus
+from avatarlab_ops.states import AT_WORK, OPEN, PENDING, SETTLED, RenderState, StageState
 from avatarlab_web.studio.page import seconds, stage_name, text, texts, when
 
 GOOD_R, FAIR_R = 0.8, 0.6  # correlation of the lips with the sound; 0.6 is where a warning begins
@@ -72,19 +73,15 @@ def codes(error: type[AvatarlabError] = AvatarlabError) -> Iterator[str]:
 
 def step(stage: StageStatus, *, over: bool) -> dict[str, Any]:
     """One stage as a line of the page: its name, a sentence, and how far it is from 0 to 1."""
-    state = (
-        "stopped"
-        if over and stage.state in ("pending", "running", "waiting", "awaiting_approval")
-        else stage.state
-    )
-    done = state in ("done", "cached", "not_needed")
+    state = "stopped" if over and stage.state in (PENDING, *AT_WORK) else stage.state
+    done = state in SETTLED
     share = 1.0 if done else stage.done / stage.total if stage.total else 0.0
     said = text(f"stage.state.{state}")
-    if state == "done" and stage.compute_s >= 0.05:  # below, seconds show as 0
+    if state == StageState.DONE and stage.compute_s >= 0.05:  # below, seconds show as 0
         said = seconds(stage.compute_s)
-    if state == "running" and stage.total:
+    if state == StageState.RUNNING and stage.total:
         said = text("stage.amount", done=stage.done, total=stage.total, unit=stage.unit)
-    rate = f"{stage.rate:.0f}" if state == "running" and stage.rate >= 1 else ""
+    rate = f"{stage.rate:.0f}" if state == StageState.RUNNING and stage.rate >= 1 else ""
     return {
         "stage": stage.stage, "name": stage_name(stage.stage), "state": state, "said": said,
         "share": round(share, 3), "rate": text("stage.rate", rate=rate, unit=stage.unit) if rate else "",
@@ -93,12 +90,12 @@ def step(stage: StageStatus, *, over: bool) -> dict[str, Any]:
 
 def news(found: RenderStatus) -> str:
     """The one sentence that a screen reader is told when it changes."""
-    running = [stage for stage in found.stages if stage.state in ("running", "waiting", "awaiting_approval")]
+    running = [stage for stage in found.stages if stage.state in AT_WORK]
     if found.expected_start:
         return text("progress.line", at=when(found.expected_start))
-    if found.state in ("accepted", "running") and not running:
-        return text("progress.queued") if found.state == "accepted" else text("state.running")
-    if found.state == "running":
+    if found.state in OPEN and not running:
+        return text("progress.queued") if found.state == RenderState.ACCEPTED else text("state.running")
+    if found.state == RenderState.RUNNING:
         state = text(f"stage.state.{running[-1].state}")
         return text("progress.said", stage=stage_name(running[-1].stage), state=state)
     return text(f"state.{found.state}")
