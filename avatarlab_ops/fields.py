@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from avatarlab_ops import language_tags
 from avatarlab_ops.printable import printable, turns_reading
 
 MAX_SCRIPT_CHARACTERS = 60_000  # about an hour of speech
@@ -109,6 +110,21 @@ def _zoned(at: datetime) -> datetime:
     return at
 
 
+def _tag(written: str) -> str:
+    """A language's tag as it is usually written: EN-us is en-US."""
+    if tag := language_tags.normal(written):
+        return tag
+    meant = " or ".join(language_tags.near(written))
+    raise PydanticCustomError(
+        "language_refused",
+        "{reason}",
+        {
+            "reason": "is no BCP 47 tag such as es, en-GB or zh-Hans"
+            + (f"; {meant} may be meant" if meant else "")
+        },
+    )
+
+
 def _reference(reference: str) -> str:
     try:
         split_reference(reference)
@@ -128,8 +144,12 @@ Reference = Annotated[
     str, AfterValidator(_reference), Field(json_schema_extra={"pattern": "^s3://", "maxLength": 1_100})
 ]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-LANGUAGE = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$"  # a BCP 47 tag: es, pt-BR, zh-Hant-TW
 COLOUR = r"^#[0-9a-fA-F]{6}$"
+Tag = Annotated[
+    str,
+    AfterValidator(_tag),
+    Field(json_schema_extra={"pattern": language_tags.PATTERN, "maxLength": language_tags.LONGEST}),
+]
 Colour = Annotated[str, Field(pattern=COLOUR)]
 Zoned = Annotated[datetime, AfterValidator(_zoned)]
 

@@ -19,7 +19,6 @@ from avatarlab_ops import strict_json
 from avatarlab_ops.environment import AiLabel
 from avatarlab_ops.errors import InputError, RequestInvalid
 from avatarlab_ops.fields import (
-    LANGUAGE,
     MAX_LINES,
     MAX_PAUSE_S,
     MAX_SCRIPT_CHARACTERS,
@@ -29,6 +28,7 @@ from avatarlab_ops.fields import (
     Plain,
     Reference,
     Speakable,
+    Tag,
     Zoned,
 )
 from avatarlab_ops.refusal import refusal
@@ -281,10 +281,10 @@ class AvatarRequest(Part):
         "SSML 1.1 that docs/voices.md lists.",
     )
     avatar: Avatar = Field(description="The likeness.")
-    language: str | None = Field(
+    language: Tag | None = Field(
         default=None,
-        pattern=LANGUAGE,
-        description="Language of the script, as a BCP 47 tag; left out: the voice's, or the engine's first.",
+        description="Language of the script, as a BCP 47 tag in any case; left out: the voice's, or the "
+        "engine's first. A country or script that no voice has is spoken as the language, with a note.",
         examples=["en-US"],
     )
     voice: Name | None = Field(

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from avatarlab_ops import engines
+from avatarlab_ops import engines, language_tags
 from avatarlab_ops.engines import writing
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.engines.speech import ipa
@@ -179,9 +179,9 @@ def _rested(part: Part, runs: list[Run], more_s: float) -> tuple[Part, list[Run]
 
 def _run(words: Lexicon, run: Run, engine: str, language: str, warnings: list[str]) -> Iterator[Sentence]:
     """The sentences of one run, its own pause after the last."""
-    spoken = _spoken_in(run, engine, language)
+    spoken = _spoken_in(run, engine, language, warnings)
     cleaned = (replace(piece, text=_clean(piece.text, warnings)) for piece in run.pieces)
-    marked = tuple(cleaned) if run.language else words.marked(cleaned)
+    marked = words.within(spoken).marked(cleaned)
     pieces = [_worded(piece, spoken, warnings) for piece in marked]
     heard = (piece.said or ("" if piece.sounds else piece.text) for piece in pieces)
     writing.check(" ".join(heard), engine, spoken)
@@ -207,7 +207,7 @@ def _worded(piece: Piece, language: str, warnings: list[str]) -> Piece:
     return replace(piece, said=said, worded=True)
 
 
-def _spoken_in(run: Run, engine: str, language: str) -> str:
+def _spoken_in(run: Run, engine: str, language: str, warnings: list[str]) -> str:
     """The run's language as the engine calls it. Raises ScriptRefused for one that it does not speak."""
     if not run.language:
         return language
@@ -216,6 +216,8 @@ def _spoken_in(run: Run, engine: str, language: str) -> str:
         raise ScriptRefused(
             f"<lang> asks for {run.language!r}, and {engine} speaks {', '.join(info.languages)}; leave it out"
         )
+    if told := language_tags.instead(run.language, found):
+        warnings.append(f"<lang>: {told.partition(': ')[2]}")
     return found
 
 

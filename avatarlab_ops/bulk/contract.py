@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from avatarlab_ops import strict_json
 from avatarlab_ops.canonical import digest
 from avatarlab_ops.errors import RequestInvalid
-from avatarlab_ops.fields import Name, Part, Plain, Reference, Zoned
+from avatarlab_ops.fields import Name, Part, Plain, Reference, Tag, Zoned
 from avatarlab_ops.forms import flat_schema
 from avatarlab_ops.graph import Aspect
 from avatarlab_ops.refusal import refusal
@@ -52,7 +52,7 @@ class BulkRequest(Part):
     labels: dict[Name, Plain] = Field(
         default_factory=dict, title="Labels", description="Videos that carry all of these labels."
     )
-    language: Plain | None = Field(
+    language: Tag | None = Field(
         default=None, title="Language", description="Videos in this language.", examples=["en-US"]
     )
     avatar: Reference | None = Field(default=None, title="Avatar", description="Videos of this avatar.")

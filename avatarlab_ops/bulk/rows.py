@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -233,7 +234,8 @@ def _columns(names: list[str], variables: Collection[str] | None) -> Columns:
         raise RequestInvalid(
             f"line 1: no such column: {', '.join(map(repr, wrong))}; docs/request.md lists the fields"
         )
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    said = Counter(map(translations.usual, names))
+    if twice := sorted({name for name in names if said[translations.usual(name)] > 1}):
         raise RequestInvalid(f"line 1: more than one column {', '.join(map(repr, twice))}")
     _check_complete(names, known, variables)
     kinds = [known.get(translations.split(name)[0], {}) for name in names]

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from avatarlab_ops import language_tags
 from avatarlab_ops.bulk import rows, translations, xliff
 from avatarlab_ops.bulk.xliff import Document
 from avatarlab_ops.errors import RequestInvalid
-from avatarlab_ops.fields import LANGUAGE
 
 SHOWN = 5  # mistakes that are told one by one
 
 
 @dataclass
 class Table:
-    """A CSV file as it is written: its columns, and the cells of each row by its key."""
+    """A CSV file: its columns (`translations.usual`), and the cells of each row by its key."""
 
     name: str
     columns: list[str]
@@ -34,12 +33,13 @@ def table(raw: bytes, name: str) -> Table:
     columns, found = rows.texts(io.BytesIO(raw), name)
     if rows.KEY not in columns:
         raise RequestInvalid(f"{name}: translations find their rows by the column {rows.KEY!r}; add it")
-    read = Table(name, columns)
+    translations.check_once(columns)
+    read = Table(name, [translations.usual(one) for one in columns])
     for row in found:
         key = row.values.get(rows.KEY, "")
         if not key or key in read.cells:
             raise RequestInvalid(f"{name}: line {row.line}: its key {key!r} is empty or another row's")
-        read.cells[key] = row.values
+        read.cells[key] = {translations.usual(column): cell for column, cell in row.values.items()}
     return read
 
 
@@ -49,7 +49,7 @@ def out(source: Table, texts: Sequence[str], from_: str, to: str) -> Document:
     Raises RequestInvalid for a language that no request takes, a row in another language, a column that is
     not there, and a script that is a list of lines.
     """
-    _check_pair(from_, to)
+    from_, to = _pair(from_, to)
     _refuse(source.name, _strangers(source, f"{from_} is asked for (--from)", from_))
     lacking = [text for text in texts if source.column(text, from_) not in source.columns or "/" in text]
     if lacking:
@@ -132,12 +132,16 @@ def _check(target: Table, documents: Sequence[Document], from_: str) -> None:
     _refuse(target.name, wrong)
 
 
-def _check_pair(from_: str, to: str) -> None:
+def _pair(from_: str, to: str) -> tuple[str, str]:
+    """Both languages as tags are usually written."""
     for option, language in (("--from", from_), ("--to", to)):
-        if not re.fullmatch(LANGUAGE, language):
-            raise RequestInvalid(f"{option}: {language!r} is no BCP 47 tag; write one such as es or pt-BR")
+        if not language_tags.normal(language):
+            meant = " or ".join(language_tags.near(language)) or "one such as es or pt-BR"
+            raise RequestInvalid(f"{option}: {language!r} is no BCP 47 tag; write {meant}")
+    from_, to = language_tags.normal(from_), language_tags.normal(to)
     if from_ == to:
         raise RequestInvalid(f"--to: the texts are in {to} already; name the language that is wanted")
+    return from_, to
 
 
 def _strangers(source: Table, expected: str, language: str) -> list[str]:
@@ -145,8 +149,12 @@ def _strangers(source: Table, expected: str, language: str) -> list[str]:
     return [
         f"{key}: language is {cells[translations.LANGUAGE]!r}, {expected}"
         for key, cells in source.cells.items()
-        if cells.get(translations.LANGUAGE, language) != language
+        if _usual(cells.get(translations.LANGUAGE, language)) != language
     ]
+
+
+def _usual(language: str) -> str:
+    return language_tags.normal(language) or language
 
 
 def _refuse(name: str, wrong: list[str]) -> None:

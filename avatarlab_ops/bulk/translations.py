@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from avatarlab_ops import language_tags
 from avatarlab_ops.errors import RequestInvalid
 
 Json = dict[str, Any]
@@ -17,11 +18,28 @@ _SAID = (SCRIPT, "narration.uri", "narration")  # what makes a language one of t
 
 
 def split(column: str) -> tuple[str, str]:
-    """(field or variable, language) of a column; "" where it says none. Labels may hold any sign."""
+    """(field or variable, language as a tag is usually written) of a column; "" where it says none.
+
+    Labels may hold any sign.
+    """
     if column.startswith("labels."):
         return column, ""
     name, _, language = column.partition(":")
-    return name, language
+    return name, language_tags.normal(language) or language
+
+
+def usual(column: str) -> str:
+    """A column's name with its language as a tag is usually written: script:pt_br is script:pt-BR."""
+    name, language = split(column)
+    return f"{name}:{language}" if language else column
+
+
+def check_once(columns: Iterable[str]) -> None:
+    """Raise RequestInvalid for columns that say one thing twice, as script:pt_BR and script:pt-BR do."""
+    seen: dict[str, str] = {}
+    for column in columns:
+        if (first := seen.setdefault(usual(column), column)) != column:
+            raise RequestInvalid(f"columns {first!r} and {column!r} are the same; leave one out")
 
 
 def names(columns: Iterable[str]) -> list[str]:
@@ -39,6 +57,7 @@ def items(values: Json, *, template: bool) -> list[tuple[str, Json]]:
     told = {column: split(column) for column in values}
     if not any(language for _, language in told.values()):
         return [("", values)]
+    check_once(told)
     told_by_columns = {LANGUAGE} if template else {LANGUAGE, SCRIPT}
     if twice := told_by_columns & values.keys():
         raise RequestInvalid(f"{', '.join(sorted(twice))}: columns such as script:es say it; leave it out")

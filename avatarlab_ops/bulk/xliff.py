@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from xml.sax.saxutils import escape, quoteattr
 
-from avatarlab_ops import strict_xml
+from avatarlab_ops import language_tags, strict_xml
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.strict_xml import Node
 
@@ -67,6 +67,8 @@ def read(raw: bytes, name: str) -> Document:
     source, target = (root.attributes.get(one, "") for one in ("srcLang", "trgLang"))
     if not source or not target:
         raise _refusal(name, root, "<xliff> needs srcLang and trgLang, the languages of the texts")
+    if no_tags := [one for one in (source, target) if not language_tags.normal(one)]:
+        raise _refusal(name, root, f"<xliff>: {no_tags[0]!r} is no BCP 47 tag such as es or pt-BR")
     texts: dict[Place, tuple[str, str]] = {}
     for unit in _units(root):
         column, slash, key = unit.attributes.get("name", "").partition("/")
@@ -77,7 +79,7 @@ def read(raw: bytes, name: str) -> Document:
         texts[key, column] = _joined(unit, name)
     if not texts:
         raise _refusal(name, root, "no <unit> in it")
-    return Document(source, target, texts)
+    return Document(language_tags.normal(source), language_tags.normal(target), texts)
 
 
 def _units(node: Node) -> Iterable[Node]:

@@ -32,15 +32,17 @@ def say(
     source: Path, engine: str | None, language: str | None, script_format: str, lexicon: Path | None
 ) -> None:
     """Print a script as it will be read aloud, one sentence a line; what cannot be said is named."""
+    from avatarlab_ops import language_tags
     from avatarlab_ops.engines.choice import speech_engine
     from avatarlab_ops.reading.lexicon import parse
     from avatarlab_ops.script import sentences
 
     speech = speech_engine(engine, language)
+    used = speech.language(language)
     script = sentences(
         _text(source),
         engine=speech.name,
-        language=speech.language(language),
+        language=used,
         script_format=script_format,
         lexicon=parse(lexicon.read_bytes()) if lexicon else (),
     )
@@ -49,7 +51,8 @@ def say(
         for index, sounds in sentence.sounds:
             words[index] += f" /{sounds}/"
         echo(" ".join(words))
-    for warning in script.warnings:
+    told = language_tags.instead(language, used) if language and used else ""
+    for warning in filter(None, (told, *script.warnings)):
         echo(f"note: {warning}", err=True)
 
 

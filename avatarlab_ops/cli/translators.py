@@ -26,7 +26,7 @@ def to_xliff(table: Path, from_: str, to: str, columns: tuple[str, ...], out: Pa
     check_out(out, table)
     found = translating.out(translating.table(table.read_bytes(), table.name), columns, from_, to)
     out.write_bytes(xliff.write(found))
-    echo(f"{out}: {len(found.texts)} texts, {from_} to {to}")
+    echo(f"{out}: {len(found.texts)} texts, {found.source_language} to {found.target_language}")
 
 
 @click.command("from-xliff")

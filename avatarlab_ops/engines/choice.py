@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from difflib import get_close_matches
 
-from avatarlab_ops import engines
+from avatarlab_ops import engines, language_tags
 from avatarlab_ops.engines.info import SpeechInfo
 from avatarlab_ops.errors import EngineUnavailable
 
@@ -27,14 +27,17 @@ def speech_engine(named: str | None, language: str | None, voice: str | None = N
         if engine in able:
             return engine
         who = f"{named} speaks {', '.join(engine.languages)}, not {language!r}"
+        close = language_tags.near(language or "", engine.languages)
     elif able:
         plain = language is None and voice is None
         return engines.info("speech", DEFAULT) if plain else next(filter(_having(voice), able), able[0])
     else:
         spoken = sorted({tag for info in every for tag in info.languages})
         who = f"no installed engine speaks {language!r}, only {', '.join(spoken)}"
+        close = language_tags.near(language or "", spoken)
     others = f"; engines that do: {', '.join(info.name for info in able)}" if able else ""
-    raise EngineUnavailable(f"language: {who}{others}{_addition(every)}")
+    nearest = f"; nearest: {' or '.join(close)}" if close and not able else ""
+    raise EngineUnavailable(f"language: {who}{nearest}{others}{_addition(every)}")
 
 
 def check_voice(speech: SpeechInfo, language: str, voice: str, *, named: bool) -> None:

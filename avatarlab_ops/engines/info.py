@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from avatarlab_ops import language_tags
 from avatarlab_ops.engines.pinned import PinnedFile
 from avatarlab_ops.engines.published import PublishedFile
 
@@ -92,17 +93,14 @@ class SpeechInfo(EngineInfo):
     def language(self, asked: str | None, voice: str | None = None) -> str | None:
         """Which of its languages is meant, None: none of them.
 
-        "en" is its first English, or that of the voice, "es-MX" its "es" if it has no other Spanish; where
-        nothing is asked, it is the voice's language, or the first.
+        "en" is its first English, or that of the voice, "es-419" its only Spanish (`language_tags`);
+        where nothing is asked, it is the voice's language, or the first.
         """
         if asked is None:
             of_voice = next((one.languages for one in self.voices if one.name == voice), ())
             return (of_voice or self.languages)[0]
-        primary = asked.partition("-")[0]
-        close = [one for one in self.languages if one == primary or one.partition("-")[0] == asked]
-        if asked in self.languages or not close:
-            return asked if asked in self.languages else None
-        return next((one for one in close if voice in self.voices_of(one)), close[0])
+        close = language_tags.spoken(asked, self.languages)
+        return next((one for one in close if voice in self.voices_of(one)), next(iter(close), None))
 
     def reads(self, language: str) -> tuple[str, ...]:
         """The writing systems that it reads in one of its languages."""

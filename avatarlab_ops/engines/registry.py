@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import get_args
 
+from avatarlab_ops import language_tags
 from avatarlab_ops.engines.info import EngineInfo, Kind, ModelFile, SpeechInfo
 from avatarlab_ops.engines.published import PublishedFile
 
@@ -89,6 +90,10 @@ def _objections(found: Registry, info: object, *, own: bool) -> Iterator[str]:
         yield f"{what} names no language, no voice or no script; it needs one of each"
     if isinstance(info, SpeechInfo) and not all(map(info.voices_of, info.languages)):
         yield f"{what} has a language that none of its voices speaks; name one or leave the language out"
+    for tag in info.languages if isinstance(info, SpeechInfo) else ():
+        if language_tags.normal(tag) != tag:
+            usual = language_tags.normal(tag) or "es or pt-BR"
+            yield f"{what} has the language {tag!r}; write a BCP 47 tag as it is usual: {usual}"
     for file in info.files:
         if found.files.get(file.name, file) != file:
             yield f"{what}: another engine has another model file called {file.name}; rename it"

@@ -8,17 +8,10 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from avatarlab_ops.language_tags import NAMES
 from avatarlab_ops.reading import known
 from avatarlab_ops.timeline import spaced
 
-_NAMES = {
-    "ar": "Arabic", "bg": "Bulgarian", "bn": "Bengali", "ca": "Catalan", "cs": "Czech", "da": "Danish",
-    "de": "German", "el": "Greek", "en": "English", "es": "Spanish", "fa": "Persian", "fi": "Finnish",
-    "fr": "French", "he": "Hebrew", "hi": "Hindi", "hu": "Hungarian", "id": "Indonesian", "it": "Italian",
-    "ja": "Japanese", "ko": "Korean", "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese",
-    "ro": "Romanian", "ru": "Russian", "sv": "Swedish", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian",
-    "vi": "Vietnamese", "zh": "Chinese",
-}  # fmt: skip
 _SURE = 0.99  # probability among these languages
 _ENOUGH, _ENOUGH_UNSPACED = 40, 12  # letters
 
@@ -26,13 +19,13 @@ _ENOUGH, _ENOUGH_UNSPACED = 40, 12  # letters
 def another(text: str, language: str) -> str:
     """A note that the text is in another language than `language`, a BCP 47 tag; "" where none is certain."""
     asked = language.partition("-")[0]
-    if asked not in _NAMES or sum(map(str.isalpha, text)) < _ENOUGH_UNSPACED:
+    if asked not in NAMES or sum(map(str.isalpha, text)) < _ENOUGH_UNSPACED:
         return ""
     found, sure = _model().rank(text)[0]
     enough = _ENOUGH if spaced(found) else _ENOUGH_UNSPACED
     if found == asked or sure < _SURE or sum(map(str.isalpha, text)) < enough:
         return ""
-    looks = f"the script looks like {_NAMES[found]} and is read as {_NAMES[asked]}"
+    looks = f"the script looks like {NAMES[found]} and is read as {NAMES[asked]}"
     return f'{looks}; "language": "{found}" reads it so' if known(found) else looks
 
 
@@ -41,7 +34,7 @@ def _model() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     model = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    model.set_languages(list(_NAMES))
+    model.set_languages(list(NAMES))
     return model
 
 

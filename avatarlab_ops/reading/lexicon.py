@@ -14,9 +14,10 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from avatarlab_ops import language_tags
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.fields import first_control
-from avatarlab_ops.reading import addresses, pls, tags
+from avatarlab_ops.reading import addresses, pls
 from avatarlab_ops.reading.marked import Piece
 from avatarlab_ops.reading.ssml import Abilities
 from avatarlab_ops.reading.unspaced import HAN, KANA
@@ -45,8 +46,8 @@ class Entry:
     language: str = ""
 
     def speaks(self, language: str) -> bool:
-        """Whether it is meant for this language, a BCP 47 tag."""
-        return self.language in ("", language, language.partition("-")[0])
+        """Whether it is meant for this language, a BCP 47 tag; es-419 and deu are for es and de."""
+        return not self.language or language in language_tags.spoken(self.language, (language,))
 
 
 def is_header(beginning: bytes) -> bool:
@@ -91,7 +92,7 @@ def _checked(rows: Sequence[tuple[int, Mapping[str, str | None]]]) -> tuple[Entr
             name: " ".join(unicodedata.normalize("NFC", row.get(name) or "").split()) for name in COLUMNS
         }
         cells["word"] = _straight(cells["word"])
-        cells["language"] = tags.normal(cells["language"]) or cells["language"]
+        cells["language"] = language_tags.normal(cells["language"]) or cells["language"]
         entry = Entry(line, **cells)
         if (
             reason := _unprintable(entry)
@@ -122,7 +123,7 @@ def _wrong(entry: Entry) -> str:
         return f"{entry.word!r} has neither ipa nor say"
     if max(map(len, (entry.word, entry.ipa, entry.say))) > MAX_CELL:
         return f"a cell has more than {MAX_CELL} characters"
-    if entry.language and not tags.normal(entry.language):
+    if entry.language and not language_tags.normal(entry.language):
         return f"language {entry.language!r} is no BCP 47 tag such as es or en-GB"
     if entry.ipa and len(entry.ipa.split()) != len(entry.word.split()):
         return f"{len(entry.ipa.split())} words of IPA for the {len(entry.word.split())} of {entry.word!r}"
@@ -136,7 +137,7 @@ def _refusal(reasons: list[str]) -> RequestInvalid:
 
 @dataclass
 class Lexicon:
-    """The entries for one script, and which of them it used.
+    """The entries for one script, and which of them it used; `within` gives those for words of `<lang>`.
 
     Raises RequestInvalid for IPA that is no sound of the voice, in whatever line.
     """
@@ -147,16 +148,28 @@ class Lexicon:
     _said: dict[str, Entry] = field(init=False)
     _sounds: dict[str, tuple[str, ...]] = field(init=False)
     _used: set[str] = field(init=False, default_factory=set)
+    _within: dict[str, Lexicon] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        mine = sorted(filter(self._is_mine, self.entries), key=lambda entry: len(entry.language))
+        mine = sorted(filter(self._is_mine, self.entries), key=self._closeness)
         self._said = {entry.word: entry for entry in mine}  # the one for the closest language wins
         self._sounds = self._checked_sounds()
         words = sorted(self._said, key=len, reverse=True)
         self._pattern = re.compile(f"{_BEGINS}(?:{'|'.join(map(_written, words))}){_ENDS}")
 
+    def within(self, language: str) -> Lexicon:
+        """The same entries for words of the script that are in this language."""
+        if language == self.language:
+            return self
+        if language not in self._within:
+            self._within[language] = Lexicon(self.entries, language, self.voice)
+        return self._within[language]
+
     def _is_mine(self, entry: Entry) -> bool:
         return entry.speaks(self.language)
+
+    def _closeness(self, entry: Entry) -> tuple[bool, int]:
+        return entry.language == self.language, len(entry.language)
 
     def _checked_sounds(self) -> dict[str, tuple[str, ...]]:
         found, wrong = {}, []
@@ -202,10 +215,13 @@ class Lexicon:
 
     def notes(self) -> list[str]:
         """Words that the voice cannot be told the sounds of, and those that never occur."""
+        every = [self, *self._within.values()]
+        known = {word: entry for one in reversed(every) for word, entry in one._said.items()}
+        used = {word for one in every for word in one._used}
         deaf = "phoneme" not in self.voice.marks
-        mute = [word for word in self._said if word in self._used and deaf and not self._said[word].say]
-        idle = [word for word in self._said if word not in self._used]
-        if not self._said and (languages := sorted({entry.language for entry in self.entries})):
+        mute = [word for word in known if word in used and deaf and not known[word].say]
+        idle = [word for word in known if word not in used]
+        if not known and (languages := sorted({entry.language for entry in self.entries})):
             return [f"lexicon: no word of it is for {self.language}, only for {_listed(languages)}"]
         told = [f"lexicon: this voice takes no IPA; read as usual: {_listed(mute)}"] if mute else []
         return told + ([f"lexicon: never in the script: {_listed(idle)}"] if idle else [])

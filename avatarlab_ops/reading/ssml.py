@@ -12,9 +12,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from xml.parsers import expat
 
+from avatarlab_ops import language_tags
 from avatarlab_ops.errors import ScriptRefused
 from avatarlab_ops.fields import MAX_PAUSE_S
-from avatarlab_ops.reading import say_as, tags
+from avatarlab_ops.reading import say_as
 from avatarlab_ops.reading.marked import PAUSE_CLAUSE_S, PAUSE_PARAGRAPH_S, PAUSE_SENTENCE_S, Piece, Run
 
 MAX_DEPTH = 20
@@ -29,7 +30,8 @@ _EMPHASES = {"strong": 0.8, "moderate": 0.9, "none": 1.0, "reduced": 1.15}  # sp
 _SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f\u0964]\W*$")  # with full-width signs and the danda
 _CLOSING = re.compile(r"[^\w\s]+(?=\s|$)")  # belongs to the words before it
 _BEFORE = re.compile(r"(?:\s|<!--.*?-->)*", re.S)
-_DOCUMENT = re.compile(r"<\?xml\b|<speak\b")
+NAMESPACE = "http://www.w3.org/2001/10/synthesis"
+_DOCUMENT = re.compile(r"<\?xml\b|<(?:[\w.-]+:)?speak\b")
 _KNOWN = ("speak", "p", "s", "break", "sub", "say-as", "phoneme", "lang", "prosody", "emphasis")
 _ATTRIBUTES = {  # that are done, or ask nothing
     "speak": ("version", "xmlns", "xml:base", "xsi:schemaLocation"), "break": ("time", "strength"),
@@ -99,6 +101,7 @@ class _Reader:
         self.parser.CharacterDataHandler = self._text
         self._language, self._voice, self._warnings = language, voice, warnings
         self._place, self._begins = place, begins
+        self._prefixes: set[str] = set()  # of elements that mean ours
         self._ways = [_Way(1.0, "")]
         self._open: list[tuple[str, Attributes]] = []
         self._pieces: list[Piece] = []
@@ -121,7 +124,19 @@ class _Reader:
     def _line(self) -> str:
         return f"{self._place}line {self.parser.CurrentLineNumber}"
 
-    def _start(self, name: str, given: Attributes) -> None:
+    def _local(self, name: str) -> str:
+        """An element's name without a prefix that was declared for SSML."""
+        prefix, _, local = name.rpartition(":")
+        return local if prefix in self._prefixes else name
+
+    def _check_place(self, name: str) -> None:
+        """Raise ScriptRefused for an element that may not stand where it does."""
+        if not self._open and name.endswith(":speak"):
+            prefix = name.removesuffix(":speak")
+            raise self._refusal(
+                f'the prefix of <{name}> is not that of SSML; write xmlns:{prefix}="{NAMESPACE}" in it, or '
+                "leave the prefix out"
+            )
         if name == "speak" and self._open:
             raise self._refusal("<speak> stands inside another element; it is the outermost one")
         if not self._open and name != "speak":
@@ -130,6 +145,12 @@ class _Reader:
             raise self._refusal(f"<{self._open[-1][0]}> holds <{name}>; it may hold words only")
         if len(self._open) == MAX_DEPTH:
             raise self._refusal(f"elements are nested deeper than {MAX_DEPTH}; simplify them")
+
+    def _start(self, name: str, given: Attributes) -> None:
+        declared = (key.partition(":")[2] for key, value in given.items() if value == NAMESPACE)
+        self._prefixes.update(filter(None, declared))
+        name = self._local(name)
+        self._check_place(name)
         self._open.append((name, given))
         self._ways.append(self._ways[-1])
         if self._silent or name in _SILENT:
@@ -157,10 +178,10 @@ class _Reader:
 
     def _own(self, language: str) -> bool:
         """Whether it is the script's own language, in whatever country."""
-        return language.partition("-")[0].lower() == self._language.partition("-")[0].lower()
+        return language_tags.primary(language) == language_tags.primary(self._language)
 
-    def _end(self, name: str) -> None:
-        _, given = self._open.pop()
+    def _end(self, _: str) -> None:
+        name, given = self._open.pop()
         if self._silent:
             self._silent -= 1
             self._ways.pop()
@@ -294,14 +315,15 @@ class _Reader:
 
     def _lang(self, given: Attributes) -> None:
         language = self._needed("lang", given, "xml:lang")
-        if not (found := tags.normal(language)):
-            raise self._refusal(f"<lang> names {language!r}; a BCP 47 tag such as fr or en-GB is wanted")
+        if not (found := language_tags.normal(language)):
+            meant = " or ".join(language_tags.near(language)) or "such as fr or en-GB"
+            raise self._refusal(f"<lang> names {language!r}; a BCP 47 tag is wanted: {meant}")
         if "lang" not in self._voice.marks:
             self._warn(
                 "<lang> is nothing that this voice can do; its words are read in the script's language"
             )
             return
-        own = found in (self._language, self._language.partition("-")[0])
+        own = self._language in language_tags.spoken(found, (self._language,))
         self._enter(replace(self._ways[-1], language="" if own else found))
 
     def _enter(self, way: _Way) -> None:

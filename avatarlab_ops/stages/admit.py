@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from avatarlab_ops import engines, model_files
+from avatarlab_ops import engines, language_tags, model_files
 from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.choice import check_voice, speech_engine
 from avatarlab_ops.engines.info import SAMPLED_VOICE, EngineInfo
@@ -109,6 +109,7 @@ def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None, 
         motion=request.motion,
         seed=request.seed,
         warnings=(
+            *_language_note(request, language),
             *script.warnings,
             *_notes(avatar, backdrop, sample, narration),
             *face.notes,
@@ -361,6 +362,11 @@ def _look(settings: Settings, uri: str, folder: Path, allow: tuple[Kind, ...], s
 def _local(folder: Path, found: Stored) -> Path:
     folder.mkdir(exist_ok=True)
     return folder / Path(found.key).name
+
+
+def _language_note(request: AvatarRequest, language: str) -> list[str]:
+    told = language_tags.instead(request.language, language) if request.language else ""
+    return [told] if told else []
 
 
 def _notes(*sources: Source | None) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from avatarlab_ops import language_tags
 from avatarlab_ops.errors import ConsentError, RequestInvalid
 from avatarlab_ops.fields import Part, Plain, PlainLines
 from avatarlab_ops.plan import Plan, Source
@@ -45,7 +46,8 @@ class Scope:
 
     def objection(self, language: str, labels: Mapping[str, str]) -> str | None:
         """Why a request is outside of it, None when it is inside."""
-        if self.languages and language not in self.languages:
+        covered = {language_tags.normal(one) or one for one in self.languages}
+        if covered and language not in covered:
             return f"covers {', '.join(self.languages)}, not {language}"
         for name, value in self.labels.items():
             if labels.get(name) != value:

@@ -328,3 +328,18 @@ def test_emphasis_stays_within_the_bounds_of_a_rate() -> None:
     assert fast.rate == 2.0
     (plain,) = sentences("You <emphasis level='none'>may</emphasis> go.")
     assert plain.text == "You may go."
+
+
+@pytest.mark.parametrize("prefix", ["ssml", "s"])
+def test_elements_may_have_a_prefix_that_means_ssml(prefix: str) -> None:
+    """Every element was told as unknown, and a break was none."""
+    marked = "<speak version='1.1'>One <break time='2s'/>two <sub alias='three'>3</sub>.</speak>"
+    named = marked.replace("<", f"<{prefix}:").replace(f"<{prefix}:/", f"</{prefix}:")
+    named = named.replace("speak version", f"speak xmlns:{prefix}='{ssml.NAMESPACE}' version")
+    found = script.sentences(named, script_format="ssml")
+    assert found == script.sentences(marked, script_format="ssml")
+    assert [(one.spoken, one.pause_s) for one in found.sentences] == [("One", 2.0), ("two three.", 0.7)]
+    with pytest.raises(
+        ScriptRefused, match=f"the prefix of <{prefix}:speak> is not that of SSML; write xmlns:"
+    ):
+        script.sentences(named.replace(ssml.NAMESPACE, "http://x"), script_format="ssml")
