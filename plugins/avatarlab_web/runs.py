@@ -94,7 +94,7 @@ def _tell_of_unplanned(address: str) -> None:
         waiting = webhooks.held_for_unplanned(db)
     runs = _states(set(waiting), BULK_DAG) if waiting else {}
     for bulk_id, caller in waiting.items():
-        if (state := runs.get(bulk_id)) in _MARKED:
+        if (state := runs.get(bulk_id, "")) in _MARKED:
             reason = f"Airflow's run {bulk_id} {_MARKED[state]}"
             outcome = Outcome.FAILED if state == "failed" else Outcome.CANCELLED
             report.tell_unplanned(where, bulk_id, caller, reason, outcome=outcome, address=address)

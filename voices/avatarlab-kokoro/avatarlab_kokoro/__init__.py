@@ -30,6 +30,10 @@ _BORROWED = {
     "ru": {"rf_sara": ("if_sara", "Italian")},
 }  # fmt: skip
 STYLES = {name: style for voices in _BORROWED.values() for name, (style, _) in voices.items()}
+ESPEAK = {  # names of the voices that read them; Japanese and Chinese have front ends of ours
+    "en-US": "gmw/en-US", "en-GB": "gmw/en", "es": "roa/es", "fr": "roa/fr", "it": "roa/it",
+    "pt-BR": "roa/pt-BR", "hi": "inc/hi", "de": "gmw/de", "uk": "zle/uk", "ru": "zle/ru",
+}  # fmt: skip
 # What espeak-ng reads as words in every language, in the Slavic ones, and our own front ends; the rest it
 # reads as Unicode's names of the letters ("Chinese letter").
 _READ = ("Latin", "Devanagari")

@@ -11,15 +11,11 @@ import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
-from avatarlab_kokoro import chinese, japanese
+from avatarlab_kokoro import ESPEAK, chinese, japanese
 from avatarlab_kokoro.unspaced import LATIN
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.engines.speech.spoken import SpokenWord, alphabet, given
 
-ESPEAK = {  # by espeak-ng's own names of its voices
-    "en-US": "gmw/en-US", "en-GB": "gmw/en", "es": "roa/es", "fr": "roa/fr", "it": "roa/it",
-    "pt-BR": "roa/pt-BR", "hi": "inc/hi", "de": "gmw/de", "uk": "zle/uk", "ru": "zle/ru",
-}  # fmt: skip
 # Sounds that the borrowed voices of a language never learned, and the nearest that they know.
 _NEAREST = {
     "de": {
