@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import pytest
 import sqlalchemy as sa
@@ -327,7 +327,7 @@ def test_a_recording_in_place_of_a_voice_is_shown_and_can_be_dropped(
 def test_the_form_offers_the_backgrounds_of_the_contract_and_keeps_one_that_it_cannot_ask_for(
     studio: TestClient, stores: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(KINDS, "dusk", Behind(("colour",)))
+    monkeypatch.setitem(cast("dict[str, Behind]", KINDS), "dusk", Behind(("colour",)))
     radio = r'name="background" value="(\w+)" data-needs="(\w*)" data-container="(\w+)"'
     radio += "( data-cut-out)?( checked)?"
     offered = {
