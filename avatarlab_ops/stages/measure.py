@@ -87,7 +87,7 @@ def windows(frames: int, length: int) -> list[tuple[int, int]]:
 def _measured(footage: Footage, target: NDArray[np.float32], first: int, last: int) -> _Window:
     """Correlation and lag in one window. Raises FaceRefused where it shows no face."""
     frames = (footage[index] for index in range(first, last))
-    track = track_faces(frames, fps=footage.fps, width=footage.width, height=footage.height)
+    track = track_faces(frames, fps=footage.fps, width=footage.width, height=footage.height, covering=False)
     r, lag_s = lip_sync_measure(lip_gap(track.landmarks), target[first:last], footage.fps)
     return _Window(first / footage.fps, (last - first) / footage.fps, r, lag_s)
 

@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as arrays
 from avatarlab_ops.engines.base import FaceTrack
 from avatarlab_ops.engines.face import Landmarker, load_track, save_track, track_faces
 from avatarlab_ops.engines.face.smooth import smooth
+from avatarlab_ops.engines.face.track import _equal
 from avatarlab_ops.errors import FaceRefused
 from avatarlab_ops.progress import silent
 
@@ -273,6 +274,23 @@ def test_a_mouth_covered_for_a_while_is_left_alone_and_counted(astronaut):
     assert "mouth is covered in 15 of 35 frames (0.6 s)" in " ".join(track.notes)
     assert "No face" not in " ".join(track.notes)
     assert track.lacking() == (0, 15)
+
+
+def test_whoever_only_wants_the_landmarks_gets_the_same_without_a_look_at_the_mouth(astronaut):
+    behind = astronaut.copy()
+    behind[118:175, 190:256] = (120, 170, 210)
+    frames = [astronaut, *[behind] * 8, astronaut]
+    track = track_faces(frames, fps=25, width=512, height=512, covering=False)
+    assert track.present.all()
+    assert track.covered is None
+    assert np.array_equal(track.landmarks, tracked(frames).landmarks)
+
+
+def test_a_picture_that_differs_in_one_pixel_is_not_taken_for_a_frozen_one(astronaut):
+    changed = astronaut.copy()
+    changed[1, 1, 0] ^= 1
+    assert _equal(astronaut, astronaut.copy())
+    assert not _equal(astronaut, changed)
 
 
 def test_a_hand_before_the_mouth_is_left_alone_and_counted(clip):
