@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from avatarlab_ops.reading import unspaced
 from avatarlab_ops.reading.chinese import CHINESE
-from avatarlab_ops.reading.english import ENGLISH
+from avatarlab_ops.reading.english import ENGLISH, british_date
 from avatarlab_ops.reading.french import FRENCH
 from avatarlab_ops.reading.german import GERMAN
 from avatarlab_ops.reading.italian import ITALIAN
@@ -31,7 +31,7 @@ __all__ = ["Reading", "Unread", "known", "languages", "read"]
 
 _LANGUAGES = {
     "en": ENGLISH,
-    "en-GB": replace(ENGLISH, day_first=True),
+    "en-GB": replace(ENGLISH, day_first=True, say_date=british_date),
     "es": SPANISH,
     "fr": FRENCH,
     "it": ITALIAN,
@@ -43,6 +43,8 @@ _LANGUAGES = {
     "uk": UKRAINIAN,
 }
 _ELIDED = "[ld]|un|all|dall|dell|nell|sull|quell"  # l'undici: the article leans on a number's word, too
+_HANGING = re.compile(r"(?<=[^\W\d_])-$")  # mid-19th
+_TRAILING = re.compile(r"^-(?=[^\W\d_])")  # 80er-Jahre
 _SILENT = "P"  # Unicode's punctuation tells how to speak and is not spoken itself
 
 
@@ -120,10 +122,26 @@ def _read(text: str, spoken: Language) -> Reading:
     unread: list[Unread] = []
     at = 0
     for taken in _taken(text, spoken):
-        said += [_unchanged(text, at, taken.start, unread), f" {taken.words} "]
+        between = _unchanged(text, at, taken.start, unread)
+        if text[taken.start].isdigit():
+            between = _HANGING.sub("", between)
+        if _numbered(text, at):
+            between = _TRAILING.sub("", between)
+        said += [between, f" {taken.words} "]
         at = taken.end
-    said.append(_unchanged(text, at, len(text), unread))
-    return Reading(_tidy("".join(said)), tuple(unread))
+    rest = _unchanged(text, at, len(text), unread)
+    said.append(_TRAILING.sub("", rest) if _numbered(text, at) else rest)
+    return Reading(_ended(_tidy("".join(said)), text), tuple(unread))
+
+
+def _numbered(text: str, at: int) -> bool:
+    """Whether figures end there: 80er-Jahre."""
+    return any(map(str.isdigit, text[max(0, at - 4) : at]))
+
+
+def _ended(said: str, text: str) -> str:
+    """With the full stop of a sentence that ends in an abbreviation: 5 in., 500 rub."""
+    return f"{said}." if text.rstrip().endswith(".") and said[-1:].isalnum() else said
 
 
 def _taken(text: str, language: Language) -> list[_Taken]:

@@ -24,7 +24,7 @@ _PHONE = re.compile(
 )
 _VERSION = re.compile(
     r"(?<![\w.])([vV](?:ersion )?)?(\d+(?:\.\d+){2,}|(?<=[vV])\d+(?:\.\d+)+|(?<=v)\d+)"  # V8 is an engine
-    r"(?!\w|\.\d)(?:-(?=[A-Za-z]))?"
+    r"(?!\w|\.\d)(?:-(alpha|beta|rc|dev|pre|preview)\.?(\d{1,3})(?!\w)|-(?=[A-Za-z]))?"
 )
 _ROUTE = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})([:/])(\d{1,5})(?![\w.]*\w)")  # 10.0.0.1:80, /24
 _HEX = "[0-9A-Fa-f]"
@@ -142,7 +142,11 @@ def _version(match: re.Match[str], language: Language) -> str | None:
     joint = f" {language.point if pointed else language.web['.']} "
     said = joint.join(language.spoken(part.lstrip("0") or "0") for part in match[2].split("."))
     told = match.string[: match.start()].rstrip().endswith(language.version)
-    return f"{language.version} {said}" if match[1] and not told else said
+    said = f"{language.version} {said}" if match[1] and not told else said
+    if not match[3]:
+        return said
+    stage = match[3].upper() if _spelled(match[3]) else match[3]
+    return f"{said} {' '.join(stage) if stage.isupper() else stage} {language.spoken(match[4])}"
 
 
 def spans(text: str) -> list[tuple[int, int]]:

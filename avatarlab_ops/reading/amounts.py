@@ -32,7 +32,8 @@ def rules(language: Language) -> Iterable[Rule]:
     before = rf"(?P<symbol>{symbol})\s?{first}{_NUMBER}{big}{code}{per}(?!\d)"
     after = rf"{_FIRST}{_NUMBER}{big}\s?(?P<symbol>{symbol})(?!\w){per}"
     per_many = rf"(?:\s?/\s?(?P<each>1000?|10) ?(?P<per_many>{unit})|\s?/\s?(?P<per>{unit}))?"
-    measure = rf"{_FIRST}{_NUMBER}\s?(?P<unit>{unit}){per_many}(?![^\W_]|[-'’][^\W\d_])"
+    dotted = r"(?:\.(?=[-–]\d))?"  # 6 mo.-5 yrs
+    measure = rf"{_FIRST}{_NUMBER}\s?(?P<unit>{unit}){dotted}{per_many}(?![^\W_]|[-'’][^\W\d_])"
     letters = _any(
         [one for one in language.units if one == "%" or (one.isalpha() and one not in ("d", "mo"))]
     )
@@ -55,7 +56,7 @@ def rules(language: Language) -> Iterable[Rule]:
         yield Rule("scale", re.compile(scaled), functools.partial(_scaled, language))
 
     # 5 kg-8 kg: the dash between two measures is "to", never a pause.
-    counted, ends = rf"{NUMBER}\s?(?:{unit}|{symbol})(?![^\W_])", re.compile(rf"\d\s?(?:{unit}|{symbol})$")
+    counted, ends = rf"{NUMBER}\s?(?:{unit}|{symbol})(?![^\W_])", re.compile(rf"\d\s?(?:{unit}|{symbol})\.?$")
     for kind, sign in (("range", "[-–]| [-–] "), ("by", " ?[x×] ?")):
         yield Rule(kind, re.compile(rf"(?:{sign})(?={counted})"), functools.partial(_between, language, ends))
 

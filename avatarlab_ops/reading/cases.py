@@ -13,9 +13,15 @@ from collections.abc import Callable, Mapping
 from avatarlab_ops.reading import slavic
 from avatarlab_ops.reading.language import Language, Rule, genitive
 
-_BIGGEST = {"ru": 999_999_999, "uk": 999}  # num2words does not decline larger Ukrainian ones rightly
-_UNIT = r"[ \u00a0]?(?P<unit>руб\.|р\.|[^\s\d,;:!?().]+)"
+_BIGGEST = 999_999_999
+_UNIT = r"[ \u00a0]?(?P<unit>руб\.|р\.|шт\.|мес\.|міс\.|мин\.|хв\.|сек\.|мм рт\. ст\.|[^\s\d,;:!?().]+)"
 _SCALES = ("млн", "млрд", "тыс", "тис", "миллион", "мільйон", "тысяч", "миллиард", "мільярд")
+
+
+def counted_words(language: Language) -> Mapping[str, str]:
+    """What units and money are called, with their endings, by their symbols."""
+    units = {symbol: many for symbol, (_, many) in language.units.items()}
+    return units | {symbol: money.many for symbol, money in language.money.items()}
 
 
 def genitives(
@@ -44,9 +50,7 @@ def genitives(
     scale = rf"[ \u00a0](?P<scale>{'|'.join(map(re.escape, scales))})(?!\w){money}"
 
     def words() -> Mapping[str, str]:
-        spoken = language()
-        units = {symbol: many for symbol, (_, many) in spoken.units.items()}
-        return units | {symbol: money.many for symbol, money in spoken.money.items()}
+        return counted_words(language())
 
     def measured(match: re.Match[str]) -> str | None:
         what = words().get(match["unit"])
@@ -85,9 +89,25 @@ def _number(match: re.Match[str], language: Language) -> str | None:
     if part:
         said = slavic.decimals_of(code, whole, part)
         return said and f"{match['before']} {sign}{said}"
-    if int(whole) > _BIGGEST[code] or _is_one(whole):
+    if int(whole) > _BIGGEST:
         return None
+    if _is_one(whole):
+        gender = _gender(match.string[match.end() :])
+        if not gender:
+            return None
+        return f"{match['before']} {sign}{genitive(code, int(whole), gender == 'feminine')}"
     return f"{match['before']} {sign}{genitive(code, int(whole))}"
+
+
+def _gender(after: str) -> str:
+    """That of a noun in the genitive singular, which its ending tells: из 21 страны, для 1 участника."""
+    noun = re.match(
+        r" (?:[а-яёіїєґ]+(?:ого|его|ої|ої) |[а-яёіїєґ]+(?:ой|ей|ого|его|ьої|ого) )?([а-яёіїєґ]{3,})(?!\w)",
+        after,
+    )
+    if not noun:
+        return ""
+    return {**dict.fromkeys("ыиії", "feminine"), **dict.fromkeys("ая", "masculine")}.get(noun[1][-1], "")
 
 
 def _is_one(digits: str) -> bool:
@@ -105,7 +125,7 @@ def _counted(match: re.Match[str], language: Language, what: str) -> str | None:
     if not _is_one(digits):
         said = _number(match, language)
         return said and f"{said} {slavic.inflected(what, 3)}"
-    if int(digits) > _BIGGEST[code]:
+    if int(digits) > _BIGGEST:
         return None
     feminine = slavic.inflected(what, 1).split()[0][-1] in "ая"
     sign = f"{language.minus} " if match["sign"] else ""

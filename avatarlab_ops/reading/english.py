@@ -7,7 +7,20 @@ from __future__ import annotations
 import re
 
 from avatarlab_ops.reading import numbers, romance
-from avatarlab_ops.reading.english_words import GREEK, LARGE, MONEY, NUMBERED, SHORT, SIGNS, TITLES, UNITS
+from avatarlab_ops.reading.english_words import (
+    COUNTED,
+    DESCRIBED,
+    GREEK,
+    LARGE,
+    MONEY,
+    NO_DESCRIBED,
+    NUMBERED,
+    ORDERED,
+    SHORT,
+    SIGNS,
+    TITLES,
+    UNITS,
+)
 from avatarlab_ops.reading.language import Language, Rule, Say, cardinal, ordinal, year
 from avatarlab_ops.reading.numbers import NUMBER, SIGN
 
@@ -24,6 +37,12 @@ _MONTH = "|".join(sorted(_MONTH_OF, key=len, reverse=True))
 def _say_date(day: int, month: int, when: int | None) -> str:
     said = f"{_MONTHS[month - 1]} {ordinal('en', day)}"
     return said if when is None else f"{said}, {year('en', when)}"
+
+
+def british_date(day: int, month: int, when: int | None) -> str:
+    """The third of November, as figures are read where the day stands first."""
+    said = f"the {ordinal('en', day)} of {_MONTHS[month - 1]}"
+    return said if when is None else f"{said} {year('en', when)}"
 
 
 def _say_time(hour: int, minute: int, second: int | None) -> str:
@@ -115,37 +134,41 @@ def _three(digits: str) -> str:
 
 
 _COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
-# No noun that an amount describes: a $5 of, a 5 kg in.
-_NO_DESCRIBED = (
-    "of|to|in|for|and|or|is|was|are|were|at|on|from|with|than|by|per|as|if|less|more|off|a|an|the|each|total|worth|"
-    "tall|long|wide|high|deep|away|ago|later|old|because|but|when|while|that|which|today|now|yearly|monthly|annually|"
-    "back|extra|apiece|plus|minus|up|down|over|under|below|above|between|until|through|across|every|here|there|so|"
-    "left|remaining|required|needed|apart|has|have|had|will|can|it|we|you|they|he|she|I"
-)
-
-
-# Nouns that an amount describes after the and our, where a verb may follow as well: the $50 goes, the $50 plan.
-_DESCRIBED = (
-    "plan|price|fee|deal|limit|cap|round|gift|coupon|voucher|discount|bonus|course|ticket|"
-    "drive|disk|file|monitor|screen|display|laptop|bag|box|bottle|battery|charger|"
-    "heater|lamp|bulb|cable|pipe|motor|final|sprint|race|run|walk|ride|hike|swim|relay|freestyle|"
-    "version|model|option|package|tier|offer|charge|tip|bill|note|coin|prize|reward|grant|"
-    "loan|deposit|budget|fund|investment|trip|flight|meeting|video|lesson|session|break|"
-    "timer|delay|range|rule|minimum|maximum|threshold|thread|woman|man|player|valuation"
-)
+_FEW = "two|three|four|five|six|seven|eight|nine|ten|several|many|these|those|both"
 
 
 def _modifies(match: re.Match[str]) -> bool:
     """A $12M round, your 30 GB plan; but the $5 my mom gave."""
     before, after = match.string[: match.start()], match.string[match.end() :]
     if re.search(r"\ban? $", before, re.I):
-        return re.match(rf"[ -](?!(?:{_NO_DESCRIBED}|[a-z]+ed)\b)[A-Za-z]", after) is not None
+        return re.match(rf"[ -](?!(?:{NO_DESCRIBED}|[a-z]+ed)\b)[A-Za-z]", after) is not None
+    if re.search(rf"\b(?:{_FEW}) $", before, re.I):  # two 500 mg tablets
+        return (
+            re.match(r" (?!(?:is|was|has|does|goes|plus|minus|less|across|as|yes)\b)[a-z]{3,}s\b", after)
+            is not None
+        )
     determined = re.search(r"\b(?:the|this|our|your|my|their|its|his|her) $", before, re.I)
-    return bool(determined and re.match(rf"(?: (?:{_DESCRIBED})\b|-[A-Za-z])", after))
+    return bool(determined and re.match(rf"(?: (?:{DESCRIBED})\b|-[A-Za-z])", after))
 
 
 def _short_year(match: re.Match[str]) -> str:
     return f"{'oh ' if match[1][0] == '0' else ''}{cardinal('en', int(match[1]))}"
+
+
+def _aged(match: re.Match[str]) -> str:
+    """Under-16s."""
+    said = cardinal("en", int(match[1]))
+    return f"{said[:-1]}ies" if said.endswith("y") else f"{said}s"
+
+
+def _stone(match: re.Match[str]) -> str | None:
+    """12st 4lb, which is no rank."""
+    if not match[2] and not re.search(
+        r"\b(?:weigh\w*|weight|lost|gained) (?:\w+ )?$", match.string[: match.start()]
+    ):
+        return None
+    pounds = f" {cardinal('en', int(match[2]))} pound{'s' * (match[2] != '1')}" if match[2] else ""
+    return f"{cardinal('en', int(match[1]))} stone{pounds}"
 
 
 def _decade(match: re.Match[str]) -> str:
@@ -204,7 +227,8 @@ _AFTER_A_DATE = re.compile(
 def _dated(match: re.Match[str]) -> bool:
     """On 5/10 at noon; but on 3/4 inch plywood, based on 3/4."""
     before, after = match.string[: match.start()], match.string[match.end() :]
-    on = re.search(r"\bon $", before, re.I) and not _RELYING.search(before)
+    until = r"\b(?:on|ends?|begins?|starts?|opens?|closes?|until|till|thru|through|expires?|(?:is|are) due) $"
+    on = re.search(until, before, re.I) and not _RELYING.search(before)
     return bool(on and _AFTER_A_DATE.match(after))
 
 
@@ -214,16 +238,6 @@ def _pages(match: re.Match[str]) -> str:
     return f"{_number(match[1])} {page}" + "." * (match[0].endswith(".") and match.end() == len(match.string))
 
 
-_ORDERED = (
-    "Henry|Louis|Charles|George|Edward|William|James|Richard|Philip|Frederick|Elizabeth|Napoleon|Pope|"
-    "John|Paul|Pius|Benedict|Peter|Catherine|Nicholas|Alexander|Leo|Gregory|King|Queen|Ivan|Otto|"
-    "Wilhelm|Mary|Ferdinand|Francis|Clement|Innocent|Leopold|Ramesses|Ptolemy"
-)
-_COUNTED = (
-    "Chapter|Part|Volume|Vol|Section|Act|Scene|Book|Article|Appendix|Phase|Type|Class|Level|Stage|"
-    "Figure|Table|War|Episode|Title|Lesson|Round|Unit|Grade|Category|Rocky|Bowl|Mark|Tier|Generation|"
-    "Series|Season"
-)
 _ROMAN = r"(?!I [a-z])[IVXLCDM]+(?![\w-])"
 
 
@@ -233,7 +247,7 @@ def _ordered(match: re.Match[str]) -> str | None:
 
 
 def _counted(match: re.Match[str]) -> str | None:
-    value = numbers.roman(match[0])
+    value = None if match[0] in "CDLM" else numbers.roman(match[0])  # group C
     return (value and cardinal("en", value)) or None
 
 
@@ -375,7 +389,7 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ("abbreviation", rf"(?<![\w.])({_words(NUMBERED)})(?= ?\d)", lambda m: NUMBERED[m[1]]),
     (
         "half day",
-        r"(?<![\w:.,])(\d{1,2})(?:[:.](\d{2}))?\s?([AaPp])\.?[Mm]\b(?:\.(?=\s+[a-z,]|,))?",
+        r"(?<![\w:.,])(\d{1,2})(?:[:.](\d{2}))?\s?([AaPp])\.?[Mm]\b(?:\.(?=\s+(?:[a-z,]|(?:[ECMP][SD]?T|GMT|UTC|B?ST|CES?T)\b)|,))?",
         _half_day,
     ),
     (
@@ -394,6 +408,11 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ("inches", rf"{_ALONE}(?<!/)({NUMBER})[ ]?([\"”″])(?![^\Wx])", _inches),
     ("inches", r"(?:(?<=\d/\d)|(?<=\d/\d\d))[\"”″](?! ?[.,;)]|$)", lambda _: "inch"),
     ("range", rf"(?<=[a-z\d])[–-](?={_DAY} \d)", lambda _: "to"),
+    ("aged", r"(?:(?<=\b[Uu]nder-)|(?<=\b[Oo]ver-))(\d{1,2})s\b", _aged),
+    ("stone", r"(?<![\w.,])([3-9]|[1-4]\d) ?st(?: (\d{1,2}) ?lbs?)?\b(?!\.)", _stone),
+    ("war", r"\bWW(II?)\b", lambda m: f"World War {'two' if m[1] == 'II' else 'one'}"),
+    ("established", r"(?<![\w.])Est\.(?= 1\d{3}(?!\d)| 20\d\d(?!\d))", lambda _: "established"),
+    ("sharp", r"(?<![\w#])([CF])#(?![\w#])", lambda m: f"{m[1]} sharp"),
     ("decade", rf"{_ALONE}['’]?(\d{{3}}0|\d0)['’]?s\b", _decade),
     ("short year", r"(?<!\w)['’](\d\d)(?![\w'’]|[^'’]*[^\W_]['’](?!\w))", _short_year),
     (
@@ -408,8 +427,8 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ),
     ("shares", r"(?<![\w./])(\d+)/\1(?![\w/])", lambda m: f"{_number(m[1])} {_number(m[1])}"),
     ("fraction", r"(?<![\w./-])(?:(\d+) )?(\d{1,3})/(\d{1,3})(?![\w/]|[.]\d)", _fraction),
-    ("roman", rf"{_after(_ORDERED)}{_ROMAN}", _ordered),
-    ("roman", rf"{_after(_COUNTED)}{_ROMAN}", _counted),
+    ("roman", rf"{_after(ORDERED)}{_ROMAN}", _ordered),
+    ("roman", rf"{_after(COUNTED)}{_ROMAN}", _counted),
     (
         "large",
         # 4K and 5K are names

@@ -24,7 +24,8 @@ SHORT = {
     "Inc.": "incorporated", "Ltd.": "limited", "Corp.": "corporation", "Co.": "company",
     "dept.": "department", "Dept.": "department",
     "est.": "established", "min.": "minutes", "max.": "maximum", "hrs.": "hours", "mins": "minutes",
-    "a.k.a.": "also known as",
+    "a.k.a.": "also known as", "ea.": "each", "appt.": "appointment", "Appt.": "appointment", "inc.": "including",
+    "yrs.": "years", "mos.": "months",
     "w/o": "without", "w/": "with", "and/or": "and or", "N/A": "not applicable", "n/a": "not applicable",
     "c/o": "care of",
     "&c.": "et cetera", "Apt.": "apartment", "ext.": "extension",
@@ -36,7 +37,7 @@ NUMBERED = {
     "fig.": "figure",
     "Ch.": "chapter", "ch.": "chapter", "Sec.": "section", "sec.": "section", "Vol.": "volume",
     "vol.": "volume", "Eq.": "equation",
-    "Art.": "article", "Op.": "opus", "op.": "opus",
+    "Art.": "article", "Op.": "opus", "op.": "opus", "rev.": "revision",
 }  # fmt: skip
 LARGE = {
     "k": "thousand",
@@ -87,6 +88,8 @@ UNITS = units({
     "µF": ("microfarad", "microfarads"), "kgs": ("kilogram", "kilograms"), "sq. ft.": ("square foot", "square feet"),
     "sq. ft": ("square foot", "square feet"), "cu ft": ("cubic foot", "cubic feet"),
     "BPM": ("beat per minute", "beats per minute"), "RPM": ("revolution per minute", "revolutions per minute"),
+    "KiB": ("kibibyte", "kibibytes"), "MiB": ("mebibyte", "mebibytes"), "GiB": ("gibibyte", "gibibytes"),
+    "TiB": ("tebibyte", "tebibytes"),
     "psi": ("pound per square inch", "pounds per square inch"),
 }  # fmt: skip
 _DOLLAR, _CENT = ("dollar", "dollars"), ("cent", "cents")
@@ -135,3 +138,31 @@ GREEK = dict(zip(
     "nu", "xi", "omicron", "pi", "rho", "sigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"],
     strict=True,
 ))  # fmt: skip
+# No noun that an amount describes: a $5 of, a 5 kg in.
+NO_DESCRIBED = (
+    "of|to|in|for|and|or|is|was|are|were|at|on|from|with|than|by|per|as|if|less|more|off|a|an|the|each|total|worth|"
+    "tall|long|wide|high|deep|away|ago|later|old|because|but|when|while|that|which|today|now|yearly|monthly|annually|"
+    "back|extra|apiece|plus|minus|up|down|over|under|below|above|between|until|through|across|every|here|there|so|"
+    "left|remaining|required|needed|apart|has|have|had|will|can|it|we|you|they|he|she|I"
+)
+
+
+# Nouns that an amount describes after the and our, where a verb may follow as well: the $50 goes, the $50 plan.
+DESCRIBED = (
+    "plan|price|fee|deal|limit|cap|round|gift|coupon|voucher|discount|bonus|course|ticket|"
+    "drive|disk|file|monitor|screen|display|laptop|bag|box|bottle|battery|charger|"
+    "heater|lamp|bulb|cable|pipe|motor|final|sprint|race|run|walk|ride|hike|swim|relay|freestyle|"
+    "version|model|option|package|tier|offer|charge|tip|bill|note|coin|prize|reward|grant|"
+    "loan|deposit|budget|fund|investment|trip|flight|meeting|video|lesson|session|break|"
+    "timer|delay|range|rule|minimum|maximum|threshold|thread|woman|man|player|valuation"
+)
+ORDERED = (
+    "Henry|Louis|Charles|George|Edward|William|James|Richard|Philip|Frederick|Elizabeth|Napoleon|Pope|"
+    "John|Paul|Pius|Benedict|Peter|Catherine|Nicholas|Alexander|Leo|Gregory|King|Queen|Ivan|Otto|"
+    "Wilhelm|Mary|Ferdinand|Francis|Clement|Innocent|Leopold|Ramesses|Ptolemy"
+)
+COUNTED = (
+    "Chapter|Part|Volume|Vol|Section|Act|Scene|Book|Article|Appendix|Phase|Type|Class|Level|Stage|"
+    "Figure|Table|War|Episode|Title|Lesson|Round|Unit|Grade|Category|Rocky|Bowl|Mark|Tier|Generation|"
+    "Series|Season|Room|Gallery|Hall|Annex|Exhibit|Module|Step|Group|Zone"
+)

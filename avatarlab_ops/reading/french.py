@@ -112,7 +112,8 @@ _SHORT = {
     "av. J.-C": "avant Jésus-Christ", "ap. J.-C": "après Jésus-Christ", "apr. J.-C": "après Jésus-Christ",
     "tél.": "téléphone", "Tél.": "téléphone", "av.": "avenue", "bd": "boulevard", "vs": "contre",
     "et/ou": "et ou", "A/R": "aller-retour", "hab.": "habitants", "c. à café": "cuillère à café",
-    "c. à soupe": "cuillère à soupe", "c. à c.": "cuillère à café", "c. à s.": "cuillère à soupe",
+    "réf.": "référence", "Réf.": "référence", "max.": "maximum", "Max.": "maximum",
+    "RDV": "rendez-vous", "rdv": "rendez-vous", "Env.": "environ", "c. à soupe": "cuillère à soupe", "c. à c.": "cuillère à café", "c. à s.": "cuillère à soupe",
 }  # fmt: skip
 _BEFORE_NUMBER = {
     "p.": "page", "pp.": "pages", "chap.": "chapitre", "fig.": "figure", "Fig.": "figure", "art.": "article",
@@ -124,6 +125,7 @@ _NUMBERED = "chapitre|page|numéro|article|niveau|étage|canal|point|partie|phas
 _OWN = (
     romance.short(_SHORT),
     romance.numero("numéro"),
+    Rule("pages", re.compile(r"(?<![\w.])p\.(?= ?\d+ ?(?:à|et|[-–]) ?\d)"), lambda _: "pages"),
     romance.shortened(_BEFORE_NUMBER, romance.numbering("[sx]")),
     *romance.dated((_MONTHS, _SHORT_MONTHS), _WEEKDAYS, "à", _say_date),
     Rule("race", re.compile(r"(?<!\w)(\d{1,2}) ?h ?(\d\d)['’′](\d\d)(?:[\"”″]|['’]{2})?(?!\w)"), _race),
@@ -176,7 +178,7 @@ FRENCH: Language = Language(
         "{} Celsius, {} Fahrenheit, {} heure, {} par seconde, {} par heure, pour cent, "
         "pour mille, parties par million",
         "ch=cheval|chevaux, tr/min=tour par minute|tours par minute, Mb=mégabit|mégabits, Gb=gigabit|gigabits, "
-        "mmHg=millimètre de mercure|millimètres de mercure, hab=habitant|habitants, "
+        "bpm=battement par minute|battements par minute, mmHg=millimètre de mercure|millimètres de mercure, hab=habitant|habitants, "
         "ko=kilooctet|kilooctets, Mo=mégaoctet|mégaoctets, Go=gigaoctet|gigaoctets, To=téraoctet|téraoctets",
     ),
     per="par",

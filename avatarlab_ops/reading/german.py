@@ -8,9 +8,14 @@ import re
 from collections.abc import Mapping
 
 from avatarlab_ops.reading import numbers, romance, tables
+from avatarlab_ops.reading.german_words import BEFORE_NUMBER, KINGS, NUMBERED, QUEENS, SHORT
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal, year
 
 _MONTHS = tables.names("Januar Februar März April Mai Juni Juli August September Oktober November Dezember")
+_SHORT_MONTHS = {month[:3]: month for month in _MONTHS if month not in ("März", "Mai", "Juni", "Juli")} | {
+    "Sept": "September"
+}
+_SHORT_MONTH = rf"(?:{'|'.join(sorted(_SHORT_MONTHS, key=len, reverse=True))})\."
 _FEMININE = re.compile(
     r"(?:[A-ZÄÖÜ]?[a-zäöüß]*(?:ung|heit|keit|schaft|ion|tät|ei|enz|anz|e)|Zahl|Stadt|Nacht|Hand|Frau)$"
 )
@@ -49,24 +54,6 @@ _FRACTIONS = tables.fractions(
     "ein halb, ein Drittel, zwei Drittel, ein Viertel, drei Viertel, ein Fünftel, zwei Fünftel, drei Fünftel, "
     "vier Fünftel, ein Sechstel, ein Achtel, drei Achtel, fünf Achtel, sieben Achtel"
 )
-_SHORT = {
-    "z. B.": "zum Beispiel", "z.B.": "zum Beispiel", "d. h.": "das heißt", "d.h.": "das heißt",
-    "u. a.": "unter anderem", "u.a.": "unter anderem", "usw.": "und so weiter", "bzw.": "beziehungsweise",
-    "ca.": "circa", "Dr.": "Doktor", "Prof.": "Professor", "Nr.": "Nummer", "Str.": "Straße", "inkl.": "inklusive",
-    "evtl.": "eventuell", "ggf.": "gegebenenfalls", "St.": "Sankt", "Tel.": "Telefon", "vgl.": "vergleiche",
-    "Abb.": "Abbildung", "v. Chr.": "vor Christus", "zzgl.": "zuzüglich", "ggü.": "gegenüber",
-    "ff.": "fortfolgende", "etc.": "et cetera", "med.": "med",
-    "u.v.m.": "und vieles mehr", "u. v. m.": "und vieles mehr", "i.d.R.": "in der Regel",
-    "i. d. R.": "in der Regel", "MwSt.": "Mehrwertsteuer", "Nrn.": "Nummern", "Co.": "Co",
-    "max.": "maximal", "o. g.": "oben genannte", "v. a.": "vor allem", "s. o.": "siehe oben",
-    "s. u.": "siehe unten", "Jh.": "Jahrhundert", "ü. NN": "über Normalnull", "und/oder": "und oder",
-    "n. Chr.": "nach Christus", "o. Ä.": "oder Ähnliches", "Hr.": "Herr", "Fr.": "Frau",
-}  # fmt: skip
-_BEFORE_NUMBER = {
-    "abs.": "Absatz",
-    "art.": "Artikel",
-    "tab.": "Tabelle",
-}  # words by themselves, too: aller Art.
 _WEAK = "am|vom|zum|im|beim|dem|den|des|zur|ab|bis|seit|einem|jedem|diesem|ersten|meinem|deinem|ihrem|unserem|eurem|meinen|deinen|ihren|unseren|meiner|unserer"  # an ordinal in -en after these
 _NOMINATIVE = "der|die|das|jede|jeder|jedes|diese|dieser|dieses|eine|meine|deine|ihre|unsere"
 _STRONG = "mein|dein|sein|ihr|unser|euer|ein|kein"  # mein erster Tag, mein erstes Buch
@@ -86,7 +73,7 @@ STARTERS = "|".join(
 )
 _DATE = re.compile(
     rf"(?:(?<![\w.])(?P<before>(?i:{_WEAK}|{_NOMINATIVE})) )?(?<![\w.,])(?P<day>\d{{1,2}})\. ?"
-    rf"(?P<month>{'|'.join(_MONTHS)})(?P<year> \d{{4}})?(?!\w)"
+    rf"(?P<month>{'|'.join(_MONTHS)}|{_SHORT_MONTH})(?P<year> \d{{4}})?(?!\w)"
 )
 _DAYS = re.compile(
     r"(?<![\w.])(?P<before>(?i:am|vom|zum|dem|den|des|der|ab|bis|seit)) (?P<day>\d{1,2})\.(?P<month>\d{1,2})\."
@@ -106,19 +93,14 @@ _ORDINAL = re.compile(
     rf"(?! (?-i:{STARTERS})\b)",
     re.I,
 )
-_UHR = re.compile(r"(?<![\w:.,])(\d{1,2})[:.]([0-5]\d) ?Uhr\b")
-_KINGS = "Ludwig|Karl|Friedrich|Wilhelm|Heinrich|Otto|Papst Benedikt|Benedikt|Johannes Paul|Franz|Philipp|Charles|Leo"
-_QUEENS = "Katharina|Elisabeth|Margarethe|Maria"
-_NUMBERED = (
-    "Kapitel|Seite|Nummer|Artikel|Band|Punkt|Teil|Phase|Schritt|Gruppe|Kanal|Version|Zimmer|Gleis|Platz|Level"
-)
+_UHR = re.compile(r"(?<![\w:.,])(\d{1,2})(?:[:.]([0-5]\d) ?Uhr\b|:([0-5]\d) ?h(?!\w))")
 
 
 # Nouns before which a number with a full stop is an ordinal without an article, too, and its ending there.
 _RANKED = {
     "e": "Bundesliga Liga Klasse Etage Runde Auflage Staffel Halbzeit",
     "er": "FC SC Stock Platz Weltkrieg Spieltag Akt",
-    "es": "Semester Quartal Jahrhundert Halbjahr",
+    "es": "Semester Quartal Jahrhundert Halbjahr OG UG Obergeschoss Untergeschoss Stockwerk",
 }
 _RANK_OF = {noun: ending for ending, nouns in _RANKED.items() for noun in nouns.split()}
 RANKED = "|".join(_RANK_OF)
@@ -164,7 +146,7 @@ _DONE = re.compile(
 )
 # What a number belongs to that stands before it: Platz 3. Platz da!
 NUMBERED_BEFORE = re.compile(
-    rf"\b(?:{_NUMBERED}|{RANKED}|(?:Nr|Art|Abb|Abs|Bd|Kap|Nrn|Pos|S|Tab|Zi|Ziff)\.)[ \u00a0]$"
+    rf"\b(?:{NUMBERED}|{RANKED}|(?:Nr|Art|Abb|Abs|Bd|Kap|Nrn|Pos|S|Tab|Zi|Ziff)\.)[ \u00a0]$"
 )
 
 
@@ -198,7 +180,11 @@ def _ranked(match: re.Match[str]) -> str | None:
     if NUMBERED_BEFORE.search(before):
         return None
     ending = _RANK_OF[match[2]]
-    article = re.search(rf"\b(?:({_WEAK})|{_NOMINATIVE}) $", before, re.I)
+    article = re.search(
+        rf"\b(?:({_WEAK})|{_NOMINATIVE}) (?:(?:\d{{1,2}}|[IVX]+)\. ?(?:und|oder|bis|[-\u2013]) ?)?$",
+        before,
+        re.I,
+    )
     if article:  # der II. Weltkrieg
         ending = "en" if article[1] else "e"
     elif re.search(r"\b(?i:auf|in|an|aus|mit|von|bei|nach|zu) $", before):
@@ -285,8 +271,11 @@ def _written_date(match: re.Match[str]) -> str | None:
     day, when = int(match["day"]), match["year"]
     if not 1 <= day <= 31:
         return None
-    said = f"{ordinal('de', day)}{_ending(match['before'])} {match['month']}"
+    month = match["month"]
+    month = _SHORT_MONTHS[month[:-1]] if month.endswith(".") else month
+    said = f"{ordinal('de', day)}{_ending(match['before'])} {month}"
     said = f"{said} {year('de', int(when))}" if when else said
+    said += "." if match[0].endswith(".") and match.end() == len(match.string) else ""
     return f"{match['before']} {said}" if match["before"] else said
 
 
@@ -318,7 +307,7 @@ def _figures(match: re.Match[str]) -> str | None:
 def _bare(match: re.Match[str]) -> str | None:
     day, month = int(match["day"]), int(match["month"])
     before = match.string[: match.start()]
-    if not (1 <= day <= 31 and 1 <= month <= 12) or re.search(rf"\b(?:{_NUMBERED})\b", before):
+    if not (1 <= day <= 31 and 1 <= month <= 12) or re.search(rf"\b(?:{NUMBERED})\b", before):
         return None
     ending = "n" if re.search(r"\d\. ?[\u2013-] ?$", before) else "r"  # bis zum sechsten
     said = f"{ordinal('de', day)}{ending} {_MONTHS[month - 1]}"
@@ -353,6 +342,11 @@ def _weekdays(match: re.Match[str]) -> str | None:
     said = re.sub(rf"({_DAY})\.?", lambda m: _WEEKDAY[m[1]], match[0])
     said = re.sub(" ?[\u2013-] ?", " bis ", said).replace("/", " und ").replace("&", "und")
     return said + ("." if match[0].endswith(".") and match.end() == len(match.string) else "")
+
+
+def _sets(match: re.Match[str]) -> str:
+    """2er-Set: zweier."""
+    return f"{cardinal('de', int(match[1]))}er"
 
 
 _BIG = {
@@ -397,6 +391,10 @@ _OWN = (
         lambda m: f"{_agree(cardinal('de', int(m[1].replace('.', ''))), 'Euro')} Euro",
     ),
     Rule("weekday", _WEEKDAYS, _weekdays),
+    Rule("abbreviation", re.compile(r"(?<=\d )f\.(?= ?[,;)]|$)"), lambda _: "folgende"),
+    Rule("abbreviation", re.compile(r"(?<=[a-zäöüß] )f\.(?= [A-ZÄÖÜ][a-zäöüß])"), lambda _: "für"),
+    Rule("abbreviation", re.compile(r"(?<=\d )Mon\.(?=$|[ ,;)–-])"), lambda m: "Monate" + "." * (m.end() == len(m.string))),
+    Rule("set", re.compile(r"(?<![\w.,-])(\d{1,3})er(?=-[A-ZÄÖÜ]| ?-?[A-ZÄÖÜ][a-zäöüß]*(?:set|pack|gruppe|team)\b)"), _sets),
     Rule(
         "weekday", re.compile(rf"(?<!\w)({_DAY})\.?:?(?= {_HOUR}(?: ?[-\u2013] ?{_HOUR}(?![\d:.]?\d| (?!Uhr)\w)| ?Uhr))"),
         lambda m: _WEEKDAY[m[1]],
@@ -408,13 +406,19 @@ _OWN = (
     Rule("emergency", re.compile(r"(?:(?<=Notruf )|(?<=rufen Sie )|(?<=Rufen Sie )|(?<=wählen Sie )|(?<=die )|(?<=oder ))"
                                  r"(?:11[025]|116117)(?= an\b| oder 11\d| wählen|[,.!]|$)"), _emergency),
     Rule("weekday", re.compile(rf"(?<!\w)({_DAY})\.(?=,? (?:den )?\d{{1,2}}\.)"), lambda m: _WEEKDAY[m[1]]),
-    romance.roman_stop(_KINGS, lambda value: f"der {ordinal('de', value)}"),
-    romance.short(_SHORT),
-    romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
+    romance.roman_stop(KINGS, lambda value: f"der {ordinal('de', value)}"),
+    romance.short(SHORT),
+    romance.shortened(BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
+    romance.shortened({"max.": "maximal"}, r"(?<![\w.]){}(?= ?\d)"),
     romance.shortened({"min.": "mindestens"}, r"(?<![\w.])(?<!\d )(?-i:{})(?= \d)"),
     *romance.telephones(lambda: GERMAN, r"0\d{2,5}[ /-]\d{3,9}(?:[ -]\d{1,5})*"),
     Rule("date", _TWO_DAYS, _two_days),
     Rule("date", _DATE, _written_date),
+    Rule(
+        "month", re.compile(rf"(?:(?<=\bim )|(?<=\bIm )|(?<=\bbis )|(?<=\bseit )|(?<=\b[Aa]b )|(?<=Anfang )|(?<=Mitte )|(?<=Ende )){_SHORT_MONTH}|"
+                            rf"(?<!\w){_SHORT_MONTH}(?= \d{{4}}(?!\d))"),
+        lambda m: _SHORT_MONTHS[m[0][:-1]] + "." * (m.end() == len(m.string)),
+    ),
     Rule(
         "money", re.compile(rf"(?<![\w.,-]){_EUROS}(?: ?[-\u2013] ?| (bis|und|oder) ){_EUROS} Euro(?!\w)"),
         lambda m: f"{_plain_euros(m[1], m[2])} {m[3] or 'bis'} {_euros(m[4], m[5])}",
@@ -429,7 +433,7 @@ _OWN = (
         "ordinal", re.compile(rf"(?<![\w.,])(\d{{1,2}})\.(?= ({RANKED})\b)"),
         _ranked,
     ),
-    Rule("time", _UHR, lambda m: _say_time(int(m[1]), int(m[2]), None) if int(m[1]) <= 24 else None),
+    Rule("time", _UHR, lambda m: _say_time(int(m[1]), int(m[2] or m[3]), None) if int(m[1]) <= 24 else None),
     Rule(
         "half", re.compile(r"(?<![\w.,/])(?<!\d )(?:½|1/2) (TL|EL)\b"),
         lambda m: f"ein halber {GERMAN.units[m[1]][0]}",
@@ -437,12 +441,12 @@ _OWN = (
     Rule("half", re.compile(r"(?<![\w.,/])(?<!\d )(?:½|1/2) (?=([A-ZÄÖÜ]\w+))"), _half),
     romance.fractions(_FRACTIONS),
     Rule(
-        "counted", re.compile(rf"(?<![\w.,:/+-])(?<!{' )(?<!'.join(_NUMBERED.split('|'))} )(1)(?= ([A-ZÄÖÜ][a-zäöüß]+))"),
+        "counted", re.compile(rf"(?<![\w.,:/+-])(?<!{' )(?<!'.join(NUMBERED.split('|'))} )(1)(?= ([A-ZÄÖÜ][a-zäöüß]+))"),
         _counted,
     ),
-    romance.roman(_KINGS, lambda value: f"der {ordinal('de', value)}"),
-    romance.roman_stop(_QUEENS, lambda value: f"die {ordinal('de', value)}"),
-    romance.roman(_QUEENS, lambda value: f"die {ordinal('de', value)}"),
+    romance.roman(KINGS, lambda value: f"der {ordinal('de', value)}"),
+    romance.roman_stop(QUEENS, lambda value: f"die {ordinal('de', value)}"),
+    romance.roman(QUEENS, lambda value: f"die {ordinal('de', value)}"),
     Rule("roman", re.compile(rf"(?<![\w.])([IVX]+)\.(?= ({RANKED})\b)"), _ranked),
     Rule("until", re.compile(rf"(?<=\d\.) ?[-\u2013] ?(?=\d{{1,2}}\. (?:{RANKED})\b)"), lambda _: "bis"),
     Rule(
@@ -473,7 +477,7 @@ GERMAN: Language = Language(
         "Promille, Teile pro Million",
         "Min.=Minute|Minuten, Std.=Stunde|Stunden, Sek.=Sekunde|Sekunden, Min=Minute|Minuten, Std=Stunde|Stunden, "
         "qm=Quadratmeter|Quadratmeter, TL=Teelöffel|Teelöffel, EL=Esslöffel|Esslöffel, PS=PS|PS, "
-        "mmHg=Millimeter Quecksilbersäule|Millimeter Quecksilbersäule",
+        "mmHg=Millimeter Quecksilbersäule|Millimeter Quecksilbersäule, bpm=Schlag pro Minute|Schläge pro Minute",
     )),
     per="pro",
     money=tables.money({

@@ -1,6 +1,6 @@
 """Italian."""
 
-# ruff: noqa: E501  (tables)
+# ruff: noqa: E501, RUF001  (tables)
 
 from __future__ import annotations
 
@@ -62,13 +62,14 @@ _SHORT = {
     "ecc.": "eccetera", "p. es.": "per esempio", "n.": "numero", "N.": "numero", "n°": "numero",
     "pag.": "pagina",
     "incl.": "incluso", "e/o": "e o", "v.le": "viale", "V.le": "viale", "S.p.A.": "S P A", "S.r.l.": "S R L",
-    "tel.": "telefono", "Tel.": "telefono", "ca.": "circa", "a.C.": "avanti Cristo", "d.C.": "dopo Cristo",
+    "tel.": "telefono", "Tel.": "telefono", "ca.": "circa", "Ca.": "circa", "pz.": "pezzi", "cad.": "cadauno", "max": "massimo", "max.": "massimo",
+    "D.Lgs.": "decreto legislativo", "rif.": "riferimento", "tot.": "totale", "a.C.": "avanti Cristo", "d.C.": "dopo Cristo",
 }  # fmt: skip
 _BEFORE_NUMBER = {
     "pagg.": "pagine", "cap.": "capitolo", "Cap.": "capitolo", "art.": "articolo", "Art.": "articolo",
     "fig.": "figura", "Fig.": "figura", "vol.": "volume",
 }  # fmt: skip
-_KINGS = "Luigi|Carlo|Vittorio Emanuele|Umberto|Enrico|Filippo|Pio|Benedetto|Giovanni Paolo|Napoleone|Leone"
+_KINGS = "Luigi|Carlo|Vittorio Emanuele|Umberto|Enrico|Filippo|Pio|Benedetto|Giovanni Paolo|papa Giovanni|Papa Giovanni|Napoleone|Leone"
 _PARTS = "capitolo|Capitolo|tomo|volume|atto|fase|tipo|livello|articolo|titolo|parte"
 _NUMBERED = "capitolo|pagina|numero|articolo|livello|piano|canale|punto|parte|fase|opzione|passo|tema|gruppo"
 
@@ -113,6 +114,23 @@ _OWN = (
     romance.roman("secolo|Secolo", _ordered),
     romance.roman(_PARTS, lambda value: cardinal("it", value)),
     romance.roman_before("secolo", _ordered),
+    romance.roman_before(r"sec\.", _ordered),
+    Rule(
+        "century",
+        re.compile(r"(?<=[IVX] )sec\.(?=$|[\s,;)])"),
+        lambda m: "secolo" + "." * (m.end() == len(m.string)),
+    ),
+    Rule("comma", re.compile(r"(?<=\d, )c\.(?= ?\d)"), lambda _: "comma"),
+    Rule(
+        "short year",
+        re.compile(r"(?<![\w'’])['’](\d0|[1-9]00)(?![\w'’])"),
+        lambda m: cardinal("it", int(m[1])),
+    ),
+    Rule(
+        "weekday",
+        re.compile(r"(?<!\w)(sab|dom|lun|gio|ven)(?= \d{1,2}(?:[:.]\d\d)? ?[-–] ?\d{1,2}(?![\d/]))"),
+        lambda m: _WEEKDAYS[m[1]],
+    ),
 )
 
 ITALIAN: Language = Language(
@@ -141,7 +159,7 @@ ITALIAN: Language = Language(
         "{} quadrato|{} quadrati, {} cubo|{} cubi, "
         "{} Celsius, {} Fahrenheit, {} ora, {} al secondo, {} all'ora, per cento, "
         "per mille, parti per milione",
-        "CV=cavallo|cavalli, giri/min=giro al minuto|giri al minuto, mmHg=millimetro di mercurio|millimetri di mercurio",
+        "CV=cavallo|cavalli, giri/min=giro al minuto|giri al minuto, mmHg=millimetro di mercurio|millimetri di mercurio, bpm=battito al minuto|battiti al minuto",
     ),
     per="al",
     money=tables.money({

@@ -141,9 +141,27 @@ _HUNDREDS = [
 ]
 
 
+_THOUSANDS = ((10**9, False, "мільярда", "мільярдів"), (10**6, False, "мільйона", "мільйонів"),
+              (1000, True, "тисячі", "тисяч"))  # fmt: skip
+
+
+def _many_of(value: int, feminine: bool) -> str:
+    """A Ukrainian number from 1000 in the genitive, which num2words does not decline: двох тисяч."""
+    said: list[str] = []
+    for worth, is_feminine, one, many in _THOUSANDS:
+        count, value = divmod(value, worth)
+        if count:
+            single = count % 10 == 1 and count % 100 != 11
+            said += [genitive("uk", count, is_feminine)] if count > 1 else []
+            said.append(one if single else many)
+    return " ".join([*said, genitive("uk", value, feminine)] if value else said)
+
+
 @functools.lru_cache(maxsize=1024)
 def genitive(code: str, value: int, feminine: bool = False) -> str:
-    """A whole number in the genitive; `code` is ru or uk (below 1000): 25 is "двадцати пяти"."""
+    """A whole number in the genitive; `code` is ru or uk: 25 is "двадцати пяти"."""
+    if code == "uk" and value >= 1000:
+        return _many_of(value, feminine)
     if code == "uk" and value >= 200:  # num2words does not decline these hundreds
         hundreds, rest = divmod(value, 100)
         return f"{_HUNDREDS[hundreds - 2]} {genitive(code, rest, feminine) if rest else ''}".strip()

@@ -26,6 +26,7 @@ _SCALED = re.compile(
 _DAYS = re.compile(r"(?<![\w./,-])(\d{1,2})/(\d{1,2})(?![\w/%]|[.,-]\d)")
 _DATED = re.compile(
     r"\b(?:le|du|au|dès|el|del|al|día|dia|no|em|até|il|dal|fino al|on|by|until|till|from|since|before|after|"
+    r"ends?|begins?|starts?|opens?|closes?|(?:is|are) due|through|thru|expires?|"
     r"с|до|по|з|від) $",
     re.I,
 )

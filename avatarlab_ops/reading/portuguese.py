@@ -59,7 +59,9 @@ _SHORT = {
     "Ltda.": "limitada", "e/ou": "e ou",
     "Tel.": "telefone", "av.": "avenida", "Av.": "avenida", "aprox.": "aproximadamente",
     "a.C.": "antes de Cristo",
-    "d.C.": "depois de Cristo", "vs.": "contra",
+    "d.C.": "depois de Cristo", "vs.": "contra", "máx.": "máximo", "mín.": "mínimo", "un.": "unidades",
+    "séc.": "século", "séc": "século", "qtd.": "quantidade", "ref.": "referência",
+    "Aprox.": "aproximadamente",
 }  # fmt: skip
 _BEFORE_NUMBER = {
     "cap.": "capítulo", "Cap.": "capítulo", "art.": "artigo", "Art.": "artigo", "fig.": "figura",
@@ -106,6 +108,12 @@ _OWN = (
     romance.roman("Elizabeth|Isabel|Maria", _queen),
     romance.roman_before("Guerra", _queen),
     Rule("roman", re.compile(r"(?:(?<=[Ss]éculos )|(?<=[IVX] e ))[IVXLC]+(?![\w-])"), _century),
+    romance.roman("séc.", lambda value: cardinal(_CODE, value)),
+    Rule(
+        "title",
+        re.compile(r"(?<![\w.])D\. (?=(?:Pedro|João|Afonso|Manuel|Maria|Leopoldina|Dinis|Henrique)\b)"),
+        lambda _: "Dom ",
+    ),
     romance.ordinals(_CODE, r"\.?([ºª]|°(?= [a-zà]))", romance.formed),
     *romance.telephones(
         lambda: PORTUGUESE,
@@ -151,7 +159,7 @@ PORTUGUESE: Language = Language(
         "por cento, "
         "por mil, partes por milhão",
         "CV=cavalo|cavalos, cv=cavalo|cavalos, rpm=rotação por minuto|rotações por minuto, "
-        "mmHg=milímetro de mercúrio|milímetros de mercúrio",
+        "mmHg=milímetro de mercúrio|milímetros de mercúrio, bpm=batimento por minuto|batimentos por minuto",
         accents="quilômetro decímetro centímetro milímetro micrômetro nanômetro",
     ),
     per="por",

@@ -226,7 +226,8 @@ def dated(
         if " - " in match[0] and "." not in match[0] and match[0].islower():
             return None  # soleil, mer - jeu
         first, last = (weekdays[match[n].lower()] for n in (1, 2))
-        return f"{first} {to} {last}"
+        joint = re.search(r"\. (au|al|alla) ", match[0])
+        return f"{first} {joint[1] if joint else to} {last}"
 
     def date(match: re.Match[str]) -> str | None:
         day = int(match[1])
@@ -239,14 +240,32 @@ def dated(
         stop = "." if match[0].endswith(".") and match.end() == len(match.string) else ""
         return say_date(day, month, int(match[3]) if match[3] else None) + stop
 
-    between = re.compile(rf"(?<!\w)({days})(?:\.? ?[-–] ?|\. {to} )({days})(?:\.(?=\W*\S)|(?!\w))", re.I)
+    between = re.compile(
+        rf"(?<!\w)({days})(?:\.? ?[-–] ?|\. (?:{to}|au|al|alla) )({days})(?:\.(?=\W*\S)|(?!\w))", re.I
+    )
     ends = r"(?:\.(?=,? \w|,|$)|(?= (?:de )?\d{4}))"
     dated = rf"(?<![\w.,])(\d{{1,2}}) (?:de )?({known}){ends}(?: (?:de )?(\d{{4}})(?!\w))?"
+    plainly = [
+        name for name in short if name not in WORDY_DAYS | _WORDY_MONTHS | {"mai", "mag", "ago", "out"}
+    ]
+    years = r"(?= (?:de )?(?:1[4-9]|20)\d\d(?!\d))"
+    first = r"(?:(?<=1er )|(?<=1° )|(?<=1º )|(?<=1º de )|(?<=1\.º de ))"
+    inside = r"(?:(?<=\ben )|(?<=\bem )|(?<=\ba )|(?<=\bde )|(?<=\bfin )|(?<=\bfine )|(?<=\bnel ))"
+    alone = re.compile(
+        rf"(?<!\w)({'|'.join(sorted(plainly, key=len, reverse=True))})\.{years}|{inside}({known})\.{years}"
+        rf"|{first}({known})\.(?=$|\W)",
+        re.I,
+    )
+
+    def month(match: re.Match[str]) -> str:
+        return short[match[match.lastindex or 1].lower()] + "." * (match.end() == len(match.string))
+
     return (
         Rule("weekday", between, span),
-        shortened(plain, r"(?<!\w){}\.,?(?= \d)"),
-        shortened(wordy, rf"(?<!\w){{}}\.,?(?={dates})"),
+        shortened(plain, r"(?<!\w){}\.(?=,? \d)"),
+        shortened(wordy, rf"(?<!\w){{}}\.(?=,?{dates})"),
         Rule("date", re.compile(dated, re.I), date),
+        Rule("month", alone, month),
     )
 
 

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from avatarlab_ops.reading import addresses, amounts, moments, numbers, shares
+from avatarlab_ops.reading import addresses, amounts, everyday, moments, numbers, shares
 from avatarlab_ops.reading.language import Language, Rule, ordinal
 from avatarlab_ops.reading.numbers import AFTER_COUNTED, COUNTED, NUMBER, SIGN
 
@@ -22,6 +22,12 @@ _DASHED = (
     r"(?<=Tableau )|(?<=Tabla )|(?<=Tabella )|(?<=Tabela )|(?<=\b[LRD]\. )|(?<=[nN]° )|(?<=№ )|(?<=№))"
 )
 _LETTERED = re.compile(r"(?:\b\d*[A-Za-zα-ω]|\d|[²³)])$")  # what may stand before a minus in a formula
+# What has parts with numbers of their own: versión 2.0, art. 4.2, п. 4.2.
+_SECTIONED = re.compile(
+    r"\b(?:version[ei]?|versión|versão|верси[яию]|версі[яію]|art\.|art[íi]culo|article|artigo|articolo|apartado|"
+    r"cap\.|cap[íi]tulo|capitolo|chapitre|chap\.|secci[óo]n|seção|sezione|punto|ponto|п\.|пункт[аеу]?|разд(?:\.|ел[аеу]?)|"
+    r"розд(?:\.|іл[іу]?)|гл\.|глав[аеуы]) $"
+)
 _SPELLED = 3  # capitals beside digits: up to so many are spelled (MP3), more are a word (COVID-19)
 
 
@@ -30,11 +36,14 @@ def rules(language: Language) -> tuple[Rule, ...]:
     """Every rule of a language; an earlier one takes its part of a text before a later one sees it."""
     return (
         *addresses.rules(language),
+        *everyday.lasting(language),
         *shares.rules(language),
+        *everyday.rules(language),
         *language.own,
         *moments.rules(language),
         *addresses.codes(language),
         *amounts.rules(language),
+        *everyday.counts(language),
         *_numbers(language),
         *_letters(language),
         *_signs(language),
@@ -84,7 +93,9 @@ def _marked(language: Language) -> Iterable[Rule]:
             lambda m: _factor(m, language),
         )  # fmt: skip
     if language.decimal == ",":
-        version = re.compile(r"(?<=[^\W_] )(?<![\d.,] )(\d{1,3})\.(\d{1,2})(?!\w|[.,]\d| ?[-–] ?\d)")
+        version = re.compile(
+            r"(?:(?<=[^\W_] )(?<!\d )|(?<=[^\W\d_]\. ))(\d{1,3})\.(\d{1,2})(?!\w|[.,]\d| ?[-–] ?\d)"
+        )
         yield Rule("version", version, lambda m: _versioned(m, language))
 
 
@@ -171,7 +182,7 @@ def _versioned(match: re.Match[str], language: Language) -> str | None:
     """USB 3.2: where decimals have a comma, a point after a name is said as one."""
     before = match.string[: match.start()]
     named = re.search(r"\b\w*[A-ZÀ-ÞА-ЯЁІЇЄҐ][\w+]*[ ]$", before)
-    if not named and not re.search(r"\b(?:version[ei]?|versión|versão|верси[яию]|версі[яію]) $", before):
+    if not named and not _SECTIONED.search(before):
         return None
     parts = (
         language.digits(part) if part[0] == "0" else language.number(int(part)) for part in match.groups()

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import cases, numbers, romance, slavic, tables
+from avatarlab_ops.reading import cases, numbers, romance, slavic, slavic_dates, tables
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
 
 _MONTHS = tables.names("января февраля марта апреля мая июня июля августа сентября октября ноября декабря")
 _NOMINATIVE = {"ый": "ый", "ий": "ий", "ой": "ой"}
 _GENITIVE = {"ый": "ого", "ий": "ьего", "ой": "ого"}
 _PREPOSITIONAL = {"ый": "ом", "ий": "ьем", "ой": "ом"}
+_DATIVE = {"ый": "ому", "ий": "ьему", "ой": "ому"}
 _YEARS = {"год": _NOMINATIVE, "года": _GENITIVE, "году": _PREPOSITIONAL}
 _GENDERS = {"й": {}, "я": {"ый": "ая", "ий": "ья", "ой": "ая"}, "е": {"ый": "ое", "ий": "ье", "ой": "ое"},
             "го": _GENITIVE, "м": _PREPOSITIONAL}  # fmt: skip
@@ -75,14 +76,28 @@ _DAYS = dict(zip(
                  "пятница:пятницы:пятницу суббота:субботы:субботу воскресенье:воскресенья:воскресенье"),
     strict=True,
 ))  # fmt: skip
+_MONTHS_IN = dict(zip(_MONTHS, tables.names(
+    "январе феврале марте апреле мае июне июле августе сентябре октябре ноябре декабре"), strict=True))  # fmt: skip
 _BEFORE_NUMBER = {
     "ст.": "статья", "гл.": "глава", "д.": "дом", "кв.": "квартира", "п.": "пункт",
-    "с.": "страница", "стр.": "страница",
+    "с.": "страница", "стр.": "страница", "разд.": "раздел", "каб.": "кабинет", "табл.": "таблица",
 }  # fmt: skip
 
 _OWN = (
     slavic.weekdays(_DAYS, "с", "по"),
+    *slavic_dates.days_alone(_DAYS, {"вт": "во"}),
+    slavic_dates.years("ru", ("годы", "годах"), ("[Вв]", _PREPOSITIONAL)),
+    *slavic_dates.short_dates("ru", _SHORT_MONTHS, _MONTHS_IN, _GENITIVE, "в", "года"),
+    slavic_dates.dotted_dates(_say_date, "до|с|от|после|не позднее"),
+    slavic_dates.centuries("ru", "в", "[Вв]о?", ("век", "века", "веке", "веку"), (_NOMINATIVE, _GENITIVE, _PREPOSITIONAL, _DATIVE)),
+    slavic.far_ranges("ru", "от", "до", lambda: cases.counted_words(RUSSIAN)),
     slavic.compounds("ru"),
+    Rule("hour", re.compile(r"(?<!напряжение )(?<!питание )(?<!\w)([Вв]) (\d{1,2})(?= В [а-яё]{3,}(?!\w))"),
+         lambda m: f"{m[1]} {cardinal('ru', int(m[2]))}"),
+    Rule("place", re.compile(r"(?<=\b[Вв] )каб\.(?= ?\d)"), lambda _: "кабинете"),
+    Rule("pages", re.compile(r"(?<![\w.])с(?:тр)?\.(?= ?\d+ ?(?:[-–]|и) ?\d)"), lambda _: "страницы"),
+    Rule("page", re.compile(r"(?<![\w.])с\.(?= ?\d+ (?:человек|людей|раз|лет|минут|часов|дней|рублей)\w*)"), lambda _: "с"),
+    Rule("see", re.compile(r"(?<![\w.])(?<!\d )(?<!\d)[Сс]м\.(?= [^\W_])"), lambda m: "Смотрите" if m[0][0] == "С" else "смотрите"),
     romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
     romance.shortened({"рис.": "рисунок"}, r"(?<![\w.]){}(?= ?\d+(?! ?[а-яіїє\d]))"),  # rice, too
     romance.shortened(_SHORT_MONTHS, r"(?<=\d ){}\.(?= \d{{4}}|\W*$)"),
@@ -152,7 +167,9 @@ RUSSIAN: Language = Language(
         "В=вольт[;а;], Вт=ватт[;а;], Гц=герц[;а;], кГц=килогерц[;а;], МГц=мегагерц[;а;], ГГц=гигагерц[;а;], "
         "мг=миллиграмм[;а;ов], ТБ=терабайт[;а;], КБ=килобайт[;а;], Мбит/с=мегабит[;а;] в секунду, Гбит/с=гигабит[;а;] в секунду, "
         "га=гектар[;а;ов], л.с.=лошадин[ая;ые;ых] сил[а;ы;], дБ=децибел[;а;], ккал=килокалори[я;и;й], "
-        "кВт·ч=киловатт-час[;а;ов], га=гектар[;а;ов]",
+        "кВт·ч=киловатт-час[;а;ов], мс=миллисекунд[а;ы;], мкс=микросекунд[а;ы;], нс=наносекунд[а;ы;], "
+        "шт.=штук[а;и;], шт=штук[а;и;], чел.=человек[;а;], чел=человек[;а;], мес.=месяц[;а;ев], мин.=минут[а;ы;], сек.=секунд[а;ы;], "
+        "уд/мин=удар[;а;ов] в минуту, мм рт. ст.=миллиметр[;а;ов] ртутного столба",
     )),
     per="в",
     money=tables.money({

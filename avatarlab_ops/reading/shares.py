@@ -21,7 +21,9 @@ _SHARED = re.compile(
     re.I,
 )
 _BLOOD = re.compile(
-    r"\b(?:blood pressure|blutdruck|tension|presión|pressione|pressão|давлени\w+|тиск\w*)\b.{0,12}$", re.I
+    r"\b(?:blood pressure|BP(?= (?:was|is|of|at)\b| ?$|:)|blutdruck|tension|tensión|presión|pressione|pressão|давлени\w+|тиск\w*)\b"
+    r".{0,12}$",
+    re.I,
 )
 _PLAIN = re.compile(  # 1/100 of, 1/30 second, 1/2 cup
     r" (?:of|inch(?:es)?|seconds?|scale|size|cups?|miles?|s|sec|way|full|done|hours?|pounds?|lbs?|oz|ounces?|"
@@ -67,7 +69,7 @@ def rules(language: Language) -> Iterable[Rule]:
     if not language.out_of:
         return
     parts = rf"(?<![\w./,:-])({NUMBER})/({NUMBER})(?![\w/:%]|[.,]\d)"
-    yield Rule("over", re.compile(rf"{parts} ?(mm ?Hg)"), lambda m: _pressure(m, language))
+    yield Rule("over", re.compile(rf"{parts} ?(mm ?Hg|мм рт\. ?ст\.?)"), lambda m: _pressure(m, language))
     yield Rule("share", re.compile(parts), lambda m: _share(m, language))
 
 
@@ -97,6 +99,8 @@ def _share(match: re.Match[str], language: Language) -> str | None:
     if part is None or whole is None:
         return None
     before = match.string[: match.start()]
+    if whole != 10 and moments.dates(before) and _is_day(part, whole, language):
+        return None
     if _BLOOD.search(before):
         return _joined(match, language.over, language)
     if part + whole == 100 and match[1].isdigit() and part >= 10:  # the 80/20 rule
@@ -105,6 +109,12 @@ def _share(match: re.Match[str], language: Language) -> str | None:
         return None
     told = _SHARED.search(before) or _is_share(match, part, whole, language)
     return _joined(match, language.out_of, language) if part <= whole and told else None
+
+
+def _is_day(first: float, second: float, language: Language) -> bool:
+    """Whether both may be a day and a month, in the language's order or, where that has the month first, any."""
+    month, day = (second, first) if language.day_first else sorted((first, second))
+    return month <= 12 and day <= 31 and not (first % 1 or second % 1)
 
 
 def _is_share(match: re.Match[str], part: float, whole: float, language: Language) -> bool:
@@ -119,7 +129,8 @@ def _is_share(match: re.Match[str], part: float, whole: float, language: Languag
 
 def _pressure(match: re.Match[str], language: Language) -> str | None:
     said = _joined(match, language.over, language)
-    return said and f"{said} {language.form(said, language.units.get('mmHg', ('', match[3]))[1])}"
+    unit = language.units.get(match[3]) or language.units.get("mmHg", ("", match[3]))
+    return said and f"{said} {language.form(said, unit[1])}"
 
 
 def _people(match: re.Match[str], language: Language) -> bool:

@@ -83,7 +83,7 @@ def decimals(code: str) -> Callable[[str, str], str | None]:
 
 def decimals_of(code: str, whole: str, part: str) -> str | None:
     """The same in the genitive: до двух целых пяти десятых."""
-    if len(part) > 3 or int(whole) > (999 if code == "uk" else 10**9):
+    if len(part) > 3 or int(whole) > (10**9):
         return None
     if (whole, part) == ("1", "5"):
         return "полутора" if code == "ru" else "півтора"
@@ -235,6 +235,19 @@ def genitive(said: str, endings: Mapping[str, str]) -> str:
     return f"{said[:-2]}{endings[said[-2:]]}" if said[-2:] in endings else said
 
 
+_DATIVE = {"ru": {"ый": "ому", "ий": "ьему", "ой": "ому"}, "uk": {"ий": "ому", "ій": "ьому"}}
+_INCLUSIVE = {"ru": {"ый": "ое", "ий": "ье", "ой": "ое"}, "uk": {"ий": "е", "ій": "є"}}
+
+
+def day(code: str, value: int, before: str, of: Mapping[str, str]) -> str:
+    """The day of a date as what is before it asks for: к первому, по пятое, else первого; `of`: those endings."""
+    if re.search(r"(?<!\w)[Кк]о? $", before):
+        of = _DATIVE[code]
+    elif re.search(r"(?<!\w)[Пп]о $", before):
+        of = _INCLUSIVE[code]
+    return genitive(ordinal(code, value), of)
+
+
 def dates(
     code: str,
     months: tuple[str, ...],
@@ -247,7 +260,7 @@ def dates(
     def date(match: re.Match[str]) -> str | None:
         if not 1 <= int(match[1]) <= 31:
             return None
-        said = f"{genitive(ordinal(code, int(match[1])), of)} {match[2]}"
+        said = f"{day(code, int(match[1]), match.string[: match.start()], of)} {match[2]}"
         if not match[3]:
             return said
         return f"{said} {genitive(ordinal(code, int(match[3])), of)} {next(word for word in years if years[word] is of)}"
@@ -328,3 +341,30 @@ def twice(counted: str, prefixes: str, forms: str, more: str) -> tuple[str, str,
         f"{symbol}={word}|{word}" for symbol, _, word in (pair.partition("=") for pair in more.split(", "))
     )
     return words, prefixes, forms, own
+
+
+def far_ranges(code: str, since: str, until: str, words: Callable[[], Mapping[str, str]]) -> Rule:
+    """1000-25000 рублей: от одной тысячи до двадцати пяти тысяч; near ones stand without a word (5-7 дней).
+
+    `words`: units and money by their symbols. Years have rules of their own.
+    """
+    number = r"[1-9]\d{0,2}(?:[ \u00a0]\d{3})+|[1-9]\d{0,8}"
+    pattern = rf"(?<![\w.,:/–№-])(?<!№ )({number})(?:[-–]| – )({number})(?P<unit> ?[^\s\d,;:!?()]+)?(?![\w:/–-]|[.,]\d)"
+
+    def say(match: re.Match[str]) -> str | None:
+        first, last = (int(re.sub(r"\D", "", match[n])) for n in (1, 2))
+        before = match.string[: match.start()]
+        symbol = (match["unit"] or "").strip()
+        what = words().get(symbol) or words().get(symbol.rstrip("."))
+        years = not what and not re.fullmatch(r"[а-яіїєґ]+(?:ов|ев|ей|ів|їв|ек|іб|ень|лет)", symbol)
+        named = re.search(
+            r"(?:\d|[^\W\d_]\.|\b(?:от|до|с|из|від|з|до|по|стр|статьи|страниц\w*|сторін\w*)) $", before, re.I
+        )
+        if not first < last or last < 1000 or named or (years and 1000 <= first < last < 2100):
+            return None
+        noun = f" {inflected(what, 3)}" if what else match["unit"] or ""
+        said = f"{since} {declined(code, first)} {until} {declined(code, last)}{noun}"
+        ended = what and symbol.endswith(".") and match.end() == len(match.string)
+        return said + "." * bool(ended)
+
+    return Rule("range", re.compile(pattern), say)

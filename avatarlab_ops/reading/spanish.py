@@ -59,7 +59,9 @@ _SHORT = {
     "avda.": "avenida", "incl.": "incluido", "hab.": "habitantes", "y/o": "y o",
     "Dña.": "doña", "RR. HH.": "recursos humanos", "RRHH": "recursos humanos", "JJ. OO.": "Juegos Olímpicos",
     "JJOO": "Juegos Olímpicos", "CC. AA.": "comunidades autónomas", "cdta.": "cucharadita", "cda.": "cucharada",
-    "Avda.": "avenida", "a. C.": "antes de Cristo", "d. C.": "después de Cristo", "vs.": "contra",
+    "Avda.": "avenida", "a. C.": "antes de Cristo", "d. C.": "después de Cristo", "vs.": "contra", "uds.": "unidades", "ud.": "unidad", "c/u": "cada uno", "máx.": "máximo", "mín.": "mínimo",
+    "ext.": "extensión", "izq.": "izquierda", "dcha.": "derecha", "M.ª": "María", "Mª": "María", "gral.": "general",
+    "admón.": "administración", "Aprox.": "aproximadamente", "Máx.": "máximo", "Pág.": "página", "págs": "páginas",
 }  # fmt: skip
 _KINGS = "Felipe|Alfonso|Carlos|Luis|Fernando|Enrique|Pío|Benedicto|Juan Pablo|Juan Carlos|Pedro|Sancho"
 _PARTS = "siglo|Siglo|capítulo|Capítulo|tomo|volumen|parte|acto|guerra|fase|tipo|nivel|artículo|título"
@@ -184,7 +186,7 @@ SPANISH: Language = Language(
         "por ciento, "
         "por mil, partes por millón",
         "CV=caballo|caballos, rpm=revolución por minuto|revoluciones por minuto, "
-        "mmHg=milímetro de mercurio|milímetros de mercurio",
+        "mmHg=milímetro de mercurio|milímetros de mercurio, lpm=latido por minuto|latidos por minuto",
         accents="kilómetro decímetro centímetro milímetro micrómetro nanómetro",
     ),
     per="por",

@@ -1,12 +1,12 @@
 """Ukrainian."""
 
-# ruff: noqa: E501, RUF001  (Cyrillic letters; tables)
+# ruff: noqa: E501, RUF001, RUF002  (Cyrillic letters; tables)
 
 from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import cases, romance, slavic, tables
+from avatarlab_ops.reading import cases, romance, slavic, slavic_dates, tables
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
 
 _MONTHS = tables.names(
@@ -60,6 +60,22 @@ def _say_time(hour: int, minute: int, second: int | None) -> str:
     return " ".join(said)
 
 
+def _at(before: str, hour: int, minute: int) -> str:
+    """О 18:30: the hour as an ordinal."""
+    number = ordinal("uk", hour)
+    said = f"{before} {number[:-2]}ій годині"
+    return f"{said} {_minutes(minute)}" if minute else said
+
+
+def _minutes(value: int) -> str:
+    number = slavic.agreed("uk")(cardinal("uk", value), "хвилин[а;и;]")
+    return f"{number} {slavic.formed(number, 'хвилин[а;и;]')}"
+
+
+_CENTURIES: tuple[dict[str, str], ...] = (
+    {"ий": "е", "ій": "є"}, {"ий": "ого", "ій": "ього"}, {"ий": "ому", "ій": "ьому"},
+    {"ий": "ому", "ій": "ьому"},
+)  # fmt: skip
 _FRACTIONS = tables.fractions(
     "одна друга, одна третя, дві третіх, одна четверта, три чверті, одна п'ята, дві п'ятих, три п'ятих, "
     "чотири п'ятих, одна шоста, одна восьма, три восьмих, п'ять восьмих, сім восьмих"
@@ -93,13 +109,31 @@ _DAYS = dict(zip(
                  "п'ятниця:п'ятниці:п'ятницю субота:суботи:суботу неділя:неділі:неділю"),
     strict=True,
 ))  # fmt: skip
+_MONTHS_IN = dict(zip(_MONTHS, tables.names(
+    "січні лютому березні квітні травні червні липні серпні вересні жовтні листопаді грудні"), strict=True))  # fmt: skip
 _BEFORE_NUMBER = {
-    "ст.": "стаття", "гл.": "глава", "буд.": "будинок", "кв.": "квартира", "п.": "пункт", "с.": "сторінка",
+    "ст.": "стаття", "гл.": "глава", "буд.": "будинок", "кв.": "квартира", "п.": "пункт", "с.": "сторінка", "розд.": "розділ", "каб.": "кабінет", "табл.": "таблиця",
 }  # fmt: skip
 
 _OWN = (
     slavic.weekdays(_DAYS, "з", "по"),
+    *slavic_dates.days_alone(_DAYS, {}),
+    slavic_dates.years("uk", ("роки", "роках"), ("[ВвУу]", _LOCATIVE)),
+    *slavic_dates.short_dates("uk", _SHORT_MONTHS, _MONTHS_IN, _GENITIVE, "в|у", "року"),
+    slavic_dates.dotted_dates(_say_date, "до|з|від|після|не пізніше"),
+    slavic_dates.centuries("uk", "ст", "[ВвУу]", ("століття", "століття", "столітті", "століттю"), _CENTURIES),
+    slavic.far_ranges("uk", "від", "до", lambda: cases.counted_words(UKRAINIAN)),
     slavic.compounds("uk"),
+    Rule(
+        "time", re.compile(r"(?<!\w)([ОоУуВв]б?) (\d{1,2}):([0-5]\d)(?![\w:])"),
+        lambda m: _at(m[1], int(m[2]), int(m[3])) if int(m[2]) <= 24 else None,
+    ),
+    Rule(
+        "decade", re.compile(r"(?<![\w.,])(\d0)-(ті|х)(?!\w)"),
+        lambda m: f"{ordinal('uk', int(m[1]))[:-2]}{'і' if m[2] == 'ті' else 'их'}",
+    ),
+    Rule("place", re.compile(r"(?<=\b[ВвУу] )каб\.(?= ?\d)"), lambda _: "кабінеті"),
+    Rule("pages", re.compile(r"(?<![\w.])с(?:тор)?\.(?= ?\d+ ?(?:[-–]|і|та) ?\d)"), lambda _: "сторінки"),
     romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
     romance.shortened({"рис.": "рисунок"}, r"(?<![\w.]){}(?= ?\d+(?! ?[а-яіїє\d]))"),  # rice, too
     romance.shortened(_SHORT_MONTHS, r"(?<=\d ){}\.(?= \d{{4}}|\W*$)"),
@@ -109,7 +143,7 @@ _OWN = (
     ),
     Rule("half", re.compile(r"(?<![\w.,/])(?<!\d )(?:½|1/2)(?= [а-яіїє])"), lambda _: "половина"),
     slavic.places(_CASES, _PLACES),
-    *romance.telephones(lambda: UKRAINIAN, r"\(?0\d{2}\)?[ -]?\d{3}[ -]?\d{2}[ -]?\d{2}"),
+    *romance.telephones(lambda: UKRAINIAN, r"\(?0\d{2}\)?[ -]?\d{3}[ -]?\d{2}[ -]?\d{2}", r"0 ?800 \d{3} \d{3}"),
     *slavic.dates("uk", _MONTHS, _GENITIVE, _YEARS, r"р\.|року"),
     slavic.years("uk", "р", ("у", "У", "в", "В"), (_LOCATIVE, "році"), (_GENITIVE, "року")),
     romance.short(_SHORT),
@@ -157,7 +191,9 @@ UKRAINIAN: Language = Language(
         "м²=квадратн[ий;і;их] метр[;и;ів], год=годин[а;и;], хв=хвилин[а;и;], сек=секунд[а;и;], ГБ=гігабайт[;и;ів], "
         "МБ=мегабайт[;и;ів], кВт=кіловат[;и;], т=тонн[а;и;], м³=кубічн[ий;і;их] метр[;и;ів], В=вольт[;и;], Вт=ват[;и;], Гц=герц[;и;], "
         "МГц=мегагерц[;и;], ГГц=гігагерц[;и;], мг=міліграм[;и;ів], ТБ=терабайт[;и;ів], Мбіт/с=мегабіт[;и;ів] за секунду, "
-        "км²=квадратн[ий;і;их] кілометр[;и;ів], га=гектар[;и;ів], ккал=кілокалорі[я;ї;й]",
+        "км²=квадратн[ий;і;их] кілометр[;и;ів], га=гектар[;и;ів], ккал=кілокалорі[я;ї;й], "
+        "мс=мілісекунд[а;и;], мкс=мікросекунд[а;и;], шт.=штук[а;и;], шт=штук[а;и;], міс.=місяц[ь;і;ів], хв.=хвилин[а;и;], "
+        "сек.=секунд[а;и;], уд/хв=удар[;и;ів] на хвилину, мм рт. ст.=міліметр[;и;ів] ртутного стовпа, кГц=кілогерц[;и;]",
     )),
     per="за",
     money=tables.money({

@@ -1,0 +1,169 @@
+"""What shops, courses and tables write alike in every language: #tags, $35*, visitors/day, XS-3XL, Q1-Q3."""
+
+# ruff: noqa: E501, RUF001  (tables; Cyrillic letters)
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from avatarlab_ops.reading.language import Language, Rule
+
+_HASHTAG = {"ru": "хештег", "uk": "хештег", "ja": "ハッシュタグ", "zh": "话题"}
+_CAMEL = re.compile(r"(?<=[a-zß-öø-ÿа-яёіїєґ])(?=[A-ZÀ-ÖØ-ÞА-ЯЁІЇЄҐ])")
+_SIZES = r"(?:\d{0,2}X{0,3}[SL]|M)"
+
+
+def _phrases(before: str, words: str) -> dict[str, str]:
+    """What stands after a stroke to how it is said: "min=Minute Tag" with "pro"."""
+    pairs = (word.partition("=") for word in words.split())
+    return {symbol: f"{before} {said or symbol}" for symbol, _, said in pairs}
+
+
+_PER: Mapping[str, Mapping[str, str]] = {
+    "en": _phrases(
+        "per",
+        "day d=day week wk=week month mo=month year yr=year hour hr=hour h=hour minute min=minute second "
+        "sec=second s=second night person user team",
+    ),
+    "de": _phrases(
+        "pro",
+        "Tag Woche Monat Jahr Stunde Std=Stunde h=Stunde Minute Min=Minute min=Minute Sekunde s=Sekunde "
+        "Nacht Person",
+    ),
+    "es": _phrases("por", "día hora h=hora minuto min=minuto segundo s=segundo semana mes año noche persona"),
+    "fr": _phrases(
+        "par", "jour j=jour heure h=heure minute min=minute seconde s=seconde semaine mois an nuit personne"
+    ),
+    "it": _phrases("al", "giorno minuto min=minuto secondo s=secondo mese")
+    | _phrases("a", "settimana notte persona")
+    | {"ora": "all'ora", "h": "all'ora", "anno": "all'anno"},
+    "pt_BR": _phrases(
+        "por", "dia hora h=hora minuto min=minuto segundo s=segundo semana mês ano noite pessoa"
+    ),
+    "ru": _phrases("в", "мин=минуту минуту сек=секунду секунду ч=час час день сутки сут=сутки неделю нед=неделю "
+                        "мес=месяц месяц год") | {"чел": "на человека"},
+    "uk": _phrases("на", "хв=хвилину хвилину сек=секунду секунду год=годину годину день добу тиждень тиж=тиждень "
+                         "міс=місяць місяць рік"),
+}  # fmt: skip
+
+
+def rules(language: Language) -> Iterable[Rule]:
+    """Those that come before a language's own."""
+    word = r"(?<![\w&/])#(?=[^\W\d_])" if language.unspaced else r"(?<![\w&/])#([^\W\d_]\w*)"
+    yield Rule("hashtag", re.compile(word), lambda m: _hashtag(m, language))
+    named = language.signs.get("№", "")
+    yield Rule("number sign", re.compile(r"(?<![\w&#*])#(?=\d+(?![\d#*]))"), lambda _: named)
+    between = language.to or language.far
+    sizes = rf"(?<![\w–-])({_SIZES}) ?[-–~～〜] ?({_SIZES})(?![\w–-])"
+    yield Rule("sizes", re.compile(sizes), lambda m: _sizes(m, between, language))
+    yield Rule("codes", re.compile(r"(?<=\d)[-–](?=[A-Z]{1,2}\d)"), lambda m: _codes(m, between))
+
+
+def counts(language: Language) -> Iterable[Rule]:
+    """Those that come after amounts, which may hold such strokes and marks."""
+    words = _PER.get(language.code, {})
+    if words:
+        known = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+        stroke = rf"(?<=[^\W_]) ?/ ?({known})(?!\w|/)\.?(?=$|\W)"
+        yield Rule("per", re.compile(stroke), lambda m: _per(m, words))
+    article = r"(?<![\w.,–-])(\d{3,6})-(0\d{1,4})(?![\w–-]|[.,]\d)"
+    yield Rule("article", re.compile(article), lambda m: _article(m, language))
+    level = r"(?<=(?<![\w.])[A-Z]\d)\.(?=\d{1,2}(?![\w]|[.,]\d))"
+    yield Rule("level", re.compile(level), lambda _: _point(language))
+    yield Rule("footnote", re.compile(r"(?<=\S)\*{1,3}(?=$|[\s.,;:!?)])"), _footnote)
+    yield Rule("hours", re.compile(r"(?<=\d:[0-5]\d) ?h(?:rs)?(?!\w)"), lambda _: "")
+
+
+def lasting(language: Language) -> Iterable[Rule]:
+    """2:05:13 h: how long it lasts, in hours, minutes and seconds."""
+    pattern = r"(?<![\w:.,])(\d{1,3}):([0-5]\d):([0-5]\d) ?(?:h|ч|год)(?:rs)?(?!\w)"
+    yield Rule("duration", re.compile(pattern), lambda m: _duration(m, language))
+
+
+def _hashtag(match: re.Match[str], language: Language) -> str:
+    """#NightAtTheMuseum2026: the words of a hashtag one by one."""
+    told = _HASHTAG.get(language.code, "hashtag")
+    if language.unspaced:
+        return told
+    parts = re.findall(r"\d+|[^\W\d_]+", match[1])
+    said = [_figures(part, language) if part.isdecimal() else _CAMEL.sub(" ", part) for part in parts]
+    return " ".join([told, *said])
+
+
+def _figures(digits: str, language: Language) -> str:
+    if re.fullmatch(r"(?:19|20)\d\d", digits):
+        return language.year(int(digits))
+    return language.spoken(digits) if digits[0] != "0" and len(digits) < 4 else language.digits(digits)
+
+
+def _sizes(match: re.Match[str], between: str, language: Language) -> str | None:
+    """XS-3XL; but S-M and L-S may be anything."""
+    if not any("X" in size for size in match.groups()):
+        return None
+    first, last = (_size(size, language) for size in match.groups())
+    return f"{first} {between} {last}"
+
+
+def _size(size: str, language: Language) -> str:
+    """Three X L."""
+    figures = size.rstrip("XSML")
+    said = [language.number(int(figures))] if figures else []
+    return " ".join([*said, *size[len(figures) :]])
+
+
+def _codes(match: re.Match[str], between: str) -> str | None:
+    """Q1-Q3: the word between two of one kind."""
+    first = re.search(r"(?<![\w-])([A-Z]{1,2})(\d{1,3})$", _before(match))
+    last = re.match(r"([A-Z]{1,2})(\d{1,3})(?![\w-])", match.string[match.end() :])
+    return between if first and last and first[1] == last[1] and int(first[2]) < int(last[2]) else None
+
+
+def _article(match: re.Match[str], language: Language) -> str | None:
+    """4711-08 is no range, for that begins with no zero; but 2026-05 is a month."""
+    if re.fullmatch(r"(?:1[5-9]|20)\d\d", match[1]):
+        return None
+    return f"{language.digits(match[1])} {language.web['-']} {language.digits(match[2])}"
+
+
+def _point(language: Language) -> str:
+    """A1.2 and H2.1."""
+    return language.point if language.decimal == "." else language.web["."]
+
+
+def _before(match: re.Match[str]) -> str:
+    """As much of what stands before as a number and its noun take."""
+    return match.string[max(0, match.start() - 60) : match.start()]
+
+
+def _per(match: re.Match[str], words: Mapping[str, str]) -> str | None:
+    """72/min, 1,500 visitors/day; but men/women and an A/s."""
+    if not re.search(r"(?<![\w/.-])\d[\d.,  ]*(?: ?[^\W\d_]+\.?)?$", _before(match)):
+        return None
+    stop = "." if match[0].endswith(".") and match.end() == len(match.string) else ""
+    return words[match[1]] + stop
+
+
+def _footnote(match: re.Match[str]) -> str | None:
+    """The star of a price or offer, which leads to a note: $35*, 50% off*."""
+    before = _before(match)
+    priced = re.search(
+        r"[€$£¥₽₴] ?[\d.,]+$|\d[\d.,]* ?(?:[€%£₽₴]|EUR|руб\.|грн)$|[!?)]$|\d ?%[^.!?*]{1,20}$", before
+    )
+    ended = re.search(r"[^\W\d_]{3,}$", before) and re.match(r"[.!?]|$", match.string[match.end() :])
+    return "" if priced or ended else None
+
+
+def _duration(match: re.Match[str], language: Language) -> str:
+    said = []
+    for digits, symbol in zip(match.groups(), ("h", "min", "s"), strict=True):
+        if int(digits):
+            one, many = language.units[symbol]
+            number = language.number(int(digits))
+            what = one if int(digits) == 1 else many
+            said.append(f"{language.agree(number, what)} {language.form(number, what)}")
+    if not said:
+        return f"{language.number(0)} {language.form('', language.units['h'][1])}"
+    *first, last = said
+    joint = f" {language.and_} " if language.and_ else " "
+    return joint.join(filter(None, (" ".join(first) if not language.and_ else ", ".join(first), last)))

@@ -1,0 +1,34 @@
+"""German abbreviations, and what numbers stand behind."""
+
+# ruff: noqa: E501  (tables)
+
+from __future__ import annotations
+
+SHORT = {
+    "z. B.": "zum Beispiel", "z.B.": "zum Beispiel", "d. h.": "das heißt", "d.h.": "das heißt",
+    "u. a.": "unter anderem", "u.a.": "unter anderem", "usw.": "und so weiter", "bzw.": "beziehungsweise",
+    "ca.": "circa", "Dr.": "Doktor", "Prof.": "Professor", "Nr.": "Nummer", "Str.": "Straße", "inkl.": "inklusive",
+    "evtl.": "eventuell", "ggf.": "gegebenenfalls", "St.": "Sankt", "Tel.": "Telefon", "vgl.": "vergleiche",
+    "Abb.": "Abbildung", "v. Chr.": "vor Christus", "zzgl.": "zuzüglich", "ggü.": "gegenüber",
+    "ff.": "fortfolgende", "etc.": "et cetera", "med.": "med",
+    "u.v.m.": "und vieles mehr", "u. v. m.": "und vieles mehr", "i.d.R.": "in der Regel",
+    "i. d. R.": "in der Regel", "MwSt.": "Mehrwertsteuer", "Nrn.": "Nummern", "Co.": "Co",
+    "max.": "maximal", "o. g.": "oben genannte", "v. a.": "vor allem", "s. o.": "siehe oben",
+    "s. u.": "siehe unten", "mind.": "mindestens", "Mind.": "mindestens", "Ca.": "circa", "Inkl.": "inklusive",
+    "Evtl.": "eventuell", "Ggf.": "gegebenenfalls", "z. T.": "zum Teil", "z.T.": "zum Teil",
+    "tägl.": "täglich", "erm.": "ermäßigt", "Tabl.": "Tabletten", "Art.-Nr.": "Artikelnummer", "u.": "und",
+    "zzt.": "zurzeit", "Hbf.": "Hauptbahnhof", "Jh.": "Jahrhundert", "ü. NN": "über Normalnull", "und/oder": "und oder",
+    "n. Chr.": "nach Christus", "o. Ä.": "oder Ähnliches", "Hr.": "Herr", "Fr.": "Frau",
+}  # fmt: skip
+BEFORE_NUMBER = {
+    "abs.": "Absatz",
+    "art.": "Artikel",
+    "tab.": "Tabelle",
+    "kap.": "Kapitel",
+    "gr.": "Größe",
+}  # words by themselves, too: aller Art.
+KINGS = "Ludwig|Karl|Friedrich|Wilhelm|Heinrich|Otto|Papst Benedikt|Benedikt|Johannes Paul|Papst Johannes|Gustav|Franz|Philipp|Charles|Leo"
+QUEENS = "Katharina|Elisabeth|Margarethe|Maria"
+NUMBERED = (
+    "Kapitel|Seite|Nummer|Artikel|Band|Punkt|Teil|Phase|Schritt|Gruppe|Kanal|Version|Zimmer|Gleis|Platz|Level"
+)

@@ -1,0 +1,128 @@
+"""Dates, weekdays, years and centuries in Russian and Ukrainian, cut short: 1 дек., сб 10:00, XIX в."""
+
+# ruff: noqa: RUF001, RUF002  (Cyrillic letters)
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from avatarlab_ops.reading import numbers
+from avatarlab_ops.reading.language import Rule, ordinal
+from avatarlab_ops.reading.slavic import day as day_of
+from avatarlab_ops.reading.slavic import genitive
+
+_LIFE = 150  # years between two that stand in brackets as of a life or a reign
+_MONTHS = (
+    "января|февраля|марта|апреля|мая|июня|июля|августа|сентября|октября|ноября|декабря|"
+    "січня|лютого|березня|квітня|травня|червня|липня|серпня|вересня|жовтня|листопада|грудня"
+)
+
+
+def years(code: str, words: tuple[str, str], within: tuple[str, Mapping[str, str]]) -> Rule:
+    """(1606-1669), 1941-1945 гг.: two years, and the words for them; `within`: what asks for the second."""
+    before, endings = within
+
+    def say(match: re.Match[str]) -> str | None:
+        first, last = int(match[1] or match[4]), int(match[2] or match[5])
+        if not 1100 <= first < last < 2100 or (match[1] and last - first > _LIFE):
+            return None
+        asked = match[3] or ""
+        of = endings if asked else {}
+        said = ", ".join(genitive(ordinal(code, value), of) for value in (first, last))
+        return f"{asked}{said} {words[bool(asked)]}" + "." * (match.end() == len(match.string))
+
+    number = r"([12]\d{3}) ?[-–] ?([12]\d{3})"
+    life = rf"(?<=\(){number}(?: ?(?:гг|рр)\.)?(?=\))"
+    named = rf"((?<!\w)(?:{before}) )?(?<![\w.,–-]){number} ?(?:гг|рр)\.(?!\w)"
+    return Rule("years", re.compile(rf"{life}|{named}"), say)
+
+
+def short_dates(
+    code: str,
+    months: Mapping[str, str],
+    locative: Mapping[str, str],
+    of: Mapping[str, str],
+    within: str,
+    year: str,
+) -> tuple[Rule, ...]:
+    """1 дек., в окт. 1998: months cut short; `locative` has them as they stand after `within`."""
+    known = "|".join(sorted(months, key=len, reverse=True))
+
+    def ended(match: re.Match[str]) -> str:
+        return "." * (match.end() == len(match.string))
+
+    def date(match: re.Match[str]) -> str | None:
+        if not 1 <= int(match[1]) <= 31:
+            return None
+        said = day_of(code, int(match[1]), match.string[: match.start()], of)
+        said = f"{said} {months[match[2].lower()]}"
+        if match[3]:
+            said = f"{said} {genitive(ordinal(code, int(match[3])), of)} {year}"
+        return said + "." * (match[0].endswith(".") and match.end() == len(match.string))
+
+    def month(match: re.Match[str]) -> str:
+        return f"{match[1]} {locative[months[match[2].lower()]]}{ended(match)}"
+
+    day = rf"(?<![\w.,])(\d{{1,2}}) ({known})\.(?:(?= |[,;)]|$))(?: ?([12]\d{{3}})(?!\d)(?: ?[гр]\.(?!\w))?)?"
+    return (
+        Rule("date", re.compile(rf"(?<!\w)({within}) ({known})\.(?= \d{{4}}|[\s,;)]|$)", re.I), month),
+        Rule("date", re.compile(day, re.I), date),
+    )
+
+
+def dotted_dates(say: Callable[[int, int, int | None], str], before: str) -> Rule:
+    """До 30.11: a day and a month with a point, which is no mark of decimals here."""
+    pattern = (
+        rf"(?<!\w)((?:{before}) )(\d{{1,2}})\.(\d{{2}})\.?(?![\d%]|\.\d|\w| ?[%₽₴€$°])(?! (?:версии|версія))"
+    )
+
+    def date(match: re.Match[str]) -> str | None:
+        named = re.search(r"[A-Za-z]\w* $|(?:верси|версі)\w+ $", match.string[: match.start()])
+        if named or not (1 <= int(match[2]) <= 31 and 1 <= int(match[3]) <= 12):
+            return None
+        return f"{match[1]}{say(int(match[2]), int(match[3]), None)}" + "." * (
+            match[0].endswith(".") and match.end() == len(match.string)
+        )
+
+    return Rule("date", re.compile(pattern, re.I), date)
+
+
+def days_alone(days: Mapping[str, str], within: Mapping[str, str]) -> tuple[Rule, ...]:
+    """В пн, сб 10:00: a weekday cut short before a date or an hour; after в in the accusative."""
+    known = "|".join(days)
+
+    def after(match: re.Match[str]) -> str:
+        day = days[match[2].lower()].split(":")[2]
+        return f"{within.get(match[2].lower(), match[1])} {day}"
+
+    ends = r"(?=\.?(?:,? \d|,? [сзвоу] \d|[,;)]|$))\.?"
+    dated = rf"(?=,? \d{{1,2}}(?::\d\d|[-–]\d| (?:{_MONTHS}))|,? [сз] \d{{1,2}}:)"
+    return (
+        Rule("weekday", re.compile(rf"(?<!\w)([ВвУу]о?) ({known}){ends}"), after),
+        Rule(
+            "weekday",
+            re.compile(rf"(?<!\w)({known})\.?{dated}", re.I),
+            lambda m: days[m[1].lower()].split(":")[0],
+        ),
+    )
+
+
+def centuries(
+    code: str, short: str, within: str, words: tuple[str, ...], of: tuple[Mapping[str, str], ...]
+) -> Rule:
+    """XIX в.: век, века, веке by what stands before; `words` and `of` in this order of cases."""
+
+    def say(match: re.Match[str]) -> str | None:
+        value = numbers.roman(match[2])
+        if not value:
+            return None
+        before = match[1] or ""
+        asked = before.strip()
+        case = 2 if re.fullmatch(within, asked) else 3 if re.fullmatch("[Кк]о?", asked) else int(bool(asked))
+        stop = "." if match.end() == len(match.string) else ""
+        return f"{before}{genitive(ordinal(code, value), of[case])} {words[case]}{stop}"
+
+    return Rule(
+        "century", re.compile(rf"((?<!\w)[^\W\d_]+ )?(?<![\w-])([IVX]+) {short}\.(?!\w)(?! ?\d)"), say
+    )
