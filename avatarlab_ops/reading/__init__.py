@@ -183,5 +183,6 @@ def _tidy(said: str) -> str:
     said = re.sub(r" (?=['’](?:s|re|ll|ve|d|m|t)\b)", "", said)
     said = re.sub(rf"(?<![\w'’])((?:{_ELIDED})['’]) (?=[^\W\d_])", r"\1", said, flags=re.I)
     said = re.sub(r'(?<=\w) (?="(?:$|[.,;:!?)]))', "", said)
+    said = re.sub(r"\b([Tt]he) the (?=\w+ of )", r"\1 ", said)
     said = re.sub(r"(?<=[(\[“‘«¿¡]) ", "", said)
     return re.sub(r" (?=[,.;:!?)\]”…»](?:\W|$))", "", said)

@@ -343,7 +343,7 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ),
     (
         "weekday",
-        rf"(?<!\w){_DAY}\b\.?(?=,? (?:{_MONTH})\b\.? \d|,? \d{{1,2}}(?:[:.]\d\d)? ?[ap]\.?m\b|,? \d{{1,2}} (?:{_MONTH})\b)",
+        rf"(?<!\w)(?!(?<=The )Sun\b){_DAY}\b\.?(?=,? (?:{_MONTH})\b\.? \d|,? \d{{1,2}}(?:[:.]\d\d)? ?[ap]\.?m\b|,? \d{{1,2}} (?:{_MONTH})\b)",
         _weekdays,
     ),
     (

@@ -150,8 +150,9 @@ def _footnote(match: re.Match[str]) -> str | None:
     priced = re.search(
         r"[€$£¥₽₴] ?[\d.,]+$|\d[\d.,]* ?(?:[€%£₽₴]|EUR|руб\.|грн)$|[!?)]$|\d ?%[^.!?*]{1,20}$", before
     )
-    ended = re.search(r"[^\W\d_]{3,}$", before) and re.match(r"[.!?]|$", match.string[match.end() :])
-    return "" if priced or ended else None
+    opened = re.search(r"(?<!\w)\*[^*]*$", before)  # *so*
+    ended = re.search(r"[^\W\d_]{3,}$", before) and re.match(r"[.!?](?!\w)|$", match.string[match.end() :])
+    return "" if priced or (ended and not opened) else None
 
 
 def _duration(match: re.Match[str], language: Language) -> str:

@@ -111,8 +111,11 @@ _OWN = (
     romance.roman("séc.", lambda value: cardinal(_CODE, value)),
     Rule(
         "title",
-        re.compile(r"(?<![\w.])D\. (?=(?:Pedro|João|Afonso|Manuel|Maria|Leopoldina|Dinis|Henrique)\b)"),
-        lambda _: "Dom ",
+        re.compile(
+            r"(?<![\w.])(?<!opção )(?<!item )(?<!Item )(?<!letra )(?<!alternativa )(?<!vitamina )D\. "
+            r"(?=(?:(?:Pedro|João|Afonso|Manuel|Dinis|Henrique)|(Maria|Leopoldina|Teresa))\b)"
+        ),
+        lambda m: "Dona" if m[1] else "Dom",
     ),
     romance.ordinals(_CODE, r"\.?([ºª]|°(?= [a-zà]))", romance.formed),
     *romance.telephones(

@@ -87,7 +87,7 @@ _OWN = (
     slavic.weekdays(_DAYS, "с", "по"),
     *slavic_dates.days_alone(_DAYS, {"вт": "во"}),
     slavic_dates.years("ru", ("годы", "годах"), ("[Вв]", _PREPOSITIONAL)),
-    *slavic_dates.short_dates("ru", _SHORT_MONTHS, _MONTHS_IN, _GENITIVE, "в", "года"),
+    *slavic_dates.short_dates("ru", _SHORT_MONTHS, ("в", _MONTHS_IN), _GENITIVE, "года"),
     slavic_dates.dotted_dates(_say_date, "до|с|от|после|не позднее"),
     slavic_dates.centuries("ru", "в", "[Вв]о?", ("век", "века", "веке", "веку"), (_NOMINATIVE, _GENITIVE, _PREPOSITIONAL, _DATIVE)),
     slavic.far_ranges("ru", "от", "до", lambda: cases.counted_words(RUSSIAN)),

@@ -21,7 +21,8 @@ _SHARED = re.compile(
     re.I,
 )
 _BLOOD = re.compile(
-    r"\b(?:blood pressure|BP(?= (?:was|is|of|at)\b| ?$|:)|blutdruck|tension|tensión|presión|pressione|pressão|давлени\w+|тиск\w*)\b"
+    r"\b(?:blood pressure|BP(?= (?:was|is|of|at)\b| ?$|:)|blutdruck|tension|tensión|presión|pressione|"
+    r"pressão|давлени\w+|тиск\w*)\b"
     r".{0,12}$",
     re.I,
 )
@@ -112,7 +113,7 @@ def _share(match: re.Match[str], language: Language) -> str | None:
 
 
 def _is_day(first: float, second: float, language: Language) -> bool:
-    """Whether both may be a day and a month, in the language's order or, where that has the month first, any."""
+    """Whether both may be a day and a month, in any order where the language has the month first."""
     month, day = (second, first) if language.day_first else sorted((first, second))
     return month <= 12 and day <= 31 and not (first % 1 or second % 1)
 

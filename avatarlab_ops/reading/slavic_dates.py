@@ -41,12 +41,12 @@ def years(code: str, words: tuple[str, str], within: tuple[str, Mapping[str, str
 def short_dates(
     code: str,
     months: Mapping[str, str],
-    locative: Mapping[str, str],
+    locative: tuple[str, Mapping[str, str]],
     of: Mapping[str, str],
-    within: str,
     year: str,
 ) -> tuple[Rule, ...]:
-    """1 дек., в окт. 1998: months cut short; `locative` has them as they stand after `within`."""
+    """1 дек., в окт. 1998: months cut short; `locative`: after which words, and as they stand there."""
+    within, inside = locative
     known = "|".join(sorted(months, key=len, reverse=True))
 
     def ended(match: re.Match[str]) -> str:
@@ -62,7 +62,7 @@ def short_dates(
         return said + "." * (match[0].endswith(".") and match.end() == len(match.string))
 
     def month(match: re.Match[str]) -> str:
-        return f"{match[1]} {locative[months[match[2].lower()]]}{ended(match)}"
+        return f"{match[1]} {inside[months[match[2].lower()]]}{ended(match)}"
 
     day = rf"(?<![\w.,])(\d{{1,2}}) ({known})\.(?:(?= |[,;)]|$))(?: ?([12]\d{{3}})(?!\d)(?: ?[гр]\.(?!\w))?)?"
     return (

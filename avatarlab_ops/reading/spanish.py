@@ -59,7 +59,7 @@ _SHORT = {
     "avda.": "avenida", "incl.": "incluido", "hab.": "habitantes", "y/o": "y o",
     "Dña.": "doña", "RR. HH.": "recursos humanos", "RRHH": "recursos humanos", "JJ. OO.": "Juegos Olímpicos",
     "JJOO": "Juegos Olímpicos", "CC. AA.": "comunidades autónomas", "cdta.": "cucharadita", "cda.": "cucharada",
-    "Avda.": "avenida", "a. C.": "antes de Cristo", "d. C.": "después de Cristo", "vs.": "contra", "uds.": "unidades", "ud.": "unidad", "c/u": "cada uno", "máx.": "máximo", "mín.": "mínimo",
+    "Avda.": "avenida", "a. C.": "antes de Cristo", "d. C.": "después de Cristo", "vs.": "contra", "uds.": "unidades", "c/u": "cada uno", "máx.": "máximo", "mín.": "mínimo",
     "ext.": "extensión", "izq.": "izquierda", "dcha.": "derecha", "M.ª": "María", "Mª": "María", "gral.": "general",
     "admón.": "administración", "Aprox.": "aproximadamente", "Máx.": "máximo", "Pág.": "página", "págs": "páginas",
 }  # fmt: skip

@@ -119,13 +119,13 @@ _OWN = (
     slavic.weekdays(_DAYS, "з", "по"),
     *slavic_dates.days_alone(_DAYS, {}),
     slavic_dates.years("uk", ("роки", "роках"), ("[ВвУу]", _LOCATIVE)),
-    *slavic_dates.short_dates("uk", _SHORT_MONTHS, _MONTHS_IN, _GENITIVE, "в|у", "року"),
+    *slavic_dates.short_dates("uk", _SHORT_MONTHS, ("в|у", _MONTHS_IN), _GENITIVE, "року"),
     slavic_dates.dotted_dates(_say_date, "до|з|від|після|не пізніше"),
     slavic_dates.centuries("uk", "ст", "[ВвУу]", ("століття", "століття", "столітті", "століттю"), _CENTURIES),
     slavic.far_ranges("uk", "від", "до", lambda: cases.counted_words(UKRAINIAN)),
     slavic.compounds("uk"),
     Rule(
-        "time", re.compile(r"(?<!\w)([ОоУуВв]б?) (\d{1,2}):([0-5]\d)(?![\w:])"),
+        "time", re.compile(r"(?<!\w)([Оо]б?) (\d{1,2}):([0-5]\d)(?![\w:])"),
         lambda m: _at(m[1], int(m[2]), int(m[3])) if int(m[2]) <= 24 else None,
     ),
     Rule(
