@@ -26,25 +26,25 @@ _NEVER_LAST = _words(
     "sr sra srta sres srs dra profa ud uds ej pág págs núm sig sig.ra dott dott.ssa avv pag tél"
 )
 _NEVER_LAST_IN = {
-    "de": _words("zzgl ggü ziff nrn hr med phil ü"),
+    "de": _words("zzgl ggü ziff nrn hr med phil ü mind zzt art.-nr"),
     "fr": _words("av"),
     "es": _words("dña avda apdo"),
     "it": _words("pagg ing"),
-    "pt": _words("av"),
+    "pt": _words("av séc"),
 }
 # Only before a number: no. 5, Jan. 3, chap. 2.
 _BEFORE_NUMBER = _words(
     "no nos p pp vol fig figs ch sec art eq jan feb apr jun jul aug sep sept oct nov dec tel"
 )
 _BEFORE_NUMBER_IN = {
-    "en": _words("mar ext op"),
-    "de": _words("mar abs tab kap bd s tel"),
-    "fr": _words("janv févr avr juil déc al n chap env lun ven dim"),
-    "es": _words("cap ene abr may ago dic s lun mié jue vie sáb"),
-    "it": _words("cap gen mag giu lug ott dic n lun gio ven sab"),
-    "pt": _words("cap fev abr ago qua qui sáb"),
-    "ru": _words("янв февр фев апр авг сент сен окт нояб ноя дек д с гл кв ст п"),
-    "uk": _words("січ лют бер квіт кві трав черв чер серп вер жовт жов с гл кв буд ст п"),
+    "en": _words("mar ext op rev est"),
+    "de": _words("mar abs tab kap bd s tel max gr erm u okt dez"),
+    "fr": _words("réf max janv févr avr juil déc al n chap env lun ven dim"),
+    "es": _words("máx mín ext cap ene abr may ago dic s lun mié jue vie sáb"),
+    "it": _words("rif tot max cap gen mag giu lug ott dic n lun gio ven sab"),
+    "pt": _words("máx mín ref cap fev abr ago qua qui sáb"),
+    "ru": _words("янв февр фев апр авг сент сен окт нояб ноя дек д с гл кв ст п разд каб табл"),
+    "uk": _words("січ лют бер квіт кві трав черв чер серп вер жовт жов с гл кв буд ст п розд каб табл"),
 }
 _ROMANCE = {"es": SPANISH, "fr": FRENCH, "it": ITALIAN, "pt": PORTUGUESE}
 _NAMED_MONTH = "|".join(
@@ -58,7 +58,7 @@ _DAY_MONTH = re.compile(r"(?<!\d)\d{1,2} (?:de )?[^\W\d_]{3,4}\.$")  # 5 mar. 20
 _RARELY_LAST = _words("mio mrd tsd jh ff f co fr")
 # A town, river, street cut short before its name: "в г. Москве"; "в 2024 г. Мы" and "5 м. Далі" are units.
 _PLACES = {
-    "ru": _words("г р о с д пос пр пл пер наб обл"),
+    "ru": _words("г р о с д пос пр пл пер наб обл см"),
     "uk": _words("м р о с смт пл пр пров обл"),
 }
 _MONTHS = "Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember"

@@ -146,3 +146,15 @@ def test_a_street_or_a_french_era_may_end_a_sentence() -> None:
         first, second = split(text, language)
         assert first.endswith(("St.", "J.-C."))
         assert second in text
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de", "Sie brauchen mind. 16 von 20, max. 5 um 11 u. 15 Uhr."), ("es", "Dosis máx. 6 al día."),
+        ("pt-BR", "No séc. XIX."), ("ru", "См. Рисунок 5 в разд. 5."), ("en-GB", "See rev. 7."),
+        ("fr", "Le lot réf. 12."),
+    ],
+)  # fmt: skip
+def test_a_word_cut_short_before_its_number_ends_no_sentence(language: str, text: str) -> None:
+    assert split(text, language) == [text]
