@@ -81,11 +81,13 @@ def lasting(language: Language) -> Iterable[Rule]:
     yield Rule("duration", re.compile(pattern), lambda m: _duration(m, language))
 
 
-def _hashtag(match: re.Match[str], language: Language) -> str:
+def _hashtag(match: re.Match[str], language: Language) -> str | None:
     """#NightAtTheMuseum2026: the words of a hashtag one by one."""
     told = _HASHTAG.get(language.code, "hashtag")
     if language.unspaced:
         return told
+    if not all(char.isalpha() or char.isdecimal() or char == "_" for char in match[1]):
+        return None  # #X²
     parts = re.findall(r"\d+|[^\W\d_]+", match[1])
     said = [_figures(part, language) if part.isdecimal() else _CAMEL.sub(" ", part) for part in parts]
     return " ".join([told, *said])
