@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
+from typing import IO, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import sqlalchemy as sa
@@ -19,6 +23,8 @@ from avatarlab_ops.stores import catalog
 from avatarlab_ops.stores.catalog import tables as m
 
 VERSION = "avatarlab_version"  # the table that says which migrations the others have seen
+HEAD_LINES = 40  # of what pg_restore writes: its settings are among them, of the data none
+UNKNOWN = b"SET transaction_timeout = 0;"  # to servers before 17: it says so to every one
 Place = tuple[str, str]  # bucket and key
 
 
@@ -34,12 +40,53 @@ def snapshot(settings: Settings) -> Iterator[sa.Connection]:
 def dump(settings: Settings, seen: sa.Connection, path: Path) -> None:
     """Write the database as `seen` by a snapshot."""
     view = seen.scalar(sa.text("SELECT pg_export_snapshot()"))
-    _run("pg_dump", settings, f"--snapshot={view}", "--format=custom", "--no-owner", f"--file={path}")
+    address, environment = _login(settings)
+    how = ("--no-password", f"--snapshot={view}", "--format=custom", "--no-owner", f"--file={path}")
+    command = [str(client_program("pg_dump")), f"--dbname={address}", *how]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise TransientError(f"pg_dump failed: {done.stderr.strip()[-500:]}")
 
 
 def load(settings: Settings, path: Path) -> None:
-    """Write a dump into the empty database: all of it or nothing."""
-    _run("pg_restore", settings, "--single-transaction", "--exit-on-error", "--no-owner", str(path))
+    """Write a dump into the empty database: all of it or nothing.
+
+    By psql, which is given what pg_restore writes: a server older than 17 knows one of its settings not.
+    """
+    address, environment = _login(settings)
+    script = [str(client_program("pg_restore")), "--no-owner", "--file=-", str(path)]
+    quiet = ("--no-psqlrc", "--quiet", "--output=/dev/null", "--set=ON_ERROR_STOP=1")
+    fill = [str(client_program("psql")), "--no-password", f"--dbname={address}", *quiet]
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(script, stdout=subprocess.PIPE, stderr=said) as reading,
+        subprocess.Popen(fill, env=environment, stdin=subprocess.PIPE, stderr=said) as filling,
+    ):
+        with suppress(BrokenPipeError):  # it has ended, and says why
+            _pass_on(settings, reading, filling)
+        done = filling.wait() or reading.wait()
+        said.seek(0)
+        told = said.read().decode(errors="replace").strip()
+    if done:
+        raise TransientError(f"pg_restore failed: {told[-500:]}")
+
+
+def _pass_on(settings: Settings, reading: subprocess.Popen[bytes], filling: subprocess.Popen[bytes]) -> None:
+    """Give psql the whole script as one transaction, which a script that ends early leaves open."""
+    given, taken = cast("IO[bytes]", reading.stdout), cast("IO[bytes]", filling.stdin)
+    with given, taken:
+        taken.write(b"BEGIN;\n")
+        for line in islice(given, HEAD_LINES):
+            if line.rstrip() != UNKNOWN or _knows_it(settings):
+                taken.write(line)
+        shutil.copyfileobj(given, taken, 1 << 20)
+        if reading.wait() == 0:
+            taken.write(b"COMMIT;\n")
+
+
+def _knows_it(settings: Settings) -> bool:
+    with catalog.transaction(settings.pg_dsn) as db:
+        return bool(db.scalar(sa.text("SELECT current_setting('server_version_num')::int >= 170000")))
 
 
 def is_empty(settings: Settings) -> bool:
@@ -62,12 +109,8 @@ def named(settings: Settings, seen: sa.Connection) -> Iterator[Place]:
         yield from (split_reference(uri) for uri in seen.scalars(uris) if uri)
 
 
-def _run(program: str, settings: Settings, *words: str) -> None:
-    """One of PostgreSQL's programs on the database; the password goes by its environment."""
+def _login(settings: Settings) -> tuple[str, dict[str, str]]:
+    """Address without the password, and the environment by which it goes."""
     parts = urlsplit(settings.pg_dsn)
     address = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@")))
-    secret = {"PGPASSWORD": unquote(parts.password)} if parts.password else {}
-    command = [str(client_program(program)), "--no-password", f"--dbname={address}", *words]
-    done = subprocess.run(command, env=os.environ | secret, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise TransientError(f"{program} failed: {done.stderr.strip()[-500:]}")
+    return address, os.environ | ({"PGPASSWORD": unquote(parts.password)} if parts.password else {})
