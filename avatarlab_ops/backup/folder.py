@@ -169,11 +169,20 @@ class Folder:
                 "or let it finish there"
             ) from error
         except ValueError as error:
-            raise InputError(f"{self._manifest} is damaged: {error}; take another backup's folder") from error
-        if known.get("format") != FORMAT:
+            raise self._damaged(error) from error
+        if isinstance(known, dict) and known.get("format", FORMAT) != FORMAT:
             raise InputError(f"{self._manifest} has format {known.get('format')}, not {FORMAT}")
-        parts = {name: Part(**part) for name, part in known.pop("parts").items()}
-        return Manifest(**known, parts=parts)
+        try:
+            parts = {name: Part(**part) for name, part in known.pop("parts").items()}
+            found = Manifest(**known, parts=parts)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise self._damaged(f"it is no manifest ({error})") from error
+        if lacking := {RECORDS, OBJECTS} - parts.keys():
+            raise self._damaged(f"it names no {', '.join(sorted(lacking))}")
+        return found
+
+    def _damaged(self, why: object) -> InputError:
+        return InputError(f"{self._manifest} is damaged: {why}; take another backup's folder")
 
     def check(self, manifest: Manifest) -> None:
         """Read every byte of a set. Raises InputError naming the first file that is not as it was taken."""
