@@ -11,6 +11,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -314,6 +315,17 @@ def test_an_image_has_the_voices_where_they_are_asked_for_and_no_other_bytes() -
     assert all(f"COPY --from=packages {path}" in stages[-1] for path in ("/opt/venv", "/build/sbom"))
     composed = yaml.safe_load(COMPOSE.read_text())["x-airflow"]["build"]["args"]
     assert composed == {"VOICES": "${AVATARLAB_VOICES:-0}"}
+
+
+def test_a_task_that_only_waits_for_a_worker_is_not_failed(tmp_path: Path) -> None:
+    """Airflow's own patience is half an hour; this option is in none of its lists, so its code is asked."""
+    config = configparser.RawConfigParser()
+    config.read_string(render_config(Site(tmp_path, "127.0.0.1", 8123)))
+    option, tries_s = "num_stuck_in_queued_retries", 600
+    assert config.getint("scheduler", option) * tries_s >= 6 * 24 * 3600
+    [airflow] = find_spec("airflow").submodule_search_locations or ()  # type: ignore[union-attr]
+    asks = (Path(airflow) / "jobs" / "scheduler_job_runner.py").read_text()
+    assert re.search(rf'getint\(\s*section="scheduler",\s*key="{option}"', asks)
 
 
 def test_template_renders_to_a_configuration_without_secrets(tmp_path: Path) -> None:
