@@ -207,7 +207,7 @@ def test_the_products_options_reach_every_part(services: dict[str, Any]) -> None
     lines = (ROOT / "docker" / "avatarlab.env.example").read_text().splitlines()
     named = dict(line.removeprefix("# ").split("=", 1) for line in lines if line.startswith("# AVATARLAB_"))
     assert {f"AVATARLAB_{field.upper()}" for field in Environment.model_fields} > set(named)
-    for name in WORKERS:
+    for name in WORKERS | {"airflow-apiserver"}:  # it signs evidence and tombstones
         [mounted] = [one.split(":")[1] for one in services[name]["volumes"] if "certificates" in one]
         for option in ("AVATARLAB_SIGNING_CERTIFICATE", "AVATARLAB_SIGNING_KEY"):
             assert named[option].startswith(f"{mounted}/")
