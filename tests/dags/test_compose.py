@@ -78,6 +78,17 @@ def test_every_queue_has_workers_and_one_lease(services: dict[str, Any]) -> None
     assert "state" in homes, "workers of one machine must share the devices' lease"
 
 
+def test_as_many_model_stages_run_as_the_operator_says_the_gpus_hold(services: dict[str, Any]) -> None:
+    """Not two for ever: `init` makes the pool anew at each `up`, also one that somebody had widened."""
+    places = "${AVATARLAB_GPU_PLACES:-2}"
+    steps = services["init"]["command"][-1]
+    assert steps.index("pools import") < steps.index(f"airflow pools set gpu {places} ")
+    worker = services["worker-gpu"]["environment"]
+    assert worker["AIRFLOW__CELERY__WORKER_CONCURRENCY"] == places
+    assert worker.items() > services["worker-cpu"]["environment"].items()
+    assert int(services["airflow-scheduler"]["environment"]["AIRFLOW__CORE__PARALLELISM"]) >= 64
+
+
 def test_images_are_pinned(services: dict[str, Any]) -> None:
     for name, service in services.items():
         image = service.get("image", "")
