@@ -92,15 +92,11 @@ def _renders(db: Session) -> Iterator[Metric]:
     yield _gauge(
         "renders", "Renders by state", "state", {(state.value,): count for state, count in states.items()}
     )
-    by_us = m.Render.state.in_(OPEN) & ~m.Render.awaits_approval & ~line.waits()
-    since = sa.func.min(sa.func.coalesce(m.RenderOrder.begun_at, m.Render.created_at))
-    begun = sa.select(since).select_from(m.Render).outerjoin(m.RenderOrder)
-    oldest = db.scalar(begun.where(by_us))
     yield _gauge(
         "oldest_open_render_seconds",
-        "How long the oldest render is at work, without its time in line",
+        "How long the oldest render is at work, without its time in line or between the tasks of a bulk run",
         "",
-        _age(oldest),
+        _age(_oldest_at_work(db)),
     )
     yield from _approvals(db)
     yield from _line(db)
@@ -117,6 +113,22 @@ def _renders(db: Session) -> Iterator[Metric]:
     yield _gauge(
         "bulk_runs_late", "Bulk runs at work that are expected beyond their deadline", "", {(): late}
     )
+
+
+def _oldest_at_work(db: Session) -> datetime | None:
+    """Since when the oldest render is at work; of a bulk run's, since when the stage is that runs now.
+
+    A bulk run prepares all of its videos long before it comes to the last: those wait, and none is stuck.
+    """
+    by_us = m.Render.state.in_(OPEN) & ~m.Render.awaits_approval & ~line.waits()
+    of_bulk = sa.exists().where(m.BulkItem.render_id == m.Render.id)
+    since = sa.func.min(sa.func.coalesce(m.RenderOrder.begun_at, m.Render.created_at))
+    single = sa.select(since).select_from(m.Render).outerjoin(m.RenderOrder).where(by_us, ~of_bulk)
+    running = sa.and_(sa.text(m.AT_WORK), m.StageRun.state == StageState.RUNNING)
+    stage = sa.select(sa.func.min(m.StageRun.started_at)).where(
+        running, sa.exists().where(m.BulkItem.render_id == m.StageRun.render_id)
+    )
+    return min((at for at in (db.scalar(single), db.scalar(stage)) if at is not None), default=None)
 
 
 def _line(db: Session) -> Iterator[Metric]:

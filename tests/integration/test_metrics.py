@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,25 @@ def test_an_order_is_counted_while_it_waits_works_and_fails(stores: Settings, or
     assert after["renders", "failed"] == before["renders", "failed"] + 1
     assert after["oldest_open_render_seconds",] == 0
     assert after["renders_awaiting_approval",] == after["oldest_approval_seconds",] == 0
+
+
+def test_a_video_that_a_bulk_run_comes_to_later_is_not_stuck_and_a_stage_that_hangs_is(
+    stores: Settings, ordered: str
+) -> None:
+    asked = {"bulk_id": "long", "number": 1, "key": "one", "request": {}, "batch": 0, "predicted_gpu_s": 1.0}
+    ago = records.now() - timedelta(hours=2)
+    with transaction(stores.pg_dsn) as db:
+        db.add(m.BulkRun(id="long", caller="ann", spec={}, spec_sha256="0" * 64, problems={}))
+        db.flush()
+        db.add(m.BulkItem(**asked, render_id=ordered))
+        db.execute(sa.update(m.Render).where(m.Render.id == ordered).values(created_at=ago))
+    assert told(stores)["oldest_open_render_seconds",] == 0, "it was prepared; its turn is to come"
+    with transaction(stores.pg_dsn) as db:
+        records.begin_stage(db, ordered, "lipsync")
+        db.execute(sa.update(m.StageRun).where(m.StageRun.render_id == ordered).values(started_at=ago))
+    assert told(stores)["oldest_open_render_seconds",] > 3600
+    pipeline.fail(stores, ordered, "a reason")
+    assert told(stores)["oldest_open_render_seconds",] == 0
 
 
 def test_seconds_of_work_are_those_of_the_last_five_minutes(stores: Settings, ordered: str) -> None:
