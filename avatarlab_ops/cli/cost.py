@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +17,27 @@ if TYPE_CHECKING:
     from avatarlab_ops.hosting.limits import Limit
     from avatarlab_ops.hosting.workload import Seen
 
+
+class Amount(click.FloatRange):
+    """A number above nought, and up to `most`; nan lies within every range of click's, and is none."""
+
+    def __init__(self, most: float) -> None:
+        super().__init__(0, most, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number. Fails as click's own types do."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is no number", param, ctx)
+        return number
+
+
 VIDEOS = click.option(
-    "--videos-per-hour", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True,
+    "--videos-per-hour", type=Amount(1e6), default=10.0, show_default=True,
     help="How many, around the clock.",
 )  # fmt: skip
 MINUTES = click.option(
-    "--minutes",
-    type=click.FloatRange(0, min_open=True),
-    help="Length of each; as a rule the mean of those here.",
+    "--minutes", type=Amount(1e4), help="Length of each; as a rule the mean of those here."
 )
 
 
@@ -94,7 +108,7 @@ def _tell_limits(steps: dict[float, list[Limit]]) -> None:
 @click.command()
 @VIDEOS
 @MINUTES
-@click.option("--hours", type=click.FloatRange(0, 1000, min_open=True), default=8.0, show_default=True)
+@click.option("--hours", type=Amount(1000), default=8.0, show_default=True)
 @click.option("--at-once", is_flag=True, help="All are asked for in the first moment, as by a bulk run.")
 @click.option(
     "--gpus", type=click.IntRange(1, 1000), multiple=True, help="Again for each number; else 1 to 32."

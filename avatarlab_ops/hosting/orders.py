@@ -10,6 +10,7 @@ from avatarlab_ops.hosting.simulation import Order
 from avatarlab_ops.hosting.workload import Seen, workload
 
 SEED = 1  # every number of GPUs is given the same orders
+MOST = 100_000  # orders that are played through: a minute or so for each number of GPUs
 
 
 def drawn(
@@ -23,8 +24,13 @@ def drawn(
     """Orders of so many hours, at random times (Poisson) or all at the beginning.
 
     Each is like a video drawn from those here; with `minutes`, of that length by the lines through them.
-    Raises InputError when nothing was published yet, or nothing would be asked for.
+    Raises InputError when nothing was published yet, nothing would be asked for, or more than MOST.
     """
+    if videos_per_hour * hours > MOST:
+        raise InputError(
+            f"{videos_per_hour:g} videos an hour for {hours:g} hours are more than {MOST:,}, which one "
+            "simulation plays through: ask for fewer hours"
+        )
     lines, chance = workload(seen), random.Random(SEED)  # noqa: S311 (no secret)
     fixed = None if minutes is None else lines.seconds(minutes)
     orders: list[Order] = []

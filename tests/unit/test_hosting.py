@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import click
 import pytest
 
+from avatarlab_ops.cli import main
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.hosting import prices
 from avatarlab_ops.hosting.cost import Demand, cost
@@ -97,6 +99,27 @@ def test_a_file_that_is_not_of_prices_is_refused_by_field(tmp_path: Path) -> Non
         prices.read(mine)
     mine.write_text("this is no TOML")
     with pytest.raises(InputError, match="cannot be read as prices"):
+        prices.read(mine)
+
+
+@pytest.mark.parametrize(
+    "words", [["cost", "--minutes"], ["simulate", "--videos-per-hour"], ["simulate", "--hours"]]
+)
+@pytest.mark.parametrize("number", ["nan", "inf", "0", "-1", "1e308"])
+def test_what_is_no_amount_is_refused_where_it_is_given(words: list[str], number: str) -> None:
+    with pytest.raises(click.BadParameter):
+        main.commands[words[0]].make_context(words[0], [*words[1:], number])
+
+
+def test_more_orders_than_a_simulation_can_play_through_are_refused_at_once() -> None:
+    with pytest.raises(InputError, match=r"more than 100,000, .* ask for fewer hours"):
+        drawn(SEEN, 1e6, 1000.0)
+
+
+def test_a_price_is_finite(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(prices.OURS.read_text().replace("usd_per_gpu_hour = 0.82", "usd_per_gpu_hour = inf", 1))
+    with pytest.raises(InputError, match=r"offer.1.usd_per_gpu_hour: .*finite number"):
         prices.read(mine)
 
 
