@@ -22,6 +22,7 @@ from avatarlab_ops.refusal import faults, refused
 
 MEDIA_TYPE = "application/problem+json"
 AGAIN_S = 5  # when a store is away
+STANDS_S = 600  # when too many wait and nothing begins, so that nobody knows when one has left
 # The first that fits; whatever is not named here is a defect of ours.
 STATUS: tuple[tuple[type[errors.AvatarlabError], int], ...] = (
     (errors.InputError, 422),
@@ -107,6 +108,8 @@ def _again(error: errors.AvatarlabError, status: int) -> dict[str, str] | None:
     if isinstance(error, errors.BudgetExceeded | errors.QueueFull) and error.fits_at is not None:
         seconds = (error.fits_at - datetime.now(UTC)).total_seconds()
         return {"Retry-After": str(max(1, round(seconds)))}
+    if isinstance(error, errors.QueueFull):
+        return {"Retry-After": str(STANDS_S)}
     return {"Retry-After": str(AGAIN_S)} if status == 503 else None
 
 
