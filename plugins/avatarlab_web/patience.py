@@ -32,7 +32,7 @@ AT_IT = ("scheduled", "queued", "running", "restarting", "up_for_retry", "up_for
 
 async def watch() -> None:
     """Look again and again, until cancelled."""
-    memory = {pool: Turns() for pool in POOLS}
+    memory: dict[str, Turns] = {pool: Turns() for pool in POOLS}
 
     def look() -> None:
         with create_session(scoped=False) as session:
