@@ -140,8 +140,8 @@ def _numbered(text: str, at: int) -> bool:
 
 
 def _ended(said: str, text: str) -> str:
-    """With the full stop of a sentence that ends in an abbreviation: 5 in., 500 rub."""
-    return f"{said}." if text.rstrip().endswith(".") and said[-1:].isalnum() else said
+    """With the full stop of a sentence that ends in an abbreviation: 5 in., 500 rub.; no piece of one."""
+    return f"{said}." if text.endswith(".") and said[-1:].isalnum() else said
 
 
 def _taken(text: str, language: Language) -> list[_Taken]:

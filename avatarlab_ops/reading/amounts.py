@@ -8,7 +8,7 @@ import functools
 import re
 from collections.abc import Iterable
 
-from avatarlab_ops.reading import numbers, shares
+from avatarlab_ops.reading import everyday, numbers, shares, slavic
 from avatarlab_ops.reading.language import Language, Money, Rule
 from avatarlab_ops.reading.numbers import NUMBER, SIGN
 
@@ -268,5 +268,16 @@ def _per(language: Language, match: re.Match[str]) -> str:
         return f" {language.each or language.per} {number} {language.form(number, language.units[many][1])}"
     if not match["per"]:
         return ""
+    if language.code in ("ru", "uk"):
+        return f" {_apiece(language, match['per'], money='symbol' in match.groupdict())}"
     one, _ = language.units.get(match["per"], (match["per"], ""))
     return f" {language.per} {language.form('', one)}".replace(" al ora", " all'ora")
+
+
+def _apiece(language: Language, word: str, *, money: bool) -> str:
+    """Рублей в минуту, рублей за килограмм, миллиграммов на килограмм."""
+    what = (language.units.get(word) or (word, ""))[0]
+    timed = everyday.per(language, word)
+    if timed and (language.code == "ru" or "[" not in what):
+        return timed
+    return f"{'за' if money or timed else 'на'} {slavic.apiece(what)}"

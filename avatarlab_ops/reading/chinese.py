@@ -56,6 +56,16 @@ _FRACTIONS = tables.fractions(
     "二分之一, 三分之一, 三分之二, 四分之一, 四分之三, 五分之一, 五分之二, 五分之三, 五分之四, 六分之一, "
     "八分之一, 八分之三, 八分之五, 八分之七"
 )
+
+
+def _years(match: re.Match[str]) -> str | None:
+    """1999-2008年, (1606-1669); but (1000-2000) are amounts."""
+    first, last = match[1] or match[3], match[2] or match[4]
+    if match[3] and (first.endswith("00") and last.endswith("00")):
+        return None
+    return f"{_year(first)}到{_year(last)}"
+
+
 _OWN = (
     unspaced.shares(lambda: CHINESE),
     *romance.telephones(
@@ -69,14 +79,14 @@ _OWN = (
         ),
         lambda m: CHINESE.digits(m[0]),
     ),
-    Rule("per", re.compile(r"(?<=[元块塊次件个個人]) ?/ ?(?=[分秒日周斤公克吨噸个個件人天月年次小瓶只张張米平升晚])"), lambda _: "每"),
+    Rule("per", re.compile(r"(?:(?<=[元块塊])|(?<=\d [次件个個人])) ?/ ?(?=[分秒日周斤公克吨噸个個件人天月年次小瓶只张張米平升晚])"), lambda _: "每"),
     Rule(
         "date", re.compile(r"(?<![\w.,])(\d{4})\.(0?[1-9]|1[0-2])\.(0?[1-9]|[12]\d|3[01])(?!\d|\.\d)"),
         lambda m: _say_date(int(m[3]), int(m[2]), int(m[1])),
     ),
     Rule("over", re.compile(r"(?<![\w.,/])(\d{2,3})/(\d{2,3}) ?mm ?Hg(?![A-Za-z])"),
          lambda m: f"{cardinal('zh', int(m[1]))}，{cardinal('zh', int(m[2]))}毫米汞柱"),
-    Rule("date", re.compile(r"(?<![\d.,])([12]\d{3}) ?[-–~～] ?([12]\d{3}) ?(?=年)|(?<=[(（])([12]\d{3}) ?[-–—~～] ?([12]\d{3}) ?(?=[)）])"), lambda m: f"{_year(m[1] or m[3])}到{_year(m[2] or m[4])}"),
+    Rule("date", re.compile(r"(?<![\d.,])([12]\d{3}) ?[-–~～] ?([12]\d{3}) ?(?=年)|(?<=[(（])([12]\d{3}) ?[-–—~～] ?([12]\d{3}) ?(?=[)）])"), _years),
     Rule("date", re.compile(r"(?<![\d.,])(\d{4}) ?(?=年)"), lambda m: _year(m[1])),
     Rule("counted", re.compile(rf"(?<![\d.,:/第-])(?<!第 )2 ?(?=[{_MEASURED}])(?!分之)"), lambda _: "两"),
     Rule("percent", re.compile(rf"(?<![\w.,])((?:\u2212|(?<![%‰])-)?{NUMBER}) ?([%‰])"), _share),

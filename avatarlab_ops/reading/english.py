@@ -162,9 +162,9 @@ def _aged(match: re.Match[str]) -> str:
 
 
 def _stone(match: re.Match[str]) -> str | None:
-    """12st 4lb, which is no rank."""
+    """12st 4lb, which is no rank; but lost her 21st match."""
     if not match[2] and not re.search(
-        r"\b(?:weigh\w*|weight|lost|gained) (?:\w+ )?$", match.string[: match.start()]
+        r"\b(?:weigh\w*|weight|lost|gained) (?:\w+ )?(?:1\d|\d?[02-9])$", match.string[: match.end(1)]
     ):
         return None
     pounds = f" {cardinal('en', int(match[2]))} pound{'s' * (match[2] != '1')}" if match[2] else ""

@@ -24,7 +24,7 @@ SHORT = {
     "Inc.": "incorporated", "Ltd.": "limited", "Corp.": "corporation", "Co.": "company",
     "dept.": "department", "Dept.": "department",
     "est.": "established", "min.": "minutes", "max.": "maximum", "hrs.": "hours", "mins": "minutes",
-    "a.k.a.": "also known as", "ea.": "each", "appt.": "appointment", "Appt.": "appointment", "inc.": "including",
+    "a.k.a.": "also known as", "ea.": "each", "appt.": "appointment", "Appt.": "appointment", "inc. VAT": "including VAT", "inc. tax": "including tax", "inc. GST": "including GST",
     "yrs.": "years", "mos.": "months",
     "w/o": "without", "w/": "with", "and/or": "and or", "N/A": "not applicable", "n/a": "not applicable",
     "c/o": "care of",

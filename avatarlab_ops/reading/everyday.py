@@ -14,6 +14,9 @@ _CAMEL = re.compile(r"(?<=[a-zß-öø-ÿа-яёіїєґ])(?=[A-ZÀ-ÖØ-ÞА-Я�
 _SIZES = r"(?:\d{0,2}X{0,3}[SL]|M)"
 
 
+_HOURS = r"(?:[01]\d|2[0-3])[0-5]\d[-–]0\d[0-5]\d"  # 2200-0600
+
+
 def _phrases(before: str, words: str) -> dict[str, str]:
     """What stands after a stroke to how it is said: "min=Minute Tag" with "pro"."""
     pairs = (word.partition("=") for word in words.split())
@@ -50,7 +53,11 @@ _PER: Mapping[str, Mapping[str, str]] = {
 
 def rules(language: Language) -> Iterable[Rule]:
     """Those that come before a language's own."""
-    word = r"(?<![\w&/])#(?=[^\W\d_])" if language.unspaced else r"(?<![\w&/])#([^\W\d_]\w*)"
+    word = (
+        r"(?<![\w&/])#(?=[^\W\d_])(?![键鍵号號字をがのはとにでも]|キー|ボタン)"
+        if language.unspaced
+        else r"(?<![\w&/])#([^\W\d_]\w*)"
+    )
     yield Rule("hashtag", re.compile(word), lambda m: _hashtag(m, language))
     named = language.signs.get("№", "")
     yield Rule("number sign", re.compile(r"(?<![\w&#*])#(?=\d+(?![\d#*]))"), lambda _: named)
@@ -79,6 +86,11 @@ def lasting(language: Language) -> Iterable[Rule]:
     """2:05:13 h: how long it lasts, in hours, minutes and seconds."""
     pattern = r"(?<![\w:.,])(\d{1,3}):([0-5]\d):([0-5]\d) ?(?:h|ч|год)(?:rs)?(?!\w)"
     yield Rule("duration", re.compile(pattern), lambda m: _duration(m, language))
+
+
+def per(language: Language, word: str) -> str:
+    """What 5 €/`word` says of a time or a person, "" for other words: "в минуту"."""
+    return _PER.get(language.code, {}).get(word.rstrip("."), "")
 
 
 def _hashtag(match: re.Match[str], language: Language) -> str | None:
@@ -123,7 +135,7 @@ def _codes(match: re.Match[str], between: str) -> str | None:
 
 def _article(match: re.Match[str], language: Language) -> str | None:
     """4711-08 is no range, for that begins with no zero; but 2026-05 is a month."""
-    if re.fullmatch(r"(?:1[5-9]|20)\d\d", match[1]):
+    if re.fullmatch(r"(?:1[5-9]|20)\d\d", match[1]) or re.fullmatch(_HOURS, match[0]):
         return None
     return f"{language.digits(match[1])} {language.web['-']} {language.digits(match[2])}"
 

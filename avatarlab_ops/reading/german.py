@@ -346,7 +346,7 @@ def _weekdays(match: re.Match[str]) -> str | None:
 
 def _sets(match: re.Match[str]) -> str:
     """2er-Set: zweier."""
-    return f"{cardinal('de', int(match[1]))}er"
+    return f"{cardinal('de', int(match[1]))}er".replace("einhunderter", "hunderter")
 
 
 _BIG = {

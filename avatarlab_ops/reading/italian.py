@@ -62,7 +62,7 @@ _SHORT = {
     "ecc.": "eccetera", "p. es.": "per esempio", "n.": "numero", "N.": "numero", "n°": "numero",
     "pag.": "pagina",
     "incl.": "incluso", "e/o": "e o", "v.le": "viale", "V.le": "viale", "S.p.A.": "S P A", "S.r.l.": "S R L",
-    "tel.": "telefono", "Tel.": "telefono", "ca.": "circa", "Ca.": "circa", "pz.": "pezzi", "cad.": "cadauno", "max": "massimo", "max.": "massimo",
+    "tel.": "telefono", "Tel.": "telefono", "ca.": "circa", "Ca.": "circa", "pz.": "pezzi", "cad.": "cadauno", "max.": "massimo",
     "D.Lgs.": "decreto legislativo", "rif.": "riferimento", "tot.": "totale", "a.C.": "avanti Cristo", "d.C.": "dopo Cristo",
 }  # fmt: skip
 _BEFORE_NUMBER = {
@@ -120,6 +120,7 @@ _OWN = (
         re.compile(r"(?<=[IVX] )sec\.(?=$|[\s,;)])"),
         lambda m: "secolo" + "." * (m.end() == len(m.string)),
     ),
+    Rule("abbreviation", re.compile(r"(?<![\w.])max(?= \d)"), lambda _: "massimo"),
     Rule("comma", re.compile(r"(?<=\d, )c\.(?= ?\d)"), lambda _: "comma"),
     Rule(
         "short year",

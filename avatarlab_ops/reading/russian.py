@@ -97,7 +97,7 @@ _OWN = (
     Rule("place", re.compile(r"(?<=\b[Вв] )каб\.(?= ?\d)"), lambda _: "кабинете"),
     Rule("pages", re.compile(r"(?<![\w.])с(?:тр)?\.(?= ?\d+ ?(?:[-–]|и) ?\d)"), lambda _: "страницы"),
     Rule("page", re.compile(r"(?<![\w.])с\.(?= ?\d+ (?:человек|людей|раз|лет|минут|часов|дней|рублей)\w*)"), lambda _: "с"),
-    Rule("see", re.compile(r"(?<![\w.])(?<!\d )(?<!\d)[Сс]м\.(?= [^\W_])"), lambda m: "Смотрите" if m[0][0] == "С" else "смотрите"),
+    Rule("see", re.compile(r"(?<![\w.])(?<!\d )(?<!\d)(?<!несколько )(?<!\b[Вв] )[Сс]м\.(?= [^\W_])"), lambda m: "Смотрите" if m[0][0] == "С" else "смотрите"),
     romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
     romance.shortened({"рис.": "рисунок"}, r"(?<![\w.]){}(?= ?\d+(?! ?[а-яіїє\d]))"),  # rice, too
     romance.shortened(_SHORT_MONTHS, r"(?<=\d ){}\.(?= \d{{4}}|\W*$)"),

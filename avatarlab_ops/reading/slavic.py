@@ -334,6 +334,12 @@ def places(cases: Mapping[str, int], names: Mapping[str, str]) -> Rule:
     )
 
 
+def apiece(what: str) -> str:
+    """What a table has, in the accusative: рублей за тонну."""
+    said = formed("один", what)
+    return re.sub("[ая]$", lambda m: {"а": "у", "я": "ю"}[m[0]], said) if " " not in said else said
+
+
 def twice(counted: str, prefixes: str, forms: str, more: str) -> tuple[str, str, str, str]:
     """The arguments of `tables.measures` from words that hold their endings, and so are one and many alike."""
     words = ", ".join(f"{word}|{word}" for word in counted.split(", "))
@@ -356,11 +362,16 @@ def far_ranges(code: str, since: str, until: str, words: Callable[[], Mapping[st
         before = match.string[: match.start()]
         symbol = (match["unit"] or "").strip()
         what = words().get(symbol) or words().get(symbol.rstrip("."))
-        years = not what and not re.fullmatch(r"[а-яіїєґ]+(?:ов|ев|ей|ів|їв|ек|іб|ень|лет)", symbol)
+        counted = what or re.fullmatch(
+            r"(?!год[оі]в|років)[а-яіїєґ]+(?:ов|ев|ей|ів|їв|ек|іб|ень|лет)\.?", symbol
+        )
         named = re.search(
             r"(?:\d|[^\W\d_]\.|\b(?:от|до|с|из|від|з|до|по|стр|статьи|страниц\w*|сторін\w*)) $", before, re.I
         )
-        if not first < last or last < 1000 or named or (years and 1000 <= first < last < 2100):
+        years = 1000 <= first < last < 2100
+        if not counted and (before.strip() or last % 100 or years):  # ГОСТ 380-2005, a telephone
+            return None
+        if not first < last or last < 1000 or named:
             return None
         noun = f" {inflected(what, 3)}" if what else match["unit"] or ""
         said = f"{since} {declined(code, first)} {until} {declined(code, last)}{noun}"

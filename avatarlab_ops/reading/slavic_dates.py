@@ -1,6 +1,6 @@
 """Dates, weekdays, years and centuries in Russian and Ukrainian, cut short: 1 дек., сб 10:00, XIX в."""
 
-# ruff: noqa: RUF001, RUF002  (Cyrillic letters)
+# ruff: noqa: RUF001, RUF002, RUF003  (Cyrillic letters)
 
 from __future__ import annotations
 
@@ -17,6 +17,18 @@ _MONTHS = (
     "января|февраля|марта|апреля|мая|июня|июля|августа|сентября|октября|ноября|декабря|"
     "січня|лютого|березня|квітня|травня|червня|липня|серпня|вересня|жовтня|листопада|грудня"
 )
+
+
+# What decimals count, so that they are no date: до 10.12 кг.
+_COUNTED = (
+    "кг|мг|км|м|см|мм|л|мл|мин|хв|сек|га|кВт|Вт|ГБ|МБ|ТБ|ГГц|МГц|Гц|млн|млрд|тыс|тис|раз[аиів]?|рази|руб\\w*|грн|грив\\w*|"
+    "коп\\w*|евро|євро|дол+ар\\w*|процент\\w*|відсотк\\w*|бал+\\w*|секунд\\w*|минут\\w*|хвилин\\w*|метр\\w*|"
+    "л[иі]тр\\w*|тон+\\w*|градус\\w*|к[иі]лог?рам+\\w*|к[иі]ло\\w+|верс\\w*|м[²³]|миллион\\w*|мільйон\\w*"
+)
+
+
+_UNTIL = {"ого": "ое", "его": "е", "ього": "є"}  # пятого: пятое
+_INCLUSIVE = re.compile(r"(ого|его|ього)(?= \w+$)")
 
 
 def years(code: str, words: tuple[str, str], within: tuple[str, Mapping[str, str]]) -> Rule:
@@ -74,16 +86,20 @@ def short_dates(
 def dotted_dates(say: Callable[[int, int, int | None], str], before: str) -> Rule:
     """До 30.11: a day and a month with a point, which is no mark of decimals here."""
     pattern = (
-        rf"(?<!\w)((?:{before}) )(\d{{1,2}})\.(\d{{2}})\.?(?![\d%]|\.\d|\w| ?[%₽₴€$°])(?! (?:версии|версія))"
+        rf"(?<!\w)((?:{before}|по) )(\d{{1,2}})\.(\d{{2}})\.?(?![\d%]|\.\d|\w| ?[%₽₴€$°])"
+        rf"(?!(?: (?:до|по) \d+(?:[.,]\d+)?)? (?:{_COUNTED})(?!\w))"
     )
 
     def date(match: re.Match[str]) -> str | None:
         named = re.search(r"[A-Za-z]\w* $|(?:верси|версі)\w+ $", match.string[: match.start()])
         if named or not (1 <= int(match[2]) <= 31 and 1 <= int(match[3]) <= 12):
             return None
-        return f"{match[1]}{say(int(match[2]), int(match[3]), None)}" + "." * (
-            match[0].endswith(".") and match.end() == len(match.string)
-        )
+        said = say(int(match[2]), int(match[3]), None)
+        if match[1].lower() == "по ":  # с 10.05 по 15.05
+            if not re.search(r"(?<!\w)[сз] \d{1,2}(?:\.\d\d)? $", match.string[: match.start()], re.I):
+                return None
+            said = _INCLUSIVE.sub(lambda m: _UNTIL[m[1]], said, count=1)
+        return f"{match[1]}{said}" + "." * (match[0].endswith(".") and match.end() == len(match.string))
 
     return Rule("date", re.compile(pattern, re.I), date)
 
@@ -91,6 +107,11 @@ def dotted_dates(say: Callable[[int, int, int | None], str], before: str) -> Rul
 def days_alone(days: Mapping[str, str], within: Mapping[str, str]) -> tuple[Rule, ...]:
     """В пн, сб 10:00: a weekday cut short before a date or an hour; after в in the accusative."""
     known = "|".join(days)
+
+    def before(match: re.Match[str]) -> str | None:
+        """Ср 10:00; but ср. 12-15 compares."""
+        compared = match[0].lower() == "ср." and not re.match(r",? \d{1,2}:", match.string[match.end() :])
+        return None if compared else days[match[1].lower()].split(":")[0]
 
     def after(match: re.Match[str]) -> str:
         day = days[match[2].lower()].split(":")[2]
@@ -103,7 +124,7 @@ def days_alone(days: Mapping[str, str], within: Mapping[str, str]) -> tuple[Rule
         Rule(
             "weekday",
             re.compile(rf"(?<!\w)({known})\.?{dated}", re.I),
-            lambda m: days[m[1].lower()].split(":")[0],
+            before,
         ),
     )
 

@@ -13,7 +13,7 @@ _MONTHS = tables.names(
     "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre"
 )
 _FEMININE = re.compile(
-    r"(hora|tonelada|caloría|kilocaloría|libra|rupia|corona|lira|onza|milla|pulgada|página|vece)s?\b"
+    r"(hora|tonelada|caloría|kilocaloría|libra|rupia|corona|lira|onza|milla|pulgada|página|vece|unidad|unidade)s?\b"
 )
 
 
@@ -59,7 +59,7 @@ _SHORT = {
     "avda.": "avenida", "incl.": "incluido", "hab.": "habitantes", "y/o": "y o",
     "Dña.": "doña", "RR. HH.": "recursos humanos", "RRHH": "recursos humanos", "JJ. OO.": "Juegos Olímpicos",
     "JJOO": "Juegos Olímpicos", "CC. AA.": "comunidades autónomas", "cdta.": "cucharadita", "cda.": "cucharada",
-    "Avda.": "avenida", "a. C.": "antes de Cristo", "d. C.": "después de Cristo", "vs.": "contra", "uds.": "unidades", "c/u": "cada uno", "máx.": "máximo", "mín.": "mínimo",
+    "Avda.": "avenida", "a. C.": "antes de Cristo", "d. C.": "después de Cristo", "vs.": "contra", "c/u": "cada uno", "máx.": "máximo", "mín.": "mínimo",
     "ext.": "extensión", "izq.": "izquierda", "dcha.": "derecha", "M.ª": "María", "Mª": "María", "gral.": "general",
     "admón.": "administración", "Aprox.": "aproximadamente", "Máx.": "máximo", "Pág.": "página", "págs": "páginas",
 }  # fmt: skip
@@ -186,7 +186,7 @@ SPANISH: Language = Language(
         "por ciento, "
         "por mil, partes por millón",
         "CV=caballo|caballos, rpm=revolución por minuto|revoluciones por minuto, "
-        "mmHg=milímetro de mercurio|milímetros de mercurio, lpm=latido por minuto|latidos por minuto",
+        "mmHg=milímetro de mercurio|milímetros de mercurio, lpm=latido por minuto|latidos por minuto, ud.=unidad|unidades, uds.=unidad|unidades",
         accents="kilómetro decímetro centímetro milímetro micrómetro nanómetro",
     ),
     per="por",
