@@ -5,6 +5,7 @@ One file per group of commands; each lists its own in COMMANDS.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any
@@ -31,7 +32,7 @@ from avatarlab_ops.cli import (
     trust,
 )
 from avatarlab_ops.cli.common import echo
-from avatarlab_ops.errors import AvatarlabError, RenderCancelled
+from avatarlab_ops.errors import AvatarlabError, RenderCancelled, TransientError
 
 
 class _Commands(click.Group):
@@ -51,6 +52,12 @@ class _Commands(click.Group):
                 raise
             echo(f"avatarlab: {error.code}: {error}", err=True)
             sys.exit(error.exit_code)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            where = f" ({error.filename})" if error.filename else ""
+            echo(f"avatarlab: {error.strerror}{where}: make room, then repeat the command", err=True)
+            sys.exit(TransientError.exit_code)
         except KeyboardInterrupt:
             echo("avatarlab: interrupted", err=True)
             sys.exit(RenderCancelled.exit_code)

@@ -12,6 +12,7 @@ import asyncio
 import functools
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -92,8 +93,16 @@ def room() -> Room:
 def _places(_: int) -> int:
     """Places of both pools."""
     with create_session(scoped=False) as session:
-        slots = session.scalars(sa.select(Pool.slots).where(Pool.pool.in_(POOLS)))
-        return max(1, sum(slots))
+        return places(session.scalars(sa.select(Pool.slots).where(Pool.pool.in_(POOLS))).all())
+
+
+def places(slots: Sequence[int]) -> int:
+    """Places of pools of so many slots; Airflow calls -1 a pool without a limit.
+
+    >>> places([4, 2]), places([0, 0]), places([4, -1]) == MOST_AT_ONCE
+    (6, 1, True)
+    """
+    return MOST_AT_ONCE if min(slots, default=0) < 0 else max(1, sum(slots))
 
 
 def _carry_out(where: Settings, _topic: str, run_id: str, order: dict[str, Any]) -> None:

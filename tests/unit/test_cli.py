@@ -107,6 +107,17 @@ def test_words_that_a_terminal_would_obey_are_refused_by_option(command: list[st
     )
 
 
+def test_a_full_disk_is_told_in_a_line_and_the_command_may_be_repeated() -> None:
+    group = type(main)("group")
+
+    @group.command()
+    def fill() -> None:
+        Path("/dev/full").write_text("x")
+
+    done = CliRunner().invoke(group, ["fill"])
+    assert (done.exit_code, "make room" in done.output, "Traceback" in done.output) == (4, True, False)
+
+
 def test_ctrl_c_ends_with_the_exit_code_of_a_cancelled_render(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
