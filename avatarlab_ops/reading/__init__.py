@@ -12,6 +12,7 @@ import functools
 import re
 import unicodedata
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from avatarlab_ops.reading import unspaced
 from avatarlab_ops.reading.chinese import CHINESE
@@ -45,6 +46,7 @@ _LANGUAGES = {
 _ELIDED = "[ld]|un|all|dall|dell|nell|sull|quell"  # l'undici: the article leans on a number's word, too
 _HANGING = re.compile(r"(?<=[^\W\d_])-$")  # mid-19th
 _TRAILING = re.compile(r"^-(?=[^\W\d_])")  # 80er-Jahre
+_LONG_RUN = re.compile(r"\S{500}(?=\S)")  # longer than any word or address that people have read out
 _SILENT = "P"  # Unicode's punctuation tells how to speak and is not spoken itself
 
 
@@ -118,6 +120,19 @@ def _read_unspaced(text: str, language: Language) -> Reading:
 
 
 def _read(text: str, spoken: Language) -> Reading:
+    """What is said of a text; a very long run without a space is read in pieces.
+
+    Rules look ahead from each of its characters, so they take time by its square.
+    """
+    cuts = [0, *(run.end() for run in _LONG_RUN.finditer(text)), len(text)]
+    pieces = [(start, _read_piece(text[start:end], spoken)) for start, end in pairwise(cuts)]
+    unread = (
+        replace(sign, position=start + sign.position) for start, piece in pieces for sign in piece.unread
+    )
+    return Reading(" ".join(piece.said for _, piece in pieces), tuple(unread))
+
+
+def _read_piece(text: str, spoken: Language) -> Reading:
     said: list[str] = []
     unread: list[Unread] = []
     at = 0

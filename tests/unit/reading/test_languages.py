@@ -158,3 +158,9 @@ def test_a_street_or_a_french_era_may_end_a_sentence() -> None:
 )  # fmt: skip
 def test_a_word_cut_short_before_its_number_ends_no_sentence(language: str, text: str) -> None:
     assert split(text, language) == [text]
+
+
+def test_a_run_longer_than_any_word_is_read_in_pieces_and_nothing_of_it_is_lost() -> None:
+    long = read("7" * 1200 + "\u2603 8", "en-US")
+    assert long.said.split() == ["seven"] * 1200 + ["eight"]
+    assert [(sign.sign, sign.position) for sign in long.unread] == [("\u2603", 1200)]
