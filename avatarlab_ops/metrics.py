@@ -126,7 +126,7 @@ def _oldest_at_work(db: Session) -> datetime | None:
     single = sa.select(since).select_from(m.Render).outerjoin(m.RenderOrder).where(by_us, ~of_bulk)
     running = sa.and_(sa.text(m.AT_WORK), m.StageRun.state == StageState.RUNNING)
     stage = sa.select(sa.func.min(m.StageRun.started_at)).where(
-        running, sa.exists().where(m.BulkItem.render_id == m.StageRun.render_id)
+        running, sa.exists().where(m.Render.id == m.StageRun.render_id, m.Render.state.in_(OPEN), of_bulk)
     )
     return min((at for at in (db.scalar(single), db.scalar(stage)) if at is not None), default=None)
 

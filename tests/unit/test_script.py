@@ -308,9 +308,9 @@ def test_a_mark_around_more_than_a_breath_is_refused() -> None:
 def test_a_part_in_another_language_is_spoken_in_the_engines_own_name_of_it() -> None:
     """As <lang> asks; no engine that every checkout has speaks two."""
     part = Run((Piece("Hello."),), language="en")
-    assert script._spoken_in(part, "hibari", "de") == "en-US"
+    assert script._spoken_in(part, "hibari", "de", []) == "en-US"
     with pytest.raises(ScriptRefused, match="<lang> asks for 'fr', and hibari speaks en-US"):
-        script._spoken_in(replace(part, language="fr"), "hibari", "en-US")
+        script._spoken_in(replace(part, language="fr"), "hibari", "en-US", [])
 
 
 def test_a_danda_ends_a_hindi_sentence() -> None:
