@@ -45,7 +45,7 @@ from avatarlab_ops.stores.objects import Stored, objects
 from avatarlab_ops.trust import consent, inputs, signing
 
 PICTURES: tuple[Kind, ...] = ("image", "video")
-LOOK_VERSION = "4"  # raised whenever `look` may judge otherwise: what it saw before counts no longer
+LOOK_VERSION = "5"  # raised whenever `look` may judge otherwise: what it saw before counts no longer
 PROBE_VERSION = "5"  # raised whenever probing may tell more of an input: it is then probed once more
 HEARD = "sound 1"  # among the looks of an input: its sound is one; raised as LOOK_VERSION is
 NARRATION_HZ = 24_000

@@ -21,6 +21,7 @@ MAX_PITCH_DEG = 35.0
 MAX_ROLL_DEG = 50.0
 TURN_CHECK_PX = 360  # short side of the copy that is turned
 SURER = 0.1  # in the detector's score; for an upright face the upright picture wins by about this much
+UPRIGHT_DEG = 45.0  # a face that is tilted further in the turned picture stands straighter in the given one
 WHOLE_FACE = (33, 263, 61, 291, 152)  # outer eye corners, mouth corners, chin
 EDGE_SLACK = 0.02  # of the face: how far the mesh may err
 EQUAL_SIZE = 0.8  # a second face at least this large beside the first: nobody leads
@@ -153,19 +154,18 @@ def _refuse_sideways(frame: Frame, faces: list[Face], landmarker: Landmarker) ->
     view = _surroundings(frame, faces[0]) if faces else frame
     scale = min(1.0, TURN_CHECK_PX / min(view.shape[:2]))
     view = np.asarray(cv2.resize(view, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    scores = [
-        _best_score(np.ascontiguousarray(np.rot90(view, -turns)), landmarker, turns) for turns in range(4)
-    ]
+    seen = [_surest(np.ascontiguousarray(np.rot90(view, -turns)), landmarker, turns) for turns in range(4)]
+    scores = [face.detection.score if face else 0.0 for face in seen]
     best = int(np.argmax(scores))
-    if scores[best] > scores[0] + SURER:
+    lying = seen[best]
+    if lying and scores[best] > scores[0] + SURER and abs(pose(lying.landmarks).roll) < UPRIGHT_DEG:
         by = ("", "90 degrees clockwise", "180 degrees", "90 degrees counter-clockwise")[best]
         raise FaceRefused(f"The face does not stand upright. Rotate the picture or clip by {by}.")
 
 
-def _best_score(view: Frame, landmarker: Landmarker, turns: int) -> float:
-    faces = landmarker.faces(view)
-    whole = [face for face in faces if not turns or not _is_cut(face.landmarks, view.shape)]
-    return max((face.detection.score for face in whole), default=0.0)
+def _surest(view: Frame, landmarker: Landmarker, turns: int) -> Face | None:
+    whole = [face for face in landmarker.faces(view) if not turns or not _is_cut(face.landmarks, view.shape)]
+    return max(whole, key=lambda face: face.detection.score, default=None)
 
 
 def _surroundings(frame: Frame, face: Face) -> Frame:

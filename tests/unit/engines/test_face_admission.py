@@ -73,6 +73,11 @@ def test_a_picture_lying_on_its_side_is_refused(landmarker, astronaut, still, na
         check_face(np.rot90(picture, quarter_turns).copy(), landmarker)
 
 
+def test_a_tilted_head_is_no_picture_that_lies_on_its_side(landmarker, still):
+    tilted = check_face(still("Image_with_alpha.png"), landmarker)
+    assert 15 < abs(tilted.pose.roll) < 35
+
+
 @pytest.mark.parametrize("side", ["left", "right", "bottom"])
 @pytest.mark.parametrize("name", ["astronaut", "single_face.jpg"])
 def test_half_a_face_is_said_to_be_cut(landmarker, astronaut, still, name, side):
