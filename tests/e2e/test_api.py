@@ -185,7 +185,9 @@ def test_a_server_that_is_told_to_stop_ends_its_streams_first(api: httpx.Client,
                 os.kill(before, signal.SIGTERM)
                 begun = time.monotonic()
     assert begun is not None
-    assert time.monotonic() - begun < 30  # seconds; Airflow itself would wait for two minutes
+    assert (
+        time.monotonic() - begun < 100
+    )  # seconds, on a busy machine; Airflow itself would wait for two minutes
     print(f"the stream ended {time.monotonic() - begun:.1f} s after SIGTERM")
 
     def back() -> bool:
