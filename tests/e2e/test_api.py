@@ -185,9 +185,8 @@ def test_a_server_that_is_told_to_stop_ends_its_streams_first(api: httpx.Client,
                 os.kill(before, signal.SIGTERM)
                 begun = time.monotonic()
     assert begun is not None
-    assert (
-        time.monotonic() - begun < 100
-    )  # seconds, on a busy machine; Airflow itself would wait for two minutes
+    # Airflow itself would wait for two minutes; a busy machine may take one.
+    assert time.monotonic() - begun < 100
     print(f"the stream ended {time.monotonic() - begun:.1f} s after SIGTERM")
 
     def back() -> bool:
