@@ -245,14 +245,24 @@ def dated(
     )
     ends = r"(?:\.(?=,? \w|,|$)|(?= (?:de )?\d{4}))"
     dated = rf"(?<![\w.,])(\d{{1,2}}) (?:de )?({known}){ends}(?: (?:de )?(\d{{4}})(?!\w))?"
-    plainly = [
-        name for name in short if name not in WORDY_DAYS | _WORDY_MONTHS | {"mai", "mag", "ago", "out"}
-    ]
+    return (
+        Rule("weekday", between, span),
+        shortened(plain, r"(?<!\w){}\.(?=,? \d)"),
+        shortened(wordy, rf"(?<!\w){{}}\.(?=,?{dates})"),
+        Rule("date", re.compile(dated, re.I), date),
+        _month_alone(short),
+    )
+
+
+def _month_alone(short: Mapping[str, str]) -> Rule:
+    """Janv. 2026, fin févr., 1er janv.: a short month without a day in figures."""
+    plain = [name for name in short if name not in WORDY_DAYS | _WORDY_MONTHS | {"mai", "mag", "ago", "out"}]
+    known = "|".join(sorted(short, key=len, reverse=True))
     years = r"(?= (?:de )?(?:1[4-9]|20)\d\d(?!\d))"
     first = r"(?:(?<=1er )|(?<=1° )|(?<=1º )|(?<=1º de )|(?<=1\.º de ))"
     inside = r"(?:(?<=\ben )|(?<=\bem )|(?<=\ba )|(?<=\bde )|(?<=\bfin )|(?<=\bfine )|(?<=\bnel ))"
     alone = re.compile(
-        rf"(?<!\w)({'|'.join(sorted(plainly, key=len, reverse=True))})\.{years}|{inside}({known})\.{years}"
+        rf"(?<!\w)({'|'.join(sorted(plain, key=len, reverse=True))})\.{years}|{inside}({known})\.{years}"
         rf"|{first}({known})\.(?=$|\W)",
         re.I,
     )
@@ -260,13 +270,7 @@ def dated(
     def month(match: re.Match[str]) -> str:
         return short[match[match.lastindex or 1].lower()] + "." * (match.end() == len(match.string))
 
-    return (
-        Rule("weekday", between, span),
-        shortened(plain, r"(?<!\w){}\.(?=,? \d)"),
-        shortened(wordy, rf"(?<!\w){{}}\.(?=,?{dates})"),
-        Rule("date", re.compile(dated, re.I), date),
-        Rule("month", alone, month),
-    )
+    return Rule("month", alone, month)
 
 
 def names(short: str, full: tuple[str, ...]) -> dict[str, str]:
