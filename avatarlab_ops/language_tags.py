@@ -28,29 +28,16 @@ _OWN = {
     "italiano": "it", "português": "pt", "portugues": "pt", "русский": "ru", "українська": "uk",
     "日本語": "ja", "中文": "zh", "mandarin": "zh", "हिन्दी": "hi",
 }  # fmt: skip
+# Countries' codes that are written for the languages spoken there.
 _COUNTRIES = {
-    "jp": "ja",
-    "cn": "zh",
-    "tw": "zh",
-    "ua": "uk",
-    "us": "en",
-    "gb": "en",
-    "at": "de",
-    "ch": "de",
-    "br": "pt",
-    "mx": "es",
-}  # fmt: skip  (written for the languages spoken there)
+    "jp": "ja", "cn": "zh", "tw": "zh", "ua": "uk", "us": "en", "gb": "en", "at": "de", "ch": "de",
+    "br": "pt", "mx": "es",
+}  # fmt: skip
+# Script and country that say no more than the language.
 _HOME = {
-    "de": "Latn DE",
-    "es": "Latn ES",
-    "fr": "Latn FR",
-    "hi": "Deva IN",
-    "it": "Latn IT",
-    "ja": "Jpan JP",
-    "ru": "Cyrl RU",
-    "uk": "Cyrl UA",
-    "zh": "Hans CN",
-}  # fmt: skip  (says no more than the language)
+    "de": "Latn DE", "es": "Latn ES", "fr": "Latn FR", "hi": "Deva IN", "it": "Latn IT", "ja": "Jpan JP",
+    "ru": "Cyrl RU", "uk": "Cyrl UA", "zh": "Hans CN",
+}  # fmt: skip
 _APART = ("en",)  # whose countries are spoken and read each in their own way: none stands for another
 # Subtags that say how a text is spelled or sorted may follow; they change nothing here.
 _MORE = r"(?:-(?:[a-z0-9]{5,8}|\d[a-z0-9]{3}))*(?:-[a-wyz0-9](?:-[a-z0-9]{2,8})+)*(?:-x(?:-[a-z0-9]{1,8})+)?"
