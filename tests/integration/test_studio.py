@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
 import pytest
 import sqlalchemy as sa
@@ -21,9 +21,8 @@ from avatarlab_web.api import previews
 from avatarlab_web.api.access import Caller
 from avatarlab_web.app import app
 from avatarlab_web.stores import stores as where_stores_are
-from avatarlab_web.studio import page, words
+from avatarlab_web.studio import page
 from avatarlab_web.studio import queue as studio_queue
-from avatarlab_web.studio import verify as studio_verify
 from avatarlab_web.studio.access import viewer
 from plans import a_plan
 from starlette.testclient import TestClient
@@ -34,13 +33,12 @@ from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.engines import device
 from avatarlab_ops.errors import ApprovalAwaited, FaceRefused
 from avatarlab_ops.fields import split_reference
-from avatarlab_ops.renders import approval, avatars, orders, status
+from avatarlab_ops.renders import approval, avatars, orders
 from avatarlab_ops.request import KINDS, AvatarRequest, Behind
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import Priority
 from avatarlab_ops.stores.catalog import consents, tables, transaction
 from avatarlab_ops.stores.objects import objects
-from avatarlab_ops.trust import verify
 
 from .material import astronaut, located, png
 
@@ -433,12 +431,6 @@ def test_a_file_that_somebody_holds_is_looked_at_and_not_kept(
     assert "<form" not in studio.get("/verify").text
 
 
-def test_every_verdict_and_layer_has_its_words() -> None:
-    verdicts = set(get_args(verify.Verdict))
-    assert verdicts == studio_verify.TONES.keys()
-    assert {f"verify.is.{one}" for one in verdicts} <= page.texts().keys()
-
-
 def test_impact_names_what_is_known_when_nothing_is_found(studio: TestClient) -> None:
     shown = studio.get("/impact?kind=engine&value=no_such_engine").text
     assert "nothing was ever made with" in shown
@@ -464,37 +456,6 @@ def test_a_voice_can_be_heard(studio: TestClient) -> None:
     assert answer.content[:4] == b"RIFF"
     assert len(answer.content) > 24_000  # more than half a second
     assert studio.get("/voices/hibari/nobody/sample").status_code == 404
-
-
-def test_a_stage_that_nobody_has_named_yet_is_shown_by_its_own_name() -> None:
-    """So that a new stage touches its file and the graph, and no page."""
-    upscale = status.StageStatus("upscale", "running", 1, 0.0, 3, 9, "frames", 2.0, None, None)
-    assert words.step(upscale, over=False)["name"] == "upscale"
-    assert page.stage_name("lipsync") == "Move the lips"
-
-
-def test_every_reason_and_name_in_a_page_has_its_text() -> None:
-    known = page.texts()
-    assert {f"advice.{code}" for code in words.codes()} <= known.keys()
-    pages = "".join(path.read_text() for path in (page.HERE / "templates").glob("*.html"))
-    named = re.findall(r"""\bt\(["']([a-z0-9_.]+)["']\s*[,)]""", pages)
-    assert named
-    assert set(named) <= known.keys()
-
-
-def test_measures_are_told_in_words() -> None:
-    told = words.measures({
-        "duration_s": 8.0, "width": 1280, "height": 720, "fps": 30_000 / 1001, "frames": 200,
-        "lip_gap_r": 0.93, "lip_lag_ms": -11.6, "words": 20, "speech_s": 8.0, "loudness_lufs": -16.1,
-        "frames_without_face": 3, "frames_with_covered_mouth": 7,
-    })  # fmt: skip
-    assert told[0].startswith("8 s, 1280")
-    assert " 29.97 frames a second" in told[0]
-    assert told[1] == "The lips follow the sound closely, 12 ms early"
-    assert "150 a minute" in told[2]
-    assert "3 of 200 frames show no face" in told[-2]
-    assert "7 of 200 frames show a covered mouth" in told[-1]
-    assert "badly" in words.measures({"lip_gap_r": 0.41, "lip_lag_ms": 0})[0]
 
 
 def test_a_bulk_run_is_shown_while_it_is_planned_and_with_its_deadline_while_it_works(
