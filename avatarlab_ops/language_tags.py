@@ -97,6 +97,16 @@ def instead(asked: str, used: str) -> str:
     return "" if same else f"language: {tag} is spoken as {used}"
 
 
+def covers(wider: str, language: str) -> bool:
+    """Whether a language is one of those that a tag names (RFC 4647, section 3.3.1), as a consent does.
+
+    >>> covers("en", "en-US"), covers("de-DE", "de"), covers("es-419", "es"), covers("en-GB", "en-US")
+    (True, True, False, False)
+    """
+    tag = normal(wider) or wider
+    return f"{language}-".startswith(f"{tag}-") or (primary(tag) == language and not instead(tag, language))
+
+
 def near(written: str, there: Iterable[str] = NAMES) -> list[str]:
     """Tags that may be meant by one that is none, or is not there.
 

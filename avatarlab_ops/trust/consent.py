@@ -46,8 +46,7 @@ class Scope:
 
     def objection(self, language: str, labels: Mapping[str, str]) -> str | None:
         """Why a request is outside of it, None when it is inside."""
-        covered = {language_tags.normal(one) or one for one in self.languages}
-        if covered and language not in covered:
+        if self.languages and not any(language_tags.covers(one, language) for one in self.languages):
             return f"covers {', '.join(self.languages)}, not {language}"
         for name, value in self.labels.items():
             if labels.get(name) != value:
