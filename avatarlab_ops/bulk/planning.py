@@ -30,8 +30,9 @@ from avatarlab_ops.printable import printable
 from avatarlab_ops.renders import budget, prediction
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages.admit import Seen, admit
+from avatarlab_ops.stages.admit import admit
 from avatarlab_ops.stages.context import workspace
+from avatarlab_ops.stages.inspection import Seen
 from avatarlab_ops.states import ItemState
 from avatarlab_ops.stores import catalog
 from avatarlab_ops.stores.catalog import bulk, rates, records

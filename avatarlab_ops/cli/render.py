@@ -201,7 +201,7 @@ def upload(
 
 def _tell_of_face(settings: Settings, uri: str) -> None:
     """What admission will say of it as an avatar; it may be meant as a background."""
-    from avatarlab_ops.stages.admit import inspect
+    from avatarlab_ops.stages.inspection import inspect
 
     source, look, objection = inspect(settings, uri)
     for note in (*source.notes, *(look.notes if look else ())):

@@ -12,7 +12,8 @@ from avatarlab_ops.plan import Plan, Spoken
 from avatarlab_ops.renders import budget, prediction
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages.admit import NeverSeen, Seen, admit
+from avatarlab_ops.stages.admit import admit
+from avatarlab_ops.stages.inspection import NeverSeen, Seen
 from avatarlab_ops.stores import artifacts
 from avatarlab_ops.stores.catalog import rates, records, transaction
 from avatarlab_ops.stores.objects import objects

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from avatarlab_ops.errors import FaceRefused, RequestInvalid
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages.admit import inspect
+from avatarlab_ops.stages.inspection import inspect
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust import consent, inputs

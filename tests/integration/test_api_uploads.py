@@ -23,7 +23,7 @@ from avatarlab_ops.housekeeping import Rules, keep_house
 from avatarlab_ops.housekeeping import inputs as sweep
 from avatarlab_ops.housekeeping.chore import Job
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages.admit import inspect
+from avatarlab_ops.stages.inspection import inspect
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust import callers, inputs

@@ -26,7 +26,7 @@ from avatarlab_ops.media.credentials import read
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages import admit
+from avatarlab_ops.stages import inspection
 from avatarlab_ops.stores.catalog import records, tables, transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust import credentials, signing
@@ -114,7 +114,7 @@ def test_an_input_keeps_the_marks_that_it_came_with(mp4: Path, stores: Settings,
         ("other.mp4", b"OtherHandler", "do not fit"),
     ):
         (tmp_path / name).write_bytes((mp4 / "video.mp4").read_bytes().replace(b"VideoHandler", track))
-        source, _, _ = admit.inspect(stores, material.upload(stores, f"marked/{name}", tmp_path / name))
+        source, _, _ = inspection.inspect(stores, material.upload(stores, f"marked/{name}", tmp_path / name))
         assert source.marks
         assert source.marks.manifest == _told(mp4 / "video.mp4")["active_manifest"]
         assert any(note.endswith(f"{fits} its bytes.") for note in source.notes), source.notes
@@ -132,7 +132,7 @@ def test_what_a_stranger_wrote_into_credentials_is_harmless(
     who = signing.identity(stores.home)
     assert who
     files, _ = credentials.sign(mp4 / "video.mp4", tmp_path, claimed, who)
-    source, _, _ = admit.inspect(stores, material.upload(stores, "marked/odd.mp4", files["video.mp4"]))
+    source, _, _ = inspection.inspect(stores, material.upload(stores, "marked/odd.mp4", files["video.mp4"]))
     assert source.marks
     assert r"\x1b[31mCam\x00era" in source.marks.generator
     assert all(note.isprintable() for note in source.notes)

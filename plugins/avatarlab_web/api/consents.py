@@ -13,7 +13,7 @@ from avatarlab_ops.errors import ReferenceRefused, RequestInvalid
 from avatarlab_ops.fields import Zoned
 from avatarlab_ops.renders import withdrawal
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages.admit import inspect
+from avatarlab_ops.stages.inspection import inspect
 from avatarlab_ops.stores.catalog import consents, tables, transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust import consent, inputs

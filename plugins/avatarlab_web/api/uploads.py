@@ -18,7 +18,7 @@ from avatarlab_ops.bulk import rows, text_files
 from avatarlab_ops.errors import MediaRefused, RequestInvalid
 from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages.admit import inspect
+from avatarlab_ops.stages.inspection import inspect
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.objects import objects
 from avatarlab_ops.trust import inputs
