@@ -211,7 +211,7 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
     started = time.monotonic()
     with transaction(settings.pg_dsn) as db:
         caller = records.request_of(db, records.find(db, render_id)).caller
-    with deadline.Deadline(ADMIT.name, deadline.budget_s()).alarm():  # over before anything is decided
+    with deadline.in_time(ADMIT.name):  # over before anything is decided
         plan = admit(settings, request, caller=caller)
         found = existing(settings, plan)
     inputs = {role: getattr(plan, role) for role in ROLES}

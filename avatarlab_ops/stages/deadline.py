@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 
 from avatarlab_ops.errors import StageTimeout
@@ -67,3 +67,8 @@ class Deadline:
             spent_s = time.monotonic() - started
             signal.setitimer(signal.ITIMER_REAL, max(0.001, left_s - spent_s) if left_s else 0, again_s)
             signal.signal(signal.SIGALRM, before)
+
+
+def in_time(part: str, expected_s: float = 0.0) -> AbstractContextManager[None]:
+    """Raise StageTimeout from within the block once a part of a stage takes far more than `expected_s`."""
+    return Deadline(part, budget_s(expected_s)).alarm()

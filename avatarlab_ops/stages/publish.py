@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,26 +22,22 @@ from avatarlab_ops import events
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.errors import ConsentError, InvariantBroken, RenderCancelled
 from avatarlab_ops.graph import COMPOSITE, DOCUMENTS, GRAPH, PUBLISH, SPEECH, recipe
-from avatarlab_ops.media import pictureprint, soundprint
-from avatarlab_ops.media.sound import read_sound
 from avatarlab_ops.plan import ROLES, Plan
 from avatarlab_ops.progress import silent
-from avatarlab_ops.script import MAX_SPEECH_S
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages import deadline, runner
-from avatarlab_ops.stages.context import Context, workspace
+from avatarlab_ops.stages import deadline, prints, runner
+from avatarlab_ops.stages.context import Context
 from avatarlab_ops.states import Event, RenderState
 from avatarlab_ops.stores import artifacts as store
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.artifacts import Product
-from avatarlab_ops.stores.catalog import ancestry, consents, lock, notes, prints, records, tables, transaction
+from avatarlab_ops.stores.catalog import ancestry, consents, lock, notes, records, tables, transaction
 from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
 from avatarlab_ops.trust import consent, credentials, signing
 from avatarlab_ops.version import code_version, environment
 
 Json = dict[str, Any]
 WAIT_S = 600.0
-LONGEST_S = 2 * MAX_SPEECH_S  # a slow voice takes more than is expected of its script
 UNSIGNED = "no content credentials: AVATARLAB_CONTENT_CREDENTIALS is off"
 DEVELOPMENT = "signed with a development certificate: nobody outside can tell whose it is"
 UNSTAMPED = "no time stamp: AVATARLAB_TIMESTAMP_URL names no authority"
@@ -62,13 +57,14 @@ def publish(settings: Settings, render_id: str) -> float:
             request = records.request_of(db, render)
             held = [consent.provenance(one) for one in _consents(db, render, request)]
         own = _make(settings, render, artifacts)
-        _listen(settings, artifacts[SPEECH.name])
-        _watch(settings, artifacts[COMPOSITE.name])
+        prints.keep_sound_print(settings, artifacts[SPEECH.name])
+        prints.keep_picture_print(settings, artifacts[COMPOSITE.name])
         artifacts[PUBLISH.name] = own
         with transaction(settings.pg_dsn) as db:
             behind = {made.stage: made for made in ancestry.ancestry(db, render_id)} | artifacts
             made = {stage: _provenance(db, artifact) for stage, artifact in behind.items()}
-        with _in_time("copying its files", artifacts[COMPOSITE.name]):
+        # No transaction is inside: what was begun there is decided, one way or the other.
+        with deadline.in_time(f"{PUBLISH.name} (copying its files)", artifacts[COMPOSITE.name].compute_s):
             files = _place(settings, render_id, own)
             manifest = _manifest(render, request, artifacts, files)
             manifest |= {"artifacts": made, "consents": held, "credentials": own.facts["credentials"]}
@@ -103,49 +99,6 @@ def _make(
         artifacts=artifacts, report=silent, wait=True, budget_s=deadline.budget_s(),
     )  # fmt: skip
     return made
-
-
-def _listen(settings: Settings, speech: tables.Artifact) -> None:
-    """Keep the print of what is said, once for all videos that say it."""
-    if _printed(settings, tables.SoundPrint, speech):
-        return
-    with _in_time("its print of the sound", speech), workspace(settings, PUBLISH.name) as folder:
-        sound = _fetch(settings, speech, "speech.wav", folder)
-        heard = soundprint.kept(soundprint.words(read_sound(sound, soundprint.HZ, max_s=LONGEST_S)))
-    with transaction(settings.pg_dsn) as db:
-        prints.keep(db, tables.SoundPrint, speech.fingerprint, words=heard.tolist())
-
-
-def _watch(settings: Settings, composite: tables.Artifact) -> None:
-    """Keep the print of what is shown, once for all videos that show it."""
-    if _printed(settings, tables.PicturePrint, composite):
-        return
-    with _in_time("its print of the picture", composite), workspace(settings, PUBLISH.name) as folder:
-        name = next(name for name in composite.files if name.startswith("video."))
-        seen = pictureprint.watch(_fetch(settings, composite, name, folder))
-    columns: Json = {"words": pictureprint.kept(pictureprint.words(seen)).tolist()}
-    columns |= {"curves": pictureprint.packed(seen.curves), "look": seen.look.tobytes()}
-    with transaction(settings.pg_dsn) as db:
-        prints.keep(db, tables.PicturePrint, composite.fingerprint, **columns)
-
-
-def _in_time(step: str, artifact: tables.Artifact) -> AbstractContextManager[None]:
-    """A time budget for one step of publishing, by what making the artifact took.
-
-    No transaction is inside: what was begun there is decided, one way or the other.
-    """
-    return deadline.Deadline(f"{PUBLISH.name} ({step})", deadline.budget_s(artifact.compute_s)).alarm()
-
-
-def _printed(settings: Settings, table: prints.Table, artifact: tables.Artifact) -> bool:
-    with transaction(settings.pg_dsn) as db:
-        return prints.known(db, table, artifact.fingerprint)
-
-
-def _fetch(settings: Settings, artifact: tables.Artifact, name: str, folder: Path) -> Path:
-    path, file = folder / name, store.file(settings, artifact, name)
-    objects(settings).download(file.bucket, file.key, path, sha256=file.sha256, max_bytes=file.bytes)
-    return path
 
 
 def run(work: Context) -> Product:

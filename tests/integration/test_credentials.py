@@ -188,7 +188,7 @@ import importlib, json, os, signal, sys
 from pathlib import Path
 from avatarlab_ops import pipeline
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages import publish
+from avatarlab_ops.stages import prints, publish
 def publish_until(step):
     module, name = step.rsplit(".", 1)
     module = importlib.import_module(module)
@@ -212,7 +212,7 @@ STEPS = (
     "avatarlab_ops.trust.credentials.sign",
     "avatarlab_ops.stores.artifacts._put",
     "avatarlab_ops.stores.artifacts._decide",
-    "avatarlab_ops.stages.publish._watch",
+    "avatarlab_ops.stages.prints.keep_picture_print",
     "avatarlab_ops.stages.publish._place",
     "avatarlab_ops.stages.publish._keep",
     "avatarlab_ops.stages.publish._commit",
