@@ -1,6 +1,7 @@
 """What a stage may ask of an engine, one protocol a kind: it sees frames, samples and files, nothing else.
 
 Frames are RGB uint8 [H, W, 3], contiguous; alpha is uint8 [H, W], 255 opaque; audio is float32 mono [-1, 1].
+Pictures have their types in `avatarlab_ops.frames`, which media knows, too; engines find them here.
 """
 
 from __future__ import annotations
@@ -12,11 +13,32 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from avatarlab_ops.frames import Alpha, Frame, Patch
 from avatarlab_ops.progress import Report
 from avatarlab_ops.timeline import Timeline
 
-Frame = NDArray[np.uint8]
-Alpha = NDArray[np.uint8]
+__all__ = [
+    "PROTOCOLS",
+    "Alpha",
+    "FaceEngine",
+    "FaceTrack",
+    "Frame",
+    "FrameSource",
+    "Heard",
+    "LipsyncEngine",
+    "MattingEngine",
+    "Patch",
+    "Preparation",
+    "PreparingEngine",
+    "RecogniserEngine",
+    "Sentence",
+    "Speech",
+    "SpeechEngine",
+    "VoiceSample",
+    "WatermarkEngine",
+    "footage_index",
+]
+
 Preparation = Mapping[str, NDArray[Any]]  # arrays by name, kept as .npz: no objects in them
 
 
@@ -132,23 +154,6 @@ class FaceTrack:
         """Of these frames (left out: all), how many show no face, and how many one whose mouth is covered."""
         covered = 0 if self.covered is None else int(self.covered[frames].sum())
         return int((~self.present[frames]).sum()) - covered, covered
-
-
-@dataclass(frozen=True)
-class Patch:
-    """What lip-sync repaints in one output frame.
-
-    rgb uint8 [h, w, 3] and alpha uint8 [h, w] lie with their top-left corner at (x, y) of source frame
-    `source_index`; h and w are constant within a clip. alpha is all zero where the source stays as it is.
-    `motion` float32 [2, 3] maps pixels of the patched frame to where they appear (identity: no motion).
-    """
-
-    source_index: int
-    x: int
-    y: int
-    rgb: Frame
-    alpha: Alpha
-    motion: NDArray[np.float32]
 
 
 class FrameSource(Protocol):

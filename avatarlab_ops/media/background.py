@@ -9,14 +9,14 @@ from typing import Self
 import cv2
 import numpy as np
 
-from avatarlab_ops import request
-from avatarlab_ops.engines.base import Alpha, Frame
 from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.frames import Alpha, Frame
 from avatarlab_ops.media import foreign
 from avatarlab_ops.media.footage import Footage
 from avatarlab_ops.media.geometry import Matrix, Rect, after, cover, warp
 from avatarlab_ops.media.keying import local_mean
 from avatarlab_ops.request import KINDS, BackgroundKind
+from avatarlab_ops.request import Background as Asked
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Background:
         return KINDS[self.kind].cut_out
 
     @classmethod
-    def of(cls, asked: request.Background, path: Path | None) -> Self:
+    def of(cls, asked: Asked, path: Path | None) -> Self:
         """As a request asks for it, its object fetched to `path`."""
         colour = parse_colour(asked.colour) if asked.colour else (0, 0, 0)
         return cls(asked.kind, colour, path, asked.blur_strength)

@@ -10,7 +10,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from avatarlab_ops.engines.base import Alpha, Frame
+from avatarlab_ops.frames import Alpha, Frame
 from avatarlab_ops.media import lettering
 from avatarlab_ops.media.breaking import cells, pieces
 from avatarlab_ops.media.lettering import Direction

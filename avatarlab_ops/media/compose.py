@@ -14,9 +14,9 @@ from typing import Protocol
 
 import numpy as np
 
-from avatarlab_ops.engines.base import Alpha, Patch
 from avatarlab_ops.environment import AiLabel
 from avatarlab_ops.errors import InvariantBroken, RequestInvalid
+from avatarlab_ops.frames import Alpha, Patch
 from avatarlab_ops.media import label
 from avatarlab_ops.media.audio import read_wav_blocks, wav_length
 from avatarlab_ops.media.background import Background, Plates

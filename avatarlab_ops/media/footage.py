@@ -14,7 +14,7 @@ import av
 import cv2
 import numpy as np
 
-from avatarlab_ops.engines.base import Alpha, Frame
+from avatarlab_ops.frames import Alpha, Frame
 from avatarlab_ops.media import images
 from avatarlab_ops.media.clip import Clip, colours_of, plane_of
 from avatarlab_ops.media.container import display_matrix

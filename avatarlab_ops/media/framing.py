@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from avatarlab_ops.engines.base import Alpha
+from avatarlab_ops.frames import Alpha
 from avatarlab_ops.media.geometry import Matrix
 
 Real = NDArray[np.float64]

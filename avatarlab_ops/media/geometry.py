@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatarlab_ops.engines.base import Alpha, Frame
+from avatarlab_ops.frames import Alpha, Frame
 
 Matrix = NDArray[np.float64]
 

@@ -16,8 +16,8 @@ import numpy as np
 import pi_heif
 from PIL import Image, ImageCms, ImageOps
 
-from avatarlab_ops.engines.base import Alpha, Frame
 from avatarlab_ops.errors import MediaRefused
+from avatarlab_ops.frames import Alpha, Frame
 from avatarlab_ops.media.isobmff import largest_picture
 
 NEUTRAL = (128, 128, 128)  # what shows through a portrait with alpha

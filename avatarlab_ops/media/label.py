@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from avatarlab_ops.engines.base import Frame
 from avatarlab_ops.environment import AiLabel
+from avatarlab_ops.frames import Frame
 from avatarlab_ops.label_texts import Texts, texts
 from avatarlab_ops.media import lettering
 from avatarlab_ops.media.captions import Overlay

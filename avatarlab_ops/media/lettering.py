@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, features
 
-from avatarlab_ops.engines.base import Alpha
 from avatarlab_ops.errors import RequestInvalid
+from avatarlab_ops.frames import Alpha
 
 Direction = Literal["ltr", "rtl"]
 _SHAPED = {"ARABIC", "HEBREW", "DEVANAGARI", "THAI", "GEORGIAN"}

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatarlab_ops.engines.base import Alpha, Frame, Patch
+from avatarlab_ops.frames import Alpha, Frame, Patch
 from avatarlab_ops.media.background import Plates
 from avatarlab_ops.media.captions import Caption, CaptionPainter
 from avatarlab_ops.media.geometry import Matrix, Rect, after, bounds, open_sides, warp, warp_keyed

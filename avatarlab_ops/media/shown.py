@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatarlab_ops.engines.base import Frame
+from avatarlab_ops.frames import Frame
 from avatarlab_ops.media.clip import Range, Space, rows_of
 from avatarlab_ops.media.container import Turn
 

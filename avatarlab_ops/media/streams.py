@@ -13,8 +13,8 @@ from typing import Any
 import av
 import numpy as np
 
-from avatarlab_ops.engines.base import Alpha, Patch
 from avatarlab_ops.errors import InvariantBroken
+from avatarlab_ops.frames import Alpha, Patch
 from avatarlab_ops.media.clip import Clip, luma_of
 
 _GOP = 24  # short, so that backward play is cheap

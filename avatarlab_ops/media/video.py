@@ -15,7 +15,7 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from avatarlab_ops.engines.base import Frame
+from avatarlab_ops.frames import Frame
 from avatarlab_ops.media.audio import Samples
 
 Container = Literal["mp4", "webm"]

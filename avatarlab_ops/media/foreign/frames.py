@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from avatarlab_ops.engines.base import Frame
 from avatarlab_ops.errors import MediaRefused
+from avatarlab_ops.frames import Frame
 from avatarlab_ops.media.footage import Footage
 from avatarlab_ops.media.foreign.link import Link
 from avatarlab_ops.media.limits import Limits
