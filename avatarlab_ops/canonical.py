@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+Json = dict[str, Any]  # an object as JSON tells it
+
 
 def canonical_json(value: Any) -> bytes:
     """UTF-8 JSON with sorted keys, no spaces and no NaN: equal values give equal bytes."""

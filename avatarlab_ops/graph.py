@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args
 
 from avatarlab_ops import engines
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.engines.info import Kind
-from avatarlab_ops.places import QUEUES, Pool, Queue
+from avatarlab_ops.places import ADMIT_TASK, QUEUES, Pool, Queue
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.recipe import Recipe
 
-Json = dict[str, Any]
 Aspect = Literal["video", "voice", "lips", "matte", "timing"]
 ONLY: dict[Kind, str] = {
     "face": "landmarker",
@@ -179,7 +179,7 @@ def _facts(*names: str, **renamed: str) -> dict[str, str]:
     return {name: name for name in names} | renamed
 
 
-ADMIT = Stage(name="admit", group="prepare")
+ADMIT = Stage(name=ADMIT_TASK, group="prepare")
 LISTEN = Stage(
     name="listen", params=lambda plan: {"language": plan.language}, sources=("narration",), kind="recogniser",
     when=_unwritten, pool="gpu", within="speech", group="perform", work=_recorded, usual_s=0.2,

@@ -19,7 +19,7 @@ from avatarlab_bulk import BatchOperator, PlanOperator, ReportOperator, TellOper
 
 from avatarlab_ops import environment, graph
 from avatarlab_ops.bulk.contract import form_schema
-from avatarlab_ops.places import BULK_DAG
+from avatarlab_ops.places import BULK_DAG, PLAN_TASK
 
 VARIABLES = environment.read()
 # Tasks of bulk runs in each pool at a time.
@@ -47,7 +47,7 @@ with DAG(
         "max_retry_delay": timedelta(minutes=2),
     },
 ) as dag:
-    plan = PlanOperator(task_id="plan")
+    plan = PlanOperator(task_id=PLAN_TASK)
 
     @task_group
     def batch(number: int) -> None:

@@ -14,7 +14,6 @@ from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 from avatarlab_connections import settings
-from avatarlab_notes import REFUSAL
 from avatarlab_plugin import ManifestLink, VideoLink
 from avatarlab_triggers import Decided, WorkEnded
 from structlog.contextvars import bind_contextvars
@@ -22,6 +21,7 @@ from structlog.contextvars import bind_contextvars
 from avatarlab_ops import graph, pipeline
 from avatarlab_ops.errors import ApprovalAwaited, AvatarlabError, OutOfMemory, StageTimeout, WorkInFlight
 from avatarlab_ops.forms import form_schema
+from avatarlab_ops.places import REFUSAL, RENDER_ID
 from avatarlab_ops.renders import status
 from avatarlab_ops.trust import callers
 
@@ -36,11 +36,8 @@ VIDEOS = Asset("avatarlab_videos")  # an event of it is a published video; other
 # once, a backfill or "materialize asset": they take run ids and settings past `avatarlab_web/door.py`.
 # (Its type is the one that `DAG` itself declares; the SDK exports it nowhere else.)
 BEGUN = (DagRunType.MANUAL, DagRunType.SCHEDULED, DagRunType.OPERATOR_TRIGGERED)
-RENDER_ID = "render_id"  # XCom key under which `admit` leaves the render's id
 # Waits that differ from the tasks' exponential backoff: an emptier device soon, a spent budget later.
 _DELAYS = {OutOfMemory: timedelta(seconds=5), StageTimeout: timedelta(seconds=30)}
-
-
 # Mistakes in code: the same call fails the same way again.
 DEFECTS = (AssertionError, AttributeError, ImportError, LookupError, NameError, TypeError, ValueError)
 log = logging.getLogger(__name__)

@@ -12,12 +12,12 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from avatarlab_airflow import VIDEOS, caller_of, retry_policy, saying_why, told_of_video
 from avatarlab_connections import settings
-from avatarlab_notes import REFUSAL
 from avatarlab_triggers import Decided, TurnEnded
 
 from avatarlab_ops import graph
 from avatarlab_ops.bulk.contract import BulkRequest, by_the_clock
 from avatarlab_ops.errors import AvatarlabError
+from avatarlab_ops.places import BULK_ID, OUTLINE, PLAN_TASK, REFUSAL
 from avatarlab_ops.states import ItemState
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from avatarlab_ops.bulk.contract import BulkRequest
 
-BULK_ID = "bulk_id"  # XCom key under which `plan` leaves the bulk run's id
-OUTLINE = "outline"  # XCom key under which `plan` leaves counts and predictions
 BATCHES = AssetAlias("avatarlab_batches")  # through it one task gives an event of VIDEOS for each video
 SCHEDULED = "avatarlab_regenerate"  # Airflow variable: what a run by the clock chooses, as JSON
 
@@ -100,7 +98,7 @@ class BatchOperator(BulkOperator):
         from avatarlab_ops.bulk.work import work
 
         task: Any = context["ti"]
-        bulk_id = task.xcom_pull(task_ids="plan", key=BULK_ID)
+        bulk_id = task.xcom_pull(task_ids=PLAN_TASK, key=BULK_ID)
         last_try = is_last_try(context)
         turn_s = TURN_S if self.pool == "gpu" else math.inf
         if not work(settings(), bulk_id, int(self.batch), self.group, turn_s=turn_s, last_try=last_try):
@@ -136,7 +134,7 @@ class TellOperator(BulkOperator):
         """Return how many videos were told of."""
         from avatarlab_ops.stores.catalog import bulk, transaction
 
-        where, bulk_id = settings(), context["ti"].xcom_pull(task_ids="plan", key=BULK_ID)
+        where, bulk_id = settings(), context["ti"].xcom_pull(task_ids=PLAN_TASK, key=BULK_ID)
         with transaction(where.pg_dsn) as db:
             bulk.settle(db, bulk_id, int(self.batch))
             videos = bulk.published(db, bulk_id, int(self.batch))
@@ -154,12 +152,12 @@ class ReportOperator(BulkOperator):
         from avatarlab_ops.bulk import report
 
         task = context["ti"]
-        outline = task.xcom_pull(task_ids="plan", key=OUTLINE)
+        outline = task.xcom_pull(task_ids=PLAN_TASK, key=OUTLINE)
         if outline is None:
             raise AirflowFailException("nothing was planned; the task plan says why")
         if outline["dry_run"]:
             raise AirflowSkipException("a dry run has nothing to report")
-        bulk_id = task.xcom_pull(task_ids="plan", key=BULK_ID)
+        bulk_id = task.xcom_pull(task_ids=PLAN_TASK, key=BULK_ID)
         summary = report.finish(settings(), bulk_id, address=site_address())
         if left := summary.states.get(ItemState.WAITING):
             raise AirflowFailException(

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from avatarlab_airflow import retry_policy
 from avatarlab_connections import settings
 
-from avatarlab_ops.places import BULK_DAG, RENDER_DAG
+from avatarlab_ops.places import BULK_DAG, OVER, RENDER_DAG
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -57,4 +57,4 @@ def _goes_on(dag: str, run_id: str) -> bool | None:
     except AirflowRuntimeError as error:
         detail = error.error.detail or {}
         return False if detail.get("status_code") == 404 else None
-    return state not in ("success", "failed")
+    return state not in OVER

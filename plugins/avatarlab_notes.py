@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
 
+from avatarlab_ops.places import REFUSAL
+
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
 
-REFUSAL = "refusal"  # XCom key under which a failing task leaves {"code", "reason"}
 MAX_NOTE = 1000  # characters, Airflow's limit
 
 

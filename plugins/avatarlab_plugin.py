@@ -15,6 +15,8 @@ from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import BaseOperatorLink
 from airflow.sdk.configuration import conf
 
+from avatarlab_ops.places import ADMIT_TASK, RENDER_ID
+
 PREFIX = "/avatarlab"
 
 
@@ -25,7 +27,7 @@ class _PublishedFile(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002
         """Return the address; "" while nothing is published. `ti_key` is the running task instance."""
-        render_id = ti_key.xcom_pull(task_ids="admit", key="render_id")
+        render_id = ti_key.xcom_pull(task_ids=ADMIT_TASK, key=RENDER_ID)
         base = str(conf.get("api", "base_url")).rstrip("/")
         return f"{base}{PREFIX}/renders/{render_id}/{self.file}" if render_id else ""
 

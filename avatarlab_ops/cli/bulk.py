@@ -15,7 +15,7 @@ import click
 from avatarlab_ops.cli.common import FILE, airflow, check_out, echo, fetch, home, known_stores, upload_file
 from avatarlab_ops.cli.translators import from_xliff, to_xliff
 from avatarlab_ops.errors import AvatarlabError, InputError
-from avatarlab_ops.places import BULK_DAG
+from avatarlab_ops.places import BULK_DAG, OUTLINE, PLAN_TASK, REFUSAL
 from avatarlab_ops.printable import printable
 from avatarlab_ops.states import ItemState
 
@@ -120,10 +120,10 @@ def _planned(client: AirflowClient, run_id: str) -> dict[str, Any]:
     from avatarlab_ops.cli.watch import RenderFailedError
 
     while True:
-        if outline := client.xcom(run_id, "plan", "outline", dag=BULK_DAG):
+        if outline := client.xcom(run_id, PLAN_TASK, OUTLINE, dag=BULK_DAG):
             return dict(outline)
         if client.run(run_id, BULK_DAG)["state"] == "failed":
-            told = client.xcom(run_id, "plan", "refusal", dag=BULK_DAG) or {}
+            told = client.xcom(run_id, PLAN_TASK, REFUSAL, dag=BULK_DAG) or {}
             reason = told.get("reason", f"run {run_id} failed; its log in Airflow says why")
             raise RenderFailedError(told.get("code", AvatarlabError.code), reason)
         time.sleep(POLL_S)

@@ -15,12 +15,11 @@ import httpx
 
 from avatarlab_ops import environment
 from avatarlab_ops.errors import InputError, RequestInvalid, TransientError, of_code
-from avatarlab_ops.places import BULK_DAG, RENDER_DAG
+from avatarlab_ops.places import BULK_DAG, OVER, RENDER_DAG
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.states import RenderState
 
 API = "/avatarlab/api/v1"
-FINAL = ("success", "failed")
 CANCEL_TRIES = 3
 
 
@@ -163,7 +162,7 @@ class AirflowClient:
         """End a run, which ends its tasks; False if it had ended. Raises InputError like `run`."""
         change = {"state": "failed", "note": note}
         for left in reversed(range(CANCEL_TRIES)):
-            if self.run(run_id, dag)["state"] in FINAL:
+            if self.run(run_id, dag)["state"] in OVER:
                 return False
             try:
                 self._call("PATCH", f"/api/v2/dags/{dag}/dagRuns/{run_id}", json=change)

@@ -9,7 +9,7 @@ import click
 
 from avatarlab_ops.cli.common import airflow, echo, prepared_stores
 from avatarlab_ops.errors import InputError, TransientError
-from avatarlab_ops.places import BULK_DAG, RENDER_DAG
+from avatarlab_ops.places import BULK_DAG, OVER, RENDER_DAG
 
 if TYPE_CHECKING:
     from avatarlab_ops.housekeeping import Chore
@@ -49,7 +49,7 @@ def _goes_on(run_id: str, dag: str) -> bool | None:
     """Whether Airflow's run goes on; None when Airflow cannot be asked."""
     try:
         with airflow() as client:
-            return client.run(run_id, dag)["state"] not in ("success", "failed")
+            return client.run(run_id, dag)["state"] not in OVER
     except InputError:  # Airflow knows no such run
         return False
     except TransientError:

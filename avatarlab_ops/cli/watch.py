@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from avatarlab_ops.errors import AvatarlabError, TransientError, of_code
+from avatarlab_ops.places import ADMIT_TASK, REFUSAL, RENDER_ID
 from avatarlab_ops.printable import one_line
 from avatarlab_ops.states import FINAL, SETTLED, RenderState, StageState
 
@@ -191,7 +192,7 @@ def render_of(client: AirflowClient, run_id: str, patience_s: float = 600) -> st
     """
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
-        if render_id := client.xcom(run_id, "admit", "render_id"):
+        if render_id := client.xcom(run_id, ADMIT_TASK, RENDER_ID):
             return str(render_id)
         if client.run(run_id)["state"] == "failed":
             raise reason(client, run_id)
@@ -203,7 +204,7 @@ def reason(client: AirflowClient, run_id: str) -> RenderFailedError:
     """Why a run failed, as its failing task said it."""
     for task, state in client.tasks(run_id).items():
         if state == "failed":
-            told = client.xcom(run_id, task, "refusal") or {}
+            told = client.xcom(run_id, task, REFUSAL) or {}
             text = told.get("reason") or f"task {task} failed; its log in Airflow says why"
             return RenderFailedError(told.get("code", "error"), text)
     return RenderFailedError("error", f"run {run_id} failed; Airflow's grid shows where")

@@ -17,7 +17,7 @@ from avatarlab_ops.errors import (
     MediaRefused,
     RequestInvalid,
 )
-from avatarlab_ops.graph import ONLY
+from avatarlab_ops.graph import ADMIT, ONLY
 from avatarlab_ops.plan import (
     SAME_RATE,
     Engines,
@@ -100,7 +100,7 @@ class _Inputs(NamedTuple):
 def _inputs(settings: Settings, request: AvatarRequest, speech: tuple[str, str, str], seen: Seen) -> _Inputs:
     """What the request names; no face is looked at before the consent. `speech`: engine, language, voice."""
     engine, language, voice = speech
-    with workspace(settings, "admit") as folder:
+    with workspace(settings, ADMIT.name) as folder:
         avatar = resolve(settings, request.avatar.uri, folder / "avatar", seen)
         sample = _voice_sample(settings, request, folder, seen)
         narration = _narration(settings, request, folder, seen)

@@ -13,10 +13,9 @@ from kit.eventually import eventually
 from kit.running_site import AVATAR, Site
 
 from avatarlab_ops import pipeline
-from avatarlab_ops.cli.client import FINAL
 from avatarlab_ops.errors import AvatarlabError
 from avatarlab_ops.fields import split_reference
-from avatarlab_ops.places import BULK_DAG
+from avatarlab_ops.places import BULK_DAG, OVER
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.documents import documents
@@ -43,7 +42,7 @@ def finished(site: Site, name: str) -> str:
 
     def state() -> str | None:
         now = str(site.client.run(name, BULK_DAG)["state"])
-        return now if now in FINAL else None
+        return now if now in OVER else None
 
     return eventually(state, AvatarlabError, psutil.NoSuchProcess, end_s=END_S)
 

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from kit.eventually import eventually
 
-from avatarlab_ops.cli.client import FINAL, AirflowClient
+from avatarlab_ops.cli.client import AirflowClient
 from avatarlab_ops.embedded import control
 from avatarlab_ops.errors import InputError
-from avatarlab_ops.places import RENDER_DAG
+from avatarlab_ops.places import OVER, RENDER_DAG
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
@@ -50,7 +50,7 @@ class Site:
 
     def finish(self, run_id: str, dag: str = RENDER_DAG) -> str:
         """Wait for a run's end and return its state."""
-        while (state := str(self.client.run(run_id, dag)["state"])) not in FINAL:
+        while (state := str(self.client.run(run_id, dag)["state"])) not in OVER:
             time.sleep(0.3)
         return state
 

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from kit.running_site import AVATAR, request
 from kit.storm.place import Place
 
-from avatarlab_ops.cli.client import FINAL, AirflowClient
+from avatarlab_ops.cli.client import AirflowClient
 from avatarlab_ops.embedded.supervisor import read_state
 from avatarlab_ops.errors import AvatarlabError, KeyReused
-from avatarlab_ops.places import BULK_DAG
+from avatarlab_ops.places import BULK_DAG, OVER
 from avatarlab_ops.states import OPEN
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
@@ -140,7 +140,7 @@ class Callers(threading.Thread):
             if "success" in states:
                 continue
             done = False
-            if states <= set(FINAL):
+            if states <= set(OVER):
                 self.client().regenerate(self.spec(name), name)
                 self.asked.continued += 1
         return done
