@@ -12,13 +12,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.lineage import openlineage
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import BulkEvent, Event, StageState
 from avatarlab_ops.stores import traces, webhooks
 from avatarlab_ops.stores.catalog import bulk, records, tables
 
-Json = dict[str, Any]
 Files = Mapping[str, Mapping[str, Any]]  # name -> {uri, sha256, ...} of what was published
 Listener = Callable[[Session, Settings, tables.Render, Event, Files], None]
 StageListener = Callable[[Session, Settings, str, str], None]  # render id, stage

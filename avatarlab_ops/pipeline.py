@@ -34,7 +34,6 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import deadline
 from avatarlab_ops.states import Event, RenderState, StageState
 
-Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from avatarlab_ops.canonical import digest
-
-Json = dict[str, Any]
+from avatarlab_ops.canonical import Json, digest
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from avatarlab_ops.bulk import report, template, translations
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.rows import KEY, Problem, Row, check_size, read
 from avatarlab_ops.bulk.selection import choose
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import (
     AvatarlabError,
     BudgetExceeded,
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
     from avatarlab_ops.stores.catalog.tables import Artifact, BulkRun, Rate
 
-Json = dict[str, Any]
 TURN_S = 30.0  # GPU-seconds of one batch: about one ordinary task, so that single requests wait no longer
 BATCH_ITEMS = 25
 MAX_BATCHES = 500  # Airflow maps at most 1024 tasks; longer runs get larger batches, which take several turns

@@ -12,7 +12,7 @@ from typing import Any
 
 from avatarlab_ops import events
 from avatarlab_ops.bulk import forecast
-from avatarlab_ops.canonical import canonical_json
+from avatarlab_ops.canonical import Json, canonical_json
 from avatarlab_ops.graph import GPU_STAGES
 from avatarlab_ops.renders.status import is_late, told_energy
 from avatarlab_ops.settings import Settings
@@ -21,7 +21,6 @@ from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import bulk, notes, records, tables, transaction
 from avatarlab_ops.stores.objects import objects
 
-Json = dict[str, Any]
 COLUMNS = (
     "number", "line", "key", "state", "render_id", "source", "link", "video", "manifest",
     "duration_s", "compute_s", "gpu_s", "energy_j", "error_code", "error", "notes",

@@ -17,10 +17,10 @@ from typing import Any, BinaryIO
 from avatarlab_ops import strict_json
 from avatarlab_ops.bulk import translations
 from avatarlab_ops.bulk.template import check
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.forms import form_schema
 
-Json = dict[str, Any]
 Columns = list[tuple[str, Callable[[str], Any]]]  # the name of each, and what its text stands for
 MAX_BYTES = 64 << 20
 MAX_LINE_BYTES = 1 << 20

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -14,6 +13,7 @@ from avatarlab_ops import engines
 from avatarlab_ops.bulk import template
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.rows import check_size
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import EngineUnavailable, InputError, RequestInvalid
 from avatarlab_ops.graph import GRAPH, PUBLISH
 from avatarlab_ops.renders import feedback
@@ -24,7 +24,6 @@ from avatarlab_ops.stores.catalog import records
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 
-Json = dict[str, Any]
 Condition = sa.ColumnElement[bool]
 Changed = dict[tuple[str, str], Json | str]  # (address, digest it had) to a template, or why it is none
 PAGE = 500

@@ -7,10 +7,9 @@ from typing import Any
 
 from avatarlab_ops import strict_json
 from avatarlab_ops.bulk.translations import LANGUAGE
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.fields import IN_BRACES, PLACEHOLDER
-
-Json = dict[str, Any]
 
 
 def parse(text: bytes) -> Json:

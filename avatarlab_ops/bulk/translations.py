@@ -7,12 +7,11 @@ variables of a template are told apart alike, `title:es`; there `{{language}}` s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from avatarlab_ops import language_tags
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import RequestInvalid
 
-Json = dict[str, Any]
 LANGUAGE, SCRIPT = "language", "script"
 _SAID = (SCRIPT, "narration.uri", "narration")  # what makes a language one of the row's
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.cli.common import echo
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from avatarlab_ops.cli.client import AirflowClient
     from avatarlab_ops.renders.status import RenderStatus
 
-Json = dict[str, Any]
 POLL_S = 1.0
 # Link of a render to the ending of the file; None: the video's own, as the caller names it.
 FILES = {"video": None, "captions_srt": ".srt", "captions": ".vtt", "chapters": ".chapters.vtt",

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.states import StageState
 
-Json = dict[str, Any]
 INDENT = 10  # columns before a fact's value
 WIDTH = 96  # of a value; longer ones go on below
 

@@ -17,6 +17,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.engines.pinned import PINNED, PinnedFile
 from avatarlab_ops.engines.published import PUBLISHED, PublishedFile
 from avatarlab_ops.errors import InputError
@@ -30,7 +31,6 @@ from avatarlab_ops.trust import seal, signing
 
 SUMS, SIGNATURE, CHAIN = "SHA256SUMS", "SHA256SUMS.sig", "signer.pem"
 MOST_BYTES = 256 << 20
-Json = dict[str, Any]
 
 
 def write(settings: Settings, video: str, target: Path) -> list[str]:

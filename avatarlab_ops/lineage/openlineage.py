@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.places import BULK_DAG, RENDER_DAG
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import BulkEvent, Event, Outcome, StageState
@@ -26,7 +27,6 @@ from avatarlab_ops.stores.catalog.tables import BulkRun, Render, StageRun
 if TYPE_CHECKING:
     from openlineage.client.facet_v2 import RunFacet
 
-Json = dict[str, Any]
 NAMESPACE = "avatarlab"
 PRODUCER = "https://pypi.org/project/avatarlab/"
 JOB, BULK_JOB = RENDER_DAG, BULK_DAG

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import InputError, ReferenceRefused
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import ancestry, records, tables, transaction
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from avatarlab_ops.stores.catalog.tables import Render
 
-Json = dict[str, Any]
 Change = Literal["input", "engine", "weights", "code"]  # of what, that videos may depend on
 CHANGES: tuple[Change, ...] = get_args(Change)
 PAGE = 100  # videos, unless asked otherwise

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.printable import printable
 
 RENDER = "org.avatarlab.render"  # our assertion: provider, system, version, time, render id
 TEXT = 200  # characters that are kept of what a stranger wrote
 CODES = 20
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import sqlalchemy as sa
 from pydantic import Field, ValidationError, model_validator
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.fields import Part, PlainLines
 from avatarlab_ops.graph import ASPECTS, GRAPH, SPEECH, Aspect
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from avatarlab_ops.stores.catalog.tables import Render
 
-Json = dict[str, Any]
 COLLECTION = "feedback"
 # The stages whose engines a rating is about. Timing is about two: speech says when, lip-sync follows.
 STAGES: dict[Aspect, tuple[str, ...]] = {

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased, defer
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from avatarlab_ops.stores.catalog.tables import Render, Request
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

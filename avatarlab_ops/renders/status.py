@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.renders.prediction import gpu_s, remaining_s
 from avatarlab_ops.settings import Settings
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from avatarlab_ops.stores.catalog.tables import Render, StageRun
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import RenderCancelled, TransientError
 from avatarlab_ops.plan import Plan, Source
 from avatarlab_ops.progress import Report
@@ -26,7 +26,6 @@ from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog.tables import Artifact
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 
-Json = dict[str, Any]
 MAX_BYTES = 64 << 30  # of an artifact's file; a guard, not a promise
 REPORT_EVERY_S = 0.5
 log = logging.getLogger(__name__)

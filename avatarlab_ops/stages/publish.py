@@ -14,12 +14,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from avatarlab_ops import events
-from avatarlab_ops.canonical import canonical_json
+from avatarlab_ops.canonical import Json, canonical_json
 from avatarlab_ops.errors import ConsentError, InvariantBroken, RenderCancelled
 from avatarlab_ops.graph import COMPOSITE, DOCUMENTS, GRAPH, PUBLISH, SPEECH, recipe
 from avatarlab_ops.plan import ROLES, Plan
@@ -36,7 +35,6 @@ from avatarlab_ops.stores.objects import Stored, objects, split_or_refuse
 from avatarlab_ops.trust import consent, credentials, signing
 from avatarlab_ops.version import code_version, environment
 
-Json = dict[str, Any]
 WAIT_S = 600.0
 UNSIGNED = "no content credentials: AVATARLAB_CONTENT_CREDENTIALS is off"
 DEVELOPMENT = "signed with a development certificate: nobody outside can tell whose it is"

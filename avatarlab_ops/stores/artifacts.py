@@ -11,11 +11,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy.orm import Session
 
-from avatarlab_ops.canonical import canonical_json, digest
+from avatarlab_ops.canonical import Json, canonical_json, digest
 from avatarlab_ops.graph import DOCUMENTS
 from avatarlab_ops.recipe import Recipe
 from avatarlab_ops.settings import Settings
@@ -24,8 +23,6 @@ from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog.tables import Artifact
 from avatarlab_ops.stores.objects import Stored, objects
 from avatarlab_ops.version import code_version, environment
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

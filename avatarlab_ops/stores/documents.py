@@ -6,7 +6,6 @@ A document's `_id` is its identity; saving it twice is saving it once.
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import pymongo
 from bson.errors import BSONError
@@ -15,13 +14,13 @@ from pymongo.database import Database
 from pymongo.errors import DocumentTooLarge, OperationFailure, PyMongoError, WriteError
 from pymongo.write_concern import WriteConcern
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import InvariantBroken, TransientError
 from avatarlab_ops.graph import ALWAYS, ASPECTS
 from avatarlab_ops.settings import Settings
 
 NAMESPACE_EXISTS = 48  # MongoDB's error code
 
-Json = dict[str, Any]
 SELECTION_MS = 3000  # a server that is down is known to be down after this long
 
 _TEXT = {"bsonType": "string", "minLength": 1}

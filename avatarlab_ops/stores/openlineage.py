@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.settings import Settings
 
 if TYPE_CHECKING:
     from openlineage.client import OpenLineageClient
 
-Json = dict[str, Any]
 TOPIC = "openlineage"  # of the outbox
 MALFORMED = (400, 413, 422)  # answers of a server that will refuse the same event again
 

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import ReferenceRefused, RequestInvalid
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import BulkEvent, Event
@@ -34,7 +35,6 @@ from avatarlab_ops.stores.catalog import tables as m
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-Json = dict[str, Any]
 # Seconds after the event, then after each failure: 75.6 hours, as the specification proposes.
 DELAYS_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 CLAIM = timedelta(seconds=60)  # longer than any attempt

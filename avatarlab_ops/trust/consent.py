@@ -10,12 +10,12 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from avatarlab_ops import language_tags
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import ConsentError, RequestInvalid
 from avatarlab_ops.fields import Part, Plain, PlainLines
 from avatarlab_ops.plan import Plan, Source
@@ -24,8 +24,6 @@ from avatarlab_ops.refusal import refusal
 from avatarlab_ops.stores.catalog import consents, records
 from avatarlab_ops.stores.catalog.tables import Consent
 from avatarlab_ops.trust import licences
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

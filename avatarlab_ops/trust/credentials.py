@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from avatarlab_ops import engines
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import InputError, InvariantBroken, TransientError
 from avatarlab_ops.media.credentials import RENDER, Credentials, read
 from avatarlab_ops.plan import ROLES, Plan
@@ -21,7 +21,6 @@ SIDECAR = "credentials.c2pa"
 SYSTEM = "Avatarlab"
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 RELATIONS = {"backdrop": "componentOf"}  # seen as it is; what else is given is worked on
-Json = dict[str, Any]
 
 
 def claim(render_id: str, plan: Plan, provider: str) -> Json:

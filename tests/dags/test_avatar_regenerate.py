@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from test_avatar_render import Json, beyond, describe
+from test_avatar_render import beyond, describe
 
 from avatarlab_ops.bulk.contract import form_schema
+from avatarlab_ops.canonical import Json
 
 BATCH = ("batch.prepare", "batch.perform", "batch.finish")
 

@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from avatarlab_ops import errors
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.forms import form_schema
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,6 @@ GRAPH = {
     "composite": ["publish"],
     "publish": [],
 }
-Json = dict[str, Any]
 
 
 def describe(home: Path, module: str = "avatar_render") -> Json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import cv2
 import pytest
@@ -13,6 +12,7 @@ from kit.consented import consented
 from kit.eventually import eventually
 from kit.running_site import AVATAR, ROOT, Site, avatarlab, request, running
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.fields import split_reference
 from avatarlab_ops.places import BULK_DAG
 from avatarlab_ops.stores.catalog import tables as m
@@ -22,7 +22,6 @@ from avatarlab_ops.stores.objects import objects
 HALF_MINUTES = "* * * * * */30"  # the sixth field: seconds
 VARIABLE = "avatarlab_regenerate"
 OTHER = "s3://inputs/e2e/other.png"
-Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,6 @@ from avatarlab_ops.stores.objects import objects, split_or_refuse
 from .api_server import Server, serving
 from .bulk_runs import asked, items_of, rows, studio_page
 
-Json = dict[str, Any]
 LONG_AGO = "2020-01-01T00:00:00Z"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from avatarlab_ops import events, pipeline
 from avatarlab_ops.bulk import planning, report, work
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import RequestInvalid, TransientError
 from avatarlab_ops.graph import GROUPS
 from avatarlab_ops.housekeeping import Rules
@@ -26,7 +26,6 @@ from avatarlab_ops.stores.catalog import tables as m
 
 from .bulk_runs import asked, rows
 
-Json = dict[str, Any]
 AIRFLOW = "http://airflow.example"
 
 

@@ -20,6 +20,7 @@ import pytest
 from kit import certificates, time_stamps
 
 from avatarlab_ops import pipeline
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.media.credentials import read
@@ -33,7 +34,6 @@ from avatarlab_ops.trust import credentials, signing
 
 from . import material
 
-Json = dict[str, Any]
 SCRIPT = "I am signed."  # one for all: everything but publish is done once
 SMALL: Json = {"resolution": "360p", "aspect": "1:1"}
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from avatarlab_ops import metrics, pipeline
 from avatarlab_ops.bulk import planning
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.renders import lateness
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import webhooks
@@ -21,7 +21,6 @@ from .api_server import Server, serving
 from .bulk_runs import asked as bulk_asked
 from .bulk_runs import rows
 
-Json = dict[str, Any]
 LONG_AGO = "2020-01-01T00:00:00+00:00"
 
 

@@ -13,6 +13,7 @@ from kit import film
 from numpy.typing import NDArray
 
 from avatarlab_ops import pipeline
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.engines.face import track_faces
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.fields import split_reference
@@ -21,7 +22,6 @@ from avatarlab_ops.stores.objects import objects
 
 from .material import astronaut, clip, png, upload
 
-Json = dict[str, Any]
 Picture = NDArray[np.uint8]
 
 BLUE = (20, 40, 160)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from kit.consented import relied_on
 
 from avatarlab_ops import pipeline
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.cli import main, trace
 from avatarlab_ops.errors import InputError, ReferenceRefused
 from avatarlab_ops.lineage import drawing, query
@@ -29,7 +30,6 @@ from avatarlab_ops.stores.documents import documents
 
 from . import graphs, material
 
-Json = dict[str, Any]
 ENGINES = (("one", "1"), ("one", "2"), ("two", "1"))
 WEIGHTS = {("one", "1"): {"w": "shared"}, ("one", "2"): {"w": "new"}, ("two", "1"): {"v": "shared"}}
 

@@ -11,7 +11,6 @@ from functools import cached_property
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import av
 import cv2
@@ -24,6 +23,7 @@ from kit.recognise import transcribe, word_error_rate
 from numpy.typing import NDArray
 
 from avatarlab_ops import engines, pipeline
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.engines import weights
 from avatarlab_ops.engines.base import FaceTrack
 from avatarlab_ops.engines.face import track_faces
@@ -38,7 +38,6 @@ from avatarlab_ops.stores.objects import objects
 from avatarlab_ops.timeline import Timeline
 from avatarlab_ops.version import code_version
 
-Json = dict[str, Any]
 Picture = NDArray[np.uint8]
 
 ROOT = Path(__file__).parents[2]

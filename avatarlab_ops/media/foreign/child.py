@@ -17,13 +17,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TypeGuard
+from typing import BinaryIO, TypeGuard
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media import credentials, pictureprint
 from avatarlab_ops.media import footage as local
@@ -34,7 +35,6 @@ from avatarlab_ops.media.probe import probe
 from avatarlab_ops.media.shown import pack, yuv420p_bytes
 from avatarlab_ops.media.sound import read_sound
 
-Json = dict[str, Any]
 MESSAGE_BYTES = 1 << 16
 SIDECAR_BYTES = 16 << 20
 

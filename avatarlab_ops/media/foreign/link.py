@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import MediaRefused, TransientError
 from avatarlab_ops.media.foreign.confine import CPU_S, MEMORY_BYTES
 
-Json = dict[str, Any]
 MESSAGE_BYTES = 1 << 16
 _ROOT = Path(__file__).parents[3]
 _KEPT = ("LD_LIBRARY_PATH", "TMPDIR", "TZ")  # of this process's environment; nothing else is passed on

@@ -10,16 +10,14 @@ caller's transaction.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.graph import DOCUMENTS
 from avatarlab_ops.states import RenderState
 from avatarlab_ops.stores.catalog import tables as m
-
-Json = dict[str, Any]
 
 # Every artifact behind a render: those of its stages, and recursively what each was made from. An artifact
 # that equal content led to twice is shared, so the ancestry may hold artifacts of other renders' stages.

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.states import FINAL, SETTLED, ItemState, StageState
 from avatarlab_ops.stores.catalog import lock_number, notes, records
 from avatarlab_ops.stores.catalog import tables as m
 
-Json = dict[str, Any]
 PAGE = 500  # rows that are read or written at once
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-Json = dict[str, Any]
+from avatarlab_ops.canonical import Json
 
 # Answered by ix_artifact_kept alone: artifacts are many, and their rows wide.
 KEPT = """

@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.stores.catalog import tables as m
 
-Json = dict[str, Any]
 KEY = "warnings"  # of a plan, and of an artifact's facts
 
 

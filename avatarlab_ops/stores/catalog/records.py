@@ -12,14 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
-from avatarlab_ops.canonical import digest
+from avatarlab_ops.canonical import Json, digest
 from avatarlab_ops.errors import KeyReused, ReferenceRefused, RenderCancelled
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.states import LIVE, OPEN, RenderState, StageState
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.version import code_version
 
-Json = dict[str, Any]
 RUNS = "runs"  # topic of the outbox: DAG runs that are to begin
 
 

@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import Field, HttpUrl
 
 from avatarlab_ops import pipeline, tracing
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import ReferenceRefused, RequestInvalid
 from avatarlab_ops.lineage import query
 from avatarlab_ops.renders import listing, orders, status, withdrawal
@@ -24,7 +25,6 @@ from avatarlab_web.api.access import Author, Caller, Reader
 from avatarlab_web.api.problems import ENDED, MISSING, ORDERING, Refusal
 from avatarlab_web.stores import Stores
 
-Json = dict[str, Any]
 MOST = 200  # renders a page
 router = APIRouter(tags=["renders"])
 Key = Annotated[

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
 from avatarlab_ops.bulk import forecast, report
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.places import BULK_DAG
 from avatarlab_ops.settings import Settings
@@ -25,7 +26,6 @@ from avatarlab_web.stores import Stores
 from avatarlab_web.studio.access import Author, Viewer
 from avatarlab_web.studio.page import seconds, show, text
 
-Json = dict[str, Any]
 PASTED_CHARACTERS = 2_000_000
 SHOWN = 200  # items
 EXAMPLE = {

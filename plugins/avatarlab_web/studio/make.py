@@ -14,6 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import FormData, UploadFile
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.engines.choice import DEFAULT, speech_engine
 from avatarlab_ops.errors import EngineUnavailable, InputError, ReferenceRefused
 from avatarlab_ops.fields import COLOUR, MAX_SCRIPT_CHARACTERS
@@ -30,7 +31,6 @@ from avatarlab_web.studio.access import Author
 from avatarlab_web.studio.page import kind_name, show, stage_name, text, text_or
 from avatarlab_web.studio.videos import spoken
 
-Json = dict[str, Any]
 FORM_BYTES = 64 * 1024  # of an upload besides its file
 router = APIRouter()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import ReferenceRefused
 from avatarlab_ops.renders import avatars, listing
 from avatarlab_ops.states import RenderState
@@ -17,7 +18,6 @@ from avatarlab_web.studio.access import Viewer
 from avatarlab_web.studio.page import show
 from avatarlab_web.studio.videos import card
 
-Json = dict[str, Any]
 router = APIRouter()
 
 

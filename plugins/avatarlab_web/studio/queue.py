@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import Any
 
 from airflow.models.pool import Pool
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.engines import device
 from avatarlab_ops.graph import OPEN_RUNS
 from avatarlab_ops.places import POOLS
@@ -23,7 +23,6 @@ from avatarlab_web.studio.access import Viewer
 from avatarlab_web.studio.page import show
 from avatarlab_web.studio.videos import card
 
-Json = dict[str, Any]
 SHOWN = 50  # renders
 CROWDED = 0.75  # of the runs that may be open wait for approval: told before nothing may begin
 BUDGETS_S = 10.0  # for which the part that moves shows the same ones

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import AvatarlabError, ReferenceRefused
 from avatarlab_ops.lineage import query, svg
 from avatarlab_ops.places import RENDER_DAG
@@ -26,7 +27,6 @@ from avatarlab_web.studio import words
 from avatarlab_web.studio.access import Viewer
 from avatarlab_web.studio.page import kind_name, seconds, show, text
 
-Json = dict[str, Any]
 SHOWN = {  # the filters above the list
     "running": OPEN,
     "published": (RenderState.PUBLISHED,),

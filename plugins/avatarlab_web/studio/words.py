@@ -11,21 +11,21 @@ from avatarlab_ops.states import AT_WORK, OPEN, PENDING, SETTLED, RenderState, S
 from avatarlab_web.studio.page import seconds, stage_name, text, texts, when
 
 GOOD_R, FAIR_R = 0.8, 0.6  # correlation of the lips with the sound; 0.6 is where a warning begins
-Json = Mapping[str, Any]
+Told = Mapping[str, Any]
 
 
-def measures(found: Json) -> list[str]:
+def measures(found: Told) -> list[str]:
     """What was measured of a published video, the most telling first."""
     return [*_shape(found), *_lips(found), *_speech(found), *_picture(found)]
 
 
-def _shape(found: Json) -> Iterator[str]:
+def _shape(found: Told) -> Iterator[str]:
     if {"duration_s", "width", "height", "fps"} <= found.keys():
         size = {"width": found["width"], "height": found["height"], "fps": f"{found['fps']:.5g}"}
         yield text("measure.shape", length=seconds(found["duration_s"]), **size)
 
 
-def _lips(found: Json) -> Iterator[str]:
+def _lips(found: Told) -> Iterator[str]:
     if "lip_gap_r" not in found:
         return
     if found["lip_gap_r"] < FAIR_R:
@@ -37,7 +37,7 @@ def _lips(found: Json) -> Iterator[str]:
     yield text(f"measure.lips.{how}", lag=text(f"measure.lag.{side}", ms=abs(ms)))
 
 
-def _speech(found: Json) -> Iterator[str]:
+def _speech(found: Told) -> Iterator[str]:
     if found.get("words") and found.get("speech_s"):
         pace = round(found["words"] / found["speech_s"] * 60)
         yield text("measure.speech", words=found["words"], length=seconds(found["speech_s"]), pace=pace)
@@ -45,7 +45,7 @@ def _speech(found: Json) -> Iterator[str]:
         yield text("measure.loudness", lufs=f"{found['loudness_lufs']:.0f}".replace("-", "\u2212"))
 
 
-def _picture(found: Json) -> Iterator[str]:
+def _picture(found: Told) -> Iterator[str]:
     if "alpha_coverage" in found:
         yield text("measure.coverage", share=round(found["alpha_coverage"] * 100))
     lacking = found.get("frames_without_face")
