@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict
 
 from avatarlab_ops import environment
 from avatarlab_ops.environment import AiLabel
-from avatarlab_ops.request import Background, Motion, Output
+from avatarlab_ops.request import Background, Captions, Container, Fit, Motion, Output
 
 ASPECTS = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:5": (4, 5)}
 PERSON_READ = 1.25
@@ -18,6 +18,7 @@ SAME_RATE = 0.003  # by how much of itself a rate may be off: 29.97 as measured 
 SLOWEST_FPS, FASTEST_FPS = 12.0, 60.0  # of a video at its footage's own rate
 RATES = (24_000 / 1001, 24, 25, 30_000 / 1001, 30, 48, 50, 60_000 / 1001, 60)  # what films and cameras use
 STILL_FPS = 25.0  # a picture has no frame rate; one value lets every output share its face track and matte
+SourceKind = Literal["image", "video", "audio", "text"]
 
 
 class _Part(BaseModel):
@@ -48,7 +49,7 @@ class Source(_Part):
     uri: str
     sha256: str
     bytes: int
-    kind: str  # image | video | audio | text
+    kind: SourceKind
     width: int  # pixels, 0 for sound
     height: int
     fps: float | None = None  # on average
@@ -94,8 +95,8 @@ class Picture(_Part):
     width: int
     height: int
     fps: int | float
-    container: str
-    fit: str  # person | cover | contain
+    container: Container
+    fit: Fit
     ai_label: AiLabel = "none"
 
 
@@ -138,7 +139,7 @@ class Plan(_Part):
     background: Background
     picture: Picture
     footage: FootageSpec
-    captions: str
+    captions: Captions
     engines: Engines
     motion: Motion
     seed: int
@@ -189,7 +190,7 @@ def picture(
         across, down = ASPECTS[output.aspect]
         unit = short / min(across, down)
         width, height = across * unit, down * unit
-    fit = output.fit or ("person" if background.behind.replaced else "cover")
+    fit: Fit = output.fit or ("person" if background.behind.replaced else "cover")
     return Picture(
         width=_even(width), height=_even(height), container=output.container, fit=fit,
         fps=own_rate(source_fps or STILL_FPS) if output.fps == "source" else output.fps,

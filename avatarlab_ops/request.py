@@ -141,6 +141,9 @@ class Lexicon(Part):
 
 
 BackgroundKind = Literal["original", "colour", "image", "video", "blur", "transparent"]
+Container = Literal["mp4", "webm"]
+Fit = Literal["person", "cover", "contain"]  # how the avatar fills the picture
+Captions = Literal["none", "sidecar", "burned"]
 
 
 class Behind(NamedTuple):
@@ -149,7 +152,7 @@ class Behind(NamedTuple):
     needs: tuple[str, ...] = ()  # fields of Background that it requires, and that kinds without need refuse
     cut_out: bool = True  # the person is cut out of the footage
     replaced: bool = True  # nothing of the footage's own surroundings shows: the person may stand elsewhere
-    container: str | None = None  # the only one that holds it
+    container: Container | None = None  # the only one that holds it
 
 
 KINDS: Mapping[BackgroundKind, Behind] = {
@@ -214,7 +217,7 @@ class Output(Part):
         description="Pixels of the shorter side: 720p is 1280 x 720 at 16:9 and 720 x 1280 at 9:16; 2160p is "
         "4K.",
     )
-    fit: Literal["person", "cover", "contain"] | None = Field(
+    fit: Fit | None = Field(
         default=None,
         title="Fit",
         description="person places the cut-out person with headroom; cover fills the picture and crops "
@@ -229,7 +232,7 @@ class Output(Part):
         "faster footage is shown at a half or a quarter of its rate, slower at twice, an unusual rate at the "
         "nearest whole number; where it varies, that of most pictures; a note says so); a picture's is 25.",
     )
-    container: Literal["mp4", "webm"] = Field(
+    container: Container = Field(
         default="mp4",
         title="Container",
         description="mp4: H.264 and AAC; webm: VP9 and Opus, may be transparent.",
@@ -297,7 +300,7 @@ class AvatarRequest(Part):
     lexicon: Lexicon = Field(default=Lexicon(), description="How some words are said.")
     background: Background = Field(default=Background(), description="What is behind the person.")
     output: Output = Field(default=Output(), description="The shape of the video.")
-    captions: Literal["none", "sidecar", "burned"] = Field(
+    captions: Captions = Field(
         default="sidecar",
         description="sidecar adds .srt and .vtt files; burned also draws them into the picture.",
     )

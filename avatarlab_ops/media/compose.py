@@ -25,8 +25,9 @@ from avatarlab_ops.media.footage import Footage
 from avatarlab_ops.media.geometry import Matrix, cover, open_sides
 from avatarlab_ops.media.painter import Painter, Picture, Shot
 from avatarlab_ops.media.threads import prefetch
-from avatarlab_ops.media.video import Container, VideoWriter, write_poster
+from avatarlab_ops.media.video import VideoWriter, write_poster
 from avatarlab_ops.progress import Report, silent
+from avatarlab_ops.request import Container
 
 
 class AlphaSource(Protocol):

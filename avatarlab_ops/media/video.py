@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 import av
 import cv2
@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from avatarlab_ops.frames import Frame
 from avatarlab_ops.media.audio import Samples
-
-Container = Literal["mp4", "webm"]
+from avatarlab_ops.request import Container
 
 _AUDIO_HZ = 48_000
 _KEY_EVERY_S = 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -19,7 +19,7 @@ class Avatar:
 
     uri: str
     sha256: str
-    kind: str  # image | video
+    kind: Literal["image", "video"]
     width: int  # pixels
     height: int
     duration_s: float | None

@@ -53,7 +53,7 @@ def lay(
     shape = work.plan.picture
     output = OutputSpec(
         shape.width, shape.height, shape.fps,
-        container=_container(shape.container), ai_label=shape.ai_label, language=work.plan.language,
+        container=shape.container, ai_label=shape.ai_label, language=work.plan.language,
     )  # fmt: skip
     track = load_track(work.artifact("face", "track.npz"))
     with ExitStack() as stack:
@@ -87,10 +87,6 @@ def marked(work: Context) -> Path:
     blocks, (_, rate) = read_wav_blocks(speech), wav_length(speech)
     write_wav_blocks(path, engines.load("watermark", "perth").marked(blocks, rate), rate)
     return path
-
-
-def _container(name: str) -> Any:
-    return name  # the contract knows the same two containers as the encoder
 
 
 def _fit(plan: Plan, track: FaceTrack, matte: AlphaClip | None, frames: int) -> Matrix:
