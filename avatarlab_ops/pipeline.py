@@ -201,7 +201,7 @@ def _noted(settings: Settings, render_id: str, stage: str) -> Iterator[None]:
 def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageResult:
     """Plan the render; stages with nothing to do are settled at once."""
     from avatarlab_ops import events
-    from avatarlab_ops.renders import budget, prediction
+    from avatarlab_ops.renders import budget
     from avatarlab_ops.renders.estimate import existing
     from avatarlab_ops.stages.admit import admit
     from avatarlab_ops.stores.catalog import consents, rates, records, spending, transaction

@@ -21,6 +21,7 @@ from structlog.contextvars import bind_contextvars
 from avatarlab_ops import graph, pipeline
 from avatarlab_ops.errors import ApprovalAwaited, AvatarlabError, OutOfMemory, StageTimeout, WorkInFlight
 from avatarlab_ops.forms import form_schema
+from avatarlab_ops.pipeline import StageResult
 from avatarlab_ops.places import REFUSAL, RENDER_ID
 from avatarlab_ops.renders import status
 from avatarlab_ops.trust import callers
@@ -28,7 +29,6 @@ from avatarlab_ops.trust import callers
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from avatarlab_ops.pipeline import StageResult
     from avatarlab_ops.settings import Settings
 
 VIDEOS = Asset("avatarlab_videos")  # an event of it is a published video; other DAGs follow it
@@ -215,7 +215,7 @@ class PublishOperator(EndOperator):
 
 def told_of_video(where: Settings, render_id: str) -> dict[str, Any]:
     """What an event of the asset says of a published video."""
-    from avatarlab_ops.renders import listing, status
+    from avatarlab_ops.renders import listing
 
     known, asked = status.of(where, render_id), listing.one(where, render_id).request
     return {

@@ -23,7 +23,6 @@ from avatarlab_ops.states import ItemState
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from avatarlab_ops.bulk.contract import BulkRequest
 
 BATCHES = AssetAlias("avatarlab_batches")  # through it one task gives an event of VIDEOS for each video
 SCHEDULED = "avatarlab_regenerate"  # Airflow variable: what a run by the clock chooses, as JSON

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from airflow.sdk import BaseHook
@@ -11,9 +11,6 @@ from airflow.sdk.configuration import conf
 
 from avatarlab_ops.home import home_folder
 from avatarlab_ops.settings import Settings
-
-if TYPE_CHECKING:
-    from avatarlab_ops.settings import Settings
 
 POSTGRES, MONGO, S3 = "avatarlab_postgres", "avatarlab_mongo", "avatarlab_s3"
 

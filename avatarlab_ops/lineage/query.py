@@ -11,11 +11,11 @@ from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import InputError, ReferenceRefused
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import ancestry, records, tables, transaction
+from avatarlab_ops.stores.catalog.tables import Render
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from avatarlab_ops.stores.catalog.tables import Render
 
 Change = Literal["input", "engine", "weights", "code"]  # of what, that videos may depend on
 CHANGES: tuple[Change, ...] = get_args(Change)

@@ -16,7 +16,7 @@ from avatarlab_ops.stages.admit import admit
 from avatarlab_ops.stages.inspection import NeverSeen, Seen
 from avatarlab_ops.stores import artifacts
 from avatarlab_ops.stores.catalog import rates, records, transaction
-from avatarlab_ops.stores.objects import objects
+from avatarlab_ops.stores.objects import Stored, objects
 from avatarlab_ops.trust import inputs
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from avatarlab_ops.recipe import Recipe
     from avatarlab_ops.stores.catalog.tables import Artifact
-    from avatarlab_ops.stores.objects import Stored
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,12 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import RenderState
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
+from avatarlab_ops.stores.catalog.tables import Render
 from avatarlab_ops.stores.documents import documents
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from avatarlab_ops.stores.catalog.tables import Render
 
 COLLECTION = "feedback"
 # The stages whose engines a rating is about. Timing is about two: speech says when, lip-sync follows.

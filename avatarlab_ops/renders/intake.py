@@ -16,12 +16,11 @@ from avatarlab_ops.stages.inspection import inspect
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust import consent, inputs
-from avatarlab_ops.trust.consent import Material
+from avatarlab_ops.trust.consent import Material, Scope
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from avatarlab_ops.trust.consent import Material, Scope
 
 NAME_CHARACTERS = 80  # of a file's name, kept in its key
 

@@ -7,7 +7,6 @@ import binascii
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased, defer
@@ -17,11 +16,7 @@ from avatarlab_ops.renders.withdrawal import KEPT
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import line, reading, records
 from avatarlab_ops.stores.catalog import tables as m
-
-if TYPE_CHECKING:
-    import sqlalchemy as sa
-
-    from avatarlab_ops.stores.catalog.tables import Render, Request
+from avatarlab_ops.stores.catalog.tables import Render, Request
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,13 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import Event, Priority
 from avatarlab_ops.stores import outbox, webhooks
 from avatarlab_ops.stores.catalog import line, records, transaction
+from avatarlab_ops.stores.catalog.line import Room
 from avatarlab_ops.stores.catalog.tables import Render
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from avatarlab_ops.renders.estimate import Estimate
-    from avatarlab_ops.stores.catalog.line import Room
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,10 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import OPEN
 from avatarlab_ops.stores.catalog import line, records, transaction
 from avatarlab_ops.stores.catalog import tables as m
+from avatarlab_ops.stores.catalog.tables import Render
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-    from avatarlab_ops.stores.catalog.tables import Render
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ import secrets
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -31,9 +31,6 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import BulkEvent, Event
 from avatarlab_ops.stores.catalog import records
 from avatarlab_ops.stores.catalog import tables as m
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 # Seconds after the event, then after each failure: 75.6 hours, as the specification proposes.
 DELAYS_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)

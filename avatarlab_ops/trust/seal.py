@@ -17,8 +17,6 @@ from avatarlab_ops.errors import InputError
 from avatarlab_ops.trust.signing import Identity, named
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import padding
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
 

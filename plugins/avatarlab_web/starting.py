@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from airflow.api.common.mark_tasks import set_dag_run_state_to_failed
@@ -41,9 +41,6 @@ from avatarlab_ops.stores.catalog.line import Room
 from avatarlab_ops.trust import callers
 from avatarlab_web.stores import stores
 from avatarlab_web.watching import again
-
-if TYPE_CHECKING:
-    from avatarlab_ops.stores.catalog.line import Room
 
 LOOK_S = 2.0
 POOLS_S = 10.0  # how long the answer is believed, how many places the pools have

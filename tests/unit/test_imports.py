@@ -21,7 +21,8 @@ IMPORT = re.compile(
     r"|import (?P<modules>[\w., ]+))",
     re.MULTILINE,
 )
-NOT_RUN = re.compile(r'\A(?s:""".*?""")|^if TYPE_CHECKING:\n(?:    .*\n|\n)+', re.MULTILINE)
+FOR_TYPES = r"^if TYPE_CHECKING:\n(?:    .*\n|\n)+"
+NOT_RUN = re.compile(rf'\A(?s:""".*?""")|{FOR_TYPES}', re.MULTILINE)
 CONTRACT = "avatarlab_ops.request"
 MEDIA = {"av", "c2pa", "cv2", "onnxruntime", "scipy", "soundfile", "torch"}
 FOLDERS = {"avatarlab_ops": ROOT, "tools": ROOT}
@@ -87,6 +88,33 @@ def _next(name: str) -> set[str]:
 def _of_one_command(module: str, names: frozenset[str]) -> bool:
     """The command line has thirty commands, and loads of our own what one needs when it is called."""
     return module.startswith("avatarlab_ops.cli.") and names <= MODULES.keys()
+
+
+def _named(one: re.Match[str]) -> set[str]:
+    """What an import names, each by its module and own name, with the name that it is given here."""
+    parts = [part.strip() for part in re.sub(r"#.*", "", one["names"] or one["modules"]).split(",")]
+    return {f"{one['base'] or ''}.{part}" for part in parts if part}
+
+
+def test_no_file_imports_twice_what_it_has() -> None:
+    wrong = []
+    for path in MODULES.values():
+        found = list(IMPORT.finditer(path.read_text()))
+        at_the_top = {name for one in found if not one["indent"] for name in _named(one)}
+        again = {name for one in found if one["indent"] for name in _named(one)} & at_the_top
+        wrong += [f"{path.relative_to(ROOT)}: {name}" for name in sorted(again)]
+    assert not wrong, "it is imported at the top: leave out the other one:\n" + "\n".join(wrong)
+
+
+def test_for_types_alone_is_imported_only_what_does_not_run_anyway() -> None:
+    wrong = []
+    for module, path in MODULES.items():
+        runs = {name for within, _, names in _imports(module) if not within for name in names}
+        for block in re.findall(FOR_TYPES, path.read_text(), re.MULTILINE):
+            bases = {one["base"] for one in IMPORT.finditer(block)} & MODULES.keys()
+            loaded = {base for base in bases if any(f"{name}.".startswith(f"{base}.") for name in runs)}
+            wrong += [f"{path.relative_to(ROOT)}: {base}" for base in sorted(loaded)]
+    assert not wrong, "it is loaded anyway: import it plainly:\n" + "\n".join(wrong)
 
 
 def test_a_function_imports_for_itself_what_is_slow_or_says_why() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -20,15 +20,12 @@ from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.inspection import inspect
 from avatarlab_ops.stores.catalog import transaction
-from avatarlab_ops.stores.objects import objects
+from avatarlab_ops.stores.objects import Stored, objects
 from avatarlab_ops.trust import inputs
 from avatarlab_web import files
 from avatarlab_web.api.access import Author
 from avatarlab_web.api.problems import MISSING, Refusal
 from avatarlab_web.stores import Stores
-
-if TYPE_CHECKING:
-    from avatarlab_ops.stores.objects import Stored
 
 EXPIRES_S = 3600
 ID = re.compile(r"([0-9a-f]{64})-(.+)")
