@@ -22,14 +22,10 @@ from avatarlab_ops.plan import Plan
 from avatarlab_ops.recipe import Recipe
 
 Aspect = Literal["video", "voice", "lips", "matte", "timing"]
-ONLY: dict[Kind, str] = {
-    "face": "landmarker",
-    "watermark": "perth",
-    "recogniser": "whisper",
-}  # a request names none
-ALIGNER_VERSION = (
-    "4"  # raised whenever a narration may get other times or notes: no other speech is made anew
-)
+# The engine of each kind of which a request names none.
+ONLY: dict[Kind, str] = {"face": "landmarker", "watermark": "perth", "recogniser": "whisper"}
+# Raised whenever a narration may get other times or notes: no other speech is made anew.
+ALIGNER_VERSION = "4"
 NUMBERING_VERSION = "2"  # of sentences by speech engines: 2 counts those of which nothing is heard
 READING_VERSION = "3"  # raised whenever recognised words may be split or read aloud otherwise
 LETTERING_VERSION = "2"  # of burned captions with these signs: before, they were left out
@@ -78,9 +74,7 @@ class Stage:
     pool: Pool = "cpu"
     within: str | None = None  # the stage in whose task it runs; None: in a task of its own
     group: str  # task of a bulk run's batch that does it; its stages share one pool
-    work: Callable[[Plan, float], Amount] = lambda _plan, _speech_s: Amount(
-        0
-    )  # for so many seconds of speech
+    work: Callable[[Plan, float], Amount] = lambda _plan, _speech_s: Amount(0)  # for seconds of speech
     usual_s: float = 0.0  # seconds a unit at 720 px before any was measured: default engine, two CPU cores
     measures: Mapping[str, str] = field(default_factory=dict)  # figure of a published video -> its fact
     documents: Mapping[str, str] = field(default_factory=dict)  # fact -> the collection that keeps it
@@ -195,14 +189,12 @@ FACE = Stage(
     group="prepare", work=_pictures, usual_s=0.05,
 )  # fmt: skip
 MATTE = Stage(
-    name="matte", version="3", params=_footage, sources=("avatar",),
-    kind="matting",
+    name="matte", version="3", params=_footage, sources=("avatar",), kind="matting",
     when=lambda plan: plan.background.behind.cut_out, pool="gpu", group="perform",
     work=_pictures, usual_s=0.2, measures=_facts("alpha_coverage"), judged=("matte",),
 )  # fmt: skip
 PREPARE = Stage(
-    name="prepare", version="2", params=_footage, after=("face",), sources=("avatar",),
-    kind="lipsync",
+    name="prepare", version="2", params=_footage, after=("face",), sources=("avatar",), kind="lipsync",
     when=lambda plan: engines.info("lipsync", plan.engines.lipsync).prepares,
     pool="gpu", within="lipsync", group="perform", work=_pictures,
 )  # fmt: skip
@@ -218,18 +210,12 @@ COMPOSITE = Stage(
     work=_encoded, usual_s=0.04,
     measures=_facts("duration_s", "frames", "fps", "width", "height", "lip_gap_r", "lip_lag_ms"),
 )  # fmt: skip
-# Shows the files of these artifacts, of equal names the later stage's; its own artifact is for one render.
+# Publishes the files of the stages in `after` (a later stage wins where names are equal). Its artifact is one
+# render's, never shared.
 PUBLISH = Stage(name="publish", version="2", after=("composite",), group="finish")
 
-GRAPH = (
-    LISTEN,
-    SPEECH,
-    FACE,
-    MATTE,
-    PREPARE,
-    LIPSYNC,
-    COMPOSITE,
-)  # what makes artifacts by the plan, sources first
+# What makes artifacts by the plan, sources first.
+GRAPH = (LISTEN, SPEECH, FACE, MATTE, PREPARE, LIPSYNC, COMPOSITE)
 EVERY = (ADMIT, *GRAPH, PUBLISH)
 BY_NAME = {stage.name: stage for stage in EVERY}
 STAGES = tuple(stage.name for stage in EVERY if stage.within is None)  # the tasks of a render

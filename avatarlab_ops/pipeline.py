@@ -1,4 +1,4 @@
-"""What may be done with a render. Airflow and the command line call nothing else.
+"""What may be done with one render. (Orders, approval, withdrawal: `renders/`; many at once: `bulk/`.)
 
 A render is accepted, then running, then exactly one of published, failed or cancelled; one guarded UPDATE
 decides. Every stage may be called again after any failure: what exists is found, the rest is done anew.

@@ -114,13 +114,8 @@ class FootageSpec(_Part):
         return self.start_s, self.end_s
 
 
-ROLES = (
-    "avatar",
-    "backdrop",
-    "voice_sample",
-    "narration",
-    "lexicon",
-)  # fields of Plan that are input objects
+# Fields of Plan that are input objects.
+ROLES = ("avatar", "backdrop", "voice_sample", "narration", "lexicon")
 
 
 class Plan(_Part):

@@ -39,11 +39,8 @@ UNSCORED = {"hi": "not scored: the recogniser writes Hindi in another script"}
 FETCHED = ("speechmos==0.0.1.1", "zhconv-rs==0.4.2")  # for scoring only
 HINTS = {"zh": "以下是普通话的句子。"}  # the recogniser writes simplified characters more often
 MOS_HZ, MOS_S = 16_000, 9.01
-MOS_CURVE = (
-    -0.06766283,
-    1.11546468,
-    0.04602535,
-)  # speechmos: from the network's OVRL to the scale of listeners
+# speechmos: from the network's OVRL to the scale of listeners.
+MOS_CURVE = (-0.06766283, 1.11546468, 0.04602535)
 
 
 @dataclass(frozen=True)

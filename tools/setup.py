@@ -230,9 +230,8 @@ def offered_digest(python: Path, wanted: str, source: Sequence[str] = ()) -> str
     if found.returncode:
         return ""
     archive = json.loads(found.stdout)["install"][0]["download_info"].get("archive_info", {})
-    hashes = archive.get("hashes") or dict(
-        [archive.get("hash", "=").split("=", 1)]
-    )  # pip before 23.1: one "hash"
+    # Before pip 23.1: one "hash".
+    hashes = archive.get("hashes") or dict([archive.get("hash", "=").split("=", 1)])
     return str(hashes.get("sha256", ""))
 
 

@@ -166,9 +166,8 @@ class AirflowClient:
                 return False
             try:
                 self._call("PATCH", f"/api/v2/dags/{dag}/dagRuns/{run_id}", json=change)
-            except (
-                TransientError
-            ):  # Airflow's transaction lost to one of its scheduler: a deadlock, 409 or 500
+            except TransientError:
+                # Airflow's transaction lost to one of its scheduler: a deadlock, 409 or 500.
                 if not left:
                     raise
             else:

@@ -20,9 +20,7 @@ from avatarlab_ops.timeline import Timeline, Word
 LINE_CHARS = 42
 MIN_S, MAX_S = 1.0, 6.0
 _PAUSE_S = 1.0  # a caption never spans a longer silence
-_SENTENCE_ENDS = (
-    ".!?\u2026\u3002\uff01\uff1f\u0964\u061f"  # with ellipsis, full-width signs, danda, Arabic mark
-)
+_SENTENCE_ENDS = ".!?\u2026\u3002\uff01\uff1f\u0964\u061f"  # ellipsis, full-width signs, danda, Arabic mark
 _CLAUSE_ENDS = ",;:\u2013\u2014\uff0c\u3001\uff1b\uff1a\u060c\u061b"  # with dashes
 _MARKS: dict[Direction, str] = {"rtl": "\u200f", "ltr": "\u200e"}  # letters that nobody sees
 _ESCAPE = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})  # `-->` in a text would be read as times

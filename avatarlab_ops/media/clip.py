@@ -164,14 +164,7 @@ def colours_of(frame: av.VideoFrame) -> tuple[Space, Range]:
     """Matrix (swscale's number) and range that a Clip gives a picture; unmarked: BT.601 below 720 lines."""
     if mapping_of(frame):
         return 1, 1
-    known: dict[int, Space] = {
-        1: 1,
-        5: 5,
-        6: 5,
-        7: 7,
-        9: 9,
-        10: 9,
-    }  # by ITU-T H.273
+    known: dict[int, Space] = {1: 1, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # by ITU-T H.273
     space = known.get(int(frame.colorspace), 1 if frame.height >= 720 else 5)
     full = int(frame.color_range) == 2 or frame.format.name.startswith("yuvj")
     return space, 2 if full else 1

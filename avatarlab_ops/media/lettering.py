@@ -26,9 +26,8 @@ _SHAPED = {"ARABIC", "HEBREW", "DEVANAGARI", "THAI", "GEORGIAN"}
 _SMALLER = 0.88  # FiraGO's letters are taller than Rubik's of the same size
 _TELLING = ("L", "N", "Sc", "Sm")  # Unicode's categories: without such a sign a text says something else
 _SIGNS = ("P", "S")  # told where they are left out; what joins or varies emoji is none of them
-_ALIKE = str.maketrans(
-    "\u301c\u2011", "\uff5e-"
-)  # wave dash, hyphen that holds words together: the font's own
+# Wave dash, hyphen that holds words together: the font's own.
+_ALIKE = str.maketrans("\u301c\u2011", "\uff5e-")
 _RTL = ("R", "AL")  # classes of the Unicode bidirectional algorithm
 
 

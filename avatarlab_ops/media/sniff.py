@@ -39,6 +39,7 @@ class FileType:
     label: str
 
 
+# All that is accepted, by label.
 TYPES = {
     one.label: one
     for one in (
@@ -54,7 +55,7 @@ TYPES = {
         FileType("audio", "ogg", "Ogg"),
         FileType("audio", "mp3", "MP3"),
     )
-}  # all that is accepted, by label
+}
 
 
 def sniff(path: Path) -> FileType:

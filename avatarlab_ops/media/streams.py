@@ -128,11 +128,8 @@ class _Stream:
         self._stream.width, self._stream.height, self._stream.gop_size = width, height, _GOP
         self._stream.pix_fmt = "gray" if self._format == "gray" else "yuv444p"
         context = self._stream.codec_context
-        context.time_base, context.color_range, context.colorspace = (
-            1 / self._rate,
-            2,
-            1,
-        )  # full range, BT.709
+        context.time_base = 1 / self._rate
+        context.color_range, context.colorspace = 2, 1  # full range, BT.709
 
     def __enter__(self) -> _Stream:
         return self

@@ -140,9 +140,8 @@ def _add_video(
     stream.gop_size = round(_KEY_EVERY_S * rate)
     context = stream.codec_context
     context.time_base = 1 / rate
-    context.colorspace = context.color_primaries = context.color_trc = context.color_range = (
-        1  # BT.709, limited
-    )
+    # BT.709, limited.
+    context.colorspace = context.color_primaries = context.color_trc = context.color_range = 1
     return stream
 
 

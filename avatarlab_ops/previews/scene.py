@@ -26,10 +26,8 @@ from avatarlab_ops.stores.catalog.tables import Artifact
 Kind = Literal["still", "draft"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 RESOLUTION: dict[Kind, str] = {"still": "480p", "draft": "360p"}
-FOOTAGE_S: dict[Kind, float] = {
-    "still": 0.1,
-    "draft": 4.0,
-}  # of a clip; a longer sentence plays it back again
+# Seconds of a clip that are used; a longer sentence plays them back again.
+FOOTAGE_S: dict[Kind, float] = {"still": 0.1, "draft": 4.0}
 STAGES: dict[Kind, tuple[str, ...]] = {
     "still": ("face", "matte"),
     "draft": ("speech", "face", "matte", "prepare", "lipsync"),

@@ -20,13 +20,8 @@ SHORT = {
     "zzt.": "zurzeit", "Hbf.": "Hauptbahnhof", "Jh.": "Jahrhundert", "ü. NN": "über Normalnull", "und/oder": "und oder",
     "n. Chr.": "nach Christus", "o. Ä.": "oder Ähnliches", "Hr.": "Herr", "Fr.": "Frau",
 }  # fmt: skip
-BEFORE_NUMBER = {
-    "abs.": "Absatz",
-    "art.": "Artikel",
-    "tab.": "Tabelle",
-    "kap.": "Kapitel",
-    "gr.": "Größe",
-}  # words by themselves, too: aller Art.
+# Before a number alone: they are words by themselves, too, as in "aller Art."
+BEFORE_NUMBER = {"abs.": "Absatz", "art.": "Artikel", "tab.": "Tabelle", "kap.": "Kapitel", "gr.": "Größe"}
 KINGS = "Ludwig|Karl|Friedrich|Wilhelm|Heinrich|Otto|Papst Benedikt|Benedikt|Johannes Paul|Papst Johannes|Gustav|Franz|Philipp|Charles|Leo"
 QUEENS = "Katharina|Elisabeth|Margarethe|Maria"
 NUMBERED = (

@@ -8,15 +8,8 @@ import re
 from avatarlab_ops.reading import known, moments, numbers
 from avatarlab_ops.reading.language import LONGEST, Language, ordinal
 
-_USUAL = (
-    "date",
-    "time",
-    "currency",
-    "unit",
-    "fraction",
-    "duration",
-    "address",
-)  # read so without being asked
+# Read so without being asked.
+_USUAL = ("date", "time", "currency", "unit", "fraction", "duration", "address")
 _WHOLE = re.compile(r"\d{1,3}(?:[,.'’ \u00a0\u202f]\d{3})+|\d+")  # noqa: RUF001
 _LAST = 999_999  # a rank; not every language has words for higher ones, or for a zeroth
 LAYOUTS = ("dmy", "mdy", "ymd", "dm", "md")  # of a date's figures

@@ -20,9 +20,8 @@ _THAN = r"(?<![对對])比(?! ?\d+[:：]\d+ ?[早晚更还還迟遲先提])"  # 
 _PART = r"(\d{1,9}(?:\.\d+)?)"
 _SHARES = re.compile(rf"((?:比分|比例|比率|スコア|{_THAN})[为為是はが：: ]*){_PART}[:：]{_PART}(?![\w:：])")
 _PUNCTUATION = "，。！？：；（）．～、"
-_NARROW = {
-    code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code) not in _PUNCTUATION
-}  # full-width letters, digits and signs
+# Full-width letters, digits and signs, each to its narrow one.
+_NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code) not in _PUNCTUATION}
 
 
 def parted(text: str) -> tuple[str, list[int]]:

@@ -59,10 +59,8 @@ TYPES = {
     ".webp": "image/webp",
     ".mov": "video/quicktime",
 }
-_SHOWN_AS = {
-    "image": "image/jpeg",
-    "video": "video/mp4",
-}  # browsers look at the bytes, but run none as a page
+# Browsers look at the bytes, but run none as a page.
+_SHOWN_AS = {"image": "image/jpeg", "video": "video/mp4"}
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,8 @@ from avatarlab_ops.engines.tflite import Array, TfLite, sigmoid
 
 PALM_FILE, HAND_FILE = "palm_detection_lite.tflite", "hand_landmark_full.tflite"
 MIN_PALM = 0.2  # the detector also proposes chins and noses, so this only saves the second network's time
-MIN_HAND = (
-    0.9  # hands before the mouth of the test packages' clip score 0.94 and more, bare faces 0.84 at most
-)
+# Hands before the mouth of the test packages' clip score 0.94 and more, bare faces 0.84 at most.
+MIN_HAND = 0.9
 AROUND = 2.2  # edge of the square that is searched, in sizes of the face
 HAND_SCALE, HAND_SHIFT = 2.6, 0.5  # from a palm's box to the hand's, towards the fingers (MediaPipe's graph)
 FINGER = 0.04  # of the face's size: half a finger's breadth around the joints

@@ -123,9 +123,8 @@ class Landmarker:
         picture, to_frame = cropped(frame, centre, side, eye_axis, self._mesh.size[0])
         out = self._mesh(picture)
         scale = float(np.hypot(*to_frame[:, 0]))
-        mesh = out["Identity"].reshape(478, 3) - np.array(
-            [0.5, 0.5, 0], np.float32
-        )  # centres at whole numbers
+        # Centres of pixels lie at whole numbers.
+        mesh = out["Identity"].reshape(478, 3) - np.array([0.5, 0.5, 0], np.float32)
         placed = np.concatenate(
             [mesh[:, :2] @ to_frame[:, :2].T + to_frame[:, 2], mesh[:, 2:] * scale], axis=1
         )

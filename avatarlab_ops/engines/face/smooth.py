@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 REST_HZ = 1.0  # cutoff for a point at rest: a mesh trembles at 3 Hz and above
-HZ_PER_SPEED = (
-    12.0  # cutoff gained per unit of speed (eye distances per second): lips in speech move at 0.5 to 3
-)
+# Cutoff gained per unit of speed (eye distances per second): lips in speech move at 0.5 to 3.
+HZ_PER_SPEED = 12.0
 SPEED_REACH = 2  # frames on either side over which speed is measured
 
 

@@ -28,9 +28,8 @@ class OnnxNetwork:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = device.threads()
-        options.add_session_config_entry(
-            "session.intra_op.allow_spinning", "0"
-        )  # idle cores belong to others
+        # Idle cores belong to others.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         path = str(weights.path(MODEL_FILE))
         self._session: Any = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self._short_side_px = short_side_px

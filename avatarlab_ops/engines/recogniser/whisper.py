@@ -19,9 +19,8 @@ SURE = 0.9  # of another language, to trust the ear more than what was asked for
 _HALVES = ("whisper-base-model.bin.part1", "whisper-base-model.bin.part2")
 _SMALL = ("config.json", "tokenizer.json", "vocabulary.txt")
 _NO_SPEECH, _DOUBTFUL = 0.6, -1.0  # how sure of silence, and how unsure of the words, a passage is dropped
-_SIMPLIFIED = (
-    "\u4ee5\u4e0b\u662f\u666e\u901a\u8bdd\u7684\u53e5\u5b50\u3002"  # else it mixes both Chinese scripts
-)
+# Without this hint it mixes both Chinese scripts.
+_SIMPLIFIED = "\u4ee5\u4e0b\u662f\u666e\u901a\u8bdd\u7684\u53e5\u5b50\u3002"
 
 
 class Whisper:

@@ -109,9 +109,8 @@ def mouth_of(landmarks: Real, frame: FaceFrame) -> MouthShape:
     """Lip contours of a face whose landmarks are float32 [478, >=2] in pixels."""
     local = frame.local(landmarks[:, :2])
     upper_inner, lower_inner = local[list(UPPER_INNER)], local[list(LOWER_INNER)]
-    below = np.minimum(
-        lower_inner[:, 1] - upper_inner[:, 1], 0
-    )  # crossed contours of a closed mouth meet midway
+    # Crossed contours of a closed mouth meet midway.
+    below = np.minimum(lower_inner[:, 1] - upper_inner[:, 1], 0)
     upper_inner[:, 1] += below / 2
     lower_inner[:, 1] -= below / 2
     return MouthShape(

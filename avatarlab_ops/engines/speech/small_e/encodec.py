@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
 WAVTOKENIZER_PREFIX = "feature_extractor.encodec."  # of this network's keys in WavTokenizer's checkpoint
 RENAMED = (  # transformers' part of a key and the released one, in this order
-    (
-        r"^(decoder\.layers\.(?:3|6|9|12))\.conv\.",
-        r"\1.convtr.convtr.",
-    ),  # the layers that double back to samples
+    # The layers that double back to samples.
+    (r"^(decoder\.layers\.(?:3|6|9|12))\.conv\.", r"\1.convtr.convtr."),
     (r"\.conv\.", ".conv.conv."),
     (r"\.parametrizations\.weight\.original0$", ".weight_g"),
     (r"\.parametrizations\.weight\.original1$", ".weight_v"),
