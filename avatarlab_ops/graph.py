@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
 from avatarlab_ops import engines
 from avatarlab_ops.canonical import Json
@@ -20,8 +20,8 @@ from avatarlab_ops.engines.info import Kind
 from avatarlab_ops.places import ADMIT_TASK, QUEUES, Pool, Queue
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.recipe import Recipe
+from avatarlab_ops.states import Aspect
 
-Aspect = Literal["video", "voice", "lips", "matte", "timing"]
 # The engine of each kind of which a request names none.
 ONLY: dict[Kind, str] = {"face": "landmarker", "watermark": "perth", "recogniser": "whisper"}
 # Raised whenever a narration may get other times or notes: no other speech is made anew.
@@ -32,7 +32,6 @@ LETTERING_VERSION = "2"  # of burned captions with these signs: before, they wer
 _LETTERED = ("\u301c", "\u2011")  # wave dash, hyphen that holds words together
 SPOKEN_S = 0.07  # of speech for a character, before any was measured
 OPEN_RUNS = 256  # of single renders at once, those that wait for approval among them
-ASPECTS: tuple[Aspect, ...] = get_args(Aspect)  # what people may judge of a video
 
 
 class Identified(Protocol):

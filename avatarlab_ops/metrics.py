@@ -19,7 +19,6 @@ from avatarlab_ops.stores import catalog, documents, objects
 from avatarlab_ops.stores.catalog import deadlines, line, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog.records import now
-from avatarlab_ops.stores.outbox import HELD
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Metric
@@ -177,7 +176,7 @@ def _stages(db: Session) -> Iterator[Metric]:
 
 
 def _outbox(db: Session) -> Iterator[Metric]:
-    waiting = sa.and_(m.Outbox.delivered_at.is_(None), m.Outbox.dead_at.is_(None), m.Outbox.next_at < HELD)
+    waiting = sa.and_(m.Outbox.delivered_at.is_(None), m.Outbox.dead_at.is_(None), m.Outbox.next_at < m.HELD)
     found = sa.select(sa.func.count(), sa.func.min(m.Outbox.created_at)).where(waiting)
     count, oldest = db.execute(found).one()
     dead = sa.select(sa.func.count()).select_from(m.Outbox).where(m.Outbox.dead_at.is_not(None))

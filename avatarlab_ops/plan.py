@@ -11,7 +11,7 @@ from avatarlab_ops import environment
 from avatarlab_ops.environment import AiLabel
 from avatarlab_ops.request import Background, Captions, Container, Fit, Motion, Output
 
-ASPECTS = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:5": (4, 5)}
+RATIOS = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:5": (4, 5)}
 PERSON_READ = 1.25
 READ_FACE_PX = 64.0  # longer edge of a face as it is read: below, lips have no shape
 SAME_RATE = 0.003  # by how much of itself a rate may be off: 29.97 as measured is 30,000 / 1,001
@@ -182,7 +182,7 @@ def picture(
         scale = min(1.0, short / min(source_width, source_height))
         width, height = source_width * scale, source_height * scale
     else:
-        across, down = ASPECTS[output.aspect]
+        across, down = RATIOS[output.aspect]
         unit = short / min(across, down)
         width, height = across * unit, down * unit
     fit: Fit = output.fit or ("person" if background.behind.replaced else "cover")

@@ -1,8 +1,9 @@
-"""States of renders, their stages and bulk items, as they stand in the catalog; priorities; events."""
+"""States of renders, stages and bulk items, as they stand in the catalog; priorities; events; ratings."""
 
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from typing import Literal, get_args
 
 
 class RenderState(StrEnum):
@@ -72,6 +73,8 @@ class Priority(IntEnum):
     BULK = 2  # many, and there is time
 
 
+Aspect = Literal["video", "voice", "lips", "matte", "timing"]
+RATED: tuple[Aspect, ...] = get_args(Aspect)  # what people may rate: the video as a whole, then its parts
 OPEN = (RenderState.ACCEPTED, RenderState.RUNNING)
 LIVE = (*OPEN, RenderState.PUBLISHED)  # a request has at most one such render
 FINAL = (RenderState.PUBLISHED, RenderState.FAILED, RenderState.CANCELLED)

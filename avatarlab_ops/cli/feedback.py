@@ -13,14 +13,15 @@ import click
 from avatarlab_ops.cli.common import FORM, echo, known_stores, line_of_words, prepared_stores
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.printable import one_line
+from avatarlab_ops.states import RATED
 
-ASPECTS = ("voice", "lips", "matte", "timing")  # what may be rated beside the video as a whole
+_, *PARTS = RATED  # beside the video as a whole
 RATING = click.IntRange(1, 5)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _aspects(command: Command) -> Command:
-    for name in reversed(ASPECTS):
+    for name in reversed(PARTS):
         comment = click.option(f"--{name}-comment", help=f"In words, about the {name}.")
         command = click.option(f"--{name}", type=RATING, help=f"Rating of the {name}.")(comment(command))
     return command
@@ -41,8 +42,8 @@ def add(*, video: str, rating: int, comment: str | None, by: str | None, **said:
     """Rate VIDEO (a render's id, a DAG run's id, or a published file's address); yours is replaced."""
     from avatarlab_ops.renders import feedback as opinions
 
-    ratings = {"video": rating} | {name: said[name] for name in ASPECTS}
-    comments = {"video": comment} | {name: said[f"{name}_comment"] for name in ASPECTS}
+    ratings = {"video": rating} | {name: said[name] for name in PARTS}
+    comments = {"video": comment} | {name: said[f"{name}_comment"] for name in PARTS}
     given = {
         "ratings": {name: value for name, value in ratings.items() if value is not None},
         "comments": {name: value for name, value in comments.items() if value is not None},

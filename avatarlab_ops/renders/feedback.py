@@ -18,11 +18,11 @@ from pydantic import Field, ValidationError, model_validator
 from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import InputError
 from avatarlab_ops.fields import Part, PlainLines
-from avatarlab_ops.graph import ASPECTS, GRAPH, SPEECH, Aspect
+from avatarlab_ops.graph import GRAPH, SPEECH
 from avatarlab_ops.lineage import query
 from avatarlab_ops.refusal import refusal
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import RenderState
+from avatarlab_ops.states import RATED, Aspect, RenderState
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.catalog.tables import Render
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 COLLECTION = "feedback"
 # The stages whose engines a rating is about. Timing is about two: speech says when, lip-sync follows.
 STAGES: dict[Aspect, tuple[str, ...]] = {
-    aspect: tuple(stage.name for stage in GRAPH if aspect in stage.judged) for aspect in ASPECTS
+    aspect: tuple(stage.name for stage in GRAPH if aspect in stage.judged) for aspect in RATED
 }
 LOW = 2  # a rating at or below this is a bad one
 MAX_CALLER = 200
@@ -155,8 +155,8 @@ def _feedback(document: Json) -> Feedback:
 
 
 def summary(settings: Settings) -> list[Figures]:
-    """Figures of every aspect and engine version that was rated, in the order of ASPECTS, then by name."""
-    pairs = [(aspect, stage) for aspect in ASPECTS for stage in STAGES[aspect] or (None,)]
+    """Figures of every aspect and engine version that was rated, in the order of RATED, then by name."""
+    pairs = [(aspect, stage) for aspect in RATED for stage in STAGES[aspect] or (None,)]
     return [line for aspect, stage in pairs for line in _figures(settings, aspect, stage)]
 
 

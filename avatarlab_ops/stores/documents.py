@@ -16,8 +16,9 @@ from pymongo.write_concern import WriteConcern
 
 from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import InvariantBroken, TransientError
-from avatarlab_ops.graph import ALWAYS, ASPECTS
+from avatarlab_ops.graph import ALWAYS
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.states import RATED
 
 NAMESPACE_EXISTS = 48  # MongoDB's error code
 
@@ -34,7 +35,7 @@ def _schema(required: Json, optional: Json | None = None) -> Json:
 
 def _of_aspects(value: Json) -> Json:
     """Schema of an object that holds one `value` for each aspect of a video that can be rated."""
-    properties: Json = dict.fromkeys(ASPECTS, value)
+    properties: Json = dict.fromkeys(RATED, value)
     return {"bsonType": "object", "properties": properties, "additionalProperties": False}
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,14 +22,13 @@ from avatarlab_ops.errors import TransientError
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import openlineage
 from avatarlab_ops.stores.catalog import records, transaction
-from avatarlab_ops.stores.catalog.tables import Outbox
+from avatarlab_ops.stores.catalog.tables import HELD, Outbox
 from avatarlab_ops.stores.documents import VALIDATORS, documents
 
 FIRST_DELAY_S = 5  # doubles with each failure
 LAST_DELAY_S = 3600
 AT_ONCE = 50  # messages that one transaction claims; killed, it sends those again
 TRIES = 8  # of a message that is refused; ten minutes of delays
-HELD = datetime(9999, 1, 1, tzinfo=UTC)  # `next_at` of a message that waits until it is released
 log = logging.getLogger(__name__)
 
 

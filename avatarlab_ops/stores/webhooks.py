@@ -17,7 +17,7 @@ import json
 import secrets
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,7 +39,6 @@ KEPT_S = 24 * 3600.0  # an old secret signs beside the new one
 GONE = 410
 TOLD = (Event.AWAITING, Event.LATE, Event.PUBLISHED, Event.FAILED, Event.CANCELLED, Event.WITHDRAWN)
 FINISHED = f"bulk_run.{BulkEvent.FINISHED}"
-HELD = datetime(9999, 1, 1, tzinfo=UTC)  # `next_at` of a message that waits for the end of a bulk run
 SECRET_BYTES = 32  # of a shared secret, and of an ed25519 key's seed
 _SECRET, _KEY = "whsec_", "whsk_"
 _WAITING = sa.and_(m.WebhookDelivery.delivered_at.is_(None), m.WebhookDelivery.given_up_at.is_(None))
@@ -134,7 +133,7 @@ def call_back_of_bulk(db: Session, bulk_id: str, caller: str, url: str | None) -
         return
     signer = _signer(db, caller)
     # Of two orders at once one wins; what was delivered under this id is not told again.
-    _write_once(db, signer.id, bulk_id, url, {"type": FINISHED, "data": {"id": bulk_id}}, next_at=HELD)
+    _write_once(db, signer.id, bulk_id, url, {"type": FINISHED, "data": {"id": bulk_id}}, next_at=m.HELD)
 
 
 def _write_once(db: Session, endpoint_id: str, bulk_id: str, url: str, message: Json, **values: Any) -> None:
@@ -150,7 +149,9 @@ def _held(db: Session, bulk_id: str, caller: str) -> m.WebhookDelivery | None:
         m.WebhookEndpoint, m.WebhookEndpoint.id == m.WebhookDelivery.endpoint_id
     )
     of_it = m.WebhookDelivery.payload["data"]["id"].as_string() == bulk_id
-    mine = query.where(_WAITING, m.WebhookDelivery.next_at == HELD, of_it, m.WebhookEndpoint.caller == caller)
+    mine = query.where(
+        _WAITING, m.WebhookDelivery.next_at == m.HELD, of_it, m.WebhookEndpoint.caller == caller
+    )
     return db.scalars(mine).first()
 
 
@@ -192,7 +193,7 @@ def held_for_unplanned(db: Session) -> dict[str, str]:
     query = (
         sa.select(bulk_id, m.WebhookEndpoint.caller)
         .join(m.WebhookEndpoint, m.WebhookEndpoint.id == m.WebhookDelivery.endpoint_id)
-        .where(_WAITING, m.WebhookDelivery.next_at == HELD)
+        .where(_WAITING, m.WebhookDelivery.next_at == m.HELD)
         .where(~sa.exists().where(m.BulkRun.id == bulk_id))
     )
     return {row[0]: row[1] for row in db.execute(query)}
@@ -331,4 +332,4 @@ def deliveries(db: Session, endpoint_id: str, limit: int) -> list[m.WebhookDeliv
 
 
 def _log_of(endpoint_id: str) -> sa.ColumnElement[bool]:
-    return sa.and_(m.WebhookDelivery.endpoint_id == endpoint_id, m.WebhookDelivery.next_at < HELD)
+    return sa.and_(m.WebhookDelivery.endpoint_id == endpoint_id, m.WebhookDelivery.next_at < m.HELD)

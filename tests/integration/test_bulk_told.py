@@ -78,7 +78,7 @@ def told_webhooks(stores: Settings, name: str) -> dict[str, list[Json]]:
     """Address to what it is told of a bulk run."""
     found: dict[str, list[Json]] = {}
     mine = m.WebhookDelivery.payload["data"]["id"].as_string() == name
-    due = sa.select(m.WebhookDelivery).where(mine, m.WebhookDelivery.next_at < webhooks.HELD)
+    due = sa.select(m.WebhookDelivery).where(mine, m.WebhookDelivery.next_at < m.HELD)
     with transaction(stores.pg_dsn) as db:
         for row in db.scalars(due.order_by(m.WebhookDelivery.created_at)):
             found.setdefault(row.url, []).append(row.payload)

@@ -20,7 +20,7 @@ from avatarlab_ops.bulk.contract import BulkRequest, form_schema
 from avatarlab_ops.cli import common, main
 from avatarlab_ops.cli import feedback as commands
 from avatarlab_ops.errors import InputError, InvariantBroken, ReferenceRefused, RequestInvalid
-from avatarlab_ops.renders import feedback, status, withdrawal
+from avatarlab_ops.renders import status, withdrawal
 from avatarlab_ops.renders.feedback import Aspect, Opinion, give, of_video, rated_below, summary
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import tables as m
@@ -257,4 +257,3 @@ def test_the_command_line_rates_lists_and_sums_up(house: Settings, monkeypatch: 
     refused = run("add", "nobody", "--rating", "3", "--by", "ann")
     assert refused.exit_code == 2
     assert "knows no video 'nobody'" in refused.stderr
-    assert ("video", *commands.ASPECTS) == feedback.ASPECTS

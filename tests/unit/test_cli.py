@@ -301,9 +301,11 @@ def _render(*stages: status.StageStatus) -> status.RenderStatus:
 
 def test_feedback_has_an_option_for_each_aspect_that_is_judged() -> None:
     from avatarlab_ops.cli import feedback
-    from avatarlab_ops.graph import ASPECTS
+    from avatarlab_ops.graph import GRAPH
 
-    assert ("video", *feedback.ASPECTS) == ASPECTS
+    options = {one.name for one in feedback.add.params}
+    judged = {aspect for stage in GRAPH for aspect in stage.judged}
+    assert judged | {f"{aspect}_comment" for aspect in judged} <= options
 
 
 def test_say_prints_what_will_be_heard(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from avatarlab_ops.states import OPEN, ItemState, RenderState, StageState
+from avatarlab_ops.states import AT_WORK, OPEN, ItemState, RenderState
 from avatarlab_ops.stores.catalog import line, records
 from avatarlab_ops.stores.catalog import tables as m
 
@@ -169,7 +169,7 @@ def left_stages(before: datetime) -> sa.ColumnElement[bool]:
     """Which stage rows still say running though their render ended before that moment."""
     ended = sa.select(m.Render.id).where(m.Render.ended_at < before)
     return sa.and_(
-        m.StageRun.state.in_((StageState.RUNNING, StageState.WAITING, StageState.AWAITING)),
+        m.StageRun.state.in_(AT_WORK),
         m.StageRun.render_id.in_(ended),
     )
 

@@ -27,7 +27,7 @@ from avatarlab_web.api.renders import look_up
 from avatarlab_web.hub import COALESCED_S, KEPT, hub
 from avatarlab_web.stores import Stores
 
-HELD = timedelta(seconds=COALESCED_S)
+LAG = timedelta(seconds=COALESCED_S)
 LONGEST = timedelta(minutes=10)  # then the browser comes again, and its login is checked anew
 SETTLING = timedelta(seconds=5)  # a transaction may become visible this long after the time it wrote
 RETRY_MS = 1000
@@ -87,11 +87,11 @@ async def _events(
         return
     async for at, found in hub(stores).looks():
         shown = [one for one in found if only in (None, one.render.id)]
-        if at - begun < HELD:  # the hub may still tell what was before `first`
+        if at - begun < LAG:  # the hub may still tell what was before `first`
             shown = [one for one in shown if one.render.id not in told or one.render.state in FINAL]
         if news := b"".join(_event(root, at, one) for one in shown if told.get(one.render.id) != one.mark):
             yield news
-        told = (told if at - begun < HELD else {}) | {one.render.id: one.mark for one in shown}
+        told = (told if at - begun < LAG else {}) | {one.render.id: one.mark for one in shown}
         if at - begun > LONGEST or (only and any(one.render.state in FINAL for one in shown)):
             return
 

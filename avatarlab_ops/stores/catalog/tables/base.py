@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -14,16 +15,25 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 
-from avatarlab_ops.states import LIVE
+from avatarlab_ops.states import AT_WORK as WORKING
+from avatarlab_ops.states import LIVE, OPEN, RenderState
 
-LIVE_STATES = f"state IN ({', '.join(repr(str(state)) for state in LIVE)})"
 CONSENT_KINDS = ("likeness", "voice")
 SHARED_KINDS = ("video", "consent")
 SOURCE_KINDS = ("reference", "input", "engine", "code")
-AT_WORK = "state IN ('running', 'waiting', 'awaiting_approval')"
-DUE = "deadline IS NOT NULL AND state IN ('accepted', 'running')"
-ASKED = "approval_asked_at IS NOT NULL AND approved_at IS NULL AND state = 'running'"
+
+
+def _state_in(states: tuple[StrEnum, ...]) -> str:
+    return f"state IN ({', '.join(repr(str(state)) for state in states)})"
+
+
+# As the migrations wrote them, to the letter: PostgreSQL takes an index only for its own condition.
+LIVE_STATES = _state_in(LIVE)
+AT_WORK = _state_in(WORKING)
+DUE = f"deadline IS NOT NULL AND {_state_in(OPEN)}"
+ASKED = f"approval_asked_at IS NOT NULL AND approved_at IS NULL AND state = '{RenderState.RUNNING}'"
 WAITING = "delivered_at IS NULL AND dead_at IS NULL"
+HELD = datetime(9999, 1, 1, tzinfo=UTC)  # `next_at` of what leaves only when it is released
 
 
 def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
