@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from avatarlab_ops import pipeline
-from avatarlab_ops.bulk import report, template, translations
+from avatarlab_ops.bulk import languages, report, template
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.rows import KEY, Problem, Row, check_size, read
 from avatarlab_ops.bulk.selection import choose
@@ -348,7 +348,7 @@ class _Planner:
         """The row's request, or that of each of its languages."""
         where = f"line {row.line}"
         try:
-            said = translations.items(row.values, template=form is not None)
+            said = languages.items(row.values, template=form is not None)
         except InputError as error:
             self.problems.add(f"{where}: {error}")
             return

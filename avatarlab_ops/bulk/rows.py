@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Any, BinaryIO
 
 from avatarlab_ops import strict_json
-from avatarlab_ops.bulk import translations
+from avatarlab_ops.bulk import languages
 from avatarlab_ops.bulk.template import check
 from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import RequestInvalid
@@ -234,11 +234,11 @@ def _columns(names: list[str], variables: Collection[str] | None) -> Columns:
         raise RequestInvalid(
             f"line 1: no such column: {', '.join(map(repr, wrong))}; docs/request.md lists the fields"
         )
-    said = Counter(map(translations.usual, names))
-    if twice := sorted({name for name in names if said[translations.usual(name)] > 1}):
+    said = Counter(map(languages.usual, names))
+    if twice := sorted({name for name in names if said[languages.usual(name)] > 1}):
         raise RequestInvalid(f"line 1: more than one column {', '.join(map(repr, twice))}")
     _check_complete(names, known, variables)
-    kinds = [known.get(translations.split(name)[0], {}) for name in names]
+    kinds = [known.get(languages.split(name)[0], {}) for name in names]
     return [
         (name, _verbatim if variables is not None else _converter(kind))
         for name, kind in zip(names, kinds, strict=True)
@@ -247,9 +247,9 @@ def _columns(names: list[str], variables: Collection[str] | None) -> Columns:
 
 def _check_complete(names: list[str], known: Json, variables: Collection[str] | None) -> None:
     """Raise RequestInvalid for a column that every row needs, or that a template has no place for."""
-    names = translations.names(names)
+    names = languages.names(names)
     if variables is None:
-        heard = {translations.SCRIPT} if "narration.uri" in names else set[str]()  # its words are recognised
+        heard = {languages.SCRIPT} if "narration.uri" in names else set[str]()  # its words are recognised
         lacking = [name for name, schema in known.items()
                    if "default" not in schema and name not in {*names, *heard}]  # fmt: skip
         if lacking:
@@ -262,7 +262,7 @@ def _check_complete(names: list[str], known: Json, variables: Collection[str] | 
 
 
 def _is_field(name: str, known: Json) -> bool:
-    field, _ = translations.split(name)
+    field, _ = languages.split(name)
     return name == KEY or field in known or field.startswith("labels.")
 
 
@@ -317,8 +317,8 @@ def _named(cells: list[str], columns: Columns) -> Json:
     values: Json = {}
     for cell, (name, convert) in zip(cells, columns, strict=True):
         _check_formula(name, cell)
-        field, language = translations.split(name)
-        if cell == "" and (convert is not _verbatim or language or field == translations.LANGUAGE):
+        field, language = languages.split(name)
+        if cell == "" and (convert is not _verbatim or language or field == languages.LANGUAGE):
             continue  # a template's language without a text is not made
         if cell == "" and name != KEY:
             raise _Bad(f"the variable {name!r} is empty; a file with some that may be is JSON Lines")

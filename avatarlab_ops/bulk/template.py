@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from avatarlab_ops import strict_json
-from avatarlab_ops.bulk.translations import LANGUAGE
+from avatarlab_ops.bulk.languages import LANGUAGE
 from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.fields import IN_BRACES, PLACEHOLDER

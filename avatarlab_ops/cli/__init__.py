@@ -21,15 +21,15 @@ from avatarlab_ops.cli import (
     cost,
     feedback,
     housekeeping,
+    lineage,
     metrics,
     models,
     operate,
-    relay,
+    outbox,
     render,
     say,
     tables,
-    trace,
-    trust,
+    verify,
 )
 from avatarlab_ops.cli.common import echo
 from avatarlab_ops.errors import AvatarlabError, RenderCancelled, TransientError
@@ -75,8 +75,8 @@ def main() -> None:
 
 
 for _module in (
-    render, approval, say, trace, bulk, feedback, cache, operate, relay, models, consent, housekeeping, trust,
-    backup, tables, metrics, cost,
+    render, approval, say, lineage, bulk, feedback, cache, operate, outbox, models, consent, housekeeping,
+    verify, backup, tables, metrics, cost,
 ):  # fmt: skip
     for _command in _module.COMMANDS:
         main.add_command(_command)

@@ -21,10 +21,10 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--out", type=FILE, required=True, help="The document, *.xlf.")
 def to_xliff(table: Path, from_: str, to: str, columns: tuple[str, ...], out: Path) -> None:
     """Write the texts of TABLE (.csv, with a column key) as XLIFF 2.1 for a translator."""
-    from avatarlab_ops.bulk import translating, xliff
+    from avatarlab_ops.bulk import handoff, xliff
 
     check_out(out, table)
-    found = translating.out(translating.table(table.read_bytes(), table.name), columns, from_, to)
+    found = handoff.out(handoff.table(table.read_bytes(), table.name), columns, from_, to)
     out.write_bytes(xliff.write(found))
     echo(f"{out}: {len(found.texts)} texts, {found.source_language} to {found.target_language}")
 
@@ -35,10 +35,10 @@ def to_xliff(table: Path, from_: str, to: str, columns: tuple[str, ...], out: Pa
 @click.option("--out", type=FILE, required=True, help="The table with every language, *.csv.")
 def from_xliff(table: Path, documents: tuple[Path, ...], out: Path) -> None:
     """Write TABLE anew with the translations of DOCUMENTS: a column for each text and language."""
-    from avatarlab_ops.bulk import translating, xliff
+    from avatarlab_ops.bulk import handoff, xliff
 
     check_out(out, table)
     read = [xliff.read(one.read_bytes(), one.name) for one in documents]
-    written, told = translating.into(translating.table(table.read_bytes(), table.name), read)
+    written, told = handoff.into(handoff.table(table.read_bytes(), table.name), read)
     out.write_text(written, encoding="utf-8")
     echo("\n".join([*told, str(out)]))

@@ -18,7 +18,8 @@ from kit.consented import relied_on
 
 from avatarlab_ops import pipeline
 from avatarlab_ops.canonical import Json
-from avatarlab_ops.cli import main, trace
+from avatarlab_ops.cli import lineage as commands
+from avatarlab_ops.cli import main
 from avatarlab_ops.errors import InputError, ReferenceRefused
 from avatarlab_ops.lineage import drawing, query
 from avatarlab_ops.renders import status, withdrawal
@@ -407,7 +408,7 @@ def test_impact_lists_the_videos_that_a_real_change_touches(
 def test_the_command_line_draws_and_lists(
     stores: Settings, videos: list[status.Published], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trace, "known_stores", lambda: stores)
+    monkeypatch.setattr(commands, "known_stores", lambda: stores)
 
     def run(*arguments: str) -> Any:
         return CliRunner().invoke(main, arguments)

@@ -20,7 +20,8 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from avatarlab_ops import events, pipeline
-from avatarlab_ops.cli import main, relay
+from avatarlab_ops.cli import main
+from avatarlab_ops.cli import outbox as commands
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import records, transaction
@@ -84,7 +85,7 @@ def test_a_poison_message_holds_up_its_own_render_only_and_only_until_it_is_dead
 
 
 def test_dead_messages_are_listed_and_replayed(stores: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay, "known_stores", lambda: stores)
+    monkeypatch.setattr(commands, "known_stores", lambda: stores)
     monkeypatch.setattr(outbox, "TRIES", 1)
     one, two = _post(stores, None, POISON, POISON)
     outbox.deliver(stores)

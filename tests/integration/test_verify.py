@@ -278,7 +278,7 @@ def test_what_is_too_large_or_missing_is_refused(stores: Settings, tmp_path: Pat
 def test_the_evidence_is_one_zip_that_proves_itself(
     stores: Settings, made: status.Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("avatarlab_ops.cli.trust.known_stores", lambda: stores)
+    monkeypatch.setattr("avatarlab_ops.cli.verify.known_stores", lambda: stores)
     arguments = ["evidence", made.render_id, "--out", str(tmp_path / "pack.zip")]
     assert CliRunner().invoke(cli.main, arguments).exit_code == 0
     with zipfile.ZipFile(tmp_path / "pack.zip") as pack:
@@ -337,7 +337,7 @@ def test_the_command_line_says_what_a_file_is(
 ) -> None:
     """Last in this file: a withdrawn video is told, and why."""
     monkeypatch.setattr(common, "known_stores", lambda: stores)
-    monkeypatch.setattr("avatarlab_ops.cli.trust.known_stores", lambda: stores)
+    monkeypatch.setattr("avatarlab_ops.cli.verify.known_stores", lambda: stores)
     path = str(_file(stores, made, tmp_path))
     told = CliRunner().invoke(cli.main, ["verify", path]).output
     assert told.startswith("published ")

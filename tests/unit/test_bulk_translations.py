@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from avatarlab_ops.bulk import rows, template, translations
+from avatarlab_ops.bulk import languages, rows, template
 from avatarlab_ops.bulk.rows import Row
 from avatarlab_ops.errors import RequestInvalid
 
@@ -15,9 +15,7 @@ from avatarlab_ops.errors import RequestInvalid
 def read(text: str, variables: set[str] | None = None) -> list[list[tuple[str, dict[str, Any]]]]:
     found = rows.read(io.BytesIO(text.encode()), "x.csv", variables=variables)
     return [
-        translations.items(row.values, template=variables is not None)
-        for row in found
-        if isinstance(row, Row)
+        languages.items(row.values, template=variables is not None) for row in found if isinstance(row, Row)
     ]
 
 
@@ -93,4 +91,4 @@ def test_what_contradicts_itself_is_refused(text: str, said: str) -> None:
 def test_a_template_may_share_a_variable_called_script_and_labels_hold_colons() -> None:
     (items,) = read("script,title:es\nHi.,Hola\n", {"script", "title", "language"})
     assert items == [("es", {"script": "Hi.", "title": "Hola", "language": "es"})]
-    assert translations.names(["labels.team:a", "script"]) == ["labels.team:a", "script"]
+    assert languages.names(["labels.team:a", "script"]) == ["labels.team:a", "script"]

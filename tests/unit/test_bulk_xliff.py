@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from avatarlab_ops import cli
-from avatarlab_ops.bulk import rows, translating, translations, xliff
+from avatarlab_ops.bulk import handoff, languages, rows, xliff
 from avatarlab_ops.errors import RequestInvalid
 
 TABLE = (
@@ -21,8 +21,8 @@ TABLE = (
 
 
 def sent(table: str = TABLE, **more: str) -> bytes:
-    asked = translating.table(table.encode(), "t.csv")
-    return xliff.write(translating.out(asked, ("script",), "en-US", more.get("to", "es")))
+    asked = handoff.table(table.encode(), "t.csv")
+    return xliff.write(handoff.out(asked, ("script",), "en-US", more.get("to", "es")))
 
 
 def translated(document: bytes, **targets: str) -> bytes:
@@ -36,7 +36,7 @@ def translated(document: bytes, **targets: str) -> bytes:
 
 def into(table: str, *documents: bytes) -> tuple[str, list[str]]:
     read = [xliff.read(one, "d.xlf") for one in documents]
-    return translating.into(translating.table(table.encode(), "t.csv"), read)
+    return handoff.into(handoff.table(table.encode(), "t.csv"), read)
 
 
 def test_texts_come_back_as_a_bulk_file_in_every_language() -> None:
@@ -48,7 +48,7 @@ def test_texts_come_back_as_a_bulk_file_in_every_language() -> None:
     items = [
         (row.values["key"], language, values["script"])
         for row in found
-        for language, values in translations.items(
+        for language, values in languages.items(
             {name: value for name, value in row.values.items() if name != "key"}, template=False
         )
     ]
@@ -156,7 +156,7 @@ def test_what_xml_cannot_hold_is_refused_when_it_is_sent() -> None:
     with pytest.raises(RequestInvalid, match=r"b: script holds U\+0007"):
         sent("key,script\nb,Ding\x07\n")
     with pytest.raises(RequestInvalid, match="no column 'title'; it has key, script"):
-        translating.out(translating.table(b"key,script\na,b\n", "t.csv"), ("title",), "en-US", "es")
+        handoff.out(handoff.table(b"key,script\na,b\n", "t.csv"), ("title",), "en-US", "es")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_what_xml_cannot_hold_is_refused_when_it_is_sent() -> None:
 )
 def test_languages_that_cannot_come_back_do_not_go_out(from_: str, to: str, said: str) -> None:
     with pytest.raises(RequestInvalid, match=said):
-        translating.out(translating.table(TABLE.encode(), "t.csv"), ("script",), from_, to)
+        handoff.out(handoff.table(TABLE.encode(), "t.csv"), ("script",), from_, to)
 
 
 def test_the_command_line_goes_both_ways(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from avatarlab_ops import cli, engines, language_tags
-from avatarlab_ops.bulk import rows, translating, translations, xliff
+from avatarlab_ops.bulk import handoff, languages, rows, xliff
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.engines.choice import ADDITION, speech_engine
 from avatarlab_ops.engines.info import SpeechInfo, Voice
@@ -95,25 +95,25 @@ def test_a_language_that_nobody_speaks_is_refused_with_near_ones(asked: str, sai
 def test_columns_of_a_table_may_be_written_so() -> None:
     table = b"avatar.uri,script:pt_br,voice:PT-br,script:es-419\nx,Ol\xc3\xa1.,dora,Hola.\n"
     (row,) = [one for one in rows.read(io.BytesIO(table), "x.csv") if isinstance(one, rows.Row)]
-    assert translations.items(row.values, template=False) == [
+    assert languages.items(row.values, template=False) == [
         ("pt-BR", {"avatar.uri": "x", "script": "Olá.", "voice": "dora", "language": "pt-BR"}),
         ("es-419", {"avatar.uri": "x", "script": "Hola.", "language": "es-419"}),
     ]
     with pytest.raises(RequestInvalid, match=r"more than one column 'script:pt-BR', 'script:pt_BR'"):
         list(rows.read(io.BytesIO(b"avatar.uri,script:pt_BR,script:pt-BR\nx,a,b\n"), "x.csv"))
     with pytest.raises(RequestInvalid, match=r"'script:es' and 'script:spa' are the same"):
-        translations.items({"script:es": "a", "script:spa": "b"}, template=False)
+        languages.items({"script:es": "a", "script:spa": "b"}, template=False)
 
 
 def test_translators_may_write_them_so() -> None:
-    table = translating.table(b"key,script:EN-us,script:pt_br\na,Hi.,Oi.\n", "t.csv")
-    document = xliff.write(translating.out(table, ("script",), "en_us", "PT-BR"))
+    table = handoff.table(b"key,script:EN-us,script:pt_br\na,Hi.,Oi.\n", "t.csv")
+    document = xliff.write(handoff.out(table, ("script",), "en_us", "PT-BR"))
     assert b'srcLang="en-US" trgLang="pt-BR"' in document
     back = xliff.read(document.replace(b"pt-BR", b"PT-br").replace(b"en-US", b"EN-US"), "d.xlf")
-    made, told = translating.into(table, [back])
+    made, told = handoff.into(table, [back])
     assert (made, told) == ("key,script:en-US,script:pt-BR\na,Hi.,Oi.\n", [])
     with pytest.raises(RequestInvalid, match="--to: 'Spanish' is no BCP 47 tag; write es"):
-        translating.out(table, ("script",), "en-US", "Spanish")
+        handoff.out(table, ("script",), "en-US", "Spanish")
     with pytest.raises(RequestInvalid, match="line 2: <xliff>: 'Portuguese' is no BCP 47 tag"):
         xliff.read(document.replace(b"pt-BR", b"Portuguese"), "d.xlf")
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from avatarlab_ops import language_tags
-from avatarlab_ops.bulk import rows, translations, xliff
+from avatarlab_ops.bulk import languages, rows, xliff
 from avatarlab_ops.bulk.xliff import Document
 from avatarlab_ops.errors import RequestInvalid
 
@@ -17,7 +17,7 @@ SHOWN = 5  # mistakes that are told one by one
 
 @dataclass
 class Table:
-    """A CSV file: its columns (`translations.usual`), and the cells of each row by its key."""
+    """A CSV file: its columns (`languages.usual`), and the cells of each row by its key."""
 
     name: str
     columns: list[str]
@@ -33,13 +33,13 @@ def table(raw: bytes, name: str) -> Table:
     columns, found = rows.texts(io.BytesIO(raw), name)
     if rows.KEY not in columns:
         raise RequestInvalid(f"{name}: translations find their rows by the column {rows.KEY!r}; add it")
-    translations.check_once(columns)
-    read = Table(name, [translations.usual(one) for one in columns])
+    languages.check_once(columns)
+    read = Table(name, [languages.usual(one) for one in columns])
     for row in found:
         key = row.values.get(rows.KEY, "")
         if not key or key in read.cells:
             raise RequestInvalid(f"{name}: line {row.line}: its key {key!r} is empty or another row's")
-        read.cells[key] = {translations.usual(column): cell for column, cell in row.values.items()}
+        read.cells[key] = {languages.usual(column): cell for column, cell in row.values.items()}
     return read
 
 
@@ -59,7 +59,7 @@ def out(source: Table, texts: Sequence[str], from_: str, to: str) -> Document:
     for key, cells in source.cells.items():
         for text in texts:
             written = cells.get(source.column(text, from_), "")
-            if text == translations.SCRIPT and rows.is_list(written):
+            if text == languages.SCRIPT and rows.is_list(written):
                 raise RequestInvalid(f"{source.name}: {key}: {text} is a list of lines; write it as one text")
             if written:
                 found[key, text] = written, cells.get(f"{text}:{to}", "")
@@ -83,7 +83,7 @@ def into(target: Table, documents: Sequence[Document]) -> tuple[str, list[str]]:
         )
     texts = list(dict.fromkeys(column for one in documents for _, column in one.texts))
     _check(target, documents, from_)
-    columns = [_told(one, texts, from_) for one in target.columns if one != translations.LANGUAGE]
+    columns = [_told(one, texts, from_) for one in target.columns if one != languages.LANGUAGE]
     columns += [f"{text}:{one.target_language}" for text in texts for one in documents]
     filled, told = {}, []
     for key, cells in target.cells.items():
@@ -147,9 +147,9 @@ def _pair(from_: str, to: str) -> tuple[str, str]:
 def _strangers(source: Table, expected: str, language: str) -> list[str]:
     """The rows whose column `language` names another one."""
     return [
-        f"{key}: language is {cells[translations.LANGUAGE]!r}, {expected}"
+        f"{key}: language is {cells[languages.LANGUAGE]!r}, {expected}"
         for key, cells in source.cells.items()
-        if _usual(cells.get(translations.LANGUAGE, language)) != language
+        if _usual(cells.get(languages.LANGUAGE, language)) != language
     ]
 
 

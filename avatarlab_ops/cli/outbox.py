@@ -36,13 +36,13 @@ def list_(dead: bool, limit: int) -> None:
 @click.option("--all", "everything", is_flag=True, help="Every message that was given up.")
 def replay(ids: tuple[int, ...], everything: bool) -> None:
     """Try dead messages again, by their IDS or --all, and deliver what is due."""
-    from avatarlab_ops.stores import outbox as relay
+    from avatarlab_ops.stores import outbox as store
 
     if bool(ids) == everything:
         raise InputError("give the ids that `avatarlab outbox list --dead` shows, or --all")
     settings = known_stores()
-    revived = relay.replay(settings, None if everything else ids)
-    delivered, waiting = relay.deliver(settings)
+    revived = store.replay(settings, None if everything else ids)
+    delivered, waiting = store.deliver(settings)
     echo(f"{revived} revived, {delivered} delivered, {waiting} waiting")
 
 
