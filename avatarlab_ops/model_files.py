@@ -24,6 +24,7 @@ from avatarlab_ops.engines.info import EngineInfo
 from avatarlab_ops.engines.published import PUBLISHED, PublishedFile
 from avatarlab_ops.engines.weights import Record
 from avatarlab_ops.errors import EngineUnavailable, MediaRefused, ModelRefused, ReferenceRefused
+from avatarlab_ops.files import replacing, sha256_of
 from avatarlab_ops.home import models_folder
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.objects import objects
@@ -40,7 +41,7 @@ def add(settings: Settings, source: Path, name: str, *, accept: str | None = Non
         raise ModelRefused(
             f"{name} is under the licence {wanted.licence}, not {accept}: {wanted.consequence}"
         )
-    digest = weights.digest(source)
+    digest = sha256_of(source)
     if wanted.upstream_sha256 not in (None, digest):
         raise ModelRefused(
             f"{source.name} has sha256 {digest}, but {wanted.upstream} as published at {wanted.source} has "
@@ -80,7 +81,7 @@ def _converted(source: Path, digest: str, wanted: PublishedFile, folder: Path) -
     checkpoints.convert(source, wanted.name, path, digest)
     return Record(
         name=wanted.name,
-        sha256=weights.digest(path),
+        sha256=sha256_of(path),
         bytes=path.stat().st_size,
         source_file=source.name,
         source_sha256=digest,
@@ -190,17 +191,12 @@ def _download(settings: Settings, record: Record, path: Path) -> None:
 
 
 def _note(record: Record) -> None:
-    """Write the record beside the file, whole or not at all.
-
-    The draft's name is nobody else's: machines may share the folder, and their processes have equal numbers.
-    """
+    """Write the record beside the file, whole or not at all."""
     path, content = weights.record_path(record.name), canonical_json(asdict(record))
     if path.is_file() and path.read_bytes() == content:
         return
-    with tempfile.TemporaryDirectory(dir=_folder()) as folder:
-        draft = Path(folder) / path.name
+    with replacing(path) as draft:
         draft.write_bytes(content)
-        draft.replace(path)
     weights.forget()
 
 

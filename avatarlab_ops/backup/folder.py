@@ -12,7 +12,6 @@ A folder is taken anew by replacing the manifest, so that it holds a whole set a
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import uuid
@@ -26,6 +25,7 @@ from avatarlab_ops.backup.shelf import Shelf
 from avatarlab_ops.embedded.process import exclusive
 from avatarlab_ops.embedded.server import private_folder, write_private
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.files import sha256_of
 
 FORMAT = 1
 RECORDS, OBJECTS = "records.pgdump", "objects.jsonl"
@@ -200,9 +200,3 @@ def check_file(path: Path, sha256: str) -> None:
     if found != sha256:
         what = f"has sha256 {found}, not {sha256}" if found else "is missing"
         raise InputError(f"the backup is damaged: {path} {what}; nothing was restored. Take another backup")
-
-
-def sha256_of(path: Path) -> str:
-    """Digest of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from itertools import count
@@ -15,6 +14,7 @@ import httpx
 
 from avatarlab_ops import environment
 from avatarlab_ops.errors import InputError, RequestInvalid, TransientError, of_code
+from avatarlab_ops.files import replacing
 from avatarlab_ops.places import BULK_DAG, OVER, RENDER_DAG
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.states import RenderState
@@ -109,20 +109,17 @@ class AirflowClient:
         """Copy a file that a render links to, whole or not at all; its bytes come from the object store."""
         address = self._call("GET", self.whole(link), accept=(307,)).headers["location"]
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             with (
+                replacing(path) as draft,
                 httpx.stream("GET", address, timeout=60, trust_env=False) as answer,
                 draft.open("wb") as file,
             ):
                 answer.raise_for_status()
                 for chunk in answer.iter_bytes():
                     file.write(chunk)
-            draft.replace(path)
         except httpx.HTTPError as error:
             raise TransientError(f"the object store did not answer for {path.name}: {error}") from error
-        finally:
-            draft.unlink(missing_ok=True)
 
     def regenerate(self, data: Mapping[str, Any], name: str) -> str:
         """Trigger a bulk run and return its run id; one of this name that failed is continued."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
 import tempfile
 from collections.abc import Callable
@@ -15,6 +13,7 @@ import click
 
 from avatarlab_ops.cli.watch import SAID
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.files import replacing, sha256_of
 from avatarlab_ops.printable import escaped, one_line
 from avatarlab_ops.states import StageState
 
@@ -170,12 +169,6 @@ def still_running(run: str) -> Callable[[], None]:
     return look
 
 
-def sha256_of(path: Path) -> str:
-    """Digest of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def upload_file(settings: Settings, file: Path, key: str | None) -> str:
     """Put a file into the bucket of inputs and return its reference. InputError: the key is taken."""
     from avatarlab_ops.stores.objects import objects
@@ -196,12 +189,8 @@ def fetch(settings: Settings, uri: str, path: Path) -> None:
     from avatarlab_ops.stores.objects import objects
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path) as draft:
         objects(settings).download(*split_reference(uri), draft, sha256=None, max_bytes=1 << 40)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def tell(settings: Settings, published: Published, out: Path | None) -> None:

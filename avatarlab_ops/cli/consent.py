@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from avatarlab_ops.cli.common import FORM, airflow, console, echo, line_of_words, prepared_stores, sha256_of
+from avatarlab_ops.cli.common import FORM, airflow, console, echo, line_of_words, prepared_stores
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.files import sha256_of
 from avatarlab_ops.printable import one_line
 from avatarlab_ops.retention import MOST_LINK_DAYS, PERSON_LINK_DAYS
 

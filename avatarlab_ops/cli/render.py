@@ -22,7 +22,6 @@ from avatarlab_ops.cli.common import (
     prepared_stores,
     read_request,
     render_id_of,
-    sha256_of,
     still_running,
     stores,
     tell,
@@ -32,6 +31,7 @@ from avatarlab_ops.cli.common import (
 from avatarlab_ops.cli.consent import EVIDENCE, LICENCE
 from avatarlab_ops.cli.consent import record as record_consent
 from avatarlab_ops.errors import InputError
+from avatarlab_ops.files import sha256_of
 from avatarlab_ops.states import Priority, RenderState
 
 if TYPE_CHECKING:

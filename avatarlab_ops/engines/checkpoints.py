@@ -32,6 +32,7 @@ from avatarlab_ops.engines.speech.small_e.config import Config as SpeechConfig
 from avatarlab_ops.engines.speech.small_e.model import Lina
 from avatarlab_ops.engines.speech.small_e.vocos import Vocos
 from avatarlab_ops.errors import ModelRefused
+from avatarlab_ops.files import replacing
 
 CONVERTER = "1"  # raised whenever the same file may be converted to other bytes
 METADATA = "avatarlab"  # one entry: several would be written in any order, and the digest must not change
@@ -260,11 +261,7 @@ def _tokenizer(source: Path) -> bytes:
 
 
 def _write(target: Path, write: Callable[[Path], Any]) -> None:
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
+    with replacing(target) as draft:
         write(draft)
         with draft.open("rb") as file:
             os.fsync(file.fileno())
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -12,7 +12,6 @@ Which files there are, the engines' entries say.
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 from dataclasses import dataclass
 from importlib import metadata
@@ -23,6 +22,7 @@ from avatarlab_ops.engines import registry
 from avatarlab_ops.engines.pinned import PinnedFile
 from avatarlab_ops.engines.published import PUBLISHED, PublishedFile
 from avatarlab_ops.errors import EngineUnavailable
+from avatarlab_ops.files import sha256_of
 from avatarlab_ops.home import models_folder
 
 if TYPE_CHECKING:
@@ -165,16 +165,10 @@ def tensors(name: str) -> dict[str, Tensor]:
     return load_file(path(name))
 
 
-def digest(location: Path) -> str:
-    """Hex sha256 of a file."""
-    with location.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @functools.cache
 def verified_digest(location: Path) -> str:
     """Hex sha256 of a model file, read once in a process until `forget`."""
-    return digest(location)
+    return sha256_of(location)
 
 
 def _locate(wanted: PinnedFile) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avatarlab_ops.errors import FaceRefused, RequestInvalid
+from avatarlab_ops.files import sha256_of
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.inspection import inspect
 from avatarlab_ops.stores.catalog import transaction
@@ -47,7 +47,7 @@ def bring(settings: Settings, file: Path, leave: Leave, *, caller: str) -> str:
     if not leave.subject.strip() or not (leave.evidence or (leave.licence or "").strip()):
         raise RequestInvalid("name the person who agrees, and give a signed release or the text of a licence")
     foreign.probe(file)
-    sha256 = _sha256(file)
+    sha256 = sha256_of(file)
     key = inputs.upload_key(caller, sha256, safe_name(file.name))
     stored = objects(settings).put_if_absent(settings.bucket_inputs, key, file)
     _, _, objection = inspect(settings, stored.uri)
@@ -94,12 +94,7 @@ def record_consent(
 
 def _document(settings: Settings, db: Session, file: Path) -> tuple[str, str]:
     """(s3:// reference, sha256) of a proof, which nobody sweeps until the transaction ends."""
-    sha256 = _sha256(file)
+    sha256 = sha256_of(file)
     bucket, key = settings.bucket_evidence, f"{sha256}/{safe_name(file.name)}"
     inputs.hold(db, f"s3://{bucket}/{key}")
     return objects(settings).put_if_absent(bucket, key, file).uri, sha256
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -6,7 +6,6 @@ made anew from it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.canonical import Json, canonical_json, digest
+from avatarlab_ops.files import sha256_of
 from avatarlab_ops.graph import DOCUMENTS
 from avatarlab_ops.recipe import Recipe
 from avatarlab_ops.settings import Settings
@@ -87,8 +87,7 @@ def _decide(settings: Settings, recipe: Recipe, document: Json) -> Json:
 
 
 def _put(settings: Settings, recipe: Recipe, path: Path) -> Json:
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = sha256_of(path)
     key = f"{recipe.prefix}/{sha256[:16]}/{path.name}"
     stored = objects(settings).put_if_absent(settings.bucket_artifacts, key, path)
     return {"key": stored.key, "sha256": sha256, "bytes": stored.bytes}

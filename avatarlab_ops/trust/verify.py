@@ -7,7 +7,6 @@ Foreign bytes are hashed here and read nowhere but behind the gate of `media.for
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import InputError, MediaRefused
+from avatarlab_ops.files import sha256_of
 from avatarlab_ops.graph import PUBLISH
 from avatarlab_ops.media import foreign, soundprint
 from avatarlab_ops.media.audio import Samples
@@ -95,8 +95,7 @@ def _sha256(path: Path) -> str:
         size, most = path.stat().st_size, Limits().max_bytes
         if size > most:
             raise MediaRefused(f"{path.name} has {size:,} bytes; at most {most:,} are looked at")
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
 

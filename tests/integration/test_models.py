@@ -21,6 +21,7 @@ from avatarlab_ops.engines.info import SpeechInfo, Voice
 from avatarlab_ops.engines.speech.small_e.config import Config
 from avatarlab_ops.engines.speech.small_e.model import Lina
 from avatarlab_ops.errors import EngineUnavailable, ModelRefused
+from avatarlab_ops.files import sha256_of
 from avatarlab_ops.housekeeping.chore import Job, Rules
 from avatarlab_ops.housekeeping.weights import weights as tidy_weights
 from avatarlab_ops.settings import Settings
@@ -73,7 +74,7 @@ def test_an_added_file_reaches_a_second_machine(
     for folder in ("cache", "second"):
         use_cache(tmp_path / folder, monkeypatch)
         model_files.ensure(bucket, [NAME, "hibari.onnx"])
-        assert weights.sha256(NAME) == record.sha256 == weights.digest(weights.path(NAME))
+        assert weights.sha256(NAME) == record.sha256 == sha256_of(weights.path(NAME))
         found = weights.tensors(NAME)
         assert all(torch.equal(found[key], tensor) for key, tensor in state.items())
         assert weights.path(NAME).is_relative_to(tmp_path / folder)
@@ -179,7 +180,7 @@ def test_a_file_that_is_not_the_published_one_is_refused(
     source, _ = checkpoint(tmp_path)
     stated = replace(published.PUBLISHED[NAME], upstream_sha256="ab" * 32)
     monkeypatch.setitem(registry.known().files, NAME, stated)
-    with pytest.raises(ModelRefused, match=f"has sha256 {weights.digest(source)}, but .* has {'ab' * 32}"):
+    with pytest.raises(ModelRefused, match=f"has sha256 {sha256_of(source)}, but .* has {'ab' * 32}"):
         model_files.add(bucket, source, NAME, accept=LICENCE)
     assert not stored(bucket, "")
 
