@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 Frame = NDArray[np.uint8]
 Alpha = NDArray[np.uint8]
+EYE_CORNERS = (33, 263)  # of MediaPipe's face mesh: outer corners of the person's right and left eye
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How long a published video is kept: as the label `retention` says, else for good; how long links last."""
+"""How long a published video is kept: as the label `retention` says, else for good; links, intermediates."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import timedelta
 LABEL = "retention"
 # Days of a link for people without a login: at most; where nobody says, to a video and for a person.
 MOST_LINK_DAYS, VIDEO_LINK_DAYS, PERSON_LINK_DAYS = 90, 7, 30
+INTERMEDIATE_DAYS = 30  # of artifacts that no running render and no kept video needs, unless told otherwise
 _UNITS = {"d": "days", "h": "hours"}
 
 

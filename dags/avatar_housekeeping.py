@@ -4,6 +4,7 @@ from airflow.sdk import DAG, Param
 from avatarlab_keeping import HousekeepingOperator
 
 from avatarlab_ops.places import KEEPING_DAG
+from avatarlab_ops.retention import INTERMEDIATE_DAYS
 
 with DAG(
     KEEPING_DAG,
@@ -15,7 +16,10 @@ with DAG(
     params={
         "dry_run": Param(True, "Only report: counts and bytes, nothing is changed.", type="boolean"),
         "days": Param(
-            30, "Age in days at which intermediates that nothing needs go.", type="integer", minimum=0
+            INTERMEDIATE_DAYS,
+            "Age in days at which intermediates that nothing needs go.",
+            type="integer",
+            minimum=0,
         ),
         "max_gib": Param(
             None, "Size in GiB beyond which they go earlier.", type=["null", "number"], minimum=0

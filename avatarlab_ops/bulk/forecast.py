@@ -10,6 +10,7 @@ from avatarlab_ops.renders.status import is_late
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import BulkEvent
 from avatarlab_ops.stores.catalog import bulk, records, transaction
+from avatarlab_ops.stores.catalog.line import FAR
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from avatarlab_ops.stores.catalog.tables import BulkRun
 
 ITEM_S = 1.0  # of an item besides its GPU-seconds: laying together, publishing, its part of a task's start
-FAR = timedelta(days=3650)  # a forecast beyond says only that the run stood still
 RECENT = 50  # items by which the pace is measured: more than a batch, few enough to notice a change
 
 

@@ -10,6 +10,7 @@ import click
 from avatarlab_ops.cli.common import airflow, echo, prepared_stores
 from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.places import BULK_DAG, OVER, RENDER_DAG
+from avatarlab_ops.retention import INTERMEDIATE_DAYS
 
 if TYPE_CHECKING:
     from avatarlab_ops.housekeeping import Chore
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "--days",
     type=click.IntRange(0),
-    default=30,
+    default=INTERMEDIATE_DAYS,
     show_default=True,
     help="Age at which spare intermediates go.",
 )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
+from avatarlab_ops.retention import INTERMEDIATE_DAYS
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import records
 
@@ -27,7 +28,7 @@ def pages(items: Iterator[T]) -> Iterator[list[T]]:
 class Rules:
     """How long things are left alone. How long a video is kept is its request's own label `retention`."""
 
-    intermediates: timedelta = timedelta(days=30)  # artifacts that no running render and no kept video needs
+    intermediates: timedelta = timedelta(days=INTERMEDIATE_DAYS)  # what nothing needs goes then
     max_bytes: int | None = None  # of all artifacts; beyond it, spare ones go before their time
     idle: timedelta = timedelta(days=1)  # renders without a run, a process or a sign of work
     uploads: timedelta = timedelta(days=1)  # that nobody completed; their addresses are good for an hour

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from avatarlab_ops.frames import Alpha
+from avatarlab_ops.frames import EYE_CORNERS, Alpha
 from avatarlab_ops.media.geometry import Matrix
 
 Real = NDArray[np.float64]
@@ -26,7 +26,6 @@ FACE_WIDTH = 0.46  # of the picture's width: what a narrow picture allows
 OVERSCAN = 0.015  # of the picture: the head's own motion moves its edges by up to 1 %
 OPAQUE = 128
 _SCALES = np.geomspace(0.2, 5.0, 97)  # beside the scale that fills the picture
-_EYE_CORNERS = (33, 263)
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def _measures(solid: NDArray[np.bool_], mesh: NDArray[np.float32]) -> tuple[floa
     free = np.flatnonzero(~solid[: max(0, int(y0)), across].any(axis=1))
     body = np.flatnonzero(solid.sum(axis=1) >= (x1 - x0) / 4)
     crown, foot = (free[-1] + 1 if free.size else 0), (body[-1] + 1 if body.size else y1)
-    return tuple(map(float, (crown, mesh[_EYE_CORNERS, 1].mean(), y1, foot, (x0 + x1) / 2, x1 - x0)))
+    return tuple(map(float, (crown, mesh[EYE_CORNERS, 1].mean(), y1, foot, (x0 + x1) / 2, x1 - x0)))
 
 
 class _Placements(NamedTuple):

@@ -91,7 +91,7 @@ def _number(match: re.Match[str], language: Language) -> str | None:
         return said and f"{match['before']} {sign}{said}"
     if int(whole) > _BIGGEST:
         return None
-    if _is_one(whole):
+    if slavic.is_one(whole):
         gender = _gender(match.string[match.end() :])
         if not gender:
             return None
@@ -110,10 +110,6 @@ def _gender(after: str) -> str:
     return {**dict.fromkeys("ыиії", "feminine"), **dict.fromkeys("ая", "masculine")}.get(noun[1][-1], "")
 
 
-def _is_one(digits: str) -> bool:
-    return digits[-1] == "1" and digits[-2:] != "11"
-
-
 def _counted(match: re.Match[str], language: Language, what: str) -> str | None:
     """The same with what is counted, whose gender is known: до одного километра."""
     code = "uk" if language.code == "uk" else "ru"
@@ -122,7 +118,7 @@ def _counted(match: re.Match[str], language: Language, what: str) -> str | None:
         said = _number(match, language)
         plural = said and said.endswith("полутора")  # полутора килограммов
         return said and f"{said} {slavic.inflected(what, 3) if plural else slavic.of_part(code, what)}"
-    if not _is_one(digits):
+    if not slavic.is_one(digits):
         said = _number(match, language)
         return said and f"{said} {slavic.inflected(what, 3)}"
     if int(digits) > _BIGGEST:

@@ -59,7 +59,8 @@ def formed(number: str, what: str) -> str:
     return _ENDINGS.sub(lambda m: special.get(m[0][1:-1], m[at]), what)
 
 
-def _is_one(digits: str) -> bool:
+def is_one(digits: str) -> bool:
+    """Whether what is counted stands as after one: 1, 21, 101, but not 11."""
     return digits[-1] == "1" and digits[-2:] != "11"
 
 
@@ -74,7 +75,7 @@ def decimals(code: str) -> Callable[[str, str], str | None]:
         said = [_gendered(code, cardinal(code, int(digits)), feminine=True) for digits in (whole, part)]
         names = (_WHOLE[code], _PARTS[code][len(part) - 1])
         what = [
-            name[0] if _is_one(digits) else name[1] for name, digits in zip(names, (whole, part), strict=True)
+            name[0] if is_one(digits) else name[1] for name, digits in zip(names, (whole, part), strict=True)
         ]
         return f"{said[0]} {what[0]} {said[1]} {what[1]}"
 
@@ -90,7 +91,7 @@ def decimals_of(code: str, whole: str, part: str) -> str | None:
     said = [declined(code, int(digits), True) for digits in (whole, part)]
     many = (_WHOLE[code][1], _PARTS[code][len(part) - 1][1])
     ones = (_PARTS_OF_ONE[code][0], _PARTS_OF_ONE[code][len(part)])
-    what = [o if _is_one(digits) else m for o, m, digits in zip(ones, many, (whole, part), strict=True)]
+    what = [o if is_one(digits) else m for o, m, digits in zip(ones, many, (whole, part), strict=True)]
     return f"{said[0]} {what[0]} {said[1]} {what[1]}"
 
 

@@ -14,12 +14,12 @@ from avatarlab_ops.engines.face.crop import cropped, mesh_side, rotation
 from avatarlab_ops.engines.face.detector import Detection, FaceDetector, distinct
 from avatarlab_ops.engines.face.hands import HandFinder
 from avatarlab_ops.engines.tflite import Array, TfLite, sigmoid
+from avatarlab_ops.frames import EYE_CORNERS
 
 TASK_FILE = "face_landmarker_v2.task"
 MIN_PRESENCE = 0.5  # a followed face; below it the face is looked for again
 FOUND_PRESENCE = 0.95  # a face found anew: true ones reach 0.99, look-alikes stay below
 CROP_SCALE = 1.5  # crop side beside the face's longer edge
-EYE_CORNERS = (33, 263)  # outer corners of the person's right and left eye
 
 
 LOST_REACH = 4.0  # a lost face is looked for first within this many of its own sizes

@@ -29,13 +29,13 @@ from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media import credentials, pictureprint
 from avatarlab_ops.media import footage as local
 from avatarlab_ops.media.foreign import confine
+from avatarlab_ops.media.foreign.link import MESSAGE_BYTES
 from avatarlab_ops.media.handed import Handed
 from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.media.probe import probe
 from avatarlab_ops.media.shown import pack, yuv420p_bytes
 from avatarlab_ops.media.sound import read_sound
 
-MESSAGE_BYTES = 1 << 16
 SIDECAR_BYTES = 16 << 20
 
 

@@ -20,7 +20,7 @@ from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import MediaRefused, TransientError
 from avatarlab_ops.media.foreign.confine import CPU_S, MEMORY_BYTES
 
-MESSAGE_BYTES = 1 << 16
+MESSAGE_BYTES = 1 << 16  # of what either side says at once
 _ROOT = Path(__file__).parents[3]
 _KEPT = ("LD_LIBRARY_PATH", "TMPDIR", "TZ")  # of this process's environment; nothing else is passed on
 CRASHES = tuple(-one for one in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL))

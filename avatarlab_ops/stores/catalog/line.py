@@ -31,7 +31,7 @@ RECENT = 50  # turns by which the pace is measured
 ENOUGH = 5  # measured turns from which the pace is believed
 BESIDES_S = 5.0  # of an order besides its stages' work; what is all found again still costs its tasks
 UNKNOWN_S = 60.0  # work of an order of which nothing is known, before any other began
-FAR = timedelta(days=3650)
+FAR = timedelta(days=3650)  # a forecast beyond says only that the line stood still
 
 _PLACES = sa.text("""
 WITH given AS (

@@ -28,10 +28,9 @@ from avatarlab_web.api import previews
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio import voices
 from avatarlab_web.studio.access import Author
-from avatarlab_web.studio.page import kind_name, show, stage_name, text, text_or
+from avatarlab_web.studio.page import FORM_BYTES, kind_name, show, stage_name, text, text_or
 from avatarlab_web.studio.videos import spoken
 
-FORM_BYTES = 64 * 1024  # of an upload besides its file
 router = APIRouter()
 
 

@@ -22,6 +22,7 @@ POLICY = (
     "default-src 'self'; img-src 'self' data: blob: {store}; media-src 'self' blob: {store}; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
+FORM_BYTES = 64 * 1024  # of an upload besides its file
 PAGES = ("videos", "make", "bulk", "queue", "people", "impact", "verify")  # of the bar above every page
 _PAGES = Environment(
     loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined,

@@ -18,9 +18,8 @@ from avatarlab_ops.renders.intake import safe_name
 from avatarlab_ops.settings import Settings
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio.access import Author, Viewer
-from avatarlab_web.studio.page import show, text
+from avatarlab_web.studio.page import FORM_BYTES, show, text
 
-FORM_BYTES = 64 * 1024  # of an upload besides its file
 TONES = {  # how the page colours a verdict
     "published": "good", "unchanged": "good", "changed": "warn", "recognised": "warn", "marked": "warn",
     "other_picture": "bad", "other_sound": "bad", "mixed": "bad", "claimed": "bad", "foreign": "plain",

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatarlab_ops.engines.base import Frame
+from avatarlab_ops.frames import EYE_CORNERS
 
 Real = NDArray[np.floating[Any]]  # float32 unless said otherwise
 
@@ -27,7 +28,6 @@ BROW_BOTTOMS = ((46, 53, 52, 65, 55), (285, 295, 282, 283, 276))
 NOSE_BASE = (2, 98, 327)
 CHIN = 152
 JAW_ANGLES = (58, 288)
-EYE_CORNERS = (33, 263)
 
 SAMPLES = 33  # points of a lip contour, corner to corner
 
