@@ -63,7 +63,9 @@ class _Commands(click.Group):
             sys.exit(RenderCancelled.exit_code)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+)
 @click.version_option(package_name="avatarlab")
 def main() -> None:
     """A script, a likeness and a voice in; a published, traceable talking video out.

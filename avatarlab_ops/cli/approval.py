@@ -8,7 +8,7 @@ from avatarlab_ops.cli.common import airflow, echo
 from avatarlab_ops.printable import one_line
 
 
-@click.command()
+@click.command(short_help="Publish a video that waits, or list them")
 @click.argument("render", required=False)
 def approve(render: str | None) -> None:
     """Let the video of RENDER (its id) be published; without RENDER, list what waits for that."""
@@ -22,7 +22,7 @@ def approve(render: str | None) -> None:
             echo(f"{one['id']}  {one_line(one['caller']):<16}  {script}")
 
 
-@click.command()
+@click.command(short_help="Keep back a video that waits for approval")
 @click.argument("render")
 @click.argument("reason")
 def refuse(render: str, reason: str) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FOLDER = click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 
 
-@click.command()
+@click.command(short_help="Write all stores to a folder as one set")
 @FOLDER
 @click.option(
     "--withdrawals", is_flag=True, help="Only what was taken back: seconds, PostgreSQL alone is asked."
@@ -33,7 +33,7 @@ def backup(folder: Path, withdrawals: bool) -> None:
         _tell("backed up", take(prepared_stores(), folder))
 
 
-@click.command()
+@click.command(short_help="Fill empty stores from a backup")
 @FOLDER
 @click.option(
     "--withdrawals", is_flag=True, help="Only take back again, in stores that were restored, what was."

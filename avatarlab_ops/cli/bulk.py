@@ -28,7 +28,7 @@ REASONS = click.Choice(["engine", "weights", "code", "input", "template"])
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command()
+@click.command(short_help="Make a video of each row, or published ones again")
 @click.argument("file", type=EXISTING, required=False)
 @click.option("--template", type=EXISTING, help="Request with {{name}} placeholders that FILE's rows fill.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Videos with this label.")
@@ -43,8 +43,12 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="ASPECT=MEAN",
     help="Videos rated below this: video, voice, lips, matte or timing.",
 )
-@click.option("--stale", multiple=True, type=REASONS, help="Videos that would be made otherwise today.")
-@click.option("--deadline", metavar="TIME", help="By when, with a time zone: 2027-01-29T18:00:00+01:00.")
+@click.option(
+    "--stale", multiple=True, type=REASONS, help="Videos of which this has changed since they were made."
+)
+@click.option(
+    "--deadline", metavar="TIME", help="When all shall be done, with a time zone: 2027-01-29T18:00:00+01:00."
+)
 @click.option("--name", help="The same name continues the same bulk run.")
 @click.option("--dry-run", is_flag=True, help="Count and predict, and start nothing.")
 @click.option("--partial", is_flag=True, help="Go on without rows that are wrong.")
@@ -153,12 +157,12 @@ def _tell(outline: dict[str, Any], *, partial: bool) -> None:
         raise InputError("nothing would be started: correct these lines, or go on without them by --partial")
 
 
-@click.group()
+@click.group(short_help="Bulk runs: list, follow, cancel, translate")
 def bulk() -> None:
-    """Look at bulk runs, or stop one."""
+    """Bulk runs: list, follow, report, cancel; send a table's texts to translators."""
 
 
-@bulk.command("list")
+@bulk.command("list", short_help="List the newest bulk runs")
 def list_() -> None:
     """Show the newest bulk runs: id, when, who asked, state, videos, deadline, and why one failed."""
     from avatarlab_ops.bulk import forecast
@@ -199,7 +203,7 @@ def _line(run: dict[str, Any], counts: dict[str, int] | None) -> str:
     return f"{when}  {who:8}  {run['state']:7}  {videos}"
 
 
-@bulk.command()
+@bulk.command(short_help="Print how far a bulk run is, as JSON")
 @click.argument("run")
 def status(run: str) -> None:
     """Print how far the bulk run RUN is, as JSON."""
@@ -208,7 +212,7 @@ def status(run: str) -> None:
     echo(json.dumps(asdict(reports.status(known_stores(), run)), indent=2, default=str))
 
 
-@bulk.command()
+@bulk.command(short_help="Print or fetch a bulk run's report")
 @click.argument("run")
 @click.option("--out", type=FILE, help="Where to put it; .csv gives the table, anything else JSON.")
 def report(run: str, out: Path | None) -> None:
@@ -232,7 +236,7 @@ def report(run: str, out: Path | None) -> None:
         echo(objects(settings).read(*split_reference(uri)).decode())
 
 
-@bulk.command()
+@bulk.command(short_help="End what a bulk run has not made yet")
 @click.argument("run")
 def cancel(run: str) -> None:
     """End what RUN has not made yet; what it published stays."""

@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from avatarlab_ops.cli.common import echo, known_stores
+from avatarlab_ops.cli.common import FORM, echo, known_stores
 
 if TYPE_CHECKING:
     from avatarlab_ops.stores.catalog.cache import Usage
 
 
-@click.command()
+@click.command(short_help="What is kept, and how much work it saved")
 @click.option(
-    "--days", type=click.IntRange(1), default=30, show_default=True, help="Hits and misses of these days."
+    "--days",
+    type=click.IntRange(1),
+    default=30,
+    show_default=True,
+    help="Count the hits and misses of this many days.",
 )
-@click.option("--format", "form", type=click.Choice(("text", "json")), default="text")
+@FORM
 def cache(days: int, form: str) -> None:
     """Show, for each stage and engine, what is kept and how much work finding it again saved."""
     from avatarlab_ops.graph import MADE

@@ -29,7 +29,10 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 # What goes beside the video, by its own name.
 BESIDE = (".json", ".srt", ".vtt", ".chapters.vtt", ".jpg", ".c2pa")
 
-FORM = click.option("--format", "form", type=click.Choice(("text", "json")), default="text")
+FORM = click.option(
+    "--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True,
+    help="text for people, json for programs.",
+)  # fmt: skip
 
 
 def _of_a_video(_context: click.Context, _option: click.Parameter, out: Path | None) -> Path | None:

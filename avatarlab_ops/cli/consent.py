@@ -26,14 +26,20 @@ EVIDENCE = click.option("--evidence", type=_FILE, help="Document that proves the
 LICENCE = click.option("--licence", help="Text of the licence that stands for a document.")
 
 
-@click.group()
+@click.group(short_help="Consents: add, list, show, link, revoke")
 def consent() -> None:
     """Record, show and revoke the consent to use a likeness or a voice."""
 
 
-@consent.command()
+@consent.command(short_help="Record a consent and print its id")
 @click.argument("what")
-@click.option("--kind", type=click.Choice(["likeness", "voice"]), default="likeness", show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["likeness", "voice"]),
+    default="likeness",
+    show_default=True,
+    help="What of the person may be used.",
+)
 @click.option("--subject", required=True, help="The person, or the rights holder, who agrees.")
 @EVIDENCE
 @LICENCE
@@ -108,7 +114,7 @@ def _material(settings: Settings, what: str, kind: str) -> Material:
     )
 
 
-@consent.command("list")
+@consent.command("list", short_help="List every consent with its state")
 @FORM
 def list_(form: str) -> None:
     """Show every record, newest first, with its state."""
@@ -143,7 +149,7 @@ def _show_table(found: list[dict[str, Any]]) -> None:
     console().print(table)
 
 
-@consent.command()
+@consent.command(short_help="Print a consent and the renders on it")
 @click.argument("consent_id", metavar="ID")
 def show(consent_id: str) -> None:
     """Print a record and the renders that rely on it, as JSON."""
@@ -155,9 +161,15 @@ def show(consent_id: str) -> None:
     echo(json.dumps(whole, indent=2, default=str))
 
 
-@consent.command()
+@consent.command(short_help="End a consent for good")
 @click.argument("consent_id", metavar="ID")
-@click.option("--reason", callback=line_of_words, default="the subject withdrew it", show_default=True)
+@click.option(
+    "--reason",
+    callback=line_of_words,
+    default="the subject withdrew it",
+    show_default=True,
+    help="Why it ends; kept with the record.",
+)
 @click.option("--unpublish", is_flag=True, help="Also remove what was published and made on it.")
 def revoke(consent_id: str, reason: str, unpublish: bool) -> None:
     """End consent ID for good: renders that run on it fail, and its published videos are listed."""
@@ -181,7 +193,7 @@ def revoke(consent_id: str, reason: str, unpublish: bool) -> None:
         echo(f"consent {other} still allows the same material; revoke it too if it is meant", err=True)
 
 
-@consent.command()
+@consent.command(short_help="Print a link for the person who consented")
 @click.argument("consent_id", metavar="ID")
 @click.option(
     "--days", type=click.IntRange(1, MOST_LINK_DAYS), default=PERSON_LINK_DAYS, show_default=True,

@@ -34,14 +34,16 @@ class Amount(click.FloatRange):
 
 VIDEOS = click.option(
     "--videos-per-hour", type=Amount(1e6), default=10.0, show_default=True,
-    help="How many, around the clock.",
+    help="Videos that are ordered in an hour, around the clock.",
 )  # fmt: skip
 MINUTES = click.option(
-    "--minutes", type=Amount(1e4), help="Length of each; as a rule the mean of those here."
+    "--minutes",
+    type=Amount(1e4),
+    help="Length of each video in minutes. Default: the mean of the videos published here.",
 )
 
 
-@click.command()
+@click.command(short_help="What videos cost by the way they are hosted")
 @VIDEOS
 @MINUTES
 @click.option(
@@ -105,13 +107,18 @@ def _tell_limits(steps: dict[float, list[Limit]]) -> None:
             echo(f"  {one.name:<21} {one.sum}" + (f": {one.units} {one.more}" if one.units > 1 else ""))
 
 
-@click.command()
+@click.command(short_help="How long videos wait on N machines with a GPU")
 @VIDEOS
 @MINUTES
-@click.option("--hours", type=Amount(1000), default=8.0, show_default=True)
-@click.option("--at-once", is_flag=True, help="All are asked for in the first moment, as by a bulk run.")
 @click.option(
-    "--gpus", type=click.IntRange(1, 1000), multiple=True, help="Again for each number; else 1 to 32."
+    "--hours", type=Amount(1000), default=8.0, show_default=True, help="Hours during which orders arrive."
+)
+@click.option("--at-once", is_flag=True, help="All orders arrive at the same moment, as in a bulk run.")
+@click.option(
+    "--gpus",
+    type=click.IntRange(1, 1000),
+    multiple=True,
+    help="Number of GPU machines to simulate; repeatable. Default: 1, 2, 4, 8, 16 and 32.",
 )
 @FORM
 def simulate(

@@ -27,12 +27,12 @@ def _aspects(command: Command) -> Command:
     return command
 
 
-@click.group()
+@click.group(short_help="Rate videos, and compare engines by ratings")
 def feedback() -> None:
     """Rate published videos, and see which engines made what people like."""
 
 
-@feedback.command()
+@feedback.command(short_help="Rate a published video")
 @click.argument("video")
 @click.option("--rating", type=RATING, required=True, help="Of the video as a whole, 1 (bad) to 5 (good).")
 @click.option("--comment", help="In words, about the whole.")
@@ -60,7 +60,7 @@ def _user() -> str:
         raise InputError("this account has no name; say with --by who rates the video") from error
 
 
-@feedback.command("list")
+@feedback.command("list", short_help="List the ratings of a video")
 @click.argument("video")
 @FORM
 def list_(video: str, form: str) -> None:
@@ -80,7 +80,7 @@ def list_(video: str, form: str) -> None:
         echo("nobody has rated it", err=True)
 
 
-@feedback.command()
+@feedback.command(short_help="Sum up ratings by engine version")
 @FORM
 def summary(form: str) -> None:
     """Show count, mean and share of bad ratings (1 or 2) of each aspect and engine version."""

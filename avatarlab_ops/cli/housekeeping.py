@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from avatarlab_ops.housekeeping import Chore
 
 
-@click.command()
+@click.command(short_help="Find, or remove, what expired or got lost")
 @click.option("--apply", is_flag=True, help="Put right what is found; without it nothing is changed.")
 @click.option(
     "--days",

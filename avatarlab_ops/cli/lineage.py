@@ -11,9 +11,13 @@ from avatarlab_ops.cli.common import FORM, echo, known_stores
 from avatarlab_ops.errors import InputError
 
 
-@click.command()
+@click.command(short_help="Draw all that a video was made from")
 @click.argument("video")
-@click.option("--format", "form", type=click.Choice(("text", "json", "mermaid", "dot")), default="text")
+@click.option(
+    "--format", "form", type=click.Choice(("text", "json", "mermaid", "dot")),
+    default="text", show_default=True,
+    help="text for people, json for programs; mermaid and dot draw a graph.",
+)  # fmt: skip
 def lineage(video: str, form: str) -> None:
     """Draw the whole ancestry of VIDEO (a render's id, a DAG run's id, or a published file's address)."""
     from avatarlab_ops.lineage import drawing
@@ -26,13 +30,13 @@ def lineage(video: str, form: str) -> None:
         echo(drawing.FORMATS[form](document))
 
 
-@click.command()
+@click.command(short_help="List the videos that a change touches")
 @click.option("--input", help="An s3:// address (any version of the object) or a sha256.")
 @click.option("--engine", help="NAME or NAME@VERSION.")
 @click.option("--weights", help="Name or sha256 of a weights file.")
 @click.option("--code", help="A code version, as `lineage` shows it.")
-@click.option("--limit", default=100, show_default=True, help="Videos on a page.")
-@click.option("--after", default="", help="The last render id of the page before.")
+@click.option("--limit", default=100, show_default=True, help="Show at most this many videos.")
+@click.option("--after", default="", help="Go on after this render id, the last of the page before.")
 @FORM
 def impact(limit: int, after: str, form: str, **changes: str | None) -> None:
     """List every published video that one change touches, through shared and cached artifacts too."""

@@ -7,7 +7,7 @@ import click
 from avatarlab_ops.cli.common import echo, known_stores
 
 
-@click.command()
+@click.command(short_help="Print or serve figures for Prometheus")
 @click.option(
     "--serve", "port", type=click.IntRange(1, 65535), help="Answer Prometheus on this port until stopped."
 )

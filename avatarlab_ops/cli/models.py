@@ -10,12 +10,12 @@ from avatarlab_ops.cli.common import echo, stores
 from avatarlab_ops.errors import EngineUnavailable
 
 
-@click.group("models")
+@click.group("models", short_help="Model files added by hand: list, add, verify")
 def group() -> None:
     """Model files that are published elsewhere: what is here, add one, check them all."""
 
 
-@group.command("list")
+@group.command("list", short_help="List the model files and their licences")
 def list_models() -> None:
     """Show every published file that an engine can use: whether it is here, its licence, where to get it.
 
@@ -41,7 +41,7 @@ def list_models() -> None:
         echo(f"NO  {problem.package}: {problem.reason}")
 
 
-@group.command()
+@group.command(short_help="Check a model file and keep it")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--as", "name", required=True, help="Which of the files of `models list` this is.")
 @click.option("--accept-licence", "accept", metavar="LICENCE", help="Accept the file's licence, by its name.")
@@ -62,7 +62,7 @@ def add(file: Path, name: str, accept: str | None) -> None:
         echo(f"no engine uses it until somebody accepts that: {known.command}")
 
 
-@group.command()
+@group.command(short_help="Check the bytes of every model file")
 def verify() -> None:
     """Check the bytes of every model file, here and in the bucket; damaged local copies are fetched again."""
     from avatarlab_ops import model_files

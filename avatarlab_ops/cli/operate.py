@@ -21,7 +21,7 @@ from avatarlab_ops.errors import InputError
 from avatarlab_ops.home import root_folder
 
 
-@click.command()
+@click.command(short_help="Start the stores and Airflow")
 @click.option(
     "--workers", type=click.IntRange(min=0, max=64),
     help="Celery workers that run the tasks, over Redis; 0: the scheduler runs them. Kept until named anew.",
@@ -39,7 +39,7 @@ def up(workers: int | None = None) -> None:
     echo(login(folder, state.address))
 
 
-@click.command()
+@click.command(short_help="Stop Airflow and the stores; data is kept")
 def down() -> None:
     """Stop Airflow and the stores; all data is kept."""
     from avatarlab_ops.embedded import control
@@ -47,7 +47,7 @@ def down() -> None:
     echo("stopped" if control.down(home()) else "nothing was running")
 
 
-@click.command()
+@click.command(short_help="Check everything and say what to do")
 def doctor() -> None:
     """Check every dependency, server, engine, weight file and pool, and say what to do."""
     from avatarlab_ops.cli.doctor import examine
@@ -66,9 +66,13 @@ def doctor() -> None:
         raise InputError(f"{wrong} thing{'s' if wrong > 1 else ''} to do, see above")
 
 
-@click.command()
+@click.command(short_help="Render the demo request through Airflow")
 @click.option(
-    "--out", "folder", type=click.Path(file_okay=False, path_type=Path), default=lambda: root_folder() / "out"
+    "--out",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=lambda: root_folder() / "out",
+    help="Folder for demo.mp4. Default: out/ in the checkout.",
 )
 @click.pass_context
 def demo(context: click.Context, folder: Path) -> None:

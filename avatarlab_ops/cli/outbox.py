@@ -9,14 +9,14 @@ from avatarlab_ops.errors import InputError
 from avatarlab_ops.printable import one_line
 
 
-@click.group()
+@click.group(short_help="Undelivered messages: list, replay")
 def outbox() -> None:
     """Messages to MongoDB and OpenLineage: list those that wait or were given up, replay the latter."""
 
 
-@outbox.command("list")
+@outbox.command("list", short_help="List messages that are not delivered")
 @click.option("--dead", is_flag=True, help="Only those that were refused too often and are given up.")
-@click.option("--limit", default=100, show_default=True, help="The oldest so many.")
+@click.option("--limit", default=100, show_default=True, help="Show at most this many, oldest first.")
 def list_(dead: bool, limit: int) -> None:
     """List messages that are not delivered: id, state, attempts, topic, key, last error."""
     from avatarlab_ops.stores.outbox import pending
@@ -31,7 +31,7 @@ def list_(dead: bool, limit: int) -> None:
         echo("every message is delivered" if not dead else "no message was given up", err=True)
 
 
-@outbox.command()
+@outbox.command(short_help="Try messages that were given up again")
 @click.argument("ids", type=int, nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every message that was given up.")
 def replay(ids: tuple[int, ...], everything: bool) -> None:

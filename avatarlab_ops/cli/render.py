@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 NOT_UPLOADED = "s3://inputs/narration"  # stands for a narration while the request is checked
 
 
-@click.command()
+@click.command(short_help="Render a request here, without Airflow")
 @REQUEST
 @click.option(
     "--narration",
@@ -66,7 +66,7 @@ def render(request_file: Path, narration: Path | None, out: Path | None) -> None
     tell(settings, published, out)
 
 
-@click.command()
+@click.command(short_help="Order a render through Airflow")
 @REQUEST
 @click.option("--wait/--no-wait", default=False, help="Watch the render until it is final.")
 @click.option(
@@ -74,7 +74,7 @@ def render(request_file: Path, narration: Path | None, out: Path | None) -> None
     type=click.Choice([one.name.lower() for one in Priority]),
     default="normal",
     show_default=True,
-    help="interactive: somebody waits in front of it; bulk: nobody yet.",
+    help="interactive: somebody is watching; normal; bulk: no hurry.",
 )
 @OUT
 def submit(request_file: Path, wait: bool, priority: str, out: Path | None) -> None:
@@ -98,7 +98,7 @@ def submit(request_file: Path, wait: bool, priority: str, out: Path | None) -> N
             finish(client, told["id"], console(), out)
 
 
-@click.command()
+@click.command(short_help="State of a render, with a link to its video")
 @click.argument("run")
 @FORM
 def status(run: str, form: str) -> None:
@@ -113,7 +113,7 @@ def status(run: str, form: str) -> None:
         tell_status(settings, found)
 
 
-@click.command()
+@click.command(short_help="Follow a render until it has ended")
 @click.argument("run")
 @OUT
 def watch(run: str, out: Path | None) -> None:
@@ -129,7 +129,7 @@ def watch(run: str, out: Path | None) -> None:
         tell(settings, published, out)
 
 
-@click.command()
+@click.command(short_help="End a render and its tasks")
 @click.argument("run")
 def cancel(run: str) -> None:
     """End RUN (a run's or a render's id) and, with it, the tasks of its Airflow run."""
@@ -148,7 +148,7 @@ def cancel(run: str) -> None:
     echo(f"{run} cancelled" if ended else f"{run} had ended before: {state}")
 
 
-@click.command()
+@click.command(short_help="Put a file into the bucket of inputs")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--as", "key", help="Key in the inputs bucket; left out: one made of the content and the name.")
 @click.option(

@@ -12,7 +12,7 @@ from avatarlab_ops.cli.common import echo
 MAX_BYTES = 1024**2
 
 
-@click.command()
+@click.command(short_help="Print a script as it will be read aloud")
 @click.option(
     "--text", "source", required=True, metavar="FILE|-",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),

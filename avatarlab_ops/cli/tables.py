@@ -7,11 +7,11 @@ import click
 from avatarlab_ops.cli.common import echo, stores
 
 
-@click.command()
+@click.command(short_help="Table version; go back to an older one")
 @click.option(
     "--back-to",
     metavar="VERSION",
-    help="Make them those of earlier code, whose HEAD this is: what only newer code knows is lost.",
+    help="Migrate down to VERSION (HEAD of the older code). Data of newer features is lost.",
 )
 def tables(back_to: str | None) -> None:
     """Show which version the tables have, and whom it serves; or take them back for earlier code."""

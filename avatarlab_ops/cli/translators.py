@@ -11,7 +11,7 @@ from avatarlab_ops.cli.common import FILE, check_out, echo
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command("to-xliff")
+@click.command("to-xliff", short_help="Write a table's texts for translators")
 @click.argument("table", type=EXISTING)
 @click.option("--from", "from_", default="en-US", show_default=True, help="Language of the texts.")
 @click.option("--to", required=True, help="Language that is wanted, such as es or pt-BR.")
@@ -29,7 +29,7 @@ def to_xliff(table: Path, from_: str, to: str, columns: tuple[str, ...], out: Pa
     echo(f"{out}: {len(found.texts)} texts, {found.source_language} to {found.target_language}")
 
 
-@click.command("from-xliff")
+@click.command("from-xliff", short_help="Put translations back into a table")
 @click.argument("table", type=EXISTING)
 @click.argument("documents", type=EXISTING, nargs=-1, required=True)
 @click.option("--out", type=FILE, required=True, help="The table with every language, *.csv.")

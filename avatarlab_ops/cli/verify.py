@@ -13,7 +13,7 @@ from avatarlab_ops.errors import InputError
 from avatarlab_ops.printable import one_line
 
 
-@click.command()
+@click.command(short_help="Say which render made a file, if any")
 @click.argument("file", type=FILE)
 @FORM
 def verify(file: Path, form: str) -> None:
@@ -34,7 +34,7 @@ def verify(file: Path, form: str) -> None:
         echo(f"{'yes' if layer.recognised else 'no':<10}{layer.name}: {one_line(layer.says)}")
 
 
-@click.command()
+@click.command(short_help="Write the proof of a video's origin to one ZIP")
 @click.argument("video")
 @click.option("--out", type=FILE, help="Where to write it; VIDEO-evidence.zip if left out.")
 @click.option("--check", is_flag=True, help="VIDEO is such a ZIP: say whether it is whole and who signed it.")
