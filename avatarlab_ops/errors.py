@@ -10,11 +10,13 @@ AvatarlabError
 │   ├── FaceRefused         no face, or no single leading face
 │   ├── EngineUnavailable   unknown engine or voice, or weights that are not installed
 │   ├── ModelRefused        a model file is damaged, unsafe, or of another network
-│   └── ConsentError        no valid consent
+│   ├── ConsentError        no valid consent
+│   └── ApprovalRefused     somebody refused to have the video published
 ├── OutOfMemory             retried smaller (exit 3)
 ├── TransientError          a store or the network is away: retried with backoff (exit 4)
 │   ├── LeaseTimeout        no device slot became free in time
 │   └── WorkInFlight        equal work is being done elsewhere: call again once its lock is free
+│       └── ApprovalAwaited all is made, and somebody has to approve the video
 ├── StageTimeout            the stage's own time budget is spent: its own retry budget (exit 5)
 ├── RenderCancelled         the render was cancelled: never retried (exit 6)
 ├── BudgetExceeded          the GPU-seconds of the day are spent: never retried (exit 7)
