@@ -1,1 +1,1 @@
-""""""
+"""Footage to alpha: `rvm_onnx`, `rvm` and `selfie`."""
