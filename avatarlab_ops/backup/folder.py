@@ -171,7 +171,10 @@ class Folder:
         except ValueError as error:
             raise self._damaged(error) from error
         if isinstance(known, dict) and known.get("format", FORMAT) != FORMAT:
-            raise InputError(f"{self._manifest} has format {known.get('format')}, not {FORMAT}")
+            raise InputError(
+                f"{self._manifest} has format {known.get('format')}, not {FORMAT}: restore it with the version of "
+                "Avatarlab that wrote it"
+            )
         try:
             parts = {name: Part(**part) for name, part in known.pop("parts").items()}
             found = Manifest(**known, parts=parts)

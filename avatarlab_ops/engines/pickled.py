@@ -128,7 +128,10 @@ def _tensor(archive: zipfile.ZipFile, root: str, described: Described) -> Tensor
     content = _entry(archive, f"{root}data/{stored.key}", stored.length * stored.dtype.itemsize)
     numbers = torch.frombuffer(bytearray(content), dtype=stored.dtype)
     if math.prod(size) > len(numbers):
-        raise ModelRefused(f"a tensor of size {size} is described over {len(numbers)} numbers")
+        raise ModelRefused(
+            f"the checkpoint declares a tensor of size {size}, but holds only {len(numbers)} numbers for it: "
+            "it is damaged; download it again"
+        )
     return numbers.as_strided(size, stride, offset).clone()
 
 

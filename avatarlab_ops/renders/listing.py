@@ -136,4 +136,4 @@ def one(settings: Settings, render_id: str) -> Listed:
     """One render as a list shows it, and its plan. Raises ReferenceRefused when there is none."""
     with reading(settings.pg_dsn) as db:
         row = db.execute(_rows(plan=True).where(m.Render.id == render_id)).one_or_none()
-    return _listed(row.Render, row.Request, row.files) if row else records.missing(render_id)
+    return _listed(row.Render, row.Request, row.files) if row else records.missing("render", render_id)

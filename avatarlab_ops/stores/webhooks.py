@@ -95,7 +95,7 @@ def find(db: Session, endpoint_id: str) -> m.WebhookEndpoint:
     """The endpoint. Raises ReferenceRefused when there is none."""
     found = db.get(m.WebhookEndpoint, endpoint_id)
     if found is None:
-        raise ReferenceRefused(f"there is no webhook {endpoint_id!r}")
+        raise ReferenceRefused(f"there is no webhook {endpoint_id!r}; `GET /webhooks` lists yours")
     return found
 
 

@@ -40,7 +40,7 @@ def check(content: bytes, signature: bytes, chain: bytes) -> tuple[str, str]:
         own = x509.load_pem_x509_certificates(chain)[0]
         _verify(own.public_key(), content, signature)
     except (ValueError, InvalidSignature) as error:
-        raise InputError("the signature is not that of the certificate beside it over these bytes") from error
+        raise InputError("the signature does not match these bytes and the certificate beside it") from error
     return named(own), str(own.serial_number)
 
 

@@ -106,4 +106,7 @@ def _checked(path: Path, shape: object) -> Shape:
     try:
         return Shape.model_validate(shape)
     except ValidationError as error:
-        raise MediaRefused(f"{path.name} makes its decoder say what cannot be. Export it again.") from error
+        raise MediaRefused(
+            f"{path.name}: its decoder reported impossible sizes or rates, so the file is damaged or hostile. "
+            "Export it again."
+        ) from error

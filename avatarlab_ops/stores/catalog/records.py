@@ -6,7 +6,7 @@ import socket
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -104,7 +104,9 @@ def asked_before(db: Session, caller: str, key: str | None) -> m.Request | None:
 def newest_render(db: Session, request_id: str) -> m.Render:
     """The newest render of a request."""
     mine = sa.select(m.Render).where(m.Render.request_id == request_id)
-    return db.scalars(mine.order_by(m.Render.created_at.desc())).first() or missing(request_id)
+    return db.scalars(mine.order_by(m.Render.created_at.desc())).first() or missing(
+        "render of request", request_id
+    )
 
 
 def _request(db: Session, request: AvatarRequest, *, run_id: str | None, caller: str) -> m.Request:
@@ -122,22 +124,24 @@ def _request(db: Session, request: AvatarRequest, *, run_id: str | None, caller:
         mine.append(sa.and_(m.Request.caller == caller, same_key))
     return db.scalars(
         sa.select(m.Request).where(sa.or_(*mine)).order_by(m.Request.created_at)
-    ).first() or missing(fresh)
+    ).first() or missing("request", fresh)
 
 
-def missing(name: str) -> Any:
-    """Raise ReferenceRefused: there is no such record."""
-    raise ReferenceRefused(f"there is no record {name!r}")
+def missing(kind: str, name: str) -> NoReturn:
+    """Raise ReferenceRefused: there is no such render, request or stage of a render."""
+    raise ReferenceRefused(
+        f"there is no {kind} {name!r}; the Studio's list and `GET /renders` show all renders"
+    )
 
 
 def find(db: Session, render_id: str) -> m.Render:
     """The render. Raises ReferenceRefused when there is none."""
-    return db.get(m.Render, render_id) or missing(render_id)
+    return db.get(m.Render, render_id) or missing("render", render_id)
 
 
 def request_of(db: Session, render: m.Render) -> m.Request:
     """The request that a render answers."""
-    return db.get(m.Request, render.request_id) or missing(render.request_id)
+    return db.get(m.Request, render.request_id) or missing("request", render.request_id)
 
 
 def check_open(db: Session, render_id: str) -> m.Render:
@@ -303,7 +307,7 @@ def stage_runs(db: Session, render_id: str) -> dict[str, m.StageRun]:
 def stage_run(db: Session, render_id: str, stage: str) -> m.StageRun:
     """How a stage went, as it stands now. Raises ReferenceRefused when it was never begun."""
     found = db.get(m.StageRun, (render_id, stage), populate_existing=True)
-    return found or missing(f"{render_id} {stage}")
+    return found or missing(f"stage {stage} begun of render", render_id)
 
 
 def progress_of(db: Session, render_id: str) -> dict[str, m.Progress]:
