@@ -21,7 +21,7 @@ CRON_NAMES = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
 
 
 def _schedule(expression: str) -> str:
-    """A schedule that Airflow's timetable takes, by the library that it reads them with, and that comes."""
+    """The expression, if Airflow's cron library reads it and finds a next time. Raises ValueError."""
     if expression in CRON_NAMES:
         return expression
     from croniter import CroniterError, croniter  # not at module level: engines ask this module

@@ -172,8 +172,8 @@ class Folder:
             raise self._damaged(error) from error
         if isinstance(known, dict) and known.get("format", FORMAT) != FORMAT:
             raise InputError(
-                f"{self._manifest} has format {known.get('format')}, not {FORMAT}: restore it with the version of "
-                "Avatarlab that wrote it"
+                f"{self._manifest} has format {known.get('format')}, not {FORMAT}: restore it with the "
+                "version of Avatarlab that wrote it"
             )
         try:
             parts = {name: Part(**part) for name, part in known.pop("parts").items()}

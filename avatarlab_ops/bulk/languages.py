@@ -13,7 +13,7 @@ from avatarlab_ops.canonical import Json
 from avatarlab_ops.errors import RequestInvalid
 
 LANGUAGE, SCRIPT = "language", "script"
-_SAID = (SCRIPT, "narration.uri", "narration")  # what makes a language one of the row's
+_SAID = (SCRIPT, "narration.uri", "narration")  # a row has a language if one of these columns has it
 
 
 def split(column: str) -> tuple[str, str]:

@@ -62,12 +62,12 @@ class Outline:
     dry_run: bool
     items: int
     waiting: int  # items that have not ended
-    predicted_gpu_s: float  # of those
-    problems: int  # rows left out
-    told: tuple[str, ...] = ()  # the first of them
-    noted: int = 0  # items with notes; none of a run that was planned before
-    notes: tuple[str, ...] = ()  # the first of them, an item each
-    over_budget: str | None = None  # of a dry run: why it would be refused
+    predicted_gpu_s: float  # for the waiting items
+    problems: int  # rows that are left out because they are wrong
+    told: tuple[str, ...] = ()  # what is wrong with the first of these rows
+    noted: int = 0  # items with notes; 0 for a run that was planned before
+    notes: tuple[str, ...] = ()  # notes of the first of these items, one text for each
+    over_budget: str | None = None  # why the budget would refuse it; in a dry run only
     batches: tuple[int, ...] = ()
 
 

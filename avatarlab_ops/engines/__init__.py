@@ -39,7 +39,9 @@ __all__ = ["KINDS", "identity", "info", "known", "load", "names"]
 
 _loaded: dict[tuple[str, ...], object] = {}
 _lock = threading.Lock()
-_parents: list[object] = []  # of a forked process; to take them apart would wait for threads that it has not
+# Engines of the process that this one was forked from: destroying them would join threads that do not exist
+# after a fork.
+_parents: list[object] = []
 
 
 # A fork waits until no engine is being built, and the child starts without its parent's sessions.

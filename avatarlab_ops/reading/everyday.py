@@ -52,7 +52,7 @@ _PER: Mapping[str, Mapping[str, str]] = {
 
 
 def rules(language: Language) -> Iterable[Rule]:
-    """Those that come before a language's own."""
+    """Rules that go before a language's own: hashtags, number signs, sizes, codes."""
     word = (
         r"(?<![\w&/])#(?=[^\W\d_])(?![键鍵号號字をがのはとにでも]|キー|ボタン)"
         if language.unspaced
@@ -68,7 +68,7 @@ def rules(language: Language) -> Iterable[Rule]:
 
 
 def counts(language: Language) -> Iterable[Rule]:
-    """Those that come after amounts, which may hold such strokes and marks."""
+    """Rules that go after those of amounts, which may hold such strokes and marks: per, articles, levels."""
     words = _PER.get(language.code, {})
     if words:
         known = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))

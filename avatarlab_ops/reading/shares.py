@@ -54,7 +54,7 @@ _FIRST = re.compile(rf"\D{{0,3}}({NUMBER})")
 
 
 def rules(language: Language) -> Iterable[Rule]:
-    """What a language's own fractions and dates would take otherwise."""
+    """Rules that go before a language's fractions and dates, which would misread these."""
     yield Rule(
         "season", re.compile(r"(?<![\w./-])((?:1[89]|20)\d\d)/(\d{4}|\d\d)(?![\w/-])"),
         lambda m: _season(m, language),

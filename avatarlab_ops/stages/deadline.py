@@ -11,8 +11,8 @@ from types import FrameType
 
 from avatarlab_ops.errors import StageTimeout
 
-LEAST_S = 1800.0  # what usually takes seconds hangs by then
-AGAIN_S = 10.0  # the alarm rings anew: Python drops what is raised while it takes an object apart
+LEAST_S = 1800.0  # work of seconds that needs longer hangs
+AGAIN_S = 10.0  # seconds until the alarm rings again: an exception raised inside `__del__` is lost
 
 
 def budget_s(expected_s: float = 0.0) -> float:

@@ -18,15 +18,19 @@ from avatarlab_ops.media.soundprint import Words
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import prints, tables, transaction
 
-SAME = 0.2  # of a sound's print: codecs change up to 0.1 of it, noise at 10 dB 0.19; other speech 0.26
-MOVES = 0.85  # of 1: the same video treated 0.93 at least, almost the same words up to 0.82
-LOOKS = 0.85  # of 1: treated 0.95 at least, another background up to 0.2
-# A print bears 1.2 % of another speed; what is found at none of these and not at its own is not found.
+# Share of a sound print's bits below which two sounds are the same: codecs change up to 0.1, noise at 10 dB
+# 0.19; other speech differs in 0.26.
+SAME = 0.2
+# Similarity of two videos' motion, -1..1, from which they are the same: treated copies score >= 0.93, almost the same words <= 0.82.
+MOVES = 0.85
+# Similarity of two mean pictures, -1..1, from which they are alike: treated copies score >= 0.95, another background <= 0.2.
+LOOKS = 0.85
+# Speeds at which a file is tried beside its own: a print is still recognised at a speed that is 1.2 % off.
 SPEEDS = (1.015, 0.985, 1.03, 0.97, 1.045, 0.955, 1.06, 0.94)
-NEARBY = (1.0, 0.993, 1.007)  # tried of a speed at which pictures are compared
-EXCERPT_S = 20.0  # that is tried at other speeds
-WATCHED_S = 120.0
-FIRST_WORDS, MOST_WORDS = 500, 8000  # that are looked up at first, and where those find nothing
+NEARBY = (1.0, 0.993, 1.007)  # factors on a speed at which pictures are compared
+EXCERPT_S = 20.0  # length of the sound that is tried at other speeds
+WATCHED_S = 120.0  # length of the picture that is compared
+FIRST_WORDS, MOST_WORDS = 500, 8000  # words of a print looked up at first, and once those find nothing
 
 
 @dataclass(frozen=True)

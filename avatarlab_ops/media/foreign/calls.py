@@ -107,6 +107,6 @@ def _checked(path: Path, shape: object) -> Shape:
         return Shape.model_validate(shape)
     except ValidationError as error:
         raise MediaRefused(
-            f"{path.name}: its decoder reported impossible sizes or rates, so the file is damaged or hostile. "
-            "Export it again."
+            f"{path.name}: its decoder reported impossible sizes or rates, so the file is damaged or "
+            "hostile. Export it again."
         ) from error

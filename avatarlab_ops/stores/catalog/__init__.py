@@ -27,9 +27,10 @@ HEAD = "0033"  # newest migration
 # The oldest code that goes on over the tables of HEAD. A migration that only adds leaves it as it is; one
 # that changes or takes away what code before it uses names itself here (tests/integration/test_rollback.py).
 SERVES = "0032"
-# Tells code that does not know the version of the tables whom they serve.
+# The table's comment names the oldest code that these tables serve.
 COMMENT = "SELECT obj_description(to_regclass('avatarlab_version'), 'pg_class')"
-# Of other roles' sessions PostgreSQL hides the type from a plain one; its own processes have no role.
+# A role without privileges sees NULL as backend_type of other roles' sessions; background processes have no
+# usesysid.
 OPEN = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND usesysid IS NOT NULL

@@ -57,8 +57,9 @@ WINDOW fair AS (ORDER BY priority, had, placed_at, render_id ROWS UNBOUNDED PREC
 _PLACE = _PLACES.columns(
     *(sa.column(name) for name in ("render_id", "caller", "priority", "work_s", "fair", "age", "until_s"))
 ).subquery()
-# Work until an order has its turn, without the whole line: of better classes all, of its own what raises each
-# caller to its `had`, as they take turns by share. Within an order's work of each caller what _PLACES says.
+# Seconds of work up to the end of this order's turn, without numbering the whole line: all work of better
+# classes; in its own class its caller's older orders and, of each other caller, as much as brings that caller
+# up to what this order's caller will have had by then (`had`).
 _UNTIL = sa.text("""
 WITH given AS (
     SELECT caller, sum(work_s) AS work_s FROM render_order

@@ -39,7 +39,8 @@ def like(db: Session, table: type[Kind], words: list[int]) -> list[Kind]:
         )
     )
     query = sa.select(table).where(table.words.overlap(asked))
-    db.execute(sa.text("SET LOCAL enable_seqscan = off"))  # the planner takes arrays for much alike
+    # The planner overestimates how many rows share words, and would scan the table.
+    db.execute(sa.text("SET LOCAL enable_seqscan = off"))
     return list(db.scalars(query.order_by(shared.desc()).limit(CANDIDATES)))
 
 

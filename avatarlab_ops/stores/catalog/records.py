@@ -104,9 +104,8 @@ def asked_before(db: Session, caller: str, key: str | None) -> m.Request | None:
 def newest_render(db: Session, request_id: str) -> m.Render:
     """The newest render of a request."""
     mine = sa.select(m.Render).where(m.Render.request_id == request_id)
-    return db.scalars(mine.order_by(m.Render.created_at.desc())).first() or missing(
-        "render of request", request_id
-    )
+    found = db.scalars(mine.order_by(m.Render.created_at.desc())).first()
+    return found or missing("render of request", request_id)
 
 
 def _request(db: Session, request: AvatarRequest, *, run_id: str | None, caller: str) -> m.Request:
