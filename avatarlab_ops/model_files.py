@@ -228,7 +228,7 @@ class Standing:
 
     @property
     def engines(self) -> tuple[EngineInfo, ...]:
-        """Those that need it."""
+        """Engines that need the file."""
         return tuple(engine for engine in known().engines.values() if self.name in engine.file_names)
 
 
@@ -239,7 +239,7 @@ def standings(settings: Settings) -> Iterator[Standing]:
 
 
 def unusable(names: Iterable[str]) -> list[str]:
-    """Those added files among `names` that no engine may use on this machine now."""
+    """Added files among `names` that no engine may use on this machine now."""
     ours = (Standing(name, weights.added(name)) for name in names if name in PUBLISHED)
     return [standing.name for standing in ours if standing.state != "added"]
 

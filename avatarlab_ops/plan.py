@@ -25,7 +25,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def record(self) -> dict[str, Any]:
-        """As JSON values, without what says nothing: code that lacks a field reads what did not use it."""
+        """The plan as JSON values, without fields that say nothing: code that lacks a field reads it, too."""
         return cast(dict[str, Any], _saying(self, self.model_dump(mode="json")))
 
 

@@ -15,7 +15,7 @@ def refusal(error: ValidationError) -> InputError:
 
 
 def refused(details: list[ErrorDetails]) -> InputError:
-    """The same from the details of such an error."""
+    """What a person is told of a broken contract, from the details of pydantic's error."""
     kinds: dict[str, type[InputError]] = {
         "script_refused": ScriptRefused,
         "reference_refused": ReferenceRefused,
@@ -26,7 +26,7 @@ def refused(details: list[ErrorDetails]) -> InputError:
 
 
 def faults(details: list[ErrorDetails]) -> list[dict[str, str]]:
-    """The same field by field: {"field": "output.fps", "detail": what is wrong with it}."""
+    """What is wrong, field by field: {"field": "output.fps", "detail": what is wrong with it}."""
     return [{"field": _where(detail), "detail": _fault(detail)} for detail in _meant(details)]
 
 

@@ -42,7 +42,7 @@ OF_ONE_ORDER = frozenset({"idempotency_key", "deadline"})  # no part of what is 
 
 
 def _left_out(value: object) -> bool:
-    """Of a field that came later: a stored request is without it where it says nothing, for earlier code."""
+    """Whether a later field says nothing: a stored request is without it then, for earlier code."""
     return value is None
 
 

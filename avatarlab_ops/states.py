@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 
 class RenderState(StrEnum):
-    """Of a render: accepted, then running, then for good one of the other three."""
+    """State of a render: accepted, then running, then for good one of the other three."""
 
     ACCEPTED = "accepted"
     RUNNING = "running"
@@ -17,7 +17,7 @@ class RenderState(StrEnum):
 
 
 class StageState(StrEnum):
-    """Of a stage of a render; a retry runs again. A stage that has not begun has no state."""
+    """State of a stage of a render; a retry runs again. A stage that has not begun has no state."""
 
     RUNNING = "running"
     WAITING = "waiting"  # for equal work that is done elsewhere
@@ -49,7 +49,7 @@ class BulkEvent(StrEnum):
 
 
 class Outcome(StrEnum):
-    """Of a bulk run."""
+    """How a bulk run ended."""
 
     COMPLETED = "completed"  # to its end, and not all of it failed
     FAILED = "failed"  # given up as a whole, or nothing was published and something failed
@@ -57,7 +57,7 @@ class Outcome(StrEnum):
 
 
 class ItemState(StrEnum):
-    """Of an item of a bulk run."""
+    """State of an item of a bulk run."""
 
     WAITING = "waiting"
     PUBLISHED = "published"
@@ -66,7 +66,7 @@ class ItemState(StrEnum):
 
 
 class Priority(IntEnum):
-    """Of an ordered render: which of those that wait goes first."""
+    """Priority of an ordered render: which of those that wait goes first."""
 
     INTERACTIVE = 0  # somebody sits and waits for it
     NORMAL = 1

@@ -45,7 +45,7 @@ def run_goes_on(run_id: str) -> bool | None:
 
 
 def bulk_goes_on(run_id: str) -> bool | None:
-    """The same of a run of `avatar_regenerate`."""
+    """Whether a run of `avatar_regenerate` goes on; False and None as of `run_goes_on`."""
     return _goes_on(BULK_DAG, run_id)
 
 

@@ -65,7 +65,7 @@ class ObjectStore(Server):
         return self.folder / ".seaweedfs" / "security.toml"  # `weed` looks for it under $HOME
 
     def ensure(self) -> None:
-        """As every server; one whose inner ports are open or that lost an index is started anew."""
+        """Start the server unless it runs well; one with open inner ports or a lost index is started anew."""
         if not self._security.exists() or self._lost_an_index():
             self.stop()
         super().ensure()

@@ -151,7 +151,7 @@ class FaceTrack:
         return int(self.present.shape[0])
 
     def lacking(self, frames: slice | NDArray[np.intp] = slice(None)) -> tuple[int, int]:
-        """Of these frames (left out: all), how many show no face, and how many one whose mouth is covered."""
+        """Numbers of frames (left out: of all) without a face, and with a face whose mouth is covered."""
         covered = 0 if self.covered is None else int(self.covered[frames].sum())
         return int((~self.present[frames]).sum()) - covered, covered
 

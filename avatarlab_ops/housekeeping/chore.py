@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def pages(items: Iterator[T]) -> Iterator[list[T]]:
-    """The same items, a page at a time."""
+    """The items, a page of at most `PAGE` at a time."""
     while page := list(islice(items, PAGE)):
         yield page
 

@@ -35,7 +35,7 @@ class Background:
 
     @classmethod
     def of(cls, asked: Asked, path: Path | None) -> Self:
-        """As a request asks for it, its object fetched to `path`."""
+        """The background that a request asks for, its object fetched to `path`."""
         colour = parse_colour(asked.colour) if asked.colour else (0, 0, 0)
         return cls(asked.kind, colour, path, asked.blur_strength)
 

@@ -25,7 +25,7 @@ class Handed(PosixPath):
         return io.BufferedReader(_Reader(self.descriptor, str(self)), 1 << 16)
 
     def stat(self, **_: Any) -> os.stat_result:
-        """Of the open file."""
+        """Size and times of the open file."""
         return os.fstat(self.descriptor)
 
 

@@ -55,7 +55,7 @@ class Seen:
     look: NDArray[np.uint8]
 
     def at_speed(self, speed: float) -> Seen:
-        """As if it had run at this multiple of its speed."""
+        """The video's print as if it had run at this multiple of its speed."""
         count = self.curves.shape[1]
         at = np.arange(0, count - 1, speed)
         again = [np.interp(at, np.arange(count), curve) for curve in self.curves]

@@ -111,7 +111,7 @@ def _gender(after: str) -> str:
 
 
 def _counted(match: re.Match[str], language: Language, what: str) -> str | None:
-    """The same with what is counted, whose gender is known: до одного километра."""
+    """A number in the genitive with what is counted, whose gender is known: до одного километра."""
     code = "uk" if language.code == "uk" else "ru"
     digits = re.sub(r"\s", "", match["number"])
     if "," in digits:

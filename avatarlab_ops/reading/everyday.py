@@ -146,7 +146,7 @@ def _point(language: Language) -> str:
 
 
 def _before(match: re.Match[str]) -> str:
-    """As much of what stands before as a number and its noun take."""
+    """The text before, as much of it as a number and its noun take."""
     return match.string[max(0, match.start() - 60) : match.start()]
 
 

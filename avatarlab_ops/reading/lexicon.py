@@ -158,7 +158,7 @@ class Lexicon:
         self._pattern = re.compile(f"{_BEGINS}(?:{'|'.join(map(_written, words))}){_ENDS}")
 
     def within(self, language: str) -> Lexicon:
-        """The same entries for words of the script that are in this language."""
+        """The lexicon for words of the script that are in this language."""
         if language == self.language:
             return self
         if language not in self._within:

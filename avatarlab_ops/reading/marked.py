@@ -41,5 +41,5 @@ class Run:
 
     @property
     def text(self) -> str:
-        """As written."""
+        """The text as written."""
         return "".join(piece.text for piece in self.pieces)

@@ -83,7 +83,7 @@ def decimals(code: str) -> Callable[[str, str], str | None]:
 
 
 def decimals_of(code: str, whole: str, part: str) -> str | None:
-    """The same in the genitive: до двух целых пяти десятых."""
+    """A decimal number in the genitive: до двух целых пяти десятых."""
     if len(part) > 3 or int(whole) > (10**9):
         return None
     if (whole, part) == ("1", "5"):

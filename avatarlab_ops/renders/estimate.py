@@ -91,7 +91,7 @@ def existing(settings: Settings, plan: Plan) -> dict[str, Artifact]:
 
 
 def recorded(db: Session, plan: Plan) -> dict[str, Artifact]:
-    """Those that the catalog says are there: no look at the store, and nothing is noted as used."""
+    """The artifacts of this plan that the catalog knows: no look at the store, nothing is noted as used."""
 
     def find(wanted: Recipe) -> Artifact | None:
         known = records.find_artifact(db, wanted.fingerprint)

@@ -69,7 +69,7 @@ def some(settings: Settings, render_ids: Sequence[str]) -> list[Listed]:
 
 
 def _listed(render: Render, request: Request, files: Iterable[str]) -> Listed:
-    """Of a withdrawn video only the manifest is there."""
+    """A render as lists show it; a withdrawn video has its manifest alone."""
     shown = files if render.withdrawn_at is None else {KEPT}.intersection(files)
     return Listed(render, request, tuple(sorted(shown)))
 

@@ -119,7 +119,7 @@ def fit(rate: Rate) -> tuple[float, float]:
 
 
 def line(work: Iterable[float], seconds: Iterable[float]) -> tuple[float, float]:
-    """The same through single measurements."""
+    """(seconds for starting, seconds a unit) through single measurements, as `fit` does."""
     points = list(zip(work, seconds, strict=True))
     return _least_squares(
         len(points), sum(x for x, _ in points), sum(y for _, y in points),

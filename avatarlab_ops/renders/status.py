@@ -123,7 +123,7 @@ def of(settings: Settings, render_id: str) -> RenderStatus:
 
 
 def _ordered(db: Session, render: Render) -> Json:
-    """Of an ordered render its priority and, while it waits in line, when it will begin and end."""
+    """Priority of an ordered render and, while it waits in line, when it will begin and end."""
     from avatarlab_ops.stores.catalog import line, tables
 
     order = db.get(tables.RenderOrder, render.id)

@@ -49,7 +49,7 @@ def _emit(settings: Settings, _topic: str, _key: str, payload: dict[str, Any]) -
 
 
 def receivers(settings: Settings) -> tuple[Receiver, ...]:
-    """Those that this process is configured for; messages to others wait for a process that is."""
+    """Receivers that this process is configured for; messages to others wait for a process that is."""
     always = (Receiver(tuple(VALIDATORS), _save),)
     return (*always, Receiver((openlineage.TOPIC,), _emit)) if settings.openlineage else always
 

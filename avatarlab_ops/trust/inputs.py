@@ -71,7 +71,7 @@ def own(db: Session, uri: str, caller: str, *, shared: bool) -> None:
 
 
 def closed(db: Session, uris: Iterable[str], caller: str) -> set[str]:
-    """Those of the objects that others brought and did not share with this caller."""
+    """Objects among `uris` that others brought and did not share with this caller."""
     if caller in OPERATORS:
         return set()
     theirs = sa.func.bool_or(sa.or_(InputOwner.shared, InputOwner.caller == caller))
@@ -80,7 +80,7 @@ def closed(db: Session, uris: Iterable[str], caller: str) -> set[str]:
 
 
 def incomplete(db: Session, uris: Iterable[str]) -> set[str]:
-    """Those of the objects that arrived by an upload which nobody has completed."""
+    """Objects among `uris` that arrived by an upload which nobody has completed."""
     arrived = {uri for uri in uris if _UPLOADED.fullmatch(uri)}
     return arrived - set(db.scalars(sa.select(InputOwner.uri).where(InputOwner.uri.in_(arrived))))
 
@@ -91,7 +91,7 @@ def check_use(db: Session, request: AvatarRequest, caller: str) -> None:
 
 
 def check_open(db: Session, named: Mapping[str, str | None], caller: str) -> None:
-    """The same of any fields (field to reference); one that names nothing is right."""
+    """Raise ReferenceRefused for a field (field to reference) whose object this caller may not use."""
     given = {where: uri for where, uri in named.items() if uri}
     refused, left = closed(db, given.values(), caller), incomplete(db, given.values())
     for where, uri in given.items():

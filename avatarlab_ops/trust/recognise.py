@@ -21,9 +21,11 @@ from avatarlab_ops.stores.catalog import prints, tables, transaction
 # Share of a sound print's bits below which two sounds are the same: codecs change up to 0.1, noise at 10 dB
 # 0.19; other speech differs in 0.26.
 SAME = 0.2
-# Similarity of two videos' motion, -1..1, from which they are the same: treated copies score >= 0.93, almost the same words <= 0.82.
+# Similarity of two videos' motion, -1..1, from which they are the same: treated copies score >= 0.93, almost
+# the same words <= 0.82.
 MOVES = 0.85
-# Similarity of two mean pictures, -1..1, from which they are alike: treated copies score >= 0.95, another background <= 0.2.
+# Similarity of two mean pictures, -1..1, from which they are alike: treated copies score >= 0.95, another
+# background <= 0.2.
 LOOKS = 0.85
 # Speeds at which a file is tried beside its own: a print is still recognised at a speed that is 1.2 % off.
 SPEEDS = (1.015, 0.985, 1.03, 0.97, 1.045, 0.955, 1.06, 0.94)

@@ -73,7 +73,7 @@ def _record(db: Session, render: m.Render) -> dict[str, Any]:
 
 
 def _why(db: Session, render: m.Render) -> str:
-    """As the catalog knows it; the reason that people wrote may name somebody."""
+    """Why it was withdrawn, as the catalog knows it; the reason that people wrote may name somebody."""
     relied = sa.select(m.Consent.id).join(m.RenderConsent).where(m.RenderConsent.render_id == render.id)
     if db.scalars(relied.where(m.Consent.revoked_at <= render.withdrawn_at).limit(1)).first() is not None:
         return "consent revoked"

@@ -46,7 +46,7 @@ class StrictRuns:
         self.strict = {RENDER_DAG: StrictBodies(app, _check_render), BULK_DAG: StrictBodies(app, _check_bulk)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As ASGI calls it."""
+        """Serve one ASGI request."""
         posted = scope["type"] == "http" and scope["method"] == "POST"
         begins = _RUNS.fullmatch(scope["path"]) if posted else None
         if begins and begins[1] == RENDER_DAG and await asyncio.to_thread(_full):

@@ -14,7 +14,7 @@ EXPIRES_S = 900
 
 
 def public(settings: Settings) -> Settings:
-    """The same with the object store's address where browsers reach it, when that is another one."""
+    """Settings with the object store's address where browsers reach it, when that is another one."""
     endpoint = environment.read().s3_public_endpoint or settings.s3_endpoint
     return replace(settings, s3_endpoint=endpoint)
 
@@ -29,7 +29,7 @@ def address(settings: Settings, uri: str, *, save: bool = False, kind: str | Non
 
 
 def link(settings: Settings, render_id: str, name: str, *, save: bool = False) -> str:
-    """The same of one file of a published video. Raises KeyError for a file that it does not have."""
+    """Address of one file of a published video. Raises KeyError for a file that it does not have."""
     with transaction(settings.pg_dsn) as db:
         uri = records.published_files(db, render_id)[name].uri
     return address(settings, uri, save=save)

@@ -76,7 +76,7 @@ class _Public(httpcore.AsyncNetworkBackend):
         return await self._backend.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
 
     async def sleep(self, seconds: float) -> None:
-        """As the backend beneath does."""
+        """Sleep by the backend beneath."""
         await self._backend.sleep(seconds)
 
 

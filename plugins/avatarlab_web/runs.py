@@ -101,7 +101,7 @@ def _tell_of_unplanned(address: str) -> None:
 
 
 def _failed_by_themselves(run_ids: set[str]) -> set[str]:
-    """Those of the failed bulk runs whose last task failed; Airflow skips what a person's mark cut off."""
+    """Failed bulk runs whose last task failed; Airflow skips what a person's mark cut off."""
     if not run_ids:
         return set()
     query = sa.select(TaskInstance.run_id).where(

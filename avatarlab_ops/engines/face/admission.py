@@ -118,7 +118,7 @@ def _is_cut(landmarks: Array, shape: tuple[int, ...]) -> bool:
 
 
 def _refuse_cut_beyond_sight(frame: Frame, landmarker: Landmarker) -> None:
-    """The same for a face of which too little is seen: looked for once more with room around the picture.
+    """Raise FaceRefused for a cut face of which too little is seen: looked for again with room around it.
 
     A mirror at the edge completes a face that is cut lengthwise; plain room serves the others.
     """

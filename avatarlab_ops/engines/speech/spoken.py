@@ -39,7 +39,7 @@ def spoken_words(text: str) -> list[SpokenWord]:
 
 
 def spoken_with(text: str, sounds: Sequence[tuple[int, str]]) -> list[SpokenWord]:
-    """The same, with the sounds of some words given: (index among the words of `text`, symbols)."""
+    """Words of one sentence; `sounds` gives some words' own: (index among the words of `text`, symbols)."""
     written, words, at = text.split(), list[SpokenWord](), 0
     for index, symbols in sounds:
         words += spoken_words(" ".join(written[at:index])) if index > at else []

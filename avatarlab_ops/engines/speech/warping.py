@@ -19,7 +19,7 @@ _REST, _LOUD = 0.3, 2.0  # a rest where the frame is quiet, and where it is not
 
 @dataclass(frozen=True)
 class Pooled:
-    """The same with several frames in one; `states`: which state each of its states begins with."""
+    """Sound and model with several frames in one; `states`: which state each of its states begins with."""
 
     factor: int
     heard: Floats

@@ -127,7 +127,7 @@ def counts(db: Session, bulk_id: str) -> dict[str, int]:
 
 
 def with_deadline(db: Session, bulk_ids: list[str]) -> list[m.BulkRun]:
-    """Those of the runs that have a deadline."""
+    """Bulk runs among `bulk_ids` that have a deadline."""
     mine = sa.and_(m.BulkRun.id.in_(bulk_ids), m.BulkRun.deadline.is_not(None))
     return list(db.scalars(sa.select(m.BulkRun).where(mine)))
 
@@ -189,7 +189,7 @@ class Lately:
 
 
 def lately(db: Session, known: m.BulkRun, most: int) -> Lately:
-    """Of the items that ended last, at most so many; those that others had made before do not count."""
+    """What the run's last items (at most `most`) took; items that others had made before do not count."""
     mine = sa.and_(m.BulkItem.bulk_id == known.id, m.BulkItem.ended_at > known.created_at)
     query = sa.select(m.BulkItem.ended_at, m.BulkItem.predicted_gpu_s).where(mine)
     rows = list(db.execute(query.order_by(m.BulkItem.ended_at.desc()).limit(most + 1)))
@@ -252,7 +252,7 @@ def _files(db: Session, item: m.BulkItem) -> Json:
 
 
 def over(db: Session, bulk_ids: Collection[str]) -> list[str]:
-    """Those of some open runs of which no item is left: each has ended, or its render has."""
+    """Open runs among `bulk_ids` with no item left: each has ended, or its render has."""
     left = (
         sa.select(m.BulkItem.number)
         .outerjoin(m.Render, m.Render.id == m.BulkItem.render_id)

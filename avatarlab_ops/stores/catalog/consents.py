@@ -34,7 +34,7 @@ def listed(db: Session) -> list[m.Consent]:
 
 
 def unnamed(db: Session, uris: Iterable[str]) -> set[str]:
-    """Those of the objects that are no record's document."""
+    """Objects among `uris` that are no consent's document."""
     asked = set(uris)
     named = sa.select(m.Consent.document_uri).where(m.Consent.document_uri.in_(asked))
     return asked - set(db.scalars(named))

@@ -318,7 +318,7 @@ class Pace:
 
     @classmethod
     def measured(cls, db: Session) -> Pace:
-        """Of the last turns; before there are enough, as if work were done one piece after another."""
+        """Pace of the last turns; before there are enough, as if work were done one piece after another."""
         turns, passed_s, work_s = db.execute(_PACE, {"turns": RECENT + 1}).one()
         begin = float(passed_s) / work_s if turns >= ENOUGH and work_s else 1.0
         stay = db.scalar(_STAY, {"turns": 2 * RECENT})

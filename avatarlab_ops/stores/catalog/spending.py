@@ -69,7 +69,7 @@ def open_renders(db: Session, caller: str | None) -> Iterator[tuple[dict[str, An
 
 
 def open_by_caller(db: Session) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
-    """The same for all callers, each with its name."""
+    """(caller, prediction, settled stages) of every render that was admitted and has not ended."""
     return ((row.caller, row.predicted, row.ended or []) for row in db.execute(_open()))
 
 
@@ -115,7 +115,7 @@ def ordered_gpu_s(db: Session, caller: str | None) -> float:
 
 
 def ordered_by_caller(db: Session) -> dict[str, float]:
-    """The same for every caller."""
+    """GPU-seconds foreseen for each caller's ordered renders that nobody has admitted yet."""
     query = _ordered(sa.select(m.RenderOrder.caller, sa.func.sum(m.RenderOrder.gpu_s)))
     return {caller: float(seconds) for caller, seconds in db.execute(query.group_by(m.RenderOrder.caller))}
 

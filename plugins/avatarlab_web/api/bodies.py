@@ -23,7 +23,7 @@ class StrictBodies:
         self.app, self.check = app, check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As ASGI calls it."""
+        """Serve one ASGI request."""
         body = bytearray()
         told = scope["type"] == "http" and _may_be_json(Headers(scope=scope))
 

@@ -51,7 +51,7 @@ class Webhook(BaseModel):
 
 
 class Secret(Webhook):
-    """The same with its secret, which is shown this once."""
+    """A webhook with its secret, which is shown this once."""
 
     secret: str = Field(description="Signs every message; https://www.standardwebhooks.com says how.")
 

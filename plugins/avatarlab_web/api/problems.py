@@ -86,7 +86,7 @@ def _answer(
 
 
 def status_of(error: errors.AvatarlabError) -> int:
-    """Of the answer to an error of our own tree; a defect of ours is written to the log."""
+    """HTTP status of the answer to an error of our own tree; a defect of ours is written to the log."""
     status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
     if status == 500:
         log.error("%s: %s", error.code, error, exc_info=error)

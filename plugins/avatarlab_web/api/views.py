@@ -41,7 +41,7 @@ class Said(BaseModel):
 
     @classmethod
     def of(cls, one: Spoken) -> Said:
-        """As the product tells it."""
+        """The sentence as the API tells it."""
         return cls(text=one.text, said=one.said or one.text, sounds=list(one.sounds))
 
 
@@ -57,7 +57,7 @@ class Estimate(BaseModel):
 
     @classmethod
     def of(cls, found: Foreseen) -> Estimate:
-        """As the product tells it."""
+        """The forecast as the API tells it."""
         script = [Said.of(one) for one in found.script]
         return cls(**asdict(found) | {"script": script})
 

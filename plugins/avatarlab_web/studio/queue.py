@@ -73,7 +73,7 @@ def _now(settings: Settings, caller: str, budgets: list[budget.Standing]) -> Jso
 
 
 def _places(settings: Settings, places: list[line.Place]) -> list[Json]:
-    """Those in line, with what a card shows of them; one that ended a moment ago is left out."""
+    """Orders in line, with what a card shows of them; one that ended a moment ago is left out."""
     known = {one.render.id: one for one in listing.some(settings, [place.render_id for place in places])}
     return [
         card(known[place.render_id])

@@ -29,7 +29,7 @@ def apply_guide(guide: Guide, frame: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def apply_alpha_guide(guide: Guide, frame: Tensor) -> Tensor:
-    """As `apply_guide`, alpha [N, 1, H, W] alone: a quarter of the work at full size."""
+    """Alpha [N, 1, H, W] alone, as `apply_guide` makes it: a quarter of the work at full size."""
     a, b = (F.interpolate(m[:, 3:], frame.shape[-2:], mode="bilinear", align_corners=False) for m in guide)
     return b.addcmul_(a, frame.mean(1, keepdim=True))
 
@@ -76,12 +76,12 @@ class FastGuidedFilter(nn.Module):
     epsilon = 1e-5
 
     def guide(self, small: Tensor, y: Tensor, hidden: Tensor) -> Guide:  # noqa: ARG002 - one interface
-        """As `DeepGuidedFilter`; `hidden` is not looked at."""
+        """The model of `small` and `y` by the formula; `hidden` is not looked at."""
         x = with_mean(small)
         mean_x, mean_y, mean_xy, mean_xx = (box(m) for m in (x, y, x * y, x * x))
         a = (mean_xy - mean_x * mean_y) / (mean_xx - mean_x * mean_x + self.epsilon)
         return Guide(a, mean_y - a * mean_x)
 
     def forward(self, frame: Tensor, small: Tensor, y: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """As `DeepGuidedFilter`."""
+        """Residual [N, 3, H, W] and alpha [N, 1, H, W] at the size of `frame`."""
         return apply_guide(self.guide(small, y, hidden), frame)
