@@ -140,10 +140,13 @@ Speakable = Annotated[
     AfterValidator(_speakable),
     Field(json_schema_extra={"minLength": 1, "maxLength": MAX_SCRIPT_CHARACTERS}),
 ]
+ANY_S3 = "^s3://"  # for forms; `split_reference` says what is one
 Reference = Annotated[
-    str, AfterValidator(_reference), Field(json_schema_extra={"pattern": "^s3://", "maxLength": 1_100})
+    str, AfterValidator(_reference), Field(json_schema_extra={"pattern": ANY_S3, "maxLength": 1_100})
 ]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+KEY = r"^[A-Za-z0-9_.:-]{1,200}$"
+Name = Annotated[str, Field(pattern=NAME)]
 COLOUR = r"^#[0-9a-fA-F]{6}$"
 Tag = Annotated[
     str,

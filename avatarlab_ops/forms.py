@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from avatarlab_ops.fields import MAX_SCRIPT_CHARACTERS
+from avatarlab_ops import language_tags
+from avatarlab_ops.fields import ANY_S3, COLOUR, KEY, MAX_SCRIPT_CHARACTERS, NAME
 from avatarlab_ops.request import AvatarRequest
 
 SECTIONS = {
@@ -27,6 +28,26 @@ SECTIONS = {
     "labels": "Bookkeeping",
     "idempotency_key": "Bookkeeping",
     "deadline": "Bookkeeping",
+}
+TYPES = {
+    "string": "text",
+    "array": "list",
+    "object": "names and values",
+    "integer": "whole number",
+    "boolean": "`true` or `false`",
+}
+LIMITS = {
+    "minimum": "from {}",
+    "maximum": "to {}",
+    "maxLength": "at most {:,} characters",
+    "maxProperties": "at most {} names",
+}
+PATTERNS = {  # instead of a regular expression that few people read
+    ANY_S3: "`s3://…`",
+    NAME: "at most 64 letters, digits and `_.-`, a letter or digit first",
+    KEY: "1 to 200 letters, digits and `_.:-`",
+    COLOUR: "`#rrggbb`",
+    language_tags.PATTERN: "such as `en-US`",
 }
 
 
@@ -89,7 +110,8 @@ def markdown() -> str:
         "|---|---|---|---|",
     ]
     for name, schema in form_schema().items():
-        default = f"`{json.dumps(schema['default'])}`" if "default" in schema else "required"
+        needed = "required without a narration" if name == "script" else "required"
+        default = f"`{json.dumps(schema['default'])}`" if "default" in schema else needed
         lines.append(f"| `{name}` | {_limits(schema)} | {default} | {schema['description']} |")
     example = {
         "script": [{"text": "Hello and welcome.", "pause_s": 0.6}, {"text": "Let us begin."}],
@@ -106,12 +128,13 @@ def _limits(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"] if value is not None)
     kind = schema.get("type", "")
-    words = [" or ".join(kind) if isinstance(kind, list) else str(kind)]
-    names = {"minimum": "from", "maximum": "to", "maxLength": "at most", "maxProperties": "at most"}
-    words += [f"{word} {schema[key]}" for key, word in names.items() if key in schema]
-    if "pattern" in schema:
-        words.append(f"`{schema['pattern'].replace('|', chr(92) + '|')}`")
-    return " ".join(words)
+    kinds = [TYPES.get(one, one) for one in (kind if isinstance(kind, list) else [kind]) if one != "null"]
+    if "null" in kind and schema.get("default", "") is not None:
+        kinds.append("null")
+    words = [" or ".join([", ".join(kinds[:-1]), kinds[-1]] if kinds[1:] else kinds)]
+    words += [PATTERNS.get(schema["pattern"], f"`{schema['pattern']}`")] if "pattern" in schema else []
+    limits = " ".join(word.format(schema[key]) for key, word in LIMITS.items() if key in schema)
+    return "; ".join([*words, limits] if limits else words)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from avatarlab_ops import strict_json
 from avatarlab_ops.environment import AiLabel
 from avatarlab_ops.errors import InputError, RequestInvalid
 from avatarlab_ops.fields import (
+    KEY,
     MAX_LINES,
     MAX_PAUSE_S,
     MAX_SCRIPT_CHARACTERS,
@@ -322,7 +323,7 @@ class AvatarRequest(Part):
     )
     idempotency_key: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9_.:-]{1,200}$",
+        pattern=KEY,
         description="The same key of the same caller gives the same video again, never a second one; with "
         "another request it is refused.",
         examples=["order-1042"],

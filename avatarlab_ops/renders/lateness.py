@@ -22,7 +22,7 @@ MOST = 500  # renders whose forecast one look makes, those due first: some 3 ms 
 def late(db: Session, renders: Sequence[Render]) -> list[Render]:
     """Renders among some open ones that are expected beyond their deadlines.
 
-    A render in line is expected by its place; nothing is expected of one that is neither in line nor admitted.
+    A render in line is expected by its place; nothing is expected of one neither in line nor admitted.
     """
     in_line = line.ends(db, [render.id for render in renders])
     ends = {one.id: in_line.get(one.id) or status.expected_end(db, one) for one in renders}
