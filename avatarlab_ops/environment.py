@@ -69,7 +69,7 @@ def _networks(given: str) -> str:
 def _labels(given: str) -> str:
     for label in by_caller(given).values():
         if label not in get_args(AiLabel):
-            raise ValueError(f"{label!r} is no label; there are {', '.join(get_args(AiLabel))}")
+            raise ValueError(f"{label!r} is not a label; there are {', '.join(get_args(AiLabel))}")
     return given
 
 

@@ -119,7 +119,7 @@ def _tag(written: str) -> str:
         "language_refused",
         "{reason}",
         {
-            "reason": "is no BCP 47 tag such as es, en-GB or zh-Hans"
+            "reason": "is not a BCP 47 tag such as es, en-GB or zh-Hans"
             + (f"; {meant} may be meant" if meant else "")
         },
     )

@@ -41,7 +41,7 @@ class Node:
 def parse(raw: bytes, what: str, *, max_bytes: int, max_elements: int = MAX_ELEMENTS) -> Node:
     """The outermost element; `what` names the file in refusals.
 
-    Raises RequestInvalid with the line for what is no well-formed XML, has a document type or is too large.
+    Raises RequestInvalid with the line for what is not well-formed XML, has a document type or is too large.
     """
     if len(raw) > max_bytes:
         raise RequestInvalid(f"{what} has {len(raw):,} bytes, at most {max_bytes:,} are allowed")
@@ -50,7 +50,7 @@ def parse(raw: bytes, what: str, *, max_bytes: int, max_elements: int = MAX_ELEM
         reader.parser.Parse(raw, True)
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
-        raise RequestInvalid(f"{what}: line {error.lineno}: is no well-formed XML ({reason})") from error
+        raise RequestInvalid(f"{what}: line {error.lineno}: is not well-formed XML ({reason})") from error
     except (LookupError, ValueError) as error:  # an encoding that nobody knows
         raise RequestInvalid(f"{what}: line 1: {error}; save it as UTF-8") from error
     return reader.root[0]

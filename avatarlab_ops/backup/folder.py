@@ -179,7 +179,7 @@ class Folder:
             parts = {name: Part(**part) for name, part in known.pop("parts").items()}
             found = Manifest(**known, parts=parts)
         except (AttributeError, KeyError, TypeError) as error:
-            raise self._damaged(f"it is no manifest ({error})") from error
+            raise self._damaged(f"it is not a manifest ({error})") from error
         if lacking := {RECORDS, OBJECTS} - parts.keys():
             raise self._damaged(f"it names no {', '.join(sorted(lacking))}")
         return found

@@ -29,7 +29,7 @@ class Table:
 
 
 def table(raw: bytes, name: str) -> Table:
-    """Read a table. Raises RequestInvalid for a file that is no CSV, or whose rows lack keys of their own."""
+    """Read a table. Raises RequestInvalid for a file that is not CSV or whose rows lack own keys."""
     columns, found = rows.texts(io.BytesIO(raw), name)
     if rows.KEY not in columns:
         raise RequestInvalid(f"{name}: translations find their rows by the column {rows.KEY!r}; add it")
@@ -137,7 +137,7 @@ def _pair(from_: str, to: str) -> tuple[str, str]:
     for option, language in (("--from", from_), ("--to", to)):
         if not language_tags.normal(language):
             meant = " or ".join(language_tags.near(language)) or "one such as es or pt-BR"
-            raise RequestInvalid(f"{option}: {language!r} is no BCP 47 tag; write {meant}")
+            raise RequestInvalid(f"{option}: {language!r} is not a BCP 47 tag; write {meant}")
     from_, to = language_tags.normal(from_), language_tags.normal(to)
     if from_ == to:
         raise RequestInvalid(f"--to: the texts are in {to} already; name the language that is wanted")

@@ -58,17 +58,17 @@ def write(document: Document) -> bytes:
 def read(raw: bytes, name: str) -> Document:
     """The texts of a document that `write` made and somebody translated.
 
-    Raises RequestInvalid, with the line, for what is no XLIFF 2, lacks its languages, or names a text twice.
+    Raises RequestInvalid, with the line, for what is not XLIFF 2, lacks its languages, or names a text twice.
     """
     root = strict_xml.parse(raw, name, max_bytes=MAX_BYTES)
     if (root.name, root.namespace) != ("xliff", NAMESPACE):
         found = root.attributes.get("version", "unknown")
-        raise _refusal(name, root, f"is no XLIFF 2.0 or 2.1 but <{root.name}>, version {found}")
+        raise _refusal(name, root, f"is not XLIFF 2.0 or 2.1 but <{root.name}>, version {found}")
     source, target = (root.attributes.get(one, "") for one in ("srcLang", "trgLang"))
     if not source or not target:
         raise _refusal(name, root, "<xliff> needs srcLang and trgLang, the languages of the texts")
     if no_tags := [one for one in (source, target) if not language_tags.normal(one)]:
-        raise _refusal(name, root, f"<xliff>: {no_tags[0]!r} is no BCP 47 tag such as es or pt-BR")
+        raise _refusal(name, root, f"<xliff>: {no_tags[0]!r} is not a BCP 47 tag such as es or pt-BR")
     texts: dict[Place, tuple[str, str]] = {}
     for unit in _units(root):
         column, slash, key = unit.attributes.get("name", "").partition("/")

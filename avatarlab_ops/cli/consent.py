@@ -110,7 +110,7 @@ def _material(settings: Settings, what: str, kind: str) -> Material:
     if kind == "voice" and name in engines.info("speech", engine).voice_names:
         return Material(kind, what, what)
     raise InputError(
-        f"{what} is no s3:// reference, no file and no built-in voice (--kind voice ENGINE/VOICE)"
+        f"{what} is not an s3:// reference, a file or a built-in voice (--kind voice ENGINE/VOICE)"
     )
 
 

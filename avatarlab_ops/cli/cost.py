@@ -28,7 +28,7 @@ class Amount(click.FloatRange):
         """The number. Fails as click's own types do."""
         number = super().convert(value, param, ctx)
         if math.isnan(number):
-            self.fail(f"{value} is no number", param, ctx)
+            self.fail(f"{value} is not a number", param, ctx)
         return number
 
 

@@ -69,7 +69,7 @@ def _text(source: Path) -> str:
     try:
         return TypeAdapter(Speakable).validate_python(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise ScriptRefused(f"{source} is no UTF-8 text (byte {error.start}); save it as UTF-8") from error
+        raise ScriptRefused(f"{source} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except ValidationError as error:
         raise ScriptRefused(f"{source}: {refusal(error)}") from error
 

@@ -198,7 +198,7 @@ def _unwrapped(content: Any, source: Path) -> State:
         if isinstance(content, Mapping) and isinstance(content.get(wrapping), Mapping):
             content = content[wrapping]
     if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
-        raise ModelRefused(f"{source.name} holds no tensors by key, so it is no checkpoint")
+        raise ModelRefused(f"{source.name} holds no tensors by key, so it is not a checkpoint")
     return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
 
 

@@ -79,7 +79,7 @@ def _take(found: Registry, point: metadata.EntryPoint) -> None:
 def _objections(found: Registry, info: object, *, own: bool) -> Iterator[str]:
     """What speaks against an entry."""
     if not isinstance(info, EngineInfo) or getattr(info, "kind", None) not in KINDS:
-        yield f"{info!r} is no entry: SpeechInfo, FaceInfo, MattingInfo, LipsyncInfo, or a tuple of them"
+        yield f"{info!r} is not an entry: SpeechInfo, FaceInfo, MattingInfo, LipsyncInfo, or a tuple of them"
         return
     what = f"the {info.kind} engine {info.name!r}"
     if not _NAME.fullmatch(info.name):

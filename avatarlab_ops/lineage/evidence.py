@@ -73,7 +73,7 @@ def check(pack: Path) -> str:
                 raise InputError(f"{pack} unpacks to {size:,} bytes; a pack has at most {MOST_BYTES:,}")
             held = {name: opened.read(name) for name in opened.namelist()}
     except (OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{pack} is no whole ZIP: {error}") from error
+        raise InputError(f"{pack} is not a whole ZIP: {error}") from error
     sums, signature, chain = (held.pop(name, b"") for name in (SUMS, SIGNATURE, CHAIN))
     lines = (line.partition("  ") for line in sums.decode(errors="replace").splitlines())
     told = {name: digest for digest, _, name in lines}

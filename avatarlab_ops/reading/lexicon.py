@@ -81,7 +81,7 @@ def parse(raw: bytes) -> tuple[Entry, ...]:
             raise _refusal(["line 1: must name the columns word, ipa or say or both, and perhaps language"])
         return _checked([(reader.line_num, row) for row in reader])
     except csv.Error as error:
-        raise _refusal([f"line {max(1, reader.line_num)}: is no CSV ({error})"]) from error
+        raise _refusal([f"line {max(1, reader.line_num)}: is not CSV ({error})"]) from error
 
 
 def _checked(rows: Sequence[tuple[int, Mapping[str, str | None]]]) -> tuple[Entry, ...]:
@@ -124,7 +124,7 @@ def _wrong(entry: Entry) -> str:
     if max(map(len, (entry.word, entry.ipa, entry.say))) > MAX_CELL:
         return f"a cell has more than {MAX_CELL} characters"
     if entry.language and not language_tags.normal(entry.language):
-        return f"language {entry.language!r} is no BCP 47 tag such as es or en-GB"
+        return f"language {entry.language!r} is not a BCP 47 tag such as es or en-GB"
     if entry.ipa and len(entry.ipa.split()) != len(entry.word.split()):
         return f"{len(entry.ipa.split())} words of IPA for the {len(entry.word.split())} of {entry.word!r}"
     return ""

@@ -20,7 +20,7 @@ def rows(raw: bytes, *, max_bytes: int, max_elements: int) -> list[Row]:
     """
     lexicon = strict_xml.parse(raw, "lexicon", max_bytes=max_bytes, max_elements=max_elements)
     if (lexicon.name, lexicon.namespace) != ("lexicon", NAMESPACE):
-        raise _refusal(lexicon, f'is no PLS: its outermost element is <lexicon xmlns="{NAMESPACE}">')
+        raise _refusal(lexicon, f'is not PLS: its outermost element is <lexicon xmlns="{NAMESPACE}">')
     if not (language := lexicon.attributes.get(LANG, "")):
         raise _refusal(lexicon, "<lexicon> needs xml:lang, the language of its words")
     alphabet = lexicon.attributes.get("alphabet", "")

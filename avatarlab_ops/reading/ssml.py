@@ -72,7 +72,7 @@ def parse(
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
         raise ScriptRefused(
-            f"the script is no well-formed SSML: {place}line {error.lineno}: {reason}; correct it, or set "
+            f"the script is not well-formed SSML: {place}line {error.lineno}: {reason}; correct it, or set "
             "script_format to plain (& and < are written &amp; and &lt;)"
         ) from error
     return reader.runs

@@ -94,7 +94,7 @@ def test_a_consent_is_proved_by_an_own_document_and_its_address_is_nobodys(
     api.name = "berta"
     refused = api.client.post("/consents", json=voice | {"evidence": annas})
     assert (refused.status_code, refused.json()["code"]) == (422, "reference_refused")
-    assert "no upload of yours" in refused.json()["detail"]
+    assert "not an upload of yours" in refused.json()["detail"]
 
 
 @pytest.mark.parametrize("end", ["valid_from", "valid_until"])

@@ -301,7 +301,7 @@ def test_a_user_who_is_called_like_the_machine_sees_no_more_than_others(
     ("name", "content", "told"),
     [
         ("words.pls", b"<lexicon>", "lexicon: line 1"),
-        ("words.PLS", b'<lexicon xmlns="x"/>', "lexicon: line 1: is no PLS"),
+        ("words.PLS", b'<lexicon xmlns="x"/>', "lexicon: line 1: is not PLS"),
         ("rows.csv", b'script\n"Hi.', "rows.csv: line 2"),
         ("rows.jsonl", b'{"script": "Hi."}\n{\n', "rows.jsonl: line 2"),
         ("welcome.json", b'{"script": "Hi."}', "the template has no placeholder"),

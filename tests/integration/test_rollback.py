@@ -107,7 +107,7 @@ def test_newer_code_takes_its_tables_back(fresh: Settings) -> None:
         catalog.take_back(fresh.pg_dsn, "0029")
     other.dispose()
     for none in ("0034", "last week"):
-        with pytest.raises(InputError, match="no version of tables before '0033'"):
+        with pytest.raises(InputError, match="not a version of tables before '0033'"):
             catalog.take_back(fresh.pg_dsn, none)
     catalog.take_back(fresh.pg_dsn, "0029")
     assert catalog.version(fresh.pg_dsn) == "0029"

@@ -238,5 +238,5 @@ def test_a_report_is_calculated_nowhere_also_where_excel_cuts_at_semicolons() ->
 
 
 def test_a_language_that_no_database_takes_is_refused_by_its_field() -> None:
-    with pytest.raises(RequestInvalid, match="language: is no BCP 47 tag"):
+    with pytest.raises(RequestInvalid, match="language: is not a BCP 47 tag"):
         BulkRequest.parse({"language": "en\0"})

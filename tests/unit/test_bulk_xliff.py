@@ -138,7 +138,7 @@ def test_documents_of_another_table_are_refused(change: tuple[str, str], said: s
     [
         (
             (xliff.NAMESPACE, "urn:oasis:names:tc:xliff:document:1.2"),
-            "line 2: is no XLIFF 2.0 or 2.1 but <xliff>",
+            "line 2: is not XLIFF 2.0 or 2.1 but <xliff>",
         ),
         ((' trgLang="es"', ""), "line 2: <xliff> needs srcLang and trgLang"),
         (('name="script/b"', 'name="script/a/1"'), "line 6: the text script/a/1 is there twice"),
@@ -163,8 +163,8 @@ def test_what_xml_cannot_hold_is_refused_when_it_is_sent() -> None:
     ("from_", "to", "said"),
     [
         ("de", "es", "a/1: language is 'en-US', de is asked for"),
-        ("en-US", "spanish", "--to: 'spanish' is no BCP 47 tag"),
-        ('e"s', "es", "--from: .* is no BCP 47 tag"),
+        ("en-US", "spanish", "--to: 'spanish' is not a BCP 47 tag"),
+        ('e"s', "es", "--from: .* is not a BCP 47 tag"),
         ("en-US", "en-US", "--to: the texts are in en-US already"),
     ],
 )

@@ -69,7 +69,7 @@ def test_tags_that_mean_one_language_ask_for_one_video() -> None:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("Spanish", "language: is no BCP 47 tag such as es, en-GB or zh-Hans; es may be meant"),
+        ("Spanish", "language: is not a BCP 47 tag such as es, en-GB or zh-Hans; es may be meant"),
         ("français", "; fr may be meant"), ("en_US.UTF-8", "; en may be meant"), ("12", "no BCP 47 tag"),
         ("zh-yue", "; zh may be meant"), ("x" * 5000, "no BCP 47 tag"), ("", "no BCP 47 tag"),
     ],
@@ -112,9 +112,9 @@ def test_translators_may_write_them_so() -> None:
     back = xliff.read(document.replace(b"pt-BR", b"PT-br").replace(b"en-US", b"EN-US"), "d.xlf")
     made, told = handoff.into(table, [back])
     assert (made, told) == ("key,script:en-US,script:pt-BR\na,Hi.,Oi.\n", [])
-    with pytest.raises(RequestInvalid, match="--to: 'Spanish' is no BCP 47 tag; write es"):
+    with pytest.raises(RequestInvalid, match="--to: 'Spanish' is not a BCP 47 tag; write es"):
         handoff.out(table, ("script",), "en-US", "Spanish")
-    with pytest.raises(RequestInvalid, match="line 2: <xliff>: 'Portuguese' is no BCP 47 tag"):
+    with pytest.raises(RequestInvalid, match="line 2: <xliff>: 'Portuguese' is not a BCP 47 tag"):
         xliff.read(document.replace(b"pt-BR", b"Portuguese"), "d.xlf")
 
 

@@ -84,8 +84,8 @@ def test_each_caller_may_have_a_default_of_its_own(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("AVATARLAB_AI_LABEL_BY_CALLER", "*=icon,ann=none")
     assert (shown("ann"), shown("bob")) == ("none", "icon")
     for wrong, told in (
-        ("ann=sticker", "'sticker' is no label; there are none, icon, "),
-        ("*=none,ann=Icon", "'Icon' is no label"),
+        ("ann=sticker", "'sticker' is not a label; there are none, icon, "),
+        ("*=none,ann=Icon", "'Icon' is not a label"),
         ("icon", "each entry is CALLER=VALUE"),
         ("ann:icon, *:icon", "each entry is CALLER=VALUE"),
         ("ann=", "each entry is CALLER=VALUE"),

@@ -19,8 +19,8 @@ def parse(text: str | bytes, limit: int = 1000) -> strict_xml.Node:
     [
         (LAUGHS, "line 1: a document type is not allowed"),
         (FILE, "line 1: a document type is not allowed"),
-        ("<a>\n&b;</a>", "line 2: is no well-formed XML .undefined entity"),
-        ("<a>\n<b></a>", "line 2: is no well-formed XML .mismatched tag"),
+        ("<a>\n&b;</a>", "line 2: is not well-formed XML .undefined entity"),
+        ("<a>\n<b></a>", "line 2: is not well-formed XML .mismatched tag"),
         ("", "no element found"),
         ("<a/>" + " " * 1000, "1,004 bytes, at most 1,000"),
         ("<a>" * 51 + "</a>" * 51, "nested deeper than 50"),

@@ -33,7 +33,7 @@ def symbols(ipa: str, language: str) -> str:
         text = text.replace(written, letter)
     for letter in text:
         if letter not in visemes.MARKS and visemes.ipa(letter) not in visemes.SHAPES:
-            raise ValueError(f"{letter!r} is no sound of IPA that the voices know")
+            raise ValueError(f"{letter!r} is not a sound of IPA that the voices know")
     if not any(map(visemes.is_sound, text)):
         raise ValueError("no sound is given")
     return _ONSET.sub(r"\2\1", text)  # the alphabet marks the vowel of a stressed syllable

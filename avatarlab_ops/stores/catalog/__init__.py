@@ -209,7 +209,7 @@ def take_back(dsn: str, version: str) -> None:
         known = {script.revision for script in scripts.walk_revisions()}
         if version not in known or found not in known or version > found:
             raise InputError(
-                f"{version!r} is no version of tables before {found!r}; give HEAD of the older code"
+                f"{version!r} is not a version of tables before {found!r}; give HEAD of the older code"
             )
         others = (connection.scalar(sa.text(OPEN)) or 0) - 2  # the lock's connection and this one
         connection.rollback()

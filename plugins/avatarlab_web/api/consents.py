@@ -104,7 +104,7 @@ def _material(stores: Settings, asked: NewConsent, caller: str) -> Material:
     engine, _, name = asked.material.partition("/")
     if asked.kind == "voice" and name in engines.info("speech", engine).voice_names:
         return Material("voice", asked.material, asked.material)
-    raise RequestInvalid(f"material: {asked.material!r} is no s3:// reference and no built-in voice")
+    raise RequestInvalid(f"material: {asked.material!r} is neither an s3:// reference nor a built-in voice")
 
 
 def _evidence(db: Session, stores: Settings, uri: str, caller: str) -> tuple[str, str]:
@@ -115,7 +115,7 @@ def _evidence(db: Session, stores: Settings, uri: str, caller: str) -> tuple[str
     found = objects(stores).head(bucket, key) if mine else None
     if found is None or found.sha256 is None:
         raise ReferenceRefused(
-            f"evidence: {uri} is no upload of yours for the purpose evidence; upload it first"
+            f"evidence: {uri} is not an upload of yours for the purpose evidence; upload it first"
         )
     return found.uri, found.sha256
 

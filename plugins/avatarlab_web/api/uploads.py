@@ -134,7 +134,7 @@ def _found(stores: Settings, bucket: str, key: str) -> Stored:
 def _place(stores: Settings, caller: str, purpose: str, sha256: str, name: str) -> tuple[str, str]:
     """(bucket, key) of an upload."""
     if "/" in name or name in (".", ".."):
-        raise RequestInvalid(f"name: {name!r} is no plain file name")
+        raise RequestInvalid(f"name: {name!r} is not a plain file name")
     key = inputs.upload_key(caller, sha256, name)
     place = inputs.place(stores, f"s3://{stores.bucket_inputs}/{key}", "name")
     return (stores.bucket_evidence, key) if purpose == "evidence" else place

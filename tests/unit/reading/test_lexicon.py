@@ -47,7 +47,7 @@ def test_a_pls_lexicon_says_the_preferred_sounds_or_the_alias() -> None:
     ("change", "said"),
     [
         (("lexicon version", "lexikon version"), "mismatched tag"),
-        (("pronunciation-lexicon", "x"), "line 2: is no PLS"),
+        (("pronunciation-lexicon", "x"), "line 2: is not PLS"),
         ((' xml:lang="en"', ""), "line 2: <lexicon> needs xml:lang"),
         (('alphabet="ipa"', 'alphabet="x-sampa"'), "line 5: the alphabet 'x-sampa' is not known, only ipa"),
         (("<grapheme>sql</grapheme>", ""), "line 6: <lexeme> has no <grapheme>"),
@@ -106,13 +106,13 @@ def test_what_ssml_says_goes_before() -> None:
         ("word,ipa\n...,a\n", "line 2: has no word"),
         ("word,ipa\nx,a b\n", "line 2: 2 words of IPA for the 1 of 'x'"),
         ("word,ipa\nx,a\ny,b\nx,c\n", "line 4: 'x' was given on line 2"),
-        ("word,say,language\nx,a,Spanish\n", "line 2: language 'Spanish' is no BCP 47 tag"),
+        ("word,say,language\nx,a,Spanish\n", "line 2: language 'Spanish' is not a BCP 47 tag"),
         ("word,say\nx,a,b\n", "line 2: has more cells"),
         ("word,say\nx\0y,why\n", r"line 2: holds the control character U\+0000"),
         ("word,say\nx,a\x1b[2J\n", r"line 2: holds the control character U\+001B"),
         ("word,say\nx,a\n\u202ey,b\n", r"line 3: holds the control character U\+202E"),
         (f"word,say\nx,{'a' * 201}\n", "line 2: a cell has more than 200"),
-        ('word,say\nx,"a\n', "is no CSV"),
+        ('word,say\nx,"a\n', "is not CSV"),
         ("word,say\nx,\ny,\n", "line 2: .*; line 3: "),
         ("word,say\n" + "".join(f"x{n},a\n" for n in range(5001)), "5,001 entries, at most 5,000"),
     ],
@@ -128,7 +128,7 @@ def test_another_encoding_is_told_with_its_line() -> None:
 
 
 def test_a_letter_that_is_no_sound_is_told_with_its_line_whether_or_not_the_word_occurs() -> None:
-    with pytest.raises(RequestInvalid, match=r"lexicon: line 2: 'Ω#': 'Ω' is no sound of IPA"):
+    with pytest.raises(RequestInvalid, match=r"lexicon: line 2: 'Ω#': 'Ω' is not a sound of IPA"):
         spoken("Nothing of it.", "word,ipa\nx,Ω#\n")
 
 

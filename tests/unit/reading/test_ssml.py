@@ -160,7 +160,7 @@ def test_an_engine_that_lacks_a_mark_says_so() -> None:
         ("One.<break time='11s'/>", "at most 10 s"),
         ("<prosody rate='500%'>One.</prosody>", "50% to 200%"),
         ("<emphasis level='loud'>One.</emphasis>", "levels strong, moderate, none, reduced; not 'loud'"),
-        ("<phoneme ph='b%d'>bed</phoneme>", "'%' is no sound"),
+        ("<phoneme ph='b%d'>bed</phoneme>", "'%' is not a sound"),
         ("<phoneme ph='bɛd tʌb'>bed</phoneme>", "2 words of IPA for the 1"),
         ("<phoneme>bed</phoneme>", "needs the attribute ph"),
         ("<sub alias='x'>a <p>b</p></sub>", "may hold words only"),

@@ -29,7 +29,7 @@ class TextTokenizer:
         vocabulary = self._pairs.get_vocab()
         missing = {BEGIN, END, " "} - vocabulary.keys()
         if missing:
-            raise EngineUnavailable(f"{path} is no tokenizer of Small-E: it lacks {sorted(missing)}")
+            raise EngineUnavailable(f"{path} is not a tokenizer of Small-E: it lacks {sorted(missing)}")
         self._begin, self._end = vocabulary[BEGIN], vocabulary[END]
         self._alphabet = frozenset(token for token in vocabulary if len(token) == 1)
 
