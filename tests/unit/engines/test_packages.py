@@ -59,7 +59,7 @@ def test_an_installed_package_adds_an_engine(install: Install) -> None:
         ("raise RuntimeError('no licence key')", "cannot be loaded (RuntimeError: no licence key)"),
         ("", "cannot be loaded (AttributeError"),
         (ENTRY.format(entries="3"), "3 is not an entry"),
-        (ENTRY.format(entries='EngineInfo(name="x", factory="a:b", version="1")'), "not an entry: SpeechInfo"),
+        (ENTRY.format(entries='EngineInfo(name="x", factory="a:b", version="1")'), "not an entry: Speech"),
         (ENTRY.format(entries=CHEESE.replace("cheese", "../x")), "'../x': a name has up to 64 letters"),
         (ENTRY.format(entries=CHEESE.replace("cheese", "selfie")), "'selfie' is there already, from avatar"),
         (
