@@ -128,7 +128,8 @@ def _limits(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"] if value is not None)
     kind = schema.get("type", "")
-    kinds = [TYPES.get(one, one) for one in (kind if isinstance(kind, list) else [kind]) if one != "null"]
+    given: list[str] = kind if isinstance(kind, list) else [kind]
+    kinds = [TYPES.get(one, one) for one in given if one != "null"]
     if "null" in kind and schema.get("default", "") is not None:
         kinds.append("null")
     words = [" or ".join([", ".join(kinds[:-1]), kinds[-1]] if kinds[1:] else kinds)]

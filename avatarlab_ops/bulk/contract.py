@@ -12,8 +12,8 @@ from avatarlab_ops.canonical import digest
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.fields import Name, Part, Plain, Reference, Tag, Zoned
 from avatarlab_ops.forms import flat_schema
-from avatarlab_ops.graph import Aspect
 from avatarlab_ops.refusal import refusal
+from avatarlab_ops.states import Aspect
 
 Reason = Literal["engine", "weights", "code", "input", "template"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
