@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from avatarlab_web import deadlines, patience, published, runs, sending, shared, starting
+from avatarlab_web import deadlines, patience, published, relaying, runs, sending, shared, starting
 from avatarlab_web.api import previews
 from avatarlab_web.api.app import api
 from avatarlab_web.studio import routes as studio
@@ -15,8 +15,8 @@ from avatarlab_web.studio import routes as studio
 @asynccontextmanager
 async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """Watch the runs, and make previews, for as long as the server serves."""
-    work = (runs.watch(), starting.watch(), patience.watch(), sending.watch(), deadlines.watch())
-    watches = [asyncio.create_task(task) for task in work]
+    looks = (runs, starting, patience, sending, deadlines, relaying)
+    watches = [asyncio.create_task(look.watch()) for look in looks]
     yield
     for watch in watches:
         watch.cancel()

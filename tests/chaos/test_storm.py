@@ -26,7 +26,6 @@ from kit.storm.stream import AWAY, Callers
 from avatarlab_ops import pipeline
 from avatarlab_ops.engines import device
 from avatarlab_ops.states import OPEN
-from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.version import code_version
@@ -112,12 +111,11 @@ class Watch(threading.Thread):
 
 
 def settle(somewhere: place.Place, callers: Callers) -> float:
-    """Wait until all that was accepted has ended, and deliver what is due; seconds that it took."""
+    """Wait until all that was accepted has ended and was told; seconds that it took."""
     begun, said = time.monotonic(), ""
     while time.monotonic() - begun < SETTLE_S:
         try:
             answered = callers.step(new=False)
-            outbox.deliver(somewhere.direct)
             if answered and callers.continue_bulk() and not unfinished(somewhere):
                 break
         except AWAY as error:
