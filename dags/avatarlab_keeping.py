@@ -16,6 +16,8 @@ from avatarlab_ops.places import BULK_DAG, OVER, RENDER_DAG
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from avatarlab_ops.housekeeping import Chore
+
 
 class HousekeepingOperator(BaseOperator):
     """Keeps house as the run's params say; returns counts and bytes by chore."""
@@ -31,12 +33,16 @@ class HousekeepingOperator(BaseOperator):
         limit = None if asked["max_gib"] is None else int(asked["max_gib"] * 1024**3)
         rules = Rules(intermediates=timedelta(days=asked["days"]), max_bytes=limit)
         apply = not asked["dry_run"]
-        found = keep_house(settings(), rules, apply=apply, alive=run_goes_on, bulk_alive=bulk_goes_on)
-        for chore in found:
-            self.log.info("%s: %d (%d bytes), %d put right", chore.name, chore.found, chore.bytes, chore.done)
-            for note in chore.notes:
-                self.log.info("  %s", note)
+        found = keep_house(
+            settings(), rules, apply=apply, alive=run_goes_on, bulk_alive=bulk_goes_on, tell=self.tell
+        )
         return [asdict(chore) for chore in found]
+
+    def tell(self, chore: Chore) -> None:
+        """Log what a chore found."""
+        self.log.info("%s: %d (%d bytes), %d put right", chore.name, chore.found, chore.bytes, chore.done)
+        for note in chore.notes:
+            self.log.info("  %s", note)
 
 
 def run_goes_on(run_id: str) -> bool | None:

@@ -34,8 +34,12 @@ def housekeeping(apply: bool, days: int, max_gib: float | None) -> None:
 
     limit = None if max_gib is None else int(max_gib * 1024**3)
     rules = Rules(intermediates=timedelta(days=days), max_bytes=limit)
-    found = keep_house(prepared_stores(), rules, apply=apply, alive=_alive, bulk_alive=_bulk_alive)
-    _tell(found, apply)
+    settings = prepared_stores()
+    found = keep_house(
+        settings, rules, apply=apply, alive=_alive, bulk_alive=_bulk_alive, tell=lambda one: _tell(one, apply)
+    )
+    if not apply and any(chore.found for chore in found):
+        echo("nothing was changed; --apply puts it right")
 
 
 def _alive(run_id: str) -> bool | None:
@@ -57,14 +61,11 @@ def _goes_on(run_id: str, dag: str) -> bool | None:
         return None
 
 
-def _tell(found: list[Chore], applied: bool) -> None:
-    for chore in found:
-        put_right = f", {chore.done} put right" if applied else ""
-        echo(f"{chore.name}: {chore.found} ({chore.bytes:,} bytes){put_right}")
-        for note in chore.notes:
-            echo(f"  {note}")
-    if not applied and any(chore.found for chore in found):
-        echo("nothing was changed; --apply puts it right")
+def _tell(chore: Chore, applied: bool) -> None:
+    put_right = f", {chore.done} put right" if applied else ""
+    echo(f"{chore.name}: {chore.found} ({chore.bytes:,} bytes){put_right}")
+    for note in chore.notes:
+        echo(f"  {note}")
 
 
 COMMANDS = (housekeeping,)

@@ -6,6 +6,9 @@ under the lock of whoever would make them, and a second look finds what the firs
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+
 from avatarlab_ops.housekeeping.artifacts import artifacts
 from avatarlab_ops.housekeeping.chore import Alive, Chore, Job, Rules
 from avatarlab_ops.housekeeping.clean import CHORES as _CLEAN
@@ -21,6 +24,8 @@ from avatarlab_ops.stores.catalog import lock
 # First what ends renders and videos: that decides what the rest may remove.
 CHORES = (*_ENDED, artifacts, *_OUTPUTS, *_INPUTS, weights, *_EVICT, *_CLEAN, ending)
 
+log = logging.getLogger(__name__)
+
 __all__ = ["CHORES", "Alive", "Chore", "Rules", "keep_house"]
 
 
@@ -31,13 +36,27 @@ def keep_house(
     apply: bool = False,
     alive: Alive = lambda _: None,
     bulk_alive: Alive = lambda _: None,
+    tell: Callable[[Chore], object] = lambda _: None,
 ) -> list[Chore]:
-    """Look at everything, put it right if `apply`, and return what each chore found.
+    """Look at everything, put it right if `apply`, and return what each chore found; `tell` hears it at once.
 
     `alive` tells whether Airflow's run of an id goes on (True), is over or unknown (False), or cannot be
-    asked (None); `bulk_alive` does so for runs of bulk runs. Raises WorkInFlight while another process keeps
-    house.
+    asked (None); `bulk_alive` does so for runs of bulk runs. A chore that fails keeps none of the others from
+    its work; the round then ends with its error. Raises WorkInFlight while another process keeps house.
     """
     job = Job(settings, rules or Rules(), apply, alive, bulk_alive=bulk_alive)
+    found: list[Chore] = []
+    failed: list[Exception] = []
     with lock(settings.pg_dsn, "housekeeping", wait_s=0):
-        return [chore(job) for chore in CHORES]
+        for chore in CHORES:
+            try:
+                done = chore(job)
+            except Exception as error:
+                log.exception("the chore %s failed; the others go on", chore.__name__)
+                failed.append(error)
+            else:
+                found.append(done)
+                tell(done)
+    if failed:
+        raise failed[0]
+    return found

@@ -83,9 +83,8 @@ def expired(job: Job) -> Chore:
         if kept is None or render.ended_at is None or render.ended_at + kept > job.at:
             continue
         size = sum(file.bytes for name, file in files.get(render.id, {}).items() if name != withdrawal.KEPT)
-        done = job.apply and withdrawal.withdraw(
-            job.settings, render.id, f"its retention was {labels['retention']}"
-        )
+        reason = f"its retention was {labels['retention']}"
+        done = job.apply and any(withdrawal.withdraw_each(job.settings, [render.id], reason))
         chore.add(f"{render.id}: kept {labels['retention']}", size=size, done=done)
     return chore
 

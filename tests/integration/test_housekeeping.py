@@ -21,9 +21,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as run_with
 from hypothesis import strategies as st
 
-from avatarlab_ops import cli, pipeline
+from avatarlab_ops import cli, housekeeping, pipeline
 from avatarlab_ops.cli import common
-from avatarlab_ops.errors import WorkInFlight
+from avatarlab_ops.errors import InvariantBroken, WorkInFlight
 from avatarlab_ops.housekeeping import Chore, Rules, keep_house
 from avatarlab_ops.housekeeping.chore import Job
 from avatarlab_ops.housekeeping.ended import vanished
@@ -241,6 +241,19 @@ def test_a_video_past_its_retention_is_withdrawn_and_a_tombstone_signed_once_som
     assert json.loads(stone.record)["why"] == "retention ended"
     assert stone.signed_by == signing.DEVELOPMENT
     assert _found(keep_house(stores, apply=True), "tombstone").found == 0
+
+
+def test_a_chore_that_fails_keeps_none_of_the_others_from_its_work(
+    stores: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Job) -> Chore:
+        raise InvariantBroken("the store refuses to delete s3://artifacts/x")
+
+    told: list[Chore] = []
+    monkeypatch.setattr(housekeeping, "CHORES", (refused, by_age, refused, by_size))
+    with pytest.raises(InvariantBroken, match="refuses to delete"):
+        keep_house(stores, tell=told.append)
+    assert [one.name for one in told] == ["intermediates past their age", "intermediates beyond the size"]
 
 
 def test_only_one_keeps_house_at_a_time(stores: Settings) -> None:
