@@ -156,6 +156,11 @@ class Environment(BaseSettings):
     orders_waiting: int = Field(default=40_000, ge=1, description="a whole number of orders, from 1")
     bulk_gpu_tasks: Tasks = 1
     bulk_cpu_tasks: Tasks = 1
+    housekeeping: Literal["apply", "report", "off"] = Field(
+        default="apply",
+        description="apply, report or off: whether avatar_housekeeping puts the house in order each day, "
+        "only counts what it would do, or does not run by itself",
+    )
     regenerate_cron: Annotated[str, AfterValidator(_schedule)] | None = Field(
         default=None,
         description="a cron expression of five fields (minute, hour, day, month, day of the week; seconds "

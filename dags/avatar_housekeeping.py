@@ -1,8 +1,16 @@
-"""Order in the stores, once a day: what expired, got lost or was left behind. Only reports, unless told."""
+"""Order in the stores: what expired, got lost or was left behind.
+
+The daily run withdraws videos past their label `retention`, removes what was left unfinished and forgets what
+has served; where objects and records disagree it only reports. AVATARLAB_HOUSEKEEPING=report has it report
+alone, `off` ends it. A run by hand reports, unless `dry_run` is taken away: then it puts all of it right.
+"""
+
+from datetime import UTC, datetime
 
 from airflow.sdk import DAG, Param
 from avatarlab_keeping import HousekeepingOperator
 
+from avatarlab_ops import environment
 from avatarlab_ops.places import KEEPING_DAG
 from avatarlab_ops.retention import INTERMEDIATE_DAYS
 
@@ -10,7 +18,8 @@ with DAG(
     KEEPING_DAG,
     description="Removes what expired, repairs what got lost, closes what was left behind.",
     doc_md=__doc__,
-    schedule="@daily",
+    schedule=None if environment.read().housekeeping == "off" else "@daily",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),  # past: a missed day is made up for
     catchup=False,
     max_active_runs=1,
     params={

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from avatarlab_airflow import retry_policy
 from avatarlab_connections import settings
 
+from avatarlab_ops import environment
 from avatarlab_ops.places import BULK_DAG, OVER, RENDER_DAG
 
 if TYPE_CHECKING:
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
 
     from avatarlab_ops.housekeeping import Chore
 
+BY_THE_CLOCK = "scheduled"  # Airflow's type of such a run
+APPLIED = "applied"  # XCom key that says whether anything was changed
+
 
 class HousekeepingOperator(BaseOperator):
-    """Keeps house as the run's params say; returns counts and bytes by chore."""
+    """Keeps house, by the clock as the environment says, else as the run's params do; counts and bytes."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"retry_policy": retry_policy(), **kwargs})
@@ -32,10 +36,13 @@ class HousekeepingOperator(BaseOperator):
         asked = context["params"]
         limit = None if asked["max_gib"] is None else int(asked["max_gib"] * 1024**3)
         rules = Rules(intermediates=timedelta(days=asked["days"]), max_bytes=limit)
-        apply = not asked["dry_run"]
+        by_itself = context["dag_run"].run_type == BY_THE_CLOCK
+        apply = applies(context["dag_run"].run_type, dry_run=asked["dry_run"])
+        context["ti"].xcom_push(key=APPLIED, value=apply)
         found = keep_house(
-            settings(), rules, apply=apply, alive=run_goes_on, bulk_alive=bulk_goes_on, tell=self.tell
-        )
+            settings(), rules, apply=apply, alive=run_goes_on, bulk_alive=bulk_goes_on,
+            by_itself=by_itself, tell=self.tell,
+        )  # fmt: skip
         return [asdict(chore) for chore in found]
 
     def tell(self, chore: Chore) -> None:
@@ -43,6 +50,11 @@ class HousekeepingOperator(BaseOperator):
         self.log.info("%s: %d (%d bytes), %d put right", chore.name, chore.found, chore.bytes, chore.done)
         for note in chore.notes:
             self.log.info("  %s", note)
+
+
+def applies(run_type: str, *, dry_run: bool) -> bool:
+    """Whether a run changes anything: by the clock as AVATARLAB_HOUSEKEEPING says, else by its form."""
+    return environment.read().housekeeping == "apply" if run_type == BY_THE_CLOCK else not dry_run
 
 
 def run_goes_on(run_id: str) -> bool | None:

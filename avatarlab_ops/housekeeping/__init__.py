@@ -36,15 +36,19 @@ def keep_house(
     apply: bool = False,
     alive: Alive = lambda _: None,
     bulk_alive: Alive = lambda _: None,
+    by_itself: bool = False,
     tell: Callable[[Chore], object] = lambda _: None,
 ) -> list[Chore]:
     """Look at everything, put it right if `apply`, and return what each chore found; `tell` hears it at once.
+
+    `by_itself`: nobody has looked at what is found, so of what `apply` does only that is done which everybody
+    expects: what was promised to end or to be forgotten, and what was left unfinished.
 
     `alive` tells whether Airflow's run of an id goes on (True), is over or unknown (False), or cannot be
     asked (None); `bulk_alive` does so for runs of bulk runs. A chore that fails keeps none of the others from
     its work; the round then ends with its error. Raises WorkInFlight while another process keeps house.
     """
-    job = Job(settings, rules or Rules(), apply, alive, bulk_alive=bulk_alive)
+    job = Job(settings, rules or Rules(), apply, alive, bulk_alive=bulk_alive, by_itself=by_itself)
     found: list[Chore] = []
     failed: list[Exception] = []
     with lock(settings.pg_dsn, "housekeeping", wait_s=0):

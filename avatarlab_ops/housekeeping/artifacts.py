@@ -81,7 +81,7 @@ def artifacts(job: Job) -> Chore:
     wrong = [*_wrong(job, chore)]
     for found, verdict in sorted(wrong, key=lambda pair: MADE.index(pair[0].stage)):  # sources first
         size = sum(one.bytes for one in found.objects if verdict.adopt or one.key in verdict.torn)
-        done = job.apply and mend(job.settings, found)
+        done = job.repairs and mend(job.settings, found)
         chore.add(f"{found.prefix}: {verdict}", size=size, done=done)
     return chore
 

@@ -45,6 +45,12 @@ class Job:
     alive: Alive
     at: datetime = field(default_factory=records.now)
     bulk_alive: Alive = lambda _: None
+    by_itself: bool = False  # by the clock: nobody has looked at what is found
+
+    @property
+    def repairs(self) -> bool:
+        """Whether to act where records and stores disagree: not by itself, as either may be wrong."""
+        return self.apply and not self.by_itself
 
     @property
     def settled(self) -> datetime:

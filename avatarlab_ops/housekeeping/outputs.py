@@ -46,7 +46,8 @@ def judge(names: Iterable[str], render: Render, files: Iterable[str]) -> Verdict
 def outputs(job: Job) -> Chore:
     """Remove what nobody published, and bring back what an artifact or a document still holds.
 
-    Files of renders that this catalog does not know are only reported: they may be another catalog's.
+    Files of renders that this catalog does not know are only reported: they may be another catalog's. By the
+    clock only what a withdrawal left is removed.
     """
     chore = Chore("published files whose objects and records disagree")
     with transaction(job.settings.pg_dsn) as db:
@@ -70,8 +71,9 @@ def hidden(job: Job) -> Chore:
         for render_id, found in page:
             by_name = {one.key.removeprefix(f"{ROOT}{render_id}/"): one for one in found}
             if render_id in known:
+                act = _acts(job, known[render_id])
                 for name in sorted(judge(by_name, known[render_id], files.get(render_id, {})).stray):
-                    done = job.apply and _remove(settings, render_id, by_name[name].key)
+                    done = act and _remove(settings, render_id, by_name[name].key)
                     chore.add(f"{by_name[name].key}: older versions", size=by_name[name].bytes, done=done)
     return chore
 
@@ -91,18 +93,31 @@ def _judge_page(job: Job, chore: Chore, page: Mapping[str, tuple[Listed, ...]]) 
             chore.add(f"{ROOT}{render_id}/: no such render in this catalog, left alone", size=size)
         elif all(one.modified_at < job.settled for one in found):
             verdict = judge(by_name, known[render_id], files.get(render_id, {}))
+            act = _acts(job, known[render_id])
             for name in sorted(verdict.stray):
-                done = job.apply and _remove(job.settings, render_id, by_name[name].key)
+                done = act and _remove(job.settings, render_id, by_name[name].key)
                 chore.add(
                     f"{by_name[name].key}: object without a record", size=by_name[name].bytes, done=done
                 )
             for name in sorted(verdict.missing):
                 file = files[render_id][name]
-                back = _bring_back(job, render_id, file)
+                back = _bring_back(job.settings, render_id, file, act=act)
                 fate = "can be brought back" if back else "lost for good"
-                chore.add(
-                    f"{file.uri}: record without an object, {fate}", size=file.bytes, done=job.apply and back
-                )
+                note = f"{file.uri}: record without an object, {fate}"
+                chore.add(note, size=file.bytes, done=act and back)
+
+
+def _acts(job: Job, render: Render) -> bool:
+    return job.repairs or (job.apply and render.withdrawn_at is not None)
+
+
+def strangers(settings: Settings) -> bool:
+    """Whether the bucket shows a render that this catalog lacks: it may be an older or another one."""
+    for page in pages(_groups(objects(settings).listed(settings.bucket_outputs, ROOT))):
+        with transaction(settings.pg_dsn) as db:
+            if dict(page).keys() - upkeep.renders(db, dict(page)).keys():
+                return True
+    return False
 
 
 def _remove(settings: Settings, render_id: str, key: str) -> bool:
@@ -114,14 +129,14 @@ def _remove(settings: Settings, render_id: str, key: str) -> bool:
     return True
 
 
-def _bring_back(job: Job, render_id: str, file: PublishedFile) -> bool:
+def _bring_back(settings: Settings, render_id: str, file: PublishedFile, *, act: bool) -> bool:
     """Whether the same bytes are still known elsewhere; if so, and told to act, put them back."""
-    settings, place = job.settings, split_or_refuse(file.uri)
+    place = split_or_refuse(file.uri)
     if file.name == KEPT:
         document = documents(settings).find("manifests", render_id) or {}
         document.pop("_id", None)
         whole = canonical_json(document)
-        return _same(whole, file) and (not job.apply or bool(objects(settings).put_if_absent(*place, whole)))
+        return _same(whole, file) and (not act or bool(objects(settings).put_if_absent(*place, whole)))
     with transaction(settings.pg_dsn) as db:
         holder = published(records.artifacts_of(db, render_id)).get(file.name)
     if holder is None or holder.files[file.name]["sha256"] != file.sha256:
@@ -129,7 +144,7 @@ def _bring_back(job: Job, render_id: str, file: PublishedFile) -> bool:
     source = artifacts.file(settings, holder, file.name)
     if objects(settings).head(source.bucket, source.key) is None:
         return False
-    return not job.apply or bool(objects(settings).copy(source, *place))
+    return not act or bool(objects(settings).copy(source, *place))
 
 
 def _same(whole: bytes, file: PublishedFile) -> bool:

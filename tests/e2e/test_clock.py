@@ -1,4 +1,4 @@
-"""Bulk runs by the clock, in a real Airflow whose clock strikes each half minute."""
+"""Bulk runs by the clock, in a real Airflow whose clock strikes each half minute; the daily housekeeping."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kit.running_site import AVATAR, ROOT, Site, avatarlab, request, running
 
 from avatarlab_ops.canonical import Json
 from avatarlab_ops.fields import split_reference
-from avatarlab_ops.places import BULK_DAG
+from avatarlab_ops.places import BULK_DAG, KEEPING_DAG
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.objects import objects
@@ -27,7 +27,7 @@ OTHER = "s3://inputs/e2e/other.png"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     home = tmp_path_factory.mktemp("clock") / ".avatarlab"
-    with running(home, AVATARLAB_REGENERATE_CRON=HALF_MINUTES) as found:
+    with running(home, AVATARLAB_REGENERATE_CRON=HALF_MINUTES, AVATARLAB_HOUSEKEEPING="apply") as found:
         yield found
 
 
@@ -149,3 +149,11 @@ def _chose(site: Site, run_id: str) -> bool:
     """Whether a run by the clock has planned something."""
     outline = site.client.xcom(run_id, "plan", "outline", dag=BULK_DAG)
     return bool(outline and outline["items"])
+
+
+def test_the_house_is_kept_by_itself(site: Site) -> None:
+    """The day's run begins with Airflow, at whatever hour that is."""
+    run, *_ = eventually(lambda: site.client.runs(KEEPING_DAG, 5))
+    assert run["run_type"] == "scheduled"
+    assert site.finish(run["dag_run_id"], KEEPING_DAG) == "success"
+    assert site.client.xcom(run["dag_run_id"], "keep_house", "applied", dag=KEEPING_DAG) is True

@@ -82,7 +82,8 @@ def running(home: Path, workers: int | None = None, **environment: str) -> Itera
 
     `workers`: how many Celery workers run the tasks; None: as at the last start, at first none.
     """
-    variables = {"AVATARLAB_HOME": str(home), "AVATARLAB_PORT": "0", **environment}
+    variables = {"AVATARLAB_HOME": str(home), "AVATARLAB_PORT": "0", "AVATARLAB_HOUSEKEEPING": "off"}
+    variables |= environment
     try:
         with surrounded_by(variables):
             state = control.up(home, print, workers)
