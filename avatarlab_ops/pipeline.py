@@ -224,7 +224,7 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
         held = consent.check(db, consent.materials(plan), plan.language, request.labels)
         predicted = prediction.predict(rates.known(db), plan, found)
         if not spending.in_bulk_run(db, render_id):
-            budget.check(db, caller, prediction.gpu_s(predicted))
+            budget.check(db, caller, prediction.gpu_s(predicted), besides_render=render_id)
         records.record_prediction(db, render_id, predicted)
         sources = {role: source.model_dump() for role, source in inputs.items() if source is not None}
         records.record_inputs(db, render_id, plan.record(), sources)

@@ -67,10 +67,18 @@ def _limit(variable: str, value: str) -> float:
     return limit
 
 
-def check(db: Session, caller: str, asked_gpu_s: float, *, besides: str | None = None) -> None:
+def check(
+    db: Session,
+    caller: str,
+    asked_gpu_s: float,
+    *,
+    besides: str | None = None,
+    besides_render: str | None = None,
+) -> None:
     """Refuse what would break a limit. The answer stays true until the caller's transaction ends.
 
-    `besides`: the bulk run that asks, whose own items are not to be counted twice.
+    `besides`, `besides_render`: the bulk run, or the render, that asks and is not to be counted twice: an
+    admission that is tried again was promised its seconds by the first try.
     Raises BudgetExceeded, naming the time after which it fits.
     """
     limits = list(Budget.from_env().limits(caller))
@@ -79,7 +87,7 @@ def check(db: Session, caller: str, asked_gpu_s: float, *, besides: str | None =
     spending.one_at_a_time(db)
     instant = spending.now()
     for whose, limit in limits:
-        spent, promised = _taken(db, whose, instant, besides)
+        spent, promised = _taken(db, whose, instant, besides, besides_render)
         used = sum(seconds for _, seconds in spent) + promised
         if used + asked_gpu_s > limit:
             when = fits_after(spent, promised, asked_gpu_s, limit, instant)
@@ -87,11 +95,11 @@ def check(db: Session, caller: str, asked_gpu_s: float, *, besides: str | None =
 
 
 def _taken(
-    db: Session, whose: str | None, instant: datetime, besides: str | None = None
+    db: Session, whose: str | None, instant: datetime, besides: str | None, besides_render: str | None
 ) -> tuple[list[tuple[datetime, float]], float]:
     """(end and seconds of what was spent in the last day, seconds promised to what was admitted)."""
     spent = spending.spent(db, GPU_STAGES, since=instant - DAY, caller=whose)
-    promised = sum(gpu_left_s(*render) for render in spending.open_renders(db, whose))
+    promised = sum(gpu_left_s(*render) for render in spending.open_renders(db, whose, besides_render))
     promised += spending.ordered_gpu_s(db, whose)
     return spent, promised + spending.waiting_items_gpu_s(db, whose, besides)
 

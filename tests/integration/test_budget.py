@@ -71,3 +71,18 @@ def test_a_request_beyond_the_budget_is_refused_with_the_time(
         planning.plan(stores, asked(file=uri), bulk_id="dear", caller="ann")
     outline = planning.plan(stores, asked(file=uri, dry_run=True), bulk_id="dear", caller="ann")
     assert outline.over_budget is not None
+
+
+def test_an_admission_that_is_tried_again_does_not_count_itself(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER", "eve=100")
+    monkeypatch.setattr("avatarlab_ops.renders.prediction.gpu_s", lambda _: 60.0)
+    monkeypatch.setattr("avatarlab_ops.renders.budget.gpu_left_s", lambda *_: 60.0)
+    body = SMALL | {"script": "Twice at the door.", "avatar": {"uri": portrait}}
+    one, other = (pipeline.submit(stores, body | {"seed": seed}, caller="eve") for seed in (1, 2))
+    for _ in range(2):  # its worker was killed after the first
+        assert pipeline.run_stage(stores, one, "admit").pending
+    with pytest.raises(BudgetExceeded):
+        pipeline.run_stage(stores, other, "admit")
+    pipeline.cancel(stores, one)

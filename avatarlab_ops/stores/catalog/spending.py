@@ -61,9 +61,11 @@ def _spent(query: Any, stages: Iterable[str], since: datetime) -> Any:
     )
 
 
-def open_renders(db: Session, caller: str | None) -> Iterator[tuple[dict[str, Any], list[str]]]:
-    """(prediction, settled stages) of every render that was admitted and has not ended."""
-    query = _open()
+def open_renders(
+    db: Session, caller: str | None, besides: str | None
+) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """(prediction, settled stages) of every render but `besides` that was admitted and has not ended."""
+    query = _open().where(m.Render.id.is_distinct_from(besides))
     rows = db.execute(query.where(m.Request.caller == caller) if caller is not None else query)
     return ((row.predicted, row.ended or []) for row in rows)
 
