@@ -264,7 +264,10 @@ class Objects:
         return Stored(bucket, key, length, answer["ETag"].strip('"'), sha256, created=True)
 
     def copy(self, source: Stored, bucket: str, key: str) -> Stored:
-        """Copy within the server; writing the same bytes again is harmless."""
+        """Copy within the server; bytes that are there already are not written again, as another version."""
+        there = self.head(bucket, key)
+        if there and source.sha256 and (there.sha256, there.bytes) == (source.sha256, source.bytes):
+            return there
         with _mapped(source.bucket, source.key):
             self.client.copy_object(
                 Bucket=bucket, Key=key, CopySource={"Bucket": source.bucket, "Key": source.key},

@@ -43,11 +43,20 @@ def test_of_many_writers_of_one_key_one_wins(stores: Settings) -> None:
     assert store.read(stores.bucket_artifacts, "race") == b"%d" % won[0]
 
 
-def test_a_copy_keeps_bytes_and_digest(stores: Settings) -> None:
-    store = objects(stores)
+def versions(stores: Settings, key: str) -> list[str]:
+    """Ids of what the bucket of outputs keeps of an object."""
+    found = objects(stores).client.list_object_versions(Bucket=stores.bucket_outputs, Prefix=key)
+    return [one["VersionId"] for one in found["Versions"] if one["Key"] == key]
+
+
+def test_a_copy_keeps_bytes_and_digest_and_is_kept_once(stores: Settings) -> None:
+    store, place = objects(stores), (stores.bucket_outputs, "renders/1/video.mp4")
     source = store.put_if_absent(stores.bucket_artifacts, "c/video.mp4", b"abc")
-    for _ in range(2):
-        copy = store.copy(source, stores.bucket_outputs, "renders/1/video.mp4")
+    store.client.put_object(Bucket=place[0], Key=place[1], Body=b"other")
+    copy = store.copy(source, *place)
+    kept = versions(stores, place[1])
+    assert store.copy(source, *place) == copy  # a publication that is tried again
+    assert versions(stores, place[1]) == kept
     assert copy.sha256 == source.sha256
     assert store.read(stores.bucket_outputs, "renders/1/video.mp4") == b"abc"
 
@@ -101,14 +110,13 @@ def test_what_is_deleted_is_gone_in_every_version(stores: Settings) -> None:
         store.client.put_object(Bucket=bucket, Key="renders/1/video.mp4", Body=body)
     store.client.delete_object(Bucket=bucket, Key="renders/1/video.mp4")  # leaves a marker
     store.put_if_absent(bucket, "renders/1/video.mp4.sha256", b"a longer key stays")
-    found = store.client.list_object_versions(Bucket=bucket, Prefix="renders/1/video.mp4")
-    versions = [one["VersionId"] for one in found["Versions"] if one["Key"] == "renders/1/video.mp4"]
-    assert len(versions) >= 2  # a request that a busy server answers late is sent, and kept, twice
+    kept = versions(stores, "renders/1/video.mp4")
+    assert len(kept) >= 2  # a request that a busy server answers late is sent, and kept, twice
     assert [one.key for one in store.hidden(bucket, "renders/1/")] == ["renders/1/video.mp4"]
 
     assert store.delete(bucket, "renders/1/video.mp4") >= 3
     assert store.delete(bucket, "renders/1/video.mp4") == 0
-    for version in versions:
+    for version in kept:
         with pytest.raises(ClientError, match=r"NoSuchVersion|NoSuchKey|404"):
             store.client.get_object(Bucket=bucket, Key="renders/1/video.mp4", VersionId=version)
     assert list(store.hidden(bucket, "renders/1/")) == []
