@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,12 +94,13 @@ def _pair(label: str) -> tuple[str, str]:
 
 def _material(settings: Settings, what: str, kind: str) -> Material:
     from avatarlab_ops import engines
+    from avatarlab_ops.stages.context import workspace
     from avatarlab_ops.stores.objects import objects, split_or_refuse
     from avatarlab_ops.trust.consent import Material
 
     if what.startswith("s3://"):
-        with tempfile.TemporaryDirectory() as folder:
-            whole = Path(folder) / "object"
+        with workspace(settings, "consent") as folder:
+            whole = folder / "object"
             bucket, key = split_or_refuse(what)
             sha256 = objects(settings).download(bucket, key, whole, sha256=None, max_bytes=1 << 40)
         return Material(kind, sha256, what)

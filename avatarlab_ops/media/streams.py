@@ -87,9 +87,9 @@ def write_patches(path: Path, patches: Iterable[Patch], fps: float) -> int:
 
 
 def read_patches(path: Path) -> Iterator[Patch]:
-    """Stream patches written by `write_patches`, in order."""
+    """Stream patches written by `write_patches`, in order; unpacked beside the file."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="avatarlab-patches-")))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".patches-", dir=path.parent)))
         with zipfile.ZipFile(path) as archive:
             archive.extractall(folder)  # our own artifact; names are fixed by write_patches
         placement = np.load(folder / "placement.npy", allow_pickle=False)

@@ -28,6 +28,7 @@ from avatarlab_ops.stores.objects import objects, split_or_refuse
 
 MAX_BYTES = 64 << 30  # of an artifact's file; a guard, not a promise
 REPORT_EVERY_S = 0.5
+LEFT_S = 3600.0  # age at which an abandoned work folder goes when the next one is made
 log = logging.getLogger(__name__)
 
 
@@ -67,9 +68,13 @@ class Context:
 
 @contextmanager
 def workspace(settings: Settings, stage: str) -> Iterator[Path]:
-    """A folder that is gone afterwards; what a killed process left is swept by `sweep`."""
+    """A folder that is gone afterwards; what a killed process left goes with the next one of this machine.
+
+    `stage` begins its name. Housekeeping works on one machine, and may never come to this one.
+    """
     root = settings.home / "work"
     root.mkdir(parents=True, exist_ok=True)
+    sweep(settings, older_than_s=LEFT_S)
     folder = Path(tempfile.mkdtemp(prefix=f"{stage}-", dir=root))
     held = os.open(folder, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)  # the kernel frees it with the process: `abandoned` asks it

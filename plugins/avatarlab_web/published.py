@@ -6,8 +6,6 @@ through this server, as a browser takes captions from the page's own origin only
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 from fastapi import APIRouter, HTTPException
@@ -18,6 +16,7 @@ from avatarlab_ops.fields import split_reference
 from avatarlab_ops.lineage import evidence
 from avatarlab_ops.renders import approval, listing
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages.context import workspace
 from avatarlab_ops.stores.objects import objects
 from avatarlab_web import files
 from avatarlab_web.stores import Stores
@@ -39,8 +38,8 @@ router = APIRouter(include_in_schema=False)
 @router.get("/renders/{render_id}/evidence")
 def evidence_pack(render_id: str, _who: Viewer, stores: Stores) -> Response:
     """All that an auditor asks for, as one ZIP made now; 404 where nothing was published."""
-    with TemporaryDirectory() as folder:
-        pack = Path(folder) / "evidence.zip"
+    with workspace(stores, "evidence") as folder:
+        pack = folder / "evidence.zip"
         try:
             evidence.write(stores, render_id, pack)
         except InputError as error:

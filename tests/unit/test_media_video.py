@@ -162,7 +162,11 @@ def test_patches_come_back(
     path = tmp_path_factory.mktemp("p") / "patches.zip"
     assert write_patches(path, (patch(i, width, height) for i in range(count)), 25) == count
     assert [p.name for p in path.parent.iterdir()] == ["patches.zip"]
-    back = list(read_patches(path))
+    patches = read_patches(path)
+    back = [next(patches)]
+    assert len(list(path.parent.iterdir())) == 2, "a process that is killed leaves nothing elsewhere"
+    back += patches
+    assert [p.name for p in path.parent.iterdir()] == ["patches.zip"]
     assert len(back) == count
     for i, got in enumerate(back):
         given_ = patch(i, width, height)

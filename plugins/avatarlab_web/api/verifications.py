@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from pathlib import PurePosixPath
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from avatarlab_ops.media.limits import Limits
+from avatarlab_ops.stages.context import workspace
 from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.objects import objects
 from avatarlab_ops.trust import inputs
@@ -68,7 +68,7 @@ def verify(held: Held, who: Author, stores: Stores) -> Verification:
     bucket, key = inputs.place(stores, held.uri, "uri")
     with transaction(stores.pg_dsn) as db:
         inputs.check_open(db, {"uri": held.uri}, who.name)
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / PurePosixPath(key).name
+    with workspace(stores, "verify") as folder:
+        path = folder / PurePosixPath(key).name
         objects(stores).download(bucket, key, path, sha256=None, max_bytes=Limits().max_bytes)
         return Verification(**asdict(look(stores, path)))

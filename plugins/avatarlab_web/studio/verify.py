@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,6 +14,7 @@ from avatarlab_ops.errors import InputError
 from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.renders.intake import safe_name
 from avatarlab_ops.settings import Settings
+from avatarlab_ops.stages.context import workspace
 from avatarlab_web.stores import Stores
 from avatarlab_web.studio.access import Author, Viewer
 from avatarlab_web.studio.page import FORM_BYTES, show, text
@@ -60,8 +59,8 @@ def _looked_at(stores: Settings, given: Any) -> Any:
 
     if not isinstance(given, UploadFile) or not given.filename:
         raise InputError(text("upload.nothing"))
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / safe_name(given.filename)
+    with workspace(stores, "verify") as folder:
+        path = folder / safe_name(given.filename)
         with path.open("wb") as out:
             shutil.copyfileobj(given.file, out)
         return look(stores, path)
