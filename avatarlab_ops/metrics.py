@@ -6,12 +6,14 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from avatarlab_ops.bulk import forecast
 from avatarlab_ops.engines import device
+from avatarlab_ops.errors import InputError
 from avatarlab_ops.renders import lateness
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import OPEN, ItemState, Priority, RenderState, StageState
@@ -19,6 +21,7 @@ from avatarlab_ops.stores import catalog, documents, objects
 from avatarlab_ops.stores.catalog import deadlines, line, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog.records import now
+from avatarlab_ops.trust import signing
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Metric
@@ -54,6 +57,10 @@ class Collector:
         place = next(folder for folder in (home, *home.parents) if folder.exists())
         free = shutil.disk_usage(place).free
         yield _gauge("disk_free_bytes", "Free on the disk of this machine's state folder", "", {(): free})
+        yield _gauge(
+            "signing_certificate_seconds", "Until the signing certificate ends; refused from then on", "",
+            _signing(self.settings.home),
+        )  # fmt: skip
         held = list(device.holders(self.settings.home / device.FOLDER))
         known = device.devices(cuda=True)
         yield _gauge(
@@ -64,6 +71,14 @@ class Collector:
             "device_slots_held", "Slots that tasks hold now", "device",
             {(one.name,): sum(slot.rpartition(".")[0] == one.name for slot in held) for one in known},
         )  # fmt: skip
+
+
+def _signing(home: Path) -> dict[tuple[str, ...], float]:
+    try:
+        ends = signing.expires(home)
+    except InputError:  # not on this machine, or no certificate: `avatarlab doctor` says which
+        return {}
+    return {(): (ends - now()).total_seconds()} if ends else {}
 
 
 def _answering(settings: Settings) -> dict[str, bool]:

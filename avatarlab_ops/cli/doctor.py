@@ -9,15 +9,17 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from avatarlab_ops.errors import AvatarlabError
+from avatarlab_ops.errors import AvatarlabError, InputError
 from avatarlab_ops.places import POOLS
 from avatarlab_ops.settings import Settings
 
 FREE_BYTES = 5 << 30
+RENEWED = timedelta(days=21)  # before its end a certificate should have been; docker/monitoring alerts then
 PACKAGES = (
     "apache-airflow", "ai-edge-litert", "av", "boto3", "c2pa-python", "hibari-tts", "onnxruntime",
     "opencv-python-headless", "psycopg", "pydantic", "pymongo", "sqlalchemy", "torch", "torchaudio",
@@ -72,6 +74,12 @@ def _signer(home: Path) -> str:
     who = signing.identity(home)
     if who is None:
         return "off: videos are published unsigned"
+    ends = signing.expires(home)
+    if ends and (left := ends - datetime.now(UTC)) < RENEWED:
+        raise InputError(
+            f"the certificate of {who.provider} ends on {ends:%Y-%m-%d}, in {left.days} days; "
+            "from then on every request is refused: have it renewed"
+        )
     return who.provider + ("" if who.timestamp_url else ", without a time stamp")
 
 

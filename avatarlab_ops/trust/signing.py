@@ -68,6 +68,19 @@ def identity(home: Path) -> Identity | None:
     return _load(certificate, key, development=False, timestamp_url=known.timestamp_url)
 
 
+def expires(home: Path) -> datetime | None:
+    """When the first certificate of the signer's chain ends; None where nobody signs, or none is made yet.
+
+    Raises InputError for a file that holds none.
+    """
+    known = environment.read()
+    chain = known.signing_certificate or home / FOLDER / CHAIN
+    made = known.signing_certificate is not None or chain.exists()
+    if known.content_credentials == "off" or not made:
+        return None
+    return min(one.not_valid_after_utc for one in _certificates(chain))
+
+
 def _load(certificate: Path, key: Path, *, development: bool, timestamp_url: str | None) -> Identity:
     issued, private = _certificates(certificate), _private(key)
     own = issued[0]

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from kit import certificates
 from kit.eventually import eventually
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.orm import Session
@@ -178,6 +179,17 @@ def test_a_store_that_is_away_is_told_and_the_others_figures_with_it(stores: Set
     assert {key for key in silent if key[0] == "store_up" and silent[key] == 0} == every
     assert silent["disk_free_bytes",] > 0
     assert ("oldest_open_render_seconds",) not in silent, "nobody knows"
+
+
+def test_how_long_the_certificate_holds_is_told_where_its_file_is(
+    stores: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, _ = certificates.ending(10)
+    (tmp_path / "chain.pem").write_bytes(chain)
+    monkeypatch.setenv("AVATARLAB_SIGNING_CERTIFICATE", str(tmp_path / "chain.pem"))  # its key is elsewhere
+    assert told(stores)["signing_certificate_seconds",] == pytest.approx(10 * 86_400, abs=120)
+    monkeypatch.setenv("AVATARLAB_SIGNING_CERTIFICATE", str(tmp_path / "nowhere.pem"))
+    assert ("signing_certificate_seconds",) not in told(stores)
 
 
 def names(text: str) -> set[str]:

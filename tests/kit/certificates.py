@@ -12,12 +12,18 @@ from cryptography.x509.oid import NameOID
 
 def expired() -> tuple[bytes, bytes]:
     """A certificate of Yesterday Ltd, over since yesterday, and its key: PEM."""
+    return ending(-1)
+
+
+def ending(days: int) -> tuple[bytes, bytes]:
+    """A chain (a certificate of Yesterday Ltd that ends in so many days, its own issuer) and its key: PEM."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Yesterday Ltd")])
     built = x509.CertificateBuilder(name, name, key.public_key(), 7)
-    built = built.not_valid_before(now - timedelta(days=9)).not_valid_after(now - timedelta(days=1))
+    since, until = now - timedelta(days=9), now + timedelta(days=days, minutes=1)
+    built = built.not_valid_before(since).not_valid_after(until)
     certificate = built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    return certificate, pem(key)
+    return certificate * 2, pem(key)
 
 
 def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:

@@ -64,11 +64,16 @@ def test_doctor_tells_whose_certificate_signs_and_what_is_wrong_with_it(own: Pat
         return next(one for one in doctor._machine(tmp_path) if one.name == "signing")
 
     assert (told().right, told().detail) == (True, f"{signing.DEVELOPMENT}, without a time stamp")
-    certificate, key = certificates.expired()
-    (own / "chain.pem").write_bytes(certificate)
-    (own / "key.pem").write_bytes(key)
-    assert not told().right
-    assert "have it renewed" in told().detail
+    for days, said in (
+        (30, None),
+        (20, "in 20 days; from then on"),
+        (-1, "not now"),
+    ):
+        certificate, key = certificates.ending(days)
+        (own / "chain.pem").write_bytes(certificate)
+        (own / "key.pem").write_bytes(key)
+        assert told().right == (said is None)
+        assert said is None or (said in told().detail and "have it renewed" in told().detail)
 
 
 def test_a_chain_must_lead_to_an_issuer(own: Path, tmp_path: Path) -> None:
