@@ -158,6 +158,13 @@ def _check_scheme(name: str, value: str) -> None:
         raise InputError(
             f"{variable} must begin with {' or '.join(s + '://' for s in allowed)}, not {redact(value)}"
         )
+    try:
+        urlsplit(value)
+    except ValueError as error:
+        raise InputError(
+            f"{_variables([name])[0]} cannot be taken apart: write an address of IPv6 in brackets, and what "
+            "is special in a password by its code, %40 for @"
+        ) from error
 
 
 def _variables(names: list[str]) -> list[str]:

@@ -39,9 +39,18 @@ async def pg_dsn() -> str:
 
 
 def _url(scheme: str, connection: Any) -> str:
+    """Its host may be several, `a:27017,b:27017`, or none, where the query names a folder of sockets."""
     login = f"{quote(connection.login or '', safe='')}:{quote(connection.password or '', safe='')}@"
-    query = urlencode(connection.extra_dejson)
-    port = f":{connection.port}" if connection.port else ""
     login = login if connection.login else ""
-    address = f"{scheme}://{login}{connection.host}{port}/{connection.schema or ''}"
+    extra = dict(connection.extra_dejson)
+    scheme += "+srv" if extra.pop("srv", False) else ""
+    query = urlencode(extra, doseq=True, safe="/:,")
+    port = f":{connection.port}" if connection.port else ""
+    address = f"{scheme}://{login}{_hosts(connection.host or '')}{port}/{connection.schema or ''}"
     return f"{address}?{query}" if query else address
+
+
+def _hosts(host: str) -> str:
+    """In brackets where it is an address of IPv6 alone: Airflow takes them off."""
+    bare = host.count(":") > 1 and not {"[", ","} & set(host)
+    return f"[{host}]" if bare else host

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from string import Template
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
@@ -138,15 +138,25 @@ def connections(settings: Settings) -> dict[str, str]:
 
 
 def _connection(conn_type: str, url: str) -> str:
+    """An address as Airflow's JSON of a connection; several hosts are its host as they stand.
+
+    plugins/avatarlab_connections.py puts it together again. `srv` is what Airflow's hook of MongoDB reads.
+    """
     parts = urlsplit(url)
+    login, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    host, colon, port = hosts.rpartition(":")
+    alone = bool(colon) and port.isdecimal() and "," not in hosts
+    query = parse_qs(parts.query, keep_blank_values=True)
+    extra: dict[str, object] = {key: found if found[1:] else found[0] for key, found in query.items()}
     fields = {
         "conn_type": conn_type,
-        "host": parts.hostname,
-        "port": parts.port,
-        "login": unquote(parts.username or ""),
-        "password": unquote(parts.password or ""),
+        "host": host if alone else hosts,
+        "port": int(port) if alone else None,
+        "login": unquote(user),
+        "password": unquote(password),
         "schema": parts.path.lstrip("/"),
-        "extra": dict(parse_qsl(parts.query)),
+        "extra": extra | ({"srv": True} if parts.scheme.endswith("+srv") else {}),
     }
     return json.dumps({key: value for key, value in fields.items() if value})
 
