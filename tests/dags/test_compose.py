@@ -117,6 +117,17 @@ def test_every_part_is_confined(services: dict[str, Any]) -> None:
         assert {"cpus", "memory", "pids"} <= set(service["deploy"]["resources"]["limits"]), name
 
 
+def test_what_parts_unpack_lies_on_a_volume_and_not_in_their_memory(composed: dict[str, Any]) -> None:
+    """A tmpfs counts as its container's memory, of which films that are unpacked are more than there is."""
+    for name in AIRFLOW | WORKERS | {"init", "metrics"}:
+        service = composed["services"][name]
+        mounted = {one.split(":")[1]: one.split(":")[0] for one in service["volumes"]}
+        scratch = service["environment"]["TMPDIR"]
+        assert mounted[scratch] in composed["volumes"], name
+        assert scratch not in service["tmpfs"], name
+        assert scratch in (ROOT / "docker" / "Dockerfile").read_text(), "a new volume is as the image has it"
+
+
 def test_gpus_go_to_the_gpu_worker_alone() -> None:
     changed = yaml.safe_load((ROOT / "docker" / "compose.gpu.yaml").read_text())["services"]
     assert set(changed) == {"worker-gpu"}
