@@ -21,7 +21,7 @@ from avatarlab_ops.stores.catalog import consents, transaction
 from .test_site import FLAGS
 
 if TYPE_CHECKING:
-    from playwright.sync_api import FrameLocator, Page
+    from playwright.sync_api import FrameLocator, Page, Route
 
 FIRST, LAST, NEW = "Hello from the Studio.", "This is the first try.", "This is the second try."
 PLAYED = "video => video.currentTime > 0.3 && video.getVideoPlaybackQuality().totalVideoFrames > 3"
@@ -217,13 +217,21 @@ def test_who_has_a_link_and_no_login_plays_the_video(page: Page, studio: FrameLo
     page.goto(back)
 
 
-def test_a_render_is_cancelled(studio: FrameLocator) -> None:
+def test_an_order_whose_answer_was_lost_is_made_once_and_cancelled(page: Page, studio: FrameLocator) -> None:
+    def lose(route: Route) -> None:
+        route.fetch(timeout=120_000)
+        route.abort()
+
     studio.get_by_role("link", name="Make a new version").click()
     studio.get_by_label("What should be said?").fill("Nobody waits for this.")
-    studio.get_by_role("button", name="Make the video").click()
+    page.route("**/api/v1/renders", lose, times=1)
+    for _ in range(2):  # the second press waits until the button can be pressed again
+        studio.get_by_role("button", name="Make the video").click()
     studio.get_by_role("button", name="Cancel").click()
     studio.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     studio.get_by_text("This render was cancelled.").wait_for()
+    go(studio, "Videos")
+    assert studio.get_by_role("link", name="Nobody waits for this.").count() == 1
 
 
 def test_a_first_frame_that_was_not_made_is_asked_for_again_at_the_next_change(

@@ -191,7 +191,6 @@ function changed(rest = 500) { // milliseconds: who writes is let write on, a ch
   pause = setTimeout(() => Promise.all([estimate(), still()]).catch((error) => wrong(error.message)), rest);
 }
 
-let key = crypto.randomUUID();
 async function go(event) {
   event.preventDefault();
   const button = $("button.first", form);
@@ -201,10 +200,9 @@ async function go(event) {
   button.disabled = true;
   button.textContent = form.dataset.going;
   try {
-    const told = await call("POST", form.action, { ...request(), priority: "interactive" }, key);
+    const told = await call("POST", form.action, { ...request(), priority: "interactive" });
     location.assign(form.dataset.videos + told.id);
   } catch (error) {
-    key = crypto.randomUUID(); // what was refused is asked anew under a name of its own
     wrong(error.message);
     button.disabled = false;
     button.textContent = before;

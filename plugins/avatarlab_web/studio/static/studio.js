@@ -20,11 +20,20 @@ function say(text) {
 }
 
 // Calls the API and returns its answer; a refusal is thrown as the sentence that explains it.
-async function call(method, address, body, key = crypto.randomUUID()) {
-  const headers = body === undefined ? {} : { "Content-Type": "application/json" };
-  if (method === "POST") headers["Idempotency-Key"] = key;
-  const answer = await fetch(address, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+// The same order, asked again from this page, has the same key: if only its answer was lost, it is not made twice.
+// What was refused (4xx) is asked anew under a key of its own.
+const keys = new Map();
+async function call(method, address, body) {
+  const sent = body === undefined ? undefined : JSON.stringify(body);
+  const headers = sent === undefined ? {} : { "Content-Type": "application/json" };
+  const order = `${method} ${address} ${sent}`;
+  if (method === "POST") {
+    if (!keys.has(order)) keys.set(order, crypto.randomUUID());
+    headers["Idempotency-Key"] = keys.get(order);
+  }
+  const answer = await fetch(address, { method, headers, body: sent });
   const told = await answer.json().catch(() => ({}));
+  if (answer.status >= 400 && answer.status < 500) keys.delete(order);
   if (!answer.ok) throw new Error(refusal(told, answer));
   return { ...told, location: answer.headers.get("Location") };
 }
