@@ -265,6 +265,11 @@ def test_a_pasted_table_is_checked_line_by_line_begun_and_cancelled(page: Page, 
     assert studio.get_by_text("waiting").count() == 0
     go(studio, "Queue")
     studio.get_by_text("places busy").first.wait_for()
+    page.route("**/queue/live", lambda route: route.fulfill(status=401, json={"detail": "Token Expired"}))
+    studio.get_by_text("Your login has expired").wait_for()
+    studio.get_by_text("places busy").first.wait_for()  # what was shown stays
+    page.unroute("**/queue/live")
+    studio.get_by_text("Your login has expired").wait_for(state="hidden")
 
 
 def test_a_failed_video_says_why_within_two_clicks(

@@ -256,6 +256,10 @@ def test_who_is_not_logged_in_is_led_to_the_login_and_a_file_is_no_exception() -
         assert answer.status_code == 303, path
         assert answer.headers["location"].startswith("/auth/login/?next="), path
     assert nobody.post("/avatars", files={"file": b"x"}).status_code == 401
+    fetched = nobody.get("/queue/live", headers={"sec-fetch-mode": "cors"})
+    assert fetched.status_code == 401, "a page that moves would show the login page in its place"
+    sent = nobody.post("/verify", headers={"sec-fetch-mode": "navigate"})
+    assert (sent.status_code, sent.headers["location"][:18]) == (303, "/auth/login/?next=")
 
 
 def test_a_viewer_sees_videos_and_no_button_that_changes_them(

@@ -13,13 +13,17 @@ from avatarlab_web.api.access import Caller, caller, same_origin
 
 
 async def page_user(request: Request) -> Any:
-    """The logged-in user; a browser without a login is led to Airflow's, and back afterwards."""
+    """The logged-in user; a browser without a login is led to Airflow's, and back afterwards.
+
+    What a page's script fetches is refused (401): led on, it would take the login page for what it asked for.
+    """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     bearer = HTTPAuthorizationCredentials(scheme=scheme, credentials=token) if token else None
     try:
         return await get_user(request, None, bearer)
     except HTTPException as refusal:
-        if refusal.status_code != 401 or request.method != "GET":
+        usual = "navigate" if request.method == "GET" else ""  # of a browser that does not say
+        if refusal.status_code != 401 or request.headers.get("sec-fetch-mode", usual) != "navigate":
             raise
         outside = request.scope["root_path"].rpartition("/avatarlab")[0]
         to = f"{outside}/auth/login/?next={quote(str(request.url), safe='')}"

@@ -248,7 +248,9 @@ async function send(event) {
 // The gallery as it is now, with the new avatar chosen; what was written stays.
 async function choose(uri) {
   still(uri).catch((error) => wrong(error.message)); // while the gallery is on its way
-  const fresh = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+  const answer = await fetch(location.href);
+  if (loggedOut(answer)) throw new Error(document.body.dataset.login);
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   $(".gallery").replaceWith(fresh.querySelector(".gallery"));
   const added = $$("[name=avatar]", form).find((one) => one.value === uri);
   if (added) added.checked = true;

@@ -11,8 +11,15 @@ function localise(within = document) {
 
 function trouble(text) {
   const box = $("#trouble");
-  box.textContent = text;
+  if ($("span", box).textContent === text) return; // told already
+  $("span", box).textContent = text;
+  $("a", box).hidden = !text.includes(document.body.dataset.login);
   box.hidden = !text;
+}
+
+// What a page that asks again by itself told is over; what somebody's press led to stays.
+function regained() {
+  if ([document.body.dataset.lost, document.body.dataset.login].includes($("#trouble span").textContent)) trouble("");
 }
 
 function say(text) {
@@ -38,7 +45,13 @@ async function call(method, address, body) {
   return { ...told, location: answer.headers.get("Location") };
 }
 
+// Whether the login has ended: the server says so, or an older browser was led to the login page.
+function loggedOut(answer) {
+  return answer.status === 401 || answer.redirected;
+}
+
 function refusal(told, answer) {
+  if (loggedOut(answer)) return document.body.dataset.login;
   const fields = (told.errors ?? []).map((one) => one.detail ?? one.message ?? "").filter(Boolean);
   const detail = typeof told.detail === "string" ? told.detail : told.title;
   return [detail, ...fields.filter((one) => !detail?.includes(one))].filter(Boolean).join("; ") || `${answer.status}`;
@@ -51,11 +64,12 @@ function follow(part) {
   let looking = null, later = null;
   const look = async () => {
     const answer = await fetch(part.dataset.live);
+    if (loggedOut(answer)) return trouble(document.body.dataset.login);
     if (!answer.ok) throw new Error(answer.status);
     part.innerHTML = await answer.text();
     localise(part);
     lookLater();
-    trouble("");
+    regained();
     const news = $("[data-news]", part);
     say(news?.dataset.news);
     if (news?.hasAttribute("data-over")) location.reload();
@@ -79,7 +93,9 @@ function refresh(list) {
   setInterval(async () => {
     if (busy()) return;
     const answer = await fetch(location.href).catch(() => null);
-    if (!answer?.ok) return;
+    if (answer && loggedOut(answer)) trouble(document.body.dataset.login);
+    if (!answer?.ok || answer.redirected) return;
+    regained();
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-refresh], .cards");
     if (fresh && !busy()) list.innerHTML = fresh.innerHTML; // a link drawn anew under a finger takes no click
     localise(list);
@@ -133,6 +149,7 @@ function leave(event) {
   event.preventDefault();
   const link = window.parent.document.createElement("a");
   link.href = event.target.href;
+  link.target = event.target.target;
   window.parent.document.body.append(link);
   link.click();
   link.remove();
