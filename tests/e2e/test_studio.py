@@ -242,6 +242,9 @@ def test_a_first_frame_that_was_not_made_is_asked_for_again_at_the_next_change(
     page.goto(f"{site.address}/plugin/avatarlab")
     studio.get_by_role("link", name="Make a video").first.click()
     studio.get_by_text("All places are taken.").wait_for()
+    studio.get_by_label("What should be said?").fill("a " * 30_004 + "aa")
+    studio.get_by_text("60010 of 60000 characters: split it").wait_for()
+    studio.get_by_text("has 60010 characters, at most 60000 are allowed").wait_for()
     studio.get_by_label("What should be said?").fill("Now there is one.")
     studio.get_by_alt_text("The first frame of the video").wait_for()
 

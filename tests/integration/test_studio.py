@@ -308,6 +308,12 @@ def test_the_form_can_begin_with_what_an_earlier_video_was_asked_for(studio: Tes
     assert '<option value="icon_deepfake" selected>' in shown
 
 
+def test_a_script_that_is_too_long_is_not_cut_by_the_form(studio: TestClient) -> None:
+    """A browser cuts what is pasted to a maxlength without a word; the API refuses it by name."""
+    (field,) = re.findall('<textarea id="script"[^>]*>', studio.get("/make").text)
+    assert "maxlength" not in field
+
+
 def test_a_recording_in_place_of_a_voice_is_shown_and_can_be_dropped(
     studio: TestClient, stores: Settings
 ) -> None:

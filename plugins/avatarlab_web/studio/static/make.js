@@ -65,7 +65,10 @@ function count() {
   const told = $("#script-count");
   const length = words / PACE;
   const spoken = length < 60 ? `${Math.ceil(length)} s` : `${Math.floor(length / 60)}:${String(Math.round(length % 60)).padStart(2, "0")} min`;
-  told.textContent = told.dataset.count.replace("%c", text.length) + (words ? ` · ${told.dataset.length.replace("%s", spoken)}` : "");
+  const characters = [...form.script.value].length; // as the contract counts them: a sign beyond 65,535 is one
+  const over = characters > Number(told.dataset.most);
+  told.classList.toggle("over", over);
+  told.textContent = (over ? told.dataset.over : told.dataset.count).replace("%c", characters) + (words ? ` · ${told.dataset.length.replace("%s", spoken)}` : "");
 }
 
 function shape() {
