@@ -256,6 +256,11 @@ def test_a_pasted_table_is_checked_line_by_line_begun_and_cancelled(page: Page, 
     studio.get_by_label("Table").fill("name,shape\nAnna,1:1\nBen,7:7\n")
     studio.get_by_role("button", name="Check").click()
     studio.get_by_text("line 3").wait_for()
+    studio.get_by_label("Table").fill("script\tavatar.uri\toutput.aspect\nHello.\t" + AVATAR + "\t")
+    studio.get_by_label("Template").fill("")
+    studio.get_by_role("button", name="Check").click()
+    studio.get_by_text("1 videos, about").wait_for()  # from Excel, the last cell empty
+    studio.get_by_label("Template").fill(json.dumps(template))
     studio.get_by_label("Table").fill("name,shape\nAnna,1:1\nBen,9:16\n")
     studio.get_by_role("button", name="Check").click()
     studio.get_by_text("2 videos, about").wait_for()

@@ -11,8 +11,8 @@ async function kept(text, kind) {
 }
 
 async function asked() {
-  const rows = form.rows.value.trim();
-  const file = await kept(`${rows}\n`, rows.startsWith("{") ? "jsonl" : "csv");
+  const rows = form.rows.value; // as it was pasted: a tab at its end is an empty cell, a line taken off moves the rest
+  const file = await kept(rows, /^\s*(\{|\[\s*\{)/.test(rows) ? "jsonl" : "csv");
   const template = form.template.value.trim();
   const body = { file };
   if (template) body.template = await kept(template, "json");
