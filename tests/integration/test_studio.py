@@ -423,6 +423,10 @@ def test_a_pasted_table_is_kept_where_a_bulk_run_reads_it(
     uri = studio.post("/bulk/files", json=pasted).json()["uri"]
     assert objects(stores).read(*split_reference(uri)) == b"name\nAnna\n"
     assert "{{name}}" in studio.get("/bulk").text
+    refused = studio.post("/bulk/files", json=pasted | {"text": "a" * 2_000_001})
+    assert refused.status_code == 422
+    assert refused.json()["detail"].startswith("text: String should have at most 2000000 characters")
+    assert len(refused.content) < 1_000, "what was pasted is not sent back"
 
 
 def test_a_file_that_somebody_holds_is_looked_at_and_not_kept(

@@ -127,7 +127,7 @@ def _http(_request: Request, error: Exception) -> JSONResponse:
     return _answer(status, code, str(error.detail), retryable=status == 429, headers=headers)
 
 
-def _malformed(_request: Request, error: Exception) -> JSONResponse:
+def malformed(_request: Request, error: Exception) -> JSONResponse:
     """A parameter or body that breaks its schema."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
     details: list[Any] = [fault | {"loc": fault["loc"][1:]} for fault in error.errors()]  # without "body"
@@ -153,7 +153,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.AvatarlabError, _known)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(DataError, _unkept)
     app.add_exception_handler(Exception, _defect)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DataError
 
 from avatarlab_ops.errors import AvatarlabError
-from avatarlab_web.api.problems import UNKEPT, Refusal, status_of
+from avatarlab_web.api.problems import UNKEPT, Refusal, malformed, status_of
 from avatarlab_web.studio import bulk, impact, make, people, queue, verify, videos, voices
 from avatarlab_web.studio.access import page_user
 from avatarlab_web.studio.page import HERE, show
@@ -44,6 +45,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(AvatarlabError, _failed)
     app.add_exception_handler(DataError, _unkept)
+    app.add_exception_handler(RequestValidationError, malformed)
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -3,11 +3,8 @@
 const form = $("#bulk");
 
 async function kept(text, kind) {
-  const headers = { "Content-Type": "application/json" };
-  const answer = await fetch(form.dataset.files, { method: "POST", headers, body: JSON.stringify({ text, kind }) });
-  const told = await answer.json();
-  if (!answer.ok) throw new Error(refusal(told, answer));
-  return told.uri;
+  const answer = await answerTo(form.dataset.files, { method: "POST", body: JSON.stringify({ text, kind }) });
+  return (await answer.json()).uri;
 }
 
 async function asked() {

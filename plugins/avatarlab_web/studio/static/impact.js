@@ -27,9 +27,7 @@ async function agreed(event, work) {
   const form = event.target;
   for (const button of $$("button", form)) button.disabled = true;
   try {
-    const answer = await fetch(form.dataset.chosen);
-    if (!answer.ok) throw new Error(answer.status);
-    const chosen = await answer.json();
+    const chosen = await (await answerTo(form.dataset.chosen)).json();
     if (chosen.length > Number(form.dataset.count)) throw new Error(form.dataset.grown);
     await work(chosen, form.dataset, form);
   } catch (error) {

@@ -125,10 +125,8 @@ async function made(kind, body) {
   const { signal } = painting;
   canvas.dataset.busy = form.dataset[kind];
   try {
-    const headers = { "Content-Type": "application/json" };
-    const answer = await fetch(form.dataset.preview + kind, { method: "POST", headers, body: JSON.stringify(body), signal });
-    if (!answer.ok) throw new Error(refusal(await answer.json(), answer));
-    return URL.createObjectURL(await answer.blob());
+    const answer = await answerTo(form.dataset.preview + kind, { method: "POST", body: JSON.stringify(body), signal });
+    return URL.createObjectURL(await answer.blob().catch(unreached));
   } catch (error) {
     if (!signal.aborted) {
       wrong(error.message);
@@ -154,10 +152,8 @@ async function estimate() {
   if (!form.script.value.trim() || !$("[name=avatar]:checked", form)) return;
   try {
     const body = JSON.stringify(request());
-    const answer = await fetch(form.dataset.estimate, { method: "POST", headers: { "Content-Type": "application/json" }, body, signal: asking.signal });
-    const told = await answer.json();
-    if (!answer.ok) return wrong(refusal(told, answer));
-    tell(told);
+    const answer = await answerTo(form.dataset.estimate, { method: "POST", body, signal: asking.signal });
+    tell(await answer.json());
   } catch (error) {
     if (error.name !== "AbortError") wrong(error.message);
   }
@@ -234,10 +230,8 @@ async function send(event) {
   button.textContent = bring.dataset.sending;
   wrong("", bring);
   try {
-    const answer = await fetch(bring.action, { method: "POST", body: new FormData(bring) });
-    const told = await answer.json();
-    if (!answer.ok) throw new Error(told.detail);
-    await choose(told.uri);
+    const answer = await answerTo(bring.action, { method: "POST", body: new FormData(bring) });
+    await choose((await answer.json()).uri);
     bring.closest("dialog").close();
     bring.reset();
     chose();
@@ -251,8 +245,7 @@ async function send(event) {
 // The gallery as it is now, with the new avatar chosen; what was written stays.
 async function choose(uri) {
   still(uri).catch((error) => wrong(error.message)); // while the gallery is on its way
-  const answer = await fetch(location.href);
-  if (loggedOut(answer)) throw new Error(document.body.dataset.login);
+  const answer = await answerTo(location.href);
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   $(".gallery").replaceWith(fresh.querySelector(".gallery"));
   const added = $$("[name=avatar]", form).find((one) => one.value === uri);

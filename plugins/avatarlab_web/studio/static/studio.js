@@ -26,23 +26,36 @@ function say(text) {
   if (text && $("#news").textContent !== text) $("#news").textContent = text;
 }
 
+// The answer to a page's question; whatever went wrong is thrown as a sentence that explains it, with the status that
+// was answered, if any was.
+async function answerTo(address, options = {}) {
+  const kind = typeof options.body === "string" ? { "Content-Type": "application/json" } : {};
+  const answer = await fetch(address, { ...options, headers: { ...kind, ...options.headers } }).catch(unreached);
+  if (answer.ok && !loggedOut(answer)) return answer;
+  const told = await answer.json().catch(() => ({})); // what stands before the server may answer without a sentence
+  throw Object.assign(new Error(refusal(told, answer)), { status: answer.status });
+}
+
+function unreached(error) {
+  throw error.name === "AbortError" ? error : new Error(document.body.dataset.unreached);
+}
+
 // Calls the API and returns its answer; a refusal is thrown as the sentence that explains it.
 // The same order, asked again from this page, has the same key: if only its answer was lost, it is not made twice.
 // What was refused (4xx) is asked anew under a key of its own.
 const keys = new Map();
 async function call(method, address, body) {
   const sent = body === undefined ? undefined : JSON.stringify(body);
-  const headers = sent === undefined ? {} : { "Content-Type": "application/json" };
   const order = `${method} ${address} ${sent}`;
-  if (method === "POST") {
-    if (!keys.has(order)) keys.set(order, crypto.randomUUID());
-    headers["Idempotency-Key"] = keys.get(order);
+  if (!keys.has(order)) keys.set(order, crypto.randomUUID());
+  const headers = method === "POST" ? { "Idempotency-Key": keys.get(order) } : {};
+  try {
+    const said = await (await answerTo(address, { method, headers, body: sent })).text().catch(unreached);
+    return said ? JSON.parse(said) : {};
+  } catch (error) {
+    if (error.status >= 400 && error.status < 500) keys.delete(order);
+    throw error;
   }
-  const answer = await fetch(address, { method, headers, body: sent });
-  const told = await answer.json().catch(() => ({}));
-  if (answer.status >= 400 && answer.status < 500) keys.delete(order);
-  if (!answer.ok) throw new Error(refusal(told, answer));
-  return { ...told, location: answer.headers.get("Location") };
 }
 
 // Whether the login has ended: the server says so, or an older browser was led to the login page.
@@ -54,7 +67,7 @@ function refusal(told, answer) {
   if (loggedOut(answer)) return document.body.dataset.login;
   const fields = (told.errors ?? []).map((one) => one.detail ?? one.message ?? "").filter(Boolean);
   const detail = typeof told.detail === "string" ? told.detail : told.title;
-  return [detail, ...fields.filter((one) => !detail?.includes(one))].filter(Boolean).join("; ") || `${answer.status}`;
+  return [detail, ...fields.filter((one) => !detail?.includes(one))].filter(Boolean).join("; ") || document.body.dataset.answered.replace("%s", answer.status);
 }
 
 // A part of the page that its server draws anew, at each event or else each second, until what it shows is
