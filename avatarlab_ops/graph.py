@@ -29,6 +29,7 @@ ALIGNER_VERSION = "4"
 NUMBERING_VERSION = "2"  # of sentences by speech engines: 2 counts those of which nothing is heard
 READING_VERSION = "3"  # raised whenever recognised words may be split or read aloud otherwise
 LETTERING_VERSION = "2"  # of burned captions with these signs: before, they were left out
+CROPPING_VERSION = "2"  # of clips cut around the face: 2 looks at what is shown, 1 looked at the whole clip
 _LETTERED = ("\u301c", "\u2011")  # wave dash, hyphen that holds words together
 SPOKEN_S = 0.07  # of speech for a character, before any was measured
 OPEN_RUNS = 256  # of single renders at once, those that wait for approval among them
@@ -130,11 +131,22 @@ def _composite(plan: Plan) -> Json:
     marked = {"chapters": [list(one) for one in plan.chapters]} if plan.chapters else {}
     redrawn = plan.captions == "burned" and any(sign in one.text for sign in _LETTERED for one in plan.script)
     lettered = {"lettering": LETTERING_VERSION} if redrawn else {}
-    return _footage(plan) | plan.picture.model_dump(by_alias=False) | labelled | marked | lettered | {
+    cropped = {"cropping": CROPPING_VERSION} if _is_cropped(plan) else {}
+    anew = labelled | marked | lettered | cropped
+    return _footage(plan) | plan.picture.model_dump(by_alias=False) | anew | {
         "footage_fps": plan.footage.fps,
         "background": background,
         "captions": plan.captions,
     }  # fmt: skip
+
+
+def _is_cropped(plan: Plan) -> bool:
+    """Whether a clip fills the picture, and what does not fit is cut off around the face."""
+    if plan.avatar.kind == "image" or plan.picture.fit == "contain":
+        return False
+    placed = plan.picture.fit == "person" and plan.background.behind.cut_out
+    fits = plan.avatar.width * plan.picture.height == plan.avatar.height * plan.picture.width
+    return not placed and not fits
 
 
 def _characters(plan: Plan, speech_s: float) -> Amount:

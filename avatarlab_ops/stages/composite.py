@@ -95,7 +95,7 @@ def _fit(plan: Plan, track: FaceTrack, matte: AlphaClip | None, frames: int) -> 
     if plan.picture.fit == "contain":
         return contain(source, size)
     if plan.picture.fit == "cover" or matte is None:
-        return cover(source, size, _centre(track))
+        return cover(source, size, _centre(track, frames))
     shown = np.flatnonzero(track.present[:frames])
     looked_at = shown[:: max(1, len(shown) // LOOKS)]
     seen = framing.subject((matte[int(i)] for i in looked_at), track.landmarks[looked_at])
@@ -114,10 +114,10 @@ def _note_on_size(plan: Plan, track: FaceTrack, fit: Matrix) -> list[str]:
     ]
 
 
-def _centre(track: FaceTrack) -> tuple[float, float]:
-    """Middle of the face over the whole clip, in pixels of the footage."""
-    seen = track.landmarks[track.present] if track.present.any() else track.landmarks
-    x, y = np.median(seen[..., :2].mean(axis=1), axis=0)
+def _centre(track: FaceTrack, frames: int) -> tuple[float, float]:
+    """Middle of the face, in pixels of the footage, over what so many frames of video show."""
+    shown, present = track.landmarks[:frames], track.present[:frames]
+    x, y = np.median((shown[present] if present.any() else shown)[..., :2].mean(axis=1), axis=0)
     return float(x), float(y)
 
 

@@ -144,3 +144,21 @@ def test_another_part_of_the_footage_is_other_work() -> None:
     for stage in ("face", "matte"):
         assert _fingerprint(stage, whole) != _fingerprint(stage, part)
     assert _fingerprint("speech", whole) == _fingerprint("speech", part)
+
+
+def test_clips_that_were_cropped_around_the_whole_clips_face_are_made_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was never cut around a face is not."""
+    plans = (
+        a_plan(),  # 16:9 of 16:9
+        a_plan(output={"aspect": "9:16"}),
+        a_plan(output={"aspect": "9:16", "fit": "contain"}),
+        a_plan(output={"aspect": "9:16"}, background={"kind": "colour", "colour": "#ffffff"}),
+    )
+    made = [Artifact(sha256="c" * 64, fingerprint="d" * 64)] * 4
+    before = dict(zip(("speech", "face", "matte", "lipsync"), made, strict=True))
+    first = [_fingerprint("composite", plan, **before) for plan in plans]
+    monkeypatch.setattr(graph, "CROPPING_VERSION", "another")
+    second = [_fingerprint("composite", plan, **before) for plan in plans]
+    assert [one == other for one, other in zip(first, second, strict=True)] == [True, False, True, True]

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plans import a_plan
 
+from avatarlab_ops.engines.base import FaceTrack
 from avatarlab_ops.media.framing import OVERSCAN, Subject, place, subject
+from avatarlab_ops.stages.composite import _fit
 
 SIZES = ((1280, 720), (720, 1280), (720, 720), (720, 900))
 # Head and chest in the middle of a square: crown at 60, body down to the lower edge.
@@ -113,3 +116,17 @@ def test_edges_meet_to_the_pixel() -> None:
     first, last = -0.5, close.width - 0.5  # a pixel's centre has whole coordinates
     assert scale * last + right + 0.5 == pytest.approx((1 + OVERSCAN) * 1280)
     assert scale * first + down + 0.5 == pytest.approx(-OVERSCAN * 720)
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_short_video_of_a_long_clip_is_cropped_around_the_face_that_it_shows(seen: bool) -> None:
+    """Not around where the person stands later."""
+    landmarks = np.full((500, 478, 3), 360, np.float32)
+    landmarks[:125, :, 0], landmarks[125:, :, 0] = 200, 1000
+    present = np.ones(500, bool)
+    present[:125] = seen
+    track = FaceTrack(landmarks, present, 1280, 720, 25.0)
+    fit = _fit(a_plan(output={"aspect": "9:16"}), track, None, 125)
+    assert 0 < fit[0, 0] * 200 + fit[0, 2] < 720
+    whole = _fit(a_plan(output={"aspect": "9:16"}), track, None, 500)
+    assert whole[0, 0] * 200 + whole[0, 2] < 0
