@@ -113,7 +113,8 @@ def _unwritten(plan: Plan) -> bool:
 
 
 def _footage(plan: Plan) -> Json:
-    return plan.footage.model_dump()
+    read_as = {"read_as": list(plan.avatar.read_as)} if plan.avatar.read_as else {}
+    return plan.footage.model_dump() | read_as
 
 
 def _lipsync(plan: Plan) -> Json:
@@ -128,16 +129,24 @@ def _composite(plan: Plan) -> Json:
     background = plan.background.model_dump(exclude={"uri"})
     english = plan.language.partition("-")[0] == "en"  # drawn as before labels spoke other languages
     labelled = {} if english or plan.picture.ai_label == "none" else {"ai_label_language": plan.language}
-    marked = {"chapters": [list(one) for one in plan.chapters]} if plan.chapters else {}
-    redrawn = plan.captions == "burned" and any(sign in one.text for sign in _LETTERED for one in plan.script)
-    lettered = {"lettering": LETTERING_VERSION} if redrawn else {}
-    cropped = {"cropping": CROPPING_VERSION} if _is_cropped(plan) else {}
-    anew = labelled | marked | lettered | cropped
-    return _footage(plan) | plan.picture.model_dump(by_alias=False) | anew | {
+    return _footage(plan) | plan.picture.model_dump(by_alias=False) | labelled | _since(plan) | {
         "footage_fps": plan.footage.fps,
         "background": background,
         "captions": plan.captions,
     }  # fmt: skip
+
+
+def _since(plan: Plan) -> Json:
+    """What later versions draw otherwise, or anew: named only where a plan has it."""
+    redrawn = plan.captions == "burned" and any(sign in one.text for sign in _LETTERED for one in plan.script)
+    behind = plan.backdrop.read_as if plan.backdrop else ()
+    every = {
+        "chapters": [list(one) for one in plan.chapters],
+        "lettering": LETTERING_VERSION if redrawn else "",
+        "cropping": CROPPING_VERSION if _is_cropped(plan) else "",
+        "backdrop_read_as": list(behind),
+    }
+    return {name: told for name, told in every.items() if told}
 
 
 def _is_cropped(plan: Plan) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import av
@@ -10,11 +9,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from avatarlab_ops.errors import MediaRefused
-from avatarlab_ops.media.container import PacketScan
+from avatarlab_ops.media.container import PacketScan, own_end_s
 
 _GRACE_S = 0.5  # between what is declared and what is held; more is a cut
-_CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
-_UNITS = (3600, 60, 1)
 
 
 def check_complete(path: Path, packets: PacketScan, container: InputContainer, stream: VideoStream) -> None:
@@ -23,7 +20,7 @@ def check_complete(path: Path, packets: PacketScan, container: InputContainer, s
     Sound may outlast the picture and the picture may begin late: neither is a cut.
     """
     first_s = float(packets.pts[0]) * packets.time_base
-    end_s = _own_end_s(stream, first_s) or _file_end_s(container)
+    end_s = own_end_s(stream, first_s) or _file_end_s(container)
     declared_s = max(0.0, end_s - first_s)
     seen = len(packets.pts) + packets.hidden
     lost = packets.corrupt or (stream.frames and seen < 0.98 * stream.frames - 1)
@@ -34,17 +31,6 @@ def check_complete(path: Path, packets: PacketScan, container: InputContainer, s
             f"{f' and {stream.frames} frames' if stream.frames else ''} but holds {packets.duration_s:.1f} s "
             f"and {seen} frames. Upload it again."
         )
-
-
-def _own_end_s(stream: VideoStream, first_s: float) -> float | None:
-    """When the pictures end by the stream's own word: its length, or the tag that Matroska has for it."""
-    if stream.duration:
-        return first_s + float(stream.duration * (stream.time_base or 0))
-    tags = (value for key, value in stream.metadata.items() if key.upper().startswith("DURATION"))
-    clock = _CLOCK.match(next(tags, ""))
-    return (
-        sum(float(part) * unit for part, unit in zip(clock.groups(), _UNITS, strict=True)) if clock else None
-    )
 
 
 def _file_end_s(container: InputContainer) -> float:

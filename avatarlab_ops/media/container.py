@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from avatarlab_ops.media.handed import Handed
 from avatarlab_ops.media.sniff import FileType
 
 VIDEO_CODECS = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "prores", "ffv1"})
+_CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+_UNITS = (3600, 60, 1)
 MAX_DECODED_PIXELS = 4096 * 2304  # a stream may grow its pictures midway; libavcodec refuses beyond this
 Sign = Literal[-1, 0, 1]
 Turn = tuple[Sign, Sign, Sign, Sign]  # of a display matrix
@@ -33,6 +36,7 @@ class PacketScan:
     time_base: float
     corrupt: int
     hidden: int  # packets that only prime the decoder, before the edit list's start
+    last: int = 0  # how long the last picture stands by its packet, within the end that the file declares
 
     @property
     def times_s(self) -> NDArray[np.float64]:
@@ -57,9 +61,15 @@ class PacketScan:
         return float(1 / np.mean(near if 2 * len(near) > len(gaps) else gaps))
 
     @property
+    def stands(self) -> bool:
+        """Whether the last picture stands longer than the usual one, as where a screen is recorded."""
+        return self.last * self.time_base > 1.5 * self.interval_s + self.rounding_s
+
+    @property
     def duration_s(self) -> float:
-        """From the first picture to the end of the last, taken as long as the usual one."""
-        return float(self.times_s[-1] + self.interval_s)
+        """From the first picture to the end of the last, taken as long as the usual one unless it stands."""
+        last_s = self.last * self.time_base if self.stands else self.interval_s
+        return float(self.times_s[-1] + last_s)
 
     @property
     def longest_gop(self) -> int:
@@ -108,7 +118,7 @@ def scan(
     base = float(stream.time_base or 0)
     pts: list[int] = []
     keys: list[int] = []
-    corrupt = hidden = 0
+    corrupt = hidden = end = 0
     for packet in container.demux(stream):
         if packet.pts is None and packet.dts is None:
             continue  # the flush packet
@@ -118,13 +128,37 @@ def scan(
         stamp = int(packet.pts if packet.pts is not None else packet.dts or 0)
         corrupt += packet.is_corrupt
         pts.append(stamp)
+        end = max(end, stamp + int(packet.duration or 0))
         if packet.is_keyframe:
             keys.append(stamp)
         if check:
             check(len(pts), (stamp - pts[0]) * base)
     times = np.unique(np.asarray(pts, np.int64))
+    last = _standing(container, stream, times, end)
+    if check and len(times):
+        check(len(times), float(times[-1] - times[0] + last) * base)
     starts = np.unique(np.searchsorted(times, np.asarray(keys, np.int64)))
-    return PacketScan(times, starts if len(starts) else np.zeros(1, np.int64), base, corrupt, hidden)
+    return PacketScan(times, starts if len(starts) else np.zeros(1, np.int64), base, corrupt, hidden, last)
+
+
+def own_end_s(stream: VideoStream, first_s: float) -> float | None:
+    """When the pictures end by the stream's own word: its length, or the tag that Matroska has for it."""
+    if stream.duration:
+        return first_s + float(stream.duration * (stream.time_base or 0))
+    tags = (value for key, value in stream.metadata.items() if key.upper().startswith("DURATION"))
+    clock = _CLOCK.match(next(tags, ""))
+    return (
+        sum(float(part) * unit for part, unit in zip(clock.groups(), _UNITS, strict=True)) if clock else None
+    )
+
+
+def _standing(container: InputContainer, stream: VideoStream, times: NDArray[np.int64], end: int) -> int:
+    """Ticks from the last picture to the `end` that packets tell, or to the earlier one of stream or file."""
+    base = float(stream.time_base or 0)
+    if not len(times) or not base:
+        return 0
+    declared_s = own_end_s(stream, float(times[0]) * base) or (container.duration or 0) / av.time_base
+    return max(0, min(end, round(declared_s / base)) - int(times[-1]))
 
 
 def display_matrix(frame: av.VideoFrame) -> Turn:

@@ -45,6 +45,7 @@ class MediaInfo:
     usual_fps: float = 0.0  # of a video: of most of its pictures, on average where no rate prevails
     has_alpha: bool = False
     notes: tuple[str, ...] = ()
+    read_as: tuple[str, ...] = ()  # what is read otherwise than of plain footage; see plan.Source
 
 
 def probe(
@@ -181,7 +182,7 @@ def _probe_video(
         fps=(len(packets.pts) - 1) / float(packets.times_s[-1]), frames=len(packets.pts),
         duration_s=packets.duration_s, has_audio=bool(container.streams.audio),
         rotation=_clockwise(a, b, c, d), variable_rate=bool(uneven), usual_fps=packets.usual_fps,
-        has_alpha=has_alpha, notes=tuple(notes),
+        has_alpha=has_alpha, notes=tuple(notes), read_as=("standing last picture",) if packets.stands else (),
     )  # fmt: skip
 
 

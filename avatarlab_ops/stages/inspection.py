@@ -23,7 +23,7 @@ from avatarlab_ops.trust import inputs
 
 PICTURES: tuple[Kind, ...] = ("image", "video")
 LOOK_VERSION = "5"  # raised whenever `look` may judge otherwise: what it saw before counts no longer
-PROBE_VERSION = "5"  # raised whenever probing may tell more of an input: it is then probed once more
+PROBE_VERSION = "6"  # raised whenever probing may tell more of an input: it is then probed once more
 # Under this key `InputObject.looks` keeps that a clip's sound was checked; raise the number with the check.
 HEARD = "sound 1"
 NARRATION_HZ = 24_000
@@ -122,6 +122,7 @@ def _probed(settings: Settings, found: Stored, path: Path, allow: tuple[Kind, ..
     return Source(
         uri=found.uri, sha256=sha256, bytes=found.bytes, kind=info.kind, **size, **timed,
         notes=(*info.notes, *noted), marks=marks, sound=info.has_audio, probed=PROBE_VERSION,
+        read_as=info.read_as,
     )  # fmt: skip
 
 

@@ -162,3 +162,16 @@ def test_clips_that_were_cropped_around_the_whole_clips_face_are_made_anew(
     monkeypatch.setattr(graph, "CROPPING_VERSION", "another")
     second = [_fingerprint("composite", plan, **before) for plan in plans]
     assert [one == other for one, other in zip(first, second, strict=True)] == [True, False, True, True]
+
+
+def test_footage_that_is_read_otherwise_than_before_is_made_anew_and_no_other() -> None:
+    plain = a_plan()
+    read = plain.model_copy(update={"avatar": plain.avatar.model_copy(update={"read_as": ("deinterlaced",)})})
+    behind = plain.model_copy(update={"backdrop": read.avatar})
+    made = [Artifact(sha256="c" * 64, fingerprint="d" * 64)] * 4
+    before = dict(zip(("speech", "face", "matte", "lipsync"), made, strict=True))
+    bare = plain.model_copy(update={"backdrop": plain.avatar})
+    for stage in ("face", "matte", "lipsync", "composite"):
+        assert _fingerprint(stage, plain, **before) != _fingerprint(stage, read, **before)
+    assert _fingerprint("composite", bare, **before) != _fingerprint("composite", behind, **before)
+    assert "read_as" not in plain.avatar.record()

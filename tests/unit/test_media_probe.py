@@ -14,13 +14,14 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from media_samples import BLUE, GREEN, RED, encode, numbered, packaged, png, speech
+from media_samples import BLUE, GREEN, RED, encode, number_of, numbered, packaged, png, speech
 from PIL import Image
 
 from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media import images
 from avatarlab_ops.media.audio import write_wav
 from avatarlab_ops.media.container import PacketScan
+from avatarlab_ops.media.footage import open_footage
 from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.media.probe import probe
 from avatarlab_ops.media.sound import read_sound
@@ -105,6 +106,39 @@ def test_truncated_matroska(tmp_path: Path) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     assert "truncated" in refusal(path)
+
+
+@pytest.mark.parametrize("name", ["slides.mp4", "slides.mkv"])
+def test_a_last_picture_that_stands_long_is_no_cut(tmp_path: Path, name: str) -> None:
+    """Recordings of screens and slides end so; the picture stands in the footage, too."""
+    info = probe(standing(tmp_path / name, last_s=5.0))
+    assert (info.frames, round(info.duration_s, 2)) == (8, 5.28)
+    assert info.read_as, "made from it before, and shorter, was something else"
+    with open_footage(tmp_path / name, fps=25, max_short_side_px=720) as footage:
+        assert [len(footage), *(number_of(footage[i]) for i in (6, 7, 131))] == [132, 6, 7, 7]
+    assert "longer than 4 s" in refusal(tmp_path / name, Limits(max_duration_s=4.0))
+
+
+def test_a_last_picture_that_stands_longer_than_the_file_says_is_cut_off(tmp_path: Path) -> None:
+    path = standing(tmp_path / "slides.mkv", last_s=5.0)
+    path.write_bytes(path.read_bytes().replace(b"00:00:05.280", b"00:00:00.400"))
+    assert probe(path).duration_s == pytest.approx(0.4)
+
+
+def standing(path: Path, *, last_s: float) -> Path:
+    """Eight pictures at 25 a second, the last of which its packet lets stand."""
+    with av.open(str(path), "w") as output:
+        video = output.add_stream("libx264", rate=25, options={"bf": "0"})
+        video.width, video.height, video.pix_fmt = 320, 180, "yuv420p"
+        packets = []
+        for index in range(8):
+            picture = av.VideoFrame.from_ndarray(numbered(index), "rgb24")
+            picture.pts, picture.time_base = index, Fraction(1, 25)
+            packets += video.encode(picture)
+        packets += video.encode(None)
+        packets[-1].duration = round(last_s / packets[-1].time_base)
+        output.mux(packets)
+    return path
 
 
 def test_sound_that_outlasts_the_picture_is_no_cut(tmp_path: Path) -> None:
