@@ -176,7 +176,11 @@ def test_one_sentence_is_changed_after_a_look_and_a_listen(page: Page, studio: F
     studio.get_by_text("What will be said").click()
     studio.locator("#reading").get_by_text(NEW).wait_for()
     studio.get_by_text("Find the face").wait_for()  # among what is reused
+    studio.get_by_label("Labels").fill("x")
     studio.get_by_role("button", name="Hear the first sentence").click()
+    studio.get_by_text("Write a label as name=value.").wait_for()
+    studio.get_by_label("Labels").fill("")
+    studio.get_by_role("button", name="Hear the first sentence").click()  # it can be pressed again
     draft = studio.locator("[data-canvas] video")
     draft.wait_for()
     page.wait_for_function("video => video.videoHeight === 360", arg=draft.element_handle())

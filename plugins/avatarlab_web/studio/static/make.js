@@ -109,11 +109,19 @@ async function draft() {
   const button = $("#draft");
   button.disabled = true;
   wrong("");
-  const film = await made("draft", request());
-  button.disabled = false;
-  if (!film) return;
+  try {
+    const film = await made("draft", request());
+    if (film) play(film, button.textContent);
+  } catch (error) {
+    wrong(error.message); // a label, say, of which no request can be made
+  } finally {
+    button.disabled = false;
+  }
+}
+
+function play(film, name) {
   const video = Object.assign(document.createElement("video"), { src: film, controls: true, playsInline: true, autoplay: true });
-  video.setAttribute("aria-label", button.textContent);
+  video.setAttribute("aria-label", name);
   lay(video);
 }
 
