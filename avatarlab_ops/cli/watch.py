@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from avatarlab_ops.renders.status import RenderStatus, StageStatus
 
 POLL_S = 0.4  # progress rows change at most twice a second
+BEGUN_S = 600.0  # how long a run may take to begin
 AWAY_S = 120.0  # how long a server may be away before a watch ends
 WAITING = "waiting for equal work"
 AWAITING = "waiting for approval"
@@ -185,19 +186,19 @@ def _lost(console: Console, error: TransientError) -> float:
     return time.monotonic()
 
 
-def render_of(client: AirflowClient, run_id: str, patience_s: float = 600) -> str:
+def render_of(client: AirflowClient, run_id: str) -> str:
     """Render id of an Airflow run, once its task `admit` has accepted the request.
 
     Raises RenderFailedError with the reason when the run ends before, TransientError when it does not begin.
     """
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + BEGUN_S
     while time.monotonic() < deadline:
         if render_id := client.xcom(run_id, ADMIT_TASK, RENDER_ID):
             return str(render_id)
         if client.run(run_id)["state"] == "failed":
             raise reason(client, run_id)
         time.sleep(POLL_S)
-    raise TransientError(f"run {run_id} did not begin within {patience_s:.0f} s; look at Airflow's grid")
+    raise TransientError(f"run {run_id} did not begin within {BEGUN_S:.0f} s; look at Airflow's grid")
 
 
 def reason(client: AirflowClient, run_id: str) -> RenderFailedError:

@@ -26,6 +26,7 @@ POLL_S = 0.02
 LEFTOVERS_S = 5.0  # children of a killed server notice and end within about a second
 FORK_S = 5.0  # a child that another thread forks has our lock too, until it executes its program
 START_MARK = "--- starting "  # a line of the log before each start's own
+TAIL_LINES, LATELY_BYTES = 8, 262_144  # of the log: shown with an error; looked through
 LOG_LIMIT_BYTES = 20_000_000  # a longer log is set aside at the next start
 
 # Servers started by this process: kept so that finished ones are reaped and none is warned about.
@@ -134,13 +135,13 @@ class Daemon:
         processes = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
         return [int(process.name) for process in processes if self._holds(process)]
 
-    def log_tail(self, lines: int = 8) -> str:
+    def log_tail(self) -> str:
         """Last lines of the log, for an error message."""
-        return "\n".join(self._log_end(16_384).splitlines()[-lines:])
+        return "\n".join(self._log_end(16_384).splitlines()[-TAIL_LINES:])
 
-    def told_lately(self, end_bytes: int = 262_144) -> str:
+    def told_lately(self) -> str:
         """What the server that runs has logged, as far as it is within the log's end."""
-        return self._log_end(end_bytes).rpartition(START_MARK)[2]
+        return self._log_end(LATELY_BYTES).rpartition(START_MARK)[2]
 
     def _log_end(self, end_bytes: int) -> str:
         if not self.log.exists():

@@ -161,14 +161,12 @@ class _Meter:
             self._lufs = float(measured.get("lavfi.r128.I", self._lufs))
 
 
-def limited(
-    samples: Samples, sample_rate: int, *, gain_db: float = 0.0, ceiling_dbtp: float = PEAK_CEILING_DBTP
-) -> Iterator[Samples]:
+def limited(samples: Samples, sample_rate: int, *, gain_db: float = 0.0) -> Iterator[Samples]:
     """Apply a gain, and hold true peaks at or under the ceiling by a dip of 5 ms around each peak.
 
     Yields blocks of 10 s, worked with margins that make them meet exactly.
     """
-    ceiling, gain = 10 ** (ceiling_dbtp / 20), np.float32(10 ** (gain_db / 20))
+    ceiling, gain = 10 ** (PEAK_CEILING_DBTP / 20), np.float32(10 ** (gain_db / 20))
     window = 2 * int(_LOOKAHEAD_S * sample_rate) + 1
     block, margin = int(_BLOCK_S * sample_rate), _PEAK_MARGIN + 2 * window
     for start in range(0, len(samples), block):

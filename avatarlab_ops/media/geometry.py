@@ -12,6 +12,7 @@ from avatarlab_ops.frames import Alpha, Frame
 
 Matrix = NDArray[np.float64]
 
+_MARGIN_PX = 4  # around a rectangle that is drawn elsewhere: interpolation reaches beyond it
 _HEADROOM = 0.42  # a face sits a little above the middle of a cropped picture
 
 
@@ -134,10 +135,10 @@ def _shrunk(image: NDArray[np.uint8], matrix: Matrix, factor: int) -> tuple[NDAr
     return np.asarray(small, np.uint8), after(matrix, back)
 
 
-def bounds(rect: Rect, matrix: Matrix, margin: int = 4) -> Rect:
-    """Return the upright output rectangle that a source rectangle reaches, grown by `margin` pixels."""
+def bounds(rect: Rect, matrix: Matrix) -> Rect:
+    """Return the upright output rectangle that a source rectangle reaches, grown by `_MARGIN_PX`."""
     x, y, w, h = rect.x, rect.y, rect.width, rect.height
     corners = np.array([[x, y, 1], [x + w, y, 1], [x, y + h, 1], [x + w, y + h, 1]]) @ matrix.T
-    low = np.floor(corners.min(axis=0)).astype(int) - margin
-    high = np.ceil(corners.max(axis=0)).astype(int) + margin
+    low = np.floor(corners.min(axis=0)).astype(int) - _MARGIN_PX
+    high = np.ceil(corners.max(axis=0)).astype(int) + _MARGIN_PX
     return Rect(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))

@@ -30,15 +30,6 @@ class Box:
     end: int
 
 
-def top_boxes(path: Path) -> list[Box]:
-    """Boxes of the first level, in file order; the last may claim to end beyond the file.
-
-    Raises MediaRefused for a file that is nothing but boxes.
-    """
-    with path.open("rb") as file:
-        return list(_Walk(file, path.stat().st_size, path.name).top())
-
-
 def largest_picture(file: BinaryIO, size: int, name: str) -> tuple[int, int]:
     """Width and height in pixels of the largest picture that a HEIF or AVIF file of `size` bytes declares.
 

@@ -28,8 +28,8 @@ _TEXT = {"bsonType": "string", "minLength": 1}
 _DIGEST = {"bsonType": "string", "pattern": "^[0-9a-f]{64}$"}
 
 
-def _schema(required: Json, optional: Json | None = None) -> Json:
-    properties = {"_id": _TEXT, **required, **(optional or {})}
+def _schema(required: Json) -> Json:
+    properties = {"_id": _TEXT, **required}
     return {"$jsonSchema": {"bsonType": "object", "required": list(required), "properties": properties}}
 
 

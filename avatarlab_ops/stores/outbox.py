@@ -28,6 +28,7 @@ from avatarlab_ops.stores.documents import VALIDATORS, documents
 FIRST_DELAY_S = 5  # doubles with each failure
 LAST_DELAY_S = 3600
 AT_ONCE = 50  # messages that one transaction claims; killed, it sends those again
+IN_A_ROUND = 1000  # messages that one process tries at each receiver before it goes on with its work
 TRIES = 8  # of a message that is refused; ten minutes of delays
 log = logging.getLogger(__name__)
 
@@ -72,29 +73,32 @@ def release(db: Session, topic: str, render_ids: Sequence[str]) -> None:
     db.execute(sa.update(Outbox).where(mine).values(next_at=records.now()))
 
 
-def deliver(settings: Settings, *, render_id: str | None = None, limit: int = 1000) -> tuple[int, int]:
+def deliver(settings: Settings, *, render_id: str | None = None) -> tuple[int, int]:
     """Deliver what is due, all of a render's or everybody's. Return (delivered, still waiting).
 
-    `limit` bounds the attempts at each receiver. A receiver that is away leaves its messages waiting; nothing
-    is raised for it. Several processes may deliver at once.
+    A receiver that is away leaves its messages waiting; nothing is raised for it. Several processes may
+    deliver at once.
     """
     served = receivers(settings)
-    delivered = sum(deliver_to(settings, receiver, render_id, limit) for receiver in served)
+    delivered = sum(deliver_to(settings, receiver, render_id) for receiver in served)
     with transaction(settings.pg_dsn) as db:
         topics = tuple(topic for receiver in served for topic in receiver.topics)
         waiting = db.scalar(sa.select(sa.func.count()).where(*_waiting(Outbox, topics, render_id)))
     return delivered, int(waiting or 0)
 
 
-def deliver_to(
-    settings: Settings, receiver: Receiver, render_id: str | None = None, limit: int = 1000
-) -> int:
-    """Deliver to one receiver until nothing is due or it is away; one transaction for a few renders."""
+def deliver_to(settings: Settings, receiver: Receiver, render_id: str | None = None) -> int:
+    """Deliver to one receiver until nothing is due, it is away, or `IN_A_ROUND` were tried.
+
+    One transaction for a few renders.
+    """
     delivered = tried = 0
     there = True
-    while there and tried < limit:
+    while there and tried < IN_A_ROUND:
         with transaction(settings.pg_dsn) as db:
-            rows: Sequence[Outbox] = db.scalars(_due(receiver, render_id, min(AT_ONCE, limit - tried))).all()
+            rows: Sequence[Outbox] = db.scalars(
+                _due(receiver, render_id, min(AT_ONCE, IN_A_ROUND - tried))
+            ).all()
             there = bool(rows) and all(_try(settings, receiver, row) for row in rows)
             tried += len(rows)
             delivered += sum(row.delivered_at is not None for row in rows)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
-
-from avatarlab_ops.media.isobmff import top_boxes
 
 
 @dataclass(frozen=True)
@@ -76,5 +75,16 @@ def _audio_span(path: Path) -> tuple[float | None, float | None]:
 
 def _is_faststart(path: Path) -> bool:
     """Whether playback can start before the whole file has arrived (moov lies before mdat)."""
-    kinds = [box.kind for box in top_boxes(path)]
+    kinds = list(_top_boxes(path.read_bytes()))
     return b"moov" in kinds and (b"mdat" not in kinds or kinds.index(b"moov") < kinds.index(b"mdat"))
+
+
+def _top_boxes(content: bytes) -> Iterator[bytes]:
+    """Kinds of an MP4's boxes of the first level, in file order."""
+    at = 0
+    while at + 8 <= len(content):
+        size, kind = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
+        if size == 1:  # the size is in the eight bytes that follow
+            size = int.from_bytes(content[at + 8 : at + 16], "big")
+        yield kind
+        at += size or len(content)  # 0: to the end

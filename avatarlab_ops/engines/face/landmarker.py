@@ -52,10 +52,6 @@ class Landmarker:
         """What looks for hands, loaded when first asked for (about 30 ms)."""
         return HandFinder()
 
-    def detect(self, frame: Frame, *, thorough: bool = False) -> list[Detection]:
-        """Where the faces of `frame` are; arguments and order as in `faces`."""
-        return [face.detection for face in self.faces(frame, thorough=thorough)]
-
     def faces(self, frame: Frame, *, thorough: bool = False) -> list[Face]:
         """Faces of an RGB uint8 [H, W, 3] frame, largest first.
 

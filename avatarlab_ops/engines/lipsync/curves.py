@@ -79,6 +79,7 @@ _PLATEAU = 0.5  # share of a sound during which its dominance stays full
 _WINDOW_S = 0.45  # beyond this a sound's dominance is nil
 _CHANNELS = ("gap", "spread", "rounding", "upper", "tuck", "tongue")
 _RELEASE_S = 0.075  # lips part over this time after a closure
+_SIGMA_S = 0.018  # of the Gaussian that smooths curves
 _RATE_HZ = 200.0  # curves are made finely, smoothed, then read at the frames
 
 
@@ -153,9 +154,9 @@ def _dominance(span: Viseme, reach_s: float, times: _Real) -> _Real:
     return np.asarray(np.exp(-((away / reach_s) ** 1.7)))
 
 
-def _smooth(curve: _Real, sigma_s: float = 0.018) -> _Real:
-    steps = np.arange(-3 * sigma_s, 3 * sigma_s + 1e-9, 1 / _RATE_HZ)
-    kernel = np.exp(-0.5 * (steps / sigma_s) ** 2)
+def _smooth(curve: _Real) -> _Real:
+    steps = np.arange(-3 * _SIGMA_S, 3 * _SIGMA_S + 1e-9, 1 / _RATE_HZ)
+    kernel = np.exp(-0.5 * (steps / _SIGMA_S) ** 2)
     padded = np.pad(curve, len(steps) // 2, mode="edge")
     return np.convolve(padded, kernel / kernel.sum(), mode="valid")[: curve.size]
 

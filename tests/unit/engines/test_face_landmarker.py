@@ -64,7 +64,8 @@ def test_irises_are_rings_around_the_pupils(mesh):
 
 
 def test_the_detector_boxes_the_face_and_its_parts(landmarker, astronaut):
-    (face,) = landmarker.detect(astronaut)
+    (found,) = landmarker.faces(astronaut)
+    face = found.detection
     left, top, right, bottom = face.box
     assert left < RIGHT_PUPIL[0] < LEFT_PUPIL[0] < right
     assert top < RIGHT_PUPIL[1] < MOUTH[1] < bottom

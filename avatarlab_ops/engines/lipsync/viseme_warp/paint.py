@@ -20,6 +20,7 @@ from avatarlab_ops.engines.lipsync.viseme_warp.geometry import (
 from avatarlab_ops.engines.lipsync.viseme_warp.interior import Interior
 from avatarlab_ops.engines.lipsync.viseme_warp.shape import SMILING_CONTACT, Driven, driven
 
+_RIM_PX = 6  # over so many pixels a patch fades out at its edge
 _GRID = 0.045  # cell of the coarse warp grid, eye distances
 _AT_REST: Real = np.zeros(2, np.float32)
 _BITE = 0.006  # an open source's lips are cut this far inside, so that no tooth shows at their rim
@@ -164,8 +165,8 @@ def _bitten(mouth: MouthShape) -> MouthShape:
     return MouthShape(mouth.upper_outer, upper, lower, mouth.lower_outer)
 
 
-def _rim(width: int, height: int, fade: int = 6) -> Real:
+def _rim(width: int, height: int) -> Real:
     """1 inside, falling to 0 at the outermost pixels of a rectangle."""
     across = np.minimum(np.arange(width), np.arange(width)[::-1])
     down = np.minimum(np.arange(height), np.arange(height)[::-1])
-    return np.asarray(np.clip(np.minimum(across, down[:, None]) / fade, 0, 1), np.float32)
+    return np.asarray(np.clip(np.minimum(across, down[:, None]) / _RIM_PX, 0, 1), np.float32)

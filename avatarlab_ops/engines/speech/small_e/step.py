@@ -52,19 +52,6 @@ class Stepper:
         model.logits_head.weight.data = heads.view_as(model.logits_head.weight)
         self._heads = heads.mT
 
-    @property
-    def step_bytes(self) -> int:
-        """Bytes of the weights that a step reads: not those for the text, and none of the embeddings."""
-        once = (
-            *self.model.txt_encoder.parameters(),
-            self.model.txt_embed.weight,
-            self.model.rvq_embed.weight,
-        )
-        attention = self.model.attentive_rnn.cross_att
-        once += (*attention.k.parameters(), *attention.v.parameters())
-        left_out = {id(weight) for weight in once}
-        return sum(w.nbytes for w in self.model.parameters() if id(w) not in left_out)
-
     def begin(self, tokens: Tensor, text: Text, batch: int) -> tuple[Output, Progress]:
         """Tokens [Q, 1, T] at once, and where `batch` candidates go on from there."""
         out: Output = self.model(tokens, text)
