@@ -19,8 +19,9 @@ AvatarlabError
 │       └── ApprovalAwaited all is made, and somebody has to approve the video
 ├── StageTimeout            the stage's own time budget is spent: its own retry budget (exit 5)
 ├── RenderCancelled         the render was cancelled: never retried (exit 6)
-├── BudgetExceeded          the GPU-seconds of the day are spent: never retried (exit 7)
-├── QueueFull               too many orders wait: may be asked again at the time it names (exit 8)
+├── FitsLater               there is no room now
+│   ├── BudgetExceeded      the GPU-seconds of the day are spent: never retried (exit 7)
+│   └── QueueFull           too many orders wait: may be asked again at the time it names (exit 8)
 └── InvariantBroken         a defect of Avatarlab itself: never retried (exit 70)
 """
 
@@ -159,27 +160,27 @@ class RenderCancelled(AvatarlabError):
     exit_code = 6
 
 
-class BudgetExceeded(AvatarlabError):
+class FitsLater(AvatarlabError):
+    """There is no room now. `fits_at`: when there is expected to be, None where nobody can tell."""
+
+    def __init__(self, message: str, fits_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.fits_at = fits_at
+
+
+class BudgetExceeded(FitsLater):
     """The caller's, or everybody's, GPU-seconds of the day are spent. `fits_at`: when it fits, if ever."""
 
     code = "budget_exceeded"
     exit_code = 7
 
-    def __init__(self, message: str, fits_at: datetime | None = None) -> None:
-        super().__init__(message)
-        self.fits_at = fits_at
 
-
-class QueueFull(AvatarlabError):
+class QueueFull(FitsLater):
     """Too many orders wait. `fits_at`: when one of them is expected to have left the line."""
 
     code = "queue_full"
     retryable = True
     exit_code = 8
-
-    def __init__(self, message: str, fits_at: datetime | None = None) -> None:
-        super().__init__(message)
-        self.fits_at = fits_at
 
 
 class InvariantBroken(AvatarlabError):

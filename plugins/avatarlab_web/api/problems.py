@@ -26,8 +26,7 @@ STANDS_S = 600  # when too many wait and nothing begins, so that nobody knows wh
 # The first that fits; whatever is not named here is a defect of ours.
 STATUS: tuple[tuple[type[errors.AvatarlabError], int], ...] = (
     (errors.InputError, 422),
-    (errors.BudgetExceeded, 429),
-    (errors.QueueFull, 429),
+    (errors.FitsLater, 429),
     (errors.RenderCancelled, 409),
     (errors.TransientError, 503),
     (errors.OutOfMemory, 503),
@@ -105,7 +104,7 @@ def _known(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _again(error: errors.AvatarlabError, status: int) -> dict[str, str] | None:
-    if isinstance(error, errors.BudgetExceeded | errors.QueueFull) and error.fits_at is not None:
+    if isinstance(error, errors.FitsLater) and error.fits_at is not None:
         seconds = (error.fits_at - datetime.now(UTC)).total_seconds()
         return {"Retry-After": str(max(1, round(seconds)))}
     if isinstance(error, errors.QueueFull):

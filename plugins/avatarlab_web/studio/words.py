@@ -67,7 +67,8 @@ def codes(error: type[AvatarlabError] = AvatarlabError) -> Iterator[str]:
     """Every code with which a render can fail: those of errors.py, whatever else a process has loaded."""
     for child in error.__subclasses__():
         if child.__module__ == AvatarlabError.__module__:
-            yield child.code
+            if "code" in vars(child):  # a class that only gathers others has none of its own
+                yield child.code
             yield from codes(child)
 
 
