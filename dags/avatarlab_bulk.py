@@ -74,9 +74,9 @@ class PlanOperator(BulkOperator):
         if not outline.dry_run:
             context["ti"].xcom_push(key=BULK_ID, value=bulk_id)
         batches = list(outline.batches)
-        # Lists: XCom gives tuples back to REST callers in its own notation.
         told = asdict(outline) | {"batches": len(batches)}
-        told |= {"told": list(outline.told), "notes": list(outline.notes)}  # XCom takes no tuples
+        # Lists: of a tuple XCom would tell REST callers its type beside its values.
+        told |= {"told": list(outline.told), "notes": list(outline.notes)}
         context["ti"].xcom_push(key=OUTLINE, value=told)
         return batches
 

@@ -76,9 +76,7 @@ def _step(settings: Settings, item: BulkItem, stage: str, *, last_try: bool) -> 
         render_id = item.render_id or _submit(settings, item)
         if render_id is not None:
             pipeline.run_stage(settings, render_id, stage, deliver_now=False)
-    except ApprovalAwaited as error:  # the others need not wait for it
-        log.info("item %s: %s", item.key, error)
-    except RenderCancelled as error:
+    except (ApprovalAwaited, RenderCancelled) as error:  # the others need not wait for it
         log.info("item %s: %s", item.key, error)
     except AvatarlabError as error:
         if isinstance(error, TransientError):

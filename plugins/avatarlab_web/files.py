@@ -30,9 +30,7 @@ def address(settings: Settings, uri: str, *, save: bool = False, kind: str | Non
 
 def link(settings: Settings, render_id: str, name: str, *, save: bool = False) -> str:
     """Address of one file of a published video. Raises KeyError for a file that it does not have."""
-    with transaction(settings.pg_dsn) as db:
-        uri = records.published_files(db, render_id)[name].uri
-    return address(settings, uri, save=save)
+    return address(settings, _uri(settings, render_id, name), save=save)
 
 
 def upload(
@@ -46,6 +44,9 @@ def upload(
 
 def read(settings: Settings, render_id: str, name: str) -> bytes:
     """A small file of a published video. Raises KeyError for a file that it does not have."""
+    return objects(settings).read(*split_reference(_uri(settings, render_id, name)))
+
+
+def _uri(settings: Settings, render_id: str, name: str) -> str:
     with transaction(settings.pg_dsn) as db:
-        uri = records.published_files(db, render_id)[name].uri
-    return objects(settings).read(*split_reference(uri))
+        return records.published_files(db, render_id)[name].uri
