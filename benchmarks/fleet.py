@@ -19,11 +19,12 @@ import psutil
 import sqlalchemy as sa
 
 from avatarlab_ops import pipeline
-from avatarlab_ops.cli.client import DAG, AirflowClient
+from avatarlab_ops.cli.client import AirflowClient
 from avatarlab_ops.embedded import control
 from avatarlab_ops.embedded.sessions import members
 from avatarlab_ops.embedded.supervisor import read_state
 from avatarlab_ops.hosting.simulation import Order, Places, simulate
+from avatarlab_ops.places import RENDER_DAG
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import StageState
 from avatarlab_ops.stores.catalog import tables as m
@@ -56,13 +57,13 @@ def play(home: Path, workers: int, first_seed: int) -> tuple[float, list[Order],
     settings = Settings.from_env()
     with AirflowClient.from_home(home) as client:
         warm = client.order(wish(settings, first_seed))["run_id"]
-        ended(client, DAG, warm)
+        ended(client, RENDER_DAG, warm)
         idle = spent(home)
         time.sleep(IDLE_S)
         before, begun_s = spent(home), time.monotonic()
         runs = [client.order(wish(settings, first_seed + n))["run_id"] for n in range(1, VIDEOS + 1)]
         for run in runs:
-            ended(client, DAG, run)
+            ended(client, RENDER_DAG, run)
         after, passed_s = spent(home), time.monotonic() - begun_s
     took_s, told = seen(settings, runs)
     parts = {
@@ -96,7 +97,7 @@ def boundary(home: Path, first_seed: int) -> float:
     with AirflowClient.from_home(home) as client:
         for number in range(ALONE + 1):  # the first loads what stays loaded
             run = client.order(wish(settings, first_seed + number))["run_id"]
-            ended(client, DAG, run)
+            ended(client, RENDER_DAG, run)
             took_s, [order] = seen(settings, [run])
             beyond_s += (took_s - sum(order.seconds.values())) if number else 0.0
             tasks += len(order.seconds) if number else 0
