@@ -111,7 +111,7 @@ def caller_of(run: Any) -> str:
     """Who triggered a run: the logged-in user, the clock, else Airflow. Budgets are kept by this name."""
     if user := getattr(run, "triggering_user_name", None):
         return callers.of_user(str(user))
-    return "clock" if run.run_type == "scheduled" else "airflow"
+    return callers.CLOCK if run.run_type == "scheduled" else "airflow"
 
 
 class StageOperator(BaseOperator):

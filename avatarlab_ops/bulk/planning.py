@@ -360,7 +360,7 @@ class _Planner:
                 self.problems.add(f"{of}: {error}")
 
     def _chosen(self) -> Iterator[Draft]:
-        for chosen in choose(self.db, self.settings, self.asked):
+        for chosen in choose(self.db, self.settings, self.asked, self.caller):
             where = f"render {chosen.render_id}"
             if chosen.refusal:
                 self.problems.add(f"{where}: {chosen.refusal}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from avatarlab_ops import engines
 from avatarlab_ops.bulk import template
@@ -18,15 +19,19 @@ from avatarlab_ops.errors import EngineUnavailable, InputError, RequestInvalid
 from avatarlab_ops.graph import GRAPH, PUBLISH
 from avatarlab_ops.renders import feedback
 from avatarlab_ops.request import OF_ONE_ORDER
+from avatarlab_ops.retention import retention_of
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import ItemState, RenderState
 from avatarlab_ops.stores.catalog import records
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.objects import objects, split_or_refuse
+from avatarlab_ops.trust import callers
+from avatarlab_ops.version import code_version
 
 Condition = sa.ColumnElement[bool]
 Changed = dict[tuple[str, str], Json | str]  # (address, digest it had) to a template, or why it is none
 PAGE = 500
+TRIES, TRIED = 3, timedelta(days=30)  # of the clock with one video and one code
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,15 @@ class Chosen:
     refusal: str | None = None  # why its template of today makes no request
 
 
-def choose(db: Session, settings: Settings, asked: BulkRequest) -> Iterator[Chosen]:
-    """Yield what the filters select, oldest first; what was withdrawn, or made anew already, is left out."""
+def choose(db: Session, settings: Settings, asked: BulkRequest, caller: str) -> Iterator[Chosen]:
+    """Yield what the filters select, oldest first.
+
+    Left out: what was withdrawn, is past its retention, or was made anew already; by the clock also what
+    failed `TRIES` times within `TRIED` by this code, which only costs more of the same.
+    """
     conditions = _filters(asked)
+    if caller == callers.CLOCK:
+        conditions.append(_failures() < TRIES)
     if asked.rated_below:
         badly_rated = sa.literal(feedback.rated_below(settings, asked.rated_below), ARRAY(sa.Text))
         conditions.append(m.Render.id == sa.any_(badly_rated))
@@ -52,13 +63,24 @@ def choose(db: Session, settings: Settings, asked: BulkRequest) -> Iterator[Chos
         stale += [_from_templates(refilled)] if "template" in asked.stale else []
         conditions.append(sa.or_(*stale))
     query = (
-        sa.select(m.Render.id, m.Request.body)
+        sa.select(m.Render.id, m.Render.ended_at, m.Request.body)
         .join(m.Request, m.Request.id == m.Render.request_id)
         .where(m.Render.state == RenderState.PUBLISHED, m.Render.withdrawn_at.is_(None), *conditions)
         .order_by(m.Render.ended_at, m.Render.id)
     )
     for row in db.execute(query.execution_options(yield_per=PAGE)):
-        yield _chosen(db, row.id, row.body, refilled)
+        kept = retention_of(row.body.get("labels", {}))
+        if kept is None or row.ended_at + kept > records.now():
+            yield _chosen(db, row.id, row.body, refilled)
+
+
+def _failures() -> sa.ScalarSelect[int]:
+    """How often making a video anew failed lately, by the code of today."""
+    anew = aliased(m.Render)
+    mine = sa.and_(m.BulkItem.source == m.Render.id, m.BulkItem.state == ItemState.FAILED)
+    lately = sa.and_(m.BulkItem.ended_at > records.now() - TRIED, anew.code_version == code_version())
+    query = sa.select(sa.func.count()).select_from(m.BulkItem).join(anew, anew.id == m.BulkItem.render_id)
+    return query.where(mine, lately).correlate(m.Render).scalar_subquery()
 
 
 def _filters(asked: BulkRequest) -> list[Condition]:

@@ -5,7 +5,8 @@ No user's name is one of the machine's: whoever is called `cli` in Airflow's log
 
 from __future__ import annotations
 
-OPERATORS = ("cli", "airflow", "clock")  # callers that have the machine: its command lines, its schedule
+CLOCK = "clock"
+OPERATORS = ("cli", "airflow", CLOCK)  # callers that have the machine: its command lines, its schedule
 _USER = "user:"
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -398,6 +399,46 @@ def test_what_would_be_made_otherwise_today_is_stale(
         assert chosen(stores, **only, stale=["code"]) == 6
 
 
+def test_the_clock_gives_up_what_failed_thrice_and_nobody_makes_anew_what_is_past_its_retention(
+    stores: Settings, portrait: str, six: report.Summary
+) -> None:
+    only = asked(labels={"run": "six"})
+
+    def counted(caller: str) -> int:
+        with transaction(stores.pg_dsn) as db:
+            return len(list(selection.choose(db, stores, only, caller)))
+
+    one, other = (item.render_id for item in items_of(stores, "six")[:2])
+    lost = pipeline.submit(stores, SMALL | {"script": "Lost.", "avatar": {"uri": portrait}})
+    pipeline.fail(stores, lost, "the new engine finds no face")
+    for night in ("first", "second", "third"):
+        assert counted("clock") == 6, "what failed by chance is tried again"
+        with transaction(stores.pg_dsn) as db:
+            db.add(m.BulkRun(id=night, caller="clock", spec={}, spec_sha256="", problems={}))
+            db.flush()
+            db.add(m.BulkItem(
+                bulk_id=night, number=0, key=night, request={}, source=one, batch=0, predicted_gpu_s=1.0,
+                state="failed", render_id=lost, ended_at=records.now(),
+            ))  # fmt: skip
+    assert (counted("clock"), counted("ann")) == (5, 6)
+    with transaction(stores.pg_dsn) as db:
+        records.find(db, lost).code_version = "of yesterday"
+    assert counted("clock") == 6, "another code may do better"
+    with transaction(stores.pg_dsn) as db:
+        render = records.find(db, str(other))
+        request, ended_at = records.request_of(db, render), render.ended_at
+        body = request.body
+        request.body = body | {"labels": body["labels"] | {"retention": "1d"}}
+    assert counted("ann") == 6
+    with transaction(stores.pg_dsn) as db:
+        records.find(db, str(other)).ended_at = records.now() - timedelta(days=2)
+    assert counted("ann") == 5
+    with transaction(stores.pg_dsn) as db:
+        render = records.find(db, str(other))
+        render.ended_at, records.request_of(db, render).body = ended_at, body
+        db.execute(sa.delete(m.BulkItem).where(m.BulkItem.render_id == lost))
+
+
 @contextmanager
 def other_weights(stores: Settings) -> Iterator[None]:
     """The catalog as it would be had every video been made with other weights."""
@@ -453,8 +494,8 @@ def test_two_plans_at_once_make_a_stale_video_anew_once(
     both_chose = threading.Barrier(2)
     choose = selection.choose
 
-    def slow(db: Session, settings: Settings, wanted: BulkRequest) -> Iterator[selection.Chosen]:
-        found = list(choose(db, settings, wanted))
+    def slow(db: Session, settings: Settings, wanted: BulkRequest, caller: str) -> Iterator[selection.Chosen]:
+        found = list(choose(db, settings, wanted, caller))
         with suppress(threading.BrokenBarrierError):  # whoever chooses alone goes on alone
             both_chose.wait(2)
         yield from found
