@@ -1,4 +1,4 @@
-"""Small things: undelivered documents, old progress, stages left running, forgotten work folders."""
+"""Small things: messages, undelivered and old ones, old progress, stages left running, work folders."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from avatarlab_ops.errors import RenderCancelled
 from avatarlab_ops.housekeeping.chore import Chore, Job
 from avatarlab_ops.stages import context
 from avatarlab_ops.states import StageState
-from avatarlab_ops.stores import outbox
+from avatarlab_ops.stores import outbox, webhooks
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction, upkeep
 
 PROGRESS_KEPT = timedelta(days=1)  # after the end of the render
 MESSAGES_KEPT = timedelta(days=7)  # after their delivery
+DELIVERIES_KEPT = timedelta(days=30)  # after a webhook took them, or they were given up
 
 
 def undelivered(job: Job) -> Chore:
@@ -38,6 +39,20 @@ def delivered(job: Job) -> Chore:
         chore.found = upkeep.counted(db, m.Outbox, m.Outbox.delivered_at < job.at - MESSAGES_KEPT)
     if job.apply:
         chore.done = outbox.forget(job.settings, older_than_s=MESSAGES_KEPT.total_seconds())
+    return chore
+
+
+def deliveries(job: Job) -> Chore:
+    """Forget what webhooks were told, or could not be told, a month ago; until then it can be sent again."""
+    chore = Chore("webhook deliveries past their 30 days")
+    rows = webhooks.past(job.at - DELIVERIES_KEPT)
+    with transaction(job.settings.pg_dsn) as db:
+        chore.found = upkeep.counted(db, m.WebhookDelivery, rows)
+        if job.apply:
+            db.execute(
+                sa.delete(m.WebhookDelivery).where(rows), execution_options={"synchronize_session": False}
+            )
+            chore.done = chore.found
     return chore
 
 
@@ -79,4 +94,4 @@ def work_folders(job: Job) -> Chore:
     return chore
 
 
-CHORES = (undelivered, delivered, progress, stages, work_folders)
+CHORES = (undelivered, delivered, deliveries, progress, stages, work_folders)

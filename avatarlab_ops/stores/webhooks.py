@@ -331,5 +331,10 @@ def deliveries(db: Session, endpoint_id: str, limit: int) -> list[m.WebhookDeliv
     return list(db.scalars(mine.order_by(m.WebhookDelivery.created_at.desc()).limit(limit)))
 
 
+def past(before: datetime) -> sa.ColumnElement[bool]:
+    """Which deliveries were taken, or given up, before that moment."""
+    return sa.func.coalesce(m.WebhookDelivery.delivered_at, m.WebhookDelivery.given_up_at) < before
+
+
 def _log_of(endpoint_id: str) -> sa.ColumnElement[bool]:
     return sa.and_(m.WebhookDelivery.endpoint_id == endpoint_id, m.WebhookDelivery.next_at < m.HELD)

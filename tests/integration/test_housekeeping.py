@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -26,11 +27,13 @@ from avatarlab_ops.cli import common
 from avatarlab_ops.errors import InvariantBroken, WorkInFlight
 from avatarlab_ops.housekeeping import Chore, Rules, keep_house
 from avatarlab_ops.housekeeping.chore import Job
+from avatarlab_ops.housekeeping.clean import deliveries
 from avatarlab_ops.housekeeping.ended import vanished
 from avatarlab_ops.housekeeping.evict import by_age, by_size
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages import publish
+from avatarlab_ops.stages import context, publish
+from avatarlab_ops.stores import webhooks
 from avatarlab_ops.stores.catalog import engine, lock, lock_number, records, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.objects import objects, split_or_refuse
@@ -283,6 +286,38 @@ def test_a_chore_that_fails_keeps_none_of_the_others_from_its_work(
     with pytest.raises(InvariantBroken, match="refuses to delete"):
         keep_house(stores, tell=told.append)
     assert [one.name for one in told] == ["intermediates past their age", "intermediates beyond the size"]
+
+
+def test_what_a_killed_stage_left_goes_with_the_next_work_on_its_machine(stores: Settings) -> None:
+    left, young = (stores.home / "work" / name for name in ("lipsync-killed", "lipsync-young"))
+    for folder in (left, young):
+        folder.mkdir(parents=True)
+    os.utime(left, (0, 0))
+    with context.workspace(stores, "matte") as at_work:
+        os.utime(at_work, (0, 0))
+        with context.workspace(stores, "speech"):
+            assert (at_work.exists(), left.exists(), young.exists()) == (True, False, True)
+    young.rmdir()
+
+
+def test_what_webhooks_were_told_is_forgotten_after_a_month(stores: Settings) -> None:
+    old, young = (records.now() - timedelta(days=days) for days in (31, 29))
+    with transaction(stores.pg_dsn) as db:
+        hook = webhooks.add(db, "https://receiver.example/", "anna", everybody=False)
+        assert hook is not None
+        to = {"endpoint_id": hook.id, "url": "https://receiver.example/", "payload": {}}
+        db.add_all([
+            m.WebhookDelivery(id="taken long ago", delivered_at=old, **to),
+            m.WebhookDelivery(id="given up long ago", given_up_at=old, **to),
+            m.WebhookDelivery(id="taken", delivered_at=young, **to),
+            m.WebhookDelivery(id="waits", next_at=old, created_at=old, **to),
+        ])  # fmt: skip
+    assert deliveries(Job(stores, Rules(), False, lambda _: None)).found == 2
+    assert deliveries(Job(stores, Rules(), True, lambda _: None)).done == 2
+    with transaction(stores.pg_dsn) as db:
+        left = [one.id for one in webhooks.deliveries(db, hook.id, 10)]
+        db.delete(webhooks.find(db, hook.id))
+    assert sorted(left) == ["taken", "waits"]
 
 
 def test_only_one_keeps_house_at_a_time(stores: Settings) -> None:
