@@ -178,7 +178,7 @@ def table(items: list[Json]) -> bytes:
     own = dict.fromkeys(name for item in items for name in item["variables"] or ())
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow([*COLUMNS, *(f"row.{name}" for name in own)])
+    writer.writerow(map(neutral, [*COLUMNS, *(f"row.{name}" for name in own)]))
     for item in items:
         told = item | {"notes": " | ".join(item["notes"] or ())}
         cells = [told[name] for name in COLUMNS] + [(item["variables"] or {}).get(name) for name in own]

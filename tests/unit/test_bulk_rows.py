@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avatarlab_ops.bulk import rows
+from avatarlab_ops.bulk import report, rows
 from avatarlab_ops.bulk.rows import Problem, Row
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.request import AvatarRequest
@@ -330,3 +330,10 @@ def test_any_bytes_are_read_or_refused_by_name(
         lines = [int(str(error).removeprefix("line ").partition(":")[0])]
     last = content.count(b"\n") + content.count(b"\r") + 1
     assert all(1 <= line <= last for line in lines)
+
+
+def test_the_reports_header_is_calculated_by_no_spreadsheet() -> None:
+    """A template's placeholder may hold whatever its author wrote, and is a column of the report."""
+    item = dict.fromkeys(report.COLUMNS) | {"variables": {"x;=1+1": "a"}}
+    header, _ = report.table([item]).decode().splitlines()
+    assert header.endswith(",row.x;'=1+1")
