@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -32,7 +32,7 @@ from avatarlab_ops.cli import (
     verify,
 )
 from avatarlab_ops.cli.common import echo
-from avatarlab_ops.errors import AvatarlabError, RenderCancelled, TransientError
+from avatarlab_ops.errors import AvatarlabError, InputError, RenderCancelled, TransientError
 
 
 class _Commands(click.Group):
@@ -53,14 +53,27 @@ class _Commands(click.Group):
             echo(f"avatarlab: {error.code}: {error}", err=True)
             sys.exit(error.exit_code)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            where = f" ({error.filename})" if error.filename else ""
-            echo(f"avatarlab: {error.strerror}{where}: make room, then repeat the command", err=True)
-            sys.exit(TransientError.exit_code)
+            _end_for_the_disk(error)
         except KeyboardInterrupt:
             echo("avatarlab: interrupted", err=True)
             sys.exit(RenderCancelled.exit_code)
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def _end_for_the_disk(error: OSError) -> NoReturn:
+    """Tell of a full disk, or of a place that this user may not use; any other error is a defect."""
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno in FULL:
+        echo(f"avatarlab: {error.strerror}{where}: make room, then repeat the command", err=True)
+        sys.exit(TransientError.exit_code)
+    if error.errno in CLOSED and where:
+        todo = "choose another place, or let this user read and write there"
+        echo(f"avatarlab: {error.strerror}{where}: {todo}", err=True)
+        sys.exit(InputError.exit_code)
+    raise error
 
 
 @click.group(

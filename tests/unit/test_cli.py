@@ -21,9 +21,10 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from avatarlab_ops import cli
-from avatarlab_ops.cli import bulk, common, doctor, main, render, watch
+from avatarlab_ops.cli import backup, bulk, common, doctor, main, render, watch
 from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.renders import status
+from avatarlab_ops.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -116,6 +117,15 @@ def test_a_full_disk_is_told_in_a_line_and_the_command_may_be_repeated() -> None
 
     done = CliRunner().invoke(group, ["fill"])
     assert (done.exit_code, "make room" in done.output, "Traceback" in done.output) == (4, True, False)
+
+
+def test_a_folder_that_may_not_be_written_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = Path("/sys/avatarlab-backup")  # nobody may make a folder there, root neither
+    stores = Settings("postgresql://h/d", "mongodb://h/d", "http://h", "key", "secret", closed)
+    monkeypatch.setattr(backup, "known_stores", lambda: stores)
+    done = CliRunner().invoke(main, ["backup", str(closed), "--withdrawals"])
+    told = (done.exit_code, str(closed) in done.output, "choose another place" in done.output)
+    assert (*told, "Traceback" in done.output) == (2, True, True, False), done.output
 
 
 def test_ctrl_c_ends_with_the_exit_code_of_a_cancelled_render(monkeypatch: pytest.MonkeyPatch) -> None:
