@@ -240,6 +240,7 @@ class _Planner:
         self.problems, self.notes = _Told(), _Told()
         self.seen = Seen()
         self.keys: dict[str, str] = {}  # key of an item to where it was seen
+        self.asked_as: dict[str, str] = {}  # idempotency key of a row to where it was seen
         self.rates: list[Rate] = rates.known(db)
         self.promised: set[str] = set()  # fingerprints that an item before will have made
         self.made: dict[str, Artifact] = {}  # those that exist
@@ -408,6 +409,20 @@ class _Planner:
         if draft.key in self.keys:
             raise RequestInvalid(f"{KEY}: {draft.key!r} was used on {self.keys[draft.key]}; keys must differ")
         self.keys[draft.key] = draft.where
+        self._claim_request(draft.where, draft.request)
+
+    def _claim_request(self, where: str, request: AvatarRequest) -> None:
+        """A row's own idempotency key names one request: of this file, and of all that its caller asked."""
+        if (key := request.idempotency_key) is None:
+            return
+        if key in self.asked_as:
+            raise RequestInvalid(
+                f"idempotency_key: {key!r} was used on {self.asked_as[key]}; give each row one of its own, "
+                "or none"
+            )
+        self.asked_as[key] = where
+        if known := records.asked_before(self.db, self.caller, key):
+            records.check_same(known, request)
 
     def _predict(self, found: Plan) -> float:
         """GPU-seconds of an item: nothing for what exists, or what an item before it makes."""
@@ -461,7 +476,8 @@ def _draft(where: str, line: int, values: Json, form: Json | None, language: str
     tail = f".{language}" * bool(language)
     key = str(values.get(KEY) or request.idempotency_key or f"line-{line}") + tail
     if request.idempotency_key and language:
-        request = request.model_copy(update={"idempotency_key": request.idempotency_key + tail})
+        own = {"idempotency_key": request.idempotency_key + tail}
+        request = AvatarRequest.parse(request.canonical() | own)
     return Draft(where, line, key, request, variables)
 
 

@@ -248,6 +248,23 @@ def test_keys_name_items_and_must_differ(stores: Settings, portrait: str) -> Non
         planning.plan(stores, asked(file=uri), bulk_id="keys", caller="x")
 
 
+def test_a_rows_own_idempotency_key_names_one_request(stores: Settings, portrait: str) -> None:
+    """Of the file, and of all that its caller asked for before; also with a language's tail."""
+    before = {"script": "Asked before.", "avatar": {"uri": portrait}, "idempotency_key": "taken"}
+    pipeline.submit(stores, before, caller="x")
+    own = ["a,mine,Go.", "b,mine,Go.", "c,taken,Go.", "d,other,Go."]
+    text = "\n".join(["key,idempotency_key,script,avatar.uri", *(f"{row},{portrait}" for row in own)])
+    uri = material.upload(stores, "bulk/own-keys.csv", text.encode())
+    with pytest.raises(RequestInvalid) as refused:
+        planning.plan(stores, asked(file=uri), bulk_id="own-keys", caller="x")
+    assert [line.partition(";")[0] for line in str(refused.value).splitlines()[1:]] == [
+        "line 3: idempotency_key: 'mine' was used on line 2",
+        "line 4: idempotency_key 'taken' was used for another request (without Airflow)",
+    ]
+    with pytest.raises(RequestInvalid, match="idempotency_key"):
+        planning._draft("line 2, de", 2, before | {"idempotency_key": "k" * 199}, None, "de")
+
+
 def test_one_item_that_fails_does_not_stop_the_others(
     stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
