@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import defer
 
 from avatarlab_ops.graph import STAGES
 from avatarlab_ops.renders.status import StageStatus, ended, expected, stage_status
@@ -34,16 +37,17 @@ class Standing:
         return self.render.state, self.render.awaits_approval, self.render.withdrawn_at, self.stages
 
 
-def since(settings: Settings, at: datetime) -> list[Standing]:
+def since(settings: Settings, at: datetime, most: int | None = None) -> list[Standing]:
     """Every render at work, or that ended or was withdrawn at `at` or later; oldest first.
 
-    Of those in line, however many, only what was ordered since.
+    Of those in line, however many, only what was ordered since. Of more than `most` those ordered last.
     """
     at_work = m.Render.state.in_(OPEN) & ~(line.waits() & (m.Render.created_at < at))
     moved = sa.or_(at_work, m.Render.ended_at >= at, m.Render.withdrawn_at >= at)
+    query = sa.select(m.Render).where(moved).order_by(m.Render.created_at.desc()).limit(most)
+    unread = defer(m.Render.plan), defer(m.Render.measures)  # the largest part of a row
     with transaction(settings.pg_dsn) as db:
-        found = list(db.scalars(sa.select(m.Render).where(moved).order_by(m.Render.created_at)))
-        return _standings(db, found)
+        return _standings(db, list(db.scalars(query.options(*unread)))[::-1])
 
 
 def of(settings: Settings, render_id: str) -> Standing:
@@ -54,19 +58,20 @@ def of(settings: Settings, render_id: str) -> Standing:
 
 def _standings(db: Session, renders: list[Render]) -> list[Standing]:
     ids = [render.id for render in renders]
-    runs: dict[tuple[str, str], Any] = {
-        (run.render_id, run.stage): run
-        for run in db.scalars(sa.select(m.StageRun).where(m.StageRun.render_id.in_(ids)))
-    }
-    rows: dict[tuple[str, str], Any] = {
-        (row.render_id, row.stage): row
-        for row in db.scalars(sa.select(m.Progress).where(m.Progress.render_id.in_(ids)))
-    }
-    found = []
-    for render in renders:
-        places = [(render.id, name) for name in STAGES]
-        stages = tuple(stage_status(place[1], runs.get(place), rows.get(place)) for place in places)
-        over = ended({stage: run for (of, stage), run in runs.items() if of == render.id})
-        ends = expected(render.predicted, render.ended_at, stages, over)["expected_end"]
-        found.append(Standing(render, stages, ends))
-    return found
+    runs = _by_render(db.scalars(sa.select(m.StageRun).where(m.StageRun.render_id.in_(ids))))
+    rows = _by_render(db.scalars(sa.select(m.Progress).where(m.Progress.render_id.in_(ids))))
+    return [_standing(render, runs[render.id], rows[render.id]) for render in renders]
+
+
+def _by_render(found: Iterable[Any]) -> defaultdict[str, dict[str, Any]]:
+    """Stage runs or rows of progress: by render, then by stage."""
+    sorted_out: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for one in found:
+        sorted_out[one.render_id][one.stage] = one
+    return sorted_out
+
+
+def _standing(render: Render, runs: dict[str, Any], rows: dict[str, Any]) -> Standing:
+    stages = tuple(stage_status(name, runs.get(name), rows.get(name)) for name in STAGES)
+    foreseen = expected(render.predicted, render.ended_at, stages, ended(runs))
+    return Standing(render, stages, foreseen["expected_end"])
