@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -16,6 +16,7 @@ from avatarlab_web import starting
 from avatarlab_ops import pipeline
 from avatarlab_ops.bulk import planning
 from avatarlab_ops.bulk.contract import BulkRequest
+from avatarlab_ops.graph import STAGES
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import transaction
@@ -181,7 +182,8 @@ def test_the_stream_of_an_ended_render_tells_its_end_and_then_nothing(api: Serve
     assert (told["id"], told["state"]) == (published, "published")
     later = {"Last-Event-ID": "2999-01-01T00:00:00+00:00"}
     assert api.client.get(path, headers=later).status_code == 204
-    assert api.client.get(path, headers={"Last-Event-ID": "7"}).status_code == 400
+    for given in ("7", "0001-01-01T00:00:00+14:00", "9999-12-31T23:00:00-14:00"):
+        assert api.client.get(path, headers={"Last-Event-ID": given}).status_code == 400
     assert api.client.get("/renders/nosuch/events").status_code == 404
 
 
@@ -208,3 +210,34 @@ def test_words_that_a_terminal_would_obey_are_refused_at_each_door(
     assert all("control character U+" in one and one.isprintable() for one in told), told
     assert api.client.get(f"/renders/{published}").json()["state"] == "published"
     assert not any("withdrawn" in str(one) for one in api.client.get(f"/renders/{published}").json()["links"])
+
+
+def test_a_stream_that_was_cut_off_catches_up_within_bounds(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quarter of an hour and so many renders, each with its own stages; never all that ever ended."""
+    from avatarlab_web.api import events
+
+    now = datetime.now(UTC)
+    asked = {"avatar": {"uri": portrait}}
+    ids = [pipeline.submit(stores, asked | {"script": f"Ended {number}."}) for number in range(3)]
+    with transaction(stores.pg_dsn) as db:
+        for number, render_id in enumerate(ids):
+            ended = {"state": "failed", "ended_at": now - timedelta(minutes=2 + number)}
+            db.execute(sa.update(m.Render).where(m.Render.id == render_id).values(ended))
+            stage = {"stage": STAGES[number], "state": "failed", "attempt": number + 1, "host": "here"}
+            db.add(m.StageRun(render_id=render_id, **stage))
+
+    def told(away: timedelta) -> dict[str, list[int]]:
+        found = events._missed(stores, now - away)
+        return {one.render.id: [s.attempt for s in one.stages] for one in found if one.render.id in ids}
+
+    first, second, third = ids
+    missed = told(timedelta(minutes=3, seconds=30))
+    assert missed.keys() == {first, second}
+    assert [missed[one].index(number) for number, one in ((1, first), (2, second))] == [0, 1]
+    assert told(timedelta(minutes=14)).keys() == set(ids)
+    for away in (timedelta(seconds=1), timedelta(minutes=16), timedelta(days=1), timedelta(days=9999)):
+        assert told(away) == {}
+    monkeypatch.setattr(events, "MOST", 1)
+    assert told(timedelta(minutes=14)).keys() == {third}

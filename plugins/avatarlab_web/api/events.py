@@ -1,8 +1,8 @@
 """Progress as server-sent events: what `GET /renders/{id}` tells, pushed whenever it has changed.
 
 An event's id is the time of the look at the catalog that found it, so that any api-server resumes a stream
-after a restart: with `Last-Event-ID` it begins with all that has ended since. Each event tells how a render
-stands, not what happened, so none is missed where several changes lie within one look.
+after a restart: with `Last-Event-ID` it begins with all that has ended since, within bounds. Each event tells
+how a render stands, not what happened, so none is missed where several changes lie within one look.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from avatarlab_web.stores import Stores
 
 LAG = timedelta(seconds=COALESCED_S)
 LONGEST = timedelta(minutes=10)  # then the browser comes again, and its login is checked anew
+CAUGHT_UP = timedelta(minutes=15)  # who was away for longer is told what is open, as whoever comes first is
+MOST = 1000  # renders that are caught up on
 SETTLING = timedelta(seconds=5)  # a transaction may become visible this long after the time it wrote
 RETRY_MS = 1000
 STREAM: dict[int | str, dict[str, Any]] = {
@@ -41,10 +43,7 @@ router = APIRouter(tags=["events"])
 @router.get("/events", response_class=EventSourceResponse, responses=STREAM)
 async def all_renders(_who: Reader, stores: Stores, request: Request, last: Last = None) -> Response:
     """One stream of all renders: first those that are open, then each whenever it has changed."""
-    begun = _time(last)
-    missed: list[Standing] = []
-    if begun is not None and datetime.now(UTC) - begun > KEPT - SETTLING:
-        missed = await asyncio.to_thread(standing.since, stores, begun - SETTLING)
+    missed = await asyncio.to_thread(_missed, stores, _time(last))
     return _response(_events(stores, views.base(request), missed))
 
 
@@ -62,12 +61,19 @@ async def one_render(
     return _response(_events(stores, views.base(request), [now], only=render_id))
 
 
+def _missed(stores: Settings, begun: datetime | None) -> list[Standing]:
+    """How everything stands that the hub no longer shows and that a stream which was cut off then missed."""
+    if begun is None or not KEPT - SETTLING < datetime.now(UTC) - begun <= CAUGHT_UP:
+        return []
+    return standing.since(stores, begun - SETTLING, MOST)
+
+
 def _time(last: str | None) -> datetime | None:
     if last is None:
         return None
     try:
         return datetime.fromisoformat(last).astimezone(UTC)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:  # the latter: in no year of UTC
         raise Refusal(400, "bad_event_id", f"Last-Event-ID {last!r} was given by no event") from error
 
 
