@@ -13,7 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from avatarlab_ops import engines, language_tags
 from avatarlab_ops.engines import writing
@@ -154,7 +154,7 @@ def _parted(
 ) -> list[tuple[Part, list[Run]]]:
     """Each part and its runs, what its marks ask of the voice among them."""
     if script_format != "ssml":
-        return [(one, [Run((Piece(markup.plain(_clean(one.text, warnings), warnings)),))]) for one in parts]
+        return [(one, [_plain(one.text, warnings)]) for one in parts]
     found: list[tuple[Part, list[Run]]] = []
     last = -1  # that has words
     for number, part in enumerate(parts):
@@ -165,6 +165,12 @@ def _parted(
         last = number if runs else last
         found.append((part, runs))
     return found
+
+
+def _plain(text: str, warnings: list[str]) -> Run:
+    """The one run of a part without marks."""
+    cleaned = _clean(text, warnings, bullet=markup.BULLET)
+    return Run((Piece(markup.plain(cleaned, warnings)),), wrapped=False)
 
 
 def _rested(part: Part, runs: list[Run], more_s: float) -> tuple[Part, list[Run]]:
@@ -185,7 +191,8 @@ def _run(words: Lexicon, run: Run, engine: str, language: str, warnings: list[st
     pieces = [_worded(piece, spoken, warnings) for piece in marked]
     heard = (piece.said or ("" if piece.sounds else piece.text) for piece in pieces)
     writing.check(" ".join(heard), engine, spoken)
-    found = list(_part(_folded(pieces), spoken))
+    folded = _folded(pieces)
+    found = list(_part(markup.unwrapped(folded) if run.wrapped else folded, spoken))
     if found and run.pause_s is not None:
         found[-1] = replace(found[-1], pause_s=run.pause_s)
     for sentence in found:
@@ -303,25 +310,27 @@ def _check_length(spoken: Sequence[Sentence]) -> None:
         )
 
 
-def _clean(text: str, warnings: list[str]) -> str:
-    text = _drop_emoji(text.replace("\r\n", "\n"), warnings)
+def _clean(text: str, warnings: list[str], bullet: str = "") -> str:
+    text = _drop_emoji(text.replace("\r\n", "\n"), warnings, bullet)
     text = unicodedata.normalize("NFC", text.translate(_LINES).translate(_INVISIBLE))
     _refuse_controls(text)
     return text
 
 
-def _drop_emoji(text: str, warnings: list[str]) -> str:
+def _drop_emoji(text: str, warnings: list[str], bullet: str) -> str:
+    """The text without emoji; `bullet` takes the place of one that begins a line."""
     if text.isascii():
         return text
     import emoji
 
     dropped: Counter[str] = Counter()
 
-    def drop(found: str, _: dict[str, str]) -> str:
+    def drop(found: str, place: dict[str, Any]) -> str:
         if found.strip("\ufe0f") in _SIGNS:
             return found.strip("\ufe0f")
         dropped[found] += 1
-        return ""
+        begins = bullet and not text[: place["match_start"]].rpartition("\n")[2].strip()
+        return f"{bullet} " if begins else ""
 
     text = emoji.replace_emoji(text, drop).replace("\ufe0f", "").replace("\u200d", "")
     if dropped:
@@ -370,20 +379,14 @@ def _part(text: str, language: str) -> Iterator[Sentence]:
     for paragraph in re.split(r"\n\s*\n", text):
         found = [
             Sentence(clause, PAUSE_SENTENCE_S if last else PAUSE_CLAUSE_S)
-            for line in _lines(paragraph)
-            for sentence in split(line, language)
+            for line in paragraph.split("\n")
+            for sentence in split(" ".join(line.split()), language)
             for clause, last in _clauses(sentence)
             if _speakable(clause)
         ]
         if found:
             yield from found[:-1]
             yield Sentence(found[-1].text, PAUSE_PARAGRAPH_S)
-
-
-def _lines(paragraph: str) -> list[str]:
-    """Lines of a paragraph; one that goes on in lower case is the same line, wrapped by an editor."""
-    joined = re.sub(r"[ \t]*\n[ \t]*(?=[a-zß-öø-ÿ])", " ", paragraph)
-    return [" ".join(line.split()) for line in joined.split("\n") if line.strip()]
 
 
 def split(line: str, language: str = "en-US") -> list[str]:

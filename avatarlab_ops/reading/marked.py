@@ -31,13 +31,15 @@ class Piece:
 class Run:
     """Text spoken in one way, and the silence after it in seconds (None: a natural one).
 
-    `rate`: speed, 1 the voice's own; `language`: BCP 47 tag, "" the script's.
+    `rate`: speed, 1 the voice's own; `language`: BCP 47 tag, "" the script's; `wrapped`: an editor may have
+    wrapped its lines.
     """
 
     pieces: tuple[Piece, ...]
     pause_s: float | None = None
     rate: float = 1.0
     language: str = ""
+    wrapped: bool = True
 
     @property
     def text(self) -> str:

@@ -6,6 +6,11 @@ import html
 import re
 from collections.abc import Callable
 
+# Private, so in no script: where a line begins that stands by itself, and one that nothing follows, either.
+_ITEM, _HEADING = "\ue003", "\ue004"
+BULLET = "\u2043"  # begins an item like the others, and was told by who put it there
+_BULLETS = f"*+•▪◦‣●○■□►➤✓✗{BULLET}-"
+
 _TAG = r"</?[A-Za-z][A-Za-z0-9:-]*(?:\s[^<>]*)?/?>"
 _BREAKING = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|table|h[1-6]|section|blockquote)\b[^<>]*>", re.I)
 _EMPHASIS = r"(?<![\w*_~])(\*\*\*|\*\*|\*|___|__|_|~~|`+)(?=\S)([^\n]*?\S)\1(?![\w*_~])"
@@ -13,14 +18,17 @@ _EMPHASIS = r"(?<![\w*_~])(\*\*\*|\*\*|\*|___|__|_|~~|`+)(?=\S)([^\n]*?\S)\1(?![
 # What is left out, in this order, and what stays in its place.
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.S | re.I), ""),
-    (_BREAKING, "\n"),
+    (_BREAKING, f"\n{_ITEM}"),
     (re.compile(_TAG), ""),
     (re.compile(r"^ {0,3}(?:```|~~~)[^\n]*$", re.M), ""),
     (re.compile(r"^ {0,3}(?:[-*_][ \t]*){3,}$", re.M), "\n"),
     (re.compile(r"^[ \t]*\|?(?:[ \t]*:?-{2,}:?[ \t]*\|)+[ \t]*(?::?-{2,}:?)?[ \t]*$", re.M), ""),
-    (re.compile(r"^ {0,3}#{1,6}[ \t]+|^[ \t]*[-*+•▪◦‣][ \t]+(?:\[[ xX]\][ \t]+)?|^ {0,3}>[ \t]?", re.M), ""),
+    (re.compile(r"^ {0,3}>[ \t]?", re.M), ""),
+    (re.compile(r"^ {0,3}#{1,6}[ \t]+", re.M), _HEADING),
+    (re.compile(rf"^[ \t]*[{_BULLETS}][ \t]+(?:\[[ xX]\][ \t]+)?", re.M), _ITEM),
     (re.compile(r"!?\[([^\]\n]+)\]\([^)\n]*\)"), r"\1"),
 )
+_NUMBERED = re.compile(r"(?:[a-z]|[ivx]{1,4})\)")  # a) first
 _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|[A-Za-z]+\d*);")
 
 
@@ -35,18 +43,40 @@ def plain(text: str, warnings: list[str]) -> str:
         text = pattern.sub(_leaving(left, kept), text)
     text = re.sub(_EMPHASIS, _leaving(left, r"\2"), text)
     text = re.sub(_EMPHASIS, _leaving(left, r"\2"), text)  # **bold _and_ more**
-    text = re.sub(r"^[ \t]*\|(.+)\|[ \t]*$", lambda m: m[1].replace("|", ", "), text, flags=re.M)
+    text = re.sub(r"^[ \t]*\|(.+)\|[ \t]*$", lambda m: _ITEM + m[1].replace("|", ", "), text, flags=re.M)
+    text = re.sub(f"[{_ITEM}{_HEADING}]", "", unwrapped(text))
     text = _ENTITY.sub(lambda m: html.unescape(m[0]), text)
     if left:
         warnings.append(f"markup is not spoken and was left out: {' '.join(list(left)[:10])}")
     return text
 
 
+def unwrapped(text: str) -> str:
+    """Lines as they were before an editor wrapped them: one that goes on in lower case belongs to the last.
+
+    >>> unwrapped("A line that an editor\\nwrapped here\\nEnd")
+    'A line that an editor wrapped here\\nEnd'
+    """
+    lines: list[str] = []
+    for line in text.split("\n"):
+        begins = line.lstrip(" \t")
+        if lines and lines[-1].strip() and lines[-1][0] != _HEADING and _goes_on(begins):
+            lines[-1] = f"{lines[-1].rstrip()} {begins}"
+        else:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _goes_on(line: str) -> bool:
+    """Whether a line begins with a letter of lower case; one of letters without cases is no such letter."""
+    return line[:1].isalpha() and line[0] != line[0].title() and not _NUMBERED.match(line)
+
+
 def _leaving(left: dict[str, None], kept: str) -> Callable[[re.Match[str]], str]:
     def leave(match: re.Match[str]) -> str:
         stays = match.expand(kept) if "\\" in kept else kept
         gone = match[0].replace(stays, " … ") if stays.strip() else match[0]
-        if gone.strip():
+        if gone.strip(f" \t\n{BULLET}"):
             left[" ".join(gone.split())[:40]] = None
         return stays
 

@@ -13,7 +13,7 @@ from avatarlab_ops import script
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
 from avatarlab_ops.reading import marked
-from avatarlab_ops.reading.lexicon import parse
+from avatarlab_ops.reading.lexicon import Entry, parse
 from avatarlab_ops.reading.marked import Piece, Run
 
 
@@ -160,10 +160,17 @@ def test_a_chapter_whose_line_has_no_words_is_told() -> None:
     assert any("left out, and the chapter 'Launch' with it" in note for note in found.warnings)
 
 
+def test_a_heading_in_lower_case_begins_a_chapter_and_a_sentence() -> None:
+    found = script.sentences("Hello there\n## iPhone\ngo.\n\n## One\nGo.")
+    assert found.chapters == ((1, "iPhone"), (3, "One"))
+    assert [sentence.text for sentence in found.sentences] == ["Hello there", "iPhone", "go.", "One", "Go."]
+
+
 def test_a_heading_that_begins_no_sentence_is_told() -> None:
-    found = script.sentences("Hello there\n## iPhone\nGo.\n\n## One\nGo.\n\n## Two\nGo.")
+    text = "Hello there\n## you\ngo.\n\n## One\nGo.\n\n## Two\nGo."
+    found = script.sentences(text, lexicon=[Entry(2, "there you", say="you all")])
     assert [title for _, title in found.chapters] == ["One", "Two"]
-    assert any("the heading 'iPhone' begins no sentence" in note for note in found.warnings)
+    assert any("the heading 'you' begins no sentence" in note for note in found.warnings)
 
 
 def test_a_line_says_which_chapter_it_begins() -> None:

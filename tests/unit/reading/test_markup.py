@@ -23,6 +23,8 @@ from avatarlab_ops.reading.markup import plain
         ("| a | b |\n|---|---|\n| c | d |", " a ,  b \n\n c ,  d "),
         ("<b>Bold</b> and <a href='x'>link</a>", "Bold and link"),
         ("one<br/>two", "one\ntwo"),
+        ("## one\ntwo\nthree", "one\ntwo three"),
+        ("a line\nwrapped &#10;- by an\neditor", "a line wrapped \n- by an editor"),
         ("<p>One</p><p>Two</p>", "\nOne\n\nTwo\n"),
         ("a<!-- hidden -->b", "ab"),
         ("<style>p {}</style>Text", "Text"),
