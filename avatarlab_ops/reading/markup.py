@@ -1,10 +1,14 @@
 """Markdown, HTML and SSML in a plain script: what only formats is left out, and told."""
 
+# ruff: noqa: RUF001  (full-width punctuation)
+
 from __future__ import annotations
 
 import html
 import re
 from collections.abc import Callable
+
+from avatarlab_ops.reading.unspaced import HAN, KANA
 
 # Private, so in no script: where a line begins that stands by itself, and one that nothing follows, either.
 _ITEM, _HEADING = "\ue003", "\ue004"
@@ -44,11 +48,19 @@ def plain(text: str, warnings: list[str]) -> str:
     text = re.sub(_EMPHASIS, _leaving(left, r"\2"), text)
     text = re.sub(_EMPHASIS, _leaving(left, r"\2"), text)  # **bold _and_ more**
     text = re.sub(r"^[ \t]*\|(.+)\|[ \t]*$", lambda m: _ITEM + m[1].replace("|", ", "), text, flags=re.M)
+    text = re.sub(r"^(?=.*\S\t).*$", _row, text, flags=re.M)
     text = re.sub(f"[{_ITEM}{_HEADING}]", "", unwrapped(text))
     text = _ENTITY.sub(lambda m: html.unescape(m[0]), text)
     if left:
         warnings.append(f"markup is not spoken and was left out: {' '.join(list(left)[:10])}")
     return text
+
+
+def _row(line: re.Match[str]) -> str:
+    """Cells apart by tabs, as tables are pasted: apart by commas; a tab after a mark of a pause is a space."""
+    cells = re.sub(rf"(?<=[{HAN}{KANA}])\t+(?=\w)|(?<=\w)\t+(?=[{HAN}{KANA}])", "，", line[0])
+    cells = re.sub(r"(?<=[^\s.,;:!?)…，。：；、）]) *\t\s*(?=\S)", ", ", cells)
+    return line[0] if cells.split() == line[0].split() else f"{_HEADING}{cells}"
 
 
 def unwrapped(text: str) -> str:

@@ -9,12 +9,19 @@ from avatarlab_ops.reading.language import LONGEST, Language
 _GROUP_SPACES = "\u00a0\u202f\u2009"
 # Digits in groups by spaces, or with commas, points and apostrophes between digits; .5 is half.
 _SPACED = rf"[1-9]\d{{0,2}}(?:[ {_GROUP_SPACES}]\d{{3}})+(?![ ]?\d)(?:[.,]\d+)?"
+# Where commas group, an ordinary space does so only before 000: 10 000, but rooms 101 102.
+_RARELY_SPACED = rf"[1-9]\d{{0,2}}(?:(?:[{_GROUP_SPACES}]\d{{3}})+|(?: \d{{3}})* 000)(?![ ]?\d)(?:[.,]\d+)?"
 _MARKED = r"""(?<![\w.,!?…)]["'”’»])"""  # noqa: RUF001  # "so".3 is a footnote's mark, no third of one
 NUMBER = rf"(?:{_SPACED}|\d+(?:[.,'’]\d+)*|(?<![\w.,)\]]){_MARKED}\.\d+)"  # noqa: RUF001
 COUNTED = "%‰°€£$¥₽₴₹¢"  # signs of what a number before them counts
 # Where what is counted ends; a hyphen there, before another number, is a range: 10%-20%, 20 €-30 €, 5°C-8°C.
 AFTER_COUNTED = rf"(?:(?<=\d[{COUNTED}])|(?<=\d\s[{COUNTED}])|(?<=°[CF]))"
 SIGN = rf"(?:(?<![\w.,)])(?:[\u2212+]|(?!{AFTER_COUNTED})-))?"
+
+
+def grouped_by_commas(pattern: re.Pattern[str]) -> re.Pattern[str]:
+    """A rule's pattern for a language that groups thousands with commas, and rarely with spaces."""
+    return re.compile(pattern.pattern.replace(_SPACED, _RARELY_SPACED), pattern.flags)
 
 
 def split(text: str, decimal: str) -> tuple[str, str] | None:

@@ -34,6 +34,13 @@ _SPELLED = 3  # capitals beside digits: up to so many are spelled (MP3), more ar
 @functools.cache
 def rules(language: Language) -> tuple[Rule, ...]:
     """Every rule of a language; an earlier one takes its part of a text before a later one sees it."""
+    found = _all(language)
+    if language.code != "en":
+        return found
+    return tuple(rule._replace(pattern=numbers.grouped_by_commas(rule.pattern)) for rule in found)
+
+
+def _all(language: Language) -> tuple[Rule, ...]:
     return (
         *addresses.rules(language),
         *everyday.lasting(language),
