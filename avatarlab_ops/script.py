@@ -414,8 +414,8 @@ def _ends_sentence(before: str, after: str, language: str) -> bool:
         return False
     if not before.endswith(".") or before.endswith(".."):
         return True
-    word = re.split("[ –—]", before[-41:-1])[-1].lstrip(_OPENERS)
     code = language.partition("-")[0]
+    word = abbreviations.bare(re.split("[ –—]", before[-41:-1])[-1].lstrip(_OPENERS), code)
     if _SHORT_FIRST.search(before) and _SHORT_REST.match(following):
         return False
     if abbreviations.goes_on(before, word, following, code):
@@ -425,7 +425,7 @@ def _ends_sentence(before: str, after: str, language: str) -> bool:
         return _first(following) in _STARTERS
     return not (
         known
-        or (abbreviations.before_number(word, code) and following[:1].isdigit())
+        or (abbreviations.numbers(following) and abbreviations.before_number(before, word, code))
         or (before == f"{word}." and word.isdigit())  # "1. First"
         or (word.isupper() and _INITIAL.match(word))
     )

@@ -43,7 +43,8 @@ _LANGUAGES = {
     "ru": RUSSIAN,
     "uk": UKRAINIAN,
 }
-_ELIDED = "[ld]|un|all|dall|dell|nell|sull|quell"  # l'undici: the article leans on a number's word, too
+# l'undici: the article leans on a number's word, too
+_ELIDED = "[ld]|(?:jus|lors|puis)?qu|un|all|dall|dell|nell|sull|quell"
 _HANGING = re.compile(r"(?<=[^\W\d_])-$")  # mid-19th
 _TRAILING = re.compile(r"^-(?=[^\W\d_])")  # 80er-Jahre
 _LONG_RUN = re.compile(r"\S{500}(?=\S)")  # longer than any word or address that people have read out

@@ -1,11 +1,13 @@
 """Words cut short by a full stop that ends no sentence, by language."""
 
-# ruff: noqa: RUF001, RUF003  (Cyrillic letters)
+# ruff: noqa: RUF001, RUF003  (Cyrillic letters, typographic characters)
 
 from __future__ import annotations
 
+import functools
 import re
 
+from avatarlab_ops.reading import known
 from avatarlab_ops.reading.french import FRENCH
 from avatarlab_ops.reading.german import NUMBERED_BEFORE, RANKED, STARTERS
 from avatarlab_ops.reading.italian import ITALIAN
@@ -68,6 +70,8 @@ _GERMAN_ORDINAL = re.compile(
     r"uns(?:er(?:e[mnrs]?)?)|jede[mnrs]?|diese[mnrs]?) \d{1,2}\.$",
     re.I,
 )
+_ELIDED = re.compile(r"^[^\W\d_]{1,6}['’](?=[^\W\d_])")
+_NUMBER = re.compile(r"(?:[#№§$€£¥~+\u2212-] ?)?\d|(?:[IVX]{2,}(?![\w'’])|[VX](?![\w'’.]))")
 _DOUBLED = re.compile(r"(?:^|\s)([A-Z])\1\.$")  # EE. UU., RR. HH.
 
 
@@ -76,10 +80,31 @@ def never_last(word: str, language: str) -> bool:
     return word.lower() in _NEVER_LAST or word.lower() in _NEVER_LAST_IN.get(language, ())
 
 
-def before_number(word: str, language: str) -> bool:
-    """Whether it ends none before a number."""
-    known = _BEFORE_NUMBER | _BEFORE_NUMBER_IN.get(language, frozenset())
-    return word.lower() in known or (language == "de" and word.endswith(("str", "Str")))
+def before_number(before: str, word: str, language: str) -> bool:
+    """Whether the full stop after `before`, whose last word is `word`, ends none before a number."""
+    listed = _BEFORE_NUMBER | _BEFORE_NUMBER_IN.get(language, frozenset())
+    if word.lower() in listed or (language == "de" and word.endswith(("str", "Str"))):
+        return True
+    *_, third, second, _ = ["", "", *before.split(" ")]
+    tails = (f"{word}.", f"{second} {word}.", f"{third} {second} {word}.")
+    return any(tail in read(language) or f"{tail[0].lower()}{tail[1:]}" in read(language) for tail in tails)
+
+
+@functools.cache
+def read(language: str) -> frozenset[str]:
+    """The abbreviations with a full stop that are read aloud in full in a language, as written."""
+    spoken = known(language)
+    return frozenset().union(*(rule.short for rule in spoken.own)) if spoken else frozenset()
+
+
+def bare(word: str, language: str) -> str:
+    """A word without the article before it: l'art, dell'art."""
+    return _ELIDED.sub("", word) if language in ("fr", "it") else word
+
+
+def numbers(following: str) -> bool:
+    """Whether a number follows, with a sign before it or none, or a Roman one that is no word or initial."""
+    return _NUMBER.match(following) is not None
 
 
 def goes_on(before: str, word: str, following: str, language: str) -> bool:

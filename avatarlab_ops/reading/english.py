@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 
 from avatarlab_ops.reading import numbers, romance
+from avatarlab_ops.reading.english_fractions import fraction
 from avatarlab_ops.reading.english_words import (
     COUNTED,
     DESCRIBED,
@@ -21,7 +22,7 @@ from avatarlab_ops.reading.english_words import (
     TITLES,
     UNITS,
 )
-from avatarlab_ops.reading.language import Language, Rule, Say, cardinal, ordinal, year
+from avatarlab_ops.reading.language import Language, Rule, Say, cardinal, ordinal, stopped, year
 from avatarlab_ops.reading.numbers import NUMBER, SIGN
 
 _MONTHS = (
@@ -193,43 +194,6 @@ def _uncounted(match: re.Match[str]) -> str | None:
 def _years(match: re.Match[str]) -> str:
     last = int(match[2])
     return f"{_year(match)} to {year('en', last) if len(match[2]) == 4 else cardinal('en', last)}"
-
-
-_PARTS = {2: "half", 4: "quarter"}
-
-
-def _fraction(match: re.Match[str]) -> str | None:
-    whole, above, below = match[1], int(match[2]), int(match[3])
-    if "0" in (match[2][0], match[3][0]) or (not whole and _dated(match)):
-        return None  # 03/15 is a date, and so is 5/10 after on
-    if match[0] == "9/11":
-        return "nine eleven"
-    if not (0 < above < below <= 100):
-        return f"{cardinal('en', above)} slash {cardinal('en', below)}" if not whole else None
-    part = _PARTS.get(below) or ordinal("en", below)
-    many = {"half": "halves"}.get(part, f"{part}s")
-    if not whole:
-        return f"{cardinal('en', above)} {part if above == 1 else many}"
-    said = ("a " + part) if above == 1 else f"{cardinal('en', above)} {many}"
-    return f"{_number(whole)} and {said}"
-
-
-_RELYING = re.compile(
-    r"\b(?:based|depend(?:s|ed|ing)?|rel(?:y|ies|ied|ying)|focus(?:es|ed|ing)?|turn(?:s|ed)?|works?|worked|built?|"
-    r"builds|cut|save[sd]?|spen[dt]|agreed?|vote[sd]?) on $",
-    re.I,
-)
-_AFTER_A_DATE = re.compile(
-    r"$|[^\w ]|\s+[^\w ]| (?:we|I|you|they|he|she|it|the|our|my|your|at|from|in|and|or|to|with|for|until|by|there)\b"
-)
-
-
-def _dated(match: re.Match[str]) -> bool:
-    """On 5/10 at noon; but on 3/4 inch plywood, based on 3/4."""
-    before, after = match.string[: match.start()], match.string[match.end() :]
-    until = r"\b(?:on|ends?|begins?|starts?|opens?|closes?|until|till|thru|through|expires?|(?:is|are) due) $"
-    on = re.search(until, before, re.I) and not _RELYING.search(before)
-    return bool(on and _AFTER_A_DATE.match(after))
 
 
 def _pages(match: re.Match[str]) -> str:
@@ -426,7 +390,7 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
         _clock,
     ),
     ("shares", r"(?<![\w./])(\d+)/\1(?![\w/])", lambda m: f"{_number(m[1])} {_number(m[1])}"),
-    ("fraction", r"(?<![\w./-])(?:(\d+) )?(\d{1,3})/(\d{1,3})(?![\w/]|[.]\d)", _fraction),
+    ("fraction", r"(?<![\w./-])(?:(\d{1,15}) )?(\d{1,3})/(\d{1,3})(?![\w/]|[.]\d)", fraction),
     ("roman", rf"{_after(ORDERED)}{_ROMAN}", _ordered),
     ("roman", rf"{_after(COUNTED)}{_ROMAN}", _counted),
     (
@@ -464,6 +428,7 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ),
     ("year", rf"(?<![\w.,$£€:/–-])({_YEAR})(?![\w%°]|[.,:/]\d|[–-]\d| ?[x×] ?\d| ?[€$£¥º°])", _uncounted),
 )
+_STOPPED = stopped((*SHORT, *NUMBERED))
 _OWN = (
     *romance.telephones(
         lambda: ENGLISH,
@@ -471,7 +436,10 @@ _OWN = (
         r"(?:(?<=\b[Cc]all )|(?<=\b[Dd]ial ))(?:[1-9]11|112|999|988)"
         r"(?! (?!(?:now|for|if|and|or|when|in|at|from|to|first)\b)[a-z])",
     )[1:],
-    *(Rule(kind, re.compile(pattern), say) for kind, pattern, say in _PATTERNS),
+    *(
+        Rule(kind, re.compile(pattern), say, _STOPPED if kind == "abbreviation" else frozenset())
+        for kind, pattern, say in _PATTERNS
+    ),
 )
 
 ENGLISH: Language = Language(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,11 +12,20 @@ Say = Callable[[re.Match[str]], str | None]
 
 
 class Rule(NamedTuple):
-    """One way of reading: what it takes, and the words for it (None: not this one after all)."""
+    """One way of reading: what it takes, and the words for it (None: not this one after all).
+
+    `short`: the abbreviations with a full stop that it takes, as written, and so no end of a sentence.
+    """
 
     kind: str
     pattern: re.Pattern[str]
     say: Say
+    short: frozenset[str] = frozenset()
+
+
+def stopped(words: Iterable[str]) -> frozenset[str]:
+    """Those of the words that end in a full stop."""
+    return frozenset(word for word in words if word.endswith("."))
 
 
 class Money(NamedTuple):

@@ -57,7 +57,7 @@ def plain(text: str, warnings: list[str]) -> str:
 
 
 def _row(line: re.Match[str]) -> str:
-    """Cells apart by tabs, as tables are pasted: apart by commas; a tab after a mark of a pause is a space."""
+    """Cells of a pasted table, apart by commas for tabs; a tab after a mark of a pause is a space."""
     cells = re.sub(rf"(?<=[{HAN}{KANA}])\t+(?=\w)|(?<=\w)\t+(?=[{HAN}{KANA}])", "，", line[0])
     cells = re.sub(r"(?<=[^\s.,;:!?)…，。：；、）]) *\t\s*(?=\S)", ", ", cells)
     return line[0] if cells.split() == line[0].split() else f"{_HEADING}{cells}"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from avatarlab_ops.reading import addresses, numbers
 from avatarlab_ops.reading.gender import feminine
-from avatarlab_ops.reading.language import LONGEST, Language, Rule, Say, cardinal, ordinal
+from avatarlab_ops.reading.language import LONGEST, Language, Rule, Say, cardinal, ordinal, stopped
 
 # What may follow a number and is not what is counted: 1 de cada 10, 1 para ti, en 2021 las ventas.
 _NO_NOUN = (
@@ -59,7 +59,7 @@ def short(words: Mapping[str, str]) -> Rule:
         return words[match[0]] + ("." if last else "")
 
     known = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
-    return Rule("abbreviation", re.compile(rf"(?<![\w.])(?:{known})(?!\w)"), say)
+    return Rule("abbreviation", re.compile(rf"(?<![\w.])(?:{known})(?!\w)"), say, stopped(words))
 
 
 def numero(said: str) -> Rule:
@@ -177,13 +177,17 @@ def thousands(code: str, agree: Callable[[str, bool, str], str]) -> Rule:
     )
 
 
-def shortened(names: Mapping[str, str], where: str) -> Rule:
-    """Months and weekdays cut short, at a place that `where`, a pattern around {}, describes."""
+def shortened(names: Mapping[str, str], where: str, *, last: bool = False) -> Rule:
+    """Months and weekdays cut short, at a place that `where`, a pattern around {}, describes.
+
+    `last`: they may as well be words that end a sentence before a number.
+    """
     known = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
     return Rule(
         "abbreviation",
         re.compile(where.format(rf"(?P<name>{known})"), re.I),
         lambda m: names[m["name"].lower()],
+        frozenset() if last else stopped(names),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avatarlab_ops.reading import read
+from avatarlab_ops.reading import abbreviations, languages, read
 from avatarlab_ops.script import split
 
 LANGUAGES = ("es", "fr", "it", "pt-BR", "en-GB", "ja", "zh", "de", "uk", "ru")
@@ -146,6 +146,16 @@ def test_a_street_or_a_french_era_may_end_a_sentence() -> None:
         first, second = split(text, language)
         assert first.endswith(("St.", "J.-C."))
         assert second in text
+
+
+@pytest.mark.parametrize("language", languages())
+def test_no_abbreviation_that_is_read_in_full_ends_a_sentence_before_its_number(language: str) -> None:
+    known = abbreviations.read(language.partition("-")[0])
+    assert known or language in ("ja", "zh")
+    for short in known:
+        assert len(split(f"A {short} 5 b", language)) == 1, short
+    for short in (one for one in known if language in ("fr", "it") and " " not in one):
+        assert len(split(f"A l'{short} 5 b", language)) == 1, short
 
 
 @pytest.mark.parametrize(
