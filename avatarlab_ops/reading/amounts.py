@@ -165,6 +165,8 @@ _ENGINE = re.compile(
 def _measure(language: Language, match: re.Match[str]) -> str | None:
     if match["unit"] in ("CV", "cv", "ch") and not _ENGINE.search(match.string):
         return None
+    if language.unlike(match):
+        return None
     said = _range(language, match, match["sign"])
     if said is None:
         return None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import romance, tables
+from avatarlab_ops.reading import hectares, romance, tables
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
 
 _MONTHS = tables.names(
@@ -180,6 +180,6 @@ ITALIAN: Language = Language(
         "tau ipsilon "
         "fi chi psi omega"
     ),
-    say_date=_say_date, say_time=_say_time, own=_OWN, each="ogni", out_of="su", over="su", times="volte",
+    say_date=_say_date, say_time=_say_time, own=_OWN, unlike=hectares.italian, each="ogni", out_of="su", over="su", times="volte",
     half=lambda n: f"{cardinal('it', n)} e mezzo",
 )  # fmt: skip

@@ -49,6 +49,7 @@ class Language:
     the language alone and come before the common ones. `agree` fits a number in words to what is counted,
     `form` what is counted, as the tables have it, to the number.
     `decimals` says the digits before and after the decimal mark, None: they are said with `point`.
+    `unlike` is whether the unit of a measure is a word here: nel 2024 ha aperto.
     `modifies` is whether an amount stands before what it describes, and so in the singular: a 12 volt lamp.
     `out_of` stands between the parts of 4.5/5 and `over` between those of 120/80 mmHg, "" where the language
     has neither; `each` stands before a round number of units
@@ -94,6 +95,7 @@ class Language:
     half: Callable[[int], str] | None = None
     far: str = ""
     unspaced: bool = False
+    unlike: Callable[[re.Match[str]], bool] = lambda _: False
     ratio: str | None = None  # between the parts of 3:1, "" for no word; None: `to`
 
     def number(self, value: int) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import numbers, romance, tables
+from avatarlab_ops.reading import hectares, numbers, romance, tables
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
 
 _MONTHS = tables.names(
@@ -211,6 +211,6 @@ SPANISH: Language = Language(
         "sigma tau ípsilon fi "
         "ji psi omega"
     ),
-    say_date=_say_date, say_time=_say_time, own=_OWN, each="cada", out_of="sobre", over="sobre", times="veces",
+    say_date=_say_date, say_time=_say_time, own=_OWN, unlike=hectares.spanish, each="cada", out_of="sobre", over="sobre", times="veces",
     half=lambda n: f"{cardinal('es', n)} y medio",
 )  # fmt: skip
