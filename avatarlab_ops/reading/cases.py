@@ -15,7 +15,7 @@ from avatarlab_ops.reading.language import Language, Rule, genitive
 
 _BIGGEST = 999_999_999
 _UNIT = r"[ \u00a0]?(?P<unit>руб\.|р\.|шт\.|мес\.|міс\.|мин\.|хв\.|сек\.|мм рт\. ст\.|[^\s\d,;:!?().]+)"
-_SCALES = ("млн", "млрд", "тыс", "тис", "миллион", "мільйон", "тысяч", "миллиард", "мільярд")
+_SCALES = ("млн", "млрд", "трлн", "тыс", "тис", "миллион", "мільйон", "тысяч", "миллиард", "мільярд")
 
 
 def counted_words(language: Language) -> Mapping[str, str]:

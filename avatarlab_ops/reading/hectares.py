@@ -1,6 +1,6 @@
 """Whether "ha" behind a number is hectares or a verb, in Italian and Spanish: 10 ha, 2024 ha aperto."""
 
-# ruff: noqa: RUF001  (typographic apostrophes)
+# ruff: noqa: E501, RUF001  (lists of words; typographic apostrophes)
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def counted(code: str) -> Rule:
     return Rule(
         "counted",
         re.compile(
-            r"(?<![\w.,:/+$€£-])(\d{1,9})(?! (?:млн|млрд|тыс|тис|руб|грн))(?= ([а-яёіїєґ]{3,})(?!\w|\.\w))"
+            r"(?<![\w.,:/+$€£-])(\d{1,9})(?! (?:млн|млрд|трлн|тыс|тис|руб|грн))(?= ([а-яёіїєґ]{3,})(?!\w|\.\w))"
         ),
         say,
     )
@@ -171,6 +171,8 @@ def scales(code: str, scale: Mapping[str, str]) -> Rule:
     """2 млн человек; before money the rules of money know it."""
 
     def say(match: re.Match[str]) -> str | None:
+        if re.search(r"[₽₴€$£¥] ?[\d.,]+ ?[-–] ?$", match.string[: match.start()]):
+            return None  # €1-2 млн
         what = scale[match[2]]
         parts = numbers.split(match[1], ",")
         if parts is None or len(parts[0]) > LONGEST:
@@ -185,7 +187,10 @@ def scales(code: str, scale: Mapping[str, str]) -> Rule:
     names = "|".join(map(re.escape, scale))
     return Rule(
         "scale",
-        re.compile(rf"(?<![\w.,])({NUMBER}) ?({names})(?!\w| ?(?:[₽₴€$£]|(?:руб\.?|грн)(?!\w)))"),
+        re.compile(
+            rf"(?<![\w.,₽₴€$£¥])(?<![₽₴€$£¥][ \u00a0])({NUMBER}) ?({names})"
+            r"(?!\w| ?(?:[₽₴€$£]|(?:руб\.?|грн)(?!\w)))"
+        ),
         say,
     )
 
