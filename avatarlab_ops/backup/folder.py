@@ -30,6 +30,7 @@ from avatarlab_ops.files import sha256_of
 FORMAT = 1
 RECORDS, OBJECTS = "records.pgdump", "objects.jsonl"
 WITHDRAWALS = "withdrawals.jsonl"  # beside the set, and newer than it may be: withdrawals.py
+NOTHING = hashlib.sha256(b"").hexdigest()  # of an empty object, which some servers keep no digest with
 DOCUMENTS = ".bson"  # ending of a part that is a collection
 
 

@@ -5,8 +5,10 @@ So records that are there name only what is there, and a restore that was killed
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,28 +21,30 @@ from pymongo.errors import PyMongoError
 
 from avatarlab_ops import pipeline
 from avatarlab_ops.backup import records, withdrawals
-from avatarlab_ops.backup.folder import DOCUMENTS, OBJECTS, RECORDS, Entry, Folder, Manifest
+from avatarlab_ops.backup.folder import DOCUMENTS, NOTHING, OBJECTS, RECORDS, Entry, Folder, Manifest
 from avatarlab_ops.backup.shelf import Shelf
 from avatarlab_ops.backup.taking import PAGE, THREADS
-from avatarlab_ops.errors import InputError, TransientError
+from avatarlab_ops.errors import InputError, InvariantBroken, ReferenceRefused, TransientError
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import catalog
 from avatarlab_ops.stores.documents import documents
-from avatarlab_ops.stores.objects import objects
+from avatarlab_ops.stores.objects import objects, split_or_refuse
 
 EMPTY = "restore into new stores, before anything else uses them"
+log = logging.getLogger(__name__)
 
 
-def restore(settings: Settings, path: Path) -> Manifest:
+def restore(settings: Settings, path: Path, tell: Callable[[str], None] = log.warning) -> Manifest:
     """Fill the three stores from a folder, bring the tables to this version, repeat its withdrawals.
 
-    Every byte of the folder is read before anything is written. Raises InputError when the set is damaged or
-    later than this version, or a store holds what is not in it.
+    Every byte of the folder is read before anything is written. `tell` is given a line for each object whose
+    name S3 does not keep as it is: no record can promise such a one, and the folder still holds its bytes.
+    Raises InputError when the set is damaged or later than this version, or a store holds what is not in it.
     """
     place = Folder(path)
     with place.kept() as manifest:
         _check(settings, place, manifest)
-        _put_objects(settings, place, manifest)
+        put_objects(settings, place, manifest, tell)
         _put_documents(settings, place, manifest)
         records.load(settings, place.file(manifest.parts[RECORDS]))
         pipeline.prepare_stores(settings)
@@ -74,13 +78,20 @@ def _check_objects(settings: Settings, place: Folder, manifest: Manifest) -> Non
         for bucket in settings.buckets:
             for key in store.keys(bucket):
                 found = store.head(bucket, key)
-                if found is not None and f"{found.sha256} {bucket}/{key}" not in ours:
+                sha256 = found.sha256 if found and found.bytes else NOTHING
+                if found is not None and f"{sha256} {bucket}/{key}" not in ours:
                     raise InputError(f"S3 holds {found.uri}, which is not in the backup: {EMPTY}")
 
 
-def _put_objects(settings: Settings, place: Folder, manifest: Manifest) -> None:
+def put_objects(settings: Settings, place: Folder, manifest: Manifest, tell: Callable[[str], None]) -> None:
+    """Every object of a checked set; may be repeated. `tell`: as `restore` takes it."""
+    _put_plain_objects(settings, place, manifest)
+    _put_odd_objects(settings, place, manifest, tell)
+
+
+def _put_plain_objects(settings: Settings, place: Folder, manifest: Manifest) -> None:
     store = objects(settings)
-    entries = place.entries(manifest.parts[OBJECTS])
+    entries = (entry for entry in place.entries(manifest.parts[OBJECTS]) if _is_plain(entry))
 
     def put(entry: Entry) -> None:
         store.put_if_absent(entry.bucket, entry.key, place.blob(entry.sha256))
@@ -88,6 +99,55 @@ def _put_objects(settings: Settings, place: Folder, manifest: Manifest) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         while page := list(islice(entries, PAGE)):
             list(pool.map(put, page))
+
+
+def _put_odd_objects(
+    settings: Settings, place: Folder, manifest: Manifest, tell: Callable[[str], None]
+) -> None:
+    """The others, "portraits/" for one, as a console names a folder: where S3 keeps them so, else told.
+
+    After the plain ones: a server that writes `a//b` as `a/b` must find that name taken.
+    """
+    with Shelf() as lost, Shelf() as made:
+        lost.add(_shown(entry) for entry in _odd(place, manifest))
+        if not lost:
+            return
+        for entry in _odd(place, manifest):
+            with suppress(InvariantBroken):  # it refuses the name
+                put = objects(settings).put_as_named(entry.bucket, entry.key, place.blob(entry.sha256))
+                made.add([_shown(entry)] if put.created else [])
+        for bucket in settings.buckets:
+            for found in objects(settings).listed(bucket):
+                lost.discard(f"{bucket}/{found.key} {found.bytes}")
+        for entry in _odd(place, manifest):
+            if _shown(entry) in lost:
+                _leave_out(settings, place, entry, tell, made=_shown(entry) in made)
+
+
+def _leave_out(
+    settings: Settings, place: Folder, entry: Entry, tell: Callable[[str], None], *, made: bool
+) -> None:
+    if made:
+        objects(settings).delete_as_named(entry.bucket, entry.key)
+    if entry.bytes or not entry.key.endswith("/"):  # an empty folder holds nothing
+        where, blob = f"s3://{entry.bucket}/{entry.key}", place.blob(entry.sha256)
+        tell(f"left out: {where!r}, as S3 keeps no such name; its {entry.bytes:,} bytes are {blob}")
+
+
+def _odd(place: Folder, manifest: Manifest) -> Iterator[Entry]:
+    return (entry for entry in place.entries(manifest.parts[OBJECTS]) if not _is_plain(entry))
+
+
+def _shown(entry: Entry) -> str:
+    return f"{entry.bucket}/{entry.key} {entry.bytes}"
+
+
+def _is_plain(entry: Entry) -> bool:
+    try:
+        split_or_refuse(f"s3://{entry.bucket}/{entry.key}")
+    except ReferenceRefused:
+        return False
+    return True
 
 
 def _collections(place: Folder, manifest: Manifest) -> Iterator[tuple[str, Iterator[RawBSONDocument]]]:

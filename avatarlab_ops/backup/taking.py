@@ -18,7 +18,7 @@ from typing import cast
 from pymongo.errors import PyMongoError
 
 from avatarlab_ops.backup import records, withdrawals
-from avatarlab_ops.backup.folder import DOCUMENTS, OBJECTS, RECORDS, Entry, Folder, Manifest, Part
+from avatarlab_ops.backup.folder import DOCUMENTS, NOTHING, OBJECTS, RECORDS, Entry, Folder, Manifest, Part
 from avatarlab_ops.backup.shelf import Shelf
 from avatarlab_ops.errors import ReferenceRefused, TransientError
 from avatarlab_ops.settings import Settings
@@ -113,8 +113,9 @@ def _copy(settings: Settings, place: Folder, bucket: str, key: str) -> Entry | N
     found = store.head(bucket, key)
     if found is None:
         return None
-    if found.sha256 and place.has_blob(found.sha256, found.bytes):
-        return Entry(bucket, key, found.sha256, found.bytes)
+    known = found.sha256 if found.bytes else NOTHING
+    if known and place.has_blob(known, found.bytes):
+        return Entry(bucket, key, known, found.bytes)
     draft = place.new_blob()
     try:
         sha256 = store.download(bucket, key, draft, sha256=found.sha256, max_bytes=MAX_BYTES)

@@ -51,7 +51,7 @@ def restore(folder: Path, withdrawals: bool) -> None:
         again = apply_withdrawals(known_stores(), folder)
         echo(", ".join(f"{count} {kind}(s)" for kind, count in sorted(again.items())) or "nothing new")
     else:
-        _tell("restored", fill(stores(), folder))
+        _tell("restored", fill(stores(), folder, lambda line: echo(line, err=True)))
     echo(
         f"what was withdrawn, revoked or ended after {until} is shown and allowed again: "
         'repeat it before anybody is let in (docs/operations.md, "Restore")',

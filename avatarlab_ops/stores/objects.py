@@ -238,6 +238,10 @@ class Objects:
         Raises ReferenceRefused for a key that not every server keeps, TransientError when the store is away.
         """
         split_or_refuse(f"s3://{bucket}/{key}")
+        return self.put_as_named(bucket, key, content)
+
+    def put_as_named(self, bucket: str, key: str, content: bytes | Path) -> Stored:
+        """As `put_if_absent`, under a key that not every server keeps: some write `a//b` as `a/b`."""
         with _opened(content) as body:
             sha256 = hashlib.file_digest(body, "sha256").hexdigest()
             length = body.seek(0, io.SEEK_END)  # file_digest leaves a BytesIO where it was
@@ -328,6 +332,11 @@ class Objects:
             for version in found:
                 self.client.delete_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])
         return len(found)
+
+    def delete_as_named(self, bucket: str, key: str) -> None:
+        """A plain DELETE, of what `put_as_named` has put under whichever name the server keeps."""
+        with _mapped(bucket, key):
+            self.client.delete_object(Bucket=bucket, Key=key)
 
     def hidden(self, bucket: str, prefix: str = "") -> Iterator[Listed]:
         """Keys that show nothing because a delete marker lies on their versions; bytes are those below it."""
