@@ -16,6 +16,7 @@ import hmac
 import json
 import secrets
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,6 +50,7 @@ class Attempt:
     """One delivery that is due, claimed by this process."""
 
     id: str
+    endpoint_id: str
     url: str
     secrets: tuple[str, ...]
     body: bytes
@@ -247,12 +249,25 @@ def _bulk_message(run: m.BulkRun, event: BulkEvent, told: Json) -> Json:
     }
 
 
-def claim(db: Session, limit: int) -> list[Attempt]:
-    """Deliveries that are due, each given to one process."""
+def claim(db: Session, limit: int, *, each: int, at_work: Mapping[str, int]) -> list[Attempt]:
+    """Deliveries that are due, each given to one process; those of an endpoint `each` at a time.
+
+    `at_work`: how many of an endpoint this process is sending already.
+    """
+    place = sa.func.row_number().over(
+        partition_by=m.WebhookDelivery.endpoint_id, order_by=m.WebhookDelivery.next_at
+    )
+    busy = sa.case(at_work, value=m.WebhookDelivery.endpoint_id, else_=0) if at_work else 0
+    due = sa.select(m.WebhookDelivery.id, (place + busy).label("place")).where(
+        _WAITING, m.WebhookDelivery.next_at <= records.now()
+    )
+    ranked = due.subquery()
     query = (
         sa.select(m.WebhookDelivery, m.WebhookEndpoint)
         .join(m.WebhookEndpoint, m.WebhookEndpoint.id == m.WebhookDelivery.endpoint_id)
+        .join(ranked, ranked.c.id == m.WebhookDelivery.id)
         .where(_WAITING, m.WebhookDelivery.next_at <= records.now(), m.WebhookEndpoint.disabled_at.is_(None))
+        .where(ranked.c.place <= each)
         .order_by(m.WebhookDelivery.next_at)
         .limit(limit)
         .with_for_update(skip_locked=True, of=m.WebhookDelivery)
@@ -261,7 +276,8 @@ def claim(db: Session, limit: int) -> list[Attempt]:
     for delivery, endpoint in db.execute(query):
         delivery.attempts, delivery.next_at = delivery.attempts + 1, records.now() + CLAIM
         body = json.dumps(delivery.payload, separators=(",", ":")).encode()
-        claimed.append(Attempt(delivery.id, delivery.url, _signing(endpoint), body, delivery.attempts))
+        signing = _signing(endpoint)
+        claimed.append(Attempt(delivery.id, endpoint.id, delivery.url, signing, body, delivery.attempts))
     return claimed
 
 

@@ -81,9 +81,13 @@ class _Public(httpcore.AsyncNetworkBackend):
 
 
 def client() -> httpx.AsyncClient:
-    """A client that follows no redirect and reads no proxy from the environment."""
+    """A client that follows no redirect and reads no proxy from the environment.
+
+    Whoever uses it bounds how many connections there are: one waits for none that hangs.
+    """
     transport = httpx.AsyncHTTPTransport(trust_env=False)
     transport._pool = httpcore.AsyncConnectionPool(
-        ssl_context=httpx.create_ssl_context(trust_env=False), network_backend=_Public()
-    )
+        ssl_context=httpx.create_ssl_context(trust_env=False), network_backend=_Public(),
+        max_connections=None, max_keepalive_connections=10, keepalive_expiry=5.0,
+    )  # fmt: skip
     return httpx.AsyncClient(transport=transport, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)

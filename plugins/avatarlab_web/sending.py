@@ -1,13 +1,19 @@
-"""Sends webhooks: whatever is due, from every api-server, each delivery by one of them at a time."""
+"""Sends webhooks: whatever is due, from every api-server, each delivery by one of them at a time.
+
+A receiver that hangs holds a few places; the others are filled again as soon as they are free.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from datetime import UTC, datetime
 
 import httpx
+from sqlalchemy.exc import SQLAlchemyError
 
+from avatarlab_ops.errors import AvatarlabError
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import webhooks
 from avatarlab_ops.stores.catalog import transaction
@@ -16,7 +22,8 @@ from avatarlab_web.stores import stores
 from avatarlab_web.watching import again
 
 LOOK_S = 1.0
-AT_ONCE = 20
+AT_ONCE = 40
+AT_ONCE_EACH = 4  # to one endpoint, so that ten hang before anybody else waits
 WHOLE_S = 30.0  # of an attempt, however slowly the receiver answers
 LONGEST_S = 24 * 3600.0
 log = logging.getLogger(__name__)
@@ -28,22 +35,35 @@ async def watch() -> None:
 
 
 async def _send_all() -> None:
-    while await send(await asyncio.to_thread(stores)) == AT_ONCE:
-        pass
+    await send(await asyncio.to_thread(stores))
 
 
 async def send(where: Settings) -> int:
-    """Try what is due now; return how many deliveries that were."""
-    due = await asyncio.to_thread(_claim, where)
-    if due:
-        async with outward.client() as client:
-            await asyncio.gather(*(_try(where, client, attempt) for attempt in due))
-    return len(due)
+    """Try what is due, and what falls due meanwhile, until nothing is; return how many attempts that were."""
+    tried = 0
+    at_work: dict[asyncio.Task[None], str] = {}  # to the endpoint's id
+    async with outward.client() as client:
+        try:
+            while True:
+                due = await asyncio.to_thread(_claim, where, Counter(at_work.values()))
+                tried += len(due)
+                for attempt in due:
+                    at_work[asyncio.create_task(_try(where, client, attempt))] = attempt.endpoint_id
+                if not at_work:
+                    return tried
+                done, _ = await asyncio.wait(at_work, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    del at_work[task]
+                    task.result()
+        finally:
+            for task in at_work:
+                task.cancel()
+            await asyncio.gather(*at_work, return_exceptions=True)
 
 
-def _claim(where: Settings) -> list[webhooks.Attempt]:
+def _claim(where: Settings, at_work: Counter[str]) -> list[webhooks.Attempt]:
     with transaction(where.pg_dsn) as db:
-        return webhooks.claim(db, AT_ONCE)
+        return webhooks.claim(db, AT_ONCE - at_work.total(), each=AT_ONCE_EACH, at_work=at_work)
 
 
 async def _try(where: Settings, client: httpx.AsyncClient, attempt: webhooks.Attempt) -> None:
@@ -57,7 +77,12 @@ async def _try(where: Settings, client: httpx.AsyncClient, attempt: webhooks.Att
                 later_s = _later_s(answer.headers.get("Retry-After", ""))
     except Exception as error:  # noqa: BLE001 - whatever an address brings about ends its own attempt alone
         told = f"{type(error).__name__}: {error}"
-    await asyncio.to_thread(_settle, where, attempt, status, told, later_s)
+    try:
+        await asyncio.to_thread(_settle, where, attempt, status, told, later_s)
+    except (AvatarlabError, SQLAlchemyError) as error:
+        log.warning(
+            "webhook %s is sent again in a minute, as what became of it was not kept: %s", attempt.id, error
+        )
 
 
 def _later_s(text: str) -> float:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from avatarlab_web import starting
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from kit.eventually import eventually
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from avatarlab_ops import pipeline
@@ -184,6 +185,37 @@ def test_a_receiver_that_fails_redirects_or_hangs_is_tried_again_under_the_same_
     path = f"/webhooks/{hook['id']}/deliveries/{delivery['id']}/replay"
     assert api.client.post(path).status_code == 202
     assert send(stores) == 1
+
+
+def test_a_receiver_that_hangs_delays_no_other(api: Server, stores: Settings, receiver: Receiver) -> None:
+    """Forty messages to one that takes each and answers none, then one to another."""
+    from avatarlab_web import sending
+
+    async def until_the_other_is_told(other: Receiver) -> None:
+        at_work = asyncio.create_task(sending.send(stores))
+        try:
+            await asyncio.to_thread(eventually, lambda: other.got, end_s=10)
+        finally:
+            at_work.cancel()
+            await asyncio.gather(at_work, return_exceptions=True)
+
+    receiver.status = 0
+    with listening("127.0.0.1") as other:
+        hooks = [api.client.post("/webhooks", json={"url": to.url}).json()["id"] for to in (receiver, other)]
+        with transaction(stores.pg_dsn) as db:
+            for number in range(41):
+                hook, to = (hooks[0], receiver) if number < 40 else (hooks[1], other)
+                at = datetime.now(UTC) - timedelta(minutes=1) + timedelta(seconds=number)
+                row = {
+                    "id": f"msg_hang{number}",
+                    "endpoint_id": hook,
+                    "url": to.url,
+                    "payload": {"n": number},
+                }
+                db.add(m.WebhookDelivery(**row, next_at=at))
+        asyncio.run(until_the_other_is_told(other))
+    assert [json.loads(body) for _, body in other.got] == [{"n": 40}]
+    assert len(receiver.got) <= sending.AT_ONCE_EACH
 
 
 def test_410_disables_the_endpoint(api: Server, stores: Settings, portrait: str, receiver: Receiver) -> None:
