@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +34,7 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import deadline
 from avatarlab_ops.states import Event, RenderState, StageState
 
+ENDED_AT_ONCE = 100  # renders that one transaction ends
 log = logging.getLogger(__name__)
 
 
@@ -344,6 +345,21 @@ def fail(settings: Settings, render_id: str, error: BaseException | str, *, stag
 def cancel(settings: Settings, render_id: str, reason: str | None = None) -> bool:
     """End a render as cancelled; running stages stop at their next report. False if it had ended already."""
     return _end(settings, render_id, RenderState.CANCELLED, error=RenderCancelled(reason) if reason else None)
+
+
+def end_all(
+    settings: Settings, render_ids: Iterable[str], state: str, error: BaseException | str | None = None
+) -> None:
+    """End many renders, a page in a transaction; to deliver what that tells is left to the caller."""
+    from avatarlab_ops.renders.ending import end
+    from avatarlab_ops.stores.catalog import transaction
+
+    ids = sorted(render_ids)  # one order for whoever ends them: none waits for another's locks in a circle
+    for begun in range(0, len(ids), ENDED_AT_ONCE):
+        with transaction(settings.pg_dsn) as db:
+            for render_id in ids[begun : begun + ENDED_AT_ONCE]:
+                end(settings, db, render_id, state, error=error)
+                db.flush()  # the next one's event reads everything anew
 
 
 def _end(

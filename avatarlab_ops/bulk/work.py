@@ -17,7 +17,7 @@ from avatarlab_ops.bulk.report import Summary, finish
 from avatarlab_ops.errors import ApprovalAwaited, AvatarlabError, InputError, RenderCancelled, TransientError
 from avatarlab_ops.graph import GROUPS, PUBLISH
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import ItemState
+from avatarlab_ops.states import ItemState, RenderState
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import bulk, transaction
 from avatarlab_ops.stores.catalog.tables import BulkItem
@@ -135,11 +135,10 @@ def cancel(
     with transaction(settings.pg_dsn) as db:
         bulk.existing(db, bulk_id)
         at_work = bulk.end_rest(db, bulk_id, ItemState.FAILED if failed else ItemState.CANCELLED, error)
-    for render_id in at_work:
-        if failed:
-            pipeline.fail(settings, render_id, error or "its bulk run failed")
-        else:
-            pipeline.cancel(settings, render_id, reason)
+    if failed:
+        pipeline.end_all(settings, at_work, RenderState.FAILED, error or "its bulk run failed")
+    else:
+        pipeline.end_all(settings, at_work, RenderState.CANCELLED, error)
     return finish(settings, bulk_id, address=address, failed=failed)
 
 

@@ -36,13 +36,11 @@ _MARKED = {
 
 
 async def watch() -> None:
-    """Look again and again, until cancelled."""
-    await again(lambda: asyncio.to_thread(_end), LOOK_S, "runs that are over")
-
-
-def _end() -> None:
-    end_renders()
-    end_bulk_runs()
+    """Look again and again, until cancelled; the end of a large bulk run delays no render's."""
+    await asyncio.gather(
+        again(lambda: asyncio.to_thread(end_renders), LOOK_S, "runs that are over"),
+        again(lambda: asyncio.to_thread(end_bulk_runs), LOOK_S, "bulk runs that are over"),
+    )
 
 
 def end_renders() -> None:

@@ -19,7 +19,7 @@ from avatarlab_ops.housekeeping.chore import Job
 from avatarlab_ops.housekeeping.ended import vanished
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import BulkEvent, Event
-from avatarlab_ops.stores import webhooks
+from avatarlab_ops.stores import outbox, webhooks
 from avatarlab_ops.stores.catalog import bulk as catalog
 from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog import tables as m
@@ -153,6 +153,34 @@ def housekeeping(stores: Settings, name: str) -> None:
     with transaction(stores.pg_dsn) as db:
         assert records.find(db, render_id).state == "failed"
     airflow_says(stores, "failed", last_task_failed=True)
+
+
+@pytest.mark.usefixtures("addresses")
+def test_however_many_renders_end_with_a_bulk_run_its_receivers_are_asked_once(
+    stores: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each delivery waits seconds for a MongoDB that is away, in the request that cancels."""
+    avatar = {"uri": f"s3://{stores.bucket_inputs}/a.png"}
+    name = written(stores, "many", items=5)
+    ids = [pipeline.submit(stores, {"script": f"Many {n}.", "avatar": avatar}) for n in range(4)]
+    with transaction(stores.pg_dsn) as db:
+        for number, render_id in enumerate(ids):
+            one = sa.update(m.BulkItem).where(m.BulkItem.bulk_id == name, m.BulkItem.number == number)
+            db.execute(one.values(render_id=render_id))
+    delivered: list[str | None] = []
+    deliver = outbox.deliver
+
+    def counted(settings: Settings, *, render_id: str | None = None) -> tuple[int, int]:
+        delivered.append(render_id)
+        return deliver(settings, render_id=render_id)
+
+    monkeypatch.setattr(outbox, "deliver", counted)
+    monkeypatch.setattr(pipeline, "ENDED_AT_ONCE", 3)
+    assert work.cancel(stores, name, "enough").states == {"cancelled": 5}
+    assert delivered == [None]
+    with transaction(stores.pg_dsn) as db:
+        found = {one.id: (one.state, one.error) for one in db.scalars(sa.select(m.Render)) if one.id in ids}
+    assert found == dict.fromkeys(ids, ("cancelled", "enough"))
 
 
 @pytest.mark.usefixtures("addresses")
