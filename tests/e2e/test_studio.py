@@ -250,7 +250,13 @@ def test_a_first_frame_that_was_not_made_is_asked_for_again_at_the_next_change(
     studio.get_by_text("60010 of 60000 characters: split it").wait_for()
     studio.get_by_text("has 60010 characters, at most 60000 are allowed").wait_for()
     studio.get_by_label("What should be said?").fill("Now there is one.")
+    studio.get_by_role("radio", name="Tall").check(force=True)
     studio.get_by_alt_text("The first frame of the video").wait_for()
+    go(studio, "Queue")
+    go(studio, "Make")  # what was written is there again
+    studio.locator("#make:not([inert])").wait_for()
+    assert studio.get_by_label("What should be said?").input_value() == "Now there is one."
+    assert studio.get_by_role("radio", name="Tall").is_checked()
 
 
 def test_a_pasted_table_is_checked_line_by_line_begun_and_cancelled(page: Page, studio: FrameLocator) -> None:

@@ -55,7 +55,7 @@ def bulk(request: Request, who: Viewer, stores: Stores) -> Response:
         ]
     return show(
         request, "bulk.html", here="bulk", runs=runs, bulk_author=who.may("bulk author"),
-        example=json.dumps(EXAMPLE, indent=2), rows=ROWS,
+        example=json.dumps(EXAMPLE, indent=2), rows=ROWS, me=who.name,
     )  # fmt: skip
 
 

@@ -43,7 +43,12 @@ async function attempt(work) {
 }
 
 const check = async (body) => show(await call("POST", form.dataset.check, body));
-const begin = async (body) => location.assign(form.dataset.runs + (await call("POST", form.dataset.begin, body)).id);
+const forget = form && remember(form);
+async function begin(body) {
+  const told = await call("POST", form.dataset.begin, body);
+  forget();
+  location.assign(form.dataset.runs + told.id);
+}
 form?.addEventListener("submit", (event) => {
   event.preventDefault();
   attempt(begin);

@@ -198,6 +198,8 @@ function changed(rest = 500) { // milliseconds: who writes is let write on, a ch
   pause = setTimeout(() => Promise.all([estimate(), still()]).catch((error) => wrong(error.message)), rest);
 }
 
+const opened = performance.getEntriesByType("navigation")[0]?.type === "navigate"; // not gone back to, nor loaded again
+const forget = remember(form, Boolean(earlier) && opened);
 async function go(event) {
   event.preventDefault();
   const button = $("button.first", form);
@@ -208,6 +210,7 @@ async function go(event) {
   button.textContent = form.dataset.going;
   try {
     const told = await call("POST", form.action, { ...request(), priority: "interactive" });
+    forget();
     location.assign(form.dataset.videos + told.id);
   } catch (error) {
     wrong(error.message);

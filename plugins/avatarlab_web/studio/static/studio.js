@@ -115,6 +115,30 @@ function refresh(list) {
   }, Number(list.dataset.refresh));
 }
 
+// What is written into a form stays in its tab until it is sent, for whoever leaves the page and comes back.
+// `opened` anew, a page that shows something of its own takes nothing up. Returns what forgets it.
+function remember(form, opened = false) {
+  const name = `${form.dataset.me} ${location.pathname}${location.search}`;
+  const kept = opened ? null : JSON.parse(sessionStorage.getItem(name));
+  if (kept) takeUp(form, new Map(kept));
+  form.addEventListener("input", () => {
+    try {
+      sessionStorage.setItem(name, JSON.stringify([...new FormData(form)]));
+    } catch {
+      sessionStorage.removeItem(name); // more than a browser keeps: none is better than an older one
+    }
+  });
+  return () => sessionStorage.removeItem(name);
+}
+
+function takeUp(form, kept) {
+  for (const [name, value] of kept) {
+    const field = form.elements[name]; // a list of radios takes a value, too; one that is gone changes nothing
+    if (field && !(field.options && [...field.options].every((one) => one.value !== value))) field.value = value;
+  }
+  for (const box of $$("[type=checkbox]", form)) box.checked = kept.has(box.name);
+}
+
 async function act(button) {
   const form = button.closest("form");
   if (form && !form.reportValidity()) return;
