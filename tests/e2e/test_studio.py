@@ -167,6 +167,9 @@ def test_one_sentence_is_changed_after_a_look_and_a_listen(page: Page, studio: F
     studio.get_by_role("link", name="Make a new version").click()
     script = studio.get_by_label("What should be said?")
     assert script.input_value() == f"{FIRST} {LAST}"
+    studio.locator("#make:not([inert])").wait_for()
+    asked, before = json.loads(studio.locator("body").evaluate("() => JSON.stringify([request(), earlier])"))
+    assert asked == before, "nothing was touched"
     first_frame = studio.get_by_alt_text("The first frame of the video")
     assert first_frame.evaluate("picture => picture.decode().then(() => picture.naturalHeight)") == 480
     studio.get_by_role("button", name="Hear ").first.click()
@@ -178,7 +181,7 @@ def test_one_sentence_is_changed_after_a_look_and_a_listen(page: Page, studio: F
     studio.get_by_text("Find the face").wait_for()  # among what is reused
     studio.get_by_label("Labels").fill("x")
     studio.get_by_role("button", name="Hear the first sentence").click()
-    studio.get_by_text("Write a label as name=value.").wait_for()
+    studio.get_by_text("Write a label as name=value").wait_for()
     studio.get_by_label("Labels").fill("")
     studio.get_by_role("button", name="Hear the first sentence").click()  # it can be pressed again
     draft = studio.locator("[data-canvas] video")

@@ -72,8 +72,12 @@ def _without_previews() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def failed(stores: Settings, portrait: str) -> str:
-    asked = {"script": "It <b>fails</b>.", "avatar": {"uri": portrait}, "labels": {"campaign": "spring"}}
-    asked["output"] = {"ai_label": "icon_deepfake"}
+    asked = {
+        "script": "It <b>fails</b>.",
+        "avatar": {"uri": portrait},
+        "labels": {"campaign": "spring", "note": 'a, "b"'},
+    }
+    asked["output"] = {"ai_label": "icon_deepfake", "aspect": "source"}
     render_id = pipeline.submit(stores, asked, caller="anna")
     reason = FaceRefused("no face was found <script>alert(1)</script>")
     pipeline.fail(stores, render_id, reason, stage="admit")
@@ -306,6 +310,8 @@ def test_the_form_can_begin_with_what_an_earlier_video_was_asked_for(studio: Tes
     assert "It &lt;b&gt;fails&lt;/b&gt;." in shown
     assert "campaign=spring" in shown
     assert '<option value="icon_deepfake" selected>' in shown
+    assert 'name="aspect" value="source" checked' in shown
+    assert 'value="campaign=spring, note="a, ""b""""' in html.unescape(shown)
 
 
 def test_a_script_that_is_too_long_is_not_cut_by_the_form(studio: TestClient) -> None:
@@ -336,18 +342,18 @@ def test_the_form_offers_the_backgrounds_of_the_contract_and_keeps_one_that_it_c
     studio: TestClient, stores: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(cast("dict[str, Behind]", KINDS), "dusk", Behind(("colour",)))
-    radio = r'name="background" value="(\w+)" data-needs="(\w*)" data-container="(\w+)"'
+    radio = r'name="background" value="(\w+)" data-needs="(\w*)" data-container="(\w*)"'
     radio += "( data-cut-out)?( checked)?"
     offered = {
         kind: (needs, container, bool(cut), bool(checked))
         for kind, needs, container, cut, checked in re.findall(radio, studio.get("/make").text)
     }
     assert offered == {
-        "original": ("", "mp4", False, True),
-        "colour": ("colour", "mp4", True, False),
-        "blur": ("", "mp4", True, False),
+        "original": ("", "", False, True),
+        "colour": ("colour", "", True, False),
+        "blur": ("", "", True, False),
         "transparent": ("", "webm", True, False),
-        "dusk": ("colour", "mp4", True, False),
+        "dusk": ("colour", "", True, False),
     }
     inputs = f"s3://{stores.bucket_inputs}"
     behind = {"kind": "image", "uri": f"{inputs}/b.png"}

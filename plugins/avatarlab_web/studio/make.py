@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 import threading
@@ -41,7 +42,8 @@ def make(request: Request, who: Author, stores: Stores, like: str = "") -> Respo
     earlier, able = _earlier(stores, like), voices.voices()
     chosen = earlier or AvatarRequest.parse({"script": "-", "avatar": {"uri": "s3://inputs/-"}}).canonical()
     return show(
-        request, "make.html", here="make", me=who.name, avatars=avatars.usable(stores, who.name), voices=able,
+        request, "make.html", here="make", me=who.name, labels=_labels(chosen["labels"]),
+        avatars=avatars.usable(stores, who.name), voices=able,
         languages=list(dict.fromkeys(one for voice in able for one in voice.languages)),
         earlier=earlier, chosen=chosen, like=like, script=spoken(earlier) if earlier else "",
         earlier_json=json.dumps(earlier) if earlier else "", most=MAX_SCRIPT_CHARACTERS,
@@ -49,6 +51,15 @@ def make(request: Request, who: Author, stores: Stores, like: str = "") -> Respo
         backgrounds=[_Kind(kind, kind_name(kind), KINDS[kind])
                      for kind in _kinds(chosen["background"]["kind"])],
     )  # fmt: skip
+
+
+def _labels(labels: dict[str, str]) -> str:
+    """Labels as the form takes them: a value that commas or quotes would break stands in double quotes."""
+    quoted = {
+        name: '"{}"'.format(value.replace('"', '""')) if re.search(r'[,"]|^\s|\s$', value) else value
+        for name, value in labels.items()
+    }
+    return ", ".join(f"{name}={value}" for name, value in quoted.items())
 
 
 class _Kind(NamedTuple):

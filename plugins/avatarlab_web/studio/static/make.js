@@ -5,31 +5,38 @@ const earlier = form.dataset.earlier ? JSON.parse(form.dataset.earlier) : null;
 const firstScript = form.script.value;
 const PACE = 3.1; // words a second, as the voices speak
 
+// name=value, name="a value with commas and ""quotes""": commas part labels outside of double quotes only.
 function labels() {
-  const pairs = form.labels.value.split(",").map((one) => one.trim()).filter(Boolean);
-  return Object.fromEntries(pairs.map((one) => {
-    const [name, ...rest] = one.split("=");
-    if (!rest.length) throw new Error(form.dataset.badLabel);
-    return [name.trim(), rest.join("=").trim()];
+  const pairs = form.labels.value.match(/("[^"]*"|[^,"])+|"/g) ?? [];
+  return Object.fromEntries(pairs.map((one) => one.trim()).filter(Boolean).map((one) => {
+    const [, name, quoted, plain] = one.match(/^([^=]*)=\s*(?:"((?:[^"]|"")*)"|([^"]*))$/) ?? [];
+    if (name === undefined) throw new Error(form.dataset.badLabel);
+    return [name.trim(), quoted?.replaceAll('""', '"') ?? plain.trim()];
   }));
 }
 
 // The chosen kind of background and what the contract says of it.
 function behind() {
   const { value, dataset } = $("[name=background]:checked", form);
-  return { name: value, needs: dataset.needs.split(" "), container: dataset.container, cutOut: "cutOut" in dataset };
+  return { name: value, needs: dataset.needs.split(" "), container: dataset.container || null, cutOut: "cutOut" in dataset };
+}
+
+// What holds a kind of background; else what an earlier request asked for, unless its own kind needed that.
+function container(kind) {
+  const before = $(`[name=background][value="${earlier?.background.kind}"]`, form);
+  return kind.container ?? (before?.dataset.container === "" ? earlier.output.container : undefined);
 }
 
 // The request as the form stands: what an earlier one said, changed by what is on the page.
 function request() {
   const given = new FormData(form);
-  const [speech, voice] = given.get("voice").split("/");
+  const [speech, voice] = given.get("voice")?.split("/") ?? []; // no voice can speak here: the API says so
   const kept = { ...earlier };
   const kind = behind();
   const background = { ...(kept.background?.kind === kind.name && kept.background), kind: kind.name };
   for (const name of kind.needs) if (given.has(name)) background[name] = given.get(name);
   if (form.narration && !form.narration.checked) delete kept.narration;
-  const output = { ...kept.output, aspect: given.get("aspect"), resolution: given.get("resolution"), container: kind.container };
+  const output = { ...kept.output, aspect: given.get("aspect"), resolution: given.get("resolution"), container: container(kind) };
   if (given.get("fit") === "auto") delete output.fit;
   else output.fit = given.get("fit");
   if (given.get("ai_label")) output.ai_label = given.get("ai_label");
@@ -40,7 +47,7 @@ function request() {
     avatar: kept.avatar?.uri === given.get("avatar") ? kept.avatar : { uri: given.get("avatar") },
     engines: { ...kept.engines, speech },
     voice: kept.voice_sample?.uri || kept.narration?.uri ? null : voice,
-    language: form.language?.value ?? $("[name=voice]:checked", form).dataset.languages.split(" ")[0],
+    language: form.language?.value ?? $("[name=voice]:checked", form)?.dataset.languages.split(" ")[0],
     background,
     output,
     captions: given.get("captions"),
@@ -60,6 +67,9 @@ function wrong(text, within = form) {
 }
 
 function count() {
+  const lines = $("#script-lines");
+  const lost = Array.isArray(earlier?.script) && form.script.value !== firstScript;
+  lines.textContent = lost ? lines.dataset.told : "";
   const text = form.script.value.trim();
   const words = text ? text.split(/\s+/).length : 0;
   const told = $("#script-count");
@@ -82,7 +92,9 @@ function shape() {
     const { languages } = $("[name=voice]", voice).dataset;
     voice.hidden = Boolean(spoken) && !languages.split(" ").includes(spoken);
   }
-  if ($("[name=voice]:checked", form)?.closest(".voice").hidden) $(".voice:not([hidden]) [name=voice]", form).checked = true;
+  const chosen = $("[name=voice]:checked", form)?.closest(".voice");
+  const first = $(".voice:not([hidden]) [name=voice]", form); // also where the earlier one is here no more
+  if (first && (!chosen || chosen.hidden)) first.checked = true;
 }
 
 // What the first frame depends on, its visible label in the language that is spoken among it; not the script.
