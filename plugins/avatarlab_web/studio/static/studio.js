@@ -146,7 +146,8 @@ async function act(button) {
   button.disabled = true;
   try {
     await call(button.dataset.call, asked.size ? `${button.dataset.to}?${asked}` : button.dataset.to);
-    location.assign(button.dataset.then ?? location.href);
+    if (button.dataset.then) location.assign(button.dataset.then);
+    else location.reload(); // to assign an address with a fragment, as of #content, would only scroll
   } catch (error) {
     button.disabled = false;
     button.closest("dialog")?.close();
