@@ -74,21 +74,25 @@ function refusal(told, answer) {
 // over; then the whole page is.
 // Of what stands in line no event tells that its expected start moved.
 function follow(part) {
-  let looking = null, later = null;
+  let looking = null, later = null, drawn = null;
+  const busy = () => part.contains(document.activeElement) || $(":active", part); // who is in it keeps the place
   const look = async () => {
     const answer = await fetch(part.dataset.live);
     if (loggedOut(answer)) return trouble(document.body.dataset.login);
     if (!answer.ok) throw new Error(answer.status);
-    part.innerHTML = await answer.text();
-    localise(part);
+    const fresh = await answer.text();
+    if (fresh !== drawn && !busy()) {
+      part.innerHTML = drawn = fresh;
+      localise(part);
+    }
     lookLater();
     regained();
-    const news = $("[data-news]", part);
+    const news = $("[data-news]", new DOMParser().parseFromString(fresh, "text/html"));
     say(news?.dataset.news);
     if (news?.hasAttribute("data-over")) location.reload();
   };
   const again = () => (looking = (looking ?? Promise.resolve()).then(look).catch(() => trouble(document.body.dataset.lost)));
-  const ask = () => again().then(() => setTimeout(ask, 1000));
+  const ask = () => (document.hidden ? Promise.resolve() : again()).then(() => setTimeout(ask, 1000));
   const lookLater = () => {
     clearTimeout(later);
     if ($("[data-in-line]", part)) later = setTimeout(again, 15000);
