@@ -37,10 +37,8 @@ function request() {
   for (const name of kind.needs) if (given.has(name)) background[name] = given.get(name);
   if (form.narration && !form.narration.checked) delete kept.narration;
   const output = { ...kept.output, aspect: given.get("aspect"), resolution: given.get("resolution"), container: container(kind) };
-  if (given.get("fit") === "auto") delete output.fit;
-  else output.fit = given.get("fit");
-  if (given.get("ai_label")) output.ai_label = given.get("ai_label");
-  else delete output.ai_label;
+  output.fit = given.get("fit") === "auto" ? null : given.get("fit");
+  output.ai_label = given.get("ai_label") || null;
   return {
     ...kept,
     script: earlier && form.script.value === firstScript ? earlier.script : form.script.value,
