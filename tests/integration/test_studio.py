@@ -21,6 +21,7 @@ from avatarlab_web.api import previews
 from avatarlab_web.api.access import Caller
 from avatarlab_web.app import app
 from avatarlab_web.stores import stores as where_stores_are
+from avatarlab_web.studio import bulk as studio_bulk
 from avatarlab_web.studio import page
 from avatarlab_web.studio import queue as studio_queue
 from avatarlab_web.studio.access import viewer
@@ -487,8 +488,8 @@ def test_a_bulk_run_is_shown_while_it_is_planned_and_with_its_deadline_while_it_
     for address in ("/bulk/by", "/bulk/by/live"):
         shown = studio.get(address)
         assert (shown.status_code, "Checking every row" in shown.text) == (200, True)
-    row = json.dumps({"script": "One.", "avatar.uri": portrait}).encode()
-    uri = objects(stores).put_if_absent(stores.bucket_inputs, "by.jsonl", row).uri
+    row = json.dumps({"script": "One.", "avatar.uri": portrait}).encode() + b"\n"
+    uri = objects(stores).put_if_absent(stores.bucket_inputs, "by.jsonl", row * 3).uri
     soon = datetime.now(UTC) + timedelta(hours=1)
     planning.plan(stores, BulkRequest(file=uri, deadline=soon), bulk_id="by", caller="anna")
     with transaction(stores.pg_dsn) as db:
@@ -497,7 +498,11 @@ def test_a_bulk_run_is_shown_while_it_is_planned_and_with_its_deadline_while_it_
                 created_at=soon - timedelta(days=2), deadline=soon - timedelta(days=1)
             )
         )
+        db.execute(sa.update(tables.BulkItem).where(tables.BulkItem.line == 3).values(state="failed"))
+    monkeypatch.setattr(studio_bulk, "SHOWN", 2)
     live = studio.get("/bulk/by/live").text
+    assert re.findall(r">line (\d)<", live) == ["3", "1"], "what failed comes first"
+    assert "And 1 more. The report" in live
     assert "wanted by" in live
     assert "ready about" in live
     assert '<span class="chip failed">late</span>' in live

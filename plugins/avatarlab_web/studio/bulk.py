@@ -9,6 +9,7 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
 from avatarlab_ops.bulk import forecast, report
 from avatarlab_ops.canonical import Json
@@ -17,7 +18,7 @@ from avatarlab_ops.places import BULK_DAG
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import ItemState
 from avatarlab_ops.stores.catalog import bulk as records
-from avatarlab_ops.stores.catalog import notes, transaction
+from avatarlab_ops.stores.catalog import notes, tables, transaction
 from avatarlab_ops.stores.objects import objects
 from avatarlab_ops.trust import inputs
 from avatarlab_web import starting
@@ -94,7 +95,7 @@ def live(request: Request, who: Viewer, stores: Stores, bulk_id: str) -> Respons
 def _seen(settings: Settings, bulk_id: str, who: Caller) -> Json | None:
     """What is known of a bulk run: planned in the catalog, else what its DAG run says."""
     shared: Json = {
-        "id": bulk_id, "may_cancel": False, "items": [], "counts": {}, "all": 0, "reason": "",
+        "id": bulk_id, "may_cancel": False, "items": [], "counts": {}, "all": 0, "more": 0, "reason": "",
         "deadline": None, "expected_end": None, "late": False,
     }  # fmt: skip
     try:
@@ -110,7 +111,7 @@ def _seen(settings: Settings, bulk_id: str, who: Caller) -> Json | None:
         }  # fmt: skip
     with transaction(settings.pg_dsn) as db:
         caller = records.existing(db, bulk_id).caller
-        rows = records.items(db, bulk_id, after=-1, limit=SHOWN)
+        rows = _shown(db, bulk_id)
         noted = notes.of_renders(db, [row.render_id for row in rows])
         items = [
             {"key": row.key, "line": row.line, "state": row.state, "render": row.render_id,
@@ -121,11 +122,18 @@ def _seen(settings: Settings, bulk_id: str, who: Caller) -> Json | None:
     left = text("bulk.left", left=seconds(round(known.predicted_gpu_s_left)))
     return shared | {
         "over": over, "refused": False, "items": items, "counts": known.states, "all": known.items,
-        "done": done, "said": text("bulk.over") if over else left, "problems": known.problems,
+        "more": known.items - len(items), "done": done, "said": text("bulk.over") if over else left, "problems": known.problems,
         "noted": known.noted, "late": known.late,
         "deadline": known.deadline, "expected_end": known.expected_end,
         "may_cancel": not over and _may_cancel(who, caller),
     }  # fmt: skip
+
+
+def _shown(db: Session, bulk_id: str) -> list[tables.BulkItem]:
+    """The first SHOWN items, and before them those that failed, wherever in the table they stand."""
+    failed = records.items(db, bulk_id, after=-1, limit=SHOWN, state=ItemState.FAILED)
+    first = records.items(db, bulk_id, after=-1, limit=SHOWN)
+    return [*failed, *(one for one in first if one.state != ItemState.FAILED)][:SHOWN]
 
 
 def _may_cancel(who: Caller, owner: str) -> bool:
