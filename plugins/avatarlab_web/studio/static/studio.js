@@ -159,6 +159,12 @@ async function act(button) {
   }
 }
 
+// A second press while the first one's work goes on does nothing.
+async function once(button, work) {
+  button.disabled = true;
+  await work().finally(() => (button.disabled = false));
+}
+
 async function judge(form) {
   const given = new FormData(form);
   const ratings = {};
@@ -210,11 +216,11 @@ document.addEventListener("click", (event) => {
 document.addEventListener("submit", (event) => {
   if (event.target.matches("[data-feedback]")) {
     event.preventDefault();
-    judge(event.target);
+    once(event.submitter, () => judge(event.target));
   }
   if (event.target.matches("[data-share]")) {
     event.preventDefault();
-    share(event.target);
+    once(event.submitter, () => share(event.target));
   }
 });
 document.addEventListener("DOMContentLoaded", () => {
