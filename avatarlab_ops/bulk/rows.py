@@ -29,8 +29,9 @@ KEY = "key"  # the column that names an item; left out: its line does
 BOM = b"\xef\xbb\xbf"
 SEPARATOR = re.compile("[,;\t]")  # no column's name contains one
 SEPARATOR_LINES = ("sep=,", "sep=;", "sep=\t")  # one of them before the header: Excel writes and reads it
-_WHOLE = re.compile(r"[+-]?[0-9]+")  # int and float of Python take other scripts' digits and 1_0 too
+_WHOLE = re.compile(r"[+-]?[0-9]{1,40}")  # int and float of Python take other scripts' digits and 1_0 too
 _REAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+A_WHOLE, A_NUMBER = "a whole number such as 25", "a number such as 0.5, with a point"
 WIDE = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
@@ -272,26 +273,34 @@ def _verbatim(text: str) -> str:
 
 
 def _converter(schema: Json) -> Callable[[str], Any]:
-    """Text of a cell to the field's JSON type."""
+    """Text of a cell to the field's JSON type; it raises ValueError with what is wanted instead."""
     kinds = schema.get("type", "string")
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if "integer" in kinds or (schema.get("enum") and isinstance(schema["enum"][0], int)):
         words = [one for one in schema.get("enum", ()) if isinstance(one, str)]
-        return lambda text: text.strip() if text.strip() in words else int(_written(text, _WHOLE))
+        wanted = " or ".join([A_WHOLE, *words])
+        return lambda text: text.strip() if text.strip() in words else int(_written(text, _WHOLE, wanted))
     if "number" in kinds:
-        return lambda text: float(_written(text, _REAL))
+        return lambda text: float(_written(text, _REAL, A_NUMBER))
     if "boolean" in kinds:
-        return lambda text: {"true": True, "false": False}[text.strip().lower()]
+        return _truth
     if "object" in kinds:
         return lambda text: strict_json.loads(text, "the cell")
     return _script if "array" in kinds else str
 
 
-def _written(text: str, number: re.Pattern[str]) -> str:
-    """The text of a number. Raises ValueError."""
+def _written(text: str, number: re.Pattern[str], wanted: str) -> str:
+    """The text of a number. Raises ValueError with what is wanted instead."""
     if not number.fullmatch(text.strip(" ")):
-        raise ValueError(text)
+        raise ValueError(wanted)
     return text
+
+
+def _truth(text: str) -> bool:
+    """Whether a cell says true. Raises ValueError with what is wanted instead."""
+    if (said := text.strip().lower()) not in ("true", "false"):
+        raise ValueError("true or false")
+    return said == "true"
 
 
 def _script(text: str) -> Any:
@@ -326,8 +335,8 @@ def _named(cells: list[str], columns: Columns) -> Json:
             values[name] = convert(cell)
         except RequestInvalid as error:
             raise _Bad(f"{name}: {error}") from error
-        except (ValueError, KeyError, RecursionError) as error:
-            raise _Bad(f"{name}: {cell[:80]!r} is not of the kind that docs/request.md asks for") from error
+        except ValueError as error:
+            raise _Bad(f"{name}: {cell[:80]!r} is not what the field takes; write {error}") from error
     return values
 
 
@@ -344,6 +353,11 @@ def _check_formula(name: str, cell: str) -> None:
 def _json_rows(lines: _Lines, *, text: bool) -> Iterator[Row | Problem]:
     for line in lines:
         number = lines.number
+        if number == 1 and line.lstrip().startswith("["):
+            raise RequestInvalid(
+                f"line {number}: begins a list; write one object a line, without the list's brackets [ ] and "
+                "the commas between its objects"
+            )
         if number in lines.bad:
             yield Problem(number, lines.bad[number])
         elif line.strip():

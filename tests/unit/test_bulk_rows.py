@@ -94,7 +94,7 @@ def test_a_wrong_header_is_refused_at_line_1(header: str, said: str) -> None:
         ("Hi.,=HYPERLINK(1),k,5", "avatar.uri: '=HYPERLINK(1)' is a formula"),
         ("Hi.,s3://inputs/a.png,k," + "9" * 5000, "seed: '999"),
         ("Hi.,s3://inputs/a.png,k,１２", "seed: '１２'"),  # noqa: RUF001  (full-width)
-        ("Hi.,s3://inputs/a.png,k,1_0", "seed: '1_0'"),
+        ("Hi.,s3://inputs/a.png,k,1_0", "seed: '1_0' is not what the field takes; write a whole number"),
         (
             '"[{""text"":""Lost."",""text"":""Kept.""}]",s3://inputs/a.png,k,5',
             "script: the cell gives 'text' twice",
@@ -224,6 +224,7 @@ def test_a_row_of_blanks_is_none() -> None:
         (b"\xff\xfe\0\x01", "x.jsonl", "UTF-16"),
         (b"name\nAnna,2\n", "x.csv", "line 2: 2 cells, but the header names 1"),
         (b'{"a": 1}\n[2]\n', "x.ndjson", "line 2: not a JSON object"),
+        (b'[\n{"a": 1},\n', "x.jsonl", "line 1: begins a list; write one object a line"),
     ],
 )
 def test_a_file_without_rows_is_refused_whatever_its_columns_are_for(
@@ -231,6 +232,18 @@ def test_a_file_without_rows_is_refused_whatever_its_columns_are_for(
 ) -> None:
     with pytest.raises(RequestInvalid, match=said):
         rows.check_text(io.BytesIO(content), name)
+
+
+def test_what_a_cell_takes_is_named() -> None:
+    """WAHR and 0,5 are what a German spreadsheet writes."""
+    header = "script,avatar.uri,motion.blinks,background.blur_strength,output.fps\nHi.,s3://inputs/a.png,"
+    for cells, said in (
+        ("WAHR,0.5,25", "motion.blinks: 'WAHR' is not what the field takes; write true or false"),
+        ('true,"0,5",25', "'0,5' is not what the field takes; write a number such as 0.5, with a point"),
+        ("true,0.5,2.5", "output.fps: '2.5' is not what the field takes; write a whole number such as 25"),
+    ):
+        (problem,) = rows.read(io.BytesIO((header + cells).encode()), "x.csv")
+        assert said in str(problem)
 
 
 def test_columns_of_any_name_pass_where_nobody_knows_the_template() -> None:
