@@ -1,6 +1,6 @@
 """What shops, courses and tables write alike in every language: #tags, $35*, visitors/day, XS-3XL, Q1-Q3."""
 
-# ruff: noqa: E501, RUF001  (tables; Cyrillic letters)
+# ruff: noqa: E501, RUF001  (tables; Cyrillic letters; typographic characters)
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ _CAMEL = re.compile(r"(?<=[a-zß-öø-ÿа-яёіїєґ])(?=[A-ZÀ-ÖØ-ÞА-Я�
 _SIZES = r"(?:\d{0,2}X{0,3}[SL]|M)"
 
 
+_PAUSES = {"zh": "，", "ja": "、"}
+_LETTERS = r"[^\W\d_]"
+# What stands before and after the sign of a menu's path: words, in quotation marks or none.
+_FROM = re.compile(rf"{_LETTERS}[^\W\d_]+[\w.…+&/-]*[\"”“»’'*)\]]?$|{_LETTERS}[\w.…]* ?[\"”“»’')\]]$")
+_TO = re.compile(rf"[\"“„«»‘'(\[]? ?({_LETTERS})[\w.…-]*{_LETTERS}")
 _HOURS = r"(?:[01]\d|2[0-3])[0-5]\d[-–]0\d[0-5]\d"  # 2200-0600
 
 
@@ -64,6 +69,8 @@ def rules(language: Language) -> Iterable[Rule]:
     between = language.to or language.far
     sizes = rf"(?<![\w–-])({_SIZES}) ?[-–~～〜] ?({_SIZES})(?![\w–-])"
     yield Rule("sizes", re.compile(sizes), lambda m: _sizes(m, between, language))
+    apart = " ?> ?" if language.unspaced else "(?<= )[>›»](?= )"
+    yield Rule("menu", re.compile(apart), lambda m: _step(m, language))
     yield Rule("codes", re.compile(r"(?<=\d)[-–](?=[A-Z]{1,2}\d)"), lambda m: _codes(m, between))
 
 
@@ -124,6 +131,17 @@ def _size(size: str, language: Language) -> str:
     figures = size.rstrip("XSML")
     said = [language.number(int(figures))] if figures else []
     return " ".join([*said, *size[len(figures) :]])
+
+
+def _step(match: re.Match[str], language: Language) -> str | None:
+    """File > Save As: a pause; but x > 5, temperature > threshold, and « oui » is no path."""
+    before, after = _before(match).rstrip(), match.string[match.end() :].lstrip()
+    last = before.split()[-1] if before else ""
+    following = _TO.match(after)
+    if not following or following[1] != following[1].title() or not _FROM.search(before):
+        return None
+    quoted = match[0] == "»" and "«" in match.string
+    return None if quoted or any(map(str.isdigit, last)) else _PAUSES.get(language.code, ",")
 
 
 def _codes(match: re.Match[str], between: str) -> str | None:
