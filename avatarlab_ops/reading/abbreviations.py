@@ -85,6 +85,8 @@ def before_number(before: str, word: str, language: str) -> bool:
     listed = _BEFORE_NUMBER | _BEFORE_NUMBER_IN.get(language, frozenset())
     if word.lower() in listed or (language == "de" and word.endswith(("str", "Str"))):
         return True
+    if word == "min" and re.search(r"\d ?min\.$", before):  # 5 min. are minutes
+        return False
     *_, third, second, _ = ["", "", *before.split(" ")]
     tails = (f"{word}.", f"{second} {word}.", f"{third} {second} {word}.")
     return any(tail in read(language) or f"{tail[0].lower()}{tail[1:]}" in read(language) for tail in tails)

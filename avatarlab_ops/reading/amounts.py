@@ -25,14 +25,14 @@ def rules(language: Language) -> Iterable[Rule]:
     unit, symbol = _any(language.units), _any(language.money)
     first = rf"(?:(?P<first>{NUMBER})\s?[-–]\s?(?:{symbol})?)?"
     big = rf"(?:[\s-]?(?P<scale>{_any(language.scales)})(?![^\W_]))?"
-    per = rf"(?:\s?/\s?(?P<per>(?:{unit})(?![^\W_])|[^\W\d_¼-¾⅐-⅞]+))?"
+    dotted = r"(?:\.(?=[-–]\d|[,;:)]|\s[(a-zß-öø-ÿа-яёіїєґ]))?"  # 6 mo.-5 yrs, a 20 lb. box
+    per = rf"(?:\s?/\s?(?P<per>(?:{unit})(?![^\W_])|[^\W\d_¼-¾⅐-⅞]+){dotted})?"
     code = (
         rf"(?:\s?(?P<code>{_any([one for one in language.money if re.fullmatch('[A-Z]{3}', one)])})(?!\w))?"
     )
     before = rf"(?P<symbol>{symbol})\s?{first}{_NUMBER}{big}{code}{per}(?!\d)"
     after = rf"{_FIRST}{_NUMBER}{big}\s?(?P<symbol>{symbol})(?!\w){per}"
-    per_many = rf"(?:\s?/\s?(?P<each>1000?|10) ?(?P<per_many>{unit})|\s?/\s?(?P<per>{unit}))?"
-    dotted = r"(?:\.(?=[-–]\d))?"  # 6 mo.-5 yrs
+    per_many = rf"(?:\s?/\s?(?P<each>1000?|10) ?(?P<per_many>{unit})|\s?/\s?(?P<per>{unit}){dotted})?"
     measure = rf"{_FIRST}{_NUMBER}\s?(?P<unit>{unit}){dotted}{per_many}(?![^\W_]|[-'’][^\W\d_])"
     letters = _any(
         [one for one in language.units if one == "%" or (one.isalpha() and one not in ("d", "mo"))]

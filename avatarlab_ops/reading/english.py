@@ -283,6 +283,19 @@ def _clock(match: re.Match[str]) -> str:
     return " ".join(said)
 
 
+_LEAST = re.compile(
+    r" (?:payment|order|spend|purchase|deposit|balance|wage|salary|charge|fee|stay|age|quantity|qty|requirement)s?\b"
+)
+
+
+def _least(match: re.Match[str]) -> str | None:
+    """Min. 8 characters, £5 min. spend; but 5 min. are minutes."""
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    if re.search(r"(?<![$£€\d.,])\d[\d.,]*[ -]?$", before) and not _LEAST.match(after):
+        return None
+    return "minimum" + ("." if not after else "")
+
+
 def _street(match: re.Match[str]) -> str:
     """Baker St., with the sentence's full stop at its end."""
     return "street" + ("." if match[0].endswith(".") and match.end() == len(match.string) else "")
@@ -347,13 +360,14 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ("by", r"(?<=[\"”″]) ?[x×] ?(?=\d)", lambda _: "by"),
     ("range", rf"(?<=\d) ?[-–] ?(?=(?:{_MONTH})\b\.? \d)", _between_dates),
     ("abbreviation", rf"(?<![\w.])(?:{_words(SHORT)})(?!\w)", _short),
+    ("abbreviation", r"(?<![\w./])[Mm]in\.(?!\w)", _least),
     ("title", rf"\b({'|'.join(TITLES)})\.(?= ?[A-Z]| and )", lambda m: TITLES[m[1]]),
     ("title", r"\b(Mr|Mrs|Ms|Dr|St)(?= [A-Z])", lambda m: TITLES[m[1]]),
     ("street", r"(?<=[a-z] )St(?:\.?(?=$|[,;:?!)])|\.(?= [a-z]))", _street),
     ("abbreviation", rf"(?<![\w.])({_words(NUMBERED)})(?= ?\d)", lambda m: NUMBERED[m[1]]),
     (
         "half day",
-        r"(?<![\w:.,])(\d{1,2})(?:[:.](\d{2}))?\s?([AaPp])\.?[Mm]\b(?:\.(?=\s+(?:[a-z,]|(?:[ECMP][SD]?T|GMT|UTC|B?ST|CES?T)\b)|,))?",
+        r"(?<![\w:.,])(\d{1,2})(?:[:.](\d{2}))?\s?([AaPp])\.?[Mm]\b(?:\.(?=\s+(?:[a-z,]|(?:[ECMP][SD]?T|GMT|UTC|B?ST|CES?T)\b)|[,–-]))?",
         _half_day,
     ),
     (
@@ -428,7 +442,7 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ),
     ("year", rf"(?<![\w.,$£€:/–-])({_YEAR})(?![\w%°]|[.,:/]\d|[–-]\d| ?[x×] ?\d| ?[€$£¥º°])", _uncounted),
 )
-_STOPPED = stopped((*SHORT, *NUMBERED))
+_STOPPED = stopped((*SHORT, *NUMBERED, "min."))
 _OWN = (
     *romance.telephones(
         lambda: ENGLISH,

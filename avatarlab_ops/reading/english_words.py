@@ -23,7 +23,7 @@ SHORT = {
     "Blvd.": "boulevard", "Rd.": "road",
     "Inc.": "incorporated", "Ltd.": "limited", "Corp.": "corporation", "Co.": "company",
     "dept.": "department", "Dept.": "department",
-    "est.": "established", "min.": "minutes", "max.": "maximum", "hrs.": "hours", "mins": "minutes",
+    "est.": "established", "max.": "maximum", "hrs.": "hours", "mins.": "minutes", "mins": "minutes",
     "a.k.a.": "also known as", "ea.": "each", "appt.": "appointment", "Appt.": "appointment", "inc. VAT": "including VAT", "inc. tax": "including tax", "inc. GST": "including GST",
     "yrs.": "years", "mos.": "months",
     "w/o": "without", "w/": "with", "and/or": "and or", "N/A": "not applicable", "n/a": "not applicable",
