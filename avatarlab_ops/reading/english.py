@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import numbers, romance
+from avatarlab_ops.reading import english_everyday, numbers, romance
 from avatarlab_ops.reading.english_fractions import fraction
 from avatarlab_ops.reading.english_words import (
     COUNTED,
@@ -444,6 +444,7 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
 )
 _STOPPED = stopped((*SHORT, *NUMBERED, "min."))
 _OWN = (
+    *english_everyday.rules(lambda: ENGLISH),
     *romance.telephones(
         lambda: ENGLISH,
         r"0\d{2} \d{4} \d{4}|0\d{3} \d{3} \d{3,4}|0\d{4} \d{6}",

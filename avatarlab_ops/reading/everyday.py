@@ -69,6 +69,8 @@ def rules(language: Language) -> Iterable[Rule]:
     between = language.to or language.far
     sizes = rf"(?<![\w–-])({_SIZES}) ?[-–~～〜] ?({_SIZES})(?![\w–-])"
     yield Rule("sizes", re.compile(sizes), lambda m: _sizes(m, between, language))
+    said_already = re.compile(r"(?<=copyright )(?:©|\(c\))|©(?= ?copyright)", re.I)
+    yield Rule("copyright", said_already, lambda _: "")
     apart = " ?> ?" if language.unspaced else "(?<= )[>›»](?= )"
     yield Rule("menu", re.compile(apart), lambda m: _step(m, language))
     yield Rule("codes", re.compile(r"(?<=\d)[-–](?=[A-Z]{1,2}\d)"), lambda m: _codes(m, between))

@@ -96,7 +96,7 @@ def _marked(language: Language) -> Iterable[Rule]:
     )  # fmt: skip
     if language.times:
         yield Rule(
-            "factor", re.compile(rf"(?<![\w.,])({NUMBER})[x×](?!\w| [-+=*/^<>]| ?[=^<>])"),
+            "factor", re.compile(rf"(?<![\w.,])({NUMBER})[x×](?!\w| [-+=*/^<>\u2212]| ?[=^<>])"),
             lambda m: _factor(m, language),
         )  # fmt: skip
     if language.decimal == ",":
@@ -126,7 +126,7 @@ def _paired(language: Language) -> Iterable[Rule]:
     yield Rule("range", re.compile(between), lambda m: _until(m, language))
     dash = re.compile(r"(?<=[\d%€$£mM.]) - (?=[$€£]?\d)")
     yield Rule("dash", dash, lambda m: _apart(m, language))
-    minus = re.compile(r"(?<=\d) [–\u2212] (?=\d)|(?<![\w)])\u2212(?=\w)")
+    minus = re.compile(r"(?<=\d) [–\u2212] (?=\d)|(?<![\w)])\u2212(?=\w)|(?<=\S) \u2212 (?=\S)")
     yield Rule("minus", minus, lambda _: language.minus)
     dot = re.compile(r"(?<=[\d)]) ?[·⋅] ?(?=[\d(])")
     yield Rule("times", dot, lambda _: language.signs["×"])

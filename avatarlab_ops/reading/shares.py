@@ -31,6 +31,12 @@ _PLAIN = re.compile(  # 1/100 of, 1/30 second, 1/2 cup
     r"tsp|tbsp|(?:tea|table)spoons?|feet|foot|yards?|acres?)\b"
 )
 _ENGLISH_NOTE = re.compile(r"\bnotes?[ :]+$", re.I)  # no mark, as it is in French
+# 8/10 to pass, 5/5 stars; I scored 8/10.
+_POINTS = re.compile(r" (?:to pass|correct|right|points?|stars?|marks|or (?:more|higher|better|above))\b")
+_GAINED = re.compile(
+    r"\b(?:needs?|scor(?:e[sd]?|ing)|gets?|got|gives?|gave|rated|earn(?:s|ed)?|at least) (?:it |a |an )?$",
+    re.I,
+)
 _PEOPLE = re.compile(r" (?:[a-z]+s|chance|people|men|women)\b")
 _WHOLES = frozenset({5, 10, 20, 30, 50, 100})
 _MATHS = re.compile(r"[=≈≤≥≠<>÷√×*^²³]|\d ?\+ ?\d")
@@ -108,8 +114,20 @@ def _share(match: re.Match[str], language: Language) -> str | None:
         return _joined(match, "", language)
     if language.code == "en" and (_PLAIN.match(match.string[match.end() :]) or _ENGLISH_NOTE.search(before)):
         return None
-    told = _SHARED.search(before) or _is_share(match, part, whole, language)
+    told = (
+        _SHARED.search(before)
+        or _is_gained(match, whole, language)
+        or _is_share(match, part, whole, language)
+    )
     return _joined(match, language.out_of, language) if part <= whole and told else None
+
+
+def _is_gained(match: re.Match[str], whole: float, language: Language) -> bool:
+    """Whether it is a mark by the English words around it."""
+    if language.code != "en" or whole not in _WHOLES:
+        return False
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    return bool(_POINTS.match(after) or (_GAINED.search(before) and not re.match(r" [a-z]", after)))
 
 
 def _is_day(first: float, second: float, language: Language) -> bool:
