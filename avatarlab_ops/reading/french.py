@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import romance, tables
+from avatarlab_ops.reading import both_genders, romance, tables
 from avatarlab_ops.reading.gender import feminine
 from avatarlab_ops.reading.language import Language, Money, Rule, cardinal, ordinal
 from avatarlab_ops.reading.numbers import roman
@@ -123,6 +123,7 @@ _KINGS = "Louis|Henri|Charles|François|Philippe|Napoléon|Jean-Paul|Pie|Benoît
 _PARTS = "chapitre|Chapitre|tome|volume|acte|phase|type|niveau|article|titre|partie"
 _NUMBERED = "chapitre|page|numéro|article|niveau|étage|canal|point|partie|phase|option|étape|thème|groupe"
 _OWN = (
+    *both_genders.romance("fr"),
     romance.short(_SHORT),
     romance.numero("numéro"),
     Rule("pages", re.compile(r"(?<![\w.])p\.(?= ?\d+ ?(?:à|et|[-–]) ?\d)"), lambda _: "pages"),

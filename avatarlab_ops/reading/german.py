@@ -7,8 +7,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from avatarlab_ops.reading import numbers, romance, tables
-from avatarlab_ops.reading.german_words import BEFORE_NUMBER, KINGS, NUMBERED, QUEENS, SHORT
+from avatarlab_ops.reading import both_genders, numbers, romance, tables
+from avatarlab_ops.reading.german_words import (
+    BEFORE_NUMBER,
+    BIG,
+    KINGS,
+    NO_ADJECTIVE,
+    NUMBERED,
+    QUEENS,
+    SHORT,
+)
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal, year
 
 _MONTHS = tables.names("Januar Februar März April Mai Juni Juli August September Oktober November Dezember")
@@ -129,16 +137,9 @@ _COUNTING = re.compile(
 )
 
 
-# What follows a number that counts and is no year: 1500 neue Bäume, 1200 mal, 1500 davon.
-_NO_ADJECTIVE = (
-    "die|den|[kmds]?einen?|ihren?|unseren?|euren?|diesen?|jenen?|jeden?|allen?|vielen?|mehreren?|"
-    "einigen?|beiden?|manchen?|solchen?|welchen?|ersten?|heute|ohne|beinahe|gerade|lange|gerne|alleine|"
-    "gegen|wegen|neben|zwischen|inzwischen|zusammen|außen|oben|unten|hinten|innen|geboren|gestorben|"
-    "wurden?|hatten?|waren|haben|werden|lebten?|starben|kamen|gingen"
-)
 _COUNTS = re.compile(
     r"[ -]mal\b| (?:oder )?(?:mehr|weniger)\b| davon\b| von (?:ihnen|uns|euch|denen|diesen|\d)"
-    rf"| (?!(?:{_NO_ADJECTIVE})\b)[a-zäöüß]+en?(?:,? [a-zäöüß]+en?)* [A-ZÄÖÜ]"
+    rf"| (?!(?:{NO_ADJECTIVE})\b)[a-zäöüß]+en?(?:,? [a-zäöüß]+en?)* [A-ZÄÖÜ]"
 )
 # Of what was done in those years: die zwischen 1950 und 1960 gebauten Häuser.
 _DONE = re.compile(
@@ -349,13 +350,6 @@ def _sets(match: re.Match[str]) -> str:
     return f"{cardinal('de', int(match[1]))}er".replace("einhunderter", "hunderter")
 
 
-_BIG = {
-    "Mio": "eine Million",
-    "Mrd": "eine Milliarde",
-    "Million": "eine Million",
-    "Milliarde": "eine Milliarde",
-}
-
 _HOUR = r"\d{1,2}(?:[:.]\d\d)?"
 _STREET = re.compile(
     r"(?:(?i:str(?:\.|aße)|weg|platz|allee|gasse|ring|ufer|damm|chaussee) \d+ ?[a-z]?, |PLZ:? )$"
@@ -374,7 +368,8 @@ def _emergency(match: re.Match[str]) -> str | None:
 
 
 _OWN = (
-    Rule("scale", re.compile(r"(?<![\w.,-])1 (?:(Mio|Mrd)\.?|(Million|Milliarde))(?!\w)"), lambda m: _BIG[m[1] or m[2]]),
+    *both_genders.german(),
+    Rule("scale", re.compile(r"(?<![\w.,-])1 (?:(Mio|Mrd)\.?|(Million|Milliarde))(?!\w)"), lambda m: BIG[m[1] or m[2]]),
     Rule("abbreviation", re.compile(r"(?<![\w.])S\.(?= ?\d)"), lambda _: "Seite"),
     Rule("abbreviation", re.compile(r"(?<=\d )J\.|(?<=\d)J\."), _years),
     Rule(

@@ -27,3 +27,16 @@ QUEENS = "Katharina|Elisabeth|Margarethe|Maria"
 NUMBERED = (
     "Kapitel|Seite|Nummer|Artikel|Band|Punkt|Teil|Phase|Schritt|Gruppe|Kanal|Version|Zimmer|Gleis|Platz|Level"
 )
+# What follows a number that counts and is no year: 1500 neue Bäume, 1200 mal, 1500 davon.
+NO_ADJECTIVE = (
+    "die|den|[kmds]?einen?|ihren?|unseren?|euren?|diesen?|jenen?|jeden?|allen?|vielen?|mehreren?|"
+    "einigen?|beiden?|manchen?|solchen?|welchen?|ersten?|heute|ohne|beinahe|gerade|lange|gerne|alleine|"
+    "gegen|wegen|neben|zwischen|inzwischen|zusammen|außen|oben|unten|hinten|innen|geboren|gestorben|"
+    "wurden?|hatten?|waren|haben|werden|lebten?|starben|kamen|gingen"
+)
+BIG = {
+    "Mio": "eine Million",
+    "Mrd": "eine Milliarde",
+    "Million": "eine Million",
+    "Milliarde": "eine Milliarde",
+}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import hectares, romance, tables
+from avatarlab_ops.reading import both_genders, hectares, romance, tables
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
 
 _MONTHS = tables.names(
@@ -86,6 +86,7 @@ def _ordered(value: int) -> str:
 
 
 _OWN = (
+    *both_genders.romance("it"),
     romance.short(_SHORT),
     romance.numero("numero"),
     romance.shortened(_BEFORE_NUMBER, romance.numbering("[ie]")),

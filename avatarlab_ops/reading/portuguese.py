@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import numbers, romance, tables
+from avatarlab_ops.reading import both_genders, numbers, romance, tables
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
 
 _CODE = "pt_BR"
@@ -98,6 +98,7 @@ def _score(match: re.Match[str]) -> str | None:
 
 
 _OWN = (
+    *both_genders.romance("pt"),
     romance.short(_SHORT),
     romance.numero("número"),
     Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2}) ?h ?(\d{2})(?:min)?(?!\w)"), _clock),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import hectares, numbers, romance, tables
+from avatarlab_ops.reading import both_genders, hectares, numbers, romance, tables
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
 
 _MONTHS = tables.names(
@@ -116,6 +116,7 @@ def _century(match: re.Match[str]) -> str | None:
 
 
 _OWN = (
+    *both_genders.romance("es"),
     romance.short(_SHORT),
     romance.numero("número"),
     romance.ordinals("es", r"\.?([ºª]|er|ero|era|o|a|r[oa]|d[oa]|t[oa]|m[oa]|v[oa]|n[oa])", romance.formed),
