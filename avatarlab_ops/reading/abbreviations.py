@@ -10,9 +10,11 @@ import re
 from avatarlab_ops.reading import known
 from avatarlab_ops.reading.french import FRENCH
 from avatarlab_ops.reading.german import NUMBERED_BEFORE, RANKED, STARTERS
+from avatarlab_ops.reading.going_on import goes_on as _goes_on
 from avatarlab_ops.reading.italian import ITALIAN
 from avatarlab_ops.reading.portuguese import PORTUGUESE
 from avatarlab_ops.reading.romance import WORDY_DAYS
+from avatarlab_ops.reading.slavic import RICE
 from avatarlab_ops.reading.spanish import SPANISH
 
 
@@ -28,25 +30,54 @@ _NEVER_LAST = _words(
     "sr sra srta sres srs dra profa ud uds ej pág págs núm sig sig.ra dott dott.ssa avv pag tél"
 )
 _NEVER_LAST_IN = {
-    "de": _words("zzgl ggü ziff nrn hr med phil ü mind zzt art.-nr"),
-    "fr": _words("av"),
-    "es": _words("dña avda apdo"),
-    "it": _words("pagg ing"),
-    "pt": _words("av séc"),
+    "en": _words("asst assoc dist supt"),
+    "de": _words(
+        "zzgl ggü ziff nrn hr med phil ü mind zzt art.-nr bzgl einschl ausschl lt gem hd sog ehem "
+        "geb insb lfd dipl.-ing"
+    ),
+    "fr": _words("av boul mgr ste"),
+    "es": _words(
+        "dña avda apdo av ing lic arq gral ctra sto sta excmo excma ilmo ilma mtro mtra pbro hnos p.ej"
+    ),
+    "it": _words(
+        "pagg ing arch geom rag spett egr gent gent.mo gent.ma ill.mo sig.na sigg proff mons d.lgs d.p.r d.m"
+    ),
+    "pt": _words("av séc eng arq exmo exma ilmo ilma des dep rod profª drª p.ex"),
+    "ru": _words("напр вкл искл проф акад доц инж"),
+    "uk": _words("напр вкл проф акад доц інж"),
+    "hi": _words("डॉ प्रो श्री सुश्री पं कु मो एड इंजी"),
 }
 # Only before a number: no. 5, Jan. 3, chap. 2.
 _BEFORE_NUMBER = _words(
     "no nos p pp vol fig figs ch sec art eq jan feb apr jun jul aug sep sept oct nov dec tel"
 )
 _BEFORE_NUMBER_IN = {
-    "en": _words("mar ext op rev est"),
-    "de": _words("mar abs tab kap bd s tel max gr erm u okt dez"),
-    "fr": _words("réf max janv févr avr juil déc al n chap env lun ven dim"),
-    "es": _words("máx mín ext cap ene abr may ago dic s lun mié jue vie sáb"),
-    "it": _words("rif tot max cap gen mag giu lug ott dic n lun gio ven sab"),
-    "pt": _words("máx mín ref cap fev abr ago qua qui sáb"),
-    "ru": _words("янв февр фев апр авг сент сен окт нояб ноя дек д с гл кв ст п разд каб табл"),
-    "uk": _words("січ лют бер квіт кві трав черв чер серп вер жовт жов с гл кв буд ст п розд каб табл"),
+    "en": _words("mar ext op rev est apt ref exp acct sect para ste rm bldg qty pt sched"),
+    "de": _words(
+        "mar abs tab kap bd s tel max gr erm u okt dez tägl wöchentl mtl temp vers aufl anm pos zi bsp jg bl"
+    ),
+    "fr": _words(
+        "réf max janv févr avr juil déc al n chap env lun ven dim trim apt bât esc sect éd vers ann pp"
+    ),
+    "es": _words(
+        "aprox pto pte párr inc tít ref cód exp dpto depto tfno tlf teléf cel lib ed temp máx mín "
+        "ext cap ene abr may ago dic s lun mié jue vie sáb"
+    ),
+    "it": _words(
+        "par co reg dir all es tab sez lett circ ord sent nn ca int rif tot max cap gen mag giu "
+        "lug ott dic n lun gio ven sab"
+    ),
+    "pt": _words(
+        "aprox apto inc ap ed edif bl qd cel res temp cód ext máx mín ref cap fev abr ago qua qui sáb"
+    ),
+    "ru": _words(
+        "янв февр фев апр авг сент сен окт нояб ноя дек д с гл кв ст п разд каб табл прим макс "
+        "доб ок таб корп оф эт под пом ком вып изд ред прибл илл"
+    ),
+    "uk": _words(
+        "січ лют бер квіт кві трав черв чер серп вер жовт жов с гл кв буд ст п розд каб табл прим "
+        "макс дод прибл таб корп оф пов під вип вид ред іл"
+    ),
 }
 _ROMANCE = {"es": SPANISH, "fr": FRENCH, "it": ITALIAN, "pt": PORTUGUESE}
 _NAMED_MONTH = "|".join(
@@ -111,6 +142,8 @@ def numbers(following: str) -> bool:
 
 def goes_on(before: str, word: str, following: str, language: str) -> bool:
     """Whether the full stop after `before` is an abbreviation's or ordinal's of this language."""
+    if _goes_on(before, word, following, language):
+        return True
     if language == "de":
         return _german_goes_on(before, word, following)
     if language in _ROMANCE or language == "en":
@@ -118,7 +151,7 @@ def goes_on(before: str, word: str, following: str, language: str) -> bool:
     if language == "uk" and _year_follows(before, following):
         return True
     if word.lower() == "рис":  # рис. 5; but rice
-        return re.match(r"\d+(?! ?[а-яіїє\d])", following) is not None
+        return re.match(rf"\d+(?!\d| ?(?:{RICE}))", following) is not None
     return word.lower() in _PLACES.get(language, ()) and not re.search(r"\d\s*\w+\.$", before)
 
 

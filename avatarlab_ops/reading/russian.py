@@ -104,7 +104,8 @@ _OWN = (
     Rule("page", re.compile(r"(?<![\w.])с\.(?= ?\d+ (?:человек|людей|раз|лет|минут|часов|дней|рублей)\w*)"), lambda _: "с"),
     Rule("see", re.compile(r"(?<![\w.])(?<!\d )(?<!\d)(?<!несколько )(?<!\b[Вв] )[Сс]м\.(?= [^\W_])"), lambda m: "Смотрите" if m[0][0] == "С" else "смотрите"),
     romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
-    romance.shortened({"рис.": "рисунок"}, r"(?<![\w.]){}(?= ?\d+(?! ?[а-яіїє\d]))", last=True),  # rice, too
+    slavic.figure("рисунке"),
+    romance.shortened({"рис.": "рисунок"}, rf"(?<![\w.]){{}}(?= ?\d+(?!\d| ?(?:{slavic.RICE})))", last=True),
     romance.shortened(_SHORT_MONTHS, r"(?<=\d ){}\.(?= \d{{4}}|\W*$)"),
     Rule(
         "years", re.compile(r"(?<=\bс )(\d{4}) по (\d{4})(?= год)|(?<=\bС )(\d{4}) по (\d{4})(?= год)"),

@@ -48,6 +48,16 @@ _FEMININE_ONE, _FEMININE_TWO = {"ru": "одна", "uk": "одна"}, {"ru": "д�
 _NEUTER_ONE = {"ru": "одно", "uk": "одне"}
 
 
+# What follows 5 where рис is rice: рис. 5 порций.
+RICE = r"порц|стакан|тарел|чаш|лож|пач|мешк|к?г(?!\w)|гра?м|к[иі]ло|мин|хв|человек|люд"
+
+
+def figure(within: str) -> Rule:
+    """На рис. 3: the word in the case that на and в ask for."""
+    before = r"(?:(?<=\b[Нн]а )|(?<=\b[УуВв] ))"
+    return Rule("abbreviation", re.compile(rf"{before}рис\.(?= ?\d+(?!\d| ?(?:{RICE})))"), lambda _: within)
+
+
 def formed(number: str, what: str) -> str:
     """What is counted in the form that this number, in words, asks for; with decimals in the genitive."""
     words = number.split()

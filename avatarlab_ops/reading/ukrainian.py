@@ -140,7 +140,8 @@ _OWN = (
     Rule("place", re.compile(r"(?<=\b[ВвУу] )каб\.(?= ?\d)"), lambda _: "кабінеті"),
     Rule("pages", re.compile(r"(?<![\w.])с(?:тор)?\.(?= ?\d+ ?(?:[-–]|і|та) ?\d)"), lambda _: "сторінки"),
     romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
-    romance.shortened({"рис.": "рисунок"}, r"(?<![\w.]){}(?= ?\d+(?! ?[а-яіїє\d]))", last=True),  # rice, too
+    slavic.figure("рисунку"),
+    romance.shortened({"рис.": "рисунок"}, rf"(?<![\w.]){{}}(?= ?\d+(?!\d| ?(?:{slavic.RICE})))", last=True),
     romance.shortened(_SHORT_MONTHS, r"(?<=\d ){}\.(?= \d{{4}}|\W*$)"),
     Rule(
         "years", re.compile(r"(?<=\b[зЗ] )(\d{4}) по (\d{4})(?= р[іо]к)"),

@@ -1,0 +1,57 @@
+"""Full stops of abbreviations after which a sentence goes on, by what stands around them."""
+
+from __future__ import annotations
+
+import re
+
+# What may follow some words of a language so that their full stop ends no sentence.
+_BEFORE = tuple(
+    (languages.split(), frozenset(words.split()), re.compile(following))
+    for languages, words, following in (
+        ("en", "inc incl excl ex plus", r"(?:VAT|GST|HST|P&P|tax)\b"),
+        ("en", "etc", r"Acts?\b"),  # Health and Safety at Work etc. Act
+        ("en", "App Ex Sect Para Ste Apt Bldg", r"[A-Z0-9](?!\w)"),
+        ("en", "hr hrs", r"\d+ ?min"),
+        ("it", "Reg reg Dir dir Dec", r"(?:UE|CE|CEE)\b"),
+        ("pt it es", "bl all lett sez ap apto apdo esc", r"[A-Z](?!\w)"),
+        ("de", "Std std h", r"\d+ ?Min"),
+        ("de", "min", r"\d"),
+    )
+)
+_EXAMPLE = re.compile(r"(?:^|[\s(])p\. ?(?:ex|ej|es)\.$", re.I)  # p. ex. Paris
+_COUNTED = re.compile(r"\d\s?\w+\.$")
+_LEAST = frozenset(("min", "мин", "мін", "ч"))  # min. 8; but in 5 Min. 8 Personen
+_TIMED = re.compile(r"\d+ ?(?:min|sek|sec|seg|мин|хв|сек)", re.I)  # 9 ч. 30 мин.
+_WORDED = re.compile(r"(?:^|[\s(])[a-zäöü]\.$")  # the i. of i. V. m.
+# Библиотека им. Ленина; but мы помогли им. Они рады.
+_NAMED = re.compile(
+    r"(?:(?:библиотек|музе|театр|университет|институт|академи|школ|завод|парк|площад|улиц|стадион|вокзал|аэропорт|"
+    r"больниц|консерватори|училищ|лице|гимнази|колледж|центр|двор|клуб|фабрик|преми|оркестр|МГУ|НИИ)\w*"
+    r"(?: [^\W\d_]+)?|\b(?:ул|пл|пр|пер)\.|^|[;,(]) ?им\.$",
+    re.I,
+)
+
+
+def goes_on(before: str, word: str, following: str, language: str) -> bool:
+    """Whether the full stop after `before`, whose last word is `word`, ends no sentence here."""
+    counted = _COUNTED.search(before) is not None
+    return (
+        _EXAMPLE.search(before) is not None
+        or (word.lower() in _LEAST and (_TIMED.match(following) if counted else following[:1].isdigit()))
+        or (word.lower() == "им" and following[:1].isupper() and _NAMED.search(before) is not None)
+        or (language == "de" and _german(before, word, following))
+        or any(
+            language in languages
+            and word in words
+            and pattern.match(following)
+            and not (word == "min" and counted)
+            for languages, words, pattern in _BEFORE
+        )
+    )
+
+
+def _german(before: str, word: str, following: str) -> bool:
+    """i. V. m., z. Hd., Best.-Nr. 5."""
+    if word.lower().endswith("-nr"):
+        return following[:1].isdigit()
+    return _WORDED.search(before) is not None and re.match(r"[A-ZÄÖÜ][a-z]?\.", following) is not None
