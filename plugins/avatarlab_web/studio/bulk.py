@@ -122,7 +122,8 @@ def _seen(settings: Settings, bulk_id: str, who: Caller) -> Json | None:
     left = text("bulk.left", left=seconds(round(known.predicted_gpu_s_left)))
     return shared | {
         "over": over, "refused": False, "items": items, "counts": known.states, "all": known.items,
-        "more": known.items - len(items), "done": done, "said": text("bulk.over") if over else left, "problems": known.problems,
+        "more": known.items - len(items), "done": done,
+        "said": text("bulk.over") if over else left, "problems": known.problems,
         "noted": known.noted, "late": known.late,
         "deadline": known.deadline, "expected_end": known.expected_end,
         "may_cancel": not over and _may_cancel(who, caller),

@@ -42,8 +42,8 @@ def make(request: Request, who: Author, stores: Stores, like: str = "") -> Respo
     earlier, able = _earlier(stores, like), voices.voices()
     chosen = earlier or AvatarRequest.parse({"script": "-", "avatar": {"uri": "s3://inputs/-"}}).canonical()
     return show(
-        request, "make.html", here="make", me=who.name, labels=_labels(chosen["labels"]),
-        avatars=avatars.usable(stores, who.name), voices=able,
+        request, "make.html", here="make", me=who.name, most_bytes=Limits().max_bytes,
+        labels=_labels(chosen["labels"]), avatars=avatars.usable(stores, who.name), voices=able,
         languages=list(dict.fromkeys(one for voice in able for one in voice.languages)),
         earlier=earlier, chosen=chosen, like=like, script=spoken(earlier) if earlier else "",
         earlier_json=json.dumps(earlier) if earlier else "", most=MAX_SCRIPT_CHARACTERS,

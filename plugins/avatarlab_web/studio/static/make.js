@@ -243,21 +243,26 @@ function chose() {
   const [file] = bring.file.files;
   $("[data-chosen]", bring).textContent = file ? file.name : "";
 }
+let sending;
 async function send(event) {
   event.preventDefault();
+  const bytes = [bring.file, bring.evidence].flatMap((one) => [...one.files]).reduce((sum, one) => sum + one.size, 0);
+  if (bytes > Number(bring.dataset.most)) return wrong(bring.dataset.tooLarge, bring);
   const button = $("button.first", bring);
   const before = button.textContent;
   button.disabled = true;
   button.textContent = bring.dataset.sending;
   wrong("", bring);
+  sending = new AbortController();
+  const { signal } = sending;
   try {
-    const answer = await answerTo(bring.action, { method: "POST", body: new FormData(bring) });
+    const answer = await answerTo(bring.action, { method: "POST", body: new FormData(bring), signal });
     await choose((await answer.json()).uri);
     bring.closest("dialog").close();
     bring.reset();
     chose();
   } catch (error) {
-    wrong(error.message, bring);
+    if (!signal.aborted) wrong(error.message, bring);
   }
   button.disabled = false;
   button.textContent = before;
@@ -288,6 +293,7 @@ for (const name of ["dragover", "drop"]) {
 }
 bring.file.addEventListener("change", chose);
 bring.addEventListener("submit", send);
+$("#upload").addEventListener("close", () => sending?.abort()); // who closes it wants no other avatar chosen later
 form.addEventListener("input", ({ target }) => {
   if (target.name === "voice" && form.narration) form.narration.checked = false; // a voice in its place
   changed(["radio", "checkbox"].includes(target.type) ? 150 : 500);
