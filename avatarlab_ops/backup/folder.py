@@ -12,6 +12,7 @@ A folder is taken anew by replacing the manifest, so that it holds a whole set a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import uuid
