@@ -237,7 +237,8 @@ def test_an_order_whose_answer_was_lost_is_made_once_and_cancelled(page: Page, s
     studio.get_by_role("button", name="Cancel").click()
     studio.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     studio.get_by_text("This render was cancelled.").wait_for()
-    go(studio, "Videos")
+    studio.get_by_role("link", name="All videos").click()
+    studio.locator(".card").first.wait_for()
     assert studio.get_by_role("link", name="Nobody waits for this.").count() == 1
 
 
