@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media.container import PacketScan, open_input, scan, video_stream
+from avatarlab_ops.media.deinterlace import LOOKED_AT, deinterlaced
 from avatarlab_ops.media.sniff import sniff
 from avatarlab_ops.media.tonemap import ToneMapper, mapping_of
 
@@ -32,13 +35,15 @@ class Clip:
 
     High dynamic range and BT.2020 come as BT.709 of limited range where `pixel_format` is yuv420p. With
     "yuva420p" pictures keep their alpha, if they have any. With "luma" they stay as stored, for `luma_of` to
-    take the exact samples.
+    take the exact samples. `woven`: the file is interlaced, and its pictures come deinterlaced.
 
     Not thread-safe: one reader, one thread at a time.
     """
 
-    def __init__(self, path: Path, pixel_format: str, size: tuple[int, int] | None = None) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, pixel_format: str, size: tuple[int, int] | None = None, *, woven: bool = False
+    ) -> None:
+        self.path, self.woven = path, woven
         self._container = open_input(path, sniff(path))
         stream = video_stream(self._container, path.name)
         if stream is None:
@@ -70,13 +75,17 @@ class Clip:
                 raise self._damaged(number) from error
         return self._cache[number]
 
-    def first_raw(self) -> av.VideoFrame:
-        """Return the first picture as stored, with its side data."""
+    def beginning(self) -> list[av.VideoFrame]:
+        """The first picture as stored, with its side data, and as many more as tell of interlacing."""
         self._container.seek(int(self.packets.pts[0]), stream=self.stream)
         self._at = -1
-        for frame in self._decoded():
-            return frame
-        raise self._damaged(0)
+        frames: list[av.VideoFrame] = []
+        with suppress(av.FFmpegError):  # of a later one: told when it is asked for
+            for frame in islice(self._decoded(), LOOKED_AT):
+                frames.append(frame)
+        if not frames:
+            raise self._damaged(0)
+        return frames
 
     def close(self) -> None:
         """Close the file and drop the cache."""
@@ -108,9 +117,13 @@ class Clip:
         self._store(number, near)
 
     def _seek(self, key: int) -> None:
-        self._container.seek(int(self.packets.pts[key]), stream=self.stream)
-        self._frames = self._decoded()
-        self._at = key - 1
+        start = self._key_before(key - 1) if self.woven and key else key
+        self._container.seek(int(self.packets.pts[start]), stream=self.stream)
+        self._frames = deinterlaced(self._decoded()) if self.woven else self._decoded()
+        self._at = start - 1
+        if start < key:  # without the one before it, this picture is another than in a run from there
+            next(self._frames, None)
+            self._at = start
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """Pictures from where the file stands."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -16,6 +17,7 @@ from avatarlab_ops.media import images
 from avatarlab_ops.media.clip import Clip, plane_of
 from avatarlab_ops.media.complete import check_complete
 from avatarlab_ops.media.container import PacketScan, display_matrix, open_input, scan, video_stream
+from avatarlab_ops.media.deinterlace import LOOKED_AT, interlaced
 from avatarlab_ops.media.isobmff import check_self_contained
 from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.media.sniff import FileType, Kind, sniff
@@ -169,7 +171,8 @@ def _probe_video(
     packets = scan(container, stream, check)
     _check_frames(path, packets, limits)
     check_complete(path, packets, container, stream)
-    first = _decode_ends(path, packets, container, stream)
+    beginning = _decode_ends(path, packets, container, stream)
+    first = beginning[0]
     a, b, c, d = display_matrix(first)
     width, height = shown_size(first, stream)
     uneven = np.ptp(np.diff(packets.times_s)) > 0.5 * packets.interval_s + packets.rounding_s
@@ -177,12 +180,16 @@ def _probe_video(
     notes = [f"{mapping} footage is shown in the colours and brightness of BT.709"] if mapping else []
     if has_alpha := _cuts_out(path, stream, first):
         notes.append("the clip has transparent parts; over its own background they show what it holds there")
+    if woven := interlaced(beginning):
+        notes.append("the clip is interlaced; it is deinterlaced, a picture for each two fields")
+    read_as = {"standing last picture": packets.stands, "deinterlaced": woven}
     return MediaInfo(
         "video", type_.label, stream.codec_context.name, path.stat().st_size, width, height,
         fps=(len(packets.pts) - 1) / float(packets.times_s[-1]), frames=len(packets.pts),
         duration_s=packets.duration_s, has_audio=bool(container.streams.audio),
         rotation=_clockwise(a, b, c, d), variable_rate=bool(uneven), usual_fps=packets.usual_fps,
-        has_alpha=has_alpha, notes=tuple(notes), read_as=("standing last picture",) if packets.stands else (),
+        has_alpha=has_alpha, notes=tuple(notes),
+        read_as=tuple(name for name, so in read_as.items() if so),
     )  # fmt: skip
 
 
@@ -228,14 +235,14 @@ def _check_frames(path: Path, packets: PacketScan, limits: Limits) -> None:
 
 def _decode_ends(
     path: Path, packets: PacketScan, container: InputContainer, stream: VideoStream
-) -> av.VideoFrame:
-    """Decode the first picture and the tail: damage shows here, not after an hour of work."""
+) -> list[av.VideoFrame]:
+    """Decode the first pictures and the tail: damage shows here, not after an hour of work."""
     container.seek(int(packets.pts[0]), stream=stream)
-    first = next(container.decode(stream), None)
+    beginning = list(islice(container.decode(stream), LOOKED_AT))
     container.seek(int(packets.pts[packets.keys[-1]]), stream=stream)
     tail = [f.is_corrupt for _, f in zip(range(_TAIL_FRAMES), container.decode(stream), strict=False)]
-    if first is None or not tail or any(tail):
+    if not beginning or not tail or any(tail):
         raise MediaRefused(
             f"{path.name} is damaged: its pictures cannot be decoded. Export or upload it again."
         )
-    return first
+    return beginning
