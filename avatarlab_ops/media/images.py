@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import mmap
 import re
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pi_heif
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
 from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.frames import Alpha, Frame
@@ -26,6 +27,17 @@ _MOST_PARTS = 10_000  # chunks or segments in front of the pixels
 _MOST_SCANS = 64  # passes of a progressive JPEG; encoders make about ten, each costs time for every pixel
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # among packed pixels 0xff precedes 0 or a restart
 _SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
+
+_ORIENTATION = 0x0112  # of EXIF
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,7 @@ def load_alpha(path: Path, format_: str, *, max_short_side_px: int | None = None
     with _opened(path, format_) as image:
         if not image.has_transparency_data:
             return None
-        alpha = _scaled(ImageOps.exif_transpose(image).convert("RGBA").getchannel("A"), max_short_side_px)
+        alpha = _scaled(_upright(image).convert("RGBA").getchannel("A"), max_short_side_px)
     opacity = np.ascontiguousarray(alpha)
     return opacity if cuts_out(opacity) else None
 
@@ -115,10 +127,19 @@ def _upright_rgb(image: Image.Image, max_short_side_px: int | None) -> tuple[Fra
     if max_short_side_px and min(image.size) > 2 * max_short_side_px:
         image.draft("RGB", (2 * max_short_side_px, 2 * max_short_side_px))  # JPEG decodes smaller, for free
     notes: list[str] = []
-    picture = _to_srgb(_to_8_bit(ImageOps.exif_transpose(image)), notes)
+    picture = _to_srgb(_to_8_bit(_upright(image)), notes)
     if picture.has_transparency_data:
         picture = _flatten(picture.convert("RGBA"), notes)
     return np.ascontiguousarray(_scaled(picture.convert("RGB"), max_short_side_px)), tuple(notes)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as EXIF says, which is written by no one rule: what cannot be read there means upright."""
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION))
+    except (AttributeError, KeyError, OverflowError, SyntaxError, TypeError, ValueError, struct.error):
+        turn = None
+    return image if turn is None else image.transpose(turn)
 
 
 def _scaled(picture: Image.Image, max_short_side_px: int | None) -> Image.Image:

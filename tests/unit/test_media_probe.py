@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 from media_samples import BLUE, GREEN, RED, encode, number_of, numbered, packaged, png, speech
-from PIL import Image
+from PIL import Image, ImageOps
 
 from avatarlab_ops.errors import MediaRefused
 from avatarlab_ops.media import images
@@ -322,6 +322,25 @@ def test_exif_rotation(tmp_path: Path) -> None:
     image.save(path, exif=exif)
     info = probe(path)
     assert (info.width, info.height, info.rotation) == (80, 120, 90)
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_an_odd_field_of_exif_turns_no_photograph_away(tmp_path: Path, turn: int) -> None:
+    """Only the orientation is wanted; a field of another type than is usual is the camera's business."""
+    path, plain = tmp_path / "phone.jpg", tmp_path / "plain.jpg"
+    shade = np.add.outer(np.arange(96), np.arange(64)).astype(np.uint8)
+    image = Image.fromarray(np.dstack([shade, shade * 0, 255 - shade]))
+    exif = image.getexif()
+    exif[0x0112] = turn
+    image.save(plain, exif=exif, quality=95)
+    # ImageDescription as RATIONAL: one entry more, in front of the orientation
+    tiff = struct.pack("<2sHIH", b"II", 42, 8, 2) + struct.pack("<HHII", 0x010E, 5, 1, 38)
+    tiff += struct.pack("<HHIHH", 0x0112, 3, 1, turn, 0) + struct.pack("<III", 0, 72, 1)
+    image.save(path, exif=b"Exif\0\0" + tiff, quality=95)
+    assert (probe(path).height, probe(path).width) == ((64, 96) if turn > 4 else (96, 64))
+    with Image.open(plain) as opened:
+        wanted = np.asarray(ImageOps.exif_transpose(opened))
+    assert np.array_equal(images.load(path, "JPEG")[0], wanted)
 
 
 @pytest.mark.parametrize(
