@@ -1,4 +1,4 @@
-"""English of offices and courses: versions, losses in brackets, N/A explained, two versions with a stroke."""
+"""English of offices and courses: ZIP codes, versions, losses in brackets, N/A explained, two versions with a stroke."""
 
 # ruff: noqa: E501  (patterns)
 
@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from avatarlab_ops.reading import numbers
+from avatarlab_ops.reading import addresses, numbers, tables
 from avatarlab_ops.reading.english_words import LARGE, MONEY
 from avatarlab_ops.reading.language import Language, Rule, cardinal
 
@@ -24,11 +24,18 @@ _SOFTWARE = (
     "Version",
     "version",
 )
+_STATES = tables.names(
+    "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK "
+    "OR PA PR RI SC SD TN TX UT VT VA WA WV WI WY"
+)
+# Digits of a name, no amount: ext. 4455, the card ending in 4242.
+_LISTED = r"(?:(?<=ext\. )|(?<=Ext\. )|(?<=xtension )|(?<=no\. is )|(?<=[Cc]ard ending in )|(?<=[Aa]ccount ending in )|(?<=[Cc]ard ending with ))"
 _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 
 
 def rules(language: Callable[[], Language]) -> tuple[Rule, ...]:
     """Those that come before the other rules of English, which `language` gives."""
+    alone = r"(?![\w-]|[.,]\d)"
     released = "|".join(f"(?<={name} )" for name in _SOFTWARE)
     return (
         Rule("explained", re.compile(r"N/A(?=\W{1,4}(?:means |stands for |is )?not a)", re.I), lambda _: "N A"),
@@ -40,8 +47,24 @@ def rules(language: Callable[[], Language]) -> tuple[Rule, ...]:
             "loss", re.compile(rf"(?<![\w.])([$€£])\(({numbers.NUMBER})\)(?: ?(thousand|million|billion|trillion|{'|'.join(LARGE)})(?!\w))?(?:/([a-z]+))?"),
             lambda m: _loss(m, language()),
         ),
+        Rule("zip", re.compile(rf"(?<![\w.])([A-Z]{{2}}),? (\d{{5}})(?:-(\d{{4}}))?{alone}"), lambda m: _zip(m, language())),
+        Rule("listed", re.compile(rf"{_LISTED}\d{{4,}}{alone}"), lambda m: language().digits(m[0])),
+        Rule(
+            "telephone", re.compile(rf"(?<![\w.,$£€+-])(?<!\d )\d{{3}} \d{{3}} \d{{4}}{alone}"),
+            lambda m: addresses.telephone(m[0], language()),
+        ),
         Rule("versions", re.compile(r"(?<=[^\W\d_] )(\d{1,3})/(\d{1,3})(?![\w/.,-]\d|\w)"), _versions),
     )  # fmt: skip
+
+
+def _zip(match: re.Match[str], language: Language) -> str | None:
+    """Springfield, IL 62704; but IN 25000 cases."""
+    after = re.match(r" [a-z]", match.string[match.end() :])
+    if match[1] not in _STATES or (after and not match[3]):
+        return None
+    return ", ".join(
+        filter(None, (f"{match[1]} {language.digits(match[2])}", match[3] and language.digits(match[3])))
+    )
 
 
 def _loss(match: re.Match[str], language: Language) -> str | None:

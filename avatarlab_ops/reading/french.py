@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import both_genders, romance, tables
+from avatarlab_ops.reading import addresses, both_genders, romance, tables
 from avatarlab_ops.reading.gender import feminine
 from avatarlab_ops.reading.language import Language, Money, Rule, cardinal, ordinal
 from avatarlab_ops.reading.numbers import roman
@@ -139,6 +139,13 @@ _OWN = (
         "century",
         re.compile(r"(?<=[IVX]e )s\.(?= |$)"),
         lambda m: "siècle" + "." * (m.end() == len(m.string)),
+    ),
+    Rule(
+        "company",
+        re.compile(
+            r"(?:(?<=\bSIRET )|(?<=\bSIREN )|(?<=\bSIRET : )|(?<=\bSIREN : ))\d{3}(?: ?\d{3}){2}(?: ?\d{5})?(?![\w])"
+        ),
+        lambda m: addresses.telephone(m[0], FRENCH),
     ),
     *romance.telephones(
         lambda: FRENCH,

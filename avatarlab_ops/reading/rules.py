@@ -28,6 +28,10 @@ _SECTIONED = re.compile(
     r"cap\.|cap[íi]tulo|capitolo|chapitre|chap\.|secci[óo]n|seção|sezione|punto|ponto|п\.|пункт[аеу]?|разд(?:\.|ел[аеу]?)|"
     r"розд(?:\.|іл[іу]?)|гл\.|глав[аеуы]) $"
 )
+_STANDARD = re.compile(
+    r"\b(?:ISO|IEC|DIN|EN|IEEE|ANSI|ASTM|BS|UNE|NF|UNI|NBR|ГОСТ(?: Р)?|ДСТУ|СНиП|СП)"
+    r"(?:[ /](?:ISO|EN|IEC|ISO/IEC))* ?[A-Z]?[ .]?\d[\d.]*$"
+)
 _SPELLED = 3  # capitals beside digits: up to so many are spelled (MP3), more are a word (COVID-19)
 
 
@@ -43,6 +47,7 @@ def rules(language: Language) -> tuple[Rule, ...]:
 def _all(language: Language) -> tuple[Rule, ...]:
     return (
         *addresses.rules(language),
+        *_serials(language),
         *everyday.lasting(language),
         *shares.rules(language),
         *everyday.rules(language),
@@ -55,6 +60,29 @@ def _all(language: Language) -> tuple[Rule, ...]:
         *_letters(language),
         *_signs(language),
     )
+
+
+def _serials(language: Language) -> Iterable[Rule]:
+    """Numbers of papers and parts, which hold years and no ranges: CVE-2024-3094, #4521-88, ISO 9001-2015."""
+    name = re.compile(r"(?<![\w.-])([^\W\d_a-z]{2,})((?:-\d+){2,})(?![\w-]|[.,]\d)")
+    yield Rule("serial", name, lambda m: _serial(m, language))
+    paper = re.compile(r"(?<=#)\d{3,}(?:-\d+)+(?![\w-]|[.,]\d)")
+    yield Rule("serial", paper, lambda m: ", ".join(map(language.digits, m[0].split("-"))))
+    yield Rule("edition", re.compile(r"(?<=\d)[-–](?=(?:19|20)\d\d(?!\w|[.,]\d))"), _edition)
+
+
+def _serial(match: re.Match[str], language: Language) -> str | None:
+    if not match[1].isupper():
+        return None
+    dated = [re.fullmatch(r"(?:19|20)\d\d", part) for part in match[2][1:].split("-")]
+    parts = zip(match[2][1:].split("-"), dated, strict=True)
+    said = (language.year(int(part)) if year else language.digits(part) for part, year in parts)
+    return f"{code(match[1], language)} {', '.join(said)}"
+
+
+def _edition(match: re.Match[str]) -> str | None:
+    """The dash between a standard and its year."""
+    return "," if _STANDARD.search(match.string[: match.start()]) else None
 
 
 def _numbers(language: Language) -> Iterable[Rule]:
