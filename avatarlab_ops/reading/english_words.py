@@ -31,6 +31,7 @@ SHORT = {
     "&c.": "et cetera", "Apt.": "apartment", "ext.": "extension",
     "tel.": "telephone", "Tel.": "telephone", "YoY": "year over year", "QoQ": "quarter over quarter",
     "MoM": "month over month",
+    "p.a.": "per annum", "p/m": "per month", "b.d.": "twice a day", "t.d.s.": "three times a day",
 }  # fmt: skip
 NUMBERED = {
     "No.": "number", "Nos.": "numbers", "no.": "number", "p.": "page", "pp.": "pages", "Fig.": "figure",

@@ -19,9 +19,19 @@ SHORT = {
     "tägl.": "täglich", "erm.": "ermäßigt", "Tabl.": "Tabletten", "Art.-Nr.": "Artikelnummer", "u.": "und",
     "zzt.": "zurzeit", "Hbf.": "Hauptbahnhof", "Jh.": "Jahrhundert", "ü. NN": "über Normalnull", "und/oder": "und oder",
     "n. Chr.": "nach Christus", "o. Ä.": "oder Ähnliches", "Hr.": "Herr", "Fr.": "Frau",
+    "o.Ä.": "oder Ähnliches", "u. Ä.": "und Ähnliches", "u.Ä.": "und Ähnliches", "s.o.": "siehe oben",
+    "s.u.": "siehe unten", "s. a.": "siehe auch", "lt.": "laut", "gem.": "gemäß", "bzgl.": "bezüglich", "insb.": "insbesondere",
+    "einschl.": "einschließlich", "ausschl.": "ausschließlich", "i. S. d.": "im Sinne des", "i.S.d.": "im Sinne des",
+    "i. V. m.": "in Verbindung mit", "i.V.m.": "in Verbindung mit", "u. U.": "unter Umständen", "u.U.": "unter Umständen",
+    "z. Hd.": "zu Händen", "z.Hd.": "zu Händen", "i. H. v.": "in Höhe von", "i.H.v.": "in Höhe von", "m. E.": "meines Erachtens",
+    "m.E.": "meines Erachtens", "v.a.": "vor allem", "o.g.": "oben genannte", "Best.-Nr.": "Bestellnummer", "Kd.-Nr.": "Kundennummer",
+    "Tel.-Nr.": "Telefonnummer", "lfd.": "laufende", "Temp.": "Temperatur", "Pers.": "Personen", "Stk.": "Stück",
 }  # fmt: skip
 # Before a number alone: they are words by themselves, too, as in "aller Art."
-BEFORE_NUMBER = {"abs.": "Absatz", "art.": "Artikel", "tab.": "Tabelle", "kap.": "Kapitel", "gr.": "Größe"}
+BEFORE_NUMBER = {
+    "abs.": "Absatz", "art.": "Artikel", "tab.": "Tabelle", "kap.": "Kapitel", "gr.": "Größe", "vers.": "Version",
+    "pos.": "Position", "anm.": "Anmerkung",
+}  # fmt: skip
 KINGS = "Ludwig|Karl|Friedrich|Wilhelm|Heinrich|Otto|Papst Benedikt|Benedikt|Johannes Paul|Papst Johannes|Gustav|Franz|Philipp|Charles|Leo"
 QUEENS = "Katharina|Elisabeth|Margarethe|Maria"
 NUMBERED = (

@@ -60,13 +60,14 @@ _SHORT = {
     "Sig.": "signor", "sig.": "signor", "Sig.ra": "signora", "sig.ra": "signora", "Dott.": "dottor",
     "dott.": "dottor", "Dott.ssa": "dottoressa", "Prof.": "professor", "Ing.": "ingegner", "Avv.": "avvocato",
     "ecc.": "eccetera", "p. es.": "per esempio", "n.": "numero", "N.": "numero", "n°": "numero",
-    "pag.": "pagina",
+    "pag.": "pagina", "pp.": "pagine", "cfr.": "confronta", "Geom.": "geometra",
+    "Arch.": "architetto", "sig.na": "signorina", "Spett.": "spettabile", "Egr.": "egregio", "p.es.": "per esempio",
     "incl.": "incluso", "e/o": "e o", "v.le": "viale", "V.le": "viale", "S.p.A.": "S P A", "S.r.l.": "S R L",
     "tel.": "telefono", "Tel.": "telefono", "ca.": "circa", "Ca.": "circa", "pz.": "pezzi", "cad.": "cadauno", "max.": "massimo",
     "D.Lgs.": "decreto legislativo", "rif.": "riferimento", "tot.": "totale", "a.C.": "avanti Cristo", "d.C.": "dopo Cristo",
 }  # fmt: skip
 _BEFORE_NUMBER = {
-    "pagg.": "pagine", "cap.": "capitolo", "Cap.": "capitolo", "art.": "articolo", "Art.": "articolo",
+    "pagg.": "pagine", "par.": "paragrafo", "co.": "comma", "all.": "allegato", "cap.": "capitolo", "Cap.": "capitolo", "art.": "articolo", "Art.": "articolo",
     "fig.": "figura", "Fig.": "figura", "vol.": "volume",
 }  # fmt: skip
 _KINGS = "Luigi|Carlo|Vittorio Emanuele|Umberto|Enrico|Filippo|Pio|Benedetto|Giovanni Paolo|papa Giovanni|Papa Giovanni|Napoleone|Leone"
@@ -91,6 +92,7 @@ _OWN = (
     romance.numero("numero"),
     romance.shortened(_BEFORE_NUMBER, romance.numbering("[ie]")),
     *romance.dated((_MONTHS, _SHORT_MONTHS), _WEEKDAYS, "a", _say_date),
+    romance.parts({"cap": "capitolo", "vol": "volume", "tit": "titolo"}, lambda n: cardinal("it", n)),
     romance.roman_before("Guerra", lambda value: romance.formed(_ordered(value), "a")),
     romance.ordinals("it", r"([ºª]|°(?= [a-zà]))", romance.formed),
     *romance.telephones(

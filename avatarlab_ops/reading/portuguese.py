@@ -55,7 +55,11 @@ _SHORT = {
     "Sr.": "senhor", "Sra.": "senhora", "Srta.": "senhorita", "Srs.": "senhores", "Dr.": "doutor",
     "Dra.": "doutora",
     "Prof.": "professor", "Profa.": "professora", "p. ex.": "por exemplo", "etc.": "et cetera",
-    "nº": "número", "Nº": "número", "n.º": "número", "pág.": "página", "págs.": "páginas", "tel.": "telefone",
+    "nº": "número", "Nº": "número", "n.º": "número", "pág.": "página", "pp.": "páginas",
+    "ext.": "extensão", "apto.": "apartamento",
+    "Eng.": "engenheiro", "Profª": "professora", "Profª.": "professora",
+    "Ilmo.": "ilustríssimo", "Exmo.": "excelentíssimo",
+    "págs.": "páginas", "tel.": "telefone",
     "Ltda.": "limitada", "e/ou": "e ou",
     "Tel.": "telefone", "av.": "avenida", "Av.": "avenida", "aprox.": "aproximadamente",
     "a.C.": "antes de Cristo",
@@ -65,7 +69,7 @@ _SHORT = {
 }  # fmt: skip
 _BEFORE_NUMBER = {
     "cap.": "capítulo", "Cap.": "capítulo", "art.": "artigo", "Art.": "artigo", "fig.": "figura",
-    "Fig.": "figura", "vol.": "volume",
+    "Fig.": "figura", "vol.": "volume", "inc.": "inciso",
 }  # fmt: skip
 _KINGS = "Pedro|João|Dom João|Luís|Carlos|Henrique|Filipe|Pio|Bento|João Paulo|Afonso"
 _PARTS = "século|Século|capítulo|Capítulo|tomo|volume|parte|ato|fase|tipo|nível|artigo|título"
@@ -106,6 +110,9 @@ _OWN = (
     romance.shortened(_BEFORE_NUMBER, romance.numbering("s")),
     *romance.dated((_MONTHS, _SHORT_MONTHS), _WEEKDAYS, "a", _say_date),
     Rule("score", re.compile(r"(?<=\d) ?x ?(?=\d{1,2}(?!\d|[.,]\d| ?[ckm]?m\b))"), _score),
+    romance.parts(
+        {"cap": "capítulo", "vol": "volume", "inc": "inciso", "art": "artigo"}, lambda n: cardinal(_CODE, n)
+    ),
     romance.roman("Elizabeth|Isabel|Maria", _queen),
     romance.roman_before("Guerra", _queen),
     Rule("roman", re.compile(r"(?:(?<=[Ss]éculos )|(?<=[IVX] e ))[IVXLC]+(?![\w-])"), _century),

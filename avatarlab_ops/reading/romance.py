@@ -51,8 +51,9 @@ _IN_A_DATE = re.compile(r"(?:^|\b(?:il|al|dal|del|entro|em|de|dia|até)|l['’])
 ROMAN = r"[IVXLCDM]+(?![\w-])"
 
 
-def short(words: Mapping[str, str]) -> Rule:
-    """Abbreviations with a full stop, which is also the sentence's at its end."""
+def short(words: dict[str, str]) -> Rule:
+    """Abbreviations with a full stop, which is also the sentence's at its end; also with a capital first."""
+    words = _capitals(words) | words
 
     def say(match: re.Match[str]) -> str:
         last = match.end() == len(match.string) and match[0].endswith(".")
@@ -62,11 +63,31 @@ def short(words: Mapping[str, str]) -> Rule:
     return Rule("abbreviation", re.compile(rf"(?<![\w.])(?:{known})(?!\w)"), say, stopped(words))
 
 
+def _capitals(words: Mapping[str, str]) -> dict[str, str]:
+    """The abbreviations as they begin a sentence: Z. B.; but U. may be a name, D.C. a town."""
+    return {
+        f"{word[0].upper()}{word[1:]}": said
+        for word, said in words.items()
+        if len(word) > 2 and not re.fullmatch(r"[ad]\. ?C\.", word)
+    }
+
+
 def numero(said: str) -> Rule:
     """N° before a number, with a space or none."""
     return Rule(
         "abbreviation", re.compile(r"(?<![\w.])[nN][°º](?=[ \u00a0\u202f]?\d|(?!\w))"), lambda _: said
     )
+
+
+def parts(names: Mapping[str, str], say: Callable[[int], str]) -> Rule:
+    """Parts of a work by Roman numerals after their words cut short: cap. III."""
+
+    def words(match: re.Match[str]) -> str | None:
+        value = numbers.roman(match[2])
+        return f"{names[match[1].lower()]} {say(value)}" if value else None
+
+    known = "|".join(names)
+    return Rule("roman", re.compile(rf"(?<![\w.])((?i:{known}))\. ?({ROMAN})"), words)
 
 
 def fractions(words: Mapping[str, str]) -> Rule:

@@ -54,7 +54,8 @@ _SHORT = {
     "Dra.": "doctora",
     "Prof.": "profesor", "Ud.": "usted", "Uds.": "ustedes", "p. ej.": "por ejemplo", "p.ej.": "por ejemplo",
     "etc.": "etcétera", "EE. UU.": "Estados Unidos", "EE.UU.": "Estados Unidos", "núm.": "número",
-    "Núm.": "número", "n.º": "número", "N.º": "número", "nº": "número", "Nº": "número", "pág.": "página",
+    "Núm.": "número", "n.º": "número", "N.º": "número", "nº": "número", "Nº": "número", "pág.": "página", "pp.": "páginas", "pto.": "punto", "párr.": "párrafo", "dpto.": "departamento",
+    "Sta.": "santa", "Sto.": "santo", "tfno.": "teléfono", "ref.": "referencia",
     "págs.": "páginas", "aprox.": "aproximadamente", "tel.": "teléfono", "Tel.": "teléfono",
     "avda.": "avenida", "incl.": "incluido", "hab.": "habitantes", "y/o": "y o",
     "Dña.": "doña", "RR. HH.": "recursos humanos", "RRHH": "recursos humanos", "JJ. OO.": "Juegos Olímpicos",
@@ -142,6 +143,9 @@ _OWN = (
     romance.fractions(_FRACTIONS),
     romance.counted("es", _counted, _NUMBERED),
     romance.thousands("es", _counted),
+    romance.parts(
+        {"cap": "capítulo", "vol": "volumen", "tít": "título", "art": "artículo"}, lambda n: cardinal("es", n)
+    ),
     romance.roman("Isabel", _queen),
     romance.roman_before("Guerra", _queen),
     Rule(
