@@ -37,7 +37,10 @@ def goes_on(before: str, word: str, following: str, language: str) -> bool:
     counted = _COUNTED.search(before) is not None
     return (
         _EXAMPLE.search(before) is not None
-        or (word.lower() in _LEAST and (_TIMED.match(following) is not None if counted else following[:1].isdigit()))
+        or (
+            word.lower() in _LEAST
+            and (_TIMED.match(following) is not None if counted else following[:1].isdigit())
+        )
         or (word.lower() == "им" and following[:1].isupper() and _NAMED.search(before) is not None)
         or (language == "de" and _german(before, word, following))
         or any(
