@@ -17,6 +17,8 @@ LAST_SIDE_PX = 2160  # of 4K; looking through larger pictures takes minutes
 PATIENCE = 60  # frames of footage, one a second, in which a face is looked for
 REFUSALS = 8  # of them, after which it is refused
 EXACT_FPS = 25.0  # of the search for the first frame with a face
+SHORT_S = 2.0  # of a part; in a shorter one a frame a second may lie outside of it
+SHORT_FPS = 5.0  # at which that one is looked at
 
 
 def look(path: Path, source: Source, start_s: float | None, end_s: float | None) -> Look:
@@ -26,23 +28,29 @@ def look(path: Path, source: Source, start_s: float | None, end_s: float | None)
     face that may be an avatar.
     """
     landmarker, short = Landmarker(), min(source.width, source.height)
-    part = (start_s or 0.0, end_s)
+    part, fps = (start_s or 0.0, end_s), _rate(source, start_s, end_s)
     try:
         for side in _sides(short):
-            with foreign.open_footage(path, fps=1.0, max_short_side_px=side, part=part) as footage:
+            with foreign.open_footage(path, fps=fps, max_short_side_px=side, part=part) as footage:
                 found = _find(footage, landmarker, short / side)
             if found is None:
                 continue
-            second, seen = found
-            if start_s is not None or not second:
+            number, seen = found
+            if start_s is not None or not number:
                 return Look(face_px=seen.side_px, from_s=start_s or 0.0, notes=seen.notes)
             with foreign.open_footage(path, fps=EXACT_FPS, max_short_side_px=side, part=part) as footage:
-                begin_s = _first(footage, second, landmarker) / EXACT_FPS
+                begin_s = _first(footage, number, fps, landmarker) / EXACT_FPS
             notes = (*seen.notes, _note_on_start(begin_s))
             return Look(face_px=seen.side_px, from_s=begin_s, notes=notes)
     except FaceRefused as refusal:
         raise FaceRefused(f"{source.uri}: {refusal}") from refusal
     raise _nobody(source, start_s, end_s)
+
+
+def _rate(source: Source, start_s: float | None, end_s: float | None) -> float:
+    """Frames a second to look at: in a short part, more than one."""
+    length_s = (end_s or source.duration_s or 0.0) - (start_s or 0.0)
+    return SHORT_FPS if source.kind == "video" and length_s < SHORT_S else 1.0
 
 
 def _nobody(source: Source, start_s: float | None, end_s: float | None) -> FaceRefused:
@@ -87,10 +95,10 @@ def _find(footage: Footage, landmarker: Landmarker, shrunk: float) -> tuple[int,
     return None
 
 
-def _first(footage: Footage, second: int, landmarker: Landmarker) -> int:
-    """Frame, at EXACT_FPS, at which the face begins that the sample of this second was the first to show."""
-    shown = int((second + 0.25) * EXACT_FPS)  # each sample is the frame a quarter into its second
-    without = shown - int(EXACT_FPS)
+def _first(footage: Footage, number: int, fps: float, landmarker: Landmarker) -> int:
+    """Frame, at EXACT_FPS, at which the face begins that this sample, of `fps` a second, first showed."""
+    shown = int((number + 0.25) / fps * EXACT_FPS)  # each sample is the frame a quarter into its time
+    without = shown - int(EXACT_FPS / fps)
     while shown - without > 1:
         middle = (without + shown) // 2
         if landmarker.faces(footage[middle]):

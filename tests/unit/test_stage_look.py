@@ -54,6 +54,25 @@ def test_a_clip_that_was_looked_at_whole_is_told_so(late: tuple[Path, Source]) -
     assert "start_s" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_short_part_is_judged_by_what_it_shows(tmp_path: Path, seen: bool) -> None:
+    """Not by the frame a quarter into the next second, which is no part of it."""
+    large = cv2.imread(str(packaged("scikit-image", "astronaut.png")))[..., ::-1]
+    face = np.ascontiguousarray(cv2.resize(large, (256, 256), interpolation=cv2.INTER_AREA))
+    nobody = np.full_like(face, 128)
+    frames = [face if (36 <= tenth < 41) == seen else nobody for tenth in range(50)]
+    path = encode(tmp_path / "short.mp4", frames, fps=10, gop=5)
+    source = Source(
+        uri="s3://inputs/short.mp4", sha256="c" * 64, bytes=1, kind="video", width=256, height=256,
+        duration_s=5.0,
+    )  # fmt: skip
+    if seen:
+        assert look(path, source, 3.6, 4.1).face_px > 40
+    else:
+        with pytest.raises(FaceRefused, match="No face was found"):
+            look(path, source, 3.6, 4.1)
+
+
 def test_a_smaller_face_beside_the_leading_one_is_told_before_any_work(tmp_path: Path) -> None:
     large = cv2.imread(str(packaged("scikit-image", "astronaut.png")))
     small = np.full((512, 320, 3), 128, np.uint8)
