@@ -94,7 +94,7 @@ class Clip:
         self._container.close()
 
     def _reach(self, number: int) -> None:
-        key = self._key_before(number)
+        key = self.key_before(number)
         if not (0 <= self._at < number and key <= self._at + 1):
             self._seek(key)
         newest: av.VideoFrame | None = None
@@ -104,7 +104,7 @@ class Clip:
                 break
             newest = self._keep(frame)
             if self._at > number and number not in self._cache and key > 0:
-                key = self._key_before(key - 1)  # an open GOP: its leading pictures need the key before
+                key = self.key_before(key - 1)  # an open GOP: its leading pictures need the key before
                 self._seek(key)
         if number not in self._cache:
             self._fill_hole(number, newest)
@@ -117,7 +117,7 @@ class Clip:
         self._store(number, near)
 
     def _seek(self, key: int) -> None:
-        start = self._key_before(key - 1) if self.woven and key else key
+        start = self.key_before(key - 1) if self.woven and key else key
         self._container.seek(int(self.packets.pts[start]), stream=self.stream)
         self._frames = deinterlaced(self._decoded()) if self.woven else self._decoded()
         self._at = start - 1
@@ -162,7 +162,8 @@ class Clip:
         while len(self._cache) > self.capacity:
             self._cache.popitem(last=False)
 
-    def _key_before(self, number: int) -> int:
+    def key_before(self, number: int) -> int:
+        """The last picture, up to this one, from which it can be decoded."""
         keys = self.packets.keys
         return int(keys[max(0, int(np.searchsorted(keys, number, "right")) - 1)])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -68,19 +68,21 @@ class Footage(ABC):
 
 
 def open_footage(
-    path: Path, *, fps: float, max_short_side_px: int, part: Part = WHOLE, scratch: BinaryIO | None = None
-) -> Footage:
+    path: Path, *, fps: float, max_short_side_px: int, part: Part = WHOLE, scratch: BinaryIO | None = None,
+    step: Callable[[], None] = lambda: None,
+) -> Footage:  # fmt: skip
     """Open a probed image or video: rotated, square pixels, constant `fps`, scaled down only, even sizes.
 
     Of a video, the `part` from one second to another (None: to its end); at least one frame.
-    Footage whose key pictures lie far apart is copied once, into the file `scratch` or a temporary one.
+    Footage whose key pictures lie far apart is copied once, as far as it is asked for, into `scratch` or a
+    temporary file, with a `step` before each picture.
     Raises MediaRefused for anything `probe` would not have passed.
     """
     type_ = sniff(path)
     if type_.kind == "image":
         rgb, notes = images.load(path, type_.demuxer, max_short_side_px=max_short_side_px)
         return StillFootage(rgb, fps, notes)
-    return ClipFootage(path, fps, max_short_side_px, part, scratch)
+    return ClipFootage(path, fps, max_short_side_px, part, scratch, step=step)
 
 
 def open_matte(path: Path, *, fps: float, max_short_side_px: int, part: Part = WHOLE) -> Footage | None:
@@ -123,7 +125,7 @@ class ClipFootage(Footage):
 
     def __init__(
         self, path: Path, fps: float, max_short_side_px: int, part: Part = WHOLE,
-        scratch: BinaryIO | None = None, *, alpha: bool = False,
+        scratch: BinaryIO | None = None, *, step: Callable[[], None] = lambda: None, alpha: bool = False,
     ) -> None:  # fmt: skip
         format_ = "yuva420p" if alpha else "yuv420p"
         probe_clip = Clip(path, format_)
@@ -141,7 +143,7 @@ class ClipFootage(Footage):
         self._numbers = numbers[begin : None if part[1] is None else max(round(part[1] * fps), begin + 1)]
         self._scratch = scratch
         if not alpha and self._clip.packets.longest_gop > _DEAR * self._clip.capacity:
-            self._shorten_gops()
+            self._shorten_gops(step)
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -166,10 +168,15 @@ class ClipFootage(Footage):
         if self._scratch:
             self._scratch.close()
 
-    def _shorten_gops(self) -> None:
+    def _shorten_gops(self, step: Callable[[], None]) -> None:
         copy = self._scratch = self._scratch or cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
+        first, last = int(self._numbers.min()), int(self._numbers.max())
+        pictures = _stepped(self._clip, first, last, step)
         try:
-            write_short_gop(copy, self._clip, gop=max(4, self._clip.capacity // 2), shown=self.shown)
+            write_short_gop(
+                copy, pictures, self._clip.size, gop=max(4, self._clip.capacity // 2), shown=self.shown
+            )
+            self._numbers = self._numbers - first
             self._clip.close()
             self._clip = Clip(Handed.of("short-gop.mkv", copy.fileno()), "yuv420p")
         except BaseException:
@@ -177,17 +184,27 @@ class ClipFootage(Footage):
             raise
 
 
-def write_short_gop(file: BinaryIO, clip: Clip, *, gop: int, shown: Shown) -> None:
-    """Copy a clip near-losslessly with a key picture every `gop` pictures; their numbers stay."""
+def _stepped(clip: Clip, first: int, last: int, step: Callable[[], None]) -> Iterator[av.VideoFrame]:
+    """Pictures from one number to another, with a step before each that must be decoded for them."""
+    for number in range(clip.key_before(first), last + 1):
+        step()
+        picture = clip[number]
+        if number >= first:
+            yield picture
+
+
+def write_short_gop(
+    file: BinaryIO, pictures: Iterable[av.VideoFrame], size: tuple[int, int], *, gop: int, shown: Shown
+) -> None:
+    """Write pictures of a width and height near-losslessly with a key picture every `gop` of them."""
     options = {"preset": "ultrafast", "crf": "8", "bf": "0"}
     with av.open(file, "w", format="matroska") as output:
         stream = output.add_stream("libx264", rate=25, options=options)
-        stream.width, stream.height = clip.size
+        stream.width, stream.height = size
         stream.pix_fmt, stream.gop_size = "yuv420p", gop
         context = stream.codec_context
         context.colorspace, context.color_range = {1: 1, 5: 6, 7: 7, 9: 9}[shown.space], shown.range_
-        for number in range(len(clip)):
-            frame = clip[number]
+        for number, frame in enumerate(pictures):
             frame.pts, frame.time_base, frame.pict_type = number, Fraction(1, 25), 0
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))

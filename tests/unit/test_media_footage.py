@@ -49,6 +49,20 @@ def test_long_gop_is_copied_once_and_stays_the_same(tmp_path: Path, tiny_cache: 
     assert not scratch.exists(), "the copy goes with the footage"
 
 
+def test_of_a_part_no_more_is_copied_than_it_shows(tmp_path: Path, tiny_cache: None) -> None:
+    """And each picture has its own time: a copy of twenty minutes is refused for none of them."""
+    options = {"sc_threshold": "0"}
+    path = encode(tmp_path / "long.mp4", (numbered(i % 44) for i in range(120)), gop=1000, options=options)
+    steps: list[int] = []
+    with open_footage(
+        path, fps=25, max_short_side_px=720, part=(2.0, 3.0), step=lambda: steps.append(1)
+    ) as footage:
+        assert isinstance(footage, ClipFootage)
+        assert len(footage._clip) == len(footage) == 25
+        assert len(steps) == 75, "from the key picture before to the part's end"
+        assert [number_of(footage[i]) for i in (24, 12, 0)] == [(50 + i) % 44 for i in (24, 12, 0)]
+
+
 def test_cache_stays_within_its_bytes(tmp_path: Path, tiny_cache: None) -> None:
     path = encode(tmp_path / "a.mp4", (numbered(i % 44) for i in range(60)), gop=30)
     with open_footage(path, fps=25, max_short_side_px=720) as footage:

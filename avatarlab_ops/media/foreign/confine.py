@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 MEMORY_BYTES = 2 << 30  # beyond what the libraries themselves take; a picture of 50 megapixels needs 1.2 GB
-CPU_S = 120  # for opening a file, and again for each picture
+CPU_S = 120  # for opening a file, and again for each picture, of a copy too
 SCRATCH_BYTES = 16 << 30  # of the one file it may write: a copy of footage whose key pictures lie far apart
 OPEN_FILES = 32
 _UIDS = range(61_184, 65_520)  # systemd's for processes without a user; they own nothing
