@@ -26,6 +26,7 @@ from avatarlab_ops.media.tonemap import ToneMapper, mapping_of
 
 Space = Literal[1, 5, 7, 9]  # swscale's number of a matrix, SWS_CS_*
 Range = Literal[1, 2]  # swscale's number of a range: limited, full
+LOOKS = 8  # key pictures, besides the first one, by which a whole clip is judged
 CACHE_BYTES = 96 * 1024**2
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders of these leave the alpha out
 
@@ -86,6 +87,12 @@ class Clip:
         if not frames:
             raise self._damaged(0)
         return frames
+
+    def samples(self, first: int, last: int) -> list[int]:
+        """Numbers of a few pictures over a part that are cheap to reach: its first, and key pictures."""
+        keys = self.packets.keys
+        within = keys[(keys > first) & (keys <= last)]
+        return [first, *(int(key) for key in within[:: -(-len(within) // LOOKS) or 1])]
 
     def close(self) -> None:
         """Close the file and drop the cache."""

@@ -92,7 +92,7 @@ def open_matte(path: Path, *, fps: float, max_short_side_px: int, part: Part = W
         alpha = images.load_alpha(path, type_.demuxer, max_short_side_px=max_short_side_px)
         return None if alpha is None else StillFootage(_grey(alpha), fps)
     clip = ClipFootage(path, fps, max_short_side_px, part, alpha=True)
-    if clip.has_alpha and images.cuts_out(clip[0][..., 0]):
+    if clip.has_alpha and any(images.cuts_out(alpha) for alpha in clip.alphas()):
         return clip
     clip.close()
     return None
@@ -161,6 +161,11 @@ class ClipFootage(Footage):
         if not 0 <= index < len(self._numbers):
             raise IndexError(f"frame {index} of {len(self._numbers)}")
         return self._clip[int(self._numbers[index])]
+
+    def alphas(self) -> Iterator[Alpha]:
+        """The opacity of a few pictures of the part, as stored."""
+        for number in self._clip.samples(int(self._numbers[0]), int(self._numbers[-1])):
+            yield plane_of(self._clip[number], 3)
 
     def close(self) -> None:
         """Release the decoder and the scratch copy."""

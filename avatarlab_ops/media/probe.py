@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
@@ -176,31 +177,45 @@ def _probe_video(
     a, b, c, d = display_matrix(first)
     width, height = shown_size(first, stream)
     uneven = np.ptp(np.diff(packets.times_s)) > 0.5 * packets.interval_s + packets.rounding_s
-    mapping = mapping_of(first)
-    notes = [f"{mapping} footage is shown in the colours and brightness of BT.709"] if mapping else []
-    if has_alpha := _cuts_out(path, stream, first):
-        notes.append("the clip has transparent parts; over its own background they show what it holds there")
-    if woven := interlaced(beginning):
-        notes.append("the clip is interlaced; it is deinterlaced, a picture for each two fields")
-    read_as = {"standing last picture": packets.stands, "deinterlaced": woven}
+    cut_outs, woven = _cut_outs(path, stream, first), interlaced(beginning)
+    read_as = {
+        "standing last picture": packets.stands,
+        "deinterlaced": woven,
+        "cut out in a part": any(cut_outs) and not all(cut_outs),
+    }
     return MediaInfo(
         "video", type_.label, stream.codec_context.name, path.stat().st_size, width, height,
         fps=(len(packets.pts) - 1) / float(packets.times_s[-1]), frames=len(packets.pts),
         duration_s=packets.duration_s, has_audio=bool(container.streams.audio),
         rotation=_clockwise(a, b, c, d), variable_rate=bool(uneven), usual_fps=packets.usual_fps,
-        has_alpha=has_alpha, notes=tuple(notes),
+        has_alpha=any(cut_outs), notes=tuple(_noted(first, cut_outs, woven)),
         read_as=tuple(name for name, so in read_as.items() if so),
     )  # fmt: skip
 
 
-def _cuts_out(path: Path, stream: VideoStream, first: av.VideoFrame) -> bool:
-    """Whether the alpha channel of a clip is a matte, judged by its first picture as `open_matte` does."""
+def _noted(first: av.VideoFrame, cut_outs: list[bool], woven: bool) -> Iterator[str]:
+    """What is worth telling of a clip."""
+    if mapping := mapping_of(first):
+        yield f"{mapping} footage is shown in the colours and brightness of BT.709"
+    if any(cut_outs):
+        yield "the clip has transparent parts; over its own background they show what it holds there"
+    elif cut_outs:
+        yield "the clip has an alpha channel that cuts nothing out where it was looked at; it is not used"
+    if woven:
+        yield "the clip is interlaced; it is deinterlaced, a picture for each two fields"
+
+
+def _cut_outs(path: Path, stream: VideoStream, first: av.VideoFrame) -> list[bool]:
+    """Whether the alpha channel of a clip is a matte in its first and some key pictures; none: it has none.
+
+    As `open_matte` judges: one picture is enough, for a clip may fade in.
+    """
     apart = any(name.lower() == "alpha_mode" for name in stream.metadata)  # of VP8 and VP9
     if not (first.format.components[-1].is_alpha or apart):
-        return False
+        return []
     clip = Clip(path, "yuva420p")  # whose decoders keep the alpha
     try:
-        return images.cuts_out(plane_of(clip[0], 3))
+        return [images.cuts_out(plane_of(clip[n], 3)) for n in clip.samples(0, len(clip) - 1)]
     finally:
         clip.close()
 

@@ -62,13 +62,14 @@ def webm(path: Path, frames: int) -> Path:
     return path
 
 
-def prores(path: Path, frames: int) -> Path:
-    """ProRes 4444, as editors write it."""
+def prores(path: Path, frames: int, opaque: int = 0) -> Path:
+    """ProRes 4444, as editors write it; whole at its beginning, as under a title."""
     with av.open(str(path), "w") as output:
         stream = output.add_stream("prores_ks", rate=25, options={"profile": "4444"})
         stream.width, stream.height, stream.pix_fmt = 320, 180, "yuva444p10le"
         for i in range(frames):
-            pixels = np.dstack([numbered(i), np.roll(SHAPE, 2 * i, axis=1)])
+            alpha = np.full_like(SHAPE, 255) if i < opaque else np.roll(SHAPE, 2 * i, axis=1)
+            pixels = np.dstack([numbered(i), alpha])
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgba")
             picture.pts, picture.time_base = i, Fraction(1, 25)
             output.mux(stream.encode(picture.reformat(format="yuva444p10le")))
@@ -88,6 +89,26 @@ def test_the_alpha_channel_of_a_clip_is_its_matte(make: object, name: str, tmp_p
         assert len(matte) == 30
         for i in (0, 29, 3, 17):  # backward too
             assert np.abs(matte[i][..., 0].astype(int) - np.roll(SHAPE, 2 * i, axis=1)).mean() < 4
+
+
+def test_a_clip_that_begins_whole_keeps_its_own_cut_out(tmp_path: Path) -> None:
+    """A picture that cuts nothing out at its beginning does not hand the clip to the matting network."""
+    path = prores(tmp_path / "title.mov", 30, opaque=10)
+    told = probe(path)
+    assert told.has_alpha
+    assert told.read_as, "the network's matte of it is made anew"
+    for part in ((0.0, None), (0.2, 1.0)):
+        matte = open_matte(path, fps=25, max_short_side_px=720, part=part)
+        assert matte is not None
+        with matte:
+            assert matte[0].min() == 255
+
+
+def test_an_alpha_that_cuts_nothing_out_is_told_to_be_left(tmp_path: Path) -> None:
+    path = prores(tmp_path / "opaque.mov", 12, opaque=12)
+    assert (probe(path).has_alpha, probe(path).read_as) == (False, ())
+    assert any("alpha channel" in note and "not used" in note for note in probe(path).notes)
+    assert open_matte(path, fps=25, max_short_side_px=720) is None
 
 
 def test_the_poster_of_a_transparent_video_is_laid_over_grey(tmp_path: Path) -> None:
