@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from avatarlab_ops.engines.base import Frame
-from avatarlab_ops.engines.face.covering import mouth_covered
+from avatarlab_ops.engines.face.covering import colourless, mouth_covered
 from avatarlab_ops.engines.face.crop import mesh_side
 from avatarlab_ops.engines.face.landmarker import Face, Landmarker
 from avatarlab_ops.engines.face.pose import Pose, pose
@@ -67,8 +67,8 @@ def look_at(frame: Frame, landmarker: Landmarker, *, shrunk: float = 1.0) -> Fac
     _refuse_cut(faces[0].landmarks, frame.shape)
     turned = pose(faces[0].landmarks)
     _refuse_turned(turned)
-    others = note_on_others(faces)
-    return FaceCheck(faces[0].side * shrunk, turned, (others,) if others else ())
+    notes = (note_on_others(faces), _note_on_colour(frame, faces[0].landmarks))
+    return FaceCheck(faces[0].side * shrunk, turned, tuple(note for note in notes if note))
 
 
 def refuse_rivals(faces: list[Face], shrunk: float = 1.0) -> None:
@@ -93,6 +93,13 @@ def refuse_small(side_px: float) -> None:
 def note_on_others(faces: list[Face]) -> str | None:
     """A remark on faces beside the leading one, or None; without figures: the track tells the same."""
     return "Smaller faces beside the leading one stay as they are." if faces[1:] else None
+
+
+def _note_on_colour(frame: Frame, landmarks: Array) -> str | None:
+    """A remark on a face in which no mask would have been noticed, or None."""
+    if not colourless(frame, landmarks):
+        return None
+    return "The face has hardly any colour: whether its mouth is covered was judged for hands alone."
 
 
 def _refuse_covered(frame: Frame, landmarks: Array, landmarker: Landmarker) -> None:

