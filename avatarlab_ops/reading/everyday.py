@@ -31,7 +31,7 @@ def _phrases(before: str, words: str) -> dict[str, str]:
 _PER: Mapping[str, Mapping[str, str]] = {
     "en": _phrases(
         "per",
-        "day d=day week wk=week month mo=month year yr=year hour hr=hour h=hour minute min=minute second "
+        "day d=day dose week wk=week month mo=month year yr=year hour hr=hour h=hour minute min=minute second "
         "sec=second s=second night person user team",
     ),
     "de": _phrases(
@@ -43,7 +43,7 @@ _PER: Mapping[str, Mapping[str, str]] = {
     "fr": _phrases(
         "par", "jour j=jour heure h=heure minute min=minute seconde s=seconde semaine mois an nuit personne"
     ),
-    "it": _phrases("al", "giorno minuto min=minuto secondo s=secondo mese")
+    "it": _phrases("al", "giorno die=giorno minuto min=minuto secondo s=secondo mese")
     | _phrases("a", "settimana notte persona")
     | {"ora": "all'ora", "h": "all'ora", "anno": "all'anno"},
     "pt_BR": _phrases(
@@ -53,6 +53,7 @@ _PER: Mapping[str, Mapping[str, str]] = {
                         "мес=месяц месяц год") | {"чел": "на человека"},
     "uk": _phrases("на", "хв=хвилину хвилину сек=секунду секунду год=годину годину день добу тиждень тиж=тиждень "
                          "міс=місяць місяць рік"),
+    "ja": {"分": "毎分", "秒": "毎秒", "時": "毎時", "日": "一日あたり", "月": "一か月あたり", "人": "一人あたり"},
 }  # fmt: skip
 
 
@@ -81,7 +82,8 @@ def counts(language: Language) -> Iterable[Rule]:
     words = _PER.get(language.code, {})
     if words:
         known = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
-        stroke = rf"(?<=[^\W_]) ?/ ?({known})(?!\w|/)\.?(?=$|\W)"
+        ends = "(?![\u4e00-\u9fff/])" if language.unspaced else r"(?!\w|/)\.?(?=$|\W)"
+        stroke = rf"(?:(?<=[^\W_])|(?<=[^\W_]\.)|(?<=%)) ?/ ?({known}){ends}"
         yield Rule("per", re.compile(stroke), lambda m: _per(m, words))
     article = r"(?<![\w.,–-])(\d{3,6})-(0\d{1,4})(?![\w–-]|[.,]\d)"
     yield Rule("article", re.compile(article), lambda m: _article(m, language))
@@ -171,8 +173,8 @@ def _before(match: re.Match[str]) -> str:
 
 
 def _per(match: re.Match[str], words: Mapping[str, str]) -> str | None:
-    """72/min, 1,500 visitors/day; but men/women and an A/s."""
-    if not re.search(r"(?<![\w/.-])\d[\d.,  ]*(?: ?[^\W\d_]+\.?)?$", _before(match)):
+    """72/min, 1,500 visitors/day, 25 mg/kg/day; but men/women and an A/s."""
+    if not re.search(r"(?<![\w/.-])\d[\d.,  ]*(?: ?(?:[^\W\d_]+\.?|%))?(?:/[^\W\d_]+)?$", _before(match)):
         return None
     stop = "." if match[0].endswith(".") and match.end() == len(match.string) else ""
     return words[match[1]] + stop

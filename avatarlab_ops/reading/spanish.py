@@ -124,6 +124,7 @@ _OWN = (
     romance.shortened(_BEFORE_NUMBER, romance.numbering("s")),
     *romance.dated((_MONTHS, _SHORT_MONTHS), _WEEKDAYS, "a", _say_date),
     Rule("street", re.compile(r"(?<![\w/])[Cc]/(?= ?[A-ZÁÉÍÓÚ][a-zñáéíóú])"), lambda _: "calle"),
+    Rule("each", re.compile(r"(?<![\w/])[Cc]/(?= ?\d)"), lambda _: "cada"),
     Rule("weekday", re.compile(r"(?<!\w)L-V(?!\w)"), lambda _: "lunes a viernes"),
     Rule("title", re.compile(r"(?<![\w.])D\. (?=[A-ZÁÉÍÓÚ][a-záéíóúñ])"), _don),
     Rule(
