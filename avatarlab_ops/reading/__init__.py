@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from avatarlab_ops.reading import unspaced
 from avatarlab_ops.reading.chinese import CHINESE
-from avatarlab_ops.reading.english import ENGLISH, british_date
+from avatarlab_ops.reading.english import ENGLISH, british_date, british_numbers
 from avatarlab_ops.reading.french import FRENCH
 from avatarlab_ops.reading.german import GERMAN
 from avatarlab_ops.reading.italian import ITALIAN
@@ -32,7 +32,7 @@ __all__ = ["Reading", "Unread", "known", "languages", "read"]
 
 _LANGUAGES = {
     "en": ENGLISH,
-    "en-GB": replace(ENGLISH, day_first=True, say_date=british_date),
+    "en-GB": replace(ENGLISH, day_first=True, say_date=british_date, finish=british_numbers),
     "es": SPANISH,
     "fr": FRENCH,
     "it": ITALIAN,
@@ -143,7 +143,7 @@ def _read_piece(text: str, spoken: Language) -> Reading:
             between = _HANGING.sub("", between)
         if _numbered(text, at):
             between = _TRAILING.sub("", between)
-        said += [between, f" {taken.words} "]
+        said += [between, f" {spoken.finish(taken.words)} "]
         at = taken.end
     rest = _unchanged(text, at, len(text), unread)
     said.append(_TRAILING.sub("", rest) if _numbered(text, at) else rest)

@@ -46,6 +46,21 @@ def british_date(day: int, month: int, when: int | None) -> str:
     return said if when is None else f"{said} {year('en', when)}"
 
 
+_BELOW_100 = (
+    r"(?:(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-[a-z]+)?|(?:thir|four|fif|six|seven|eigh|nine)teen|ten|eleven|"
+    r"twelve|one|two|three|four|five|six|seven|eight|nine|first|third|(?:four|fif|six|seven|eigh|nin|ten|eleven|twelf|[a-z]+teen|[a-z]+tie)th)(?![\w-])"
+)
+_BIG = "thousand|million|billion|trillion"
+_AND = re.compile(
+    rf"\bhundred(?= {_BELOW_100}(?! hundred\b))|\b(?:{_BIG})(?= {_BELOW_100}(?! (?:hundred|{_BIG})\b))"
+)
+
+
+def british_numbers(said: str) -> str:
+    """One hundred and twenty, one thousand and five."""
+    return _AND.sub(r"\g<0> and", said)
+
+
 def _say_time(hour: int, minute: int, second: int | None) -> str:
     said = cardinal("en", hour)
     if minute:
@@ -467,7 +482,7 @@ ENGLISH: Language = Language(
     units=UNITS, per="per", money=MONEY,
     scales={"k": "thousand", "K": "thousand", "m": "million", "M": "million", "mn": "million",
     "b": "billion", "B": "billion",
-            "bn": "billion", "tn": "trillion", "T": "trillion", "hundred": "hundred", "thousand": "thousand",
+            "bn": "billion", "tn": "trillion", "trn": "trillion", "T": "trillion", "hundred": "hundred", "thousand": "thousand",
             "million": "million",
             "billion": "billion", "trillion": "trillion"},
     months=_MONTHS,

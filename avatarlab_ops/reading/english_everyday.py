@@ -53,8 +53,22 @@ def rules(language: Callable[[], Language]) -> tuple[Rule, ...]:
             "telephone", re.compile(rf"(?<![\w.,$£€+-])(?<!\d )\d{{3}} \d{{3}} \d{{4}}{alone}"),
             lambda m: addresses.telephone(m[0], language()),
         ),
+        Rule("millions", re.compile(r"(?<![\w.,$£€+-])(\d+(?:\.\d+)?)m(?!\w)"), lambda m: _millions(m, language())),
         Rule("versions", re.compile(r"(?<=[^\W\d_] )(\d{1,3})/(\d{1,3})(?![\w/.,-]\d|\w)"), _versions),
     )  # fmt: skip
+
+
+_PEOPLE = re.compile(
+    r" (?:people|users|viewers|views|customers|jobs|homes|households|visitors|subscribers|downloads|workers|voters|copies)\b"
+)
+
+
+def _millions(match: re.Match[str], language: Language) -> str | None:
+    """Population 67.3m, 5m people: no meters."""
+    populated = re.search(r"\b[Pp]opulation(?: of| is| was|:)? $", match.string[: match.start()])
+    if not populated and not _PEOPLE.match(match.string[match.end() :]):
+        return None
+    return f"{numbers.say(match[1], language)} million"
 
 
 def _zip(match: re.Match[str], language: Language) -> str | None:

@@ -48,6 +48,7 @@ LARGE = {
     "bn": "billion",
     "mn": "million",
     "tn": "trillion",
+    "trn": "trillion",
 }
 
 UNITS = units({

@@ -55,6 +55,7 @@ class Language:
     has neither; `each` stands before a round number of units
     (8 l/100 km), "" where `per` does; `times` after a factor (10x); `half` says a whole number and a half.
     `far` stands between the ends of a range for `to` where they would be heard as one number: 20-2000.
+    `finish` says a part in words as a variety of the language does (one hundred and twenty).
     `unspaced`: it has no spaces between words, whose borders are those of digits and of foreign letters.
     """
 
@@ -94,6 +95,7 @@ class Language:
     times: str = ""
     half: Callable[[int], str] | None = None
     far: str = ""
+    finish: Callable[[str], str] = lambda said: said
     unspaced: bool = False
     unlike: Callable[[re.Match[str]], bool] = lambda _: False
     ratio: str | None = None  # between the parts of 3:1, "" for no word; None: `to`
