@@ -20,8 +20,10 @@ from avatarlab_ops.timeline import Timeline, Word
 LINE_CHARS = 42
 MIN_S, MAX_S = 1.0, 6.0
 _PAUSE_S = 1.0  # a caption never spans a longer silence
+_REST_S = 0.2  # after a sentence that ends without a mark; words of another language within one have none
 _SENTENCE_ENDS = ".!?\u2026\u3002\uff01\uff1f\u0964\u061f"  # ellipsis, full-width signs, danda, Arabic mark
 _CLAUSE_ENDS = ",;:\u2013\u2014\uff0c\u3001\uff1b\uff1a\u060c\u061b"  # with dashes
+_CLOSERS = "\"'”’»)]」』）"  # noqa: RUF001  (after the mark of an end)
 _MARKS: dict[Direction, str] = {"rtl": "\u200f", "ltr": "\u200e"}  # letters that nobody sees
 _ESCAPE = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})  # `-->` in a text would be read as times
 _FONT_HEIGHT = 0.048  # of the picture's height
@@ -59,7 +61,7 @@ def captions(timeline: Timeline, *, line_chars: int = LINE_CHARS) -> list[Captio
         start = group[0].start_s
         limit = groups[n + 1][0].start_s if n + 1 < len(groups) else timeline.duration_s
         end = min(max(group[-1].end_s, start + MIN_S), max(limit, group[-1].end_s))
-        found.append(Caption(start, end, _lines([word.text for word in group], line_chars)))
+        found.append(Caption(start, end, _lines(group, line_chars)))
     return found
 
 
@@ -113,7 +115,8 @@ def _cut(words: Sequence[Word], line_chars: int) -> list[tuple[int, int]]:
             group = words[start:end]
             if len(group) > 1 and not _fits(group, line_chars):
                 break
-            options.append((best[start][0] + _cost(group), start))
+            following = words[end] if end < len(words) else None
+            options.append((best[start][0] + _cost(group, following), start))
         best.append(min(options))
     cuts = []
     end = len(words)
@@ -126,26 +129,48 @@ def _cut(words: Sequence[Word], line_chars: int) -> list[tuple[int, int]]:
 def _fits(group: Sequence[Word], line_chars: int) -> bool:
     if group[-1].end_s - group[0].start_s > MAX_S or group[1].start_s - group[0].end_s > _PAUSE_S:
         return False
-    lines = _lines([word.text for word in group], line_chars)
+    lines = _lines(group, line_chars)
     return len(lines) <= 2 and max(map(cells, lines)) <= line_chars
 
 
-def _cost(group: Sequence[Word]) -> float:
+def _cost(group: Sequence[Word], following: Word | None) -> float:
     hurried = max(0.0, MIN_S - (group[-1].end_s - group[0].start_s))
-    crossed = sum(a.sentence != b.sentence for a, b in pairwise(group))
+    crossed = sum(2.0 if _unmarked(a, b) else 0.8 for a, b in pairwise(group) if a.sentence != b.sentence)
+    whole = following is None or _unmarked(group[-1], following)
+    mark = _end(group[-1])
+    clause = 0.3 if mark in _CLAUSE_ENDS and mark else 0.0 if mark or whole else 0.6
     last = group[-1].text.strip()
-    clause = 0.0 if last[-1:] in _SENTENCE_ENDS else 0.3 if last[-1:] in _CLAUSE_ENDS else 0.6
     if last[-1:] == "." and last[:-1].isdecimal():  # a German ordinal goes on: am 3. März
         clause = 0.9
-    return 1.0 + 2 * hurried + 0.8 * crossed + clause
+    return 1.0 + 2 * hurried + crossed + clause
 
 
-def _lines(texts: list[str], line_chars: int) -> tuple[str, ...]:
+def _unmarked(word: Word, following: Word) -> bool:
+    """Whether a sentence ends between two words though no sign says so, as a heading does."""
+    rest_s = following.start_s - word.end_s
+    return word.sentence != following.sentence and rest_s >= _REST_S and not _end(word)
+
+
+def _end(word: Word) -> str:
+    """The mark of a sentence's or clause's end that a word has, "" for none."""
+    last = word.text.strip().rstrip(_CLOSERS)[-1:]
+    return last if last and last in _SENTENCE_ENDS + _CLAUSE_ENDS else ""
+
+
+def _lines(group: Sequence[Word], line_chars: int) -> tuple[str, ...]:
+    """One line or two: headings and items of a list, which end without a mark, are never on one with more."""
+    texts = [word.text for word in group]
     whole = "".join(texts).strip()
-    if cells(whole) <= line_chars or len(texts) == 1:
+    borders = [n for n in range(1, len(group)) if group[n - 1].sentence != group[n].sentence]
+    unmarked = [n for n in borders if _unmarked(group[n - 1], group[n])]
+    if len(texts) == 1 or (cells(whole) <= line_chars and not unmarked):
         return (whole,)
-    splits = [("".join(texts[:i]).strip(), "".join(texts[i:]).strip()) for i in range(1, len(texts))]
-    return min(splits, key=lambda pair: max(map(cells, pair)))
+    for places in (unmarked, borders, range(1, len(texts))):
+        splits = [("".join(texts[:n]).strip(), "".join(texts[n:]).strip()) for n in places]
+        evenest = min(splits, key=lambda pair: max(map(cells, pair)), default=None)
+        if evenest and max(map(cells, evenest)) <= line_chars:
+            return evenest
+    return evenest or (whole,)
 
 
 def direction(items: Sequence[Caption]) -> Direction:

@@ -72,6 +72,33 @@ def test_a_caption_stays_a_second_where_there_is_room_and_never_into_the_next_on
     assert shown(said((0.0, 0.3, "Late."), duration_s=0.7)) == [(0.0, 0.7, "Late.")]
 
 
+def listed(*sentences: str) -> Timeline:
+    """Each sentence by itself, with the silence after it that speech has."""
+    words, now = list[Word](), 0.15
+    for number, sentence in enumerate(sentences):
+        for text in sentence.split():
+            words.append(Word(start_s=now, end_s=now + 0.32, text=text, sentence=number))
+            now += 0.32
+        now += 0.35
+    return Timeline(
+        duration_s=now, sample_rate=24_000, language="en-US", words=tuple(words), phones=(), visemes=()
+    )
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Gloves | Safety goggles", "A hard hat", "Steel-toe boots"],
+        ["Listen actively", "Ask open-ended questions", "Summarize & confirm"],
+        ["Slide 4 of 12", "Key takeaways", "Costs fell 8%", "NPS rose from 42 to 57 (+15 pts)"],
+        ["Open the app now, please. | Tap Settings first, and wait."],
+    ],
+)
+def test_no_line_holds_the_end_of_one_item_and_the_beginning_of_the_next(lines: list[str]) -> None:
+    sentences = [one for line in lines for one in line.split(" | ")]
+    assert [line for _, _, line in shown(listed(*sentences))] == lines
+
+
 @pytest.mark.parametrize(("silence", "count"), [(0.95, 1), (1.05, 2)])
 def test_no_caption_spans_a_silence_of_more_than_a_second(silence: float, count: int) -> None:
     spoken = said((0.0, 1.0, "Wait"), (1.0 + silence, 2.0 + silence, "here."), duration_s=5.0)
