@@ -2,11 +2,12 @@
 
 Such a row is one item for each language whose script, or recording of it (`narration.uri:es`), it has. The
 variables of a template are told apart alike, `title:es`; there `{{language}}` stands for the language.
+`voice:en` is meant for `script:en-US`, too, where no `voice:en-US` stands beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from avatarlab_ops import language_tags
 from avatarlab_ops.canonical import Json
@@ -60,14 +61,48 @@ def items(values: Json, *, template: bool) -> list[tuple[str, Json]]:
     told_by_columns = {LANGUAGE} if template else {LANGUAGE, SCRIPT}
     if twice := told_by_columns & values.keys():
         raise RequestInvalid(f"{', '.join(sorted(twice))}: columns such as script:es say it; leave it out")
-    languages = [language for name, language in told.values() if language and (template or name in _SAID)]
+    languages = _languages(told, template=template)
     if not languages:
         raise RequestInvalid("no script in any language; fill a column such as script:es or narration.uri:es")
-    return [(language, _in(language, values, told)) for language in dict.fromkeys(languages)]
+    columns = _columns(told, languages)
+    return [(language, _in(language, values, told, columns)) for language in languages]
 
 
-def _in(language: str, values: Json, told: Mapping[str, tuple[str, str]]) -> Json:
+def unused(values: Json, *, template: bool) -> list[str]:
+    """A note for each column in a language of which none of the row's items is made."""
+    told = {column: split(column) for column in values}
+    languages = _languages(told, template=template)
+    used = set(_columns(told, languages).values())
+    there = ", ".join(f"{SCRIPT}:{language}" for language in languages)
+    return [
+        f"{column} is not used: the row has no {SCRIPT}:{of}, but {there}"
+        for column, (_, of) in told.items()
+        if of and languages and column not in used
+    ]
+
+
+def _languages(told: Mapping[str, tuple[str, str]], *, template: bool) -> list[str]:
+    """Those of a row's items, in the order of its columns."""
+    found = (language for name, language in told.values() if language and (template or name in _SAID))
+    return list(dict.fromkeys(found))
+
+
+def _columns(told: Mapping[str, tuple[str, str]], languages: Sequence[str]) -> dict[tuple[str, str], str]:
+    """The column of each (language, field): its own, else the first of what may be meant, as voice:en is."""
+    own = {(of, name): column for column, (name, of) in told.items() if of in languages}
+    meant = {
+        (language, name): column
+        for column, (name, of) in reversed(told.items())
+        if of and of not in languages
+        for language in language_tags.spoken(of, languages)
+    }
+    return meant | own
+
+
+def _in(
+    language: str, values: Json, told: Mapping[str, tuple[str, str]], columns: Mapping[tuple[str, str], str]
+) -> Json:
     """What is said for all, and over it what is said for the language."""
     common = {name: values[column] for column, (name, of) in told.items() if not of}
-    own = {name: values[column] for column, (name, of) in told.items() if of == language}
+    own = {name: values[column] for (of, name), column in columns.items() if of == language}
     return common | own | {LANGUAGE: language}

@@ -353,6 +353,8 @@ class _Planner:
         except InputError as error:
             self.problems.add(f"{where}: {error}")
             return
+        if unused := translations.unused(row.values, template=form is not None):
+            self.notes.add(f"{where}: {'; '.join(unused)}")
         for language, values in said:
             of = f"{where}, {language}" if language else where
             try:
