@@ -45,6 +45,8 @@ _LANGUAGES = {
 }
 # l'undici: the article leans on a number's word, too
 _ELIDED = "[ld]|(?:jus|lors|puis)?qu|un|all|dall|dell|nell|sull|quell"
+_SPACE = "\ue005"  # private: one around what a rule says, and not as written
+_QUOTES = "„“”‚‘’»«›‹"
 _HANGING = re.compile(r"(?<=[^\W\d_])-$")  # mid-19th
 _TRAILING = re.compile(r"^-(?=[^\W\d_])")  # 80er-Jahre
 _LONG_RUN = re.compile(r"\S{500}(?=\S)")  # longer than any word or address that people have read out
@@ -143,11 +145,11 @@ def _read_piece(text: str, spoken: Language) -> Reading:
             between = _HANGING.sub("", between)
         if _numbered(text, at):
             between = _TRAILING.sub("", between)
-        said += [between, f" {spoken.finish(taken.words)} "]
+        said += [between, f"{_SPACE}{spoken.finish(taken.words)}{_SPACE}"]
         at = taken.end
     rest = _unchanged(text, at, len(text), unread)
     said.append(_TRAILING.sub("", rest) if _numbered(text, at) else rest)
-    return Reading(_ended(_tidy("".join(said)), text), tuple(unread))
+    return Reading(_ended(_tidy("".join(said), spoken), text), tuple(unread))
 
 
 def _numbered(text: str, at: int) -> bool:
@@ -194,11 +196,14 @@ def _sayable(char: str) -> bool:
     return category[0] in "LMZC" or category[0] == _SILENT or char in "`´\u02bc"
 
 
-def _tidy(said: str) -> str:
-    said = " ".join(said.split())
+def _tidy(said: str, language: Language) -> str:
+    turned = language.code == "de" or "„" in said
+    if turned:  # “ and « end what is quoted, or begin it
+        said = re.sub(rf"(?<=[{_QUOTES}]){_SPACE}|{_SPACE}(?=[{_QUOTES}])", "", said)
+    said = " ".join(said.replace(_SPACE, " ").split())
     said = re.sub(r" (?=['’](?:s|re|ll|ve|d|m|t)\b)", "", said)
     said = re.sub(rf"(?<![\w'’])((?:{_ELIDED})['’]) (?=[^\W\d_])", r"\1", said, flags=re.I)
     said = re.sub(r'(?<=\w) (?="(?:$|[.,;:!?)]))', "", said)
     said = re.sub(r"\b([Tt]he) the (?=\w+ of )", r"\1 ", said)
-    said = re.sub(r"(?<=[(\[“‘«¿¡]) ", "", said)
-    return re.sub(r" (?=[,.;:!?)\]”…»](?:\W|$))", "", said)
+    said = re.sub(rf"(?<=[(\[¿¡{'„‚' if turned else '“‘«'}]) ", "", said)
+    return re.sub(rf" (?=[,.;:!?)\]…{'' if turned else '”»'}](?:\W|$))", "", said)
