@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import cases, numbers, romance, slavic, slavic_dates, tables
+from avatarlab_ops.reading import cases, numbers, romance, slavic, slavic_dates, slavic_endings, tables
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
 
 _MONTHS = tables.names("января февраля марта апреля мая июня июля августа сентября октября ноября декабря")
@@ -16,7 +16,8 @@ _PREPOSITIONAL = {"ый": "ом", "ий": "ьем", "ой": "ом"}
 _DATIVE = {"ый": "ому", "ий": "ьему", "ой": "ому"}
 _YEARS = {"год": _NOMINATIVE, "года": _GENITIVE, "году": _PREPOSITIONAL}
 _GENDERS = {"й": {}, "я": {"ый": "ая", "ий": "ья", "ой": "ая"}, "е": {"ый": "ое", "ий": "ье", "ой": "ое"},
-            "го": _GENITIVE, "м": _PREPOSITIONAL}  # fmt: skip
+            "го": _GENITIVE, "м": _PREPOSITIONAL, "ый": {}, "ий": {}, "ой": {"ый": "ой", "ий": "ьей"}, "ого": _GENITIVE,
+            "ая": {"ый": "ая", "ий": "ья", "ой": "ая"}, "ое": {"ый": "ое", "ий": "ье", "ой": "ое"}, "му": _DATIVE, "ому": _DATIVE}  # fmt: skip
 
 
 def _plural(value: int, ending: str) -> str:
@@ -93,6 +94,12 @@ _BEFORE_NUMBER = {
 
 _OWN = (
     slavic.weekdays(_DAYS, "с", "по"),
+    *slavic_endings.days("ru", _MONTHS, _GENITIVE),
+    slavic_endings.quarters("ru", (_NOMINATIVE, _GENITIVE, _PREPOSITIONAL, _DATIVE)),
+    slavic_endings.since_years("ru", _GENITIVE, "год", "г"),
+    slavic_endings.short_numbers("ru"),
+    slavic_endings.wars("ru", "миров", {"ая": _GENDERS["я"], "ой": {"ый": "ой", "ий": "ьей"}, "ую": {"ый": "ую", "ий": "ью", "ой": "ую"}}),
+    slavic_endings.pages("ru"),
     *slavic_dates.days_alone(_DAYS, {"вт": "во"}),
     slavic_dates.years("ru", ("годы", "годах"), ("[Вв]", _PREPOSITIONAL)),
     *slavic_dates.short_dates("ru", _SHORT_MONTHS, ("в", _MONTHS_IN), _GENITIVE, "года"),
@@ -129,7 +136,7 @@ _OWN = (
     slavic.years("ru", "г", ("в", "В"), (_PREPOSITIONAL, "году"), (_GENITIVE, "года")),
     romance.short(_SHORT),
     Rule(
-        "ordinal", re.compile(r"(?<![\w.,])(\d{1,4})-(й|я|е|го|м)(?!\w)"),
+        "ordinal", re.compile(r"(?<![\w.,])(\d{1,4})-(й|я|е|го|м|ый|ий|ой|ого|ая|ое|му|ому)(?!\w)"),
         lambda m: slavic.genitive(ordinal("ru", int(m[1])), _GENDERS[m[2]]),
     ),
     romance.fractions(_FRACTIONS),

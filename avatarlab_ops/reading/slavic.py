@@ -282,9 +282,10 @@ def dates(
         return f"{said} {genitive(ordinal(code, int(match[3])), of)} {next(word for word in years if years[word] is of)}"
 
     def year(match: re.Match[str]) -> str | None:
-        return (
-            genitive(ordinal(code, int(match[1])), years[match[2]]) if 1000 <= int(match[1]) < 2100 else None
-        )
+        if not 1000 <= int(match[1]) < 2100:
+            return None
+        dative = match[2] == "году" and re.search(r"(?<!\w)[Кк]о? $", match.string[: match.start()])
+        return genitive(ordinal(code, int(match[1])), _DATIVE[code] if dative else years[match[2]])
 
     named = rf"(?<![\w.,])(\d{{1,2}}) ({'|'.join(months)})(?: (\d{{4}})(?: (?:{short}))?)?(?!\w)"
     return (
@@ -306,6 +307,8 @@ def years(
         if not 1000 <= int(match[2]) < 2100:
             return None
         endings, word = within if match[1] else other
+        if code == "ru" and re.search(r"(?<!\w)[Кк] $", match.string[: match.start()]):
+            endings, word = _DATIVE[code], "году"
         said = f"{genitive(ordinal(code, int(match[2])), endings)} {word}"
         stop = "." if match.end() == len(match.string) else ""
         return f"{match[1] or ''}{said}{stop}"

@@ -12,6 +12,7 @@ from avatarlab_ops.reading.language import Rule, ordinal
 from avatarlab_ops.reading.slavic import day as day_of
 from avatarlab_ops.reading.slavic import genitive
 
+_LATIN = str.maketrans("ХІ", "XI")  # as Cyrillic keyboards have them
 _LIFE = 150  # years between two that stand in brackets as of a life or a reign
 _MONTHS = (
     "января|февраля|марта|апреля|мая|июня|июля|августа|сентября|октября|ноября|декабря|"
@@ -135,7 +136,7 @@ def centuries(
     """XIX в.: век, века, веке by what stands before; `words` and `of` in this order of cases."""
 
     def say(match: re.Match[str]) -> str | None:
-        value = numbers.roman(match[2])
+        value = numbers.roman(match[2].translate(_LATIN))
         if not value:
             return None
         before = match[1] or ""
@@ -145,5 +146,7 @@ def centuries(
         return f"{before}{genitive(ordinal(code, value), of[case])} {words[case]}{stop}"
 
     return Rule(
-        "century", re.compile(rf"((?<!\w)[^\W\d_]+ )?(?<![\w-])([IVX]+) {short}\.(?!\w)(?! ?\d)"), say
+        "century",
+        re.compile(rf"((?<!\w)[^\W\d_]+ )?(?<![\w-])([IVX]+|[IVXХІ]{{2,}}) {short}\.(?!\w)(?! ?\d)"),
+        say,
     )

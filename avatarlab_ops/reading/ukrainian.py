@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from avatarlab_ops.reading import cases, romance, slavic, slavic_dates, tables
+from avatarlab_ops.reading import cases, romance, slavic, slavic_dates, slavic_endings, tables
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal
 
 _MONTHS = tables.names(
@@ -22,6 +22,7 @@ _GENDERS: dict[str, dict[str, str]] = {
     "е": {"ий": "е", "ій": "є"},
     "го": _GENITIVE,
     "му": _LOCATIVE,
+    "ї": {"ий": "ої", "ій": "ьої"},
     **{ending: {} for ending in tables.names("ий ій гий тий ший мий тій")},
     **{ending: {"ий": "а", "ій": "я"} for ending in tables.names("га ша та ма я тя")},
     **{ending: {"ий": "е", "ій": "є"} for ending in tables.names("ге ше те ме є тє")},
@@ -89,7 +90,7 @@ _SHORT = {
     "вул.": "вулиця", "ім.": "імені", "н. е.": "нашої ери",
 }  # fmt: skip
 _QUEENS = "Катерина|Єлизавета"
-_KINGS = "Петро|Олександр|Микола|Павло|Іван|Людовик|Карл|Генріх"
+_KINGS = "Петро|Олександр|Микола|Павло|Іван|Людовик|Людовік|Едуард|Пій|Бенедикт|Карл|Генріх"
 
 _CASES = {
     **dict.fromkeys(tables.names("з із зі до від біля для без навколо"), 1), **dict.fromkeys(("к",), 2),
@@ -125,6 +126,13 @@ _BEFORE_NUMBER = {
 
 _OWN = (
     slavic.weekdays(_DAYS, "з", "по"),
+    *slavic_endings.days("uk", _MONTHS, _GENITIVE),
+    slavic_endings.quarters("uk", (_NOMINATIVE, _GENITIVE, _LOCATIVE, _LOCATIVE)),
+    slavic_endings.since_years("uk", _GENITIVE, "рік", "р"),
+    slavic_endings.short_numbers("uk"),
+    slavic_endings.wars("uk", "світов", {"а": _GENDERS["а"], "ої": _GENDERS["ї"], "у": {"ий": "у", "ій": "ю"}, "ій": {"ий": "ій", "ій": "ій"}}),
+    slavic_endings.centuries_before("uk", {"століття": {"ий": "е", "ій": "є"}, "столітті": _LOCATIVE, "століттю": _LOCATIVE}),
+    slavic_endings.pages("uk"),
     *slavic_dates.days_alone(_DAYS, {}),
     slavic_dates.years("uk", ("роки", "роках"), ("[ВвУу]", _LOCATIVE)),
     *slavic_dates.short_dates("uk", _SHORT_MONTHS, ("в|у", _MONTHS_IN), _GENITIVE, "року"),
@@ -137,7 +145,7 @@ _OWN = (
         lambda m: _at(m[1], int(m[2]), int(m[3])) if int(m[2]) <= 24 else None,
     ),
     Rule(
-        "decade", re.compile(r"(?<![\w.,])(\d0)-(ті|х)(?!\w)"),
+        "decade", re.compile(r"(?<![\w.,])(\d{0,2}[2-9]0)-(ті|х)(?!\w)"),
         lambda m: f"{ordinal('uk', int(m[1]))[:-2]}{'і' if m[2] == 'ті' else 'их'}",
     ),
     Rule("place", re.compile(r"(?<=\b[ВвУу] )каб\.(?= ?\d)"), lambda _: "кабінеті"),
@@ -170,7 +178,6 @@ _OWN = (
     slavic.counted("uk"),
     romance.roman(_KINGS, lambda value: ordinal("uk", value)),
     romance.roman(_QUEENS, lambda value: slavic.genitive(ordinal("uk", value), _GENDERS["а"])),
-    romance.roman_before("століття", lambda value: slavic.genitive(ordinal("uk", value), {"ий": "е", "ій": "є"})),
 )  # fmt: skip
 
 UKRAINIAN: Language = Language(
