@@ -17,6 +17,7 @@ from avatarlab_ops.engines.speech.visemes import SHAPES
 from avatarlab_ops.errors import EngineUnavailable, ScriptRefused
 from avatarlab_ops.media.captions import captions
 from avatarlab_ops.progress import silent
+from avatarlab_ops.reading import read
 from avatarlab_ops.stages.narration import doubts
 from avatarlab_ops.timeline import spaced
 
@@ -84,6 +85,17 @@ def test_ukrainian_v_and_soft_l_are_sounds_that_an_italian_voice_says_so() -> No
 
     (words,) = spoken_words(["вода пальто"], "uk")
     assert [word.symbols.replace("ˈ", "") for word in words] == ["voda", "palto"]
+
+
+@pytest.mark.parametrize(
+    "text", ["会議は10分です。", "約10分かかります。", "10分に1回。", "10分間休む。", "10分後に行く。"]
+)
+def test_ten_minutes_in_japanese_are_not_enough(text: str) -> None:
+    """十分 is heard as じゅうぶん, enough, where it stands by itself."""
+    from avatarlab_kokoro.words import spoken_words
+
+    (words,) = spoken_words([read(text, "ja").said], "ja")
+    assert "ʥɨʔpɯ" in "".join(word.symbols for word in words).replace(" ", "")
 
 
 @pytest.mark.parametrize(
