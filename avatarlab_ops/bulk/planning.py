@@ -353,7 +353,7 @@ class _Planner:
         except InputError as error:
             self.problems.add(f"{where}: {error}")
             return
-        if unused := translations.unused(row.values, template=form is not None):
+        if unused := languages.unused(row.values, template=form is not None):
             self.notes.add(f"{where}: {'; '.join(unused)}")
         for language, values in said:
             of = f"{where}, {language}" if language else where

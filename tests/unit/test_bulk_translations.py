@@ -33,20 +33,20 @@ def test_a_column_a_language_makes_an_item_a_language() -> None:
 def test_a_column_in_a_wider_or_narrower_language_is_that_scripts() -> None:
     values = {"script:en-US": "Hi", "script:en-GB": "Hello", "voice:en": "a", "voice:en-GB": "b",
               "script:es": "Hola", "voice:es-MX": "c"}  # fmt: skip
-    voices = {language: item["voice"] for language, item in translations.items(values, template=False)}
+    voices = {language: item["voice"] for language, item in languages.items(values, template=False)}
     assert voices == {"en-US": "a", "en-GB": "b", "es": "c"}
-    assert translations.unused(values, template=False) == []
+    assert languages.unused(values, template=False) == []
 
 
 def test_a_column_in_a_language_that_no_script_has_is_told() -> None:
     values = {"script:en-US": "Hi", "voice:en-AU": "a", "voice:fr": "b", "seed": 1}
-    ((_, item),) = translations.items(values, template=False)
+    ((_, item),) = languages.items(values, template=False)
     assert item == {"script": "Hi", "seed": 1, "language": "en-US"}
-    assert translations.unused(values, template=False) == [
+    assert languages.unused(values, template=False) == [
         "voice:en-AU is not used: the row has no script:en-AU, but script:en-US",
         "voice:fr is not used: the row has no script:fr, but script:en-US",
     ]
-    assert translations.unused({"script": "Hi", "voice": "a"}, template=False) == []
+    assert languages.unused({"script": "Hi", "voice": "a"}, template=False) == []
 
 
 def test_a_language_without_a_script_is_not_made() -> None:
