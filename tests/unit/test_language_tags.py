@@ -70,8 +70,8 @@ def test_tags_that_mean_one_language_ask_for_one_video() -> None:
     ("written", "said"),
     [
         ("Spanish", "language: is not a BCP 47 tag such as es, en-GB or zh-Hans; es may be meant"),
-        ("français", "; fr may be meant"), ("en_US.UTF-8", "; en may be meant"), ("12", "no BCP 47 tag"),
-        ("zh-yue", "; zh may be meant"), ("x" * 5000, "no BCP 47 tag"), ("", "no BCP 47 tag"),
+        ("français", "; fr may be meant"), ("en_US.UTF-8", "; en may be meant"), ("12", "not a BCP 47 tag"),
+        ("zh-yue", "; zh may be meant"), ("x" * 5000, "not a BCP 47 tag"), ("", "not a BCP 47 tag"),
     ],
 )  # fmt: skip
 def test_what_is_no_tag_is_refused_with_what_may_be_meant(written: str, said: str) -> None:
