@@ -72,8 +72,9 @@ def test_doctor_tells_whose_certificate_signs_and_what_is_wrong_with_it(own: Pat
         certificate, key = certificates.ending(days)
         (own / "chain.pem").write_bytes(certificate)
         (own / "key.pem").write_bytes(key)
-        assert told().right == (said is None)
-        assert said is None or (said in told().detail and "have it renewed" in told().detail)
+        found = told()
+        assert found.right == (said is None)
+        assert said is None or (said in found.detail and "have it renewed" in found.detail)
 
 
 def test_a_chain_must_lead_to_an_issuer(own: Path, tmp_path: Path) -> None:

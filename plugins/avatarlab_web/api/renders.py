@@ -47,8 +47,8 @@ class Order(AvatarRequest):
     )
     priority: Literal["interactive", "normal", "bulk"] = Field(
         default="normal",
-        description="Who waits: interactive, a person in front of it (four open at a time, what is ordered "
-        "beyond is normal); bulk: nobody yet. docs/operations.md says who begins when.",
+        description="interactive: somebody is watching (four open at a time, what is ordered beyond is "
+        "normal); normal; bulk: no hurry. docs/operations.md says who begins when.",
     )
 
     def request(self, key: str | None = None) -> AvatarRequest:

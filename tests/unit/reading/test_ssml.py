@@ -224,7 +224,7 @@ def test_ranks_are_said_in_the_languages_that_have_them_and_crash_in_none() -> N
 
 
 def test_in_a_list_of_lines_each_refusal_and_note_names_its_part() -> None:
-    with pytest.raises(ScriptRefused, match="no well-formed SSML: part 3, line 2"):
+    with pytest.raises(ScriptRefused, match="not well-formed SSML: part 3, line 2"):
         script.sentences([("One.", None), ("Two.", None), ("\nTom & Jerry.", None)], script_format="ssml")
     with pytest.raises(ScriptRefused, match="SSML, part 2, line 1: <sub>"):
         script.sentences([("One.", None), ("<sub>Two</sub>.", None)], script_format="ssml")
