@@ -53,6 +53,7 @@ _BREAKABLE = re.compile(rf"[\s{HAN}{KANA}，、。！？；：…]+")  # a line 
 _OPENERS = "\"“‘'«([¿¡"
 _CLAUSE_END = re.compile(r"(?<=[,;:—–])\s+|(?<=—)(?=\w)|(?<=[，、；：])")
 
+_NEAR = 300  # characters before a full stop that tell whether it ends a sentence
 _INITIAL = re.compile(r"^(?!I$)[^\W\d_]$")  # "J. K. Rowling", but "It was I."
 _DOTTED = re.compile(rf"^(?:{_LETTER}\.)+{_LETTER}$")  # U.S, a.m, Ph.D without the last stop
 # "z. B.", "d. h.", "и т. д.", "a. C."
@@ -329,8 +330,7 @@ def _drop_emoji(text: str, warnings: list[str], bullet: str) -> str:
         if found.strip("\ufe0f") in _SIGNS:
             return found.strip("\ufe0f")
         dropped[found] += 1
-        begins = bullet and not text[: place["match_start"]].rpartition("\n")[2].strip()
-        return f"{bullet} " if begins else ""
+        return f"{bullet} " if bullet and _begins_line(text, place["match_start"]) else ""
 
     text = emoji.replace_emoji(text, drop).replace("\ufe0f", "").replace("\u200d", "")
     if dropped:
@@ -341,6 +341,13 @@ def _drop_emoji(text: str, warnings: list[str], bullet: str) -> str:
         )
         warnings.append(f"emoji cannot be spoken and were left out: {names}")
     return text
+
+
+def _begins_line(text: str, at: int) -> bool:
+    """Whether nothing but spaces stands before a place in its line."""
+    while at and text[at - 1] in " \t":
+        at -= 1
+    return at == 0 or text[at - 1] == "\n"
 
 
 def _refuse_controls(text: str) -> None:
@@ -397,7 +404,8 @@ def split(line: str, language: str = "en-US") -> list[str]:
     """
     found, start = [], 0
     for match in _END.finditer(line):
-        if _ends_sentence(line[start : match.start()], line[match.end() :], language):
+        before = line[max(start, match.start() - _NEAR) : match.start()]
+        if _ends_sentence(before, line[match.end() :], language):
             found.append(line[start : match.end()].strip())
             start = match.end()
     found.append(line[start:].strip())

@@ -92,7 +92,7 @@ def _columns(told: Mapping[str, tuple[str, str]], languages: Sequence[str]) -> d
     own = {(of, name): column for column, (name, of) in told.items() if of in languages}
     meant = {
         (language, name): column
-        for column, (name, of) in reversed(told.items())
+        for column, (name, of) in reversed(list(told.items()))
         if of and of not in languages
         for language in language_tags.spoken(of, languages)
     }

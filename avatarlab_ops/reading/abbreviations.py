@@ -118,7 +118,7 @@ def before_number(before: str, word: str, language: str) -> bool:
         return True
     if word == "min" and re.search(r"\d ?min\.$", before):  # 5 min. are minutes
         return False
-    *_, third, second, _ = ["", "", *before.split(" ")]
+    *_, third, second, _ = ["", "", *before[-60:].split(" ")]
     tails = (f"{word}.", f"{second} {word}.", f"{third} {second} {word}.")
     return any(tail in read(language) or f"{tail[0].lower()}{tail[1:]}" in read(language) for tail in tails)
 
