@@ -155,6 +155,7 @@ _OWN = (
         say=_telephone,
     ),
     Rule("half", re.compile(rf"(?<![\w.,/])(?<!\d )(?:½|1/2) (?=({romance.NOUN}|c\. à))"), _half),
+    romance.month_year(_MONTHS, "fr", ""),
     romance.fractions(_FRACTIONS),
     romance.counted("fr", _counted, _NUMBERED),
     romance.roman(_KINGS, _king),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from avatarlab_ops.reading import both_genders, numbers, romance, tables
+from avatarlab_ops.reading import both_genders, german_packs, numbers, romance, tables
 from avatarlab_ops.reading.german_words import (
     BEFORE_NUMBER,
     BIG,
@@ -369,6 +369,7 @@ def _emergency(match: re.Match[str]) -> str | None:
 
 _OWN = (
     *both_genders.german(),
+    *german_packs.rules(STARTERS),
     Rule("scale", re.compile(r"(?<![\w.,-])1 (?:(Mio|Mrd)\.?|(Million|Milliarde))(?!\w)"), lambda m: BIG[m[1] or m[2]]),
     Rule("abbreviation", re.compile(r"(?<![\w.])S\.(?= ?\d)"), lambda _: "Seite"),
     Rule("abbreviation", re.compile(r"(?<=\d )J\.|(?<=\d)J\."), _years),

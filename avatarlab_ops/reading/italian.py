@@ -82,6 +82,21 @@ def _clock(match: re.Match[str]) -> str | None:
     return _say_time(int(match[1]), int(match[2]), None) if int(match[1]) <= 24 else None
 
 
+def _clocks(match: re.Match[str]) -> str | None:
+    """9.30-13.00: dalle nove e trenta alle tredici."""
+    first, last = (int(match[2]), int(match[3])), (int(match[4]), int(match[5]))
+    if not first < last or last > (24, 0):
+        return None
+    begin, end = (_say_time(*one, None) for one in (first, last))
+    since = "dall'" if first[0] == 1 else "dalle "
+    until = "all'" if last[0] == 1 else "alle "
+    told = match[1].strip().lower() if match[1] else ""
+    if match.string[: match.start()].lower().endswith("alle "):  # dalle ore 9.00-13.00
+        since = ""
+    before = {"": since, "ore": f"{match[1]}{since}"}.get(told, match[1])
+    return f"{before}{begin} {until}{end}"
+
+
 def _ordered(value: int) -> str:
     return ordinal("it", value)
 
@@ -106,11 +121,20 @@ _OWN = (
     Rule(
         "time",
         re.compile(
+            r"((?<!\w)(?:[Oo]re|[Aa]lle|[Dd]alle) )?(?<![\w.,€$£])(?<![€$£] )(\d{1,2})\.([0-5]\d) ?[-–] ?(\d{1,2})\.([0-5]\d)"
+            rf"(?![\w%]|[.,]\d)(?! ?{_PAID}| (?:[ckm]?m|k?g|[mc]?l)\b)"
+        ),
+        _clocks,
+    ),
+    Rule(
+        "time",
+        re.compile(
             r"(?:(?<=\b[Oo]re )|(?<=\b[Aa]lle )|(?<=\b[Dd]alle ))(\d{1,2})\.([0-5]\d)(?!\d|[.,]\d)"
             rf"(?! ?{_PAID}| alle \d+(?:[.,]\d+)? ?{_PAID})"
         ),
         _clock,
     ),
+    romance.month_year(_MONTHS, "it", ""),
     romance.fractions(_FRACTIONS),
     romance.counted("it", _counted, _NUMBERED),
     romance.roman(_KINGS, _ordered),

@@ -135,6 +135,12 @@ _OWN = (
         r"\d{3}\.\d{3}\.\d{3}-\d{2}",
         r"\d{2}\.\d{3}\.\d{3}/\d{4}-\d{2}",
     ),
+    Rule(
+        "standard",
+        re.compile(r"(?:(?<=NBR )|(?<=ISO )|(?<=IEC ))(\d{2,5}):(\d{4})(?![\d:])"),
+        lambda m: f"{cardinal(_CODE, int(m[1]))} de {cardinal(_CODE, int(m[2]))}",
+    ),
+    romance.month_year(_MONTHS, _CODE, "de "),
     romance.fractions(_FRACTIONS),
     romance.counted(_CODE, _counted, _NUMBERED),
     romance.thousands(_CODE, _counted),

@@ -48,6 +48,11 @@ _HOUSED = re.compile(r"\b(?:piso|planta|puerta|apto\.?|andar|porta|sala|turma|pi
 WORDY_DAYS = frozenset({"mar", "mer", "jeu", "sam", "ter", "seg", "sex", "dom"})
 _WORDY_MONTHS = frozenset({"set"})
 _IN_A_DATE = re.compile(r"(?:^|\b(?:il|al|dal|del|entro|em|de|dia|até)|l['’]) ?$", re.I)
+_OF_A_LAW = re.compile(  # legge 10/2012, n. 09/2008
+    r"(?:\bn[.º°]|º|\b(?:lei|ley|loi|legge|decr?et\w*|d\.?l\.|lgs\.|direc?t\w*|n[ouú]m[eé]ro|núm\.|orden|portaria|"
+    r"resolu\w*|reg\w*|circola\w*|delib\w*|sent\w*)) ?$",
+    re.I,
+)
 ROMAN = r"[IVXLCDM]+(?![\w-])"
 
 
@@ -88,6 +93,17 @@ def parts(names: Mapping[str, str], say: Callable[[int], str]) -> Rule:
 
     known = "|".join(names)
     return Rule("roman", re.compile(rf"(?<![\w.])((?i:{known}))\. ?({ROMAN})"), words)
+
+
+def month_year(months: tuple[str, ...], code: str, of: str) -> Rule:
+    """06/2028: junio de 2028; `of` stands between them."""
+
+    def say(match: re.Match[str]) -> str | None:
+        if _OF_A_LAW.search(match.string[: match.start()]):
+            return None
+        return f"{months[int(match[1]) - 1]} {of}{cardinal(code, int(match[2]))}"
+
+    return Rule("month", re.compile(r"(?<![\w./-])(0[1-9]|1[0-2])/((?:19|20)\d\d)(?![\w/-]|[.,]\d)"), say)
 
 
 def fractions(words: Mapping[str, str]) -> Rule:

@@ -141,6 +141,7 @@ _OWN = (
         r"(?:(?<=al )|(?<=éfono )|(?<=éfono: )|(?<=óvil ))\d{3}(?: \d{3}){2}",
     ),
     Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2})[:.]([0-5]\d) ?(?:h(?:rs|s)?(?!\w)|(?= horas))"), _clock),
+    romance.month_year(_MONTHS, "es", "de "),
     romance.fractions(_FRACTIONS),
     romance.counted("es", _counted, _NUMBERED),
     romance.thousands("es", _counted),
