@@ -10,6 +10,7 @@ import re
 from avatarlab_ops.reading import known
 from avatarlab_ops.reading.french import FRENCH
 from avatarlab_ops.reading.german import NUMBERED_BEFORE, RANKED, STARTERS
+from avatarlab_ops.reading.going_on import counts
 from avatarlab_ops.reading.going_on import goes_on as _goes_on
 from avatarlab_ops.reading.italian import ITALIAN
 from avatarlab_ops.reading.portuguese import PORTUGUESE
@@ -116,7 +117,7 @@ def before_number(before: str, word: str, language: str) -> bool:
     listed = _BEFORE_NUMBER | _BEFORE_NUMBER_IN.get(language, frozenset())
     if word.lower() in listed or (language == "de" and word.endswith(("str", "Str"))):
         return True
-    if word == "min" and re.search(r"\d ?min\.$", before):  # 5 min. are minutes
+    if counts(before, word):  # 5 min. are minutes
         return False
     *_, third, second, _ = ["", "", *before[-60:].split(" ")]
     tails = (f"{word}.", f"{second} {word}.", f"{third} {second} {word}.")
