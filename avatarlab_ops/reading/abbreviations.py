@@ -65,7 +65,7 @@ _BEFORE_NUMBER_IN = {
         "ext cap ene abr may ago dic s lun mié jue vie sáb"
     ),
     "it": _words(
-        "par co reg dir all es tab sez lett circ ord sent nn ca int rif tot max cap gen mag giu "
+        "c par co reg dir all es tab sez lett circ ord sent nn ca int rif tot max cap gen mag giu "
         "lug ott dic n lun gio ven sab"
     ),
     "pt": _words(

@@ -12,6 +12,7 @@ _BEFORE = tuple(
         ("en", "etc", r"Acts?\b"),  # Health and Safety at Work etc. Act
         ("en", "App Ex Sect Para Ste Apt Bldg", r"[A-Z0-9](?!\w)"),
         ("en", "hr hrs", r"\d+ ?min"),
+        ("fr", "art Art", r"[LRDA]\. ?\d"),
         ("it", "Reg reg Dir dir Dec", r"(?:UE|CE|CEE)\b"),
         ("pt it es", "bl all lett sez ap apto apdo esc", r"[A-Z](?!\w)"),
         ("de", "Std std h", r"\d+ ?Min"),

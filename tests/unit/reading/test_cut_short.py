@@ -17,9 +17,9 @@ ONE = {
         "Best.-Nr. 0815, Vers. 2.0, z. Hd. Frau Klein.", "Das dauert 2 Std. 30 Min.", "Das gilt lt. Gesetz.",
         "Frau Klein, geb. Weber, bzgl. Pos. 4.",
     ),
-    "fr": ("Prenez p. ex. 5 kg ou p. ex. Paris.", "Min. 8 lettres au trim. 2025.", "Bât. 4, esc. 2, éd. 3."),
+    "fr": ("Prenez p. ex. 5 kg ou p. ex. Paris.", "Min. 8 lettres au trim. 2025.", "D'après l'art. L. 121, art. R. 4.", "Bât. 4, esc. 2, éd. 3."),
     "it": (
-        "Vedi par. 2.1, co. 2, Reg. UE 2016/679 e all. 3.", "Il D.Lgs. 81/2008.", "Secondo la Dir. CE 5, all. A.", "Spett. Ditta, Egr. Sig. Rossi.",
+        "Vedi par. 2.1, co. 2, Reg. UE 2016/679 e all. 3.", "Il D.Lgs. 81/2008.", "L'art. 5, c. 2.", "Secondo la Dir. CE 5, all. A.", "Spett. Ditta, Egr. Sig. Rossi.",
         "Il Geom. Rossi, p. es. Marco.",
     ),
     "es": (
