@@ -24,6 +24,7 @@ _COUNTED = re.compile(r"\d\s?\w+\.$")
 _LEAST = frozenset(("min", "мин", "мін", "ч"))  # min. 8; but in 5 Min. 8 Personen
 _TIMED = re.compile(r"\d+ ?(?:min|sek|sec|seg|мин|хв|сек)", re.I)  # 9 ч. 30 мин.
 _WORDED = re.compile(r"(?:^|[\s(])[a-zäöü]\.$")  # the i. of i. V. m.
+_SENSE = re.compile(r"(?:^|[\s(])I\.$")
 # Библиотека им. Ленина; but мы помогли им. Они рады.
 _NAMED = re.compile(
     r"(?:(?:библиотек|музе|театр|университет|институт|академи|школ|завод|парк|площад|улиц|стадион|вокзал|аэропорт|"
@@ -63,4 +64,6 @@ def _german(before: str, word: str, following: str) -> bool:
     """i. V. m., z. Hd., Best.-Nr. 5."""
     if word.lower().endswith("-nr"):
         return following[:1].isdigit()
+    if _SENSE.search(before) and re.match(r"[SVH]\. ?[a-z]\.", following):  # I. S. d. § 3
+        return True
     return _WORDED.search(before) is not None and re.match(r"[A-ZÄÖÜ][a-z]?\.", following) is not None
