@@ -101,7 +101,8 @@ def _many(code: str, first: str, last: str) -> bool:
 
 def _stroked(code: str, match: re.Match[str]) -> str | None:
     """Alumno/s; but 50 Mb/s."""
-    if match[2] == "s" and (not match[1].islower() or re.search(r"\d\s?$", match.string[: match.start()])):
+    measured = re.search(r"\d\s?$", match.string[: match.start()]) or not re.search("[aeiouáéíóú]", match[1])
+    if match[2] == "s" and (measured or not match[1].islower()):
         return None
     return _both(code, match[1], match[2])
 
