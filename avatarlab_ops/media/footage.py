@@ -131,11 +131,12 @@ class ClipFootage(Footage):
         probe_clip = Clip(path, format_)
         beginning = probe_clip.beginning()
         first = beginning[0]
-        probe_clip.close()
+        shown = shown_size(first, probe_clip.stream)
+        probe_clip.close()  # and with it the memory of its stream
         self.shown = Shown(*colours_of(first), display_matrix(first))
         self.has_alpha = alpha and first.format.components[-1].is_alpha
         self.fps = fps
-        self.width, self.height = _fit(shown_size(first, probe_clip.stream), max_short_side_px)
+        self.width, self.height = _fit(shown, max_short_side_px)
         size = self.shown.stored(self.width, self.height)
         self._clip = Clip(path, format_, size, woven=interlaced(beginning))
         numbers = frame_numbers(self._clip.packets.times_s, self._clip.packets.duration_s, fps)
