@@ -61,12 +61,12 @@ class PlanOperator(BulkOperator):
 
     def execute(self, context: Context) -> list[int]:
         """Batch numbers for the mapped tasks; none for a dry run."""
-        from avatarlab_ops.bulk import planning
+        from avatarlab_ops.bulk import names, planning
 
         run = context["dag_run"]
         with saying_why(context):
             asked = asked_by(run)
-            bulk_id = planning.bulk_id_of(asked.name, run.run_id)
+            bulk_id = names.bulk_id_of(asked.name, run.run_id)
             outline = planning.plan_or_tell(
                 settings(), asked, bulk_id=bulk_id, caller=caller_of(run), run_id=run.run_id,
                 last_try=is_last_try(context), address=site_address(),

@@ -166,7 +166,8 @@ def bulk() -> None:
 def list_() -> None:
     """Show the newest bulk runs: id, when, who asked, state, videos, deadline, and why one failed."""
     from avatarlab_ops.bulk import forecast
-    from avatarlab_ops.bulk.planning import SHOWN_CHARACTERS, bulk_id_of
+    from avatarlab_ops.bulk.names import bulk_id_of
+    from avatarlab_ops.bulk.planning import SHOWN_CHARACTERS
     from avatarlab_ops.stores.catalog import bulk as catalog
     from avatarlab_ops.stores.catalog import transaction
 

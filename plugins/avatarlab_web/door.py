@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from avatarlab_ops.bulk import planning
+from avatarlab_ops.bulk import names, planning
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.graph import OPEN_RUNS
@@ -70,7 +70,7 @@ def _check_bulk(body: object) -> None:
     _check_id(run_id)
     asked = None if conf is None else BulkRequest.parse(conf)
     if asked and asked.deadline is not None:
-        planning.check_deadline(stores(), asked, planning.bulk_id_of(asked.name, str(run_id)))
+        planning.check_deadline(stores(), asked, names.bulk_id_of(asked.name, str(run_id)))
 
 
 def _told(body: object) -> tuple[object, dict[str, Any] | None]:

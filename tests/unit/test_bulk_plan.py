@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from avatarlab_ops.bulk import planning, template
+from avatarlab_ops.bulk import names, template
 from avatarlab_ops.bulk.contract import REASONS, BulkRequest, by_the_clock, form_schema
 from avatarlab_ops.bulk.report import COLUMNS, table
 from avatarlab_ops.errors import InputError, RequestInvalid
@@ -223,7 +223,7 @@ def test_each_caller_s_each_key_is_a_bulk_run_of_its_own() -> None:
         ("\u00d8yvind", "k"), ("\u0430\u043d\u043d\u0430", "k"), ("\u0438\u0440\u0430", "k"), ("_svc", "k"),
         ("_", "_"),
     ]  # fmt: skip
-    ids = [planning.id_of_key(*order) for order in orders]
+    ids = [names.id_of_key(*order) for order in orders]
     assert len(set(ids)) == len(orders)
     assert all(BulkRequest(language="en-US", name=one).name == one for one in ids)
     assert ids[0] == "ann.spring-1", "and stays what it was where nothing had to be replaced"

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field, HttpUrl
 
-from avatarlab_ops.bulk import planning, work
+from avatarlab_ops.bulk import names, planning, work
 from avatarlab_ops.bulk import report as reports
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.report import Summary
@@ -128,7 +128,7 @@ def create(
         raise Refusal(
             400, "bad_request", "dry_run: POST /validations checks and predicts, and starts nothing"
         )
-    bulk_id = order.name or planning.id_of_key(who.name, needed_key(key))
+    bulk_id = order.name or names.id_of_key(who.name, needed_key(key))
     asked = order.request(name=bulk_id)
     conf = asked.model_dump(mode="json", exclude_defaults=True)
     if starting.look(BULK_DAG, bulk_id) is None:
