@@ -136,7 +136,7 @@ def _upright_rgb(image: Image.Image, max_short_side_px: int | None) -> tuple[Fra
 def _upright(image: Image.Image) -> Image.Image:
     """Turned as EXIF says, which is written by no one rule: what cannot be read there means upright."""
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION))
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except (AttributeError, KeyError, OverflowError, SyntaxError, TypeError, ValueError, struct.error):
         turn = None
     return image if turn is None else image.transpose(turn)
