@@ -93,7 +93,7 @@ def abandoned(settings: Settings, *, older_than_s: float = 60.0) -> list[Path]:
 def _left(folder: Path, older_than_s: float) -> bool:
     try:
         held = os.open(folder, os.O_RDONLY)
-    except FileNotFoundError:  # its process has just removed it
+    except OSError:  # its process has just removed it, or it is somebody else's: nothing to remove for us
         return False
     try:
         if time.time() - os.fstat(held).st_mtime <= older_than_s:
