@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -87,11 +89,19 @@ def work_folders(job: Job) -> Chore:
     """Remove work folders on this machine whose process is gone."""
     chore = Chore("work folders of killed processes")
     for folder in context.abandoned(job.settings):
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        chore.add(folder.name, size=size, done=job.apply)
+        chore.add(folder.name, size=_size(folder), done=job.apply)
     if job.apply:
         context.sweep(job.settings)
     return chore
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files in it, as far as nobody removes it meanwhile: the next stage sweeps, too."""
+    size = 0
+    with suppress(OSError):
+        for path in folder.rglob("*"):
+            size += path.stat().st_size if path.is_file() else 0
+    return size
 
 
 CHORES = (undelivered, delivered, deliveries, progress, stages, work_folders)

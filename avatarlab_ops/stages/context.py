@@ -81,8 +81,10 @@ def workspace(settings: Settings, stage: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        os.close(held)
-        shutil.rmtree(folder)
+        try:
+            shutil.rmtree(folder)
+        finally:
+            os.close(held)  # last: an unlocked old folder is what others' sweeps remove
 
 
 def abandoned(settings: Settings, *, older_than_s: float = 60.0) -> list[Path]:
