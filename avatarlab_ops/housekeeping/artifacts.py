@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.errors import WorkInFlight
 from avatarlab_ops.graph import MADE
-from avatarlab_ops.housekeeping.chore import Chore, Job, pages
+from avatarlab_ops.housekeeping.chore import Chore, Job
+from avatarlab_ops.housekeeping.paging import pages
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import lock, records, transaction, upkeep
 from avatarlab_ops.stores.catalog.tables import Artifact

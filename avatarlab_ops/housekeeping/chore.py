@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
-from typing import TypeVar
+from functools import cached_property
 
+from avatarlab_ops.housekeeping.strangers import DOUBT, strangers
 from avatarlab_ops.retention import INTERMEDIATE_DAYS
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import records
 
 Alive = Callable[[str], bool | None]
 MAX_NOTES = 20
-PAGE = 500  # records asked for at once
-T = TypeVar("T")
-
-
-def pages(items: Iterator[T]) -> Iterator[list[T]]:
-    """The items, a page of at most `PAGE` at a time."""
-    while page := list(islice(items, PAGE)):
-        yield page
 
 
 @dataclass(frozen=True)
@@ -51,6 +43,19 @@ class Job:
     def repairs(self) -> bool:
         """Whether to act where records and stores disagree: not by itself, as either may be wrong."""
         return self.apply and not self.by_itself
+
+    @cached_property
+    def doubtful(self) -> bool:
+        """Whether the catalog may lack records of what is needed; asked once a round: it lists a bucket."""
+        return strangers(self.settings)
+
+    def removes(self, chore: Chore) -> bool:
+        """Whether to remove what no record needs: not by itself while a record may be missing."""
+        if not (self.apply and self.by_itself and self.doubtful):
+            return self.apply
+        if DOUBT not in chore.notes:
+            chore.notes.append(DOUBT)
+        return False
 
     @property
     def settled(self) -> datetime:

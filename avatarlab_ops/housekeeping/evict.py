@@ -54,8 +54,9 @@ def by_age(job: Job) -> Chore:
     chore = Chore("intermediates past their age")
     with transaction(job.settings.pg_dsn) as db:
         spare = upkeep.spare_artifacts(db, before)
+    act = bool(spare) and job.removes(chore)
     for one in spare:
-        done = job.apply and evict(job.settings, one.fingerprint, before)
+        done = act and evict(job.settings, one.fingerprint, before)
         chore.add(one.fingerprint, size=one.bytes, done=done)
     return chore
 
@@ -68,10 +69,11 @@ def by_size(job: Job) -> Chore:
     with transaction(job.settings.pg_dsn) as db:
         over = upkeep.stored_bytes(db) - job.rules.max_bytes
         spare = upkeep.spare_artifacts(db, job.settled)
+    act = over > 0 and bool(spare) and job.removes(chore)
     for one in spare:
         if over <= 0:
             return chore
-        done = job.apply and evict(job.settings, one.fingerprint, job.settled)
+        done = act and evict(job.settings, one.fingerprint, job.settled)
         chore.add(one.fingerprint, size=one.bytes, done=done)
         over -= one.bytes
     if over > 0:

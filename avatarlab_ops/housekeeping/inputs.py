@@ -6,17 +6,13 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy.orm import Session
 
-from avatarlab_ops.housekeeping.chore import Chore, Job, pages
-from avatarlab_ops.housekeeping.outputs import strangers
+from avatarlab_ops.housekeeping.chore import Chore, Job
+from avatarlab_ops.housekeeping.paging import pages
 from avatarlab_ops.stores.catalog import consents, transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust import inputs
 
 Left = Callable[[Session, Iterable[str]], set[str]]  # given some objects, those of them that no record needs
-DOUBT = (
-    "left alone, as the bucket of outputs shows renders that this catalog does not know: "
-    "if it is the right catalog, `avatarlab housekeeping --apply` removes them"
-)
 
 
 def uploads(job: Job) -> Chore:
@@ -32,14 +28,12 @@ def documents(job: Job) -> Chore:
 
 
 def _sweep(job: Job, chore: Chore, bucket: str, prefix: str, left: Left) -> Chore:
-    arrived, act = objects(job.settings).listed(bucket, prefix), job.apply
+    arrived = objects(job.settings).listed(bucket, prefix)
     for page in pages(one for one in arrived if one.modified_at < job.at - job.rules.uploads):
         sizes = {f"s3://{bucket}/{one.key}": one.bytes for one in page}
         with transaction(job.settings.pg_dsn) as db:
             unused = left(db, sizes)
-        if unused and act and job.by_itself and strangers(job.settings):
-            act = False  # a catalog that lacks what it once knew would have all of it removed
-            chore.notes.append(DOUBT)
+        act = bool(unused) and job.removes(chore)
         for uri in sorted(unused):
             chore.add(uri, size=sizes[uri], done=act and _remove(job, uri, left))
     return chore

@@ -9,7 +9,9 @@ from itertools import groupby
 
 from avatarlab_ops.canonical import canonical_json
 from avatarlab_ops.errors import WorkInFlight
-from avatarlab_ops.housekeeping.chore import Chore, Job, pages
+from avatarlab_ops.housekeeping.chore import Chore, Job
+from avatarlab_ops.housekeeping.paging import pages
+from avatarlab_ops.housekeeping.strangers import ROOT
 from avatarlab_ops.renders.withdrawal import KEPT
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages.publish import published
@@ -19,8 +21,6 @@ from avatarlab_ops.stores.catalog import consents, lock, records, transaction, u
 from avatarlab_ops.stores.catalog.tables import PublishedFile, Render
 from avatarlab_ops.stores.documents import documents
 from avatarlab_ops.stores.objects import Listed, objects, split_or_refuse
-
-ROOT = "renders/"
 
 
 @dataclass(frozen=True)
@@ -109,15 +109,6 @@ def _judge_page(job: Job, chore: Chore, page: Mapping[str, tuple[Listed, ...]]) 
 
 def _acts(job: Job, render: Render) -> bool:
     return job.repairs or (job.apply and render.withdrawn_at is not None)
-
-
-def strangers(settings: Settings) -> bool:
-    """Whether the bucket shows a render that this catalog lacks: it may be an older or another one."""
-    for page in pages(_groups(objects(settings).listed(settings.bucket_outputs, ROOT))):
-        with transaction(settings.pg_dsn) as db:
-            if dict(page).keys() - upkeep.renders(db, dict(page)).keys():
-                return True
-    return False
 
 
 def _remove(settings: Settings, render_id: str, key: str) -> bool:

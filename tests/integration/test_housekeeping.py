@@ -275,6 +275,21 @@ def test_by_the_clock_nothing_goes_that_a_record_may_have_been_lost_of(
     assert not [key for bucket, key in planted if store.head(bucket, key)]
 
 
+def test_by_the_clock_no_intermediate_goes_that_another_catalog_may_need(
+    stores: Settings, portrait: str
+) -> None:
+    spare = _spoken(stores, portrait, "Spare, as far as this catalog knows.")
+    objects(stores).put_if_absent(stores.bucket_outputs, "renders/unknown/video.mp4", b"another's")
+
+    def job() -> Job:
+        return Job(stores, NOW, True, lambda _: None, by_itself=True)
+
+    assert (by_age(job()).done, _artifact(stores, spare.fingerprint).evicted_at) == (0, None)
+    objects(stores).delete(stores.bucket_outputs, "renders/unknown/video.mp4")
+    assert by_age(job()).done
+    assert _artifact(stores, spare.fingerprint).evicted_at
+
+
 def test_a_chore_that_fails_keeps_none_of_the_others_from_its_work(
     stores: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
