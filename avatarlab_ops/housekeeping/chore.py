@@ -24,6 +24,7 @@ class Rules:
     max_bytes: int | None = None  # of all artifacts; beyond it, spare ones go before their time
     idle: timedelta = timedelta(days=1)  # renders without a run, a process or a sign of work
     uploads: timedelta = timedelta(days=1)  # that nobody completed; their addresses are good for an hour
+    proofs: timedelta = timedelta(days=30)  # by the clock, that no consent names: nobody can make one again
     settle: timedelta = timedelta(hours=1)  # anything younger may be on its way somewhere
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -18,33 +19,37 @@ Left = Callable[[Session, Iterable[str]], set[str]]  # given some objects, those
 def uploads(job: Job) -> Chore:
     """Remove files that arrived by an upload which nobody completed: no request may use them."""
     chore = Chore("uploads that were never completed")
-    return _sweep(job, chore, job.settings.bucket_inputs, inputs.UPLOADS, inputs.incomplete)
+    before = job.at - job.rules.uploads
+    return _sweep(job, chore, job.settings.bucket_inputs, inputs.UPLOADS, inputs.incomplete, before=before)
 
 
 def documents(job: Job) -> Chore:
-    """Remove documents that came to prove a consent which nobody recorded."""
+    """Remove documents that came to prove a consent which nobody recorded.
+
+    By the clock a month later: the records may be those of the day before, put back from a backup.
+    """
     chore = Chore("documents that no consent names")
-    return _sweep(job, chore, job.settings.bucket_evidence, "", consents.unnamed)
+    age = max(job.rules.uploads, job.rules.proofs) if job.by_itself else job.rules.uploads
+    return _sweep(job, chore, job.settings.bucket_evidence, "", consents.unnamed, before=job.at - age)
 
 
-def _sweep(job: Job, chore: Chore, bucket: str, prefix: str, left: Left) -> Chore:
+def _sweep(job: Job, chore: Chore, bucket: str, prefix: str, left: Left, *, before: datetime) -> Chore:
     arrived = objects(job.settings).listed(bucket, prefix)
-    for page in pages(one for one in arrived if one.modified_at < job.at - job.rules.uploads):
+    for page in pages(one for one in arrived if one.modified_at < before):
         sizes = {f"s3://{bucket}/{one.key}": one.bytes for one in page}
         with transaction(job.settings.pg_dsn) as db:
             unused = left(db, sizes)
         act = bool(unused) and job.removes(chore)
         for uri in sorted(unused):
-            chore.add(uri, size=sizes[uri], done=act and _remove(job, uri, left))
+            chore.add(uri, size=sizes[uri], done=act and _remove(job, uri, left, before))
     return chore
 
 
-def _remove(job: Job, uri: str, left: Left) -> bool:
+def _remove(job: Job, uri: str, left: Left, before: datetime) -> bool:
     """Remove one, unless it was completed, named or sent again since it was listed."""
     store, (bucket, key) = objects(job.settings), split_or_refuse(uri)
     with transaction(job.settings.pg_dsn) as db:
         inputs.hold(db, uri)
-        before = job.at - job.rules.uploads
         old = any(one.key == key and one.modified_at < before for one in store.listed(bucket, key))
         return old and bool(left(db, [uri])) and bool(store.delete(bucket, key))
 

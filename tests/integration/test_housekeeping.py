@@ -11,7 +11,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -260,8 +260,9 @@ def test_by_the_clock_nothing_goes_that_a_record_may_have_been_lost_of(
     for bucket, key in planted:
         store.put_if_absent(bucket, key, b"begun")
     rules = Rules(settle=timedelta(0), uploads=timedelta(0))
+    soon = replace(rules, proofs=timedelta(0))
 
-    def left() -> list[str]:
+    def left(rules: Rules = soon) -> list[str]:
         house = keep_house(stores, rules, apply=True, by_itself=True)
         assert any("does not know" in note for note in _found(house, "never completed").notes) == (
             store.head(stores.bucket_outputs, "renders/unknown/video.mp4") is not None
@@ -270,7 +271,9 @@ def test_by_the_clock_nothing_goes_that_a_record_may_have_been_lost_of(
 
     assert left() == sorted(bucket for bucket, _ in planted), "this may be another catalog than the stores'"
     store.delete(stores.bucket_outputs, "renders/unknown/video.mp4")
-    assert left() == sorted([stores.bucket_artifacts, stores.bucket_outputs])
+    kept = [stores.bucket_artifacts, stores.bucket_outputs]
+    assert left(rules) == sorted([*kept, stores.bucket_evidence]), "a proof cannot be made again"
+    assert left() == sorted(kept)
     keep_house(stores, rules, apply=True)
     assert not [key for bucket, key in planted if store.head(bucket, key)]
 
