@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
 from avatarlab_ops.housekeeping.artifacts import artifacts
 from avatarlab_ops.housekeeping.chore import Alive, Chore, Job, Rules
@@ -19,10 +21,12 @@ from avatarlab_ops.housekeeping.inputs import CHORES as _INPUTS
 from avatarlab_ops.housekeeping.outputs import CHORES as _OUTPUTS
 from avatarlab_ops.housekeeping.weights import weights
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores.catalog import lock
+from avatarlab_ops.stores.catalog import lock, transaction, upkeep
 
 # First what ends renders and videos: that decides what the rest may remove.
 CHORES = (*_ENDED, artifacts, *_OUTPUTS, *_INPUTS, weights, *_EVICT, *_CLEAN, ending)
+
+APART = timedelta(minutes=5)  # of two clocks of which nobody can tell which is wrong
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +46,8 @@ def keep_house(
     """Look at everything, put it right if `apply`, and return what each chore found; `tell` hears it at once.
 
     `by_itself`: nobody has looked at what is found, so of what `apply` does only that is done which everybody
-    expects: what was promised to end or to be forgotten, and what was left unfinished.
+    expects: what was promised to end or to be forgotten, and what was left unfinished; nothing at all where
+    this machine's clock and PostgreSQL's are more than `APART` apart.
 
     `alive` tells whether Airflow's run of an id goes on (True), is over or unknown (False), or cannot be
     asked (None); `bulk_alive` does so for runs of bulk runs. A chore that fails keeps none of the others from
@@ -52,6 +57,10 @@ def keep_house(
     found: list[Chore] = []
     failed: list[Exception] = []
     with lock(settings.pg_dsn, "housekeeping", wait_s=0):
+        if by_itself and (apart := _apart(job)).found:
+            job = replace(job, apply=False)
+            found.append(apart)
+            tell(apart)
         for chore in CHORES:
             try:
                 done = chore(job)
@@ -64,3 +73,15 @@ def keep_house(
     if failed:
         raise failed[0]
     return found
+
+
+def _apart(job: Job) -> Chore:
+    chore = Chore("clocks that differ")
+    with transaction(job.settings.pg_dsn) as db:
+        theirs = upkeep.clock(db)
+    if abs(theirs - job.at) > APART:
+        chore.add(
+            f"this machine says {job.at:%Y-%m-%d %H:%M}, PostgreSQL {theirs:%Y-%m-%d %H:%M} (UTC): nothing "
+            "is done by itself until they agree; set the wrong one"
+        )
+    return chore

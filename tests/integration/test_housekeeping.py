@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -291,6 +292,18 @@ def test_by_the_clock_no_intermediate_goes_that_another_catalog_may_need(
     objects(stores).delete(stores.bucket_outputs, "renders/unknown/video.mp4")
     assert by_age(job()).done
     assert _artifact(stores, spare.fingerprint).evicted_at
+
+
+def test_by_a_wrong_clock_nothing_is_done_by_itself(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _spoken(stores, portrait, "Spare for more than a year, by a wrong clock.")
+    monkeypatch.setattr(housekeeping, "Job", partial(Job, at=records.now() + timedelta(days=400)))
+    before = _everything(stores)
+    house = keep_house(stores, apply=True, by_itself=True)
+    assert _everything(stores) == before
+    assert _found(house, "past their age").found
+    assert "set the wrong one" in _found(house, "clocks").notes[0]
 
 
 def test_a_chore_that_fails_keeps_none_of_the_others_from_its_work(

@@ -17,6 +17,11 @@ _RUNNING = m.Render.state.in_(OPEN)
 _KEPT = sa.and_(m.Render.state == RenderState.PUBLISHED, m.Render.withdrawn_at.is_(None))
 
 
+def clock(db: Session) -> datetime:
+    """The time by PostgreSQL's machine."""
+    return db.scalars(sa.select(sa.func.clock_timestamp())).one()
+
+
 @dataclass(frozen=True)
 class Spare:
     """An artifact that nothing kept was made from."""
