@@ -79,10 +79,10 @@ async def _try(where: Settings, client: httpx.AsyncClient, attempt: webhooks.Att
         told = f"{type(error).__name__}: {error}"
     try:
         await asyncio.to_thread(_settle, where, attempt, status, told, later_s)
-    except (AvatarlabError, SQLAlchemyError) as error:
-        log.warning(
-            "webhook %s is sent again in a minute, as what became of it was not kept: %s", attempt.id, error
-        )
+    except Exception as error:  # as above: what others are being sent goes on
+        away = isinstance(error, (AvatarlabError, SQLAlchemyError))
+        lost = "webhook %s is sent again in a minute, as what became of it was not kept: %s"
+        log.warning(lost, attempt.id, error, exc_info=not away)
 
 
 def _later_s(text: str) -> float:
