@@ -98,8 +98,10 @@ def _wrong(job: Job, chore: Chore) -> Iterator[tuple[Found, Verdict]]:
             at_rest = all(one.modified_at < job.settled for one in found.objects)
             if at_rest and (verdict := judge(found, known.get(found.fingerprint))) != Verdict():
                 yield found, verdict
-    with transaction(job.settings.pg_dsn) as db:
-        for record in upkeep.artifacts(db, unseen).values():
+    for fingerprints in pages(iter(sorted(unseen))):  # all there are, where the bucket is empty
+        with transaction(job.settings.pg_dsn) as db:
+            lost = upkeep.artifacts(db, fingerprints).values()
+        for record in lost:
             if record.stage in MADE:  # else newer code made it: its objects are told as no keys of ours
                 yield _empty(record), Verdict(lost=True)
 

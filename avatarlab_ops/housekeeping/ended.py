@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy.orm import Session
 
 from avatarlab_ops.errors import TransientError
 from avatarlab_ops.housekeeping.chore import Chore, Job
+from avatarlab_ops.housekeeping.paging import pages
 from avatarlab_ops.renders import withdrawal
 from avatarlab_ops.renders.ending import end
 from avatarlab_ops.retention import retention_of
@@ -76,17 +79,23 @@ def expired(job: Job) -> Chore:
     """Withdraw videos that are older than their request's label `retention` allows."""
     chore = Chore("videos past their retention")
     with transaction(job.settings.pg_dsn) as db:
-        shown = upkeep.shown_renders(db)
-        files = upkeep.files_of(db, [render.id for render, _ in shown])
-    for render, labels in shown:
-        kept = retention_of(labels)
-        if kept is None or render.ended_at is None or render.ended_at + kept > job.at:
-            continue
-        size = sum(file.bytes for name, file in files.get(render.id, {}).items() if name != withdrawal.KEPT)
-        reason = f"its retention was {labels['retention']}"
-        done = job.apply and any(withdrawal.withdraw_each(job.settings, [render.id], reason))
-        chore.add(f"{render.id}: kept {labels['retention']}", size=size, done=done)
+        labelled = upkeep.labelled(db)
+    past = (one for one in labelled if _past(one, job.at))
+    for page in pages(past):
+        with transaction(job.settings.pg_dsn) as db:
+            files = upkeep.files_of(db, [one.render_id for one in page])
+        for one in page:
+            promised = files.get(one.render_id, {}).items()
+            size = sum(file.bytes for name, file in promised if name != withdrawal.KEPT)
+            kept = one.labels["retention"]
+            withdrawn = withdrawal.withdraw_each(job.settings, [one.render_id], f"its retention was {kept}")
+            chore.add(f"{one.render_id}: kept {kept}", size=size, done=job.apply and any(withdrawn))
     return chore
+
+
+def _past(video: upkeep.Labelled, at: datetime) -> bool:
+    kept = retention_of(video.labels)
+    return kept is not None and video.ended_at is not None and video.ended_at + kept <= at
 
 
 def unsigned(job: Job) -> Chore:

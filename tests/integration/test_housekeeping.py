@@ -29,13 +29,13 @@ from avatarlab_ops.errors import InvariantBroken, WorkInFlight
 from avatarlab_ops.housekeeping import Chore, Rules, keep_house
 from avatarlab_ops.housekeeping.chore import Job
 from avatarlab_ops.housekeeping.clean import deliveries
-from avatarlab_ops.housekeeping.ended import vanished
+from avatarlab_ops.housekeeping.ended import expired, vanished
 from avatarlab_ops.housekeeping.evict import by_age, by_size
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import context, publish
 from avatarlab_ops.stores import webhooks
-from avatarlab_ops.stores.catalog import engine, lock, lock_number, records, transaction
+from avatarlab_ops.stores.catalog import engine, lock, lock_number, records, transaction, upkeep
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust import signing, tombstones
@@ -329,6 +329,15 @@ def test_what_a_killed_stage_left_goes_with_the_next_work_on_its_machine(stores:
         with context.workspace(stores, "speech"):
             assert (at_work.exists(), left.exists(), young.exists()) == (True, False, True)
     young.rmdir()
+
+
+def test_more_videos_than_one_query_takes_are_past_their_retention(
+    stores: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past = [upkeep.Labelled(f"r{n}", records.now(), {"retention": "1h"}) for n in range(70_000)]
+    monkeypatch.setattr(upkeep, "labelled", lambda _: past)
+    later = Job(stores, Rules(), False, lambda _: None, at=records.now() + 2 * HOUR)
+    assert expired(later).found == len(past)
 
 
 def test_what_webhooks_were_told_is_forgotten_after_a_month(stores: Settings) -> None:

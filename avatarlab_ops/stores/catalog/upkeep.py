@@ -137,13 +137,24 @@ def try_alone(db: Session, number: int) -> bool:
     return bool(db.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(number))))
 
 
-def shown_renders(db: Session) -> list[tuple[m.Render, dict[str, str]]]:
-    """Kept published renders that carry labels, with those labels."""
+@dataclass(frozen=True)
+class Labelled:
+    """A kept video that carries the label `retention`."""
+
+    render_id: str
+    ended_at: datetime | None
+    labels: dict[str, str]
+
+
+def labelled(db: Session) -> list[Labelled]:
+    """Kept videos that carry the label `retention`, without what else is known of them: they may be many."""
     labels = m.Request.body["labels"]
-    query = sa.select(m.Render, labels).join(m.Request).where(_KEPT, labels.has_key("retention"))
-    return [(row[0], dict(row[1])) for row in db.execute(query)]
+    query = sa.select(m.Render.id, m.Render.ended_at, labels).join(m.Request)
+    rows = db.execute(query.where(_KEPT, labels.has_key("retention")))
+    return [Labelled(row[0], row[1], dict(row[2])) for row in rows]
 
 
+# Who asks for many comes by pages (housekeeping.paging): a query takes at most 65,535 parameters.
 def renders(db: Session, render_ids: Iterable[str]) -> dict[str, m.Render]:
     """Renders by id."""
     rows = db.scalars(sa.select(m.Render).where(m.Render.id.in_(list(render_ids))))
