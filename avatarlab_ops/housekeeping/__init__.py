@@ -50,12 +50,12 @@ def keep_house(
     this machine's clock and PostgreSQL's are more than `APART` apart.
 
     `alive` tells whether Airflow's run of an id goes on (True), is over or unknown (False), or cannot be
-    asked (None); `bulk_alive` does so for runs of bulk runs. A chore that fails keeps none of the others from
-    its work; the round then ends with its error. Raises WorkInFlight while another process keeps house.
+    asked (None); `bulk_alive` does so for runs of bulk runs. A chore that fails, or an object that cannot be
+    removed, keeps none of the others from their turn; the round then ends with its error. Raises WorkInFlight
+    while another process keeps house.
     """
     job = Job(settings, rules or Rules(), apply, alive, bulk_alive=bulk_alive, by_itself=by_itself)
     found: list[Chore] = []
-    failed: list[Exception] = []
     with lock(settings.pg_dsn, "housekeeping", wait_s=0):
         if by_itself and (apart := _apart(job)).found:
             job = replace(job, apply=False)
@@ -66,12 +66,12 @@ def keep_house(
                 done = chore(job)
             except Exception as error:
                 log.exception("the chore %s failed; the others go on", chore.__name__)
-                failed.append(error)
+                job.failed.append(error)
             else:
                 found.append(done)
                 tell(done)
-    if failed:
-        raise failed[0]
+    if job.failed:
+        raise job.failed[0]
     return found
 
 

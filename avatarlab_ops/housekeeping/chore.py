@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from avatarlab_ops.errors import InvariantBroken
 from avatarlab_ops.housekeeping.strangers import DOUBT, strangers
 from avatarlab_ops.retention import INTERMEDIATE_DAYS
 from avatarlab_ops.settings import Settings
@@ -14,6 +16,7 @@ from avatarlab_ops.stores.catalog import records
 
 Alive = Callable[[str], bool | None]
 MAX_NOTES = 20
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,21 @@ class Job:
     at: datetime = field(default_factory=records.now)
     bulk_alive: Alive = lambda _: None
     by_itself: bool = False  # by the clock: nobody has looked at what is found
+    failed: list[Exception] = field(default_factory=list)  # what ends the round, once all is looked at
 
     @property
     def repairs(self) -> bool:
         """Whether to act where records and stores disagree: not by itself, as either may be wrong."""
         return self.apply and not self.by_itself
+
+    def tries(self, remove: Callable[[], object]) -> bool:
+        """Whether it is removed; an object that the store refuses to give up stops none of the others."""
+        try:
+            return remove() is not False
+        except InvariantBroken as error:
+            log.exception("one thing is not removed; the others go on")
+            self.failed.append(error)
+            return False
 
     @cached_property
     def doubtful(self) -> bool:

@@ -8,6 +8,7 @@ is left is spare: made for renders that failed, were cancelled, or whose video w
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 from avatarlab_ops.errors import WorkInFlight
 from avatarlab_ops.housekeeping.chore import Chore, Job
@@ -56,7 +57,7 @@ def by_age(job: Job) -> Chore:
         spare = upkeep.spare_artifacts(db, before)
     act = bool(spare) and job.removes(chore)
     for one in spare:
-        done = act and evict(job.settings, one.fingerprint, before)
+        done = act and job.tries(partial(evict, job.settings, one.fingerprint, before))
         chore.add(one.fingerprint, size=one.bytes, done=done)
     return chore
 
@@ -73,7 +74,7 @@ def by_size(job: Job) -> Chore:
     for one in spare:
         if over <= 0:
             return chore
-        done = act and evict(job.settings, one.fingerprint, job.settled)
+        done = act and job.tries(partial(evict, job.settings, one.fingerprint, job.settled))
         chore.add(one.fingerprint, size=one.bytes, done=done)
         over -= one.bytes
     if over > 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -41,7 +42,8 @@ def _sweep(job: Job, chore: Chore, bucket: str, prefix: str, left: Left, *, befo
             unused = left(db, sizes)
         act = bool(unused) and job.removes(chore)
         for uri in sorted(unused):
-            chore.add(uri, size=sizes[uri], done=act and _remove(job, uri, left, before))
+            done = act and job.tries(partial(_remove, job, uri, left, before))
+            chore.add(uri, size=sizes[uri], done=done)
     return chore
 
 
@@ -60,9 +62,8 @@ def parts(job: Job) -> Chore:
     for bucket in job.settings.buckets:
         for begun in objects(job.settings).begun(bucket):
             if begun.at < job.at - job.rules.uploads:
-                if job.apply:
-                    objects(job.settings).abort(begun)
-                chore.add(f"s3://{bucket}/{begun.key}", done=job.apply)
+                done = job.apply and job.tries(partial(objects(job.settings).abort, begun))
+                chore.add(f"s3://{bucket}/{begun.key}", done=done)
     return chore
 
 

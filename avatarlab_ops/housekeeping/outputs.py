@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from avatarlab_ops.canonical import canonical_json
@@ -73,7 +74,7 @@ def hidden(job: Job) -> Chore:
             if render_id in known:
                 act = _acts(job, known[render_id])
                 for name in sorted(judge(by_name, known[render_id], files.get(render_id, {})).stray):
-                    done = act and _remove(settings, render_id, by_name[name].key)
+                    done = act and job.tries(partial(_remove, settings, render_id, by_name[name].key))
                     chore.add(f"{by_name[name].key}: older versions", size=by_name[name].bytes, done=done)
     return chore
 
@@ -95,7 +96,7 @@ def _judge_page(job: Job, chore: Chore, page: Mapping[str, tuple[Listed, ...]]) 
             verdict = judge(by_name, known[render_id], files.get(render_id, {}))
             act = _acts(job, known[render_id])
             for name in sorted(verdict.stray):
-                done = act and _remove(job.settings, render_id, by_name[name].key)
+                done = act and job.tries(partial(_remove, job.settings, render_id, by_name[name].key))
                 chore.add(
                     f"{by_name[name].key}: object without a record", size=by_name[name].bytes, done=done
                 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from avatarlab_ops import model_files
 from avatarlab_ops.engines.published import PUBLISHED
 from avatarlab_ops.housekeeping.chore import Chore, Job
@@ -20,9 +22,8 @@ def weights(job: Job) -> Chore:
     records = {model_files.key_of(record): record for record in model_files.recorded(job.settings)}
     for key in sorted(present.keys() - records.keys()):
         if present[key].modified_at < job.settled:
-            if job.apply:
-                store.delete(bucket, key)
-            chore.add(f"{key}: file without a record", size=present[key].bytes, done=job.apply)
+            done = job.apply and job.tries(partial(store.delete, bucket, key))
+            chore.add(f"{key}: file without a record", size=present[key].bytes, done=done)
     for key in sorted(records.keys() - present.keys()):
         name, size = records[key].name, records[key].bytes
         add = f"add it again: `{PUBLISHED[name].command}`" if name in PUBLISHED else "no engine reads it"

@@ -319,6 +319,27 @@ def test_a_chore_that_fails_keeps_none_of_the_others_from_its_work(
     assert [one.name for one in told] == ["intermediates past their age", "intermediates beyond the size"]
 
 
+def test_an_object_that_cannot_be_removed_keeps_none_of_the_others(
+    stores: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, names = objects(stores), [f"uploads/{'c' * 12}/{n * 64}/begun.png" for n in "cd"]
+    for name in names:
+        store.put_if_absent(stores.bucket_inputs, name, b"begun")
+    delete = type(store).delete
+
+    def locked(self: Any, bucket: str, key: str) -> int:
+        if key == names[0]:
+            raise InvariantBroken(f"the object store refused s3://{bucket}/{key}: AccessDenied")
+        return delete(self, bucket, key)
+
+    with monkeypatch.context() as refused:
+        refused.setattr(type(store), "delete", locked)
+        with pytest.raises(InvariantBroken, match="AccessDenied"):
+            keep_house(stores, Rules(uploads=timedelta(0)), apply=True)
+    assert [bool(store.head(stores.bucket_inputs, name)) for name in names] == [True, False]
+    store.delete(stores.bucket_inputs, names[0])
+
+
 def test_what_a_killed_stage_left_goes_with_the_next_work_on_its_machine(stores: Settings) -> None:
     left, young = (stores.home / "work" / name for name in ("lipsync-killed", "lipsync-young"))
     for folder in (left, young):
