@@ -19,7 +19,8 @@ _KEPT = sa.and_(m.Render.state == RenderState.PUBLISHED, m.Render.withdrawn_at.i
 
 def clock(db: Session) -> datetime:
     """The time by PostgreSQL's machine."""
-    return db.scalars(sa.select(sa.func.clock_timestamp())).one()
+    told: datetime = db.scalars(sa.select(sa.func.clock_timestamp())).one()
+    return told
 
 
 @dataclass(frozen=True)
