@@ -191,7 +191,7 @@ def keeping(settings: Settings, ids: list[str]) -> Figures:
         f"{PAGE} artifacts": lambda db: upkeep.artifacts(db, prints),
         f"{PAGE} renders and their files": lambda db: (upkeep.renders(db, page), upkeep.files_of(db, page)),
         "idle renders": lambda db: upkeep.idle_renders(db, lately),
-        "labels of retention": upkeep.shown_renders,
+        "labels of retention": upkeep.labelled,
         "stages left running": lambda db: upkeep.counted(db, m.StageRun, upkeep.left_stages(lately)),
         "old progress": lambda db: upkeep.counted(db, m.Progress, upkeep.stale_progress(lately)),
         "waiting messages": lambda db: upkeep.counted(db, m.Outbox, m.Outbox.delivered_at.is_(None)),
