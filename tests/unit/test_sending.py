@@ -20,7 +20,9 @@ def test_whatever_keeping_an_attempt_raises_ends_no_other(
         raise KeyError("state")
 
     async def sent() -> None:
-        attempt = webhooks.Attempt("one", "endpoint", "https://receiver.example/", ("secret",), b"{}", 1)
+        attempt = webhooks.Attempt(
+            "one", "endpoint", "https://receiver.example/", ("whsec_c2VjcmV0",), b"{}", 1
+        )
         answers = httpx.MockTransport(lambda _: httpx.Response(200))
         where = Settings("postgresql://h/d", "mongodb://h/d", "http://h", "key", "secret", Path("/tmp"))  # noqa: S108
         async with httpx.AsyncClient(transport=answers) as client:
