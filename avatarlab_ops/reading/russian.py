@@ -89,8 +89,14 @@ _MONTHS_IN = dict(zip(_MONTHS, tables.names(
 _BEFORE_NUMBER = {
     "ст.": "статья", "гл.": "глава", "д.": "дом", "кв.": "квартира", "п.": "пункт",
     "с.": "страница", "стр.": "страница", "разд.": "раздел", "каб.": "кабинет", "табл.": "таблица",
-    "макс.": "максимум", "доб.": "добавочный", "корп.": "корпус", "оф.": "офис", "эт.": "этаж", "ч.": "часть",
+    "макс.": "максимум", "доб.": "добавочный", "корп.": "корпус", "оф.": "офис", "эт.": "этаж",
 }  # fmt: skip
+
+
+def _hours(value: int) -> str:
+    said = cardinal("ru", value)
+    return f"{said} {slavic.formed(said, 'час[;а;ов]')}"
+
 
 _OWN = (
     slavic.weekdays(_DAYS, "с", "по"),
@@ -114,6 +120,8 @@ _OWN = (
     Rule("page", re.compile(r"(?<![\w.])с\.(?= ?\d+ (?:человек|людей|раз|лет|минут|часов|дней|рублей)\w*)"), lambda _: "с"),
     Rule("see", re.compile(r"(?<![\w.])(?<!\d )(?<!\d)(?<!несколько )(?<!\b[Вв] )[Сс]м\.(?= [^\W_])"), lambda m: "Смотрите" if m[0][0] == "С" else "смотрите"),
     romance.shortened(_BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
+    romance.shortened({"ч.": "часть"}, slavic_endings.PART_BEFORE_NUMBER),
+    Rule("hours", re.compile(r"(?<![\w.,:/–-])(\d{1,2}) ?ч\.(?= ?\d{1,2} ?(?:мин|сек))"), lambda m: _hours(int(m[1]))),
     slavic.figure("рисунке"),
     romance.shortened({"рис.": "рисунок"}, rf"(?<![\w.]){{}}(?= ?\d+(?!\d| ?(?:{slavic.RICE})))", last=True),
     romance.shortened(_SHORT_MONTHS, r"(?<=\d ){}\.(?= \d{{4}}|\W*$)"),
