@@ -32,7 +32,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"^[ \t]*[{_BULLETS}][ \t]+(?:\[[ xX]\][ \t]+)?", re.M), _ITEM),
     (re.compile(r"!?\[([^\]\n]+)\]\([^)\n]*\)"), r"\1"),
 )
-_NUMBERED = re.compile(r"(?:[a-z]|[ivx]{1,4})\)")  # a) first
+_NUMBERED = re.compile(r"(?:[^\W\d_]|[ivx]{1,4})\)")  # a) first; of any script
 _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|[A-Za-z]+\d*);")
 
 
