@@ -10,8 +10,23 @@ import re
 _OF_LAND = re.compile(
     r"(?!\s*[\w\"«“(])|\s+(?:d['’]|(?:di|del|della|dei|delle|dello|degli|e|o|ed|circa|cadauno|ciascuno|"
     r"totali|complessivi|boschivi|agricoli|(?:colt|riserv|destin|irrig|piant)[a-z]*ati)\b|a (?:vigneto|uliveto|"
-    r"oliveto|bosco|pascolo|prato|frutteto|seminativo|grano|mais)\b|in (?:totale|tutto|provincia|zona|collina|"
-    r"pianura|montagna|affitto|proprietà)\b|\()"
+    r"oliveto|bosco|pascolo|prato|frutteto|seminativo|grano|mais)\b|in (?!programma|mente|comune|corso|cantiere|serbo|"
+    r"gestione|dotazione|vendita|media|sé|palio)|con (?!sé\b)|per (?!obiettiv|scopo|oggetto|tema|titolo|legge)|"
+    r"(?:su|tra|fra|sono|è|era|erano|distrutti|rimasti|andati)\b|"
+    r"(?!dati|risultati|candidati|soldati|invitati|abbonati|impiegati|delegati|mercati|stati|prati|gradi|contenuti|"
+    r"aiuti|minuti|attributi|requisiti|limiti|inviti|vestiti|tributi|istituti|affiliati|laureati|separati|privati)"
+    r"[a-z]+(?:abili|ibili|ati|iti|uti|igui)\b|\()"
+)
+# Behind these a number measures, unless the verb follows: un terreno di 20 ha produce; il gruppo di 5 ha vinto.
+_MEASURED = re.compile(
+    r"\b(?:di|circa|oltre|quasi|superficie|bruciati|estes[oaie] per|estend\w+ per|misura|misurano|occupa|occupano|"
+    r"possiede|coltiva):? $",
+    re.I,
+)
+_VERB = re.compile(
+    r"\s+(?:(?!presso\b|quest)[a-zà-ÿ]*(?:[aiu]t[oa]|tt[oa]|nt[oa]|rt[oa]|st[oa](?<!costa)|lto|ss[oa]|rso|uso|iso|eso)\b|"
+    r"(?:un|una|uno|il|la|lo|i|gli|le|già|appena|sempre|mai|anche|più|meno|molt[aeio]|poch[ei]|tant[aeio]|non|"
+    r"dei|delle|degli|bisogno|diritto|paura|ragione|torto|luogo|inizio|senso)\b|[a-z]+[’']|\d)"
 )
 # Spanish "ha" only helps another verb: ha subido, ha sido, ha de entregarse.
 _HELPS = re.compile(
@@ -23,7 +38,10 @@ _HELPS = re.compile(
 
 def italian(match: re.Match[str]) -> bool:
     """Whether the unit of a measure is the verb: il modulo 3 ha un test; but 10 ha, 10 ha di bosco."""
-    return match["unit"] == "ha" and not _OF_LAND.match(match.string, match.end())
+    if match["unit"] != "ha" or _OF_LAND.match(match.string, match.end()):
+        return False
+    measured = _MEASURED.search(match.string[max(0, match.start() - 60) : match.start()])
+    return not measured or _VERB.match(match.string, match.end()) is not None
 
 
 def spanish(match: re.Match[str]) -> bool:
