@@ -79,6 +79,24 @@ _NUMBERED = "capitolo|pagina|numero|articolo|livello|piano|canale|punto|parte|fa
 _PAID = r"(?:[€$£%]|(?:euro|EUR|dollari|sterline|milioni|miliardi|mila)\b)"
 
 
+# Whose numbers have points and are no hours: il par. 9.30-9.45; and what tells that they are.
+_NUMBERED_BEFORE = re.compile(
+    r"(?:\b(?:parr?|sezz?|capp?|artt?|pagg?|vers?|figg?|tab|rif|n)\.|\b(?:sezion|paragraf|capitol|articol|pagin|comm[ai]|"
+    r"vot|version|punt|prezz|cost[oi]|valor|misur|temperatur|lunghezz|larghezz|altezz|pes[oi]|medi|figur|tabell|release)\w*)"
+    r"(?: (?:è|sono|di|da|va|vanno|il|tra|fra))*:? ?$",
+    re.I,
+)
+_MEASURED_AFTER = re.compile(
+    r" (?:gradi|metri|centimetri|chil|litri|grammi|punti|volt|watt|anni|°|secondi|su \d)", re.I
+)
+_TIME_TOLD = re.compile(
+    r"\b(?:or[ae]|orari\w*|dalle|alle|lun|mar|mer|gio|ven|sab|dom|sera|serale|serali|turno)\b|"
+    r"\b(?:(?:luned|marted|mercoled|gioved|venerd)ì|(?:sabat|domenic|festiv|ferial|apert|chius|mattin|pomerigg)[a-z]+)",
+    re.I,
+)
+_QUARTERS = frozenset((0, 15, 30, 45))
+
+
 def _clock(match: re.Match[str]) -> str | None:
     return _say_time(int(match[1]), int(match[2]), None) if int(match[1]) <= 24 else None
 
@@ -86,7 +104,7 @@ def _clock(match: re.Match[str]) -> str | None:
 def _clocks(match: re.Match[str]) -> str | None:
     """9.30-13.00: dalle nove e trenta alle tredici."""
     first, last = (int(match[2]), int(match[3])), (int(match[4]), int(match[5]))
-    if not first < last or last > (24, 0):
+    if not first < last or last > (24, 0) or not _timed(match):
         return None
     begin, end = (_say_time(*one, None) for one in (first, last))
     since = "dall'" if first[0] == 1 else "dalle "
@@ -96,6 +114,16 @@ def _clocks(match: re.Match[str]) -> str | None:
         since = ""
     before = {"": since, "ore": f"{match[1]}{since}"}.get(told, match[1])
     return f"{before}{begin} {until}{end}"
+
+
+def _timed(match: re.Match[str]) -> bool:
+    """Whether two numbers with points are hours: what is around tells, or they are quarters of an hour."""
+    before = match.string[max(0, match.start() - 80) : match.start()]
+    after = match.string[match.end() : match.end() + 80]
+    if (match[1] is None and _NUMBERED_BEFORE.search(before)) or _MEASURED_AFTER.match(after):
+        return False
+    quarters = {int(match[3]), int(match[5])} <= _QUARTERS
+    return bool(match[1] or not before.strip() or _TIME_TOLD.search(f"{before}; {after}")) or quarters
 
 
 def _ordered(value: int) -> str:
