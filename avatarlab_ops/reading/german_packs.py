@@ -11,6 +11,13 @@ from avatarlab_ops.reading.language import Rule, cardinal, year
 
 _MONTHS = tables.names("Januar Februar März April Mai Juni Juli August September Oktober November Dezember")
 _PIECES = {"St": "Stück", "Stk": "Stück", "Tabl": "Tabletten", "Kps": "Kapseln", "Tr": "Tropfen"}
+# What is numbered, by a year behind a stroke, and is no month: Beschluss Nr. 05/2021.
+_FILED = re.compile(
+    r"(?:\b(?:Nr\.|Nummer|Az\.|Aktenzeichen|Heft|Zimmer|Raum|Dokument|Drucksache|Protokoll|Antrag|Ausgabe)"
+    r"|\(E[UGW]G?\)|\b\w*(?:nummer|verordnung|richtlinie|urteil|beschluss|beschluß|gesetz|rechnung|rundschreiben|vertrag"
+    r"|auftrag|bestellung|erlass|bescheid))(?: Nr\.)?:? ?$",
+    re.I,
+)
 _PER = {"Tag": "pro Tag", "d": "pro Tag", "Woche": "pro Woche"}
 
 
@@ -27,6 +34,13 @@ def _pieces(match: re.Match[str], starters: str) -> str:
     last = re.match(rf"$| (?:{starters})\b", match.string[match.end() :])
     stop = "." if match[0].endswith(".") and last else ""
     return " ".join(filter(None, (number, what, _PER.get(match[3] or "", "")))) + stop
+
+
+def _month(match: re.Match[str]) -> str | None:
+    """06/2028: Juni; but Rechnung 07/2023 is a number."""
+    if _FILED.search(match.string[max(0, match.start() - 60) : match.start()]):
+        return None
+    return f"{_MONTHS[int(match[1]) - 1]} {year('de', int(match[2]))}"
 
 
 def rules(starters: str) -> tuple[Rule, ...]:
@@ -52,6 +66,6 @@ def rules(starters: str) -> tuple[Rule, ...]:
         Rule(
             "month",
             re.compile(r"(?<![\w./-])(0[1-9]|1[0-2])/((?:19|20)\d\d)(?![\w/-]|[.,]\d)"),
-            lambda m: f"{_MONTHS[int(m[1]) - 1]} {year('de', int(m[2]))}",
+            _month,
         ),
     )

@@ -50,7 +50,8 @@ _WORDY_MONTHS = frozenset({"set"})
 _IN_A_DATE = re.compile(r"(?:^|\b(?:il|al|dal|del|entro|em|de|dia|até)|l['’]) ?$", re.I)
 _OF_A_LAW = re.compile(  # legge 10/2012, n. 09/2008
     r"(?:\bn[.º°]|º|\b(?:lei|ley|loi|legge|decr?et\w*|d\.?l\.|lgs\.|direc?t\w*|n[ouú]m[eé]ro|núm\.|orden|portaria|"
-    r"resolu\w*|reg\w*|circola\w*|delib\w*|sent\w*)) ?$",
+    r"resolu\w*|reg\w*|circola\w*|delib\w*|sent\w*|org[áa]nica|expediente|exp\.|fa[ct]tur\w*|process?o|edital|"
+    r"dossier|avis|pratica|acuerdo|acordo|contrato|contratto|contrat|protocol\w*|arrêt\w*|nota|bando)):? ?$",
     re.I,
 )
 ROMAN = r"[IVXLCDM]+(?![\w-])"
