@@ -141,6 +141,8 @@ def _stem(code: str, base: str, end: str) -> str:
     """What of a Spanish, Italian or Portuguese word stays before the other ending."""
     if end == "s" or end.startswith("ss"):
         return base
+    if code == "pt" and re.search("ão$|ãos$|ães$|ões$", base):  # irmão, irmã
+        return re.sub("(?:ão|ãos|ães|ões)$", "", base) if end[0] == "ã" else ""
     if len(end) > 2 and end[0] in base[-5:] and end not in ("essa", "esse"):
         return base[: base.rindex(end[0])]
     if code == "it":
