@@ -34,6 +34,24 @@ _ENDINGS = {
     "pt": "s|a|as|o|os|ora|oras|esa|esas|ã|ãs",
 }
 _ITALIAN_MANY = frozenset("le gli i dei delle alle ai loro e he che ghe ici trici esse sse".split())  # noqa: SIM905
+# German words that take another ending behind a sign: jede/r, ein*e, Liebe:r, Studierende/n.
+_DETERMINERS = re.compile(
+    "ein kein mein dein sein ihr unser euer eine keine meine deine seine ihre unsere eure jede jeder jedes diese dieser "
+    "welche welcher manche mancher solche andere anderer beide alle einige eine einer keiner liebe lieber neue neuer "
+    "erste erster geehrte geehrter werte gute guter".replace(" ", "|"),
+    re.I,
+)
+_NAMED_BY_AN_ADJECTIVE = re.compile(
+    r"[A-ZÄÖÜ][a-zäöüß]*(?:ende|estellte|eamte|wandte|eutsche|ugendliche|wachsene|hörige|wissenschaftliche|"
+    r"ordnete|auftragte|teiligte|troffene|fahrene|sicherte|elehrte|ekannte|esunde|ranke)"
+)
+_PERSON = re.compile(  # with -in: Lehrer, Kund; but Feld_in, Log/in, Motto:in
+    r"(?!(?:Filter|Ordner|Server|Computer|Wasser|Finger|Nummer|Meter|Fenster|Wetter|Parameter|Container|Header|Footer|"
+    r"Folder|Counter|Timer|Trigger|Layer|Buffer|Zähler|Papier|Dokument|Event|Moment|Element|Content|Segment|Client|List|"
+    r"Tor|Motor|Monitor|Sensor|Editor|Hund|Grund|Mund|Messer|Keller|Zimmer|Sommer|Winter|Feuer|Feier)$)"
+    r"[A-ZÄÖÜ][a-zäöüß]*(?:er|or|eur|ör|ent|ant|rand|und|ist|idat|krat|omat|ldat|oet|hlet|phet|olleg|rateg|olog|agog|"
+    r"rzt|wirt|xpert|ilot|wält|walt|hef|och|öch|ast|äst|rinz|enoss|zeug|eamt|soph|yst|är|itekt|zös)"
+)
 _JOINTS = {"es": ("o", "y"), "fr": ("ou", "et"), "it": ("o", "e"), "pt": ("ou", "e")}  # of one, of many
 _AFTER = {  # letters after which a French ending stands; others after any
     "le": "l", "ne": "n", "te": "tu", "se": "rx", "ve": "f", "sse": "e", "e": "bcdfgilnprstuzé",
@@ -43,8 +61,30 @@ _AT = {"es": ("o", "a"), "pt": ("o", "a"), "it": ("i", "e")}
 
 def german() -> tuple[Rule, ...]:
     """Mitarbeiter*innen, Jede:r, Schüler/-innen: a breath; der/die: oder; (m/w/d) in words."""
-    ending = r"(?<=[a-zäöüß]{2})[*_:/·]-?(?=(?:in(?:nen)?|[rne])(?![\w*]))"
-    return (_jobs("de"), *_pairs("de", "[*_:/]"), Rule("genders", re.compile(ending), lambda _: ""))
+    ending = r"(?<=[a-zäöüß]{2})([*_:/·])(-?)(?=(in(?:nen)?|[rne])(?![\w*]))"
+    return (_jobs("de"), *_pairs("de", "[*_:/]"), Rule("genders", re.compile(ending), _german))
+
+
+def _german(match: re.Match[str]) -> str | None:
+    """No sign where a person is meant; a path, a field and a word before a colon keep theirs."""
+    sign, hyphen, ending = match.groups()
+    before = re.search(
+        r"([\w./\\@]?)(?<![^\W\d_])([^\W\d_]+)$", match.string[max(0, match.start() - 60) : match.start()]
+    )
+    if sign in "*·":
+        return ""
+    if not before or before[1]:
+        return None
+    base = before[2]
+    if ending in ("r", "n", "e"):
+        joined = _DETERMINERS.fullmatch(base) or (
+            sign != "_" and ending != "e" and _NAMED_BY_AN_ADJECTIVE.fullmatch(base)
+        )
+    elif ending == "in" and not hyphen:
+        joined = _PERSON.fullmatch(base)
+    else:
+        joined = base[0].isupper()
+    return "" if joined else None
 
 
 def romance(code: str) -> tuple[Rule, ...]:
