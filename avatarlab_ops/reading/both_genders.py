@@ -56,6 +56,12 @@ _JOINTS = {"es": ("o", "y"), "fr": ("ou", "et"), "it": ("o", "e"), "pt": ("ou", 
 _AFTER = {  # letters after which a French ending stands; others after any
     "le": "l", "ne": "n", "te": "tu", "se": "rx", "ve": "f", "sse": "e", "e": "bcdfgilnprstuzé",
 }  # fmt: skip
+_AT_ONE = re.compile(  # with a sign and no s: Tod@ alumn@; others may be the beginning of an address
+    "tod alumn amig querid compañer niñ chic bienvenid estimad hij herman maestr emplead usuari candidat ciudadan "
+    "interesad invitad abuel ti tí vecin soci novi emplead un algun ningun mism segur alun menin "
+    "prezad filh funcionári vind car querid outr tutt ragazz bambin iscritt interessat".replace(" ", "|"),
+    re.I,
+)
 _AT = {"es": ("o", "a"), "pt": ("o", "a"), "it": ("i", "e")}
 
 
@@ -100,7 +106,7 @@ def romance(code: str) -> tuple[Rule, ...]:
     found.append(Rule("genders", re.compile(stroke, re.I), lambda m: _stroked(code, m)))
     if code in _AT:
         at = r"(?<![\w@.])([^\W\d_]+)@(s?)(?![\w@]|[.-]\w)"
-        found.append(Rule("genders", re.compile(at), lambda m: _at(code, m[1], m[2])))
+        found.append(Rule("genders", re.compile(at), lambda m: _at(code, m)))
     return tuple(found)
 
 
@@ -144,6 +150,11 @@ def _stroked(code: str, match: re.Match[str]) -> str | None:
     measured = re.search(r"\d\s?$", match.string[: match.start()]) or not re.search("[aeiouáéíóú]", match[1])
     if match[2] == "s" and (measured or not match[1].islower()):
         return None
+    if code in ("es", "pt") and (
+        not re.search("[aeiouáéíóúãõ]", match[1], re.I)
+        or re.search("[iu]$|[^aeoãõ]s$" if match[2].lower().endswith("s") else "[iu]$", match[1], re.I)
+    ):
+        return None  # src/a, wifi/a, docs/as
     return _both(code, match[1], match[2])
 
 
@@ -214,9 +225,11 @@ def _plain(word: str) -> str:
     return word[:-2] + letters.replace("\u0301", "").replace("\u0302", "")
 
 
-def _at(code: str, base: str, many: str) -> str | None:
-    """Tod@s: todos y todas; but an address, @ana, has no letters before it."""
-    if base[-1] in "aou" or (not many and (len(base) < 2 or base[-1] in "eií")):
+def _at(code: str, match: re.Match[str]) -> str | None:
+    """Tod@s: todos y todas; but an address, @ana, has no letters before it, and ventas@ or 5 kg@ no gender."""
+    base, many = match.groups()
+    measured = match.string[: match.start()].rstrip()[-1:].isdigit()
+    if base[-1] in "aous" or measured or (not many and not _AT_ONE.fullmatch(base)):
         return None
     first, last = (f"{base}{ending}{many}" for ending in _AT[code])
     return f"{first} {_JOINTS[code][bool(many) or code == 'it']} {last.lower()}"
