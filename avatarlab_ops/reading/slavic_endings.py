@@ -22,6 +22,7 @@ _QUARTERS = {
 }
 # Part 1 of an article; but 9 ч. 30 мин. are hours.
 PART_BEFORE_NUMBER = r"(?<![\w.])(?<!\d[ \u00a0\u202f]){}(?= ?\d)"
+_PAID = r"(?:руб|грн|тыс|тис|млн|долл|евро|євро|[₽₴€$])"
 _PART = r"(?:до|от|с|со|из|после|від|з|із|зі|після)"
 
 
@@ -41,7 +42,10 @@ def days(code: str, months: tuple[str, ...], of: Mapping[str, str]) -> tuple[Rul
     def between(match: re.Match[str]) -> str | None:
         begin, end = int(match[1]), int(match[2])
         told = re.search(
-            r"(?<!\w)(?:на|до|от|к|ко|по|за|с|з|із|від|про|о|об|у|в) $", match.string[: match.start()], re.I
+            r"(?<!\w)(?:на|до|от|к|ко|по|за|с|з|із|від|про|о|об|у|в|между|течение|кроме|около|после|для|"
+            r"між|протягом|крім|близько|після) $",
+            match.string[: match.start()],
+            re.I,
         )
         if told or not 1 <= begin < end <= 31:
             return None
@@ -83,7 +87,7 @@ def quarters(code: str, cases: tuple[Mapping[str, str], ...]) -> Rule:
         return said + "." * (match[0].endswith(".") and match.end() == len(match.string))
 
     before = rf"((?<!\w)(?:[Вв]о?|[Уу]|[Кк]о?|(?i:{_PART})) )?"
-    year = rf"(?: ([12]\d{{3}})(?!\d)(?: ?{short}\.(?!\w)| (?:года|року)(?!\w))?)?"
+    year = rf"(?: ([12]\d{{3}})(?!\d)(?! ?{_PAID})(?: ?{short}\.(?!\w)| (?:года|року)(?!\w))?)?"
     return Rule(
         "quarter",
         re.compile(rf"{before}(?<![\w.,-])([1-4]|{_ROMAN}) кв\.(?! ?(?:[кс]?м|метр|\d{{1,3}}(?!\d)))" + year),
