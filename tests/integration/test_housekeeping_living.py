@@ -1,4 +1,4 @@
-"""Housekeeping leaves alone what lives: renders that somebody works on, and what these and kept videos use."""
+"""Housekeeping leaves alone what lives: renders that somebody works on, what they and kept videos use."""
 
 from __future__ import annotations
 
