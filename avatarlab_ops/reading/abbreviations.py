@@ -80,6 +80,11 @@ _BEFORE_NUMBER_IN = {
         "макс дод прибл таб корп оф пов під вип вид ред іл"
     ),
 }
+# Read in full, but a number after one begins the next sentence: "paper, etc. 5 boxes came".
+_CLOSING = re.compile(r"(?:^|[\s(–—-])(?:etc|ecc|usw|usf|u\. [aä]|др|ін|т\. [дп]|EE\. ?UU)\.$", re.I)
+_CLOSING_IN = {
+    "en": re.compile(r"(?:^|[\s(–—-])(?:inc|ltd|corp|co|bros|ave|blvd|rd|jr|the (?:max|min))\.$", re.I)
+}
 _ROMANCE = {"es": SPANISH, "fr": FRENCH, "it": ITALIAN, "pt": PORTUGUESE}
 _NAMED_MONTH = "|".join(
     rf"{month}\b|{month[:3]}\w{{0,2}}\.|{month[:3]} \d{{4}}"
@@ -112,8 +117,18 @@ def never_last(word: str, language: str) -> bool:
     return word.lower() in _NEVER_LAST or word.lower() in _NEVER_LAST_IN.get(language, ())
 
 
+def closes(before: str, language: str) -> bool:
+    """Whether the abbreviation at the end of `before` ends its sentence where a number follows."""
+    own = _CLOSING_IN.get(language)
+    return _CLOSING.search(before[-20:]) is not None or (
+        own is not None and own.search(before[-20:]) is not None
+    )
+
+
 def before_number(before: str, word: str, language: str) -> bool:
     """Whether the full stop after `before`, whose last word is `word`, ends none before a number."""
+    if closes(before, language):
+        return False
     listed = _BEFORE_NUMBER | _BEFORE_NUMBER_IN.get(language, frozenset())
     if word.lower() in listed or (language == "de" and word.endswith(("str", "Str"))):
         return True

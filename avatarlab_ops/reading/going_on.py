@@ -9,7 +9,7 @@ _BEFORE = tuple(
     (languages.split(), frozenset(words.split()), re.compile(following))
     for languages, words, following in (
         ("en", "inc incl excl ex plus", r"(?:VAT|GST|HST|P&P|tax)\b"),
-        ("en", "etc", r"Acts?\b"),  # Health and Safety at Work etc. Act
+        ("en", "etc", r"Acts? (?:of |(?:1[89]|20)\d\d)"),  # Health and Safety at Work etc. Act
         ("en", "App Ex Sect Para Ste Apt Bldg", r"[A-Z0-9](?!\w)"),
         ("en", "hr hrs", r"\d+ ?min"),
         ("fr", "art Art", r"[LRDA]\. ?\d"),

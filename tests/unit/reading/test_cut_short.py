@@ -37,14 +37,18 @@ ONE = {
 }  # fmt: skip
 TWO = {
     "en-US": ("I have an app. 5 people use it.", "He came by ex. She did not.", "Use cups etc. Actors came."),
-    "de": ("In 5 Min. 8 Personen kamen.", "Wir kamen um 5. Sie nicht."),
+    "en-GB": ("Pens, paper etc. Act now.", "Crates etc. 5 boxes arrived."),
+    "pt-BR": ("Livros, etc. 20 convidados chegam.",),
+    "uk": ("Книги і т. д. 5 людей прийшли.",),
+    "de": ("In 5 Min. 8 Personen kamen.", "Hüte usw. 3 Filialen sind offen.", "Wir kamen um 5. Sie nicht."),
     "ru": (
         "Мы помогли им. Они рады.",
         "Мы помогли им. Екатерина рада.",
         "Это 5 ч. 3 человека ждали.",
+        "Пришли друзья и др. 20 гостей ждали.",
         "Мы варим рис. 5 порций готовы.",
     ),
-    "es": ("Vamos a ver. 5 personas vinieron.",),
+    "es": ("Vamos a ver. 5 personas vinieron.", "Vive en EE. UU. 5 años después volvió."),
     "fr": ("Il est venu avec une app. 3 personnes rient.",),
     "hi": ("वह आया। वह गया।",),
 }
