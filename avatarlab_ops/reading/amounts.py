@@ -15,6 +15,7 @@ from avatarlab_ops.reading.numbers import NUMBER, SIGN
 # Scales that are short for a word: 100K, 2M, 3 Mio., 5 mln.
 _SHORT_SCALES = frozenset("K k M Md Mio Mio. Mrd Mrd. Tsd. mln Mln mld Mld mi bi".split())  # noqa: SIM905
 _NAMED = re.compile(r"[458]K(?!\d)")  # of a picture
+_SMALLER = "min|sek|sec|seg|мин|хв|сек"  # behind a larger unit: the sentence goes on
 _SIGN = rf"(?P<sign>{SIGN})"
 _FIRST = rf"(?:(?P<first>{NUMBER})\s?[-–]\s?)?"
 _NUMBER = rf"(?P<number>{NUMBER})"
@@ -25,7 +26,8 @@ def rules(language: Language) -> Iterable[Rule]:
     unit, symbol = _any(language.units), _any(language.money)
     first = rf"(?:(?P<first>{NUMBER})\s?[-–]\s?(?:{symbol})?)?"
     big = rf"(?:[\s-]?(?P<scale>{_any(language.scales)})(?![^\W_]))?"
-    dotted = r"(?:\.(?=[-–]\d|[,;:)]|\s[(a-zß-öø-ÿа-яёіїєґ]))?"  # 6 mo.-5 yrs, a 20 lb. box
+    # 6 mo.-5 yrs, a 20 lb. box, 2 hr. 15 min.
+    dotted = rf"(?:\.(?=[-–]\d|[,;:)]|\s[(a-zß-öø-ÿа-яёіїєґ]|\s\d+ ?(?:{_SMALLER})))?"
     per = rf"(?:\s?/\s?(?P<per>(?:{unit})(?![^\W_])|[^\W\d_¼-¾⅐-⅞]+){dotted})?"
     code = (
         rf"(?:\s?(?P<code>{_any([one for one in language.money if re.fullmatch('[A-Z]{3}', one)])})(?!\w))?"

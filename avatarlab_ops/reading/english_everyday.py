@@ -30,6 +30,7 @@ _STATES = tables.names(
 )
 # Digits of a name, no amount: ext. 4455, the card ending in 4242.
 _LISTED = r"(?:(?<=ext\. )|(?<=Ext\. )|(?<=xtension )|(?<=no\. is )|(?<=[Cc]ard ending in )|(?<=[Aa]ccount ending in )|(?<=[Cc]ard ending with ))"
+_PARTS = {"para": "paragraph", "rm": "room", "bldg": "building", "qty": "quantity"}  # before a number
 _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 
 
@@ -54,6 +55,7 @@ def rules(language: Callable[[], Language]) -> tuple[Rule, ...]:
             lambda m: addresses.telephone(m[0], language()),
         ),
         Rule("millions", re.compile(r"(?<![\w.,$£€+-])(\d+(?:\.\d+)?)m(?!\w)"), lambda m: _millions(m, language())),
+        Rule("part", re.compile(rf"(?<![\w.])({'|'.join(_PARTS)})\. (?=\d)", re.I), lambda m: _PARTS[m[1].lower()]),
         Rule("versions", re.compile(r"(?<=[^\W\d_] )(\d{1,3})/(\d{1,3})(?![\w/.,-]\d|\w)"), _versions),
     )  # fmt: skip
 

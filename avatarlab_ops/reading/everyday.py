@@ -57,6 +57,17 @@ _PER: Mapping[str, Mapping[str, str]] = {
 }  # fmt: skip
 
 
+# Min. 8, max. 20, where the language's own abbreviations do not know them.
+_LIMITS: Mapping[str, Mapping[str, str]] = {
+    "fr": {"min": "minimum", "max": "maximum"},
+    "it": {"min": "minimo", "max": "massimo"},
+    "es": {"min": "mínimo", "mín": "mínimo", "max": "máximo", "máx": "máximo"},
+    "pt_BR": {"min": "mínimo", "mín": "mínimo", "max": "máximo", "máx": "máximo"},
+    "ru": {"мин": "минимум", "макс": "максимум"},
+    "uk": {"мін": "мінімум", "макс": "максимум"},
+}
+
+
 def rules(language: Language) -> Iterable[Rule]:
     """Rules that go before a language's own: hashtags, number signs, sizes, codes."""
     word = (
@@ -72,6 +83,10 @@ def rules(language: Language) -> Iterable[Rule]:
     yield Rule("sizes", re.compile(sizes), lambda m: _sizes(m, between, language))
     said_already = re.compile(r"(?<=copyright )(?:©|\(c\))|©(?= ?copyright)", re.I)
     yield Rule("copyright", said_already, lambda _: "")
+    limits = _LIMITS.get(language.code, {})
+    if limits:
+        least = re.compile(rf"(?<![\w.])(?<!\d )({'|'.join(limits)})\. ?(?=\d)", re.I)
+        yield Rule("limit", least, lambda m: limits[m[1].lower()])
     apart = " ?> ?" if language.unspaced else "(?<= )[>›»](?= )"
     yield Rule("menu", re.compile(apart), lambda m: _step(m, language))
     yield Rule("codes", re.compile(r"(?<=\d)[-–](?=[A-Z]{1,2}\d)"), lambda m: _codes(m, between))
