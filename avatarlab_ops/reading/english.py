@@ -304,10 +304,12 @@ _LEAST = re.compile(
 
 
 def _least(match: re.Match[str]) -> str | None:
-    """Min. 8 characters, £5 min. spend; but 5 min. are minutes."""
+    """Min. 8 characters, £5 min. spend; but 5 min. and a min. are of an hour."""
     before, after = match.string[: match.start()], match.string[match.end() :]
     if re.search(r"(?<![$£€\d.,])\d[\d.,]*[ -]?$", before) and not _LEAST.match(after):
         return None
+    if re.search(r"\b(?:an?|one|per|last) $", before) and re.match(r"$|[.,;:!?)]| (?:later|ago|or)\b", after):
+        return "minute" + ("." if not after else "")  # wait a min.
     return "minimum" + ("." if not after else "")
 
 
