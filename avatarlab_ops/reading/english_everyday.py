@@ -24,6 +24,11 @@ _SOFTWARE = (
     "Version",
     "version",
 )
+# What two numbers with a stroke are one or the other of; "Team Red 5/6 won" may be a share.
+_VERSIONED = "|".join(
+    (*_SOFTWARE, "Windows", "Server", "Office", "Mac OS", "macOS", "iOS", "iPadOS", "Android", "iPhone",
+     "Galaxy", "Pixel", "Model", "Models", "Route", "Routes")
+)  # fmt: skip
 _STATES = tables.names(
     "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK "
     "OR PA PR RI SC SD TN TX UT VT VA WA WV WI WY"
@@ -31,7 +36,6 @@ _STATES = tables.names(
 # Digits of a name, no amount: ext. 4455, the card ending in 4242.
 _LISTED = r"(?:(?<=ext\. )|(?<=Ext\. )|(?<=xtension )|(?<=no\. is )|(?<=[Cc]ard ending in )|(?<=[Aa]ccount ending in )|(?<=[Cc]ard ending with ))"
 _PARTS = {"para": "paragraph", "rm": "room", "bldg": "building", "qty": "quantity"}  # before a number
-_MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 
 
 def rules(language: Callable[[], Language]) -> tuple[Rule, ...]:
@@ -94,7 +98,7 @@ def _loss(match: re.Match[str], language: Language) -> str | None:
 def _versions(match: re.Match[str]) -> str | None:
     """Windows 10/11: one after the other, of something with a name."""
     first, last = int(match[1]), int(match[2])
-    named = re.search(r"(?<![\w.])\w*[A-Z]\w+ $", match.string[: match.start()])
-    if not named or first + 1 != last or first < 4 or re.match(_MONTHS, named[0]):
+    named = re.search(rf"(?<![\w.])(?:{_VERSIONED}) $", match.string[: match.start()])
+    if not named or first + 1 != last or first < 4:
         return None
     return f"{cardinal('en', first)} or {cardinal('en', last)}"
