@@ -29,6 +29,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^[ \t]*\|?(?:[ \t]*:?-{2,}:?[ \t]*\|)+[ \t]*(?::?-{2,}:?)?[ \t]*$", re.M), ""),
     (re.compile(r"^ {0,3}>[ \t]?", re.M), ""),
     (re.compile(r"^ {0,3}#{1,6}[ \t]+", re.M), _HEADING),
+    # A parenthesis between dashes, wrapped by an editor: no item.
+    (re.compile(r"(?<=[^\W\d_])[ \t]*\n[ \t]*(?=- [a-zß-öø-ÿа-яёіїєґ][^\n]* -[ \t]*$)", re.M), " "),
     (re.compile(rf"^[ \t]*[{_BULLETS}][ \t]+(?:\[[ xX]\][ \t]+)?", re.M), _ITEM),
     (re.compile(r"!?\[([^\]\n]+)\]\([^)\n]*\)"), r"\1"),
 )
