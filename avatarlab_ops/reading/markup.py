@@ -62,7 +62,19 @@ def _row(line: re.Match[str]) -> str:
     """Cells of a pasted table, apart by commas for tabs; a tab after a mark of a pause is a space."""
     cells = re.sub(rf"(?<=[{HAN}{KANA}])\t+(?=\w)|(?<=\w)\t+(?=[{HAN}{KANA}])", "，", line[0])
     cells = re.sub(r"(?<=[^\s.,;:!?)…，。：；、）]) *\t\s*(?=\S)", ", ", cells)
-    return line[0] if cells.split() == line[0].split() else f"{_HEADING}{cells}"
+    if cells.split() == line[0].split():
+        return line[0]
+    return f"{_HEADING}{cells}" if _of_table(line) else cells
+
+
+def _of_table(line: re.Match[str]) -> bool:
+    """Whether a line with a tab has two or one above or below with one: by itself it may be running text."""
+    text, start, end = line.string, line.start(), line.end()
+    above, below = (
+        text[text.rfind("\n", 0, max(0, start - 1)) + 1 : start],
+        text[end + 1 :].partition("\n")[0],
+    )
+    return len(re.findall(r"\S\t", line[0])) > 1 or "\t" in above.strip() or "\t" in below.strip()
 
 
 def unwrapped(text: str) -> str:
