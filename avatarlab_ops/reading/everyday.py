@@ -157,7 +157,8 @@ def _step(match: re.Match[str], language: Language) -> str | None:
     before, after = _before(match).rstrip(), match.string[match.end() :].lstrip()
     last = before.split()[-1] if before else ""
     following = _TO.match(after)
-    if not following or following[1] != following[1].title() or not _FROM.search(before):
+    cased = following is not None and following[1] == following[1].title()
+    if not _FROM.search(before) or not (cased or (language.unspaced and re.match(r"第 ?\d", after))):
         return None
     quoted = match[0] == "»" and "«" in match.string
     return None if quoted or any(map(str.isdigit, last)) else _PAUSES.get(language.code, ",")

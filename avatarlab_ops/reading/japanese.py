@@ -47,7 +47,7 @@ _OWN = (
     Rule("weekday", re.compile(r"(?<!\d)(?<!\d )([月火水木金土日]) ?[~～〜-] ?([月火水木金土日])(?![\u4e00-\u9fff]| ?[~～〜-])"),
          lambda m: f"{m[1]}曜から{m[2]}曜"),
     # 十分 by itself is heard as "enough" (じゅうぶん); after an hour and before 間 or 後 it is not.
-    Rule("minutes", re.compile(r"(?<![\d.,:~～〜–-])(?<!時)(?<!時 )10 ?分(?! ?の ?\d|[間後前毎弱強]|ごと)"), lambda _: "じゅっぷん"),
+    Rule("minutes", re.compile(r"(?<![\d.,:~～〜–-])(?<!時)(?<!時 )10 ?分(?! ?の ?\d|[間後前毎弱強な]|に満足|ごと)"), lambda _: "じゅっぷん"),
     Rule("over", re.compile(r"(?<![\w.,/])(\d{2,3})/(\d{2,3}) ?mm ?Hg(?![A-Za-z])"),
          lambda m: f"{cardinal('ja', int(m[1]))}の{cardinal('ja', int(m[2]))}水銀柱ミリメートル"),
     Rule("from", re.compile(r"(?:(?<=[\d万千億][円時分日月年人個])|(?<=[\d万千億] [円時分日月年人個])|(?<=\d%)) ?[~～〜](?! ?[\w-])"), lambda _: "から"),
