@@ -392,7 +392,7 @@ _OWN = (
     Rule("abbreviation", re.compile(r"(?<=\d )Mon\.(?=$|[ ,;)–-])"), lambda m: "Monate" + "." * (m.end() == len(m.string))),
     Rule("set", re.compile(r"(?<![\w.,-])(\d{1,3})er(?=-[A-ZÄÖÜ]| ?-?[A-ZÄÖÜ][a-zäöüß]*(?:set|pack|gruppe|team)\b)"), _sets),
     Rule(
-        "weekday", re.compile(rf"(?<!\w)({_DAY})\.?:?(?= {_HOUR}(?: ?[-\u2013] ?{_HOUR}(?![\d:.]?\d| (?!Uhr)\w)| ?Uhr))"),
+        "weekday", re.compile(rf"(?<!\w)({_DAY})\.?:?(?= {_HOUR}(?:(?: ?[-\u2013] ?| bis ){_HOUR}(?![\d:.]?\d| (?!Uhr)\w)| ?Uhr))"),
         lambda m: _WEEKDAY[m[1]],
     ),
     Rule("street", re.compile(r"\b([A-ZÄÖÜ][a-zäöü]+)str\.(?= )"), lambda m: f"{m[1]}straße"),

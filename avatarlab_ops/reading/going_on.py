@@ -23,6 +23,27 @@ _EXAMPLE = re.compile(r"(?:^|[\s(])p\. ?(?:ex|ej|es)\.$", re.I)  # p. ex. Paris
 _COUNTED = re.compile(r"\d\s?\w+\.$")
 _LEAST = frozenset(("min", "мин", "мін", "ч"))  # min. 8; but in 5 Min. 8 Personen
 _TIMED = re.compile(r"\d+ ?(?:min|sek|sec|seg|мин|хв|сек)", re.I)  # 9 ч. 30 мин.
+_DAYS = {
+    "en": "Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun",
+    "de": "Mo|Di|Mi|Do|Fr|Sa|So",
+    "fr": "[Ll]un|[Mm]ar|[Mm]er|[Jj]eu|[Vv]en|[Ss]am|[Dd]im",
+    "es": "[Ll]un|[Mm]ar|[Mm]i[eé]|[Jj]ue|[Vv]ie|[Ss][aá]b|[Dd]om",
+    "it": "[Ll]un|[Mm]ar|[Mm]er|[Gg]io|[Vv]en|[Ss]ab|[Dd]om",
+    "pt": "[Ss]eg|[Tt]er|[Qq]ua|[Qq]ui|[Ss]ex|[Ss][áa]b|[Dd]om",
+}
+_DAY_TO_DAY = {
+    code: re.compile(
+        rf"(?<!\w)(?:{days})\.?(?: ?[-\u2013,&/] ?| (?:to|through|and|bis|und|au|et|a|al|e|y) )(?:{days})\.$"
+    )
+    for code, days in _DAYS.items()
+}
+_DAY = {code: re.compile(rf"(?<![\w'\u2019])(?<!the )(?:{_DAYS[code]})\.$") for code in ("en", "de")}
+_OPEN = re.compile(
+    r"\d{1,2}(?:[:.h]\d\d)?(?: ?(?:[ap]\.?m\b|Uhr\b|h\b|[-\u2013] ?\d)"
+    r"| (?:to|bis|à|a|alle|às) \d{1,2}(?:[:.h]\d\d)?(?=[.,;)]|$| ?(?:[ap]\.?m\b|Uhr\b|h\b)))"
+    r"|\d{1,2}:\d\d(?!\d)"
+)  # 9-17 Uhr, 9 a.m.
+_DATED = re.compile(r"\d{1,2}\. ?(?:\d|(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez)\w*)")  # 5. Mai
 _WORDED = re.compile(r"(?:^|[\s(])[a-zäöü]\.$")  # the i. of i. V. m.
 _SENSE = re.compile(r"(?:^|[\s(])I\.$")
 # Библиотека им. Ленина; but мы помогли им. Они рады.
@@ -49,6 +70,7 @@ def goes_on(before: str, word: str, following: str, language: str) -> bool:
             and (_TIMED.match(following) is not None if counted else following[:1].isdigit())
         )
         or (word.lower() == "им" and following[:1].isupper() and _NAMED.search(before) is not None)
+        or (following[:1].isdigit() and _opening(before, following, language))
         or (language == "de" and _german(before, word, following))
         or any(
             language in languages
@@ -58,6 +80,15 @@ def goes_on(before: str, word: str, following: str, language: str) -> bool:
             for languages, words, pattern in _BEFORE
         )
     )
+
+
+def _opening(before: str, following: str, language: str) -> bool:
+    """Mon.-Fri. 9-5, Sat. 9 a.m., Mo. 5. Mai; but: we met on Mon. 5 people came."""
+    days, day = _DAY_TO_DAY.get(language), _DAY.get(language)
+    near = before[-30:]
+    if _OPEN.match(following):
+        return any(pattern is not None and pattern.search(near) is not None for pattern in (days, day))
+    return language == "de" and _DAY["de"].search(near) is not None and _DATED.match(following) is not None
 
 
 def _german(before: str, word: str, following: str) -> bool:

@@ -10,17 +10,18 @@ ONE = {
     "en-US": (
         "See App. B, Apt. 4, ref. 123, exp. 06/28 and acct. 45.", "Read Sect. 4 and Para. 4, Ste. 200.",
         "It is $5 excl. VAT or $6 incl. VAT.", "It takes 2 hrs. 30 min. in all.",
+        "Open Mon.-Fri. 9-5 and Sat. 9 a.m. to noon.", "Mon. to Fri. 9 a.m. to 5 p.m.",
     ),
     "en-GB": ("The Health and Safety at Work etc. Act 1974.", "It is £5 inc. VAT."),
     "de": (
         "Nehmen Sie tägl. 1 Tablette, min. 2 Std. vorher.", "Bei Temp. 37,2 gem. § 5 i. V. m. der Satzung.",
         "Best.-Nr. 0815, Vers. 2.0, z. Hd. Frau Klein.", "Das dauert 2 Std. 30 Min.", "Das gilt lt. Gesetz.",
-        "Frau Klein, geb. Weber, bzgl. Pos. 4.",
+        "Mo.-Fr. 9-17 Uhr, am Mo. 5. Mai nicht, Sa. 10 bis 14.", "Frau Klein, geb. Weber, bzgl. Pos. 4.",
     ),
     "fr": ("Prenez p. ex. 5 kg ou p. ex. Paris.", "Min. 8 lettres au trim. 2025.", "D'après l'art. L. 121, art. R. 4.", "Bât. 4, esc. 2, éd. 3."),
     "it": (
         "Vedi par. 2.1, co. 2, Reg. UE 2016/679 e all. 3.", "Il D.Lgs. 81/2008.", "L'art. 5, c. 2.", "Secondo la Dir. CE 5, all. A.", "Spett. Ditta, Egr. Sig. Rossi.",
-        "Il Geom. Rossi, p. es. Marco.",
+        "Il Geom. Rossi, p. es. Marco.", "Lun.-ven. 9-14, sab. 9-12.",
     ),
     "es": (
         "Cap. 3, pto. 4 y párr. 2.", "Dura aprox. 20 min con la Lic. Pérez en Sta. Marta.", "Excmo. Sr. Ruiz.",
