@@ -19,6 +19,7 @@ _LETTERS = r"[^\W\d_]"
 # What stands before and after the sign of a menu's path: words, in quotation marks or none.
 _FROM = re.compile(rf"{_LETTERS}[^\W\d_]+[\w.…+&/-]*[\"”“»’'*)\]]?$|{_LETTERS}[\w.…]* ?[\"”“»’')\]]$")
 _TO = re.compile(rf"[\"“„«»‘'(\[]? ?({_LETTERS})[\w.…-]*{_LETTERS}")
+_STEPS = re.compile(r"[^\W\d_]{2,} [>›»] ([^\W\d_])[^<>›»=]{0,30}$")  # Tools > Options
 _HOURS = r"(?:[01]\d|2[0-3])[0-5]\d[-–]0\d[0-5]\d"  # 2200-0600
 
 
@@ -153,12 +154,15 @@ def _size(size: str, language: Language) -> str:
 
 
 def _step(match: re.Match[str], language: Language) -> str | None:
-    """File > Save As: a pause; but x > 5, temperature > threshold, and « oui » is no path."""
+    """File > Save As: a pause; Tools > Options > 5 GHz; but x > 5, temperature > threshold, and « oui » is no path."""
     before, after = _before(match).rstrip(), match.string[match.end() :].lstrip()
     last = before.split()[-1] if before else ""
     following = _TO.match(after)
     cased = following is not None and following[1] == following[1].title()
-    if not _FROM.search(before) or not (cased or (language.unspaced and re.match(r"第 ?\d", after))):
+    steps = _STEPS.search(before)
+    numbered = steps is not None and steps[1] == steps[1].title() and after[:1].isdigit()
+    ranked = language.unspaced and re.match(r"第 ?\d", after) is not None
+    if not _FROM.search(before) or not (cased or numbered or ranked):
         return None
     quoted = match[0] == "»" and "«" in match.string
     return None if quoted or any(map(str.isdigit, last)) else _PAUSES.get(language.code, ",")
