@@ -46,7 +46,7 @@ _DOTTED = re.compile(
     rf"(?=[\w-]+\.(?:\w+\.)*(?:{_ENDINGS})(?!\w))|(?=[\w.-]+\())"
     r"[A-Za-z_][\w-]*[a-z0-9_](?:\.[a-z][a-z0-9_]+)+(?![\w-]|\.\w)"
 )
-_FILE = re.compile(r"(?<![\w.:/<])(?:~|\.{1,2})?/(?:[\w.-]+/)+[\w.-]*\w")  # /etc/hosts
+_FILE = re.compile(r"(?<![\w.:/<€£₽₴])(?:~|\.{1,2})?/(?:[\w.-]+/)+[\w.-]*\w")  # /etc/hosts
 _LEADING = re.compile(r"(?<![^\s(`\"'«„“])\.(?=[A-Za-z]{2})")  # .NET, .gitignore
 _FLAG = re.compile(r"(?<![^\s(`\"'])--(?=[a-z][\w-]*)")
 _COMMAND = re.compile(

@@ -38,17 +38,18 @@ _PER: Mapping[str, Mapping[str, str]] = {
     "de": _phrases(
         "pro",
         "Tag Woche Monat Jahr Stunde Std=Stunde h=Stunde Minute Min=Minute min=Minute Sekunde s=Sekunde "
-        "Nacht Person",
+        "Nacht Person Nutzer",
     ),
-    "es": _phrases("por", "día hora h=hora minuto min=minuto segundo s=segundo semana mes año noche persona"),
+    "es": _phrases("por", "día hora h=hora minuto min=minuto segundo s=segundo semana mes año noche persona usuario"),
     "fr": _phrases(
-        "par", "jour j=jour heure h=heure minute min=minute seconde s=seconde semaine mois an nuit personne"
+        "par", "jour j=jour heure h=heure minute min=minute seconde s=seconde semaine mois an nuit personne utilisateur"
     ),
     "it": _phrases("al", "giorno die=giorno minuto min=minuto secondo s=secondo mese")
     | _phrases("a", "settimana notte persona")
+    | _phrases("per", "utente")
     | {"ora": "all'ora", "h": "all'ora", "anno": "all'anno"},
     "pt_BR": _phrases(
-        "por", "dia hora h=hora minuto min=minuto segundo s=segundo semana mês ano noite pessoa"
+        "por", "dia hora h=hora minuto min=minuto segundo s=segundo semana mês ano noite pessoa usuário"
     ),
     "ru": _phrases("в", "мин=минуту минуту сек=секунду секунду ч=час час день сутки сут=сутки неделю нед=неделю "
                         "мес=месяц месяц год") | {"чел": "на человека"},
@@ -193,8 +194,10 @@ def _before(match: re.Match[str]) -> str:
 
 
 def _per(match: re.Match[str], words: Mapping[str, str]) -> str | None:
-    """72/min, 1,500 visitors/day, 25 mg/kg/day; but men/women and an A/s."""
-    if not re.search(r"(?<![\w/.-])\d[\d.,  ]*(?: ?(?:[^\W\d_]+\.?|%))?(?:/[^\W\d_]+)?$", _before(match)):
+    """72/min, 1,500 visitors/day, 5 €/month/user, 25 mg/kg/day; but men/women and an A/s."""
+    if not re.search(
+        r"(?<![\w/.-])\d[\d.,  ]*(?: ?(?:[^\W\d_]+\.?|[%€£₽₴]))?(?:/[^\W\d_]+)?$", _before(match)
+    ):
         return None
     stop = "." if match[0].endswith(".") and match.end() == len(match.string) else ""
     return words[match[1]] + stop
