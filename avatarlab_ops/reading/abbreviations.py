@@ -129,6 +129,8 @@ def before_number(before: str, word: str, language: str) -> bool:
     """Whether the full stop after `before`, whose last word is `word`, ends none before a number."""
     if closes(before, language):
         return False
+    if word == "sec" and counts(before, word):
+        return False
     listed = _BEFORE_NUMBER | _BEFORE_NUMBER_IN.get(language, frozenset())
     if word.lower() in listed or (language == "de" and word.endswith(("str", "Str"))):
         return True

@@ -56,8 +56,8 @@ _NAMED = re.compile(
 
 
 def counts(before: str, word: str) -> bool:
-    """Whether the last word is a unit of time behind a number: in 5 Min., but min. 5."""
-    return word.lower() in _LEAST and _COUNTED.search(before) is not None
+    """Whether the last word is a unit of time behind a number: in 5 Min., 10 sec., but min. 5."""
+    return word.lower() in _LEAST | {"sec"} and _COUNTED.search(before) is not None
 
 
 def goes_on(before: str, word: str, following: str, language: str) -> bool:
