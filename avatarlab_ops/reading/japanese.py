@@ -44,6 +44,7 @@ _OWN = (
                            r"(?<=[~～〜])(0?[1-9]|1[0-2])/(0?[1-9]|[12]\d|3[01])(?![\d/])"),
         lambda m: _say_date(int(m[2] or m[4]), int(m[1] or m[3]), None),
     ),
+    Rule("digits", re.compile(r"(?:(?<=番号)|(?<=番号[ は：:が])|(?<=番号[：:は] )|(?<=番号 [：:は] ))\d{5,}(?!\d|[.,]\d)"), lambda m: JAPANESE.digits(m[0])),
     Rule("weekday", re.compile(r"(?<!\d)(?<!\d )([月火水木金土日]) ?[~～〜-] ?([月火水木金土日])(?![\u4e00-\u9fff]| ?[~～〜-])"),
          lambda m: f"{m[1]}曜から{m[2]}曜"),
     # 十分 by itself is heard as "enough" (じゅうぶん); after an hour and before 間 or 後 it is not.
