@@ -81,7 +81,7 @@ _BEFORE_NUMBER_IN = {
     ),
 }
 # Read in full, but a number after one begins the next sentence: "paper, etc. 5 boxes came".
-_CLOSING = re.compile(r"(?:^|[\s(–—-])(?:etc|ecc|usw|usf|u\. [aä]|др|ін|т\. [дп]|EE\. ?UU)\.$", re.I)
+_CLOSING = re.compile(r"(?:^|[\s(–—-])(?:(?i:etc|ecc|usw|usf|др|ін)|[uU]\. [aä]|[тТ]\. [дп]|EE\. ?UU)\.$")
 _CLOSING_IN = {
     "en": re.compile(r"(?:^|[\s(–—-])(?:inc|ltd|corp|co|bros|ave|blvd|rd|jr|the (?:max|min))\.$", re.I)
 }
@@ -170,7 +170,8 @@ def goes_on(before: str, word: str, following: str, language: str) -> bool:
         return True
     if word.lower() == "рис":  # рис. 5; but rice
         return re.match(rf"\d+(?!\d| ?(?:{RICE}))", following) is not None
-    return word.lower() in _PLACES.get(language, ()) and not re.search(r"\d\s*\w+\.$", before)
+    closed = closes(before, language) and numbers(following)  # и т. д. 5 человек
+    return not closed and word.lower() in _PLACES.get(language, ()) and not re.search(r"\d\s*\w+\.$", before)
 
 
 def _western_goes_on(before: str, word: str, following: str, language: str) -> bool:
