@@ -50,7 +50,7 @@ _PERSON = re.compile(  # with -in: Lehrer, Kund; but Feld_in, Log/in, Motto:in
     r"Folder|Counter|Timer|Trigger|Layer|Buffer|Zähler|Papier|Dokument|Event|Moment|Element|Content|Segment|Client|List|"
     r"Tor|Motor|Monitor|Sensor|Editor|Hund|Grund|Mund|Messer|Keller|Zimmer|Sommer|Winter|Feuer|Feier)$)"
     r"[A-ZÄÖÜ][a-zäöüß]*(?:er|or|eur|ör|ent|ant|rand|und|ist|idat|krat|omat|ldat|oet|hlet|phet|olleg|rateg|olog|agog|"
-    r"rzt|wirt|xpert|ilot|wält|walt|hef|och|öch|ast|äst|rinz|enoss|zeug|eamt|soph|yst|är|itekt|zös)"
+    r"rzt|wirt|xpert|ilot|wält|walt|hef|och|öch|ast|äst|rinz|enoss|eug|eamt|soph|yst|är|itekt|zös)"
 )
 _JOINTS = {"es": ("o", "y"), "fr": ("ou", "et"), "it": ("o", "e"), "pt": ("ou", "e")}  # of one, of many
 _AFTER = {  # letters after which a French ending stands; others after any
