@@ -12,7 +12,7 @@ TABLE = Path(__file__).with_name("scripts.tsv")
 
 
 def cases() -> list[object]:
-    kind, found = "", []
+    kind, found = "", list[object]()
     for line in TABLE.read_text("utf-8").splitlines():
         if line.startswith("# "):
             kind = line[2:]
