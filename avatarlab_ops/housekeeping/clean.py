@@ -46,26 +46,25 @@ def delivered(job: Job) -> Chore:
 
 def deliveries(job: Job) -> Chore:
     """Forget what webhooks were told, or could not be told, a month ago; until then it can be sent again."""
-    chore = Chore("webhook deliveries past their 30 days")
     rows = webhooks.past(job.at - DELIVERIES_KEPT)
-    with transaction(job.settings.pg_dsn) as db:
-        chore.found = upkeep.counted(db, m.WebhookDelivery, rows)
-        if job.apply:
-            db.execute(
-                sa.delete(m.WebhookDelivery).where(rows), execution_options={"synchronize_session": False}
-            )
-            chore.done = chore.found
-    return chore
+    return _forgotten(job, "webhook deliveries past their 30 days", m.WebhookDelivery, rows)
 
 
 def progress(job: Job) -> Chore:
     """Remove progress of renders that ended a day ago."""
-    chore = Chore("progress of ended renders")
     rows = upkeep.stale_progress(job.at - PROGRESS_KEPT)
+    return _forgotten(job, "progress of ended renders", m.Progress, rows)
+
+
+def _forgotten(
+    job: Job, name: str, table: type[m.WebhookDelivery | m.Progress], rows: sa.ColumnElement[bool]
+) -> Chore:
+    """Count these rows of a table, and delete them where the job applies."""
+    chore = Chore(name)
     with transaction(job.settings.pg_dsn) as db:
-        chore.found = upkeep.counted(db, m.Progress, rows)
+        chore.found = upkeep.counted(db, table, rows)
         if job.apply:
-            db.execute(sa.delete(m.Progress).where(rows), execution_options={"synchronize_session": False})
+            db.execute(sa.delete(table).where(rows), execution_options={"synchronize_session": False})
             chore.done = chore.found
     return chore
 
