@@ -161,6 +161,8 @@ def test_feedback_is_kept(studio: FrameLocator) -> None:
     studio.get_by_role("group", name="The video as a whole").get_by_role("radio", name="4").check(force=True)
     studio.get_by_role("button", name="Send feedback").click()
     studio.get_by_text("Thank you").wait_for()
+    studio.locator("body").evaluate("() => location.reload()")
+    assert "4 of 5" in studio.locator(".opinion").inner_text(), "it is still there on a page drawn anew"
 
 
 def test_one_sentence_is_changed_after_a_look_and_a_listen(page: Page, studio: FrameLocator) -> None:

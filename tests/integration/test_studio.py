@@ -20,10 +20,8 @@ from avatarlab_web import starting
 from avatarlab_web.api import previews
 from avatarlab_web.api.access import Caller
 from avatarlab_web.app import app
-from avatarlab_web.stores import stores as where_stores_are
 from avatarlab_web.studio import bulk as studio_bulk
 from avatarlab_web.studio import page
-from avatarlab_web.studio import queue as studio_queue
 from avatarlab_web.studio.access import viewer
 from plans import a_plan
 from starlette.testclient import TestClient
@@ -31,19 +29,17 @@ from starlette.testclient import TestClient
 from avatarlab_ops import engines, graph, pipeline
 from avatarlab_ops.bulk import planning
 from avatarlab_ops.bulk.contract import BulkRequest
-from avatarlab_ops.engines import device
 from avatarlab_ops.errors import ApprovalAwaited, FaceRefused
 from avatarlab_ops.fields import split_reference
-from avatarlab_ops.renders import approval, avatars, orders
-from avatarlab_ops.request import KINDS, AvatarRequest, Behind
+from avatarlab_ops.renders import approval, avatars
+from avatarlab_ops.request import KINDS, Behind
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.states import Priority
 from avatarlab_ops.stores.catalog import consents, tables, transaction
 from avatarlab_ops.stores.objects import objects
 
 from .material import astronaut, located, png
+from .studio_client import opened
 
-OWN = {"sec-fetch-site": "same-origin"}
 FOREIGN = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
 
 
@@ -54,14 +50,8 @@ def roles() -> set[str]:
 
 @pytest.fixture
 def studio(stores: Settings, roles: set[str]) -> Iterator[TestClient]:
-    app.dependency_overrides = {
-        viewer: lambda: Caller("anna", lambda role: role in roles),
-        where_stores_are: lambda: stores,
-    }
-    page.stores, before = (lambda: stores), page.stores
-    yield TestClient(app, headers=OWN)
-    page.stores = before
-    app.dependency_overrides = {}
+    with opened(stores, roles) as client:
+        yield client
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -159,62 +149,6 @@ def test_what_a_change_touches_can_be_made_anew_or_taken_back(
     assert "data-chosen" not in theirs
     assert studio.get(every).json() == [published]
     assert studio.get(own).json() == []
-
-
-def test_the_queue_tells_of_devices_and_budgets(
-    studio: TestClient, stores: Settings, published: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(studio_queue, "_pools", list)  # Airflow's database is not here
-    monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY", "7200")
-    assert published
-    cpu = device.devices(cuda=False)
-    with device.lease(stores.home / device.FOLDER, cpu, slots=1, purpose="lipsync with viseme_warp"):
-        shown = studio.get("/queue").text
-    assert "lipsync with viseme_warp, since" in shown
-    assert re.search(r"Everybody together: [1-9]\d* of 7,200 used", shown)
-    assert re.search(r"Yours: [1-9]\d* used, no limit is set", shown)
-    monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER", "anna=14400")
-    app.dependency_overrides[viewer] = lambda: Caller("eve", lambda role: role == "reader")
-    live = studio.get("/queue/live").text
-    assert "viseme_warp" not in live
-    assert re.search(r"anna: [1-9]\d* of 14,400 used", live)
-    assert "Yours: 0 used, no limit is set" in live
-
-
-def test_the_queue_shows_the_line_and_when_each_begins(
-    studio: TestClient, stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(studio_queue, "_pools", list)
-    placed = []
-    for name, priority in (("No hurry.", Priority.BULK), ("I sit and wait.", Priority.INTERACTIVE)):
-        asked = {"script": name, "avatar": {"uri": portrait}, "idempotency_key": f"line-{priority}"}
-        placed.append(orders.place(stores, AvatarRequest.parse(asked), caller="anna", priority=priority))
-    shown = studio.get("/queue").text
-    assert shown.index("1. I sit and wait.") < shown.index("somebody waits") < shown.index("2. No hurry.")
-    assert shown.count("begins about <time datetime=") == 2
-    assert "1. I sit and wait." in studio.get("/queue/live").text
-    waits = studio.get(f"/videos/{placed[0].render_id}").text
-    assert "Waits in line; begins about <time datetime=" in waits
-    for one in placed:
-        pipeline.cancel(stores, one.render_id)
-    assert "I sit and wait." not in studio.get("/queue").text
-
-
-def test_the_queue_tells_before_waiting_approvals_take_every_run(
-    studio: TestClient, stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(studio_queue, "_pools", list)  # Airflow's database is not here
-    monkeypatch.setattr(studio_queue, "OPEN_RUNS", 2)
-    asked, warned = {"avatar": {"uri": portrait}}, []
-    waiting = [pipeline.submit(stores, asked | {"script": f"Undecided {n}."}) for n in range(2)]
-    for render_id in waiting:
-        with transaction(stores.pg_dsn) as db:
-            render = db.get_one(tables.Render, render_id)
-            render.state, render.approval_asked_at = "running", datetime.now(UTC)
-        warned.append("2 videos wait for approval. Once 2 do, no other begins" in studio.get("/queue").text)
-    for render_id in waiting:
-        pipeline.cancel(stores, render_id)
-    assert warned == [False, True]
 
 
 def test_a_failed_video_says_why_at_which_step_and_what_to_do(studio: TestClient, failed: str) -> None:
