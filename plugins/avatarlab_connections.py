@@ -43,7 +43,8 @@ def _url(scheme: str, connection: Any) -> str:
     login = f"{quote(connection.login or '', safe='')}:{quote(connection.password or '', safe='')}@"
     login = login if connection.login else ""
     extra = dict(connection.extra_dejson)
-    scheme += "+srv" if extra.pop("srv", False) else ""
+    extra = {name: str(value).lower() if isinstance(value, bool) else value for name, value in extra.items()}
+    scheme += "+srv" if extra.pop("srv", "false") == "true" else ""
     query = urlencode(extra, doseq=True, safe="/:,")
     port = f":{connection.port}" if connection.port else ""
     address = f"{scheme}://{login}{_hosts(connection.host or '')}{port}/{connection.schema or ''}"

@@ -45,7 +45,7 @@ async def send(where: Settings) -> int:
     async with outward.client() as client:
         try:
             while True:
-                due = await asyncio.to_thread(_claim, where, Counter(at_work.values()))
+                due = await _due(where, Counter(at_work.values()))
                 tried += len(due)
                 for attempt in due:
                     at_work[asyncio.create_task(_try(where, client, attempt))] = attempt.endpoint_id
@@ -59,6 +59,17 @@ async def send(where: Settings) -> int:
             for task in at_work:
                 task.cancel()
             await asyncio.gather(*at_work, return_exceptions=True)
+
+
+async def _due(where: Settings, at_work: Counter[str]) -> list[webhooks.Attempt]:
+    """Nothing where the catalog is away for a moment: what is at work is not broken off for that."""
+    try:
+        return await asyncio.to_thread(_claim, where, at_work)
+    except (AvatarlabError, SQLAlchemyError) as error:
+        if not at_work:
+            raise
+        log.warning("webhooks: looked at again in %.0f s: %s", LOOK_S, error)
+        return []
 
 
 def _claim(where: Settings, at_work: Counter[str]) -> list[webhooks.Attempt]:

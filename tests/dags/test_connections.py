@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import avatarlab_connections
@@ -74,3 +75,15 @@ def test_connections_that_are_given_as_addresses_are_understood_as_well(
     told = as_airflow_tells(monkeypatch, given)
     assert told.pg_dsn == "postgresql://ann:secret@[::1]:5432/avatarlab"
     assert told.mongo_uri == mongo.replace("mongo://", "mongodb://")
+
+
+@pytest.mark.parametrize("srv", [True, False])
+def test_options_that_are_true_or_false_in_json_are_understood(
+    monkeypatch: pytest.MonkeyPatch, srv: bool
+) -> None:
+    extra = {"srv": srv, "tls": True, "retryWrites": False, "w": "majority"}
+    mongo = {"conn_type": "mongo", "host": "mongo.example", "schema": "avatarlab", "extra": extra}
+    given = connections(stores()) | {"AIRFLOW_CONN_AVATARLAB_MONGO": json.dumps(mongo)}
+    told = as_airflow_tells(monkeypatch, given).mongo_uri
+    options = "/avatarlab?tls=true&retryWrites=false&w=majority"
+    assert told == f"mongodb{'+srv' if srv else ''}://mongo.example{options}"

@@ -182,6 +182,25 @@ def test_the_stream_of_an_ended_render_tells_its_end_and_then_nothing(api: Serve
     assert (told["id"], told["state"]) == (published, "published")
     later = {"Last-Event-ID": "2999-01-01T00:00:00+00:00"}
     assert api.client.get(path, headers=later).status_code == 204
+
+
+def test_the_stream_of_a_withdrawn_render_tells_it_and_then_nothing(
+    api: Server, stores: Settings, published: str
+) -> None:
+    with transaction(stores.pg_dsn) as db:
+        ended = db.get_one(m.Render, published).ended_at
+        assert ended
+        at = ended + timedelta(days=1)
+        db.execute(sa.update(m.Render).where(m.Render.id == published).values(withdrawn_at=at))
+    path = f"/renders/{published}/events"
+    try:
+        before = {"Last-Event-ID": (at - timedelta(hours=1)).isoformat()}
+        assert at.isoformat()[:16] in api.client.get(path, headers=before).text
+        after = {"Last-Event-ID": (at + timedelta(hours=1)).isoformat()}
+        assert api.client.get(path, headers=after).status_code == 204
+    finally:
+        with transaction(stores.pg_dsn) as db:
+            db.execute(sa.update(m.Render).where(m.Render.id == published).values(withdrawn_at=None))
     for given in ("7", "0001-01-01T00:00:00+14:00", "9999-12-31T23:00:00-14:00"):
         assert api.client.get(path, headers={"Last-Event-ID": given}).status_code == 400
     assert api.client.get("/renders/nosuch/events").status_code == 404

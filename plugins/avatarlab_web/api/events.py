@@ -54,10 +54,9 @@ async def one_render(
     """The stream of one render; it ends with the render. Asked again afterwards, there is nothing (204)."""
     await asyncio.to_thread(look_up, stores, render_id)
     now = await asyncio.to_thread(standing.of, stores, render_id)
-    if _time(last) is not None and now.render.state in FINAL and now.render.withdrawn_at is None:
-        told = _time(last)
-        if told and now.render.ended_at and told > now.render.ended_at + SETTLING:
-            return Response(status_code=204)
+    told, ended = _time(last), now.render.withdrawn_at or now.render.ended_at
+    if told and now.render.state in FINAL and ended and told > ended + SETTLING:
+        return Response(status_code=204)
     return _response(_events(stores, views.base(request), [now], only=render_id))
 
 
