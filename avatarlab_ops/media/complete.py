@@ -36,10 +36,10 @@ def check_complete(path: Path, packets: PacketScan, container: InputContainer, s
 def _file_end_s(container: InputContainer) -> float:
     """When the longest stream ends by the file's word; 0 where it gives none, or where that is the sound."""
     end_s = (container.duration or 0) / av.time_base
-    if not end_s or not container.streams.audio:
+    sounds = container.streams.audio
+    if not end_s or not sounds:
         return end_s
-    sound = container.streams.audio[0]
     container.seek(0)
-    stamps = (packet.pts for packet in container.demux(sound) if packet.pts is not None)
-    last_s = max(stamps, default=0) * float(sound.time_base or 0)
+    heard = container.demux(*sounds)
+    last_s = max((float(one.pts * one.time_base) for one in heard if one.pts is not None), default=0.0)
     return end_s if end_s - last_s > _GRACE_S else 0.0

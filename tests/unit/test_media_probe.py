@@ -142,39 +142,45 @@ def standing(path: Path, *, last_s: float) -> Path:
 
 
 def test_sound_that_outlasts_the_picture_is_no_cut(tmp_path: Path) -> None:
-    info = probe(recorded(tmp_path / "meeting.webm", sound_s=8.0))
+    info = probe(recorded(tmp_path / "meeting.webm", 8.0))
     assert info.duration_s == pytest.approx(2.0, abs=0.05)
-    assert probe(recorded(tmp_path / "untold.webm", sound_s=8.0, tags=False)).frames == 50
+    assert probe(recorded(tmp_path / "untold.webm", 8.0, tags=False)).frames == 50
+    assert probe(recorded(tmp_path / "two.mkv", 2.0, 8.0, tags=False)).frames == 50
 
 
 def test_pictures_that_start_late_are_all_there(tmp_path: Path) -> None:
-    info = probe(recorded(tmp_path / "late.webm", sound_s=6.0, start_s=4.0))
+    info = probe(recorded(tmp_path / "late.webm", 6.0, start_s=4.0))
     assert (info.frames, round(info.duration_s, 1)) == (50, 2.0)
-    assert probe(recorded(tmp_path / "late.mkv", sound_s=6.0, start_s=4.0, tags=False)).frames == 50
+    assert probe(recorded(tmp_path / "late.mkv", 6.0, start_s=4.0, tags=False)).frames == 50
 
 
 @pytest.mark.parametrize("tags", [True, False])
 def test_a_cut_is_seen_beside_sound(tmp_path: Path, tags: bool) -> None:
-    path = recorded(tmp_path / "cut.webm", sound_s=2.0, tags=tags)
+    path = recorded(tmp_path / "cut.webm", 2.0, tags=tags)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 3])
     assert "truncated" in refusal(path)
 
 
-def recorded(path: Path, *, sound_s: float, start_s: float = 0.0, tags: bool = True) -> Path:
+def recorded(path: Path, *sounds_s: float, start_s: float = 0.0, tags: bool = True) -> Path:
     """Two seconds of picture beside Opus as a browser or OBS records them; without the tags of lengths."""
     with av.open(str(path), "w", options={"max_interleave_delta": "0"}) as output:
-        video, audio = output.add_stream("libvpx", rate=25), output.add_stream("libopus", rate=48_000)
+        video = output.add_stream("libvpx", rate=25)
         video.width, video.height, video.pix_fmt, video.bit_rate = 320, 180, "yuv420p", 2_000_000
-        audio.layout = "mono"
+        tracks = [
+            (output.add_stream("libopus", rate=48_000, layout="mono"), length_s) for length_s in sounds_s
+        ]
         packets = []
         for index in range(50):
             picture = av.VideoFrame.from_ndarray(numbered(index), "rgb24")
             picture.pts, picture.time_base = index + round(25 * start_s), Fraction(1, 25)
             packets += video.encode(picture)
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, round(48_000 * sound_s)), np.float32), "flt", "mono")
-        sound.sample_rate, sound.pts = 48_000, 0
-        packets += [*video.encode(None), *audio.encode(sound), *audio.encode(None)]
+        packets += video.encode(None)
+        for track, each_s in tracks:
+            silence = np.zeros((1, round(48_000 * each_s)), np.float32)
+            sound = av.AudioFrame.from_ndarray(silence, "flt", "mono")
+            sound.sample_rate, sound.pts = 48_000, 0
+            packets += [*track.encode(sound), *track.encode(None)]
         for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
             output.mux(packet)
     if not tags:
