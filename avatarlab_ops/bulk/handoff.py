@@ -13,6 +13,7 @@ from avatarlab_ops.bulk.xliff import Document
 from avatarlab_ops.errors import RequestInvalid
 
 SHOWN = 5  # mistakes that are told one by one
+_HEARD = ("narration.uri",)  # of a table of requests: in the table's own language alone
 
 
 @dataclass
@@ -83,11 +84,9 @@ def into(target: Table, documents: Sequence[Document]) -> tuple[str, list[str]]:
         )
     texts = list(dict.fromkeys(column for one in documents for _, column in one.texts))
     _check(target, documents, from_)
-    columns = [_told(one, texts, from_) for one in target.columns if one != languages.LANGUAGE]
-    columns += [f"{text}:{one.target_language}" for text in texts for one in documents]
-    filled, told = {}, []
-    for key, cells in target.cells.items():
-        filled[key] = {_told(name, texts, from_): cell for name, cell in cells.items()}
+    made = _apart(target, texts, from_)
+    columns = made.columns + [f"{text}:{one.target_language}" for text in texts for one in documents]
+    filled, told = made.cells, []
     for language in dict.fromkeys(one.target_language for one in documents):
         found = _translations([one for one in documents if one.target_language == language])
         for (key, text), translated in found.items():
@@ -117,8 +116,19 @@ def _translations(documents: Sequence[Document]) -> dict[xliff.Place, str]:
     return found
 
 
-def _told(column: str, texts: Sequence[str], from_: str) -> str:
-    return f"{column}:{from_}" if column in texts else column
+def _apart(target: Table, texts: Sequence[str], from_: str) -> Table:
+    """The table with its own language in the names of columns; a cell of such a column stays.
+
+    What goes with a script is in that language, too: its recording.
+    """
+    own = [*texts, *_HEARD] if languages.SCRIPT in texts else texts
+    named = {column: f"{column}:{from_}" if column in own else column for column in target.columns}
+    named.pop(languages.LANGUAGE, None)
+    cells = {
+        key: {named[name]: cell for name, cell in found.items() if name in named} | found
+        for key, found in target.cells.items()
+    }
+    return Table(target.name, list(named.values()), cells)
 
 
 def _check(target: Table, documents: Sequence[Document], from_: str) -> None:

@@ -52,15 +52,18 @@ def names(columns: Iterable[str]) -> list[str]:
 def items(values: Json, *, template: bool) -> list[tuple[str, Json]]:
     """(language, values) of each item of a row, in the order of its columns; "" for a row without languages.
 
-    Raises RequestInvalid where the language or the script is also given for all, or no language has either.
+    Raises RequestInvalid where the language, the script or its recording is also given for all, or no
+    language has either of these two.
     """
     told = {column: split(column) for column in values}
     if not any(language for _, language in told.values()):
         return [("", values)]
     check_once(told)
-    told_by_columns = {LANGUAGE} if template else {LANGUAGE, SCRIPT}
+    told_by_columns = {LANGUAGE} if template else {LANGUAGE, *_SAID}
     if twice := told_by_columns & values.keys():
-        raise RequestInvalid(f"{', '.join(sorted(twice))}: columns such as script:es say it; leave it out")
+        raise RequestInvalid(
+            f"{', '.join(sorted(twice))}: columns such as script:es or narration.uri:es say it; leave it out"
+        )
     languages = _languages(told, template=template)
     if not languages:
         raise RequestInvalid("no script in any language; fill a column such as script:es or narration.uri:es")

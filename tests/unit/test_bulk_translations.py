@@ -97,6 +97,10 @@ def test_a_template_without_a_place_for_it_takes_the_language_as_the_requests_fi
     [
         ("script:es,avatar.uri,language\nHola.,x,es\n", "language: .* leave it out"),
         ("script:es,avatar.uri,script\nHola.,x,Hello.\n", "script: .* leave it out"),
+        (
+            "script:en-US,script:es,avatar.uri,narration.uri\nHi.,Hola.,x,s3://inputs/en.wav\n",
+            "narration.uri: .* narration.uri:es .* leave it out",
+        ),
         ("script:es,voice:es,avatar.uri\n,x,x\n", "no script in any language"),
         ("speech:es,script,avatar.uri\nx,x,x\n", "no such column: 'speech:es'"),
         ("voice:es,avatar.uri\nx,x\n", "no column 'script'"),

@@ -61,6 +61,14 @@ def test_texts_come_back_as_a_bulk_file_in_every_language() -> None:
     ]
 
 
+def test_a_recording_stays_with_the_language_of_the_table() -> None:
+    table = "key,script,narration.uri,seed\na,Goodbye.,s3://inputs/a.wav,7\n"
+    made, _ = into(table, translated(sent(table), Goodbye="Adi\u00f3s."))
+    assert made == (
+        "key,script:en-US,narration.uri:en-US,seed,script:es\na,Goodbye.,s3://inputs/a.wav,7,Adi\u00f3s.\n"
+    )
+
+
 def test_what_is_translated_already_goes_along() -> None:
     made, _ = into(TABLE, translated(sent(), Welcome="Te damos la bienvenida."))
     again = xliff.read(sent(made), "d.xlf")
