@@ -13,7 +13,7 @@ from avatarlab_ops.bulk.xliff import Document
 from avatarlab_ops.errors import RequestInvalid
 
 SHOWN = 5  # mistakes that are told one by one
-_HEARD = ("narration.uri",)  # of a table of requests: in the table's own language alone
+_HEARD = ("voice", "narration.uri")  # of a table of requests: in the table's own language alone
 
 
 @dataclass
@@ -119,7 +119,7 @@ def _translations(documents: Sequence[Document]) -> dict[xliff.Place, str]:
 def _apart(target: Table, texts: Sequence[str], from_: str) -> Table:
     """The table with its own language in the names of columns; a cell of such a column stays.
 
-    What goes with a script is in that language, too: its recording.
+    What goes with a script is in that language, too: its voice, its recording.
     """
     own = [*texts, *_HEARD] if languages.SCRIPT in texts else texts
     named = {column: f"{column}:{from_}" if column in own else column for column in target.columns}

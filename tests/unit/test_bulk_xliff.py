@@ -61,12 +61,26 @@ def test_texts_come_back_as_a_bulk_file_in_every_language() -> None:
     ]
 
 
-def test_a_recording_stays_with_the_language_of_the_table() -> None:
-    table = "key,script,narration.uri,seed\na,Goodbye.,s3://inputs/a.wav,7\n"
-    made, _ = into(table, translated(sent(table), Goodbye="Adi\u00f3s."))
+def test_voice_and_recording_stay_with_the_language_of_the_table() -> None:
+    table = "key,script,voice,narration.uri,seed\na,Goodbye.,,s3://inputs/a.wav,7\nb,Hello.,heart,,\n"
+    made, _ = into(table, translated(sent(table), Goodbye="Adi\u00f3s.", Hello="Hola."))
     assert made == (
-        "key,script:en-US,narration.uri:en-US,seed,script:es\na,Goodbye.,s3://inputs/a.wav,7,Adi\u00f3s.\n"
+        "key,script:en-US,voice:en-US,narration.uri:en-US,seed,script:es\n"
+        "a,Goodbye.,,s3://inputs/a.wav,7,Adi\u00f3s.\nb,Hello.,heart,,,Hola.\n"
     )
+
+
+def test_what_a_table_says_in_its_language_is_not_replaced_by_what_it_says_for_all() -> None:
+    table = "key,voice:en-US,script,voice\na,af_sky,Goodbye.,heart\nb,,Hello.,heart\n"
+    made, _ = into(table, sent(table))
+    assert made == "key,voice:en-US,script:en-US,script:es\na,af_sky,Goodbye.,\nb,heart,Hello.,\n"
+
+
+def test_a_templates_variable_may_be_called_voice() -> None:
+    table = handoff.table(b"key,title,voice\na,Goodbye.,calm\n", "t.csv")
+    document = xliff.write(handoff.out(table, ("title",), "en-US", "es"))
+    made, _ = handoff.into(table, [xliff.read(document, "d.xlf")])
+    assert made == "key,title:en-US,voice,title:es\na,Goodbye.,calm,\n"
 
 
 def test_what_is_translated_already_goes_along() -> None:
