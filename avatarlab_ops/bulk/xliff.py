@@ -113,13 +113,16 @@ def _translated(part: Node, said: str, name: str) -> str | None:
     """What a part says in the other language, None where nobody has translated it.
 
     Tools write an empty target, or a copy of the source whose state is "initial", for what is open. One of
-    which the translator says that it is done is empty on purpose: its words stand in another segment.
+    which the translator says that it is done is empty on purpose: its words stand in another segment. What
+    differs from its source is a translation, whatever its state: some tools leave all at "initial".
     """
     state = part.attributes.get("state", "")
     found = next((_text(one, name) for one in part.children("target")), None)
-    if found is None or state == "initial":
+    if found is None:
         return None
-    return None if said.strip() and not found.strip() and state not in _DONE else found
+    empty = not found.strip() and state not in _DONE
+    copied = found.strip() == said.strip() and state == "initial"
+    return None if said.strip() and (empty or copied) else found
 
 
 def _text(node: Node, name: str) -> str:

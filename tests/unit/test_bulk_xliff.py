@@ -208,12 +208,11 @@ def test_the_command_line_goes_both_ways(tmp_path: Path) -> None:
     assert "Adi\u00f3s." in made.read_text(encoding="utf-8")
 
 
-def test_a_target_that_a_tool_copied_from_the_source_is_not_translated() -> None:
-    copied = translated(sent(), Welcome="Welcome aboard", Goodbye="Adi\u00f3s.").decode()
-    copied = copied.replace("<segment>", '<segment state="initial">', 1)
-    made, told = into(TABLE, copied.encode())
-    assert told == ["es: 1 of 2 texts are not translated yet"]
-    assert "Adi\u00f3s." in made
+def test_of_what_nobody_called_translated_only_a_copy_of_the_source_is_left_out() -> None:
+    table = "key,script\na,Welcome.\nb,Goodbye.\n"
+    copied = translated(sent(table), Welcome=" Welcome.", Goodbye="Adi\u00f3s.")
+    texts = xliff.read(copied.replace(b"<segment>", b'<segment state="initial">'), "d.xlf").texts
+    assert (texts["a", "script"], texts["b", "script"]) == (("Welcome.", ""), ("Goodbye.", "Adi\u00f3s."))
 
 
 def test_a_text_that_begins_with_a_bracket_is_translated() -> None:
