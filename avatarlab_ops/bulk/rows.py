@@ -327,9 +327,10 @@ def _named(cells: list[str], columns: Columns) -> Json:
     for cell, (name, convert) in zip(cells, columns, strict=True):
         _check_formula(name, cell)
         field, language = languages.split(name)
-        if cell == "" and (convert is not _verbatim or language or field == languages.LANGUAGE):
+        empty = not cell.strip()
+        if empty and (convert is not _verbatim or language or field == languages.LANGUAGE):
             continue  # a template's language without a text is not made
-        if cell == "" and name != KEY:
+        if empty and name != KEY:
             raise _Bad(f"the variable {name!r} is empty; a file with some that may be is JSON Lines")
         try:
             values[name] = convert(cell)

@@ -54,6 +54,13 @@ def test_a_language_without_a_script_is_not_made() -> None:
     assert [[language for language, _ in items] for items in (first, second)] == [["es"], ["fr"]]
 
 
+def test_a_cell_of_blanks_is_empty() -> None:
+    """As people leave it in a spreadsheet: no language, and nothing for a template."""
+    (items,) = read("avatar.uri,script:es,script:fr,seed\nx,Hola., ,\u00a0\n")
+    assert items == [("es", {"avatar.uri": "x", "script": "Hola.", "language": "es"})]
+    assert read("name,title\nAnn, \n", {"name", "title"}) == []
+
+
 def test_a_recording_alone_makes_a_language_of_the_row() -> None:
     """Its words are recognised, as those of a row without languages are."""
     heard, both = read(
