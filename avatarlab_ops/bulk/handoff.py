@@ -18,11 +18,15 @@ _HEARD = ("voice", "narration.uri")  # of a table of requests: in the table's ow
 
 @dataclass
 class Table:
-    """A CSV file: its columns (`languages.usual`), and the cells of each row by its key."""
+    """A CSV file: its columns (`languages.usual`), and the cells of each row by its key.
+
+    `mark` is its byte order mark, by which Excel knows UTF-8, or "".
+    """
 
     name: str
     columns: list[str]
     cells: dict[str, dict[str, str]] = field(default_factory=dict)
+    mark: str = ""
 
     def column(self, text: str, language: str) -> str:
         """The column that holds a text in this language: `script:es`, or `script` for the table's own."""
@@ -35,7 +39,8 @@ def table(raw: bytes, name: str) -> Table:
     if rows.KEY not in columns:
         raise RequestInvalid(f"{name}: translations find their rows by the column {rows.KEY!r}; add it")
     languages.check_once(columns)
-    read = Table(name, [languages.usual(one) for one in columns])
+    mark = rows.BOM.decode() if raw.startswith(rows.BOM) else ""
+    read = Table(name, [languages.usual(one) for one in columns], mark=mark)
     for row in found:
         key = row.values.get(rows.KEY, "")
         if not key or key in read.cells:
@@ -99,7 +104,7 @@ def into(target: Table, documents: Sequence[Document]) -> tuple[str, list[str]]:
     writer = csv.DictWriter(written, list(dict.fromkeys(columns)), extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(filled.values())
-    return written.getvalue(), told
+    return target.mark + written.getvalue(), told
 
 
 def _translations(documents: Sequence[Document]) -> dict[xliff.Place, str]:

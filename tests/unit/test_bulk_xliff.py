@@ -208,6 +208,17 @@ def test_the_command_line_goes_both_ways(tmp_path: Path) -> None:
     assert "Adi\u00f3s." in made.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("mark", [b"", rows.BOM])
+def test_a_table_comes_back_with_the_mark_by_which_a_spreadsheet_knows_its_letters(
+    mark: bytes, tmp_path: Path
+) -> None:
+    table, document, made = (tmp_path / name for name in ("t.csv", "es.xlf", "all.csv"))
+    table.write_bytes(mark + TABLE.encode())
+    document.write_bytes(translated(sent(), Goodbye="Adi\u00f3s."))
+    CliRunner().invoke(cli.main, ["bulk", "from-xliff", str(table), str(document), "--out", str(made)])
+    assert made.read_bytes().startswith(mark + b"key,")
+
+
 def test_of_what_nobody_called_translated_only_a_copy_of_the_source_is_left_out() -> None:
     table = "key,script\na,Welcome.\nb,Goodbye.\n"
     copied = translated(sent(table), Welcome=" Welcome.", Goodbye="Adi\u00f3s.")
