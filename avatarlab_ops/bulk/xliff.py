@@ -20,7 +20,7 @@ from avatarlab_ops.strict_xml import Node
 NAMESPACE = "urn:oasis:names:tc:xliff:document:2.0"  # of 2.0 and 2.1
 MAX_BYTES = 64 << 20
 _DONE = ("translated", "reviewed", "final")  # states of a segment whose translation may be nothing
-_TRANSPARENT = ("mrk", "pc")  # marks around text; ph, sc, ec and the like hold none
+_MARKS = ("mrk", "pc", "ph", "sc", "ec")  # within a text, of words or of codes that a tool puts aside
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 Place = tuple[str, str]  # the row's key, the column
 
@@ -92,10 +92,11 @@ def _joined(unit: Node, name: str) -> tuple[str, str]:
 
     A target stands where its attribute `order` says, counted from 1, else where its source does.
     """
-    source, whole, targets = "", True, []
+    source, whole, targets, codes = "", True, [], _codes(unit, name)
     for place, part in enumerate(unit.children("segment", "ignorable"), 1):
-        said = next((_text(one, name) for one in part.children("source")), "")
-        translated = _translated(part, said, name)
+        said = next((_text(one, codes, name) for one in part.children("source")), "")
+        found = next((_text(one, codes, name) for one in part.children("target")), None)
+        translated = _translated(part.attributes.get("state", ""), said, found)
         whole = whole and (translated is not None or part.name == "ignorable")
         source += said
         targets.append((_order(part, place, name), said if translated is None else translated))
@@ -109,15 +110,13 @@ def _order(part: Node, place: int, name: str) -> int:
     return int(written or place)
 
 
-def _translated(part: Node, said: str, name: str) -> str | None:
+def _translated(state: str, said: str, found: str | None) -> str | None:
     """What a part says in the other language, None where nobody has translated it.
 
     Tools write an empty target, or a copy of the source whose state is "initial", for what is open. One of
     which the translator says that it is done is empty on purpose: its words stand in another segment. What
     differs from its source is a translation, whatever its state: some tools leave all at "initial".
     """
-    state = part.attributes.get("state", "")
-    found = next((_text(one, name) for one in part.children("target")), None)
     if found is None:
         return None
     empty = not found.strip() and state not in _DONE
@@ -125,16 +124,32 @@ def _translated(part: Node, said: str, name: str) -> str | None:
     return None if said.strip() and (empty or copied) else found
 
 
-def _text(node: Node, name: str) -> str:
+def _codes(unit: Node, name: str) -> dict[str, str]:
+    """Parts of the texts, such as <b>, that a tool has put aside, by the ids with which marks name them."""
+    kept = (one for aside in unit.children("originalData") for one in aside.children("data"))
+    return {one.attributes.get("id", ""): _text(one, {}, name) for one in kept}
+
+
+def _text(node: Node, codes: Mapping[str, str], name: str) -> str:
     found = []
     for one in node.content:
         if isinstance(one, str):
             found.append(one)
-        elif one.name in _TRANSPARENT:
-            found.append(_text(one, name))
+        elif one.name in _MARKS:
+            begin = _code(one, "dataRef", codes, name) + _code(one, "dataRefStart", codes, name)
+            found.append(begin + _text(one, codes, name) + _code(one, "dataRefEnd", codes, name))
         elif one.name == "cp":
             raise _refusal(name, one, "<cp> stands for a control character, which no script may hold")
     return "".join(found)
+
+
+def _code(mark: Node, attribute: str, codes: Mapping[str, str], name: str) -> str:
+    """What was put aside for a mark, "" where it names nothing."""
+    if attribute not in mark.attributes:
+        return ""
+    if (reference := mark.attributes[attribute]) not in codes:
+        raise _refusal(name, mark, f"<{mark.name}>: no <data> of the unit has the id {reference!r}")
+    return codes[reference]
 
 
 def _refusal(name: str, node: Node, reason: str) -> RequestInvalid:

@@ -99,6 +99,18 @@ def test_a_tool_may_cut_a_text_into_segments_and_mark_words() -> None:
     assert read_parts(cut) == ("One. Two.", "Uno. Dos.")
 
 
+def test_what_a_tool_put_aside_as_original_data_is_part_of_the_text() -> None:
+    cut = (
+        '<originalData><data id="d1">&lt;b></data><data id="d2">&lt;/b></data><data id="d3">%s</data>'
+        '</originalData><segment><source><pc id="1" dataRefStart="d1" dataRefEnd="d2">One</pc>. '
+        '<ph id="2" dataRef="d3"/></source><target><ph id="2" dataRef="d3"/>. '
+        '<sc id="1" dataRef="d1"/>Uno<ec startRef="1" dataRef="d2"/></target></segment>'
+    )
+    assert read_parts(cut) == ("<b>One</b>. %s", "%s. <b>Uno</b>")
+    with pytest.raises(RequestInvalid, match="line 4: <ph>: no <data> of the unit has the id 'd9'"):
+        read_parts(cut.replace('dataRef="d3"', 'dataRef="d9"'))
+
+
 @pytest.mark.parametrize(
     ("state", "target"), [("", ""), (' state="initial"', ""), (' state="final"', "Uno y dos. ")]
 )
