@@ -22,7 +22,7 @@ from avatarlab_ops.media.deinterlace import LOOKED_AT, interlaced
 from avatarlab_ops.media.isobmff import check_self_contained
 from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.media.sniff import FileType, Kind, sniff
-from avatarlab_ops.media.sound import check_heard, read_sound
+from avatarlab_ops.media.sound import check_heard, heard_track, read_sound
 from avatarlab_ops.media.tonemap import mapping_of
 
 _TAIL_FRAMES = 300  # at most so many pictures of the last GOP are decoded as a check
@@ -139,13 +139,15 @@ def _probe_container(path: Path, type_: FileType, limits: Limits) -> MediaInfo:
 
 
 def _probe_audio(path: Path, type_: FileType, container: InputContainer) -> MediaInfo:
-    if not container.streams.audio:
+    track = heard_track(container)
+    if track is None:
         raise MediaRefused(f"{path.name} holds neither picture nor sound. Choose another file.")
-    codec = container.streams.audio[0].codec_context
+    codec = track.codec_context
     return MediaInfo(
         "audio", type_.label, codec.name if codec else "unknown", path.stat().st_size, 0, 0,
         fps=0.0, frames=0,
         duration_s=(container.duration or 0) / av.time_base, has_audio=True, rotation=0,
+        notes=tuple(_tracks(container)),
     )  # fmt: skip
 
 
@@ -188,7 +190,7 @@ def _probe_video(
         fps=(len(packets.pts) - 1) / float(packets.times_s[-1]), frames=len(packets.pts),
         duration_s=packets.duration_s, has_audio=bool(container.streams.audio),
         rotation=_clockwise(a, b, c, d), variable_rate=bool(uneven), usual_fps=packets.usual_fps,
-        has_alpha=any(cut_outs), notes=tuple(_noted(first, cut_outs, woven)),
+        has_alpha=any(cut_outs), notes=(*_noted(first, cut_outs, woven), *_tracks(container)),
         read_as=tuple(name for name, so in read_as.items() if so),
     )  # fmt: skip
 
@@ -203,6 +205,13 @@ def _noted(first: av.VideoFrame, cut_outs: list[bool], woven: bool) -> Iterator[
         yield "the clip has an alpha channel that cuts nothing out where it was looked at; it is not used"
     if woven:
         yield "the clip is interlaced; it is deinterlaced, a picture for each two fields"
+
+
+def _tracks(container: InputContainer) -> Iterator[str]:
+    """Which of several sound tracks is read."""
+    tracks, track = container.streams.audio, heard_track(container)
+    if track is not None and len(tracks) > 1:
+        yield f"of its {len(tracks)} sound tracks only number {tracks.index(track) + 1} is read"
 
 
 def _cut_outs(path: Path, stream: VideoStream, first: av.VideoFrame) -> list[bool]:

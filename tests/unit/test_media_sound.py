@@ -1,0 +1,66 @@
+"""Of a file with several sound tracks the one that players play is heard, and told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.stream import Disposition
+from media_samples import numbered
+
+from avatarlab_ops.errors import MediaRefused
+from avatarlab_ops.media.probe import probe
+from avatarlab_ops.media.sound import read_sound
+
+HZ, LOW, HIGH = 48_000, 220, 880
+
+
+@pytest.mark.parametrize("name", ["two.mp4", "two.mkv"])
+@pytest.mark.parametrize("picture", [False, True])
+@pytest.mark.parametrize(("default", "heard"), [(0, LOW), (1, HIGH)])
+def test_the_default_track_is_heard_and_told(
+    tmp_path: Path, name: str, default: int, heard: int, *, picture: bool
+) -> None:
+    path = tracks(tmp_path / name, [LOW, HIGH], default=default, picture=picture)
+    assert pitch(read_sound(path, HZ, max_s=5)) == pytest.approx(heard, abs=5)
+    notes = probe(path, allow=("video", "audio")).notes
+    assert notes == (f"of its 2 sound tracks only number {default + 1} is read",)
+
+
+def test_a_silent_first_track_that_is_not_the_default_is_not_heard(tmp_path: Path) -> None:
+    assert probe(tracks(tmp_path / "mic.mkv", [0, LOW], default=1), allow=("audio",)).kind == "audio"
+    silent = tracks(tmp_path / "game.mkv", [0, LOW], default=0)
+    with pytest.raises(MediaRefused, match=r"silent.*of several sound tracks keep the one that speaks"):
+        probe(silent, allow=("audio",))
+
+
+def test_of_one_track_nothing_is_told(tmp_path: Path) -> None:
+    assert probe(tracks(tmp_path / "one.mp4", [LOW], default=0), allow=("audio",)).notes == ()
+
+
+def pitch(samples: np.ndarray) -> float:
+    """The loudest frequency in hertz."""
+    return float(np.abs(np.fft.rfft(samples)).argmax() * HZ / len(samples))
+
+
+def tracks(path: Path, tones: list[int], *, default: int, picture: bool = False) -> Path:
+    """Two seconds of a tone of so many hertz in each sound track, 0 for silence, with a picture or none."""
+    with av.open(str(path), "w") as output:
+        video = output.add_stream("libx264", rate=25) if picture else None
+        if video:
+            video.width, video.height, video.pix_fmt = 320, 180, "yuv420p"
+        sounds = [output.add_stream("aac", rate=HZ, layout="mono") for _ in tones]
+        for index, sound in enumerate(sounds):
+            sound.disposition = Disposition.default if index == default else Disposition(0)
+        frames = [av.VideoFrame.from_ndarray(numbered(i), "rgb24") for i in range(50)] if video else []
+        for shown in frames:
+            output.mux(video.encode(shown) if video else [])
+        for tone, sound in zip(tones, sounds, strict=True):
+            wave = 0.3 * np.sin(2 * np.pi * tone * np.arange(2 * HZ) / HZ)
+            block = av.AudioFrame.from_ndarray(wave.astype(np.float32)[None], "fltp", "mono")
+            block.sample_rate, block.pts = HZ, 0
+            output.mux([*sound.encode(block), *sound.encode(None)])
+        output.mux(video.encode(None) if video else [])
+    return path
