@@ -125,8 +125,8 @@ class Narration(Part):
         default=None,
         title="Narration",
         description="Recording in which the script is read word for word, at most 20 minutes of sound or a "
-        "clip with it, as an object in the inputs bucket; it is heard instead of a voice. Without a script "
-        "its words are recognised.",
+        "clip with it, as an object in the inputs bucket; it is heard instead of a voice, "
+        "in mono at 24 kHz. Without a script its words are recognised.",
     )
 
 
