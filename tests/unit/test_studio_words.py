@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+from pathlib import Path
 from typing import get_args
 
+import pytest
 from avatarlab_web.studio import page, words
 from avatarlab_web.studio import verify as studio_verify
 
+from avatarlab_ops.engines import builtin
+from avatarlab_ops.engines.info import SpeechInfo
 from avatarlab_ops.renders import status
 from avatarlab_ops.trust import verify
+
+VOICES = Path(__file__).parents[2] / "voices" / "avatarlab-kokoro"
 
 
 def test_every_verdict_and_layer_has_its_words() -> None:
@@ -32,6 +39,18 @@ def test_every_reason_and_name_in_a_page_has_its_text() -> None:
     named = re.findall(r"""\bt\(["']([a-z0-9_.]+)["']\s*[,)]""", pages)
     assert named
     assert set(named) <= known.keys()
+
+
+def test_a_voice_can_be_heard_in_every_language_of_an_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A language without a sentence would have no button, and nobody would miss it."""
+    monkeypatch.syspath_prepend(VOICES)  # its entry, whether or not it is installed
+    added = importlib.import_module("avatarlab_kokoro").ENGINE
+    entries = [one for one in (*builtin.ENGINES, added) if isinstance(one, SpeechInfo)]
+    languages = {language.partition("-")[0] for one in entries for language in one.languages}
+    assert len(languages) > 10
+    assert {f"sample.{language}" for language in languages} <= page.texts().keys()
 
 
 def test_measures_are_told_in_words() -> None:
