@@ -27,7 +27,7 @@ ONLY: dict[Kind, str] = {"face": "landmarker", "watermark": "perth", "recogniser
 # Raised whenever a narration may get other times or notes: no other speech is made anew.
 ALIGNER_VERSION = "5"
 NUMBERING_VERSION = "2"  # of sentences by speech engines: 2 counts those of which nothing is heard
-READING_VERSION = "4"  # raised whenever recognised words may be split or read aloud otherwise
+READING_VERSION = "5"  # raised whenever recognised words may be split or read aloud otherwise
 LETTERING_VERSION = "2"  # of burned captions with these signs: before, they were left out
 CROPPING_VERSION = "2"  # of clips cut around the face: 2 looks at what is shown, 1 looked at the whole clip
 _LETTERED = ("\u301c", "\u2011")  # wave dash, hyphen that holds words together

@@ -14,7 +14,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from avatarlab_ops.reading import unspaced
+from avatarlab_ops.reading import hindi, unspaced
 from avatarlab_ops.reading.chinese import CHINESE
 from avatarlab_ops.reading.english import ENGLISH, british_date, british_numbers
 from avatarlab_ops.reading.french import FRENCH
@@ -98,21 +98,18 @@ def read(text: str, language: str) -> Reading:
     """
     spoken = known(language)
     if spoken is None:
-        return _as_written(text)
+        said, mute = hindi.said(text) if language.partition("-")[0] == "hi" else _as_written(text)
+        return Reading(said, tuple(Unread(text[at], at) for at in mute))
     if spoken.unspaced:
         return _read_unspaced(text, spoken)
     return _read(text, spoken)
 
 
-def _as_written(text: str) -> Reading:
-    """For a voice that reads by itself; pictures such as ★ and ✓ have no words there either."""
-    unread = [
-        Unread(char, at)
-        for at, char in enumerate(text)
-        if unicodedata.category(char) == "So" and char not in "°©®™"
-    ]
-    gone = {ord(sign.sign): " " for sign in unread}
-    return Reading(text.translate(gone) if gone else text, tuple(unread))
+def _as_written(text: str) -> tuple[str, list[int]]:
+    """For a voice that reads by itself; pictures such as ★ and ✓ have no words there either: their places."""
+    mute = [at for at, char in enumerate(text) if unicodedata.category(char) == "So" and char not in "°©®™"]
+    gone = {ord(text[at]): " " for at in mute}
+    return text.translate(gone), mute
 
 
 def _read_unspaced(text: str, language: Language) -> Reading:
