@@ -22,11 +22,15 @@ _SHARES = re.compile(rf"((?:比分|比例|比率|スコア|{_THAN})[为為是は
 _PUNCTUATION = "，。！？：；（）．～、"
 # Full-width letters, digits and signs, each to its narrow one.
 _NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code) not in _PUNCTUATION}
+# Marks within a number of wide figures: a comma is a pause elsewhere, a point ends the number of a heading.
+_GROUPED = re.compile("(?<![０-９.,，．:：/-])[１-９][０-９]{0,2}(?:，[０-９]{3})+(?![０-９]|[,，][０-９])")
+_POINT = re.compile(r"(?<=\d)．(?=\d)(?!\d{4}年|\d{1,2}月)")
 
 
 def parted(text: str) -> tuple[str, list[int]]:
     """The text with spaces at its borders and narrow letters; for each character where it was before."""
-    narrow = re.sub(r"(?<=\d)：(?=\d\d(?!\d))", ":", text.translate(_NARROW))  # a time
+    narrow = _GROUPED.sub(lambda number: number[0].replace("，", ","), text).translate(_NARROW)
+    narrow = re.sub(r"(?<=\d)：(?=\d\d(?!\d))", ":", _POINT.sub(".", narrow))  # a time
     edges = {match.start() for match in _PARTED.finditer(narrow)}
     found, places = [], list[int]()
     for at, char in enumerate(narrow):
