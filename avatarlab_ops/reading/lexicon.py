@@ -155,7 +155,7 @@ class Lexicon:
         self._said = {entry.word: entry for entry in mine}  # the one for the closest language wins
         self._sounds = self._checked_sounds()
         words = sorted(self._said, key=len, reverse=True)
-        self._pattern = re.compile(f"{_BEGINS}(?:{'|'.join(map(_written, words))}){_ENDS}")
+        self._pattern = re.compile(f"{_BEGINS}(?:{'|'.join(map(_alone, words))}){_ENDS}")
 
     def within(self, language: str) -> Lexicon:
         """The lexicon for words of the script that are in this language."""
@@ -244,6 +244,13 @@ def _straight(text: str) -> str:
 def _written(word: str) -> str:
     pattern = r"\s+".join(map(re.escape, word.split())).replace("'", "['\u2019]")
     return pattern if word != word.lower() else f"(?i:{pattern})"
+
+
+def _alone(word: str) -> str:
+    """The pattern of a word that is no piece of a number: $3M and 1.3M hold no 3M, v2.1 no v2."""
+    before = r"(?<![$€£¥₹])(?<!\d[.,])" if word[0].isdigit() else ""
+    after = r"(?![.,]\d)" if word[-1].isdigit() else ""
+    return f"{before}{_written(word)}{after}"
 
 
 def _listed(words: list[str]) -> str:

@@ -205,3 +205,27 @@ def test_of_homographs_in_a_pls_lexicon_the_first_is_said_and_a_preferred_alias_
     )
     found = parse((PLS[: PLS.index("<meta")] + lexemes + "</lexicon>").encode())
     assert [(one.word, one.ipa, one.say) for one in found] == [("read", "ɹɛd", ""), ("sql", "", "sequel")]
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("3M", "$3M"), ("3M", "€3M"), ("3M", "1.3M"), ("5G", "2.5G"), ("365", "3.365"), ("365", "1,365"),
+        ("v2", "v2.1"), ("365", "365.25"),
+    ],
+)  # fmt: skip
+def test_no_piece_of_a_number_is_a_word_of_the_lexicon(word: str, text: str) -> None:
+    found = spoken(f"It is {text}.", f"word,say\n{word},other\n")
+    assert "other" not in found.sentences[0].spoken
+    assert f"lexicon: never in the script: {word}" in found.warnings
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("3M", "3M."), ("3M", "(3M)"), ("5G", "4G/5G"), ("365", "Office 365, too"), ("v2", "v2."),
+        ("3M", "3M-like"), ("$3M", "$3M"), ("C3", "C3, C4"),
+    ],
+)  # fmt: skip
+def test_a_word_with_figures_is_found_beside_other_marks(word: str, text: str) -> None:
+    assert "other" in spoken(f"It is {text}.", f"word,say\n{word},other\n").sentences[0].spoken
