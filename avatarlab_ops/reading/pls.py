@@ -13,10 +13,10 @@ Row = tuple[int, dict[str, str | None]]  # its line, and the cells that a CSV wo
 
 
 def rows(raw: bytes, *, max_bytes: int, max_elements: int) -> list[Row]:
-    """Each grapheme with how it is said: as is preferred, else the first phoneme, or the first alias.
+    """Each grapheme with how it is said: as is preferred, else the first phoneme in IPA, or the first alias.
 
     A lexicon is of one language: "en" of every English, "en-US" of that alone. Raises RequestInvalid for what
-    is no such lexicon, or in another alphabet.
+    is no such lexicon, or has a word in another alphabet alone.
     """
     lexicon = strict_xml.parse(raw, "lexicon", max_bytes=max_bytes, max_elements=max_elements)
     if (lexicon.name, lexicon.namespace) != ("lexicon", NAMESPACE):
@@ -36,16 +36,20 @@ def _lexeme(lexeme: Node, language: str, alphabet: str) -> Iterator[Row]:
     said = [*lexeme.children("phoneme"), *lexeme.children("alias")]
     said.sort(key=lambda one: one.attributes.get("prefer") != "true")  # the others stay in their order
     cells: dict[str, str | None] = {"language": language}
-    for one in said[:1]:
-        used = one.attributes.get("alphabet", alphabet)
-        if one.name == "phoneme" and used != "ipa":
-            raise _refusal(one, f"the alphabet {used!r} is not known, only ipa")
+    known = [one for one in said if one.name == "alias" or _alphabet(one, alphabet).lower() == "ipa"]
+    for one in known[:1]:
         cells["ipa" if one.name == "phoneme" else "say"] = one.text
+    if said and not known:
+        raise _refusal(said[0], f"the alphabet {_alphabet(said[0], alphabet)!r} is not known, only ipa")
     graphemes = list(lexeme.children("grapheme"))
     if not graphemes:
         raise _refusal(lexeme, "<lexeme> has no <grapheme>")
     for grapheme in graphemes:
         yield grapheme.line, cells | {"word": grapheme.text}
+
+
+def _alphabet(phoneme: Node, default: str) -> str:
+    return phoneme.attributes.get("alphabet", default)
 
 
 def _refusal(node: Node, reason: str) -> RequestInvalid:

@@ -43,6 +43,14 @@ def test_a_pls_lexicon_says_the_preferred_sounds_or_the_alias() -> None:
     assert sentences("Hola Nguyen.", lexicon=spanish).sentences[0].sounds == ()
 
 
+@pytest.mark.parametrize("first", ['alphabet="x-sampa">N', 'alphabet="x-sampa" prefer="true">N'])
+@pytest.mark.parametrize("other", ['<phoneme alphabet="IPA">ˈwɪn</phoneme>', "<alias>win</alias>"])
+def test_a_pls_lexeme_with_another_way_than_an_unknown_alphabet_is_taken(first: str, other: str) -> None:
+    ways = '<phoneme>ŋwiːn</phoneme><phoneme prefer="true">ˈwɪn</phoneme>'
+    (entry, *_) = parse(PLS.replace(ways, f"<phoneme {first}</phoneme>{other}").encode())
+    assert (entry.ipa or entry.say) in ("ˈwɪn", "win")
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
