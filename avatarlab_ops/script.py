@@ -242,18 +242,19 @@ def _folded(pieces: Sequence[Piece]) -> str:
 def _read(sentence: Sentence, pieces: Sequence[Piece], language: str, warnings: list[str]) -> Sentence:
     """The sentence with how it is read aloud, where that is not as written, and the sounds it was given."""
     text = _unfolded(sentence.text)
-    said, sounds, before = "", list[tuple[int, str]](), ""
+    said, sounds, before, begins = "", list[tuple[int, str]](), "", 0
     for part in re.split(f"([{_MARKS}][^{_MARK_END}]*{_MARK_END})", sentence.text):
         marked = part and ord(part[0]) >= _FIRST_MARK
         piece = pieces[ord(part[0]) - _FIRST_MARK] if marked else Piece(part)
-        more = piece.said or piece.text if marked else _spaced(part, _said(part, language, text, warnings))
+        read_on = "" if marked else _spaced(part, _said(part, language, text, warnings, begins))
+        more = piece.said or piece.text if marked else read_on
         # Sounds are given to words by their number, so in a language without spaces they stand alone.
         alone = marked and not spaced(language)
         said += " " if alone or _apart(said, more, before, piece.text) else ""
         first = len(f"{said}x".split()) - 1
         sounds += [(first + n, one) for n, one in enumerate(piece.sounds)]
         said += more + " " * bool(alone)
-        before = piece.text or before
+        before, begins = piece.text or before, begins + len(_unfolded(part))
     said = " ".join(said.split())
     return replace(sentence, text=text, said="" if said == text else said, sounds=tuple(sounds))
 
@@ -263,9 +264,11 @@ def _apart(said: str, more: str, before: str, after: str) -> bool:
     return said[-1:].isalnum() and more[:1].isalnum() and not (before[-1:] + after[:1]).isalpha()
 
 
-def _said(part: str, language: str, sentence: str, warnings: list[str]) -> str:
+def _said(part: str, language: str, sentence: str, warnings: list[str], begins: int = 0) -> str:
+    """How a part of a sentence, with so many of its characters before, is read aloud."""
     reading = read(part, language)
-    for sign in reading.unread:
+    for found in reading.unread:
+        sign = replace(found, position=begins + found.position)
         warnings.append(f"{sign} of {sentence[:60]!r} cannot be said and is left out")
     return reading.said
 

@@ -237,3 +237,8 @@ def test_no_piece_of_a_number_is_a_word_of_the_lexicon(word: str, text: str) -> 
 )  # fmt: skip
 def test_a_word_with_figures_is_found_beside_other_marks(word: str, text: str) -> None:
     assert "other" in spoken(f"It is {text}.", f"word,say\n{word},other\n").sentences[0].spoken
+
+
+def test_a_sign_after_a_word_of_the_lexicon_is_told_at_its_place_in_the_sentence() -> None:
+    (warning,) = (one for one in spoken("The SQL server has ★ a star.").warnings if "★" in one)
+    assert warning.startswith("'★' (black star) at character 20 of 'The SQL server has ★ a star.'")
