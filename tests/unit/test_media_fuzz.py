@@ -11,7 +11,7 @@ from kit import damage
 from avatarlab_ops.media import sniff
 from avatarlab_ops.media.probe import probe
 
-ROUNDS = 10  # of each file: some two hundred
+ROUNDS = 10  # of each file: a hundred and seventy
 
 
 @pytest.fixture(scope="module")
