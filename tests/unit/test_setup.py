@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import platform
 import subprocess
 import sys
+import zipfile
+from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -123,14 +130,29 @@ def test_a_long_command_gives_signs_of_life(
     assert "... the long step: 0 s" in capsys.readouterr().out
 
 
-def test_too_little_space_is_refused_with_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup, "NEEDED_BYTES", {False: 10**18})
+def test_the_disk_is_held_against_the_build_that_will_be_taken_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(setup, "has_gpu", lambda: False)
+    monkeypatch.setattr(setup, "is_complete", lambda *_: False)
+    monkeypatch.setattr(setup, "cpu_torch_source", lambda: None)  # nobody offers the CPU build
+    monkeypatch.setattr(setup, "build", lambda *_: pytest.fail("built without room for it"))
+    monkeypatch.setattr(setup, "NEEDED_BYTES", {False: 0, True: 10**18})
     with pytest.raises(setup.SetupError, match=r"GB free, set-up needs 1000000000 GB"):
-        setup.check_space(gpu=False)
+        setup.set_up()
+    assert "torch with CUDA, which runs on CPUs too: up to 3.9 GB to download" in capsys.readouterr().out
+
+
+def test_download_and_disk_are_told_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(setup, "NEEDED_BYTES", {False: 6_000, True: 14_000})
+    setup.tell_size(cuda=False)
+    assert "torch for CPUs: up to 1.4 GB to download, 0 GB of disk" in capsys.readouterr().out
 
 
 def test_other_systems_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     with pytest.raises(setup.SetupError, match=r"Linux x86_64; this is Linux aarch64"):
         setup.check_machine()
 
@@ -143,29 +165,89 @@ def test_setup_imports_nothing_but_the_standard_library() -> None:
     assert set(out.stdout.split()) <= sys.stdlib_module_names | {"tools", "__main__"}
 
 
+NOBODY = "http://127.0.0.1:9/simple"  # the port `discard`: nothing listens
+
+
+@pytest.fixture
+def no_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pip looks nowhere."""
+    for name, value in {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_INDEX_URL": NOBODY}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setattr(sys, "version_info", (3, 11, 7, "final", 0))  # the one with a pinned CPU build
+
+
+@pytest.mark.usefixtures("no_sources")
 def test_an_index_out_of_reach_is_told_and_the_locked_build_taken(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    nobody = "http://127.0.0.1:9/simple"  # the port `discard`: nothing listens
-    for name, value in {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_INDEX_URL": nobody}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("PIP_RETRIES", "0")
-    monkeypatch.setenv("AVATARLAB_TORCH_INDEX", nobody)
-    assert not setup.install_cpu_torch(Path(sys.executable))
-    told = capsys.readouterr().out
-    assert f"{nobody} offers no file, or cannot be reached" in told
+    monkeypatch.setenv("AVATARLAB_TORCH_INDEX", NOBODY)
+    assert setup.cpu_torch_source() is None
+    assert f"{NOBODY} offers no file, or cannot be reached" in capsys.readouterr().out
+
+
+def a_wheel(folder: Path, version: str) -> Path:
+    """A wheel of torch that holds nothing, as an index offers it."""
+    path = folder / f"torch-{version}-py3-none-any.whl"
+    info = f"torch-{version}.dist-info"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n")
+        file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr(f"{info}/RECORD", "")
+    return path
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[str]:
+    """The address of an index that offers `a_wheel`, the CPU build."""
+    (tmp_path / "torch").mkdir()
+    name = a_wheel(tmp_path / "torch", setup.pinned_torch()["version"] + "+cpu").name
+    (tmp_path / "torch/index.html").write_text(f'<!DOCTYPE html><a href="{name}">{name}</a>')
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.usefixtures("no_sources")
+def test_the_cpu_build_is_taken_from_the_index_and_by_its_digest_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, index: str
+) -> None:
+    monkeypatch.setenv("AVATARLAB_TORCH_INDEX", index)
+    assert setup.cpu_torch_source() is None
+    assert f"{index} offers only another file (sha256" in capsys.readouterr().out
+
+    wheel = next((tmp_path / "torch").glob("*.whl"))
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    pinned = setup.pinned_torch() | {"sha256": [digest]}
+    monkeypatch.setattr(setup, "pinned_torch", lambda: pinned)
+    source = setup.cpu_torch_source()
+    assert source is not None
+    with setup.scratch_python() as python:
+        setup.install_cpu_torch(python, source)
+        assert list(python.parents[1].glob("lib/python3.*/site-packages/torch-*+cpu.dist-info"))
 
 
 def test_a_python_without_a_pinned_cpu_build_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 12, 0, "final", 0))
-    assert not setup.install_cpu_torch(Path(sys.executable))
+    assert setup.cpu_torch_source() is None
     told = capsys.readouterr().out
     assert "is not pinned for Python" in told
     assert "PYTHON=/path/to/python3.11" in told
 
 
-def test_the_size_of_a_download_is_read_off_the_lock() -> None:
+def test_the_download_that_is_told_is_what_the_lock_says() -> None:
     lock = setup.read_toml(setup.ROOT / "uv.lock")
-    assert setup.cuda_bytes(lock) > 2e9  # torch and what of NVIDIA's it needs
+    voices = {item["name"] for item in setup.locked(lock, "avatarlab")["dev-dependencies"]["voices"]}
+    sizes = {
+        package["name"]: max(wheel["size"] for wheel in package["wheels"] if "aarch64" not in wheel["url"])
+        for package in lock["package"]
+        if package.get("wheels") and package["name"] not in voices
+    }
+    cpu_torch = 200_000_000  # in no lock: as the index lists it
+    cuda = sum(sizes.values())
+    cpu = cuda - sum(sizes[name] for name in setup.gpu_only(lock)) + cpu_torch
+    assert {False: cpu, True: cuda} == pytest.approx(setup.DOWNLOAD_BYTES, rel=0.1)
