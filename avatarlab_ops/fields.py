@@ -6,8 +6,9 @@ import functools
 import html
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -24,15 +25,54 @@ REFERENCE = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<k
 PLACEHOLDER = re.compile(r"\{\{\s*([^{}\s](?:[^{}\n]{0,62}[^{}\s])?)\s*\}\}")  # of a bulk run's template
 IN_BRACES = re.compile(r"\{\{(?:[^{}]|\s\{[^{}]*\}\s)*\}\}")  # meant as one: {{ {x} }}, but not {{1}, {2}}
 
+_CONTROLS = ("Cc", "Cs")
+_UNASSIGNED = {"Co": "private-use", "Cn": "unassigned"}
 
-def first_control(text: str, allowed: str = "") -> str | None:
-    """The first control character, or mark that turns the order of reading, as U+0000; None for none."""
-    for character in text:
+
+class Refused(NamedTuple):
+    """A character that a text may not hold, and where."""
+
+    character: str
+    at: int
+
+    @property
+    def named(self) -> str:
+        """As it is told: control character U+0000."""
+        kind = _UNASSIGNED.get(unicodedata.category(self.character), "control")
+        return f"{kind} character U+{ord(self.character):04X}"
+
+
+def first_control(text: str, allowed: str = "") -> Refused | None:
+    """The first control character, or mark that turns the order of reading."""
+    return _first(text, allowed, _CONTROLS)
+
+
+def first_unspeakable(text: str) -> str | None:
+    """The first character that no script may hold, named with its place.
+
+    Beside control characters those that stand for nothing: `script.py` writes its marks with them.
+    """
+    found = _first(text, "\n\r\t", (*_CONTROLS, *_UNASSIGNED))
+    return f"{found.named} at position {found.at}" if found else None
+
+
+def _first(text: str, allowed: str, categories: Sequence[str]) -> Refused | None:
+    for at, character in enumerate(text):
         if character in allowed:
             continue
-        if unicodedata.category(character) in ("Cc", "Cs") or turns_reading(character):
-            return f"U+{ord(character):04X}"
+        refused = unicodedata.category(character) in categories and not _is_new_emoji(character)
+        if refused or turns_reading(character):
+            return Refused(character, at)
     return None
+
+
+def _is_new_emoji(character: str) -> bool:
+    """Whether Python's tables do not know a character that emoji's do; a script may hold it, unsaid."""
+    if unicodedata.category(character) != "Cn":
+        return False
+    import emoji
+
+    return emoji.is_emoji(character)
 
 
 def _first_line_end(text: str) -> str | None:
@@ -53,12 +93,10 @@ def _plain(text: str, allowed: str = "") -> str:
     if left := _unfilled(text):
         raise PydanticCustomError("placeholder", "{left}", {"left": left})
     if found := first_control(text, allowed):
+        raise PydanticCustomError("control_character", "holds the {found}", {"found": found.named})
+    if "\n" not in allowed and (line_end := _first_line_end(text)):
         raise PydanticCustomError(
-            "control_character", "holds the control character {found}", {"found": found}
-        )
-    if "\n" not in allowed and (found := _first_line_end(text)):
-        raise PydanticCustomError(
-            "control_character", "holds the line end {found}; write it in one line", {"found": found}
+            "control_character", "holds the line end {found}; write it in one line", {"found": line_end}
         )
     return text
 
@@ -66,10 +104,8 @@ def _plain(text: str, allowed: str = "") -> str:
 def _speakable(text: str) -> str:
     if left := _unfilled(text) or _unfilled(html.unescape(text)):  # SSML and HTML write signs as entities
         raise PydanticCustomError("script_refused", "{left}", {"left": left})
-    if found := first_control(text, allowed="\n\r\t"):
-        raise PydanticCustomError(
-            "script_refused", "holds the control character {found}; remove it", {"found": found}
-        )
+    if found := first_unspeakable(text):
+        raise PydanticCustomError("script_refused", "holds the {found}; remove it", {"found": found})
     if not text.strip():
         raise PydanticCustomError("script_refused", "is empty; write at least one word")
     if len(text) > MAX_SCRIPT_CHARACTERS:

@@ -20,9 +20,8 @@ from avatarlab_ops.engines import writing
 from avatarlab_ops.engines.base import Sentence
 from avatarlab_ops.engines.speech import ipa
 from avatarlab_ops.errors import ScriptRefused
-from avatarlab_ops.fields import MAX_LINES, MAX_PAUSE_S, MAX_SCRIPT_CHARACTERS
+from avatarlab_ops.fields import MAX_LINES, MAX_PAUSE_S, MAX_SCRIPT_CHARACTERS, first_unspeakable
 from avatarlab_ops.graph import SPOKEN_S
-from avatarlab_ops.printable import turns_reading
 from avatarlab_ops.reading import abbreviations, chapters, detect, markup, read, ssml
 from avatarlab_ops.reading.lexicon import Entry, Lexicon
 from avatarlab_ops.reading.marked import PAUSE_CLAUSE_S, PAUSE_PARAGRAPH_S, PAUSE_SENTENCE_S, Piece, Run
@@ -36,7 +35,6 @@ SYLLABLE_S = 0.22  # of speech for a Chinese or Japanese character
 
 _INVISIBLE = dict.fromkeys((0x00AD, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF))  # soft hyphen, zero-width marks
 _LINES = {0x0D: 0x0A, 0x0B: 0x0A, 0x0C: 0x0A, 0x85: 0x0A, 0x2028: 0x0A, 0x2029: 0x0A}
-_REFUSED_CATEGORIES = {"Cc": "control", "Cs": "surrogate", "Co": "private-use", "Cn": "unassigned"}
 _SIGNS = frozenset("©®™")  # emoji by the Unicode tables, words to a reader
 
 # A piece with marks, while sentences are found: private characters, which no script may hold.
@@ -317,7 +315,8 @@ def _check_length(spoken: Sequence[Sentence]) -> None:
 def _clean(text: str, warnings: list[str], bullet: str = "") -> str:
     text = _drop_emoji(text.replace("\r\n", "\n"), warnings, bullet)
     text = unicodedata.normalize("NFC", text.translate(_LINES).translate(_INVISIBLE))
-    _refuse_controls(text)
+    if found := first_unspeakable(text):
+        raise ScriptRefused(f"the script holds the {found}; remove it")
     return text
 
 
@@ -351,17 +350,6 @@ def _begins_line(text: str, at: int) -> bool:
     while at and text[at - 1] in " \t":
         at -= 1
     return at == 0 or text[at - 1] == "\n"
-
-
-def _refuse_controls(text: str) -> None:
-    for position, char in enumerate(text):
-        kind = _REFUSED_CATEGORIES.get(unicodedata.category(char))
-        if turns_reading(char):
-            kind = "text-direction"
-        if kind and char not in "\n\t":
-            raise ScriptRefused(
-                f"the script holds the {kind} character U+{ord(char):04X} at position {position}; remove it"
-            )
 
 
 def _check_words(text: str) -> None:

@@ -113,7 +113,7 @@ def _checked(rows: Sequence[tuple[int, Mapping[str, str | None]]]) -> tuple[Entr
 def _unprintable(entry: Entry) -> str:
     """Words are told in notes, which are shown in lines and terminals and kept in the plan."""
     found = first_control(entry.word + entry.ipa + entry.say)
-    return f"holds the control character {found}" if found else ""
+    return f"holds the {found.named}" if found else ""
 
 
 def _wrong(entry: Entry) -> str:

@@ -20,6 +20,7 @@ from avatarlab_ops.errors import InputError, ReferenceRefused, RequestInvalid, S
 from avatarlab_ops.fields import split_reference
 from avatarlab_ops.forms import form_schema
 from avatarlab_ops.request import AvatarRequest
+from avatarlab_ops.script import sentences
 
 LEAST: dict[str, Any] = {"script": "Hello.", "avatar": {"uri": "s3://inputs/a.png"}}
 
@@ -121,6 +122,29 @@ def test_a_script_of_one_line_is_one_and_of_none_is_refused() -> None:
 def test_a_control_character_after_a_line_s_end_is_named() -> None:
     with pytest.raises(InputError, match=r"U\+0007"):
         AvatarRequest.parse(LEAST | {"script": "Hello.\nDing\a."})
+
+
+@pytest.mark.parametrize(
+    ("character", "named"),
+    [("\ue000", "private-use character U+E000"), ("\u0378", "unassigned character U+0378"),
+     ("\u202e", "control character U+202E")],
+)  # fmt: skip
+def test_the_contract_and_the_script_refuse_the_same_characters_in_the_same_words(
+    character: str, named: str
+) -> None:
+    text = f"Hi{character} there"
+    said = f"holds the {named} at position 2; remove it"
+    for written in (text, [{"text": text}]):
+        with pytest.raises(ScriptRefused, match=re.escape(said)):
+            AvatarRequest.parse(LEAST | {"script": written})
+    with pytest.raises(ScriptRefused, match=re.escape(said)):
+        sentences(text)
+
+
+def test_an_emoji_newer_than_python_s_tables_is_no_unassigned_character() -> None:
+    text = "Hello \N{WAVING HAND SIGN} there \U0001fae8."  # SHAKING FACE, of Unicode 15
+    assert AvatarRequest.parse(LEAST | {"script": text})
+    assert sentences(text).sentences[0].text == "Hello there."
 
 
 def test_a_request_repeats_its_like_and_what_an_earlier_version_kept_of_it() -> None:

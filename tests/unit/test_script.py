@@ -111,8 +111,8 @@ def test_a_wordless_part_is_reported() -> None:
 @pytest.mark.parametrize(
     ("char", "named"),
     [("\x00", "control character U\\+0000"), ("\x1b", "U\\+001B"), ("\x7f", "U\\+007F"),
-     ("\u202e", "text-direction character U\\+202E"), ("\ue000", "private-use character U\\+E000"),
-     ("\ud800", "surrogate character U\\+D800")],
+     ("\u202e", "control character U\\+202E"), ("\ue000", "private-use character U\\+E000"),
+     ("\u0378", "unassigned character U\\+0378"), ("\ud800", "control character U\\+D800")],
 )  # fmt: skip
 def test_control_characters_are_refused_by_name_and_place(char: str, named: str) -> None:
     with pytest.raises(ScriptRefused, match=f"{named} at position 2"):

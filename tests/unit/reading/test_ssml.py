@@ -290,7 +290,7 @@ def test_an_alias_without_words_is_told_and_the_written_ones_are_said(alias: str
 
 @pytest.mark.parametrize(
     ("alias", "reason"),
-    [("Привет", "written in Cyrillic"), ("a\u202eb", "text-direction"), ("a" * 101, "at most 100")],
+    [("Привет", "written in Cyrillic"), ("a\u202eb", "control character"), ("a" * 101, "at most 100")],
 )
 def test_an_alias_is_held_to_what_a_script_is(alias: str, reason: str) -> None:
     with pytest.raises(ScriptRefused, match=reason):
