@@ -22,8 +22,12 @@ from avatarlab_ops.stores.catalog.tables import InputOwner
 from avatarlab_ops.stores.objects import split_or_refuse
 from avatarlab_ops.trust.callers import OPERATORS
 
-# Fields of a request that name an object.
-NAMING = ("avatar", "background", "voice_sample", "narration", "lexicon")
+# Fields of a request that name an object: a new one that does is no open door.
+NAMING = tuple(
+    name
+    for name, field in AvatarRequest.model_fields.items()
+    if "uri" in getattr(field.annotation, "model_fields", {})
+)
 UPLOADS = "uploads/"  # beneath it: whose (12 hex digits), what (64), and the file's name
 _UPLOADED = re.compile(rf"s3://[^/]+/{UPLOADS}[0-9a-f]{{12}}/[0-9a-f]{{64}}/[^/]+")
 FORMER_EVIDENCE = "consent/"  # where proofs lay before they had a bucket of their own

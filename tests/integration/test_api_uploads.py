@@ -31,6 +31,8 @@ from avatarlab_ops.trust import callers, inputs
 from . import material
 from .api_server import Server, serving
 
+# What a field that names an object cannot do without.
+NEEDED_WITH = {"voice_sample": {"transcript": "Hi."}, "background": {"kind": "image"}}
 WAITING = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
 
@@ -244,6 +246,30 @@ def test_what_somebody_uploads_is_theirs_until_they_share_it(api: Server, stores
     assert api.order(asked, "ben-2").status_code == 202
 
 
+@pytest.mark.parametrize("field", inputs.NAMING)
+def test_each_field_that_names_an_object_is_asked_whose_it_is(
+    api: Server, stores: Settings, field: str
+) -> None:
+    uri = f"s3://{stores.bucket_inputs}/annas/{field}"
+    with transaction(stores.pg_dsn) as db:
+        inputs.own(db, uri, "anna", shared=False)
+    asked = {"script": "Whose is this?", "avatar": {"uri": "s3://inputs/anybodys.png"}}
+    asked |= {field: {"uri": uri, **NEEDED_WITH.get(field, {})}}
+    with pytest.raises(ReferenceRefused, match=rf"^{field}\.uri: {uri} was uploaded by somebody else"):
+        pipeline.submit(stores, asked, run_id=f"bens-{field}", caller="ben")
+    api.name = "ben"
+    for refused in (api.order(asked, f"bens-{field}"), api.client.post("/estimates", json=asked)):
+        assert (refused.status_code, refused.json()["code"]) == (422, "reference_refused")
+
+
+@pytest.mark.parametrize("field", inputs.NAMING)
+def test_no_field_of_a_request_names_a_proof_of_a_consent(stores: Settings, field: str) -> None:
+    proof = {"uri": f"s3://{stores.bucket_evidence}/proof.pdf", **NEEDED_WITH.get(field, {})}
+    asked = {"script": "Mine.", "avatar": {"uri": "s3://inputs/anybodys.png"}} | {field: proof}
+    with pytest.raises(ReferenceRefused, match=rf"^{field}\.uri: .* is not in the bucket of inputs"):
+        pipeline.submit(stores, asked, caller="ben")
+
+
 def test_a_portrait_that_is_a_page_too_is_shown_as_a_picture(api: Server, stores: Settings) -> None:
     picture = material.png(material.astronaut()[9:]) + b"<script>alert(1)</script>"
     consented(stores, picture)
@@ -346,4 +372,8 @@ def test_rows_that_somebody_uploads_are_theirs_too(api: Server, stores: Settings
     asked = BulkRequest(file=rows, dry_run=True)
     with pytest.raises(ReferenceRefused, match=r"file: .*/rows\.csv was uploaded by somebody else"):
         plan(stores, asked, bulk_id="bens", caller="ben")
+    template = uploaded(api, b'{"script": "Hi, {{name}}."}', "hi.json").json()["uri"]
+    asked_with = BulkRequest(file="s3://inputs/names.csv", template=template, dry_run=True)
+    with pytest.raises(ReferenceRefused, match=r"template: .*/hi\.json was uploaded by somebody else"):
+        plan(stores, asked_with, bulk_id="bens", caller="ben")
     assert plan(stores, asked, bulk_id="annas", caller="anna").problems == 1
