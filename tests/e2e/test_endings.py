@@ -25,14 +25,17 @@ def begun(site: Site, name: str) -> str:
 
 
 def ended(site: Site, run_id: str, render_id: str) -> RenderStatus:
-    """The render's last state, once no task of its run is at work."""
+    """The render's last state, once no task of its run is at work.
+
+    Ten seconds are promised; a loaded machine gets thirty.
+    """
     from avatarlab_ops.renders import status
 
     def look() -> RenderStatus | None:
         found = status.of(site.settings, render_id)
         return found if found.state not in ("accepted", "running") else None
 
-    return eventually(look)
+    return eventually(look, end_s=30)
 
 
 def test_a_run_that_somebody_marks_failed_ends_its_render(site: Site) -> None:
