@@ -15,5 +15,5 @@ def test_a_hung_scheduler_is_seen_and_started_again(site: Site) -> None:
     before = read_state(site.home)
     os.kill(before["sessions"]["scheduler"], signal.SIGSTOP)
     restarts = before["restarts"].get("scheduler")
-    assert eventually(lambda: read_state(site.home)["restarts"].get("scheduler") != restarts, end_s=120)
+    assert eventually(lambda: read_state(site.home)["restarts"].get("scheduler") != restarts, end_s=60)
     assert eventually(lambda: read_state(site.home)["phase"] == "healthy")
