@@ -19,7 +19,7 @@ from avatarlab_ops.stores import documents
 settings.load_profile("ci")
 
 SITE = "tests/e2e/"  # its files share one running Airflow
-OWN_SITE = "tests/e2e/test_clock.py"
+OWN_SITE = ("tests/e2e/test_clock.py", "tests/e2e/test_starts.py")
 
 
 class OneSiteScheduling(LoadFileScheduling):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -126,7 +127,7 @@ def _refused(settings: Settings) -> list[int]:
 
 
 def test_several_starts_at_once_end_alike(tmp_path: Path) -> None:
-    """None of them can succeed here, and each says why; a start that succeeds is in tests/e2e."""
+    """None of them can succeed here, and each says why; tests/e2e/test_starts.py has those that succeed."""
     nowhere = {
         "AVATARLAB_HOME": str(tmp_path / "home"), "AVATARLAB_PORT": "0",
         "AVATARLAB_PG_DSN": "postgresql://a:b@127.0.0.1:9/avatarlab",
@@ -144,6 +145,26 @@ def test_several_starts_at_once_end_alike(tmp_path: Path) -> None:
     ends = {(start.communicate(timeout=300)[1].splitlines()[-1], start.returncode) for start in starts}
     assert len(ends) == 1, ends
     assert "http://127.0.0.1:9" in ends.pop()[0]
+
+
+def test_a_start_ends_with_the_word_of_a_bucket_that_takes_no_object(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    try:
+        settings = embedded.ensure(home)
+        store = Objects(settings)
+        store.ensure_buckets()
+        nobody = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject"}
+        closed = nobody | {"Resource": f"arn:aws:s3:::{settings.bucket_evidence}/*"}
+        policy = {"Version": "2012-10-17", "Statement": [closed]}
+        store.client.put_bucket_policy(Bucket=settings.bucket_evidence, Policy=json.dumps(policy))
+        done = subprocess.run(
+            [sys.executable, "-m", "avatarlab_ops.cli", "up"], capture_output=True, text=True, timeout=300,
+            env=os.environ | {"AVATARLAB_HOME": str(home), "AVATARLAB_PORT": "0"}, check=False,
+        )  # fmt: skip
+    finally:
+        control.down(home)
+    assert done.returncode
+    assert "the bucket evidence takes no object" in done.stderr.splitlines()[-1]
 
 
 def test_a_failed_migration_tells_its_last_line(
