@@ -149,7 +149,10 @@ def private_folder(path: Path) -> None:
 
 
 def write_private(path: Path, content: str) -> None:
-    """Replace a file by new content in one step, readable by its owner only."""
+    """Replace a file by new content in one step, readable by its owner only.
+
+    Not `files.replacing`: the draft's name is known, so that the next write takes away what a kill has left.
+    """
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -33,6 +34,12 @@ def upload(settings: Settings, key: str, content: bytes | Path) -> str:
     consented(settings, content)
     objects(settings).put_if_absent(settings.bucket_inputs, key, content)
     return f"s3://{settings.bucket_inputs}/{key}"
+
+
+def asked(portrait: str, script: str = "Hi.", **change: Any) -> dict[str, Any]:
+    """A small request."""
+    shape = {"resolution": "360p", "aspect": "1:1"}
+    return {"script": script, "avatar": {"uri": portrait}, "output": shape} | change
 
 
 def png(rgb: NDArray[np.uint8]) -> bytes:

@@ -50,11 +50,6 @@ def portraits(stores: Settings) -> dict[int, str]:
     return found
 
 
-def _asked(uri: str, **change: Any) -> dict[str, Any]:
-    least = {"script": "Hi.", "avatar": {"uri": uri}, "output": {"resolution": "360p", "aspect": "1:1"}}
-    return least | change
-
-
 def _consent(stores: Settings, uri: str, **terms: Any) -> str:
     bucket, key = uri.removeprefix("s3://").split("/", 1)
     found = objects(stores).head(bucket, key)
@@ -66,7 +61,7 @@ def _consent(stores: Settings, uri: str, **terms: Any) -> str:
 
 
 def _composed(stores: Settings, uri: str) -> str:
-    render_id = pipeline.submit(stores, _asked(uri))
+    render_id = pipeline.submit(stores, material.asked(uri))
     for stage in graph.STAGES[:-1]:
         pipeline.run_stage(stores, render_id, stage)
     return render_id
@@ -90,7 +85,7 @@ def test_an_unknown_likeness_is_refused_before_anyone_looks_at_it(
     stores: Settings, portraits: dict[int, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("avatarlab_ops.stages.look.look", lambda *_: pytest.fail("the face was looked at"))
-    render_id = pipeline.submit(stores, _asked(portraits[0]))
+    render_id = pipeline.submit(stores, material.asked(portraits[0]))
     with pytest.raises(ConsentError, match=rf"consent add {portraits[0]} --subject"):
         pipeline.run_stage(stores, render_id, "admit")
     ended = status.of(stores, render_id)
@@ -110,12 +105,12 @@ def test_a_consent_to_something_else_does_not_do(
 ) -> None:
     _consent(stores, portraits[1], **terms)
     with pytest.raises(ConsentError, match=said):
-        pipeline.render(stores, _asked(portraits[1], labels={"campaign": "autumn"}))
+        pipeline.render(stores, material.asked(portraits[1], labels={"campaign": "autumn"}))
 
 
 def test_a_scope_lets_through_what_it_covers(stores: Settings, portraits: dict[int, str]) -> None:
     _consent(stores, portraits[2], scope=consent.Scope(("en",), {"campaign": "spring"}))
-    asked = _asked(portraits[2], labels={"campaign": "spring", "who": "x"})
+    asked = material.asked(portraits[2], labels={"campaign": "spring", "who": "x"})
     assert pipeline.run_stage(stores, pipeline.submit(stores, asked), "admit").pending
 
 
@@ -143,7 +138,9 @@ def test_a_consent_that_expires_in_mid_run_publishes_nothing(
 
 def test_revoking_while_the_composite_runs_stops_it(stores: Settings, portraits: dict[int, str]) -> None:
     consent_id = _consent(stores, portraits[4])
-    render_id = pipeline.submit(stores, _asked(portraits[4], script="This one is stopped in the middle."))
+    render_id = pipeline.submit(
+        stores, material.asked(portraits[4], script="This one is stopped in the middle.")
+    )
     for stage in graph.STAGES[:-2]:
         pipeline.run_stage(stores, render_id, stage)
     works, told = threading.Event(), threading.Event()
@@ -218,7 +215,7 @@ def test_a_revocation_just_before_the_commit_takes_the_files_back(
 
 def test_a_withdrawn_video_is_gone_and_can_be_explained(stores: Settings, portraits: dict[int, str]) -> None:
     consent_id = _consent(stores, portraits[7])
-    made = pipeline.render(stores, _asked(portraits[7], idempotency_key="withdrawn"))
+    made = pipeline.render(stores, material.asked(portraits[7], idempotency_key="withdrawn"))
     assert withdrawal.revoke(stores, consent_id, "no more").videos == (made.render_id,)
     before = _versions(stores, made.render_id)
     assert withdrawal.withdraw(stores, made.render_id, "no more")
@@ -230,7 +227,9 @@ def test_a_withdrawn_video_is_gone_and_can_be_explained(stores: Settings, portra
     assert not withdrawal.withdraw(stores, made.render_id, "again")
     assert _shown(stores, made.render_id) == ["manifest.json"]
     _consent(stores, portraits[8])
-    likeness = pipeline.render(stores, _asked(portraits[8])).render_id  # shares the script, not the likeness
+    likeness = pipeline.render(
+        stores, material.asked(portraits[8])
+    ).render_id  # shares the script, not the likeness
     with transaction(stores.pg_dsn) as db:
         own, others = (records.artifacts_of(db, render_id) for render_id in (made.render_id, likeness))
         kept = objects(stores)
@@ -249,7 +248,7 @@ def test_a_withdrawn_video_is_gone_and_can_be_explained(stores: Settings, portra
     assert manifest is not None
     assert [one["id"] for one in manifest["consents"]] == [consent_id, "licence-voice-hibari-heart"]
     with pytest.raises(ConsentError, match="withdrawn"):
-        pipeline.render(stores, _asked(portraits[7], idempotency_key="withdrawn"))
+        pipeline.render(stores, material.asked(portraits[7], idempotency_key="withdrawn"))
 
 
 def test_the_demo_and_every_built_in_voice_carry_their_licence(stores: Settings) -> None:
@@ -258,7 +257,7 @@ def test_the_demo_and_every_built_in_voice_carry_their_licence(stores: Settings)
         voices = engines.info("speech", name).voice_names
         assert {("voice", f"{name}/{voice}") for voice in voices} <= known
     objects(stores).put_if_absent(stores.bucket_inputs, "demo/astronaut.png", DEMO)
-    asked = _asked(f"s3://{stores.bucket_inputs}/demo/astronaut.png")
+    asked = material.asked(f"s3://{stores.bucket_inputs}/demo/astronaut.png")
     assert pipeline.run_stage(stores, pipeline.submit(stores, asked), "admit").pending
 
 
@@ -269,7 +268,7 @@ def test_a_revoked_licence_stays_revoked(fresh: Settings, stores: Settings) -> N
         pipeline.prepare_stores(fresh)
         objects(stores).put_if_absent(stores.bucket_inputs, "demo/astronaut.png", DEMO)
         with pytest.raises(ConsentError, match=r"not in this house.*--kind voice"):
-            pipeline.render(stores, _asked(f"s3://{stores.bucket_inputs}/demo/astronaut.png"))
+            pipeline.render(stores, material.asked(f"s3://{stores.bucket_inputs}/demo/astronaut.png"))
     finally:
         with transaction(stores.pg_dsn) as db:
             db.execute(sa.update(m.Consent).where(m.Consent.id == voice).values(revoked_at=None))
@@ -295,7 +294,7 @@ def test_evidence_of_earlier_versions_is_shown_but_never_used(stores: Settings) 
     with transaction(stores.pg_dsn) as db:
         assert consents.find(db, consent_id).document_uri == stored.uri
     with pytest.raises(ReferenceRefused, match="is kept for proofs of consent"):
-        pipeline.submit(stores, _asked(stored.uri))
+        pipeline.submit(stores, material.asked(stored.uri))
 
 
 def test_command_line_from_a_picture_to_its_withdrawal(
@@ -324,7 +323,7 @@ def test_command_line_from_a_picture_to_its_withdrawal(
     assert (wall.exit_code, "as an avatar it will be refused: " in wall.stderr) == (0, True)
     uri = run("upload", str(portrait), *subject, "--evidence", str(release)).strip()
     assert uri == bare.stdout.strip()
-    render_id = pipeline.submit(stores, _asked(uri))
+    render_id = pipeline.submit(stores, material.asked(uri))
     pipeline.run_stage(stores, render_id, "admit")
     mine = relied_on(stores, render_id)["likeness"]
     told = json.loads(run("consent", "show", mine))
@@ -333,7 +332,7 @@ def test_command_line_from_a_picture_to_its_withdrawal(
     assert bucket == stores.bucket_evidence
     assert objects(stores).read(bucket, key) == release.read_bytes()
     with pytest.raises(ReferenceRefused, match=r"^avatar\.uri: .* is not in the bucket of inputs"):
-        pipeline.submit(stores, _asked(told["document_uri"]))
+        pipeline.submit(stores, material.asked(told["document_uri"]))
     with pytest.raises(ReferenceRefused, match="is not in the bucket of inputs"):
         planning.plan(
             stores,

@@ -31,18 +31,15 @@ from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 from avatarlab_ops.trust import signing, tombstones
 
+from . import material
+
 NOW = Rules(intermediates=timedelta(0), idle=timedelta(0), settle=timedelta(0))
 HOUR = timedelta(hours=1)
 
 
-def _asked(portrait: str, script: str = "Hi.", **change: Any) -> dict[str, Any]:
-    shape = {"resolution": "360p", "aspect": "1:1"}
-    return {"script": script, "avatar": {"uri": portrait}, "output": shape} | change
-
-
 @pytest.fixture(scope="module")
 def video(stores: Settings, portrait: str) -> status.Published:
-    return pipeline.render(stores, _asked(portrait))
+    return pipeline.render(stores, material.asked(portrait))
 
 
 def _found(chores: list[Chore], name: str) -> Chore:
@@ -62,7 +59,7 @@ def _artifact(stores: Settings, fingerprint: str) -> m.Artifact:
 
 def _spoken(stores: Settings, portrait: str, script: str) -> m.Artifact:
     """The speech of a render that was cancelled: an artifact that nothing needs."""
-    render_id = pipeline.submit(stores, _asked(portrait, script))
+    render_id = pipeline.submit(stores, material.asked(portrait, script))
     pipeline.run_stage(stores, render_id, "admit")
     made = pipeline.run_stage(stores, render_id, "speech").artifact
     pipeline.cancel(stores, render_id)
@@ -154,7 +151,7 @@ def test_a_lost_video_comes_back_with_the_bytes_that_were_published(
 ) -> None:
     if older:
         monkeypatch.setattr(publish, "signed", lambda *_: ({}, {"signed": False}))
-    made = pipeline.render(stores, _asked(portrait))
+    made = pipeline.render(stores, material.asked(portrait))
     place = split_or_refuse(made.video_uri)
     shown = objects(stores).read(*place)
     assert (made.render_id.encode() in shown) is not older
@@ -218,7 +215,7 @@ def test_beyond_the_size_the_longest_unused_go_first(stores: Settings, portrait:
 def test_a_video_past_its_retention_is_withdrawn_and_a_tombstone_signed_once_somebody_can(
     stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = pipeline.render(stores, _asked(portrait, labels={"retention": "2d"}))
+    made = pipeline.render(stores, material.asked(portrait, labels={"retention": "2d"}))
     with transaction(stores.pg_dsn) as db:
         records.find(db, made.render_id).ended_at = records.now() - timedelta(days=3)
     assert _found(keep_house(stores), "retention").found == 1

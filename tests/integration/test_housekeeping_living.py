@@ -28,14 +28,11 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import engine, lock_number, records, transaction
 from avatarlab_ops.stores.catalog import tables as m
 
+from . import material
+
 NOW = Rules(intermediates=timedelta(0), idle=timedelta(0), settle=timedelta(0))
 FEW = run_with(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 HOUR = timedelta(hours=1)
-
-
-def _asked(portrait: str, script: str = "Hi.", **change: Any) -> dict[str, Any]:
-    shape = {"resolution": "360p", "aspect": "1:1"}
-    return {"script": script, "avatar": {"uri": portrait}, "output": shape} | change
 
 
 RENDERER = """
@@ -74,7 +71,7 @@ def _rendering(stores: Settings, asked: dict[str, Any]) -> Iterator[subprocess.P
 
 
 def test_a_killed_render_is_closed_and_a_living_one_is_not(stores: Settings, portrait: str) -> None:
-    with _rendering(stores, _asked(portrait, "This one is killed.")) as worker:
+    with _rendering(stores, material.asked(portrait, "This one is killed.")) as worker:
         with transaction(stores.pg_dsn) as db:
             newest = sa.select(m.Render.id).order_by(m.Render.created_at.desc()).limit(1)
             render_id = str(db.scalar(newest))
