@@ -22,7 +22,7 @@ from avatarlab_ops.stores.objects import Stored, objects
 from avatarlab_ops.trust import inputs
 
 PICTURES: tuple[Kind, ...] = ("image", "video")
-LOOK_VERSION = "6"  # raised whenever `look` may judge otherwise: what it saw before counts no longer
+LOOK_VERSION = "7"  # raised whenever `look` may judge otherwise: what it saw before counts no longer
 PROBE_VERSION = "7"  # raised whenever probing may tell more of an input: it is then probed once more
 # Under this key `InputObject.looks` keeps that a clip's sound was checked; raise the number with the check.
 HEARD = "sound 2"

@@ -1,9 +1,10 @@
 """Is the mouth covered by something that is no skin: a mask, a microphone?
 
-The skin around the mouth has the colour of cheeks and forehead, in light and shadow alike: uncovered faces of
-the test packages differ by at most 12 units of CIELAB chroma, masks by 35 and more. A beard differs too,
-but lips stand out red from it. A hand has the colour of the face: `hands.py` looks for it. In black and
-white, or nearly so, there is nothing to see a mask by: `colourless` says so.
+Bare lips stand out red from the skin beside them (in every picture and clip of the test packages by 2.7 units
+of CIELAB's a or more), in light and shadow and in a beard alike. Where none do, and what is beside them has
+neither the colour of cheeks and forehead nor their redness, something hides both. Painted lips may not stand
+out, but leave the skin beside them free. A hand has the colour of the face: `hands.py` looks for it. In black
+and white, or nearly so, there is nothing to see a mask by: `colourless` says so.
 """
 
 from __future__ import annotations
@@ -14,29 +15,31 @@ import numpy as np
 from avatarlab_ops.engines.base import Frame
 from avatarlab_ops.engines.tflite import Array
 
-MAX_CHROMA = 14.0  # difference of a and b in CIELAB between the mouth's surroundings and the rest of the face
-LIPS_RED = 3.0  # lips that are redder than what is around them by this are lips
+MAX_CHROMA = 14.0  # difference of a and b in CIELAB between what is beside the lips and the rest of the face
+MAX_PALER = 6.0  # of a alone: black and grey lack red; bare skin of the test packages lacks at most 5.5
+LIPS_RED = 3.0  # lips that are redder than what is beside them by this are lips
 LEAST_CHROMA = 4.0  # of a face in CIELAB; coloured portraits of the test packages have 12 and more
 REACH = 0.02  # of the face's height: half the edge of the squares whose colours are taken
 
 _REST = (151, 108, 337, 9, 107, 336, 50, 280, 101, 330, 117, 346)  # forehead, cheeks
-_AROUND = (199, 200, 175, 18, 83, 313, 32, 262, 204, 424, 164, 167, 393, 165, 391)  # chin, upper lip's skin
-_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+_BESIDE = (164, 167, 393, 18, 83, 313)  # skin next to the upper and the lower lip
+_LIPS = (73, 72, 11, 302, 303, 404, 315, 16, 85, 180)  # the red of both, away from the corners
 
 
 def mouth_covered(frame: Frame, mesh: Array) -> bool:
     """Whether something hides the mouth of a face in RGB uint8 [H, W, 3], given its mesh float32 [478, 3]."""
-    rest, around, lips = (_colours(frame, mesh, points) for points in (_REST, _AROUND, _LIPS))
-    if not (len(rest) and len(around) and len(lips)):
+    rest, beside, lips = (_colours(frame, mesh, points) for points in (_REST, _BESIDE, _LIPS))
+    if not (len(rest) and len(beside) and len(lips)):
         return False
-    about = np.median(around, axis=0)
-    chroma = float(np.hypot(*(about - np.median(rest, axis=0))[1:]))
-    return chroma > MAX_CHROMA and float(lips[:, 1].max() - about[1]) < LIPS_RED
+    about = np.median(beside, axis=0)
+    _, red, yellow = about - np.median(rest, axis=0)
+    other = np.hypot(red, yellow) > MAX_CHROMA or red < -MAX_PALER
+    return bool(other and lips[:, 1].max() - about[1] < LIPS_RED)
 
 
 def colourless(frame: Frame, mesh: Array) -> bool:
     """Whether the face is black and white, or nearly so: `mouth_covered` then cannot tell."""
-    seen = [_colours(frame, mesh, points) for points in (_REST, _AROUND)]
+    seen = [_colours(frame, mesh, points) for points in (_REST, _BESIDE)]
     return all(len(one) and np.hypot(*np.median(one, axis=0)[1:]) < LEAST_CHROMA for one in seen)
 
 

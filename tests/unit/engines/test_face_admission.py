@@ -102,6 +102,7 @@ def test_sizes_are_told_in_the_pictures_own_pixels(landmarker, astronaut):
         check_face(quarter, landmarker)
 
 
+LIPS = [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146]
 CHEEKS_TO_CHIN = (117, 50, 132, 172, 150, 152, 379, 397, 361, 280, 346, 5)
 
 
@@ -119,6 +120,28 @@ def test_a_mask_is_refused(landmarker, still, name, colour):
     check_face(still(name), landmarker)
     with pytest.raises(FaceRefused, match=r"mouth is covered by something, a mask or a microphone\."):
         check_face(masked(landmarker, still(name), colour), landmarker)
+
+
+@pytest.mark.parametrize("colour", [(20, 20, 22), (170, 172, 176), (160, 30, 40)])
+@pytest.mark.parametrize("name", ["0-f1-su-ph.jpg", "single_face.jpg", "0-f15-hao-ph.jpg", "astronaut"])
+def test_a_microphone_before_the_lips_is_refused(landmarker, astronaut, still, name, colour):
+    """A ball of 36 % of the face's height: the lips and what is next to them, chin and cheeks are free."""
+    picture = astronaut if name == "astronaut" else still(name)
+    mesh = landmarker.faces(picture)[0].landmarks
+    covered, radius = picture.copy(), round(0.18 * float(np.ptp(mesh[:, 1])))
+    cv2.circle(covered, mesh[[13, 14], :2].mean(axis=0).round().astype(int).tolist(), radius, colour, -1)
+    with pytest.raises(FaceRefused, match=r"mouth is covered by something, a mask or a microphone\."):
+        check_face(covered, landmarker)
+
+
+@pytest.mark.parametrize("colour", [(25, 20, 25), (190, 150, 130), (170, 20, 40), (40, 60, 150)])
+@pytest.mark.parametrize("name", ["0-f1-su-ph.jpg", "single_face.jpg", "0-f15-hao-ph.jpg", "astronaut"])
+def test_painted_lips_are_no_covering(landmarker, astronaut, still, name, colour):
+    picture = astronaut if name == "astronaut" else still(name)
+    mesh = landmarker.faces(picture)[0].landmarks
+    painted = picture.copy()
+    cv2.fillPoly(painted, [mesh[LIPS, :2].astype(np.int32)], colour)
+    check_face(cv2.addWeighted(picture, 0.15, painted, 0.85, 0), landmarker)
 
 
 def test_black_and_white_is_admitted_and_told_to_hide_masks(landmarker, astronaut):
@@ -143,8 +166,7 @@ def test_red_lips_in_a_dark_beard_are_no_covering(landmarker, still):
     hair = masked(landmarker, picture, (45, 38, 36))
     bearded = cv2.addWeighted(picture, 0.3, hair, 0.7, 0)
     bearded[picture == hair] = picture[picture == hair]
-    lips = [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146]
     mouth = np.zeros(picture.shape[:2], np.uint8)
-    cv2.fillPoly(mouth, [mesh[lips, :2].astype(np.int32)], 1)
+    cv2.fillPoly(mouth, [mesh[LIPS, :2].astype(np.int32)], 1)
     bearded[mouth == 1] = picture[mouth == 1]
     check_face(bearded, landmarker)

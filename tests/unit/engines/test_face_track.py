@@ -276,6 +276,19 @@ def test_a_mouth_covered_for_a_while_is_left_alone_and_counted(astronaut):
     assert track.lacking() == (0, 15)
 
 
+def test_a_microphone_before_the_lips_for_a_while_is_left_alone_and_counted(clip):
+    """Before a man who speaks, as a ball of 36 % of his face's height."""
+    frames = clip("pyfame", "sample_01.mp4", 35)
+    mesh = tracked(frames).landmarks
+    behind = [frame.copy() for frame in frames]
+    for frame, points in zip(behind[10:25], mesh[10:25], strict=True):
+        middle = points[[13, 14], :2].mean(axis=0).round().astype(int).tolist()
+        cv2.circle(frame, middle, round(0.18 * float(np.ptp(points[:, 1]))), (20, 20, 22), -1)
+    track = tracked(behind)
+    assert np.flatnonzero(~track.present).tolist() == list(range(10, 25))
+    assert "mouth is covered in 15 of 35 frames" in " ".join(track.notes)
+
+
 def test_whoever_only_wants_the_landmarks_gets_the_same_without_a_look_at_the_mouth(astronaut):
     behind = astronaut.copy()
     behind[118:175, 190:256] = (120, 170, 210)
