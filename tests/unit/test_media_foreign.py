@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,11 +104,18 @@ def test_refusals_are_the_same(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_needs_too_much_memory_is_refused(tmp_path: Path) -> None:
+    """Small enough for Pillow, which refuses more than 178 megapixels in whatever process."""
     path = tmp_path / "huge.png"
-    Image.new("1", (40_000, 40_000)).save(path)
-    limits = local.Limits(max_image_pixels=10**10, max_side_px=10**6)
-    with pytest.raises(MediaRefused):
+    Image.new("P", (13_000, 13_000)).save(path, transparency=0, compress_level=1)
+    limits = local.Limits(max_image_pixels=13_000 * 13_000)
+    with pytest.raises(MediaRefused, match="needs more than 2 GB of memory to decode"):
         foreign.probe(path, limits)
+
+
+def test_a_picture_of_as_many_pixels_as_are_let_in_has_memory_enough(tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    Image.new("RGBA", (10_000, 5_000)).save(path, compress_level=1)
+    assert foreign.probe(path).width == 10_000
 
 
 def in_child(work: Callable[[], Any]) -> int:
@@ -138,9 +147,40 @@ def test_a_child_of_root_is_nobody() -> None:
     assert in_child(lambda: os.getuid() >= 60_000 and os.getgid() >= 60_000 and not os.getgroups()) == 0
 
 
-def test_a_child_has_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def zygote(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The id of a process that children are forked from, started by one that has a secret."""
     monkeypatch.setenv("AVATARLAB_PG_DSN", "postgresql://someone:secret@somewhere/x")
-    assert "secret" not in str(link._environment())
+    monkeypatch.setattr(link, "_zygotes", [])
+    link.warm()
+    [started] = link._zygotes
+    yield started.process.pid
+    started.control.close()
+    started.process.wait(60)
+
+
+def test_a_child_at_work_is_confined_and_has_no_secret(tmp_path: Path, zygote: int) -> None:
+    path = encode(tmp_path / "clip.mp4", (numbered(i) for i in range(5)))
+    with foreign.open_footage(path, fps=25, max_short_side_px=180) as clip:
+        clip[0]
+        child = Path("/proc") / Path(f"/proc/{zygote}/task/{zygote}/children").read_text().strip()
+        status = dict(line.split(":", 1) for line in (child / "status").read_text().splitlines())
+        limits = (child / "limits").read_text()
+        environment = (child / "environ").read_bytes()
+        opened = [os.readlink(one) for one in (child / "fd").iterdir()]
+    most = {name: re.search(rf"{name} +(\w+)", limits)[1] for name in ("address space", "cpu time")}  # type: ignore[index]
+    assert confine.MEMORY_BYTES < int(most["address space"]) < 2 * confine.MEMORY_BYTES
+    assert confine.CPU_S <= int(most["cpu time"]) < 2 * confine.CPU_S
+    assert int(status["NoNewPrivs"]) == 1
+    if confine.seccomp() is not None:
+        assert int(status["Seccomp"]) == 2
+    if os.geteuid() == 0:
+        assert all(int(uid) >= 60_000 for uid in status["Uid"].split())
+    assert b"AVATARLAB_" not in environment
+    assert b"secret" not in environment
+    scratch = f"{tempfile.gettempdir()}/"
+    known = (str(path), "/dev/null", "socket:", "/memfd:avatarlab-frames", scratch)
+    assert [one for one in opened if not one.startswith(known)] == []
 
 
 @pytest.mark.parametrize(
