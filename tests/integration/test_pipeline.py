@@ -34,7 +34,7 @@ from avatarlab_ops.progress import Report
 from avatarlab_ops.renders import orders, status
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stages import context, deadline, publish
+from avatarlab_ops.stages import context, deadline, publish, runner
 from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog import tables as m
@@ -335,6 +335,10 @@ def test_a_step_that_takes_too_long_says_which_and_the_next_try_goes_on(
         _given_up(stores, render_id, "publish", f"publish ({step})", monkeypatch)
     pipeline.run_stage(stores, render_id, "publish")
     assert status.of(stores, render_id).state == "published"
+    other = pipeline.submit(stores, _asked(portrait, script="Nobody said this before."))
+    pipeline.run_stage(stores, other, "admit")
+    _given_up(stores, other, "speech", "speech", monkeypatch)
+    pipeline.run_stage(stores, other, "speech")
 
 
 def _given_up(
@@ -351,7 +355,8 @@ def _given_up(
                 yield
 
     with monkeypatch.context() as patch:
-        patch.setattr(deadline, "Deadline", Short)
+        for place in (deadline, runner):
+            patch.setattr(place, "Deadline", Short)
         with pytest.raises(StageTimeout, match=re.escape(f"{step} took more than 1800 s")):
             pipeline.run_stage(stores, render_id, stage)
     assert status.of(stores, render_id).state in ("accepted", "running")
