@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -10,12 +11,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import av
 import httpx
+import numpy as np
 import pytest
 import sqlalchemy as sa
+from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc
+from click.testing import CliRunner
 from kit.consented import consented
+from kit.heif import heic
+from PIL import Image
 
-from avatarlab_ops import pipeline
+from avatarlab_ops import cli, pipeline
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.planning import plan
 from avatarlab_ops.errors import ReferenceRefused
@@ -60,6 +67,78 @@ def test_a_portrait_arrives_and_is_told_what_it_is(api: Server) -> None:
     assert (told["kind"], told["width"], told["height"]) == ("image", 512, 512)
     assert told["face"]["face_px"] > 50
     assert told["no_avatar"] is None
+
+
+PROFILE = "the image's colour profile is damaged; its colours were taken as sRGB"
+
+
+def damaged_profile(path: Path) -> Path:
+    """A portrait whose colour profile is none."""
+    Image.fromarray(material.astronaut()).save(path, icc_profile=b"not a colour profile" * 20)
+    return path
+
+
+def hlg(path: Path) -> Path:
+    """A grey clip of high dynamic range, HLG in BT.2020."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 180, 320, "yuv420p"
+        context = stream.codec_context
+        context.color_trc, context.color_primaries = ColorTrc.ARIB_STD_B67, ColorPrimaries.BT2020
+        context.colorspace = Colorspace.BT2020
+        for index in range(10):
+            frame = av.VideoFrame.from_ndarray(np.full((180, 320, 3), 90 + index, np.uint8), "rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_what_is_noted_of_an_input_is_told_at_every_door(
+    api: Server, stores: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the API when it is uploaded and estimated, by the command line likewise, and in the manifest."""
+    portrait, wall = damaged_profile(tmp_path / "noted.png"), hlg(tmp_path / "wall.mp4")
+    consented(stores, portrait)
+    sent = [uploaded(api, one.read_bytes(), one.name).json() for one in (portrait, wall)]
+    assert PROFILE in sent[0]["notes"]
+    (brightness,) = [note for note in sent[1]["notes"] if "HLG" in note]
+    asked = {
+        "script": "Hello.", "output": {"resolution": "360p"}, "avatar": {"uri": sent[0]["uri"]},
+        "background": {"kind": "video", "uri": sent[1]["uri"]},
+    }  # fmt: skip
+    told = api.client.post("/estimates", json=asked).json()["warnings"]
+    assert {f"{sent[0]['uri']}: {PROFILE}", f"{sent[1]['uri']}: {brightness}"} <= set(told)
+
+    monkeypatch.setattr("avatarlab_ops.cli.common.stores", lambda: stores)
+    monkeypatch.setattr("avatarlab_ops.cli.render.stores", lambda: stores)
+    done = [CliRunner().invoke(cli.main, ["upload", str(one)]) for one in (portrait, wall)]
+    assert f"note: {PROFILE}" in done[0].stderr
+    assert f"note: {brightness}" in done[1].stderr
+    asked["avatar"], asked["background"] = (
+        {"uri": done[0].stdout.strip()}, {"kind": "video", "uri": done[1].stdout.strip()},
+    )  # fmt: skip
+    (tmp_path / "request.json").write_text(json.dumps(asked))
+    rendered = CliRunner().invoke(cli.main, ["render", str(tmp_path / "request.json")])
+    assert rendered.exit_code == 0, rendered.output
+    manifest = json.loads(objects(stores).read(*split_or_refuse(rendered.stdout.split()[-1])))
+    for one, note in zip(done, (PROFILE, brightness), strict=True):
+        noted = f"{one.stdout.strip()}: {note}"
+        assert f"warning   {noted}" in rendered.stderr
+        assert noted in manifest["warnings"]
+
+
+def test_a_picture_as_phones_take_it_arrives(
+    api: Server, stores: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = heic(tmp_path / "IMG_0001.heic", material.astronaut())
+    told = uploaded(api, picture.read_bytes(), picture.name, type="image/heic").json()
+    assert (told["kind"], told["width"], told["height"]) == ("image", 512, 512)
+    assert told["no_avatar"] is None
+    monkeypatch.setattr("avatarlab_ops.cli.common.stores", lambda: stores)
+    done = CliRunner().invoke(cli.main, ["upload", str(picture)])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip().endswith("/IMG_0001.heic")
+    assert "as an avatar" not in done.stderr
 
 
 def test_the_store_takes_no_other_bytes(api: Server) -> None:
