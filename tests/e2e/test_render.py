@@ -173,3 +173,4 @@ def test_command_line_says_why_without_a_traceback(site: Site, tmp_path: Path) -
 def test_doctor_finds_nothing_to_do(site: Site) -> None:
     done = avatarlab("doctor")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == "", "nothing else speaks, no library either"
