@@ -13,6 +13,7 @@ import numpy as np
 from avatarlab_ops import engines
 from avatarlab_ops.engines.base import FaceTrack, Patch
 from avatarlab_ops.engines.face import load_track
+from avatarlab_ops.graph import ONLY
 from avatarlab_ops.media import framing, lettering
 from avatarlab_ops.media.audio import read_wav_blocks, wav_length, write_wav_blocks
 from avatarlab_ops.media.background import Background
@@ -85,7 +86,7 @@ def marked(work: Context) -> Path:
     """The speech with its watermark."""
     speech, path = work.artifact("speech", "speech.wav"), work.new("marked.wav")
     blocks, (_, rate) = read_wav_blocks(speech), wav_length(speech)
-    write_wav_blocks(path, engines.load("watermark", "perth").marked(blocks, rate), rate)
+    write_wav_blocks(path, engines.load("watermark", ONLY["watermark"]).marked(blocks, rate), rate)
     return path
 
 

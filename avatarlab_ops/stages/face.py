@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from avatarlab_ops import engines
 from avatarlab_ops.engines.face import save_track
+from avatarlab_ops.graph import ONLY
 from avatarlab_ops.media import foreign
 from avatarlab_ops.media.footage import Footage
 from avatarlab_ops.stages.context import Context
@@ -27,7 +28,7 @@ def open_own_matte(work: Context) -> Footage | None:
 def run(work: Context) -> Product:
     """Follow the face through the whole clip."""
     with open_avatar(work) as footage:
-        track = engines.load("face", "landmarker").track(
+        track = engines.load("face", ONLY["face"]).track(
             footage.iter(), fps=work.plan.footage.fps, width=footage.width, height=footage.height,
             report=lambda done, _, unit: work.report(done, len(footage), unit),
         )  # fmt: skip
