@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from avatarlab_ops.stores.objects import objects
 
 MIGRATIONS = "avatarlab_ops/stores/catalog/migrations"
 AWAY = (AvatarlabError, httpx.HTTPError)
-BACK = 5  # migrations' commits that lie between the earlier code and this
+BACK = 5  # migrations that lie between the earlier code and this
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,11 +40,17 @@ def git(*words: str, cwd: Path = ROOT) -> str:
     return subprocess.run(["git", *words], cwd=cwd, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def migrations(commit: str) -> int:
+    """How many a commit has; one that only renumbers them, after two branches met, has no more."""
+    return len(git("ls-tree", "--name-only", f"{commit}:{MIGRATIONS}/versions").split())
+
+
 @pytest.fixture
 def earlier(tmp_path: Path) -> Path:
-    """A checkout of the earlier code: UPGRADE_FROM, else from before the last five changes of tables."""
-    commits = git("log", f"-{BACK}", "--format=%H", "--", MIGRATIONS).split()
-    given = os.environ.get("UPGRADE_FROM") or (f"{commits[-1]}^" if len(commits) == BACK else "")
+    """A checkout of the earlier code: UPGRADE_FROM, else from before the last five migrations came."""
+    changes = git("log", "--format=%H", "--", MIGRATIONS).split()
+    later = list(takewhile(lambda commit: migrations(commit) > migrations("HEAD") - BACK, changes))
+    given = os.environ.get("UPGRADE_FROM") or (f"{later[-1]}^" if len(later) < len(changes) else "")
     if not given or subprocess.run(["git", "cat-file", "-e", given], cwd=ROOT, check=False).returncode:
         pytest.skip("this checkout holds no earlier code: it is shallow; name a commit in UPGRADE_FROM")
     place = tmp_path / "earlier"
