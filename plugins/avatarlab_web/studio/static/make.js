@@ -166,7 +166,6 @@ let asking;
 async function estimate() {
   asking?.abort();
   asking = new AbortController();
-  wrong("");
   if (!form.script.value.trim() || !$("[name=avatar]:checked", form)) return;
   try {
     const body = JSON.stringify(request());
@@ -202,6 +201,7 @@ function list(where, lines) {
 
 let pause;
 function changed(rest = 500) { // milliseconds: who writes is let write on, a choice is shown soon
+  wrong(""); // now, not after the rest: what is refused meanwhile stays to be read
   count();
   shape();
   clearTimeout(pause);

@@ -1,0 +1,133 @@
+"""What the Studio's pages do in a browser, over real stores; Airflow itself is tried with it in tests/e2e."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from avatarlab_web.api import previews
+from avatarlab_web.app import app
+from avatarlab_web.studio import queue as studio_queue
+from avatarlab_web.studio.access import page_user
+from avatarlab_web.studio.page import text
+from starlette.testclient import TestClient
+
+from avatarlab_ops import pipeline
+from avatarlab_ops.renders import avatars, intake, orders
+from avatarlab_ops.request import AvatarRequest
+from avatarlab_ops.settings import Settings
+
+from .api_server import serving
+from .material import astronaut, png
+from .studio_client import opened
+
+if TYPE_CHECKING:
+    from httpx import Response
+    from playwright.sync_api import Browser, Page, Request, Route
+
+HERE = "http://localhost"  # nothing listens there: what a page asks for is answered by the test's own server
+LOGIN_OVER: dict[str, Any] = {"status": 401, "json": {"detail": "Token Expired"}}
+QUIET: dict[str, Any] = {"body": "retry: 3600000\n\n", "content_type": "text/event-stream"}
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if not path:
+        pytest.skip("no Chromium here; `make test` installs it where it may")
+    from playwright.sync_api import sync_playwright
+
+    with (
+        sync_playwright() as play,
+        play.chromium.launch(executable_path=path, args=["--no-sandbox"]) as found,
+    ):
+        yield found
+
+
+@pytest.fixture
+def studio(stores: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    monkeypatch.setattr(studio_queue, "_pools", list)  # Airflow's database is not here
+    monkeypatch.setattr(previews.desk, "warm", lambda: None)
+    with serving(stores), opened(stores, {"reader", "author"}) as client:
+        app.dependency_overrides[page_user] = lambda: None  # scripts are for whoever is logged in
+        yield client
+
+
+@pytest.fixture
+def page(chromium: Browser, studio: TestClient) -> Iterator[Page]:
+    """A tab in which a test may let time go by."""
+
+    def serve(route: Route) -> None:
+        answer = answer_to(studio, route.request)
+        route.fulfill(status=answer.status_code, headers=dict(answer.headers), body=answer.content)
+
+    with chromium.new_context() as context:
+        context.set_default_timeout(60_000)
+        page = context.new_page()
+        page.clock.install()
+        page.route(f"{HERE}/**", serve)
+        page.route("**/events", lambda route: route.fulfill(**QUIET))
+        picture: dict[str, Any] = {"body": png(astronaut()), "content_type": "image/png"}
+        page.route("**/previews?kind=*", lambda route: route.fulfill(**picture))
+        yield page
+        page.unroute_all(behavior="ignoreErrors")  # of a page that asks again and again
+
+
+def answer_to(studio: TestClient, asked: Request) -> Response:
+    sent = ("content-type", "idempotency-key")
+    headers = {name: value for name, value in asked.headers.items() if name in sent}
+    path, body = asked.url.removeprefix(HERE), asked.post_data_buffer
+    return studio.request(asked.method, path, headers=headers, content=body)
+
+
+def bring(stores: Settings, folder: Path, subject: str) -> avatars.Avatar:
+    """A new avatar, the first in the gallery."""
+    picture = astronaut().copy()
+    picture[:4] = list(uuid.uuid4().bytes[:3])  # bytes that nobody brought before
+    file = folder / f"{subject[0]}.png"
+    file.write_bytes(png(picture))
+    leave = intake.Leave(subject, licence="CC0", recorded_by="anna")
+    uri = intake.bring(stores, file, leave, caller="anna")
+    return next(one for one in avatars.usable(stores, "anna") if one.uri == uri)
+
+
+def order(stores: Settings, avatar: str, script: Any, **more: Any) -> str:
+    """A render that stands in line."""
+    asked = {"script": script, "avatar": {"uri": avatar}, "idempotency_key": uuid.uuid4().hex, **more}
+    return orders.place(stores, AvatarRequest.parse(asked), caller="anna").render_id
+
+
+def cancel(stores: Settings, *renders: str) -> None:
+    for render_id in renders:
+        pipeline.cancel(stores, render_id)
+
+
+def once(page: Page, path: str, **answer: Any) -> None:
+    """The next call there is answered so."""
+    page.route(path, lambda route: route.fulfill(**answer), times=1)
+
+
+def opened_make(page: Page, query: str = "") -> Page:
+    page.goto(f"{HERE}/make{query}")
+    page.locator("#make:not([inert])").wait_for()
+    return page
+
+
+def test_the_reason_of_a_refusal_stays_while_the_estimate_comes(
+    page: Page, stores: Settings, tmp_path: Path
+) -> None:
+    bring(stores, tmp_path, "Anna A.")
+    once(page, "**/api/v1/renders", status=422, json={"detail": "Not today."})
+    opened_make(page)
+    page.clock.pause_at(page.evaluate("Date.now()") + 60_000)
+    page.get_by_label(text("make.script")).fill("Will it be made?")
+    page.get_by_role("button", name=text("make.go")).click()
+    page.get_by_text("Not today.").wait_for()
+    with page.expect_response("**/estimates"):
+        page.clock.run_for(1_000)
+    page.get_by_text("Will it be made?", exact=True).last.wait_for(state="attached")  # as it will be read
+    assert page.get_by_text("Not today.").is_visible()
