@@ -131,3 +131,19 @@ def test_the_reason_of_a_refusal_stays_while_the_estimate_comes(
         page.clock.run_for(1_000)
     page.get_by_text("Will it be made?", exact=True).last.wait_for(state="attached")  # as it will be read
     assert page.get_by_text("Not today.").is_visible()
+
+
+def test_an_order_whose_answer_was_lost_is_made_once_though_the_login_ends_then(
+    page: Page, studio: TestClient, stores: Settings, tmp_path: Path
+) -> None:
+    bring(stores, tmp_path, "Anna A.")
+    opened_make(page).get_by_label(text("make.script")).fill("Nobody waits for this.")
+    once(page, "**/api/v1/renders", **LOGIN_OVER)
+    page.route("**/api/v1/renders", lambda route: (answer_to(studio, route.request), route.abort()), times=1)
+    for told in ("unreached", "login.over"):  # the route that was added last is taken first
+        page.get_by_role("button", name=text("make.go")).click()
+        page.get_by_text(text(told)).wait_for()
+    page.get_by_role("button", name=text("make.go")).click()
+    page.wait_for_url("**/videos/*")
+    assert studio.get("/videos").text.count("<h2><a") == 1
+    cancel(stores, page.url.rpartition("/")[2])

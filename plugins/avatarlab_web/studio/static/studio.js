@@ -41,21 +41,16 @@ function unreached(error) {
 }
 
 // Calls the API and returns its answer; a refusal is thrown as the sentence that explains it.
-// The same order, asked again from this page, has the same key: if only its answer was lost, it is not made twice.
-// What was refused (4xx) is asked anew under a key of its own.
+// The same order, asked again from this page, has the same key: if only its answer was lost, it is not made twice,
+// whatever was answered in between. Nothing is kept under the key of what was refused: asked again, it is judged anew.
 const keys = new Map();
 async function call(method, address, body) {
   const sent = body === undefined ? undefined : JSON.stringify(body);
   const order = `${method} ${address} ${sent}`;
   if (!keys.has(order)) keys.set(order, crypto.randomUUID());
   const headers = method === "POST" ? { "Idempotency-Key": keys.get(order) } : {};
-  try {
-    const said = await (await answerTo(address, { method, headers, body: sent })).text().catch(unreached);
-    return said ? JSON.parse(said) : {};
-  } catch (error) {
-    if (error.status >= 400 && error.status < 500) keys.delete(order);
-    throw error;
-  }
+  const said = await (await answerTo(address, { method, headers, body: sent })).text().catch(unreached);
+  return said ? JSON.parse(said) : {};
 }
 
 // Whether the login has ended: the server says so, or an older browser was led to the login page.
