@@ -147,3 +147,24 @@ def test_an_order_whose_answer_was_lost_is_made_once_though_the_login_ends_then(
     page.wait_for_url("**/videos/*")
     assert studio.get("/videos").text.count("<h2><a") == 1
     cancel(stores, page.url.rpartition("/")[2])
+
+
+def test_who_ends_a_link_sends_nothing_else_and_keeps_the_new_one(
+    page: Page, stores: Settings, tmp_path: Path
+) -> None:
+    page.goto(f"{HERE}/people/{bring(stores, tmp_path, 'Ben B.').consent_id}")
+    for _ in range(2):  # the second page lists the link of the first
+        page.reload()
+        page.get_by_role("button", name=text("share.person")).click()
+        page.get_by_role("button", name=text("share.make")).click()
+        page.get_by_label(text("share.link"), exact=True).wait_for()
+    made = page.get_by_label(text("share.link"), exact=True).input_value()
+    page.get_by_label(text("share.days")).fill("")
+    with page.expect_request("**/shares/*") as ended:
+        page.get_by_role("button", name=text("share.end")).click()
+    assert "?" not in ended.value.url, "a link in it would stand in every log"
+    page.get_by_role("button", name=text("share.ended")).wait_for()
+    assert page.get_by_label(text("share.link"), exact=True).input_value() == made
+    page.reload()
+    page.get_by_role("button", name=text("share.person")).click()
+    assert page.get_by_role("button", name=text("share.end")).count() == 1

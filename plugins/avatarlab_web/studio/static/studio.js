@@ -138,14 +138,16 @@ function takeUp(form, kept) {
   for (const box of $$("[type=checkbox]", form)) box.checked = kept.has(box.name);
 }
 
+// What a button with an address does. One that sends its form sends its fields, any other nothing: it may stand beside
+// a link that is a secret.
 async function act(button) {
-  const form = button.closest("form");
+  const form = button.type === "submit" ? button.form : null;
   if (form && !form.reportValidity()) return;
   const asked = new URLSearchParams(form ? new FormData(form) : undefined);
   button.disabled = true;
   try {
     await call(button.dataset.call, asked.size ? `${button.dataset.to}?${asked}` : button.dataset.to);
-    if (button.dataset.then) location.assign(button.dataset.then);
+    if (button.dataset.done) button.textContent = button.dataset.done; // a link is shown this once: its page stays
     else location.reload(); // to assign an address with a fragment, as of #content, would only scroll
   } catch (error) {
     button.disabled = false;
