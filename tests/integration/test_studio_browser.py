@@ -168,3 +168,17 @@ def test_who_ends_a_link_sends_nothing_else_and_keeps_the_new_one(
     page.reload()
     page.get_by_role("button", name=text("share.person")).click()
     assert page.get_by_role("button", name=text("share.end")).count() == 1
+
+
+def test_a_choice_that_is_gone_is_not_taken_up_under_another_ones_face(
+    page: Page, studio: TestClient, stores: Settings, tmp_path: Path
+) -> None:
+    for one in avatars.usable(stores, "anna"):
+        studio.post(f"/api/v1/consents/{one.consent_id}/revoke?reason=over")
+    stays, goes = (bring(stores, tmp_path, subject) for subject in ("Anna A.", "Ben B."))
+    opened_make(page).get_by_label(text("make.script")).fill("Who says this?")
+    assert page.evaluate("request().avatar.uri") == goes.uri
+    assert studio.post(f"/api/v1/consents/{goes.consent_id}/revoke?reason=over").is_success
+    opened_make(page)
+    assert page.get_by_label(text("make.script")).input_value() == "Who says this?"
+    assert page.evaluate("request().avatar.uri") == stays.uri

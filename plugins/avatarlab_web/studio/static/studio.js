@@ -130,12 +130,14 @@ function remember(form, opened = false) {
   return () => sessionStorage.removeItem(name);
 }
 
+// A choice that is gone changes nothing.
 function takeUp(form, kept) {
-  for (const [name, value] of kept) {
-    const field = form.elements[name]; // a list of radios takes a value, too; one that is gone changes nothing
-    if (field && !(field.options && [...field.options].every((one) => one.value !== value))) field.value = value;
+  for (const field of form.elements) {
+    const value = kept.get(field.name);
+    if (field.type === "checkbox") field.checked = kept.has(field.name);
+    else if (field.type === "radio") field.checked ||= field.value === value;
+    else if (field.options ? [...field.options].some((one) => one.value === value) : value !== undefined) field.value = value;
   }
-  for (const box of $$("[type=checkbox]", form)) box.checked = kept.has(box.name);
 }
 
 // What a button with an address does. One that sends its form sends its fields, any other nothing: it may stand beside
