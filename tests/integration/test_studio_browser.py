@@ -182,3 +182,23 @@ def test_a_choice_that_is_gone_is_not_taken_up_under_another_ones_face(
     opened_make(page)
     assert page.get_by_label(text("make.script")).input_value() == "Who says this?"
     assert page.evaluate("request().avatar.uri") == stays.uri
+
+
+def test_what_was_written_is_there_however_one_comes_back_until_one_begins_anew(
+    page: Page, stores: Settings, tmp_path: Path
+) -> None:
+    before = order(stores, bring(stores, tmp_path, "Anna A.").uri, "As it was.")
+    script = opened_make(page, f"?like={before}").get_by_label(text("make.script"))
+    assert not page.get_by_text(text("kept")).is_visible()
+    script.fill("As I would have it.")
+    opened_make(page)
+    assert script.input_value() == "", "another page, another form"
+    opened_make(page, f"?like={before}")
+    assert script.input_value() == "As I would have it."
+    page.get_by_role("button", name=text("kept.drop")).click()
+    page.get_by_text(text("make.count", characters=10, most=60_000)).wait_for()
+    assert not page.get_by_text(text("kept")).is_visible()
+    for _ in range(2):
+        assert script.input_value() == "As it was."
+        page.reload()
+    cancel(stores, before)

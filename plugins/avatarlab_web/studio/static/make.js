@@ -208,8 +208,7 @@ function changed(rest = 500) { // milliseconds: who writes is let write on, a ch
   pause = setTimeout(() => Promise.all([estimate(), still()]).catch((error) => wrong(error.message)), rest);
 }
 
-const opened = performance.getEntriesByType("navigation")[0]?.type === "navigate"; // not gone back to, nor loaded again
-const forget = remember(form, Boolean(earlier) && opened);
+const forget = remember(form);
 async function go(event) {
   event.preventDefault();
   const button = $("button.first", form);
@@ -298,6 +297,7 @@ form.addEventListener("input", ({ target }) => {
   if (target.name === "voice" && form.narration) form.narration.checked = false; // a voice in its place
   changed(["radio", "checkbox"].includes(target.type) ? 150 : 500);
 });
+form.addEventListener("reset", () => setTimeout(changed)); // once the fields are as they were
 form.addEventListener("submit", go);
 document.addEventListener("click", (event) => {
   const target = event.target.closest("[data-hear], [data-close]");

@@ -114,20 +114,27 @@ function refresh(list) {
   }, Number(list.dataset.refresh));
 }
 
-// What is written into a form stays in its tab until it is sent, for whoever leaves the page and comes back.
-// `opened` anew, a page that shows something of its own takes nothing up. Returns what forgets it.
-function remember(form, opened = false) {
+// What is written into a form stays in its tab until it is sent, for whoever leaves the page and comes back by whatever
+// way; a line tells of it, and its button gives back what the page showed at first. Returns what forgets it.
+function remember(form) {
   const name = `${form.dataset.me} ${location.pathname}${location.search}`;
-  const kept = opened ? null : JSON.parse(sessionStorage.getItem(name));
+  const forget = () => sessionStorage.removeItem(name);
+  const kept = JSON.parse(sessionStorage.getItem(name));
   if (kept) takeUp(form, new Map(kept));
+  const told = $("[data-kept]", form);
+  told.hidden = !kept;
+  form.addEventListener("reset", () => {
+    forget();
+    told.hidden = true;
+  });
   form.addEventListener("input", () => {
     try {
       sessionStorage.setItem(name, JSON.stringify([...new FormData(form)]));
     } catch {
-      sessionStorage.removeItem(name); // more than a browser keeps: none is better than an older one
+      forget(); // more than a browser keeps: none is better than an older one
     }
   });
-  return () => sessionStorage.removeItem(name);
+  return forget;
 }
 
 // A choice that is gone changes nothing.
