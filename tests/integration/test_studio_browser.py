@@ -202,3 +202,18 @@ def test_what_was_written_is_there_however_one_comes_back_until_one_begins_anew(
         assert script.input_value() == "As it was."
         page.reload()
     cancel(stores, before)
+
+
+def test_a_page_that_lost_its_server_or_its_login_tries_again_by_itself(
+    page: Page, stores: Settings, tmp_path: Path
+) -> None:
+    waits = order(stores, bring(stores, tmp_path, "Anna A.").uri, "I wait.")
+    page.goto(f"{HERE}/videos/{waits}")
+    faults: list[tuple[dict[str, Any], str]] = [(LOGIN_OVER, "login.over"), ({"status": 502}, "lost")]
+    for fault, told in faults:
+        once(page, "**/live", **fault)
+        page.clock.fast_forward(15_000)
+        page.get_by_text(text(told)).wait_for()
+        page.clock.fast_forward(15_000)
+        page.get_by_text(text(told)).wait_for(state="hidden")
+    cancel(stores, waits)

@@ -67,11 +67,12 @@ function refusal(told, answer) {
 
 // A part of the page that its server draws anew, at each event or else each second, until what it shows is
 // over; then the whole page is.
-// Of what stands in line no event tells that its expected start moved.
+// Of what stands in line no event tells that its expected start moved, and none comes again of what could not be shown.
 function follow(part) {
   let looking = null, later = null, drawn = null;
   const busy = () => part.contains(document.activeElement) || $(":active", part); // who is in it keeps the place
   const look = async () => {
+    lookLater();
     const answer = await fetch(part.dataset.live);
     if (loggedOut(answer)) return trouble(document.body.dataset.login);
     if (!answer.ok) throw new Error(answer.status);
@@ -80,7 +81,7 @@ function follow(part) {
       part.innerHTML = drawn = fresh;
       localise(part);
     }
-    lookLater();
+    if (!$("[data-in-line]", part)) clearTimeout(later);
     regained();
     const news = $("[data-news]", new DOMParser().parseFromString(fresh, "text/html"));
     say(news?.dataset.news);
@@ -90,7 +91,7 @@ function follow(part) {
   const ask = () => (document.hidden ? Promise.resolve() : again()).then(() => setTimeout(ask, 1000));
   const lookLater = () => {
     clearTimeout(later);
-    if ($("[data-in-line]", part)) later = setTimeout(again, 15000);
+    later = setTimeout(again, 15000);
   };
   if (!part.dataset.events) return ask();
   lookLater();
