@@ -217,3 +217,13 @@ def test_a_page_that_lost_its_server_or_its_login_tries_again_by_itself(
         page.clock.fast_forward(15_000)
         page.get_by_text(text(told)).wait_for(state="hidden")
     cancel(stores, waits)
+
+
+def test_a_list_that_the_last_video_has_left_says_so(page: Page, stores: Settings, tmp_path: Path) -> None:
+    last = order(stores, bring(stores, tmp_path, "Anna A.").uri, "The last one.")
+    page.goto(f"{HERE}/videos?state=running")
+    page.get_by_role("link", name="The last one.").wait_for()
+    cancel(stores, last)
+    page.clock.fast_forward(3_000)
+    page.get_by_text(text("videos.none.chosen")).wait_for()
+    assert page.get_by_role("link", name="The last one.").count() == 0

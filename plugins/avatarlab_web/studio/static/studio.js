@@ -110,7 +110,8 @@ function refresh(list) {
     if (!answer?.ok || answer.redirected) return;
     regained();
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-refresh], .cards");
-    if (fresh && !busy()) list.innerHTML = fresh.innerHTML; // a link drawn anew under a finger takes no click
+    if (!fresh) return location.reload(); // the last of them has left it
+    if (!busy()) list.innerHTML = fresh.innerHTML; // a link drawn anew under a finger takes no click
     localise(list);
   }, Number(list.dataset.refresh));
 }
