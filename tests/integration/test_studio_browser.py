@@ -227,3 +227,18 @@ def test_a_list_that_the_last_video_has_left_says_so(page: Page, stores: Setting
     page.clock.fast_forward(3_000)
     page.get_by_text(text("videos.none.chosen")).wait_for()
     assert page.get_by_role("link", name="The last one.").count() == 0
+
+
+@pytest.mark.parametrize("path", ["queue", "videos"])
+def test_a_part_is_drawn_anew_and_who_is_on_a_link_stays_on_it(
+    page: Page, stores: Settings, tmp_path: Path, path: str
+) -> None:
+    avatar = bring(stores, tmp_path, "Anna A.").uri
+    there = [order(stores, avatar, f"First of {path}.")]
+    page.goto(f"{HERE}/{path}")
+    page.get_by_role("link", name=f"First of {path}.").focus()
+    there.append(order(stores, avatar, f"Second of {path}."))
+    page.clock.fast_forward(3_000)
+    page.get_by_role("link", name=f"Second of {path}.").wait_for()
+    assert page.evaluate("document.activeElement.textContent").endswith(f"First of {path}.")
+    cancel(stores, *there)

@@ -65,22 +65,31 @@ function refusal(told, answer) {
   return [detail, ...fields.filter((one) => !detail?.includes(one))].filter(Boolean).join("; ") || document.body.dataset.answered.replace("%s", answer.status);
 }
 
+// Draws a part of the page anew where it differs from what it was drawn from; a link in it that has the focus keeps it.
+const drawn = new WeakMap();
+function draw(part, html) {
+  if (html === drawn.get(part) || part.matches(":active")) return; // a link drawn anew under a finger takes no click
+  const held = document.activeElement;
+  const alike = () => $$("a", part).filter((one) => one.href === held.href);
+  const place = alike().indexOf(held);
+  part.innerHTML = html;
+  drawn.set(part, html);
+  localise(part);
+  alike()[place]?.focus({ preventScroll: true });
+}
+
 // A part of the page that its server draws anew, at each event or else each second, until what it shows is
 // over; then the whole page is.
 // Of what stands in line no event tells that its expected start moved, and none comes again of what could not be shown.
 function follow(part) {
-  let looking = null, later = null, drawn = null;
-  const busy = () => part.contains(document.activeElement) || $(":active", part); // who is in it keeps the place
+  let looking = null, later = null;
   const look = async () => {
     lookLater();
     const answer = await fetch(part.dataset.live);
     if (loggedOut(answer)) return trouble(document.body.dataset.login);
     if (!answer.ok) throw new Error(answer.status);
     const fresh = await answer.text();
-    if (fresh !== drawn && !busy()) {
-      part.innerHTML = drawn = fresh;
-      localise(part);
-    }
+    draw(part, fresh);
     if (!$("[data-in-line]", part)) clearTimeout(later);
     regained();
     const news = $("[data-news]", new DOMParser().parseFromString(fresh, "text/html"));
@@ -100,19 +109,17 @@ function follow(part) {
   events.addEventListener("error", () => events.readyState === EventSource.CLOSED && ask());
 }
 
-// A list in which something still moves is drawn anew as a whole, unless somebody is at work in it.
+// A list in which something still moves is drawn anew as a whole.
 function refresh(list) {
-  const busy = () => document.hidden || list.contains(document.activeElement) || list.matches(":active");
   setInterval(async () => {
-    if (busy()) return;
+    if (document.hidden) return;
     const answer = await fetch(location.href).catch(() => null);
     if (answer && loggedOut(answer)) trouble(document.body.dataset.login);
     if (!answer?.ok || answer.redirected) return;
     regained();
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-refresh], .cards");
     if (!fresh) return location.reload(); // the last of them has left it
-    if (!busy()) list.innerHTML = fresh.innerHTML; // a link drawn anew under a finger takes no click
-    localise(list);
+    draw(list, fresh.innerHTML);
   }, Number(list.dataset.refresh));
 }
 
