@@ -242,3 +242,19 @@ def test_a_part_is_drawn_anew_and_who_is_on_a_link_stays_on_it(
     page.get_by_role("link", name=f"Second of {path}.").wait_for()
     assert page.evaluate("document.activeElement.textContent").endswith(f"First of {path}.")
     cancel(stores, *there)
+
+
+def test_a_new_version_may_have_another_voice_than_the_cloned_one(
+    page: Page, stores: Settings, tmp_path: Path
+) -> None:
+    avatar = bring(stores, tmp_path, "Anna A.").uri
+    sample = {"uri": avatar.replace(".png", ".wav"), "transcript": "This is how I speak."}
+    cloned = order(stores, avatar, "In my voice.", voice_sample=sample)
+    opened_make(page, f"?like={cloned}").get_by_text("Speak in the voice of ").wait_for()
+    asked = page.evaluate("request()")
+    assert (asked["voice"], asked["voice_sample"]) == (None, sample)
+    page.locator("[name=voice]").first.dispatch_event("input")  # as one that was not chosen before
+    asked = page.evaluate("request()")
+    assert asked["voice"]
+    assert "voice_sample" not in asked
+    cancel(stores, cloned)

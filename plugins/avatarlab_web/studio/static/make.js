@@ -35,7 +35,7 @@ function request() {
   const kind = behind();
   const background = { ...(kept.background?.kind === kind.name && kept.background), kind: kind.name };
   for (const name of kind.needs) if (given.has(name)) background[name] = given.get(name);
-  if (form.narration && !form.narration.checked) delete kept.narration;
+  for (const one of $$("[data-recording]:not(:checked)", form)) delete kept[one.name];
   const output = { ...kept.output, aspect: given.get("aspect"), resolution: given.get("resolution"), container: container(kind) };
   output.fit = given.get("fit") === "auto" ? null : given.get("fit");
   output.ai_label = given.get("ai_label") || null;
@@ -294,7 +294,7 @@ bring.file.addEventListener("change", chose);
 bring.addEventListener("submit", send);
 $("#upload").addEventListener("close", () => sending?.abort()); // who closes it wants no other avatar chosen later
 form.addEventListener("input", ({ target }) => {
-  if (target.name === "voice" && form.narration) form.narration.checked = false; // a voice in its place
+  if (target.name === "voice") for (const one of $$("[data-recording]", form)) one.checked = false; // a voice in its place
   changed(["radio", "checkbox"].includes(target.type) ? 150 : 500);
 });
 form.addEventListener("reset", () => setTimeout(changed)); // once the fields are as they were
