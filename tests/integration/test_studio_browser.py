@@ -258,3 +258,25 @@ def test_a_new_version_may_have_another_voice_than_the_cloned_one(
     assert asked["voice"]
     assert "voice_sample" not in asked
     cancel(stores, cloned)
+
+
+def test_who_added_an_avatar_is_on_it_and_finds_it_chosen_again(
+    page: Page, stores: Settings, tmp_path: Path
+) -> None:
+    bring(stores, tmp_path, "Anna A.")
+    opened_make(page).get_by_label(text("make.script")).fill("Who says this?")
+
+    def keep(route: Route) -> None:  # a browser shows the test no file that it sends
+        route.fulfill(status=201, json={"uri": bring(stores, tmp_path, "Ben B.").uri})
+
+    page.route(f"{HERE}/avatars", keep)
+    page.get_by_role("button", name=text("make.avatar.add")).click()
+    page.get_by_label(text("upload.file"), exact=True).set_input_files(tmp_path / "A.png")
+    page.get_by_label(text("upload.subject")).fill("Ben B.")
+    page.get_by_role("button", name=text("upload.send"), exact=True).click()
+    page.locator("#upload").wait_for(state="hidden")
+    new = page.evaluate("document.activeElement.value")
+    assert new == page.evaluate("request().avatar.uri") == avatars.usable(stores, "anna")[0].uri
+    bring(stores, tmp_path, "Eve E.")  # now the first
+    opened_make(page)
+    assert page.evaluate("request().avatar.uri") == new

@@ -256,27 +256,29 @@ async function send(event) {
   const { signal } = sending;
   try {
     const answer = await answerTo(bring.action, { method: "POST", body: new FormData(bring), signal });
-    await choose((await answer.json()).uri);
+    const added = await choose((await answer.json()).uri, signal);
     bring.closest("dialog").close();
+    added?.focus(); // after the dialog, which gives the focus back to a button that is gone
     bring.reset();
     chose();
   } catch (error) {
     if (!signal.aborted) wrong(error.message, bring);
+    changed(); // to the first frame of who is chosen still
   }
   button.disabled = false;
   button.textContent = before;
 }
 
-// The gallery as it is now, with the new avatar chosen; what was written stays.
-async function choose(uri) {
+// The gallery as it is now, with the new avatar chosen and returned; what was written stays.
+async function choose(uri, signal) {
   still(uri).catch((error) => wrong(error.message)); // while the gallery is on its way
-  const answer = await answerTo(location.href);
+  const answer = await answerTo(location.href, { signal });
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   $(".gallery").replaceWith(fresh.querySelector(".gallery"));
   const added = $$("[name=avatar]", form).find((one) => one.value === uri);
   if (added) added.checked = true;
-  changed();
-  added?.focus();
+  form.dispatchEvent(new Event("input")); // as if somebody had chosen it
+  return added;
 }
 
 for (const name of ["dragover", "drop"]) {
