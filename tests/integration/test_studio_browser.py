@@ -280,3 +280,13 @@ def test_who_added_an_avatar_is_on_it_and_finds_it_chosen_again(
     bring(stores, tmp_path, "Eve E.")  # now the first
     opened_make(page)
     assert page.evaluate("request().avatar.uri") == new
+
+
+def test_a_voice_that_is_pressed_twice_is_heard_and_nothing_else_is_told(
+    page: Page, stores: Settings, tmp_path: Path
+) -> None:
+    bring(stores, tmp_path, "Anna A.")
+    hear = opened_make(page).get_by_role("button", name="Hear heart")
+    hear.evaluate("button => { button.click(); button.click(); }")  # the first sample has not come yet
+    page.evaluate("async () => { while (heard.currentTime < 0.1) await new Promise(requestAnimationFrame); }")
+    assert not page.locator("#trouble").is_visible()

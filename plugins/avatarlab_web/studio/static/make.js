@@ -233,7 +233,9 @@ function hear(button) {
   for (const other of $$(".hear")) other.classList.toggle("playing", other === button);
   heard.src = button.dataset.hear;
   heard.onended = () => button.classList.remove("playing");
-  heard.play().catch((error) => trouble(document.body.dataset.failed + error.message));
+  heard.play().catch((error) => {
+    if (error.name !== "AbortError") trouble(document.body.dataset.failed + error.message); // else another is to be heard
+  });
 }
 
 // Adding a portrait: the file, who is shown, and what proves that they agree, in one step.
