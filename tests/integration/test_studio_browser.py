@@ -290,3 +290,19 @@ def test_a_voice_that_is_pressed_twice_is_heard_and_nothing_else_is_told(
     hear.evaluate("button => { button.click(); button.click(); }")  # the first sample has not come yet
     page.evaluate("async () => { while (heard.currentTime < 0.1) await new Promise(requestAnimationFrame); }")
     assert not page.locator("#trouble").is_visible()
+
+
+def test_a_line_that_is_read_out_is_written_when_it_changes_only(
+    page: Page, stores: Settings, tmp_path: Path
+) -> None:
+    lines = [{"text": "One."}, {"text": "Two."}]
+    before = order(stores, bring(stores, tmp_path, "Anna A.").uri, lines)
+    opened_make(page, f"?like={before}").evaluate("""() => {
+        window.written = 0;
+        new MutationObserver(() => written += 1).observe($("#script-lines"), { childList: true });
+    }""")
+    for script in ("One. Two. Thr", "One. Two. Three."):
+        page.get_by_label(text("make.script")).fill(script)
+    page.get_by_text(text("make.script.lines")).wait_for()
+    assert page.evaluate("written") == 1
+    cancel(stores, before)

@@ -67,7 +67,7 @@ function wrong(text, within = form) {
 function count() {
   const lines = $("#script-lines");
   const lost = Array.isArray(earlier?.script) && form.script.value !== firstScript;
-  lines.textContent = lost ? lines.dataset.told : "";
+  if (Boolean(lines.textContent) !== lost) lines.textContent = lost ? lines.dataset.told : ""; // read out each time it is written
   const text = form.script.value.trim();
   const words = text ? text.split(/\s+/).length : 0;
   const told = $("#script-count");
