@@ -66,3 +66,15 @@ def test_measures_are_told_in_words() -> None:
     assert "3 of 200 frames show no face" in told[-2]
     assert "7 of 200 frames show a covered mouth" in told[-1]
     assert "badly" in words.measures({"lip_gap_r": 0.41, "lip_lag_ms": 0})[0]
+
+
+def test_every_text_is_used_somewhere() -> None:
+    """By its name, or by the part of it before a dot that a page or a module completes."""
+    own = (path for kind in ("*.html", "*.py", "*.js") for path in page.HERE.parent.rglob(kind))
+    quoted = set(re.findall(r"""["']([a-z0-9_.:]+)""", "".join(path.read_text() for path in own)))
+    idle = [name for name in page.texts() if not {name, *begins(name)} & quoted]
+    assert idle == []
+
+
+def begins(name: str) -> set[str]:
+    return {name[: dot.end()] for dot in re.finditer(r"\.", name)}
