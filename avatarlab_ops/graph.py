@@ -29,6 +29,7 @@ ALIGNER_VERSION = "5"
 NUMBERING_VERSION = "2"  # of sentences by speech engines: 2 counts those of which nothing is heard
 READING_VERSION = "5"  # raised whenever recognised words may be split or read aloud otherwise
 LETTERING_VERSION = "2"  # of burned captions with these signs: before, they were left out
+CUTTING_VERSION = "2"  # of words into captions: 2 gives headings and items of a list lines of their own
 CROPPING_VERSION = "2"  # of clips cut around the face: 2 looks at what is shown, 1 looked at the whole clip
 _LETTERED = ("\u301c", "\u2011")  # wave dash, hyphen that holds words together
 SPOKEN_S = 0.07  # of speech for a character, before any was measured
@@ -143,6 +144,7 @@ def _since(plan: Plan) -> Json:
     every = {
         "chapters": [list(one) for one in plan.chapters],
         "lettering": LETTERING_VERSION if redrawn else "",
+        "cutting": CUTTING_VERSION if plan.captions != "none" else "",
         "cropping": CROPPING_VERSION if _is_cropped(plan) else "",
         "backdrop_read_as": list(behind),
     }
