@@ -31,6 +31,12 @@ _SAFE = 0.07  # margin below, and _SAFE on either side
 _WEIGHT = 550
 
 
+class _Piece(Word):
+    """A word or a part of one, with the space before it."""
+
+    opens: bool = False  # whether a line begins with it, whatever that costs
+
+
 @dataclass(frozen=True)
 class Caption:
     """One or two lines shown from start_s to end_s."""
@@ -82,13 +88,30 @@ def chapters(timeline: Timeline, begun: Sequence[tuple[int, str]]) -> list[Capti
     ]
 
 
-def _as_written(timeline: Timeline, line_chars: int) -> list[Word]:
+def _as_written(timeline: Timeline, line_chars: int) -> list[_Piece]:
     """The words in pieces that fit a line, each with the space before it where one is written."""
     found = [piece for word in timeline.words for piece in _broken(word, line_chars)]
-    return found[:1] + [
-        word.model_copy(update={"text": timeline.between(before, word) + word.text})
-        for before, word in pairwise(found)
+    spaces = ["", *(timeline.between(before, word) for before, word in pairwise(found))]
+    opening = _opening(found)
+    return [
+        _Piece(**word.model_dump() | {"text": space + word.text}, opens=n in opening)
+        for n, (space, word) in enumerate(zip(spaces, found, strict=False))
     ]
+
+
+def _opening(words: Sequence[Word]) -> set[int]:
+    """Numbers of the words with which a heading or an item of a list begins, or what follows it does.
+
+    A sentence is one where it ends without a mark, and rests; words of another language within one do not.
+    """
+    ends = [n for n in range(1, len(words)) if _ends(words[n - 1], words[n])]
+    return {n for begin, end in pairwise([0, *ends]) if not _end(words[end - 1]) for n in (begin, end)}
+
+
+def _ends(word: Word, following: Word) -> bool:
+    """Whether a sentence ends between two words."""
+    rests = following.start_s - word.end_s >= _REST_S
+    return word.sentence != following.sentence and (rests or bool(_end(word)))
 
 
 def _broken(word: Word, line_chars: int) -> Iterator[Word]:
@@ -107,7 +130,7 @@ def line_chars_for(width: int, height: int) -> int:
     return LINE_CHARS if width >= height else max(18, round(LINE_CHARS * width / height))
 
 
-def _cut(words: Sequence[Word], line_chars: int) -> list[tuple[int, int]]:
+def _cut(words: Sequence[_Piece], line_chars: int) -> list[tuple[int, int]]:
     best: list[tuple[float, int]] = [(0.0, 0)]  # for each prefix: its cost and where its last caption starts
     for end in range(1, len(words) + 1):
         options = []
@@ -126,17 +149,19 @@ def _cut(words: Sequence[Word], line_chars: int) -> list[tuple[int, int]]:
     return cuts[::-1]
 
 
-def _fits(group: Sequence[Word], line_chars: int) -> bool:
+def _fits(group: Sequence[_Piece], line_chars: int) -> bool:
+    if sum(word.opens for word in group[1:]) > 1:
+        return False
     if group[-1].end_s - group[0].start_s > MAX_S or group[1].start_s - group[0].end_s > _PAUSE_S:
         return False
     lines = _lines(group, line_chars)
     return len(lines) <= 2 and max(map(cells, lines)) <= line_chars
 
 
-def _cost(group: Sequence[Word], following: Word | None) -> float:
+def _cost(group: Sequence[_Piece], following: _Piece | None) -> float:
     hurried = max(0.0, MIN_S - (group[-1].end_s - group[0].start_s))
-    crossed = sum(2.0 if _unmarked(a, b) else 0.8 for a, b in pairwise(group) if a.sentence != b.sentence)
-    whole = following is None or _unmarked(group[-1], following)
+    crossed = sum(2.0 if b.opens else 0.8 for a, b in pairwise(group) if a.sentence != b.sentence)
+    whole = following is None or following.opens
     mark = _end(group[-1])
     clause = 0.3 if mark in _CLAUSE_ENDS and mark else 0.0 if mark or whole else 0.6
     last = group[-1].text.strip()
@@ -145,27 +170,21 @@ def _cost(group: Sequence[Word], following: Word | None) -> float:
     return 1.0 + 2 * hurried + crossed + clause
 
 
-def _unmarked(word: Word, following: Word) -> bool:
-    """Whether a sentence ends between two words though no sign says so, as a heading does."""
-    rest_s = following.start_s - word.end_s
-    return word.sentence != following.sentence and rest_s >= _REST_S and not _end(word)
-
-
 def _end(word: Word) -> str:
     """The mark of a sentence's or clause's end that a word has, "" for none."""
     last = word.text.strip().rstrip(_CLOSERS)[-1:]
     return last if last and last in _SENTENCE_ENDS + _CLAUSE_ENDS else ""
 
 
-def _lines(group: Sequence[Word], line_chars: int) -> tuple[str, ...]:
-    """One line or two: headings and items of a list, which end without a mark, are never on one with more."""
+def _lines(group: Sequence[_Piece], line_chars: int) -> tuple[str, ...]:
+    """One line or two, too long ones where the group does not fit; headings are never on one with more."""
     texts = [word.text for word in group]
     whole = "".join(texts).strip()
+    opening = [n for n in range(1, len(group)) if group[n].opens]
     borders = [n for n in range(1, len(group)) if group[n - 1].sentence != group[n].sentence]
-    unmarked = [n for n in borders if _unmarked(group[n - 1], group[n])]
-    if len(texts) == 1 or (cells(whole) <= line_chars and not unmarked):
+    if len(texts) == 1 or (cells(whole) <= line_chars and not opening):
         return (whole,)
-    for places in (unmarked, borders, range(1, len(texts))):
+    for places in (opening,) if opening else (borders, range(1, len(texts))):
         splits = [("".join(texts[:n]).strip(), "".join(texts[n:]).strip()) for n in places]
         evenest = min(splits, key=lambda pair: max(map(cells, pair)), default=None)
         if evenest and max(map(cells, evenest)) <= line_chars:

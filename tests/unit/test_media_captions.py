@@ -99,6 +99,33 @@ def test_no_line_holds_the_end_of_one_item_and_the_beginning_of_the_next(lines: 
     assert [line for _, _, line in shown(listed(*sentences))] == lines
 
 
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["Milk", "Bread", "Eggs"],
+        ["Hats", "Belts", "Socks", "Shoes", "Gloves"],
+        ["Tips", "Keep the door of the server room closed at all times."],
+        ["Why", "Because of rain and of the sun.", "How", "Ask."],
+    ],
+)
+def test_a_heading_or_item_shares_its_line_with_nothing_however_short_it_is(sentences: list[str]) -> None:
+    """Nor does one that follows a full stop."""
+    lines = [line for one in captions(listed(*sentences)) for line in one.lines]
+    bare = [one for one in sentences if not one.endswith(".")]
+    assert [line for line in lines if line in bare] == bare
+    assert " ".join(lines) == " ".join(sentences)
+
+
+def test_a_heading_of_two_languages_is_one() -> None:
+    """Its parts are sentences of their own, without a rest between them."""
+    words = [(0.0, "The", 0), (0.3, "mot", 1), (0.6, "juste", 1), (1.3, "Find", 2), (1.6, "it.", 2)]
+    spoken = Timeline(
+        duration_s=2.5, sample_rate=24_000, language="en-US", phones=(), visemes=(),
+        words=tuple(Word(start_s=at, end_s=at + 0.3, text=text, sentence=n) for at, text, n in words),
+    )  # fmt: skip
+    assert [one.lines for one in captions(spoken)] == [("The mot juste", "Find it.")]
+
+
 @pytest.mark.parametrize(("silence", "count"), [(0.95, 1), (1.05, 2)])
 def test_no_caption_spans_a_silence_of_more_than_a_second(silence: float, count: int) -> None:
     spoken = said((0.0, 1.0, "Wait"), (1.0 + silence, 2.0 + silence, "here."), duration_s=5.0)
