@@ -73,6 +73,21 @@ def test_a_short_part_is_judged_by_what_it_shows(tmp_path: Path, seen: bool) -> 
             look(path, source, 3.6, 4.1)
 
 
+def test_a_part_between_two_seconds_is_judged_by_what_it_shows(tmp_path: Path) -> None:
+    """Not by the second in which it begins, of which the frame that is looked at came before."""
+    large = cv2.imread(str(packaged("scikit-image", "astronaut.png")))[..., ::-1]
+    face = np.ascontiguousarray(cv2.resize(large, (256, 256), interpolation=cv2.INTER_AREA))
+    frames = [face if tenth < 24 else np.full_like(face, 128) for tenth in range(50)]
+    path = encode(tmp_path / "gone.mp4", frames, fps=10, gop=5)
+    source = Source(
+        uri="s3://inputs/gone.mp4", sha256="e" * 64, bytes=1, kind="video", width=256, height=256,
+        duration_s=5.0,
+    )  # fmt: skip
+    with pytest.raises(FaceRefused, match="No face was found"):
+        look(path, source, 2.5, 4.6)
+    assert look(path, source, 0.5, 2.6).face_px > 40
+
+
 def test_a_smaller_face_beside_the_leading_one_is_told_before_any_work(tmp_path: Path) -> None:
     large = cv2.imread(str(packaged("scikit-image", "astronaut.png")))
     small = np.full((512, 320, 3), 128, np.uint8)
