@@ -56,8 +56,12 @@ def _rate(source: Source, start_s: float | None, end_s: float | None) -> float:
 
 
 def _part(start_s: float, end_s: float | None, fps: float) -> Part:
-    """The same part from its first sample on: of each second `fps` frames, a quarter into their time."""
-    return math.ceil(start_s * fps - 0.25) / fps, end_s
+    """What is looked at of a part: from its first sample on, each a quarter into its time, for PATIENCE s.
+
+    Where key pictures lie far apart, all that is opened is copied.
+    """
+    until_s = start_s + PATIENCE + 1
+    return math.ceil(start_s * fps - 0.25) / fps, min(until_s, end_s or until_s)
 
 
 def _nobody(source: Source, start_s: float | None, end_s: float | None) -> FaceRefused:

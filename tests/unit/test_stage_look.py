@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from media_samples import encode, packaged
 
 from avatarlab_ops.errors import FaceRefused
+from avatarlab_ops.media import foreign
+from avatarlab_ops.media.footage import Footage
 from avatarlab_ops.plan import Source
 from avatarlab_ops.stages import look as stage
 from avatarlab_ops.stages.look import look
@@ -86,6 +89,24 @@ def test_a_part_between_two_seconds_is_judged_by_what_it_shows(tmp_path: Path) -
     with pytest.raises(FaceRefused, match="No face was found"):
         look(path, source, 2.5, 4.6)
     assert look(path, source, 0.5, 2.6).face_px > 40
+
+
+def test_no_more_of_a_clip_is_opened_than_is_looked_at(
+    late: tuple[Path, Source], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where key pictures lie far apart, what is opened is copied."""
+    opened, lengths = foreign.open_footage, list[int]()
+
+    def counted(*args: Any, **kwargs: Any) -> Footage:
+        footage = opened(*args, **kwargs)
+        lengths.append(len(footage))
+        return footage
+
+    monkeypatch.setattr(foreign, "open_footage", counted)
+    for start_s, end_s in ((None, None), (0.5, None), (0.0, 2.0)):
+        with pytest.raises(FaceRefused):
+            look(*late, start_s, end_s)
+    assert lengths == [4, 3, 2], "of seven"
 
 
 def test_a_smaller_face_beside_the_leading_one_is_told_before_any_work(tmp_path: Path) -> None:
