@@ -118,6 +118,11 @@ def _footage(plan: Plan) -> Json:
     return plan.footage.model_dump() | read_as
 
 
+def _matte(plan: Plan) -> Json:
+    own = plan.avatar.own_alpha
+    return _footage(plan) | ({} if own is None else {"own_alpha": own})
+
+
 def _lipsync(plan: Plan) -> Json:
     return _footage(plan) | {
         "output_fps": plan.picture.fps,
@@ -211,7 +216,7 @@ FACE = Stage(
     group="prepare", work=_pictures, usual_s=0.05,
 )  # fmt: skip
 MATTE = Stage(
-    name="matte", version="3", params=_footage, sources=("avatar",), kind="matting",
+    name="matte", version="3", params=_matte, sources=("avatar",), kind="matting",
     when=lambda plan: plan.background.behind.cut_out, pool="gpu", group="perform",
     work=_pictures, usual_s=0.2, measures=_facts("alpha_coverage"), judged=("matte",),
 )  # fmt: skip

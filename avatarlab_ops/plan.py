@@ -60,6 +60,7 @@ class Source(_Part):
     marks: Marks | None = None
     sound: bool = False  # whether it holds any
     probed: str = ""  # by which version of the probe
+    own_alpha: bool | None = None  # of a clip with an alpha channel: whether that is its matte
     read_as: tuple[str, ...] = ()  # how its pictures differ from what earlier versions read; made anew by it
 
 

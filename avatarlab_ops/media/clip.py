@@ -88,11 +88,10 @@ class Clip:
             raise self._damaged(0)
         return frames
 
-    def samples(self, first: int, last: int) -> list[int]:
-        """Numbers of a few pictures over a part that are cheap to reach: its first, and key pictures."""
-        keys = self.packets.keys
-        within = keys[(keys > first) & (keys <= last)]
-        return [first, *(int(key) for key in within[:: -(-len(within) // LOOKS) or 1])]
+    def samples(self) -> list[int]:
+        """Numbers of a few pictures that are cheap to reach: the first, and key pictures."""
+        keys = self.packets.keys[self.packets.keys > 0]
+        return [0, *(int(key) for key in keys[:: -(-len(keys) // LOOKS) or 1])]
 
     def close(self) -> None:
         """Close the file and drop the cache."""

@@ -86,13 +86,17 @@ def open_footage(
 
 
 def open_matte(path: Path, *, fps: float, max_short_side_px: int, part: Part = WHOLE) -> Footage | None:
-    """The opacity of what `open_footage` gives, as grey pictures; None for a file that cuts nothing out."""
+    """The opacity of what `open_footage` gives, as grey pictures.
+
+    None for a picture that cuts nothing out, and for a clip without an alpha channel; whether a clip's
+    cuts something out `probe` says.
+    """
     type_ = sniff(path)
     if type_.kind == "image":
         alpha = images.load_alpha(path, type_.demuxer, max_short_side_px=max_short_side_px)
         return None if alpha is None else StillFootage(_grey(alpha), fps)
     clip = ClipFootage(path, fps, max_short_side_px, part, alpha=True)
-    if clip.has_alpha and any(images.cuts_out(alpha) for alpha in clip.alphas()):
+    if clip.has_alpha:
         return clip
     clip.close()
     return None
@@ -162,11 +166,6 @@ class ClipFootage(Footage):
         if not 0 <= index < len(self._numbers):
             raise IndexError(f"frame {index} of {len(self._numbers)}")
         return self._clip[int(self._numbers[index])]
-
-    def alphas(self) -> Iterator[Alpha]:
-        """The opacity of a few pictures of the part, as stored."""
-        for number in self._clip.samples(int(self._numbers[0]), int(self._numbers[-1])):
-            yield plane_of(self._clip[number], 3)
 
     def close(self) -> None:
         """Release the decoder and the scratch copy."""

@@ -46,7 +46,7 @@ class MediaInfo:
     rotation: int  # degrees clockwise applied to the stored picture: 0, 90, 180 or 270
     variable_rate: bool = False
     usual_fps: float = 0.0  # of a video: of most of its pictures, on average where no rate prevails
-    has_alpha: bool = False
+    own_alpha: bool | None = None  # whether its alpha channel cuts something out; None: a clip without one
     notes: tuple[str, ...] = ()
     read_as: tuple[str, ...] = ()  # what is read otherwise than of plain footage; see plan.Source
 
@@ -97,7 +97,7 @@ def _probe_image(path: Path, type_: FileType, limits: Limits) -> MediaInfo:
         "image", type_.label, type_.demuxer.lower(), path.stat().st_size, width, height, fps=0.0, frames=1,
         duration_s=0.0, has_audio=False,
         rotation=0 if (width, height) == (header.width, header.height) else 90,
-        has_alpha=any("transparent" in note for note in notes), notes=notes,
+        own_alpha=any("transparent" in note for note in notes), notes=notes,
     )  # fmt: skip
 
 
@@ -179,29 +179,25 @@ def _probe_video(
     a, b, c, d = display_matrix(first)
     width, height = shown_size(first, stream)
     uneven = np.ptp(np.diff(packets.times_s)) > 0.5 * packets.interval_s + packets.rounding_s
-    cut_outs, woven = _cut_outs(path, stream, first), interlaced(beginning)
-    read_as = {
-        "standing last picture": packets.stands,
-        "deinterlaced": woven,
-        "cut out in a part": any(cut_outs) and not all(cut_outs),
-    }
+    own_alpha, woven = _own_alpha(path, stream, first), interlaced(beginning)
+    read_as = {"standing last picture": packets.stands, "deinterlaced": woven}
     return MediaInfo(
         "video", type_.label, stream.codec_context.name, path.stat().st_size, width, height,
         fps=(len(packets.pts) - 1) / float(packets.times_s[-1]), frames=len(packets.pts),
         duration_s=packets.duration_s, has_audio=bool(container.streams.audio),
         rotation=_clockwise(a, b, c, d), variable_rate=bool(uneven), usual_fps=packets.usual_fps,
-        has_alpha=any(cut_outs), notes=(*_noted(first, cut_outs, woven), *_tracks(container)),
+        own_alpha=own_alpha, notes=(*_noted(first, own_alpha, woven), *_tracks(container)),
         read_as=tuple(name for name, so in read_as.items() if so),
     )  # fmt: skip
 
 
-def _noted(first: av.VideoFrame, cut_outs: list[bool], woven: bool) -> Iterator[str]:
+def _noted(first: av.VideoFrame, own_alpha: bool | None, woven: bool) -> Iterator[str]:
     """What is worth telling of a clip."""
     if mapping := mapping_of(first):
         yield f"{mapping} footage is shown in the colours and brightness of BT.709"
-    if any(cut_outs):
+    if own_alpha:
         yield "the clip has transparent parts; over its own background they show what it holds there"
-    elif cut_outs:
+    elif own_alpha is False:
         yield "the clip has an alpha channel that cuts nothing out where it was looked at; it is not used"
     if woven:
         yield "the clip is interlaced; it is deinterlaced, a picture for each two fields"
@@ -214,17 +210,17 @@ def _tracks(container: InputContainer) -> Iterator[str]:
         yield f"of its {len(tracks)} sound tracks only number {tracks.index(track) + 1} is read"
 
 
-def _cut_outs(path: Path, stream: VideoStream, first: av.VideoFrame) -> list[bool]:
-    """Whether the alpha channel of a clip is a matte in its first and some key pictures; none: it has none.
+def _own_alpha(path: Path, stream: VideoStream, first: av.VideoFrame) -> bool | None:
+    """Whether the alpha channel of a clip is a matte, by its first and some key pictures; None: it has none.
 
-    As `open_matte` judges: one picture is enough, for a clip may fade in.
+    One of them is enough, for a clip may fade in; so it is for every part of the clip.
     """
     apart = any(name.lower() == "alpha_mode" for name in stream.metadata)  # of VP8 and VP9
     if not (first.format.components[-1].is_alpha or apart):
-        return []
+        return None
     clip = Clip(path, "yuva420p")  # whose decoders keep the alpha
     try:
-        return [images.cuts_out(plane_of(clip[n], 3)) for n in clip.samples(0, len(clip) - 1)]
+        return any(images.cuts_out(plane_of(clip[n], 3)) for n in clip.samples())
     finally:
         clip.close()
 

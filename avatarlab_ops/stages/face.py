@@ -19,7 +19,12 @@ def open_avatar(work: Context) -> Footage:
 
 
 def open_own_matte(work: Context) -> Footage | None:
-    """The avatar's own alpha channel, frame by frame; None where it has none that cuts something out."""
+    """The avatar's own alpha channel, frame by frame; None where it has none that cuts something out.
+
+    Of a clip the probe said so: a part of it may look otherwise.
+    """
+    if work.plan.avatar.own_alpha is False:
+        return None
     spec = work.plan.footage
     path = work.source(work.plan.avatar)
     return foreign.open_matte(path, fps=spec.fps, max_short_side_px=spec.max_short_side_px, part=spec.part)

@@ -116,6 +116,7 @@ def _probed(settings: Settings, found: Stored, path: Path, allow: tuple[Kind, ..
     if info.kind == "video":
         timed = {"fps": info.fps, "frames": info.frames, "duration_s": info.duration_s}
         timed["usual_fps"] = info.usual_fps if info.variable_rate else None
+        timed["own_alpha"] = info.own_alpha
     elif info.kind == "audio":
         timed = {"duration_s": info.duration_s}
     size = {"width": info.width, "height": info.height}

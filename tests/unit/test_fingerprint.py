@@ -164,6 +164,20 @@ def test_clips_that_were_cropped_around_the_whole_clips_face_are_made_anew(
     assert [one == other for one, other in zip(first, second, strict=True)] == [True, False, True, True]
 
 
+def test_what_was_found_of_a_clips_alpha_channel_is_the_mattes_business_alone() -> None:
+    plain = a_plan(background={"kind": "blur"})
+    made = [Artifact(sha256="c" * 64, fingerprint="d" * 64)] * 4
+    before = dict(zip(("speech", "face", "matte", "lipsync"), made, strict=True))
+    plans = [plain]
+    for found in (True, False):
+        avatar = plain.avatar.model_copy(update={"own_alpha": found})
+        plans.append(plain.model_copy(update={"avatar": avatar}))
+    for stage, several in (("face", 1), ("matte", 3), ("lipsync", 1), ("composite", 1)):
+        assert len({_fingerprint(stage, plan, **before) for plan in plans}) == several
+    assert "own_alpha" not in plain.avatar.record()
+    assert plans[2].avatar.record()["own_alpha"] is False
+
+
 def test_captions_that_were_cut_otherwise_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """A video without any is not."""
     plans = [a_plan(captions=kind) for kind in ("none", "sidecar", "burned")]

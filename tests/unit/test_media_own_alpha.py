@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import numpy as np
 import pytest
 from media_samples import encode, numbered
 from PIL import Image
+from plans import a_plan
 
 from avatarlab_ops.media.footage import open_footage, open_matte
 from avatarlab_ops.media.probe import probe
 from avatarlab_ops.media.video import VideoWriter, write_poster
+from avatarlab_ops.plan import Plan, Source
+from avatarlab_ops.stages.face import open_own_matte
 
 SHAPE = np.full((180, 320), 0, np.uint8)
 SHAPE[30:, 100:220] = 255
@@ -81,7 +85,7 @@ def prores(path: Path, frames: int, opaque: int = 0) -> Path:
 def test_the_alpha_channel_of_a_clip_is_its_matte(make: object, name: str, tmp_path: Path) -> None:
     path = make(tmp_path / name, 30)  # type: ignore[operator]
     told = probe(path)
-    assert told.has_alpha
+    assert told.own_alpha
     assert any("transparent parts" in note for note in told.notes)
     matte = open_matte(path, fps=25, max_short_side_px=720)
     assert matte is not None
@@ -92,12 +96,12 @@ def test_the_alpha_channel_of_a_clip_is_its_matte(make: object, name: str, tmp_p
 
 
 def test_a_clip_that_begins_whole_keeps_its_own_cut_out(tmp_path: Path) -> None:
-    """A picture that cuts nothing out at its beginning does not hand the clip to the matting network."""
+    """Nor does a part of it that is whole go to the matting network: a first frame is as the video's."""
     path = prores(tmp_path / "title.mov", 30, opaque=10)
     told = probe(path)
-    assert told.has_alpha
-    assert told.read_as, "the network's matte of it is made anew"
-    for part in ((0.0, None), (0.2, 1.0)):
+    assert told.own_alpha
+    assert told.read_as == (), "which tells of its colours"
+    for part in ((0.0, None), (0.2, 1.0), (0.0, 0.1)):
         matte = open_matte(path, fps=25, max_short_side_px=720, part=part)
         assert matte is not None
         with matte:
@@ -106,9 +110,31 @@ def test_a_clip_that_begins_whole_keeps_its_own_cut_out(tmp_path: Path) -> None:
 
 def test_an_alpha_that_cuts_nothing_out_is_told_to_be_left(tmp_path: Path) -> None:
     path = prores(tmp_path / "opaque.mov", 12, opaque=12)
-    assert (probe(path).has_alpha, probe(path).read_as) == (False, ())
+    assert (probe(path).own_alpha, probe(path).read_as) == (False, ())
     assert any("alpha channel" in note and "not used" in note for note in probe(path).notes)
-    assert open_matte(path, fps=25, max_short_side_px=720) is None
+
+
+@pytest.mark.parametrize(("told", "kept"), [(True, True), (False, False)])
+def test_the_matte_is_what_the_probe_said_of_the_whole_clip(tmp_path: Path, told: bool, kept: bool) -> None:
+    """Not what a part of it looks like."""
+    path = prores(tmp_path / "title.mov", 12, opaque=6)
+    plan = a_plan(avatar={"uri": "s3://inputs/title.mov", "end_s": 0.1})
+    plan = plan.model_copy(update={"avatar": plan.avatar.model_copy(update={"own_alpha": told})})
+    matte = open_own_matte(OnDisk(path, plan))  # type: ignore[arg-type]
+    assert (matte is not None) is kept
+    if matte is not None:
+        matte.close()
+
+
+@dataclass
+class OnDisk:
+    """Of a stage's context, where its avatar lies."""
+
+    path: Path
+    plan: Plan
+
+    def source(self, _: Source) -> Path:
+        return self.path
 
 
 def test_the_poster_of_a_transparent_video_is_laid_over_grey(tmp_path: Path) -> None:
@@ -121,5 +147,5 @@ def test_the_poster_of_a_transparent_video_is_laid_over_grey(tmp_path: Path) -> 
 
 def test_an_ordinary_clip_has_none(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.mp4", (numbered(i) for i in range(12)))
-    assert (probe(path).has_alpha, probe(path).notes) == (False, ())
+    assert (probe(path).own_alpha, probe(path).notes) == (None, ())
     assert open_matte(path, fps=25, max_short_side_px=720) is None

@@ -316,7 +316,7 @@ def test_image_measured(tmp_path: Path, suffix: str, alpha: bool) -> None:
     image.save(path, **({"lossless": True} if suffix == "webp" else {}))
     info = probe(path)
     assert (info.kind, info.width, info.height, info.frames) == ("image", 121, 97, 1)
-    assert info.has_alpha == alpha
+    assert info.own_alpha == alpha
     assert any("transparent" in note for note in info.notes) == alpha
 
 
