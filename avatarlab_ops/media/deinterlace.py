@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from itertools import islice
+from itertools import groupby, islice
 
 import av
 
@@ -22,12 +22,17 @@ def interlaced(pictures: Iterable[av.VideoFrame]) -> bool:
 
 
 def deinterlaced(pictures: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """Decoded pictures, which follow each other, as whole ones; stamps stay, and so do numbers.
+    """Decoded pictures, which follow each other, as whole ones; stamps stay, and so do numbers."""
+    for _, alike in groupby(pictures, lambda one: (one.width, one.height, one.format.name)):
+        yield from _woven(alike)
+
+
+def _woven(pictures: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """Pictures of one size and format as whole ones.
 
     The first has its next one for the one before, too: bwdif leaves combs where it knows nothing before.
     """
-    coming = iter(pictures)
-    first = list(islice(coming, 2))
+    first = list(islice(pictures, 2))
     if len(first) < 2:
         yield from first
         return
@@ -36,7 +41,7 @@ def deinterlaced(pictures: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
     for picture in first:
         weaver.push(picture)
     next(weaver.ready(), None)
-    for picture in coming:
+    for picture in pictures:
         yield from weaver.ready()
         weaver.push(picture)
     weaver.push(None)

@@ -12,6 +12,7 @@ import pytest
 from media_samples import encode
 
 from avatarlab_ops.media import clip as clip_module
+from avatarlab_ops.media.deinterlace import deinterlaced
 from avatarlab_ops.media.footage import ClipFootage, open_footage, open_matte
 from avatarlab_ops.media.probe import probe
 
@@ -74,6 +75,19 @@ def test_every_order_gives_the_same_pictures(
         assert (footage._scratch is not None) is copied
         for index in [*range(COUNT - 1, -1, -1), 20, 3, 38, 12, 11, 0, COUNT - 1]:
             assert np.abs(footage[index].astype(int) - forward[index]).max() <= (16 if copied else 0)
+
+
+def test_a_size_that_changes_midway_is_no_damage() -> None:
+    """Some recordings go on in another one; each run of them is woven by itself."""
+    pictures = []
+    for index, rgb in zip(range(9), fields(), strict=False):
+        cut = np.ascontiguousarray(rgb[:64] if 3 <= index < 5 else rgb)
+        picture = av.VideoFrame.from_ndarray(cut, "rgb24").reformat(format="yuv420p")
+        picture.pts, picture.time_base = index, Fraction(1, 25)
+        pictures.append(picture)
+    woven = list(deinterlaced(pictures))
+    assert [one.pts for one in woven] == list(range(9))
+    assert [one.height for one in woven] == [HEIGHT] * 3 + [64] * 2 + [HEIGHT] * 4
 
 
 def test_the_alpha_of_an_interlaced_clip_has_no_combs_either(tmp_path: Path) -> None:
