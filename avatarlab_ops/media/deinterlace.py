@@ -11,6 +11,7 @@ from fractions import Fraction
 from itertools import groupby, islice
 
 import av
+from av.video.stream import VideoStream
 
 LOOKED_AT = 4  # pictures at the beginning of a clip, of which one is marked where it is interlaced
 _TICK = Fraction(1, 1000)
@@ -19,6 +20,11 @@ _TICK = Fraction(1, 1000)
 def interlaced(pictures: Iterable[av.VideoFrame]) -> bool:
     """Whether the first of a clip's decoded pictures are marked as interlaced."""
     return any(picture.interlaced_frame for picture in islice(pictures, LOOKED_AT))
+
+
+def weavable(stream: VideoStream, pictures: Iterable[av.VideoFrame]) -> bool:
+    """Whether they are, and hold two fields each: FFmpeg gives each field of HEVC as a picture."""
+    return stream.codec_context.name != "hevc" and interlaced(pictures)
 
 
 def deinterlaced(pictures: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:

@@ -18,7 +18,7 @@ from avatarlab_ops.frames import Alpha, Frame
 from avatarlab_ops.media import images
 from avatarlab_ops.media.clip import Clip, colours_of, plane_of
 from avatarlab_ops.media.container import display_matrix
-from avatarlab_ops.media.deinterlace import interlaced
+from avatarlab_ops.media.deinterlace import weavable
 from avatarlab_ops.media.handed import Handed
 from avatarlab_ops.media.probe import shown_size
 from avatarlab_ops.media.shown import Shown, turned
@@ -135,14 +135,14 @@ class ClipFootage(Footage):
         probe_clip = Clip(path, format_)
         beginning = probe_clip.beginning()
         first = beginning[0]
-        shown = shown_size(first, probe_clip.stream)
+        shown, woven = shown_size(first, probe_clip.stream), weavable(probe_clip.stream, beginning)
         probe_clip.close()  # and with it the memory of its stream
         self.shown = Shown(*colours_of(first), display_matrix(first))
         self.has_alpha = alpha and first.format.components[-1].is_alpha
         self.fps = fps
         self.width, self.height = _fit(shown, max_short_side_px)
         size = self.shown.stored(self.width, self.height)
-        self._clip = Clip(path, format_, size, woven=interlaced(beginning))
+        self._clip = Clip(path, format_, size, woven=woven)
         numbers = frame_numbers(self._clip.packets.times_s, self._clip.packets.duration_s, fps)
         begin = min(round(part[0] * fps), len(numbers) - 1)
         self._numbers = numbers[begin : None if part[1] is None else max(round(part[1] * fps), begin + 1)]

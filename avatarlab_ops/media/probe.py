@@ -18,7 +18,7 @@ from avatarlab_ops.media import images
 from avatarlab_ops.media.clip import Clip, plane_of
 from avatarlab_ops.media.complete import check_complete
 from avatarlab_ops.media.container import PacketScan, display_matrix, open_input, scan, video_stream
-from avatarlab_ops.media.deinterlace import LOOKED_AT, interlaced
+from avatarlab_ops.media.deinterlace import LOOKED_AT, interlaced, weavable
 from avatarlab_ops.media.isobmff import check_self_contained
 from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.media.sniff import FileType, Kind, sniff
@@ -179,21 +179,21 @@ def _probe_video(
     a, b, c, d = display_matrix(first)
     width, height = shown_size(first, stream)
     uneven = np.ptp(np.diff(packets.times_s)) > 0.5 * packets.interval_s + packets.rounding_s
-    own_alpha, woven = _own_alpha(path, stream, first), interlaced(beginning)
+    own_alpha, woven = _own_alpha(path, stream, first), weavable(stream, beginning)
     read_as = {"standing last picture": packets.stands, "deinterlaced": woven}
     return MediaInfo(
         "video", type_.label, stream.codec_context.name, path.stat().st_size, width, height,
         fps=(len(packets.pts) - 1) / float(packets.times_s[-1]), frames=len(packets.pts),
         duration_s=packets.duration_s, has_audio=bool(container.streams.audio),
         rotation=_clockwise(a, b, c, d), variable_rate=bool(uneven), usual_fps=packets.usual_fps,
-        own_alpha=own_alpha, notes=(*_noted(first, own_alpha, woven), *_tracks(container)),
+        own_alpha=own_alpha, notes=(*_noted(beginning, own_alpha, woven), *_tracks(container)),
         read_as=tuple(name for name, so in read_as.items() if so),
     )  # fmt: skip
 
 
-def _noted(first: av.VideoFrame, own_alpha: bool | None, woven: bool) -> Iterator[str]:
+def _noted(beginning: list[av.VideoFrame], own_alpha: bool | None, woven: bool) -> Iterator[str]:
     """What is worth telling of a clip."""
-    if mapping := mapping_of(first):
+    if mapping := mapping_of(beginning[0]):
         yield f"{mapping} footage is shown in the colours and brightness of BT.709"
     if own_alpha:
         yield "the clip has transparent parts; over its own background they show what it holds there"
@@ -201,6 +201,8 @@ def _noted(first: av.VideoFrame, own_alpha: bool | None, woven: bool) -> Iterato
         yield "the clip has an alpha channel that cuts nothing out where it was looked at; it is not used"
     if woven:
         yield "the clip is interlaced; it is deinterlaced, a picture for each two fields"
+    elif interlaced(beginning):
+        yield "the clip is interlaced HEVC, of which each field is shown as a picture; deinterlace it before"
 
 
 def _tracks(container: InputContainer) -> Iterator[str]:

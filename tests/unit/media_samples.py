@@ -37,9 +37,8 @@ def encode(
 ) -> Path:  # fmt: skip
     """Encode frames as a foreign tool might: any time stamps, long GOPs, B-frames, a display rotation."""
     with av.open(str(path), "w", **container) as output:
-        stream = output.add_stream(
-            codec, rate=fps, options={"crf": "8", **(options or {})} if codec == "libx264" else {}
-        )
+        quality = {"crf": "8"} if codec == "libx264" else {}
+        stream = output.add_stream(codec, rate=fps, options=quality | (options or {}))
         stream.gop_size = gop
         audio = output.add_stream("aac", rate=48_000) if tone else None
         if rotate:

@@ -90,6 +90,20 @@ def test_a_size_that_changes_midway_is_no_damage() -> None:
     assert [one.height for one in woven] == [HEIGHT] * 3 + [64] * 2 + [HEIGHT] * 4
 
 
+def test_the_fields_of_hevc_are_pictures_of_their_own_and_told(tmp_path: Path) -> None:
+    """FFmpeg gives each field as a picture and marks it: a whole one cannot be made of it."""
+    path = encode(
+        tmp_path / "fields.mp4", fields(), codec="libx265", options={"x265-params": "interlace=tff"}
+    )
+    info = probe(path)
+    assert info.read_as == ()
+    assert any("interlaced" in note and "HEVC" in note for note in info.notes)
+    with open_footage(path, fps=25, max_short_side_px=720) as footage:
+        assert isinstance(footage, ClipFootage)
+        assert not footage._clip.woven
+        assert combs(footage[5]) > 100, "as it is stored"
+
+
 def test_the_alpha_of_an_interlaced_clip_has_no_combs_either(tmp_path: Path) -> None:
     path, options = tmp_path / "studio.mov", {"profile": "4444", "flags": "+ildct+ilme"}
     with av.open(str(path), "w") as output:
