@@ -119,9 +119,9 @@ def _probed(settings: Settings, found: Stored, path: Path, allow: tuple[Kind, ..
         timed["own_alpha"] = info.own_alpha
     elif info.kind == "audio":
         timed = {"duration_s": info.duration_s}
-    size = {"width": info.width, "height": info.height}
     return Source(
-        uri=found.uri, sha256=sha256, bytes=found.bytes, kind=info.kind, **size, **timed,
+        uri=found.uri, sha256=sha256, bytes=found.bytes, kind=info.kind,
+        width=info.width, height=info.height, **timed,
         notes=(*info.notes, *noted), marks=marks, sound=info.has_audio, probed=PROBE_VERSION,
         read_as=info.read_as,
     )  # fmt: skip
