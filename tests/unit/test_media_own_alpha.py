@@ -118,8 +118,10 @@ def test_an_alpha_that_cuts_nothing_out_is_told_to_be_left(tmp_path: Path) -> No
 def test_the_matte_is_what_the_probe_said_of_the_whole_clip(tmp_path: Path, told: bool, kept: bool) -> None:
     """Not what a part of it looks like."""
     path = prores(tmp_path / "title.mov", 12, opaque=6)
-    plan = a_plan(avatar={"uri": "s3://inputs/title.mov", "end_s": 0.1})
-    plan = plan.model_copy(update={"avatar": plan.avatar.model_copy(update={"own_alpha": told})})
+    plan = a_plan()
+    beginning = plan.footage.model_copy(update={"end_s": 0.1})
+    avatar = plan.avatar.model_copy(update={"own_alpha": told})
+    plan = plan.model_copy(update={"footage": beginning, "avatar": avatar})
     matte = open_own_matte(OnDisk(path, plan))  # type: ignore[arg-type]
     assert (matte is not None) is kept
     if matte is not None:
