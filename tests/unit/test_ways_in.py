@@ -41,7 +41,7 @@ def test_every_test_that_is_named_exists() -> None:
 def test_every_command_that_readme_names_exists() -> None:
     known = set(commands(main, "avatarlab"))
     groups = {name.rsplit(" ", 1)[0] for name in known}
-    named = re.findall(r"(?:^|`|; )(avatarlab [a-z]+(?: [a-z]+)?)", (ROOT / "README.md").read_text(), re.M)
+    named = re.findall(r"(?:^|`|; )(avatarlab [a-z]+(?: [a-z-]+)?)", (ROOT / "README.md").read_text(), re.M)
     assert len(named) > 15
     for words in named:
         assert words in known | groups or words.rsplit(" ", 1)[0] in known, words
