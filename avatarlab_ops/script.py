@@ -36,6 +36,8 @@ SYLLABLE_S = 0.22  # of speech for a Chinese or Japanese character
 _INVISIBLE = dict.fromkeys((0x00AD, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF))  # soft hyphen, zero-width marks
 _LINES = {0x0D: 0x0A, 0x0B: 0x0A, 0x0C: 0x0A, 0x85: 0x0A, 0x2028: 0x0A, 0x2029: 0x0A}
 _SIGNS = frozenset("©®™")  # emoji by the Unicode tables, words to a reader
+_GONE = "\u200d"  # the joiner of emoji, which is left out of every script
+_BEFORE_A_MARK = re.compile(rf"(?:[ \t]*{_GONE})+(?=[.,;:!?…])")  # with the space that led to an emoji
 
 # A piece with marks, while sentences are found: private characters, which no script may hold.
 _FIRST_MARK = 0xF0000
@@ -332,9 +334,10 @@ def _drop_emoji(text: str, warnings: list[str], bullet: str) -> str:
         if found.strip("\ufe0f") in _SIGNS:
             return found.strip("\ufe0f")
         dropped[found] += 1
-        return f"{bullet} " if bullet and _begins_line(text, place["match_start"]) else ""
+        return f"{bullet} " if bullet and _begins_line(text, place["match_start"]) else _GONE
 
-    text = emoji.replace_emoji(text, drop).replace("\ufe0f", "").replace("\u200d", "")
+    text = _BEFORE_A_MARK.sub("", emoji.replace_emoji(text, drop).replace("\ufe0f", ""))
+    text = text.replace(_GONE, "")
     if dropped:
         names = ", ".join(
             f"{found} ({emoji.demojize(found).strip(':').replace('_', ' ')})"
