@@ -92,7 +92,7 @@ def test_what_nobody_sees_is_no_part_of_a_word(sign: str) -> None:
 
 def test_emoji_are_dropped_and_named() -> None:
     found = script.sentences("Hello 🎉 world 👩‍🚀! Well done 🎉.")
-    assert [s.text for s in found.sentences] == ["Hello world !", "Well done ."]
+    assert [s.text for s in found.sentences] == ["Hello world!", "Well done."]
     assert found.warnings == (
         "emoji cannot be spoken and were left out: 🎉 (party popper) x2, 👩‍🚀 (woman astronaut)",
     )
