@@ -332,7 +332,7 @@ def test_each_field_that_names_an_object_is_asked_whose_it_is(
     uri = f"s3://{stores.bucket_inputs}/annas/{field}"
     with transaction(stores.pg_dsn) as db:
         inputs.own(db, uri, "anna", shared=False)
-    asked = {"script": "Whose is this?", "avatar": {"uri": "s3://inputs/anybodys.png"}}
+    asked = {"script": "Whose is this?", "avatar": {"uri": f"s3://{stores.bucket_inputs}/anybodys.png"}}
     asked |= {field: {"uri": uri, **NEEDED_WITH.get(field, {})}}
     with pytest.raises(ReferenceRefused, match=rf"^{field}\.uri: {uri} was uploaded by somebody else"):
         pipeline.submit(stores, asked, run_id=f"bens-{field}", caller="ben")
@@ -344,7 +344,9 @@ def test_each_field_that_names_an_object_is_asked_whose_it_is(
 @pytest.mark.parametrize("field", inputs.NAMING)
 def test_no_field_of_a_request_names_a_proof_of_a_consent(stores: Settings, field: str) -> None:
     proof = {"uri": f"s3://{stores.bucket_evidence}/proof.pdf", **NEEDED_WITH.get(field, {})}
-    asked = {"script": "Mine.", "avatar": {"uri": "s3://inputs/anybodys.png"}} | {field: proof}
+    asked = {"script": "Mine.", "avatar": {"uri": f"s3://{stores.bucket_inputs}/anybodys.png"}} | {
+        field: proof
+    }
     with pytest.raises(ReferenceRefused, match=rf"^{field}\.uri: .* is not in the bucket of inputs"):
         pipeline.submit(stores, asked, caller="ben")
 
