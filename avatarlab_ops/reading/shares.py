@@ -7,19 +7,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from avatarlab_ops.reading import moments, numbers
+from avatarlab_ops.reading import moments, numbers, titles
 from avatarlab_ops.reading.language import Language, Rule, genitive
 from avatarlab_ops.reading.numbers import NUMBER
 
-# Of what a share is told: step 3/4, Teil 2/3, note 4/5, rated 4/5; in all languages together.
-_SHARED = re.compile(
-    r"\b(?:step|page|part|lesson|module|slide|video|episode|score[ds]?|rat(?:ed|ing|es)|grade[ds]?|marks?|"
-    r"teil|schritt|seite|folie|lektion|modul|bewertung|wertung|punkte|étape|partie|leçon|diapo|tome|note|"
-    r"paso|parte|página|lección|módulo|puntuación|nota|calificación|passo|pagina|lezione|modulo|voto|punteggio|"
-    r"aula|etapa|шаг|часть|урок|страница|оценк[аи]|крок|частина|сторінка|оцінк[аи])"
-    r"[ :]{1,3}(?:of |at |von |de |di )?$",
-    re.I,
-)
 _BLOOD = re.compile(
     r"\b(?:blood pressure|BP(?= (?:was|is|of|at)\b| ?$|:)|blutdruck|tension|tensión|presión|pressione|"
     r"pressão|давлени\w+|тиск\w*)\b"
@@ -47,12 +38,6 @@ _SCORED = re.compile(
     r"сч[её]т|матч|победи\w*|рахунок|перем\w+)\b",
     re.I,
 )
-_TITLED = re.compile(
-    r"\b(?:lesson|chapter|part|step|module|day|week|unit|section|video|episode|kapitel|teil|schritt|lektion|modul|tag|"
-    r"woche|leçon|chapitre|partie|étape|module|jour|semaine|lección|capítulo|parte|paso|módulo|día|semana|lezione|"
-    r"capitolo|passo|modulo|giorno|aula|passo|урок|глава|часть|шаг|модуль|крок|частина) \d+$",
-    re.I,
-)
 _CLOCK = re.compile(r"(?:\d[:h]\d\d|\d ?h|[ap]\.? ?m\.?)$", re.I)
 _NEAR = 300  # characters on either side that are looked at
 _LAST = re.compile(rf"({NUMBER})\D{{0,8}}$")
@@ -75,7 +60,7 @@ def rules(language: Language) -> Iterable[Rule]:
     yield Rule("arc", re.compile(rf"(?<![\w.,]){arc}"), lambda m: _arc(m, language))
     if not language.out_of:
         return
-    parts = rf"(?<![\w./,:-])({NUMBER})/({NUMBER})(?![\w/:%]|[.,]\d)"
+    parts = rf"(?<![\w./,:-])({NUMBER})/({NUMBER})(?![\w/%]|:\S|[.,]\d)"
     yield Rule("over", re.compile(rf"{parts} ?(mm ?Hg|мм рт\. ?ст\.?)"), lambda m: _pressure(m, language))
     yield Rule("share", re.compile(parts), lambda m: _share(m, language))
 
@@ -105,21 +90,35 @@ def _share(match: re.Match[str], language: Language) -> str | None:
     part, whole = (numbers.value(match[n], language) for n in (1, 2))
     if part is None or whole is None:
         return None
-    before = match.string[: match.start()]
+    word = _told(match, part, whole, language)
+    return None if word is None else _joined(match, word, language)
+
+
+def _told(match: re.Match[str], part: float, whole: float, language: Language) -> str | None:
+    """The word between the two, which may be ""; None where they are a fraction, a date or nothing known."""
+    before, after = match.string[: match.start()], match.string[match.end() :]
     if whole != 10 and moments.dates(before) and _is_day(part, whole, language):
         return None
     if _BLOOD.search(before):
-        return _joined(match, language.over, language)
+        return language.over
+    if _is_counter(match, part, whole):
+        return language.out_of
     if part + whole == 100 and match[1].isdigit() and part >= 10:  # the 80/20 rule
-        return _joined(match, "", language)
-    if language.code == "en" and (_PLAIN.match(match.string[match.end() :]) or _ENGLISH_NOTE.search(before)):
+        return ""
+    if language.code == "en" and (_PLAIN.match(after) or _ENGLISH_NOTE.search(before)):
         return None
-    told = (
-        _SHARED.search(before)
-        or _is_gained(match, whole, language)
-        or _is_share(match, part, whole, language)
+    told = titles.shared(before) or (
+        not after.startswith(":")  # 3/20: may be a day, and a list of days begins so
+        and (_is_gained(match, whole, language) or _is_share(match, part, whole, language))
     )
-    return _joined(match, language.out_of, language) if part <= whole and told else None
+    return language.out_of if part <= whole and told else None
+
+
+def _is_counter(match: re.Match[str], part: float, whole: float) -> bool:
+    """Whether it counts the pieces of a course: Question 3/4; of a year is Woche 12/2026."""
+    if part > whole or not all(re.fullmatch(r"\d{1,3}", match[n]) for n in (1, 2)):
+        return False
+    return titles.counts(match.string[: match.start()], match[1], match.string[match.end() :])
 
 
 def _is_gained(match: re.Match[str], whole: float, language: Language) -> bool:
@@ -174,7 +173,7 @@ def joint(before: str, after: str, language: Language) -> str:
     """
     before, after = before[-_NEAR:], after[:_NEAR]
     named = language.months and re.search(rf"\b(?:{'|'.join(language.months)}) \d+$", before)
-    if (_TITLED.search(before) or named) and re.match(r"\d+(?: [^\W\d_]| ?[%€$£])", after):
+    if (titles.titled(before) or named) and re.match(r"\d+(?: [^\W\d_]| ?[%€$£])", after):
         return ","
     if _CLOCK.search(before):
         return language.to
