@@ -239,7 +239,7 @@ class _Reader:
 
     def _phoneme(self, text: str, given: Attributes) -> Piece:
         ipa = self._needed("phoneme", given, "ph")
-        if (alphabet := given.get("alphabet", "ipa")) != "ipa":
+        if (alphabet := given.get("alphabet", "ipa").strip()).lower() != "ipa":
             self._warn(
                 f"<phoneme> in the alphabet {alphabet!r} is not done, only ipa; {text!r} is read as usual"
             )

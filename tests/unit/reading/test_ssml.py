@@ -122,6 +122,15 @@ def test_what_is_not_done_is_told_with_its_place(source: str, told: str) -> None
     assert told in warnings(source)
 
 
+@pytest.mark.parametrize("alphabet", ["ipa", "IPA", " Ipa "])
+def test_the_name_of_the_alphabet_is_taken_in_any_case(alphabet: str) -> None:
+    found = script.sentences(
+        f"A <phoneme alphabet='{alphabet}' ph='wɪn'>mot</phoneme>.", script_format="ssml"
+    )
+    assert found.sentences[0].sounds
+    assert not found.warnings
+
+
 def test_the_frame_of_a_usual_document_tells_nothing() -> None:
     frame = "version='1.1' xmlns='http://www.w3.org/2001/10/synthesis' xml:lang='en-GB'"
     assert warnings(f"<speak {frame}><p xml:lang='en'>One.</p></speak>") == ""
