@@ -30,16 +30,23 @@ def said(kind: str, text: str, language: str, layout: str = "") -> str | None:
         return _spelled(text, rules)
     if kind in ("digits", "telephone"):
         return _digits(text, rules) if re.fullmatch(r"[\d\s+().\-/]*\d[\d\s+().\-/]*", text) else None
-    value = _whole(text, rules) if rules else None
-    if rules is None or value is None:
+    if rules is None:
         return None
     if kind in ("cardinal", "number"):
-        return rules.number(value)
-    return _ordinal(value, rules) if kind == "ordinal" else None
+        return _cardinal(text, rules)
+    return _ordinal(text, rules) if kind == "ordinal" else None
 
 
-def _ordinal(value: int, rules: Language) -> str | None:
-    if not 0 < value <= _LAST:
+def _cardinal(text: str, rules: Language) -> str | None:
+    """A whole number, with its sign."""
+    sign = {"-": rules.minus, "\u2212": rules.minus, "+": rules.plus}.get(text[:1], "")
+    value = _whole(text[1:] if sign else text, rules)
+    return None if value is None else f"{sign} {rules.number(value)}".strip()
+
+
+def _ordinal(text: str, rules: Language) -> str | None:
+    value = _whole(text, rules)
+    if value is None or not 0 < value <= _LAST:
         return None
     said = ordinal(rules.code, value)
     return f"第{said}" if rules.code == "zh" else said

@@ -131,6 +131,19 @@ def test_the_name_of_the_alphabet_is_taken_in_any_case(alphabet: str) -> None:
     assert not found.warnings
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "said"),
+    [
+        ("cardinal", "-5", "minus five"), ("number", "+1,200", "plus one thousand two hundred"),
+        ("cardinal", "\u22125", "minus five"),
+    ],
+)  # fmt: skip
+def test_a_cardinal_with_a_sign_is_read_and_nothing_is_told(kind: str, text: str, said: str) -> None:
+    found = script.sentences(f"<say-as interpret-as='{kind}'>{text}</say-as>", script_format="ssml")
+    assert found.sentences[0].spoken == said
+    assert not found.warnings
+
+
 def test_the_frame_of_a_usual_document_tells_nothing() -> None:
     frame = "version='1.1' xmlns='http://www.w3.org/2001/10/synthesis' xml:lang='en-GB'"
     assert warnings(f"<speak {frame}><p xml:lang='en'>One.</p></speak>") == ""
