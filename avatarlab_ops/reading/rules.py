@@ -297,8 +297,7 @@ def _letters(language: Language) -> Iterable[Rule]:
         "greek", re.compile(r"(?<![\u0370-\u03ff])[\u0370-\u03ff](?![\u0370-\u03ff])"),  # Δt, too
         lambda m: language.greek.get(_bare(m[0]).lower()),
     )  # fmt: skip
-    wide = r"\uff10-\uff19\uff21-\uff3a\uff41-\uff5a"  # digits and letters, not the signs between them
-    rare = re.compile(rf"\w*[\u0180-\u024f\u1e00-\u1eff{wide}\U0001d400-\U0001d7ff\ufb00-\ufb06]\w*")
+    rare = re.compile(r"\w*[\u0180-\u024f\u1e00-\u1eff\U0001d400-\U0001d7ff\ufb00-\ufb06]\w*")
     yield Rule("letters", rare, lambda m: _bare(unicodedata.normalize("NFKC", m[0])))
 
 

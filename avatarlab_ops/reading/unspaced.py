@@ -20,8 +20,8 @@ _THAN = r"(?<![对對])比(?! ?\d+[:：]\d+ ?[早晚更还還迟遲先提])"  # 
 _PART = r"(\d{1,9}(?:\.\d+)?)"
 _SHARES = re.compile(rf"((?:比分|比例|比率|スコア|{_THAN})[为為是はが：: ]*){_PART}[:：]{_PART}(?![\w:：])")
 _PUNCTUATION = "，。！？：；（）．～、"
-# Full-width letters, digits and signs, each to its narrow one.
-_NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code) not in _PUNCTUATION}
+# Full-width letters, digits and signs, each to its narrow one; for languages with spaces, too.
+NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code) not in _PUNCTUATION}
 # Marks within a number of wide figures: a comma is a pause elsewhere, a point ends the number of a heading.
 _GROUPED = re.compile("(?<![０-９.,，．:：/-])[１-９][０-９]{0,2}(?:，[０-９]{3})+(?![０-９]|[,，][０-９])")
 _POINT = re.compile(r"(?<=\d)．(?=\d)(?!\d{4}年|\d{1,2}月)")
@@ -29,7 +29,7 @@ _POINT = re.compile(r"(?<=\d)．(?=\d)(?!\d{4}年|\d{1,2}月)")
 
 def parted(text: str) -> tuple[str, list[int]]:
     """The text with spaces at its borders and narrow letters; for each character where it was before."""
-    narrow = _GROUPED.sub(lambda number: number[0].replace("，", ","), text).translate(_NARROW)
+    narrow = _GROUPED.sub(lambda number: number[0].replace("，", ","), text).translate(NARROW)
     narrow = re.sub(r"(?<=\d)：(?=\d\d(?!\d))", ":", _POINT.sub(".", narrow))  # a time
     edges = {match.start() for match in _PARTED.finditer(narrow)}
     found, places = [], list[int]()
