@@ -274,6 +274,8 @@ def _per(language: Language, match: re.Match[str]) -> str:
         return ""
     if language.code in ("ru", "uk"):
         return f" {_apiece(language, match['per'], money='symbol' in match.groupdict())}"
+    if match["per"] not in language.units and (said := everyday.per(language, match["per"])):
+        return f" {said}"
     one, _ = language.units.get(match["per"], (match["per"], ""))
     return f" {language.per} {language.form('', one)}".replace(" al ora", " all'ora")
 

@@ -38,7 +38,7 @@ _PER: Mapping[str, Mapping[str, str]] = {
     "de": _phrases(
         "pro",
         "Tag Woche Monat Jahr Stunde Std=Stunde h=Stunde Minute Min=Minute min=Minute Sekunde s=Sekunde "
-        "Nacht Person Nutzer",
+        "Nacht Person Pers=Person Nutzer St=Stück Stk=Stück",
     ),
     "es": _phrases("por", "día hora h=hora minuto min=minuto segundo s=segundo semana mes año noche persona usuario"),
     "fr": _phrases(

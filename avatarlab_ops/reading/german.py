@@ -16,6 +16,7 @@ from avatarlab_ops.reading.german_words import (
     NUMBERED,
     QUEENS,
     SHORT,
+    UNPRICED,
 )
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal, year
 
@@ -404,6 +405,7 @@ _OWN = (
     Rule("weekday", re.compile(rf"(?<!\w)({_DAY})\.(?=,? (?:den )?\d{{1,2}}\.)"), lambda m: _WEEKDAY[m[1]]),
     romance.roman_stop(KINGS, lambda value: f"der {ordinal('de', value)}"),
     romance.short(SHORT),
+    romance.shortened(UNPRICED, r"(?<![\w.])(?<!€/)(?<!EUR/)(?<!Euro/)(?=(?-i:[PS])){}(?!\w)"),
     romance.shortened(BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
     romance.shortened({"max.": "maximal"}, r"(?<![\w.]){}(?= ?\d)"),
     romance.shortened({"min.": "mindestens"}, r"(?<![\w.])(?<!\d )(?-i:{})(?= \d)"),

@@ -8,7 +8,7 @@ SHORT = {
     "z. B.": "zum Beispiel", "z.B.": "zum Beispiel", "d. h.": "das heißt", "d.h.": "das heißt",
     "u. a.": "unter anderem", "u.a.": "unter anderem", "usw.": "und so weiter", "bzw.": "beziehungsweise",
     "ca.": "circa", "Dr.": "Doktor", "Prof.": "Professor", "Nr.": "Nummer", "Str.": "Straße", "inkl.": "inklusive",
-    "evtl.": "eventuell", "ggf.": "gegebenenfalls", "St.": "Sankt", "Tel.": "Telefon", "vgl.": "vergleiche",
+    "evtl.": "eventuell", "ggf.": "gegebenenfalls", "Tel.": "Telefon", "vgl.": "vergleiche",
     "Abb.": "Abbildung", "v. Chr.": "vor Christus", "zzgl.": "zuzüglich", "ggü.": "gegenüber",
     "ff.": "fortfolgende", "etc.": "et cetera", "med.": "med",
     "u.v.m.": "und vieles mehr", "u. v. m.": "und vieles mehr", "i.d.R.": "in der Regel",
@@ -25,8 +25,10 @@ SHORT = {
     "i. V. m.": "in Verbindung mit", "i.V.m.": "in Verbindung mit", "u. U.": "unter Umständen", "u.U.": "unter Umständen",
     "z. Hd.": "zu Händen", "z.Hd.": "zu Händen", "i. H. v.": "in Höhe von", "i.H.v.": "in Höhe von", "m. E.": "meines Erachtens",
     "m.E.": "meines Erachtens", "v.a.": "vor allem", "o.g.": "oben genannte", "Best.-Nr.": "Bestellnummer", "Kd.-Nr.": "Kundennummer",
-    "Tel.-Nr.": "Telefonnummer", "lfd.": "laufende", "Temp.": "Temperatur", "Pers.": "Personen", "Stk.": "Stück",
+    "Tel.-Nr.": "Telefonnummer", "lfd.": "laufende", "Temp.": "Temperatur",
 }  # fmt: skip
+# Other words behind a price: 10 €/St.
+UNPRICED = {"st.": "Sankt", "stk.": "Stück", "pers.": "Personen"}
 # Before a number alone: they are words by themselves, too, as in "aller Art."
 BEFORE_NUMBER = {
     "abs.": "Absatz", "art.": "Artikel", "tab.": "Tabelle", "kap.": "Kapitel", "gr.": "Größe", "vers.": "Version",
