@@ -7,7 +7,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from avatarlab_ops.reading import both_genders, german_packs, numbers, romance, tables
+from avatarlab_ops.reading import both_genders, german_ordinals, german_packs, numbers, romance, tables
+from avatarlab_ops.reading.german_ordinals import NOMINATIVE, WEAK
 from avatarlab_ops.reading.german_words import (
     BEFORE_NUMBER,
     BIG,
@@ -63,8 +64,6 @@ _FRACTIONS = tables.fractions(
     "ein halb, ein Drittel, zwei Drittel, ein Viertel, drei Viertel, ein Fünftel, zwei Fünftel, drei Fünftel, "
     "vier Fünftel, ein Sechstel, ein Achtel, drei Achtel, fünf Achtel, sieben Achtel"
 )
-_WEAK = "am|vom|zum|im|beim|dem|den|des|zur|ab|bis|seit|einem|jedem|diesem|ersten|meinem|deinem|ihrem|unserem|eurem|meinen|deinen|ihren|unseren|meiner|unserer"  # an ordinal in -en after these
-_NOMINATIVE = "der|die|das|jede|jeder|jedes|diese|dieser|dieses|eine|meine|deine|ihre|unsere"
 _STRONG = "mein|dein|sein|ihr|unser|euer|ein|kein"  # mein erster Tag, mein erstes Buch
 _NEUTERS = re.compile(
     r"(?:Jahr|Mal|Buch|Kind|Auto|Spiel|Video|Modul|Kapitel|Projekt|Quartal|Semester|Haus|Team|Ziel|Tor)$"
@@ -81,7 +80,7 @@ STARTERS = "|".join(
     )
 )
 _DATE = re.compile(
-    rf"(?:(?<![\w.])(?P<before>(?i:{_WEAK}|{_NOMINATIVE})) )?(?<![\w.,])(?P<day>\d{{1,2}})\. ?"
+    rf"(?:(?<![\w.])(?P<before>(?i:{WEAK}|{NOMINATIVE})) )?(?<![\w.,])(?P<day>\d{{1,2}})\. ?"
     rf"(?P<month>{'|'.join(_MONTHS)}|{_SHORT_MONTH})(?P<year> \d{{4}})?(?!\w)"
 )
 _DAYS = re.compile(
@@ -98,7 +97,7 @@ _BARE_DAYS = re.compile(
 )
 _SPAN = re.compile(r"(?<=\d\.) ?[\u2013-] ?(?=\d{1,2}\.\d{1,2}\.(?:$|[^\d.]))")
 _ORDINAL = re.compile(
-    rf"(?<![\w.])(?P<before>{_WEAK}|{_NOMINATIVE}|{_STRONG}) (?P<number>\d{{1,3}})\.(?= [A-ZÄÖÜa-zäöü])"
+    rf"(?<![\w.])(?P<before>{WEAK}|{NOMINATIVE}|{_STRONG}) (?P<number>\d{{1,3}})\.(?= [A-ZÄÖÜa-zäöü])"
     rf"(?! (?-i:{STARTERS})\b)",
     re.I,
 )
@@ -114,7 +113,7 @@ _RANKED = {
 _RANK_OF = {noun: ending for ending, nouns in _RANKED.items() for noun in nouns.split()}
 RANKED = "|".join(_RANK_OF)
 _TWO_DAYS = re.compile(
-    rf"(?<![\w.,])(?:(?P<before>(?i:{_WEAK}|{_NOMINATIVE})) )?(?P<first>\d{{1,2}})\.(?P<joint> und | oder | bis | ?[-\u2013] ?)"
+    rf"(?<![\w.,])(?:(?P<before>(?i:{WEAK}|{NOMINATIVE})) )?(?P<first>\d{{1,2}})\.(?P<joint> und | oder | bis | ?[-\u2013] ?)"
     rf"(?P<last>\d{{1,2}})\. ?(?P<month>{'|'.join(_MONTHS)})(?!\w)"
 )
 _OLD = re.compile(
@@ -155,7 +154,7 @@ NUMBERED_BEFORE = re.compile(
 def _two_days(match: re.Match[str]) -> str | None:
     if not (1 <= int(match["first"]) <= 31 and 1 <= int(match["last"]) <= 31):
         return None
-    ending = _ending(match["before"])
+    ending = german_ordinals.ending(match["before"])
     first, last = (f"{ordinal('de', int(match[name]))}{ending}" for name in ("first", "last"))
     joint = "bis" if match["joint"].strip() in "-\u2013" else match["joint"].strip()
     return " ".join(filter(None, (match["before"], first, joint, last, match["month"])))
@@ -163,7 +162,7 @@ def _two_days(match: re.Match[str]) -> str | None:
 
 def _ordered(match: re.Match[str]) -> str:
     """der 2. Teil, in der 5. Klasse, ab 5. Klasse."""
-    before, ending = match["before"], _ending(match["before"])
+    before, ending = match["before"], german_ordinals.ending(match["before"])
     noun = re.match(r" (\w+)", match.string[match.end() :])
     if before.lower() in ("ab", "seit", "bis") and noun and _RANK_OF.get(noun[1]) == "e":
         ending = "r"
@@ -183,7 +182,7 @@ def _ranked(match: re.Match[str]) -> str | None:
         return None
     ending = _RANK_OF[match[2]]
     article = re.search(
-        rf"\b(?:({_WEAK})|{_NOMINATIVE}) (?:(?:\d{{1,2}}|[IVX]+)\. ?(?:und|oder|bis|[-\u2013]) ?)?$",
+        rf"\b(?:({WEAK})|{NOMINATIVE}) (?:(?:\d{{1,2}}|[IVX]+)\. ?(?:und|oder|bis|[-\u2013]) ?)?$",
         before,
         re.I,
     )
@@ -263,19 +262,13 @@ def _plain_euros(whole: str, part: str) -> str:
     return _agree(cardinal("de", int(whole)), "Euro") if part == "00" else _euros(whole, part)
 
 
-def _ending(before: str | None) -> str:
-    if before is None:
-        return "r"
-    return "n" if re.fullmatch(_WEAK, before, re.I) else ""
-
-
 def _written_date(match: re.Match[str]) -> str | None:
     day, when = int(match["day"]), match["year"]
     if not 1 <= day <= 31:
         return None
     month = match["month"]
     month = _SHORT_MONTHS[month[:-1]] if month.endswith(".") else month
-    said = f"{ordinal('de', day)}{_ending(match['before'])} {month}"
+    said = f"{ordinal('de', day)}{german_ordinals.ending(match['before'])} {month}"
     said = f"{said} {year('de', int(when))}" if when else said
     said += "." if match[0].endswith(".") and match.end() == len(match.string) else ""
     return f"{match['before']} {said}" if match["before"] else said
@@ -301,7 +294,7 @@ def _figures(match: re.Match[str]) -> str | None:
         if _is_version(match):
             return None
         when = f"{'20' if when < '50' else '19'}{when}"
-    said = f"{match['before']} {ordinal('de', day)}{_ending(match['before'])} {_MONTHS[month - 1]}"
+    said = f"{match['before']} {ordinal('de', day)}{german_ordinals.ending(match['before'])} {_MONTHS[month - 1]}"
     stop = "." if match.end() == len(match.string) and not when else ""
     return f"{said} {year('de', int(when))}" if when else said + stop
 
@@ -493,6 +486,6 @@ GERMAN: Language = Language(
         "Alpha Beta Gamma Delta Epsilon Zeta Eta Theta Iota Kappa Lambda My Ny Xi Omikron Pi Rho Sigma Tau Ypsilon "
         "Phi Chi Psi Omega"
     ),
-    say_date=_say_date, say_time=_say_time, own=_OWN, out_of="von", over="zu", times="mal",
+    say_date=_say_date, date_after=german_ordinals.follow, say_time=_say_time, own=_OWN, out_of="von", over="zu", times="mal",
     half=lambda n: f"{cardinal('de', n).removesuffix('s')}einhalb" if n % 10 == 1 else f"{cardinal('de', n)}einhalb",
 )  # fmt: skip

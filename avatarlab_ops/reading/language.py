@@ -45,7 +45,7 @@ class Language:
     `power` its words for them, the exponent last or where `power` has {}; `digitwise`: decimals are read
     digit by digit. `signs` are words for single signs, `silent` for none; `units` and `money` give (one,
     many) after a number; `dates` and `times` say a date (day, month 1-12, year or None) and a time (hour
-    0-24, minute, second or None). `own` are rules of
+    0-24, minute, second or None); `date_after` fits a date in words to the text before it. `own` are rules of
     the language alone and come before the common ones. `agree` fits a number in words to what is counted,
     `form` what is counted, as the tables have it, to the number.
     `decimals` says the digits before and after the decimal mark, None: they are said with `point`.
@@ -83,6 +83,7 @@ class Language:
     greek: Mapping[str, str]
     say_date: Callable[[int, int, int | None], str]
     say_time: Callable[[int, int, int | None], str]
+    date_after: Callable[[str, str], str] = lambda said, _: said
     own: tuple[Rule, ...] = ()
     version: str = "version"
     agree: Callable[[str, str], str] = lambda number, _: number

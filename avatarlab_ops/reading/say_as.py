@@ -15,17 +15,19 @@ _LAST = 999_999  # a rank; not every language has words for higher ones, or for 
 LAYOUTS = ("dmy", "mdy", "ymd", "dm", "md")  # of a date's figures
 
 
-def said(kind: str, text: str, language: str, layout: str = "") -> str | None:
+def said(kind: str, text: str, language: str, layout: str = "", before: str = "") -> str | None:
     """`text` read as `kind`; None where this language or text has no such reading, or it is the usual one's.
 
-    `layout` is the order of a date's figures, such as dmy (SSML's `format`).
+    `layout` is the order of a date's figures, such as dmy (SSML's `format`); `before` is the text
+    that a date follows.
 
     >>> said("characters", "AB1", "en-US"), said("digits", "2026", "en-US")
     ('A B one', 'two zero two six')
     """
     rules = known(language)
     if kind == "date" and layout:
-        return _date(text, layout, rules) if rules else None
+        date = _date(text, layout, rules) if rules else None
+        return rules.date_after(date, before) if rules and date else None
     if kind in ("characters", "spell-out", "verbatim"):
         return _spelled(text, rules)
     if kind in ("digits", "telephone"):

@@ -216,7 +216,8 @@ class _Reader:
             return self._phoneme(text, given)
         kind = self._needed(name, given, "interpret-as").lower()
         layout = given.get("format", "").strip()
-        said = say_as.said(kind, text, self._ways[-1].language or self._language, layout)
+        before = "".join(piece.text for piece in self._pieces[-2:])
+        said = say_as.said(kind, text, self._ways[-1].language or self._language, layout, before)
         if layout and (kind != "date" or said is None):
             self._warn(
                 f"<say-as format={layout!r}> is not done for {text[:40]!r}, only "

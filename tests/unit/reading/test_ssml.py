@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from avatarlab_ops import script
 from avatarlab_ops.engines.base import Sentence
+from avatarlab_ops.engines.speech import ipa
 from avatarlab_ops.errors import ScriptRefused
 from avatarlab_ops.reading import marked, say_as, ssml
 from avatarlab_ops.reading.lexicon import parse
@@ -243,6 +244,20 @@ def test_ranks_are_said_in_the_languages_that_have_them_and_crash_in_none() -> N
     assert say_as.said("ordinal", "3", "zh") == "第三"
     assert say_as.said("ordinal", "21", "de") == "einundzwanzigste"
     assert [say_as.said("ordinal", n, code) for code in ("es", "uk") for n in ("0", "9" * 15)] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("am ", "dritten Mai"), ("Vom\n", "dritten Mai"), ("Montag, der ", "dritte Mai"),
+        ("Heute, ", "dritter Mai"), ("", "dritter Mai"), ("<emphasis>am</emphasis> ", "dritten Mai"),
+    ],
+)  # fmt: skip
+def test_a_german_date_follows_the_word_before_it(before: str, said: str) -> None:
+    voice = ssml.Abilities((), ipa.symbols)
+    date = "<say-as interpret-as='date' format='dmy'>3.5.2026</say-as>"
+    (run,) = ssml.parse(f"{before}{date}.", "de", voice, [])
+    assert [piece.said for piece in run.pieces if piece.said] == [f"{said} zweitausendsechsundzwanzig"]
 
 
 def test_in_a_list_of_lines_each_refusal_and_note_names_its_part() -> None:
