@@ -44,7 +44,7 @@ def _url(scheme: str, connection: Any) -> str:
     login = login if connection.login else ""
     extra = dict(connection.extra_dejson)
     extra = {name: str(value).lower() if isinstance(value, bool) else value for name, value in extra.items()}
-    scheme += "+srv" if extra.pop("srv", "false") == "true" else ""
+    scheme += "+srv" if str(extra.pop("srv", "")).lower() in ("true", "1") else ""
     query = urlencode(extra, doseq=True, safe="/:,")
     port = f":{connection.port}" if connection.port else ""
     address = f"{scheme}://{login}{_hosts(connection.host or '')}{port}/{connection.schema or ''}"

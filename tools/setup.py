@@ -167,7 +167,8 @@ def cpu_torch_source() -> Sequence[str] | None:
     index = os.environ.get("AVATARLAB_TORCH_INDEX", pinned["index"])
     say(f"no GPU here: looking for the CPU build of torch {pinned['version']}")
     with scratch_python() as python:
-        for source, options in (("pip", ()), (index, ("--index-url", index, *IMPATIENT))):
+        # A pip's own index would have the CUDA build fetched to be looked at: it is asked last.
+        for source, options in ((index, ("--index-url", index, *IMPATIENT)), ("pip", ())):
             offered = offered_digest(python, f"torch=={pinned['version']}", options)
             if offered in pinned["sha256"]:
                 say(f"{source} offers it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -29,7 +30,7 @@ _started: list[subprocess.Popen[bytes]] = []
 
 def running(home: Path) -> State | None:
     """The running supervisor's state; None when none runs."""
-    with held(home) as free:
+    with held(home, fcntl.LOCK_SH) as free:
         if free:
             return None
     known = read_state(home)
@@ -169,7 +170,7 @@ def down(home: Path) -> bool:
     os.kill(state.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_S + 60
     while time.monotonic() < deadline:
-        with held(home) as free:
+        with held(home, fcntl.LOCK_SH) as free:
             if free:
                 return True
         time.sleep(0.1)

@@ -333,14 +333,17 @@ def read_state(home: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def held(home: Path, patience_s: float = 0.0) -> Iterator[bool]:
-    """Yield whether the supervisor's lock could be taken within `patience_s`; held until the block ends."""
+def held(home: Path, how: int = fcntl.LOCK_EX, patience_s: float = 0.0) -> Iterator[bool]:
+    """Yield whether the supervisor's lock could be taken within `patience_s`; held until the block ends.
+
+    Who only looks whether one runs takes it by LOCK_SH: others who look are not taken for one.
+    """
     private_folder(home)
     deadline = time.monotonic() + patience_s
     with (home / "supervisor.lock").open("w") as stream:
         while True:
             try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(stream, how | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() < deadline:
                     time.sleep(0.05)

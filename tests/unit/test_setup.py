@@ -171,9 +171,12 @@ NOBODY = "http://127.0.0.1:9/simple"  # the port `discard`: nothing listens
 @pytest.fixture
 def no_sources(monkeypatch: pytest.MonkeyPatch) -> None:
     """pip looks nowhere."""
-    for name, value in {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_INDEX_URL": NOBODY}.items():
+    for name in os.environ:
+        if name.startswith("PIP_"):
+            monkeypatch.delenv(name)
+    looked_at = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": NOBODY, "PIP_RETRIES": "0"}
+    for name, value in (looked_at | {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("PIP_RETRIES", "0")
     monkeypatch.setattr(sys, "version_info", (3, 11, 7, "final", 0))  # the one with a pinned CPU build
 
 

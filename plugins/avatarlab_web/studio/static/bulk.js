@@ -53,5 +53,10 @@ form?.addEventListener("submit", (event) => {
   event.preventDefault();
   attempt(begin);
 });
+form?.addEventListener("reset", () => {
+  $("#checked").textContent = "";
+  for (const found of ["#problems", "#notes"]) list($(found), []);
+  $("[data-wrong]", form).hidden = true;
+});
 $("#check")?.addEventListener("click", () => form.reportValidity() && attempt(check));
 if (form) form.inert = false; // until here nobody would have answered a click

@@ -43,7 +43,7 @@ function request() {
     ...kept,
     script: earlier && form.script.value === firstScript ? earlier.script : form.script.value,
     avatar: kept.avatar?.uri === given.get("avatar") ? kept.avatar : { uri: given.get("avatar") },
-    engines: { ...kept.engines, speech },
+    engines: { ...kept.engines, ...(kept.voice_sample?.uri ? {} : { speech }) }, // only the engine of then clones, perhaps
     voice: kept.voice_sample?.uri || kept.narration?.uri ? null : voice,
     language: form.language?.value ?? $("[name=voice]:checked", form)?.dataset.languages.split(" ")[0],
     background,
@@ -201,6 +201,7 @@ function list(where, lines) {
 
 let pause;
 function changed(rest = 500) { // milliseconds: who writes is let write on, a choice is shown soon
+  asking?.abort(); // it would tell of what stood here before
   wrong(""); // now, not after the rest: what is refused meanwhile stays to be read
   count();
   shape();

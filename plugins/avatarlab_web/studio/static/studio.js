@@ -135,6 +135,7 @@ function remember(form) {
   form.addEventListener("reset", () => {
     forget();
     told.hidden = true;
+    $("textarea", form).focus(); // the button is gone
   });
   form.addEventListener("input", () => {
     try {
