@@ -202,8 +202,9 @@ def _facts(*names: str, **renamed: str) -> dict[str, str]:
 
 ADMIT = Stage(name=ADMIT_TASK, group="prepare")
 LISTEN = Stage(
-    name="listen", params=lambda plan: {"language": plan.language}, sources=("narration",), kind="recogniser",
-    when=_unwritten, pool="gpu", within="speech", group="perform", work=_recorded, usual_s=0.2,
+    name="listen", version="2", params=lambda plan: {"language": plan.language}, sources=("narration",),
+    kind="recogniser", when=_unwritten, pool="gpu", within="speech", group="perform", work=_recorded,
+    usual_s=0.2,
 )  # fmt: skip
 SPEECH = Stage(
     name="speech", version="5", params=_speech, after=("listen",), sources=("voice_sample", "narration"),

@@ -105,7 +105,8 @@ def _opening(words: Sequence[Word]) -> set[int]:
     A sentence is one where it ends without a mark, and rests; words of another language within one do not.
     """
     ends = [n for n in range(1, len(words)) if _ends(words[n - 1], words[n])]
-    return {n for begin, end in pairwise([0, *ends]) if not _end(words[end - 1]) for n in (begin, end)}
+    sentences = pairwise([0, *ends, len(words)])
+    return {n for begin, end in sentences if not _end(words[end - 1]) for n in (begin, end)}
 
 
 def _ends(word: Word, following: Word) -> bool:

@@ -206,10 +206,10 @@ def _noted(beginning: list[av.VideoFrame], own_alpha: bool | None, woven: bool) 
 
 
 def _tracks(container: InputContainer) -> Iterator[str]:
-    """Which of several sound tracks is read."""
+    """Which of several sound tracks is heard."""
     tracks, track = container.streams.audio, heard_track(container)
     if track is not None and len(tracks) > 1:
-        yield f"of its {len(tracks)} sound tracks only number {tracks.index(track) + 1} is read"
+        yield f"of its {len(tracks)} sound tracks number {tracks.index(track) + 1} is heard, where any is"
 
 
 def _own_alpha(path: Path, stream: VideoStream, first: av.VideoFrame) -> bool | None:

@@ -106,6 +106,7 @@ def test_no_line_holds_the_end_of_one_item_and_the_beginning_of_the_next(lines: 
         ["Hats", "Belts", "Socks", "Shoes", "Gloves"],
         ["Tips", "Keep the door of the server room closed at all times."],
         ["Why", "Because of rain and of the sun.", "How", "Ask."],
+        ["Thanks for watching.", "Questions"],
     ],
 )
 def test_a_heading_or_item_shares_its_line_with_nothing_however_short_it_is(sentences: list[str]) -> None:
