@@ -24,13 +24,21 @@ _PUNCTUATION = "，。！？：；（）．～、"
 NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code) not in _PUNCTUATION}
 # Marks within a number of wide figures: a comma is a pause elsewhere, a point ends the number of a heading.
 _GROUPED = re.compile("(?<![０-９.,，．:：/-])[１-９][０-９]{0,2}(?:，[０-９]{3})+(?![０-９]|[,，][０-９])")
-_POINT = re.compile(r"(?<=\d)．(?=\d)(?!\d{4}年|\d{1,2}月)")
+# What a sentence that begins with a decimal measures; with a count its first number is a heading's.
+_MEASURE = (
+    "[倍%円元℃℉㎡㎏㎞万萬億亿兆]|度(?!目)|[kcm]?m2?(?![a-z])|[km]?[gLl](?![A-Za-z])|[KMGT]B|キロ|メートル|センチ|ミリ|グラム|トン"
+    "|リットル|パーセント|ポイント|ドル|ユーロ|ポンド|[公英]里|[公英]?斤|[千厘毫]?[米克]|公?[吨顿頓]|毫?升(?![级級])|[美欧歐日]元"
+)
+_DECIMAL = rf"\d+(?:[～~〜–-]\d+(?:[.．]\d+)?)?(?: ?(?:{_MEASURE})|[。！？\s]*$)"
+_POINT = re.compile(rf"(^\s*(?:[1-9]\d?．)+)(?=\d)(?!{_DECIMAL})|(?<=\d)．(?=\d)(?!\d{{4}}年|\d{{1,2}}月)")
 
 
 def parted(text: str) -> tuple[str, list[int]]:
     """The text with spaces at its borders and narrow letters; for each character where it was before."""
     narrow = _GROUPED.sub(lambda number: number[0].replace("，", ","), text).translate(NARROW)
-    narrow = re.sub(r"(?<=\d)：(?=\d\d(?!\d))", ":", _POINT.sub(".", narrow))  # a time
+    narrow = re.sub(
+        r"(?<=\d)：(?=\d\d(?!\d))", ":", _POINT.sub(lambda point: point[1] or ".", narrow)
+    )  # a time
     edges = {match.start() for match in _PARTED.finditer(narrow)}
     found, places = [], list[int]()
     for at, char in enumerate(narrow):
