@@ -23,7 +23,11 @@ _PUNCTUATION = "，。！？：；（）．～、"
 # Full-width letters, digits and signs, each to its narrow one; for languages with spaces, too.
 NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code) not in _PUNCTUATION}
 # Marks within a number of wide figures: a comma is a pause elsewhere, a point ends the number of a heading.
-_GROUPED = re.compile("(?<![０-９.,，．:：/-])[１-９][０-９]{0,2}(?:，[０-９]{3})+(?![０-９]|[,，][０-９])")
+# Three figures before the first comma are a number only with a group of 000: rooms may stand in a list.
+_GROUPED = re.compile(
+    "(?<![第０-９.,，．:：/-])[１-９](?:[０-９]?|[０-９]{2}(?=(?:，[０-９]{3})*?，０００))"
+    "(?:，[０-９]{3})+(?![０-９]|[,，][０-９])"
+)
 # What a sentence that begins with a decimal measures; with a count its first number is a heading's.
 _MEASURE = (
     "[倍%円元℃℉㎡㎏㎞万萬億亿兆]|度(?!目)|[kcm]?m2?(?![a-z])|[km]?[gLl](?![A-Za-z])|[KMGT]B|キロ|メートル|センチ|ミリ|グラム|トン"
