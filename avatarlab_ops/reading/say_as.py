@@ -43,7 +43,9 @@ def _cardinal(text: str, rules: Language) -> str | None:
     """A whole number, with its sign."""
     sign = {"-": rules.minus, "\u2212": rules.minus, "+": rules.plus}.get(text[:1], "")
     value = _whole(text[1:] if sign else text, rules)
-    return None if value is None else f"{sign} {rules.number(value)}".strip()
+    if value is None:
+        return None
+    return ("" if rules.unspaced else " ").join(filter(None, (sign, rules.number(value))))
 
 
 def _ordinal(text: str, rules: Language) -> str | None:

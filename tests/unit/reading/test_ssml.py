@@ -145,6 +145,12 @@ def test_a_cardinal_with_a_sign_is_read_and_nothing_is_told(kind: str, text: str
     assert not found.warnings
 
 
+def test_the_sign_of_a_cardinal_stands_apart_only_in_languages_with_spaces() -> None:
+    assert say_as.said("cardinal", "-5", "zh") == "负五"
+    assert say_as.said("cardinal", "+5", "ja") == "プラス五"
+    assert say_as.said("cardinal", "-5", "de") == "minus fünf"
+
+
 def test_the_frame_of_a_usual_document_tells_nothing() -> None:
     frame = "version='1.1' xmlns='http://www.w3.org/2001/10/synthesis' xml:lang='en-GB'"
     assert warnings(f"<speak {frame}><p xml:lang='en'>One.</p></speak>") == ""
