@@ -99,7 +99,7 @@ def read(text: str, language: str) -> Reading:
     spoken = known(language)
     if spoken is not None and spoken.unspaced:
         return _read_unspaced(text, spoken)
-    text = text.translate(unspaced.NARROW)
+    text = unspaced.narrowed(text)
     if spoken is None:
         said, mute = hindi.said(text) if language.partition("-")[0] == "hi" else _as_written(text)
         return Reading(said, tuple(Unread(text[at], at) for at in mute))

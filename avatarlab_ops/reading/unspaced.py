@@ -14,14 +14,17 @@ HAN = "\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 KANA = "\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"
 _CLOSE = f"{HAN}{KANA}\u3000-\u3004\u3008-\u303f，。！？：；（）．～“”‘’…—"
 _PARTED = re.compile(
-    rf"(?<=[{HAN}{KANA}])(?=[^\W{HAN}{KANA}]|[+$€£¥￥₹₿°#@&\u2212-])|(?<=[^\W{HAN}{KANA}%°]|[℃℉㎡㎏㎞])(?=[{HAN}{KANA}])"
+    rf"(?<=[{HAN}{KANA}])(?=[^\W{HAN}{KANA}]|[+$€£¥₹₿°#@&\u2212-])|(?<=[^\W{HAN}{KANA}%°]|[℃℉㎡㎏㎞])(?=[{HAN}{KANA}])"
 )
 _THAN = r"(?<![对對])比(?! ?\d+[:：]\d+ ?[早晚更还還迟遲先提])"  # compared with, earlier than 10:30: times
 _PART = r"(\d{1,9}(?:\.\d+)?)"
 _SHARES = re.compile(rf"((?:比分|比例|比率|スコア|{_THAN})[为為是はが：: ]*){_PART}[:：]{_PART}(?![\w:：])")
 _PUNCTUATION = "，。！？：；（）．～、"
-# Full-width letters, digits and signs, each to its narrow one; for languages with spaces, too.
-NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code) not in _PUNCTUATION}
+# Full-width letters, digits and signs, each to its narrow one.
+_NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code) not in _PUNCTUATION}
+_NARROW |= str.maketrans("￠￡￥￦", "¢£¥₩")
+_WITHIN = re.compile(r"(?<=\d)[：，．](?=\d)|(?<=[\d%€¢£¥₩])～(?=[\d$€£¥₩])")
+_BETWEEN = str.maketrans("：，．～", ":,.–")
 # Marks within a number of wide figures: a comma is a pause elsewhere, a point ends the number of a heading.
 # Three figures before the first comma are a number only with a group of 000: rooms may stand in a list.
 _GROUPED = re.compile(
@@ -37,9 +40,17 @@ _DECIMAL = rf"\d+(?:[～~〜–-]\d+(?:[.．]\d+)?)?(?: ?(?:{_MEASURE})|[。！�
 _POINT = re.compile(rf"(^\s*(?:[1-9]\d?．)+)(?=\d)(?!{_DECIMAL})|(?<=\d)．(?=\d)(?!\d{{4}}年|\d{{1,2}}月)")
 
 
+def narrowed(text: str) -> str:
+    """The text of a language with spaces: full-width letters and signs, and marks between figures, narrow.
+
+    Each character stays at its place.
+    """
+    return _WITHIN.sub(lambda mark: mark[0].translate(_BETWEEN), text.translate(_NARROW))
+
+
 def parted(text: str) -> tuple[str, list[int]]:
     """The text with spaces at its borders and narrow letters; for each character where it was before."""
-    narrow = _GROUPED.sub(lambda number: number[0].replace("，", ","), text).translate(NARROW)
+    narrow = _GROUPED.sub(lambda number: number[0].replace("，", ","), text).translate(_NARROW)
     narrow = re.sub(
         r"(?<=\d)：(?=\d\d(?!\d))", ":", _POINT.sub(lambda point: point[1] or ".", narrow)
     )  # a time
