@@ -21,7 +21,7 @@ _SIGNS = re.compile(
     rf"(?:\bUS)?(?P<money>[{''.join(_MONEY)}])\s?(?P<amount>{_NUMBER}(?:[-–]{_NUMBER})?"
     rf"(?:\s?(?:{_SCALE})(?![{_LETTER}]))?)"
     rf"|°\s?(?P<degrees>[CF])(?![{_LETTER}])"
-    r"|(?<![^\s(:=])(?P<minus>-)(?=[₹$€£¥]?\d)"
+    r"|(?<![^\s(=])(?<!\d\s)(?P<minus>-)(?=[₹$€£¥]?\d)"  # none in a label (नाम:-5) and a range (5 -10)
     r"|[^\w\s]"
 )
 _QUOTES = "`´"
