@@ -97,11 +97,12 @@ def _share(match: re.Match[str], language: Language) -> str | None:
 def _told(match: re.Match[str], part: float, whole: float, language: Language) -> str | None:
     """The word between the two, which may be ""; None where they are a fraction, a date or nothing known."""
     before, after = match.string[: match.start()], match.string[match.end() :]
-    if whole != 10 and moments.dates(before) and _is_day(part, whole, language):
+    dated = moments.dates(before) and _is_day(part, whole, language)
+    if dated and whole != 10:
         return None
     if _BLOOD.search(before):
         return language.over
-    if _is_counter(match, part, whole):
+    if not dated and _is_counter(match, part, whole):  # Día 7/10: inicio
         return language.out_of
     if part + whole == 100 and match[1].isdigit() and part >= 10:  # the 80/20 rule
         return ""
