@@ -108,10 +108,10 @@ def _told(match: re.Match[str], part: float, whole: float, language: Language) -
         return ""
     if language.code == "en" and (_PLAIN.match(after) or _ENGLISH_NOTE.search(before)):
         return None
-    told = titles.shared(before) or (
-        not after.startswith(":")  # 3/20: may be a day, and a list of days begins so
-        and (_is_gained(match, whole, language) or _is_share(match, part, whole, language))
+    likely = not after.startswith(":") and (  # 3/20: may be a day, and a list of days begins so
+        _is_gained(match, whole, language) or _is_share(match, part, whole, language)
     )
+    told = titles.shared(before) or _is_numbered(match) or likely
     return language.out_of if part <= whole and told else None
 
 
@@ -120,6 +120,12 @@ def _is_counter(match: re.Match[str], part: float, whole: float) -> bool:
     if part > whole or not all(re.fullmatch(r"\d{1,3}", match[n]) for n in (1, 2)):
         return False
     return titles.counts(match.string[: match.start()], match[1], match.string[match.end() :])
+
+
+def _is_numbered(match: re.Match[str]) -> bool:
+    """Whether it counts chapters or questions within a sentence; Chapter 9/11 is about that day."""
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    return match[0] != "9/11" and titles.numbered(before, after)
 
 
 def _is_gained(match: re.Match[str], whole: float, language: Language) -> bool:

@@ -13,11 +13,15 @@ _PARTS = (
 )
 # Those after which a dash is a range: page 10 - 20.
 _PAGES = "page|slide|seite|folie|diapo|tome|página|pagina|страница|сторінка"
+# Those that are counted so, but not after a colon nor before what has parts: Frage: 3/4 von was?
+_CHAPTERS = (
+    "chapter|question|kapitel|frage|chapitre|capítulo|pregunta|capitolo|domanda|pergunta|questão|глава|вопрос|"
+    "питання"
+)
 # Those of which fractions are told, too: the section 3/4 of the way down.
 _NAMES = (
-    "chapter|unit|section|question|topic|kapitel|frage|abschnitt|einheit|thema|chapitre|unité|thème|capítulo|"
-    "unidad|pregunta|sección|tema|tópico|capitolo|unità|domanda|sezione|argomento|unidade|pergunta|questão|"
-    "seção|глава|вопрос|раздел|тема|модуль|розділ|питання"
+    f"{_CHAPTERS}|unit|section|topic|abschnitt|einheit|thema|unité|thème|unidad|sección|tema|tópico|unità|"
+    "sezione|argomento|unidade|seção|раздел|тема|модуль|розділ"
 )
 # Those of dates, too.
 _TIMES = "day|week|tag|woche|jour|semaine|día|semana|giorno|settimana|день|неделя|тиждень"
@@ -32,6 +36,10 @@ _MARKS = (
     "voto|punteggio|оценк[аи]|оцінк[аи]"
 )
 _SHARED = re.compile(rf"\b(?:{_PARTS}|{_PAGES}|{_MARKS})[ :]{{1,3}}(?:of |at |von |de |di )?$", re.I)
+_CHAPTER = re.compile(rf"\b(?:{_CHAPTERS}) $", re.I)
+_PARTED = re.compile(  # вопрос 3/4 класса
+    r"-\w| (?:of|von|der|des|del?|dell[aeo]?|dei|degli|di|d[aou]s?|d)\b| [а-яєіїґ]"
+)
 _TITLED = re.compile(rf"\b(?:{_PARTS}|{_NAMES}|{_TIMES}) \d+(?:/\d+)?$", re.I)
 _BEGINS = re.compile(
     r"(?:^\W*?|[]).:;,!?|–—-]\s|[(\[])(?P<quote>[\"“„«‘']\s?)?"
@@ -44,6 +52,11 @@ _ENDS = re.compile(r"\s?(?:$|[]).:;,!?…|](?!\w))|\s[–—-](?!\w)")
 def shared(before: str) -> bool:
     """Whether these words ask for a share: step 3/4, Teil 2/3, note 4/5, rated 4/5."""
     return _SHARED.search(before) is not None
+
+
+def numbered(before: str, after: str) -> bool:
+    """Whether a chapter or a question is counted, wherever it stands: here is question 2/5."""
+    return _CHAPTER.search(before) is not None and not _PARTED.match(after)
 
 
 def titled(before: str) -> bool:
