@@ -22,8 +22,11 @@ _SIGNS = re.compile(
     rf"(?:\s?(?:{_SCALE})(?![{_LETTER}]))?)"
     rf"|°\s?(?P<degrees>[CF])(?![{_LETTER}])"
     r"|(?<![^\s(=])(?<!\d\s)(?P<minus>-)(?=[₹$€£¥]?\d)"  # none in a label (नाम:-5) and a range (5 -10)
+    r"|(?P<always>(?<![\w.,×])24×7(?![\d×=]|[.,]\d| [×=]))"
+    r"|(?P<sharp>(?<=\b[A-G])#(?![A-Za-z]))|(?P<count>#(?=\d))"
     r"|[^\w\s]"
 )
+_SAID = {"minus": _WORDS["\u2212"], "always": "24 7", "sharp": "शार्प", "count": "नंबर"}
 _QUOTES = "`´"
 
 
@@ -51,9 +54,9 @@ def _words(match: re.Match[str]) -> str | None:
         return f"{amount} {'रुपया' if (match['money'], amount) == ('₹', '1') else _MONEY[match['money']]}"
     if match["degrees"]:
         return _DEGREES[match["degrees"]]
-    if match["minus"]:
-        return _WORDS["\u2212"]
     sign = match[0]
+    if match.lastgroup in _SAID:
+        return _SAID[match.lastgroup]
     told = unicodedata.category(sign)[0] == "S" and sign not in _QUOTES
     return _WORDS.get(sign, "" if told else None)
 

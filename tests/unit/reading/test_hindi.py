@@ -23,7 +23,9 @@ from avatarlab_ops.reading import read
         ("-₹500", "माइनस 500 रुपये"),
         ("तापमान: -5 (-6) 0=-7", "तापमान: माइनस 5 (माइनस 6) 0 बराबर माइनस 7"),
         ("कीमत:-₹500", "कीमत:- 500 रुपये"),
-        ("#1 info@example.com", "हैश 1 info ऐट example.com"),
+        ("#1 info@example.com", "नंबर 1 info ऐट example.com"),
+        ("C#, F# और #हिंदी, PIN#4", "C शार्प, F शार्प और हैश हिंदी, PIN नंबर 4"),
+        ("24×7 सेवा, 365×24×7, 24×7=168", "24 7 सेवा, 365 गुणा 24 गुणा 7, 24 गुणा 7 बराबर 168"),
     ],
 )
 def test_signs_are_said_in_words(written: str, said: str) -> None:
