@@ -37,7 +37,8 @@ _INVISIBLE = dict.fromkeys((0x00AD, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF))  # 
 _LINES = {0x0D: 0x0A, 0x0B: 0x0A, 0x0C: 0x0A, 0x85: 0x0A, 0x2028: 0x0A, 0x2029: 0x0A}
 _SIGNS = frozenset("©®™")  # emoji by the Unicode tables, words to a reader
 _GONE = "\u200d"  # the joiner of emoji, which is left out of every script
-_BEFORE_A_MARK = re.compile(rf"(?:[ \t]*{_GONE})+(?=[.,;:!?…])")  # with the space that led to an emoji
+# With the space that led to an emoji.
+_BEFORE_A_MARK = re.compile(rf"(?:[ \t]*{_GONE})+(?=[.,;:!?…)\]”\"»।॥؟،؛。！？])")
 
 # A piece with marks, while sentences are found: private characters, which no script may hold.
 _FIRST_MARK = 0xF0000

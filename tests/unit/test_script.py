@@ -98,6 +98,11 @@ def test_emoji_are_dropped_and_named() -> None:
     )
 
 
+@pytest.mark.parametrize("mark", [*'.,;:!?…)]”"»', *"।॥؟،؛。！？"])
+def test_an_emoji_leaves_no_space_before_a_mark(mark: str) -> None:
+    assert texts(f"Well done 🎉{mark}") == [f"Well done{mark}"]
+
+
 def test_a_trademark_sign_is_not_an_emoji() -> None:
     assert texts("Avatarlab™ ©️ 2026") == ["Avatarlab™ © 2026"]
 
