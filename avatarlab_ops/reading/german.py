@@ -7,7 +7,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from avatarlab_ops.reading import both_genders, german_ordinals, german_packs, numbers, romance, tables
+from avatarlab_ops.reading import (
+    both_genders,
+    german_ordinals,
+    german_packs,
+    german_pieces,
+    numbers,
+    romance,
+    tables,
+)
 from avatarlab_ops.reading.german_ordinals import NOMINATIVE, WEAK
 from avatarlab_ops.reading.german_words import (
     BEFORE_NUMBER,
@@ -17,7 +25,6 @@ from avatarlab_ops.reading.german_words import (
     NUMBERED,
     QUEENS,
     SHORT,
-    UNPRICED,
 )
 from avatarlab_ops.reading.language import Language, Rule, cardinal, ordinal, year
 
@@ -398,7 +405,7 @@ _OWN = (
     Rule("weekday", re.compile(rf"(?<!\w)({_DAY})\.(?=,? (?:den )?\d{{1,2}}\.)"), lambda m: _WEEKDAY[m[1]]),
     romance.roman_stop(KINGS, lambda value: f"der {ordinal('de', value)}"),
     romance.short(SHORT),
-    romance.shortened(UNPRICED, r"(?<![\w.])(?<!€/)(?<!EUR/)(?<!Euro/)(?=(?-i:[PS])){}(?!\w)"),
+    *german_pieces.rules(),
     romance.shortened(BEFORE_NUMBER, r"(?<![\w.]){}(?= ?\d)"),
     romance.shortened({"max.": "maximal"}, r"(?<![\w.]){}(?= ?\d)"),
     romance.shortened({"min.": "mindestens"}, r"(?<![\w.])(?<!\d )(?-i:{})(?= \d)"),

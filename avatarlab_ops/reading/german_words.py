@@ -27,8 +27,6 @@ SHORT = {
     "m.E.": "meines Erachtens", "v.a.": "vor allem", "o.g.": "oben genannte", "Best.-Nr.": "Bestellnummer", "Kd.-Nr.": "Kundennummer",
     "Tel.-Nr.": "Telefonnummer", "lfd.": "laufende", "Temp.": "Temperatur",
 }  # fmt: skip
-# Other words behind a price: 10 €/St.
-UNPRICED = {"st.": "Sankt", "stk.": "Stück", "pers.": "Personen"}
 # Before a number alone: they are words by themselves, too, as in "aller Art."
 BEFORE_NUMBER = {
     "abs.": "Absatz", "art.": "Artikel", "tab.": "Tabelle", "kap.": "Kapitel", "gr.": "Größe", "vers.": "Version",

@@ -1,0 +1,37 @@
+"""German prices of a piece or a person (€/Stk., 10 $/Pers.), and the same abbreviations elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from avatarlab_ops.reading import romance
+from avatarlab_ops.reading.language import Rule
+
+_APIECE = {"St": "pro Stück", "Stk": "pro Stück", "Pers": "pro Person"}
+_ELSEWHERE = {"st.": "Sankt", "stk.": "Stück", "pers.": "Personen"}
+_AFTER_MONEY = re.compile(r"(?:[€$£¥]|EUR|CHF|Euro) ?/ ?$")
+_AFTER_WORD = re.compile(r"[\w.] ?/ ?$")
+# A number with what it counts: rules of amounts read it together with what follows its stroke.
+_AMOUNT = re.compile(r"\d\s?(?:M(?:io|rd)\.?\s)?(?:[^\W\d_]+\.?|[€$£¥])?$")
+
+
+def rules() -> Iterator[Rule]:
+    """Rules that go before those of amounts."""
+    yield Rule("per", re.compile(r" ?/ ?(?P<name>Stk?|Pers)\.(?!\w)"), _apiece)
+    short = romance.shortened(_ELSEWHERE, r"(?<![\w.])(?=(?-i:[PS])){}(?!\w)")
+    yield short._replace(say=lambda m: None if _is_of_a_piece(m) else short.say(m))
+
+
+def _apiece(match: re.Match[str]) -> str | None:
+    """Preis in €/Stk., 10,- €/St."""
+    if _AMOUNT.search(match.string[: match.start()]) or not _is_of_a_piece(match):
+        return None
+    return _APIECE[match["name"]] + "." * (match.end() == len(match.string))
+
+
+def _is_of_a_piece(match: re.Match[str]) -> bool:
+    """Whether the stroke before the abbreviation is "pro"; not in Basel/St. Gallen."""
+    before, after = match.string[: match.start("name")], match.string[match.end() :]
+    saint = match["name"].rstrip(".") == "St" and re.match(" [A-ZÄÖÜ]", after)
+    return bool(_AFTER_MONEY.search(before) or (_AFTER_WORD.search(before) and not saint))
