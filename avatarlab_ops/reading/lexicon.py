@@ -31,6 +31,7 @@ LONGEST_HEADER = 200  # bytes
 _UNSPACED = f"{HAN}{KANA}\u0e00-\u0eff"  # words of these, Thai and Lao stand beside others without a space
 # Vowel signs and accents are no letters to a pattern.
 _LETTER = rf"(?:[^\W{_UNSPACED}]|[\u0300-\u036f\u0900-\u0dff])"
+_MONEY = "$€£¥₹"
 # Where no letter beside a word makes it another word.
 _BEGINS, _ENDS = f"(?:(?=[{_UNSPACED}])|(?<!{_LETTER}))", f"(?:(?<=[{_UNSPACED}])|(?!{_LETTER}))"
 
@@ -247,9 +248,15 @@ def _written(word: str) -> str:
 
 
 def _alone(word: str) -> str:
-    """The pattern of a word that is no piece of a number: $3M and 1.3M hold no 3M, v2.1 no v2."""
-    before = r"(?<![$€£¥₹])(?<!\d[.,])" if word[0].isdigit() else ""
-    after = r"(?![.,]\d)" if word[-1].isdigit() else ""
+    """The pattern of a word that is no piece of a number: $3M, 3M € and 1.3M hold no 3M, v2.1 no v2."""
+    before = after = ""
+    if word[0].isdigit():
+        before = rf"(?<![{_MONEY}])(?<![{_MONEY}]\s)(?<!\d[.,])"
+        after = rf"(?!\s?[{_MONEY}](?!\s?\d))"
+    if re.fullmatch(r"[\d.,]*\d", word):
+        after += r"(?![.,]\d)"
+    elif re.search(r"(?<!\d)\d\d?$", word):  # a version may go on; M365 is a name
+        after += r"(?!\.\d)"
     return f"{before}{_written(word)}{after}"
 
 

@@ -219,7 +219,8 @@ def test_of_homographs_in_a_pls_lexicon_the_first_is_said_and_a_preferred_alias_
     ("word", "text"),
     [
         ("3M", "$3M"), ("3M", "€3M"), ("3M", "1.3M"), ("5G", "2.5G"), ("365", "3.365"), ("365", "1,365"),
-        ("v2", "v2.1"), ("365", "365.25"),
+        ("v2", "v2.1"), ("365", "365.25"), ("3M", "$ 3M"), ("3M", "£\u00a03M"), ("3M", "3M$"), ("3M", "3M €"),
+        ("365", "365,24"), ("iOS 17", "iOS 17.5"),
     ],
 )  # fmt: skip
 def test_no_piece_of_a_number_is_a_word_of_the_lexicon(word: str, text: str) -> None:
@@ -232,7 +233,8 @@ def test_no_piece_of_a_number_is_a_word_of_the_lexicon(word: str, text: str) -> 
     ("word", "text"),
     [
         ("3M", "3M."), ("3M", "(3M)"), ("5G", "4G/5G"), ("365", "Office 365, too"), ("v2", "v2."),
-        ("3M", "3M-like"), ("$3M", "$3M"), ("C3", "C3, C4"),
+        ("3M", "3M-like"), ("$3M", "$3M"), ("C3", "C3, C4"), ("3M", "3M $5 tape"), ("M365", "M365.5"),
+        ("Office 365", "Office 365,24 users"),
     ],
 )  # fmt: skip
 def test_a_word_with_figures_is_found_beside_other_marks(word: str, text: str) -> None:
