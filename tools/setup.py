@@ -4,9 +4,9 @@ A set-up is complete when its stamp, written last, matches the lock and every in
 Anything else (first time, cut short, damaged, another lock, another place) is built anew; with a warm cache
 of uv that takes seconds, and nothing half-old can remain.
 
-Without a GPU torch is the CPU build, whose digest pyproject.toml pins: from where pip looks, else from the
-PyTorch project's own index (AVATARLAB_TORCH_INDEX names another). Everything else comes from uv.lock with its
-digests, and so does torch with CUDA, where a GPU is present or nobody offers that CPU build.
+Without a GPU torch is the CPU build, whose digest pyproject.toml pins: from the PyTorch project's own
+index (AVATARLAB_TORCH_INDEX names another), else from where pip looks. Everything else comes from uv.lock
+with its digests, and so does torch with CUDA, where a GPU is present or nobody offers that CPU build.
 """
 
 from __future__ import annotations
