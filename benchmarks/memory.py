@@ -58,9 +58,10 @@ def composite(minutes: float) -> None:
         with (
             open_footage(folder / "footage.mp4", fps=FPS, max_short_side_px=HEIGHT) as footage,
             read_alpha(folder / "matte.mkv") as mattes,
+            read_patches(folder / "patches.zip") as laid,
         ):
             compose(
-                footage, read_patches(folder / "patches.zip"), matte=mattes, speech=folder / "s.wav",
+                footage, laid, matte=mattes, speech=folder / "s.wav",
                 background=Background("colour", (20, 120, 90)), output=OutputSpec(WIDTH, HEIGHT, FPS),
                 out_path=folder / "out.mp4",
             )  # fmt: skip

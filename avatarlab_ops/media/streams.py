@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -86,21 +86,23 @@ def write_patches(path: Path, patches: Iterable[Patch], fps: float) -> int:
     return len(placement)
 
 
-def read_patches(path: Path) -> Iterator[Patch]:
-    """Stream patches written by `write_patches`, in order; unpacked beside the file."""
+@contextmanager
+def read_patches(path: Path) -> Iterator[Iterator[Patch]]:
+    """Open patches written by `write_patches`: an iterator over them, in order.
+
+    They are unpacked beside the file while it is open, and gone after it, however far they were read.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".patches-", dir=path.parent)))
         with zipfile.ZipFile(path) as archive:
             archive.extractall(folder)  # our own artifact; names are fixed by write_patches
         placement = np.load(folder / "placement.npy", allow_pickle=False)
-        colour, alpha = (
-            _decoded(stack, folder / "colour.mkv", "rgb24"),
-            _decoded(stack, folder / "alpha.mkv", "gray"),
+        colour = _decoded(stack, folder / "colour.mkv", "rgb24")
+        alpha = _decoded(stack, folder / "alpha.mkv", "gray")
+        yield (
+            Patch(int(row["source_index"]), int(row["x"]), int(row["y"]), rgb, matte, row["motion"].copy())
+            for row, rgb, matte in zip(placement, colour, alpha, strict=True)
         )
-        for row, rgb, matte in zip(placement, colour, alpha, strict=True):
-            yield Patch(
-                int(row["source_index"]), int(row["x"]), int(row["y"]), rgb, matte, row["motion"].copy()
-            )
 
 
 class _Stream:

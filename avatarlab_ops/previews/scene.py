@@ -151,8 +151,8 @@ def _draft(bench: Bench) -> Path:
     from avatarlab_ops.media.streams import read_patches
     from avatarlab_ops.stages.composite import marked
 
-    patches = read_patches(bench.artifact("lipsync", "patches.zip"))
-    return _laid(bench, patches, marked(bench), Caption(0, float("inf"), (MARK,)))
+    with read_patches(bench.artifact("lipsync", "patches.zip")) as patches:
+        return _laid(bench, patches, marked(bench), Caption(0, float("inf"), (MARK,)))
 
 
 def _laid(bench: Bench, patches: Any, speech: Path, *captions: Any) -> Path:

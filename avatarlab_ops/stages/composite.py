@@ -37,9 +37,9 @@ def run(work: Context) -> Product:
     video, poster = work.new(f"video.{shape.container}"), work.new("poster.jpg")
     timeline = Timeline.model_validate_json(work.artifact("speech", "timeline.json").read_text())
     shown = captions(timeline, line_chars=line_chars_for(shape.width, shape.height))
-    patches = read_patches(work.artifact("lipsync", "patches.zip"))
     drawn = burned(work.plan, shown)
-    made, warnings = lay(work, patches, marked(work), video=video, poster=poster, captions=drawn)
+    with read_patches(work.artifact("lipsync", "patches.zip")) as patches:
+        made, warnings = lay(work, patches, marked(work), video=video, poster=poster, captions=drawn)
     files = {video.name: video, "poster.jpg": poster, **_captions(work, shown), **_chapters(work, timeline)}
     facts: dict[str, Any] = {"width": shape.width, "height": shape.height, "fps": shape.fps, **asdict(made)}
     lips = lip_sync(video, timeline, fps=shape.fps)

@@ -162,10 +162,9 @@ def test_patches_come_back(
     path = tmp_path_factory.mktemp("p") / "patches.zip"
     assert write_patches(path, (patch(i, width, height) for i in range(count)), 25) == count
     assert [p.name for p in path.parent.iterdir()] == ["patches.zip"]
-    patches = read_patches(path)
-    back = [next(patches)]
-    assert len(list(path.parent.iterdir())) == 2, "a process that is killed leaves nothing elsewhere"
-    back += patches
+    with read_patches(path) as patches:
+        back = list(patches)
+        assert len(list(path.parent.iterdir())) == 2, "a process that is killed leaves nothing elsewhere"
     assert [p.name for p in path.parent.iterdir()] == ["patches.zip"]
     assert len(back) == count
     for i, got in enumerate(back):
@@ -175,6 +174,23 @@ def test_patches_come_back(
         assert np.array_equal(got.alpha, given_.alpha)
         # Near-lossless: a picture of a few pixels is all edge and loses up to 2.7 levels, others 1.5.
         assert np.abs(got.rgb.astype(int) - given_.rgb).mean() < (4.0 if min(width, height) < 16 else 2.0)
+
+
+def test_patches_read_in_part_leave_nothing_even_where_an_error_holds_them(tmp_path: Path) -> None:
+    path = tmp_path / "patches.zip"
+    write_patches(path, (patch(i, 60, 40) for i in range(10)), 25)
+    assert len(_broken_off(path)) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["patches.zip"]
+
+
+def _broken_off(path: Path) -> list[RuntimeError]:
+    """Read one patch and fail; the error, which holds on to whoever read."""
+    try:
+        with read_patches(path) as patches:
+            next(patches)
+            raise RuntimeError("the composite broke off")
+    except RuntimeError as error:
+        return [error]
 
 
 def test_patches_are_the_same_bytes_each_time(tmp_path: Path) -> None:
