@@ -67,12 +67,15 @@ def slots(site: Site, pool: str, number: int) -> int:
     return int(before)
 
 
-def published(site: Site, key: str, avatar: str) -> str:
-    """Publish a video labelled with its key; return its render."""
-    asked = request(avatar={"uri": avatar}, labels={"which": key}, idempotency_key=key)
-    run_id = site.submit(asked)
-    assert site.finish(run_id) == "success", site.client.tasks(run_id)
-    return site.status(run_id).render_id
+def published(site: Site, avatars: dict[str, str]) -> list[str]:
+    """Publish a video of each likeness, labelled with its key; return their renders."""
+    runs = [
+        site.submit(request(avatar={"uri": avatar}, labels={"which": key}, idempotency_key=key))
+        for key, avatar in avatars.items()
+    ]
+    for run_id in runs:
+        assert site.finish(run_id) == "success", site.client.tasks(run_id)
+    return [site.status(run_id).render_id for run_id in runs]
 
 
 def replace_input(site: Site, uri: str) -> None:
@@ -123,8 +126,7 @@ def test_a_wrong_variable_fails_the_run_by_name_where_an_operator_looks(site: Si
 
 def test_a_stale_video_is_made_anew_once_however_often_the_clock_strikes(site: Site) -> None:
     objects(site.settings).put_if_absent("inputs", split_reference(OTHER)[1], ROOT / "demo" / "astronaut.png")
-    stale, beside, kept = (published(site, *video) for video in
-                           (("stale", OTHER), ("beside", OTHER), ("kept", AVATAR)))  # fmt: skip
+    stale, beside, kept = published(site, {"stale": OTHER, "beside": OTHER, "kept": AVATAR})
     choose(site, json.dumps({"labels": {"which": "stale"}}))
     before = slots(site, "gpu", 0)  # holds the run that makes it anew, however quick the machine is
     try:

@@ -17,6 +17,7 @@ def _here() -> None:
     """The home is this test's own; the site that other files share is not needed."""
 
 
+@pytest.mark.slow
 def test_several_starts_of_one_home_at_once_end_with_one_airflow(tmp_path: Path) -> None:
     home = tmp_path / ".avatarlab"
     variables = {"AVATARLAB_HOME": str(home), "AVATARLAB_PORT": "0", "AVATARLAB_HOUSEKEEPING": "off"}

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -168,9 +169,17 @@ def test_setup_imports_nothing_but_the_standard_library() -> None:
 NOBODY = "http://127.0.0.1:9/simple"  # the port `discard`: nothing listens
 
 
+@pytest.fixture(scope="module")
+def pip() -> Iterator[Path]:
+    """One scratch Python for all who look, as making it takes longest."""
+    with setup.scratch_python() as python:
+        yield python
+
+
 @pytest.fixture
-def no_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_sources(monkeypatch: pytest.MonkeyPatch, pip: Path) -> None:
     """pip looks nowhere."""
+    monkeypatch.setattr(setup, "scratch_python", lambda: nullcontext(pip))
     for name in os.environ:
         if name.startswith("PIP_"):
             monkeypatch.delenv(name)
@@ -215,7 +224,7 @@ def index(tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.usefixtures("no_sources")
 def test_the_cpu_build_is_taken_from_the_index_and_by_its_digest_only(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, index: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, index: str, pip: Path
 ) -> None:
     monkeypatch.setenv("AVATARLAB_TORCH_INDEX", index)
     assert setup.cpu_torch_source() is None
@@ -227,9 +236,8 @@ def test_the_cpu_build_is_taken_from_the_index_and_by_its_digest_only(
     monkeypatch.setattr(setup, "pinned_torch", lambda: pinned)
     source = setup.cpu_torch_source()
     assert source is not None
-    with setup.scratch_python() as python:
-        setup.install_cpu_torch(python, source)
-        assert list(python.parents[1].glob("lib/python3.*/site-packages/torch-*+cpu.dist-info"))
+    setup.install_cpu_torch(pip, source)
+    assert list(pip.parents[1].glob("lib/python3.*/site-packages/torch-*+cpu.dist-info"))
 
 
 def test_a_python_without_a_pinned_cpu_build_is_told(
