@@ -77,17 +77,22 @@ class Folder:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Make the folder, and keep other backups out of it for the time of the block."""
-        if self.path.is_dir() and not self._manifest.exists() and self._strangers():
-            raise InputError(f"{self.path} holds other files: name an empty folder, or one of a backup")
-        for folder in (self.path, self._parts, self.path / "objects"):
+        self.claim()
+        for folder in (self._parts, self.path / "objects"):
             private_folder(folder)
         with exclusive(self.path / "lock"):
             yield
 
+    def claim(self) -> None:
+        """Make the folder, closed to others. Raises InputError for one that holds other things."""
+        if self.path.is_dir() and not self._manifest.exists() and self._strangers():
+            raise InputError(f"{self.path} holds other files: name an empty folder, or one of a backup")
+        private_folder(self.path)
+
     def _strangers(self) -> set[str]:
         """Whatever is of no backup; beside the withdrawals are their lock and their draft."""
         names = {found.name for found in self.path.iterdir() if not found.name.startswith(WITHDRAWALS)}
-        return names - {"parts", "objects", "lock"}
+        return names - {"parts", "objects", "lock", "lost+found"}  # the last: of a disk of its own
 
     @contextmanager
     def kept(self) -> Iterator[Manifest]:

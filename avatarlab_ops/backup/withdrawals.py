@@ -22,10 +22,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from avatarlab_ops.backup.folder import WITHDRAWALS
+from avatarlab_ops.backup.folder import WITHDRAWALS, Folder
 from avatarlab_ops.backup.shelf import Shelf
 from avatarlab_ops.embedded.process import exclusive
-from avatarlab_ops.embedded.server import private_folder
 from avatarlab_ops.errors import ConsentError, InputError
 from avatarlab_ops.renders import withdrawal
 from avatarlab_ops.renders.ending import end
@@ -77,9 +76,9 @@ def write(settings: Settings, folder: Path) -> int:
     """Add to the folder's file all that is withdrawn, revoked or ended now; return how much it has then.
 
     Its lock is its own: a backup may take hours, this is done each minute. Raises InputError for a file that
-    is damaged, which is left as it is.
+    is damaged, which is left as it is, and for a folder of other things.
     """
-    private_folder(folder)
+    Folder(folder).claim()
     path = folder / WITHDRAWALS
     draft = path.with_name(f"{WITHDRAWALS}.new")
     with (

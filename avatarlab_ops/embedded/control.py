@@ -17,7 +17,7 @@ import psutil
 
 from avatarlab_ops import environment
 from avatarlab_ops.embedded import airflow, servers
-from avatarlab_ops.embedded.server import private_folder
+from avatarlab_ops.embedded.server import private_folder, private_home
 from avatarlab_ops.embedded.sessions import members, sweep
 from avatarlab_ops.embedded.supervisor import START_S, STOP_S, State, held, read_state
 from avatarlab_ops.errors import InputError, TransientError
@@ -117,7 +117,7 @@ def end_left(before: Mapping[str, Any]) -> None:
 def _start(home: Path, workers: int, before: Mapping[str, Any]) -> subprocess.Popen[bytes]:
     end_left(before)
     site, note = choose_site(home)
-    private_folder(home)
+    private_home(home)
     private_folder(site.logs)
     with (site.logs / "supervisor.log").open("ab") as stream:
         process = subprocess.Popen(

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from avatarlab_ops.embedded.process import Daemon
 from avatarlab_ops.errors import InputError, TransientError
+from avatarlab_ops.settings import SERVERS_FILE
 
 HOST = "127.0.0.1"
 SCARCE_BYTES = 64 << 20  # with less free disk no server is started anew: that would only kill it
@@ -23,6 +24,8 @@ POLL_S = 0.1
 ATTEMPTS = 3  # a port may be taken between the look and the start
 # Below Linux's ephemeral range (32768...), so that no outgoing connection sits on a port between two starts.
 PORTS = range(15_000, 32_000)
+MARKS = (SERVERS_FILE, "supervisor.lock")  # what a state folder holds once anything was started in it
+BEFORE = {"models", "work", "devices", "signing", "lost+found"}  # what may be in one before
 
 
 class NotReadyError(Exception):
@@ -146,6 +149,23 @@ def private_folder(path: Path) -> None:
     """Create a folder that only its owner may enter; an older one is closed to others."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.chmod(0o700)
+
+
+def private_home(home: Path) -> None:
+    """Make the state folder one that only its owner may enter.
+
+    Raises InputError for a folder that others may enter and that holds what is not ours, such as /tmp.
+    """
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not home.stat().st_mode & 0o077:
+        return
+    found = {entry.name for entry in home.iterdir()}
+    if found - BEFORE and found.isdisjoint(MARKS):
+        raise InputError(
+            f"{home} holds other files, and others may enter it: let AVATARLAB_HOME name an empty folder, "
+            "or close it (chmod 700)"
+        )
+    home.chmod(0o700)
 
 
 def write_private(path: Path, content: str) -> None:

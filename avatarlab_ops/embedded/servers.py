@@ -22,6 +22,7 @@ from avatarlab_ops.embedded.server import (
     free_ports,
     new_password,
     private_folder,
+    private_home,
     write_private,
 )
 from avatarlab_ops.errors import InputError
@@ -126,7 +127,8 @@ def _look(server: Server, address_field: str) -> ServerStatus:
 @contextmanager
 def _held(home: Path) -> Iterator[dict[str, Any]]:
     """The content of servers.json, while nobody else starts or stops the servers of this home."""
-    for folder in (home, home / "run", home / "logs"):
+    private_home(home)
+    for folder in (home / "run", home / "logs"):
         private_folder(folder)
     with exclusive(home / "run" / "servers.lock"):
         yield settings.read_servers(home)

@@ -29,7 +29,7 @@ import httpx
 import psutil
 
 from avatarlab_ops.embedded import airflow, servers, workers
-from avatarlab_ops.embedded.server import SCARCE_BYTES, private_folder, write_private
+from avatarlab_ops.embedded.server import SCARCE_BYTES, private_home, write_private
 from avatarlab_ops.embedded.sessions import (
     cpu_seconds,
     is_busy,
@@ -338,7 +338,7 @@ def held(home: Path, how: int = fcntl.LOCK_EX, patience_s: float = 0.0) -> Itera
 
     Who only looks whether one runs takes it by LOCK_SH: others who look are not taken for one.
     """
-    private_folder(home)
+    private_home(home)
     deadline = time.monotonic() + patience_s
     with (home / "supervisor.lock").open("w") as stream:
         while True:
