@@ -29,6 +29,7 @@ class AirflowClient:
     def __init__(self, address: str, username: str, password: str, token: str | None = None) -> None:
         self._http = httpx.Client(base_url=address, timeout=60, trust_env=False)
         self._login = {"username": username, "password": password}
+        self._has_token = bool(token)
         if token:
             self._http.headers["Authorization"] = f"Bearer {token}"
 
@@ -201,17 +202,29 @@ class AirflowClient:
             raise TransientError(f"Airflow's login answers {answer.status_code}")
         self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
+    def _log_out(self) -> None:
+        """Forget a login that has expired. Raises InputError for a token that was given."""
+        if self._has_token:
+            raise InputError("Airflow refuses the token; it may have expired: renew AVATARLAB_AIRFLOW_TOKEN")
+        self._http.headers.pop("Authorization", None)
+
     def _call(self, method: str, path: str, accept: Collection[int] = (), **fields: Any) -> httpx.Response:
-        self._authorise()
-        try:
-            answer = self._http.request(method, path, **fields)
-        except httpx.HTTPError as error:
-            raise self._away(error) from error
+        answer = self._ask(method, path, **fields)
+        if answer.status_code == 401:
+            self._log_out()
+            answer = self._ask(method, path, **fields)
         if not answer.is_success and answer.status_code not in accept:
             raise TransientError(
                 f"Airflow answers {answer.status_code} to {method} {path}: {_detail(answer)}"
             )
         return answer
+
+    def _ask(self, method: str, path: str, **fields: Any) -> httpx.Response:
+        self._authorise()
+        try:
+            return self._http.request(method, path, **fields)
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
 
     def _away(self, error: Exception) -> TransientError:
         return TransientError(
