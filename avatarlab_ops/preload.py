@@ -7,6 +7,7 @@ found in a profile of task processes. The zygote of decoding children (media/for
 from __future__ import annotations
 
 import importlib
+from contextlib import suppress
 
 from avatarlab_ops import engines, tracing, version
 from avatarlab_ops.graph import EVERY
@@ -35,8 +36,12 @@ TRACING = ("avatarlab_ops.tracing.sender", "opentelemetry.exporter.otlp.proto.ht
 
 def preload() -> None:
     """Import the modules that stages use, and fill the caches that every task would fill again."""
-    for name in (*MODULES, *(TRACING if tracing.wanted() else ())):
+    for name in MODULES:
         importlib.import_module(name)
+    if tracing.wanted():
+        with suppress(ValueError):  # a variable that OpenTelemetry refuses, of which `tracing` tells
+            for name in TRACING:
+                importlib.import_module(name)
     _caches()
     foreign.warm()
 

@@ -7,11 +7,15 @@ variables (OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) sa
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 Value = str | int | float | bool
+log = logging.getLogger(__name__)
+
+_refused = False  # OpenTelemetry's SDK has refused the variables in this process
 
 
 def wanted() -> bool:
@@ -22,10 +26,25 @@ def wanted() -> bool:
     return not (off or none) and any(os.environ.get(place) for place in places)
 
 
+def _usable() -> bool:
+    """Whether spans are wanted and can be sent: to watch a render must never be what ends it."""
+    global _refused  # noqa: PLW0603 (told once a process)
+    if _refused or not wanted():
+        return False
+    try:
+        from avatarlab_ops.tracing import sender
+
+        sender.provider()
+    except Exception as error:  # noqa: BLE001 (whatever a variable makes the SDK raise, also at its import)
+        _refused = True
+        log.warning("no spans are sent: OpenTelemetry refuses its variables OTEL_*: %s", error)
+    return not _refused
+
+
 @contextmanager
 def of_render(render_id: str, name: str, **attributes: Value) -> Iterator[None]:
     """The block is a span of this render; sent, or given up after a second, before it ends."""
-    if not wanted():
+    if not _usable():
         yield
         return
     from avatarlab_ops.tracing import sender
@@ -37,7 +56,7 @@ def of_render(render_id: str, name: str, **attributes: Value) -> Iterator[None]:
 @contextmanager
 def span(name: str, **attributes: Value) -> Iterator[None]:
     """Make the block a child of the current span; does nothing where there is no span."""
-    if not wanted():
+    if not _usable():
         yield
         return
     from avatarlab_ops.tracing import sender
@@ -48,7 +67,7 @@ def span(name: str, **attributes: Value) -> Iterator[None]:
 
 def note(**attributes: Value) -> None:
     """Add attributes to the current span; does nothing where there is no span."""
-    if wanted():
+    if _usable():
         from avatarlab_ops.tracing import sender
 
         sender.note(attributes)
@@ -70,7 +89,7 @@ def tell(
     `whole`: it is the render from its order to its end, in which all other spans lie. `came_from`: the W3C
     `traceparent` of whoever asked, to which it is linked. `error`: the reason's code.
     """
-    if not wanted():
+    if not _usable():
         return
     from avatarlab_ops.tracing import sender
 

@@ -101,7 +101,7 @@ def tell(
     """See tracing.tell."""
     forced = _forced.set((trace_id(render_id), whole_id(render_id))) if whole else None
     try:
-        span = _provider().get_tracer("avatarlab").start_span(
+        span = provider().get_tracer("avatarlab").start_span(
             name, Context() if whole else _within(render_id), links=_links(came_from),
             attributes=_named({**attributes, "render_id": render_id}), start_time=times_ns[0],
         )  # fmt: skip
@@ -118,7 +118,7 @@ def tell(
 @contextmanager
 def _begun(name: str, within: Context, attributes: Mapping[str, Value]) -> Iterator[None]:
     """A span around the block. Of an error only its code is kept: its text may hold a secret."""
-    span = _provider().get_tracer("avatarlab").start_span(name, within, attributes=_named(attributes))
+    span = provider().get_tracer("avatarlab").start_span(name, within, attributes=_named(attributes))
     token = _around.set(span)
     try:
         yield
@@ -137,7 +137,7 @@ def _within(render_id: str) -> Context:
     """Below the span of the whole render, which is sent at its end; sampled as that one will be."""
     known = trace_id(render_id)
     # Empty, not None: that is the current one, where a task of Airflow has a span that is not sampled.
-    decision = _provider().sampler.should_sample(Context(), known, "render").decision
+    decision = provider().sampler.should_sample(Context(), known, "render").decision
     flags = TraceFlags.SAMPLED if decision is Decision.RECORD_AND_SAMPLE else TraceFlags.DEFAULT
     parent = SpanContext(known, whole_id(render_id), is_remote=True, trace_flags=TraceFlags(flags))
     return set_span_in_context(NonRecordingSpan(parent), Context())
@@ -153,7 +153,8 @@ def _named(attributes: Mapping[str, Value]) -> dict[str, Value]:
     return {f"{PREFIX}{name}": value for name, value in attributes.items()}
 
 
-def _provider() -> TracerProvider:
+def provider() -> TracerProvider:
+    """This process's own. Raises ValueError, or whatever else the SDK does, for variables that it refuses."""
     with _making:
         if os.getpid() not in _providers:
             named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get(
@@ -200,7 +201,7 @@ def _flush() -> None:
         _sending.join(max(0.0, _sending_since + FLUSH_S - time.monotonic()))
         if _sending.is_alive():
             return
-    sending = threading.Thread(target=_provider().force_flush, name="spans", daemon=True)
+    sending = threading.Thread(target=provider().force_flush, name="spans", daemon=True)
     sending.start()
     _sending, _sending_since = sending, time.monotonic()
     sending.join(FLUSH_S)

@@ -166,3 +166,22 @@ def test_where_nobody_listens_nothing_is_loaded(variables: dict[str, str]) -> No
     )
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     subprocess.run([sys.executable, "-c", code], env=kept | variables, check=True)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("OTEL_BSP_MAX_QUEUE_SIZE", "100"), ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many")],
+)
+def test_variables_that_opentelemetry_refuses_fail_nothing_and_are_told_once(
+    variable: str, value: str
+) -> None:
+    code = (
+        "from avatarlab_ops import tracing\n"
+        "with tracing.of_render('1', 'speech'), tracing.span('work'): tracing.note(words=2)\n"
+        "tracing.tell('1', 'render', 1, 2, whole=True)"
+    )
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", variable: value}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | variables, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.count("no spans are sent")) == (0, 1), done.stderr
