@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO, cast
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import sqlalchemy as sa
+from psycopg.conninfo import make_conninfo
 
 from avatarlab_ops.embedded.postgres import client_program
 from avatarlab_ops.errors import InputError, TransientError
@@ -110,7 +110,9 @@ def named(settings: Settings, seen: sa.Connection) -> Iterator[Place]:
 
 
 def _login(settings: Settings) -> tuple[str, dict[str, str]]:
-    """Address without the password, and the environment by which it goes."""
-    parts = urlsplit(settings.pg_dsn)
-    address = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@")))
-    return address, os.environ | ({"PGPASSWORD": unquote(parts.password)} if parts.password else {})
+    """Where the catalog connects to, without the password, and the environment by which that goes."""
+    catalogued = catalog.engine(settings.pg_dsn)
+    _, given = catalogued.dialect.create_connect_args(catalogued.url)
+    given.pop("context", None)  # no part of the address: SQLAlchemy's own word to psycopg
+    password = given.pop("password", None)
+    return make_conninfo(**given), os.environ | ({"PGPASSWORD": password} if password else {})
