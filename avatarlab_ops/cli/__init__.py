@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import traceback
 from typing import Any, NoReturn
 
 import click
@@ -32,7 +33,7 @@ from avatarlab_ops.cli import (
     verify,
 )
 from avatarlab_ops.cli.common import echo
-from avatarlab_ops.errors import AvatarlabError, InputError, RenderCancelled, TransientError
+from avatarlab_ops.errors import AvatarlabError, InputError, InvariantBroken, RenderCancelled, TransientError
 
 
 class _Commands(click.Group):
@@ -54,17 +55,22 @@ class _Commands(click.Group):
             sys.exit(error.exit_code)
         except OSError as error:
             _end_for_the_disk(error)
+            _end_for_a_defect()
         except KeyboardInterrupt:
             echo("avatarlab: interrupted", err=True)
             sys.exit(RenderCancelled.exit_code)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):  # how click itself ends
+            raise
+        except Exception:  # noqa: BLE001 (nobody else tells what went wrong)
+            _end_for_a_defect()
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-def _end_for_the_disk(error: OSError) -> NoReturn:
-    """Tell of a full disk, or of a place that this user may not use; any other error is a defect."""
+def _end_for_the_disk(error: OSError) -> None:
+    """End with what to do for a full disk, or a place that this user may not use; return for any other."""
     where = f" ({error.filename})" if error.filename else ""
     if error.errno in FULL:
         echo(f"avatarlab: {error.strerror}{where}: make room, then repeat the command", err=True)
@@ -73,7 +79,12 @@ def _end_for_the_disk(error: OSError) -> NoReturn:
         todo = "choose another place, or let this user read and write there"
         echo(f"avatarlab: {error.strerror}{where}: {todo}", err=True)
         sys.exit(InputError.exit_code)
-    raise error
+
+
+def _end_for_a_defect() -> NoReturn:
+    """End with the traceback of the error that is handled, and with the exit code that help promises."""
+    echo(traceback.format_exc(), err=True, nl=False)
+    sys.exit(InvariantBroken.exit_code)
 
 
 @click.group(

@@ -25,7 +25,20 @@ if TYPE_CHECKING:
     from avatarlab_ops.settings import Settings
 
 REQUEST = click.argument("request_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class _Named(click.Path[Path]):
+    """A file that may be still to be written: click looks for none, and "" would be the working folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """See click.Path."""
+        path = super().convert(value, param, ctx)
+        if not path.name:
+            self.fail(f"{value!r} names no file", param, ctx)
+        return path
+
+
+FILE = _Named(dir_okay=False, path_type=Path)
 # What goes beside the video, by its own name.
 BESIDE = (".json", ".srt", ".vtt", ".chapters.vtt", ".jpg", ".c2pa")
 

@@ -360,3 +360,24 @@ def test_what_people_wrote_passes_the_one_echo_that_a_terminal_does_not_obey() -
     folder = Path(cli.__file__).parent
     direct = {path.name for path in folder.rglob("*.py") if re.search(r"\bclick\.s?echo\(", path.read_text())}
     assert direct == {"common.py"}
+
+
+@pytest.mark.parametrize("defect", [KeyError("face"), ConnectionResetError("by a peer")])
+def test_a_defect_ends_with_its_traceback_and_exit_code(
+    defect: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: Path) -> None:
+        raise defect
+
+    monkeypatch.setattr(doctor, "examine", fails)
+    done = CliRunner().invoke(main, ["doctor"])
+    assert done.exit_code == 70
+    assert "Traceback" in done.stderr
+    assert type(defect).__name__ in done.stderr
+
+
+def test_a_result_without_a_name_is_refused(tmp_path: Path) -> None:
+    wish = tmp_path / "wish.json"
+    wish.write_text("{}")
+    done = CliRunner().invoke(main, ["render", str(wish), "--out", ""])
+    assert (done.exit_code, "'' names no file" in done.output) == (2, True), done.output
