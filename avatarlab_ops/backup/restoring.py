@@ -6,6 +6,7 @@ So records that are there name only what is there, and a restore that was killed
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -47,9 +48,23 @@ def restore(settings: Settings, path: Path, tell: Callable[[str], None] = log.wa
         put_objects(settings, place, manifest, tell)
         _put_documents(settings, place, manifest)
         records.load(settings, place.file(manifest.parts[RECORDS]))
-        pipeline.prepare_stores(settings)
-        withdrawals.apply(settings, path)
+        finish(settings, path)
     return manifest
+
+
+def finish(settings: Settings, path: Path) -> Counter[str]:
+    """What is left once the records are there: tables of this version, withdrawals; return how many of each.
+
+    May be repeated. Raises InputError, before anything is changed, for a file that is damaged, and for stores
+    without records: tables there would hinder the restore.
+    """
+    withdrawals.check(path)
+    if records.is_empty(settings):
+        raise InputError(
+            "PostgreSQL holds no records of Avatarlab: `avatarlab restore FOLDER` fills it first"
+        )
+    pipeline.prepare_stores(settings)
+    return withdrawals.apply(settings, path)
 
 
 def _check(settings: Settings, place: Folder, manifest: Manifest) -> None:

@@ -43,12 +43,12 @@ def restore(folder: Path, withdrawals: bool) -> None:
 
     What FOLDER knows to be taken back since (`backup --withdrawals`) is taken back again.
     """
-    from avatarlab_ops.backup import apply_withdrawals, known_until
+    from avatarlab_ops.backup import finish, known_until
     from avatarlab_ops.backup import restore as fill
 
     until = known_until(folder) or "the backup"
     if withdrawals:
-        again = apply_withdrawals(known_stores(), folder)
+        again = finish(stores(), folder)
         echo(", ".join(f"{count} {kind}(s)" for kind, count in sorted(again.items())) or "nothing new")
     else:
         _tell("restored", fill(stores(), folder, lambda line: echo(line, err=True)))

@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from kit.eventually import eventually
 
 from avatarlab_ops import cli, pipeline
-from avatarlab_ops.backup import apply_withdrawals, known_until, restore, restoring, take, write_withdrawals
+from avatarlab_ops.backup import finish, known_until, restore, restoring, take, write_withdrawals
 from avatarlab_ops.backup import records as dumped
 from avatarlab_ops.backup.folder import OBJECTS, Entry, Folder, Manifest
 from avatarlab_ops.embedded import servers
@@ -185,7 +185,7 @@ def test_withdrawals_that_cannot_be_read_are_named_by_their_line(
     lines = [WRITTEN, json.dumps(SHARE), json.dumps(SHARE | wrong)]
     damaged = "\n".join(lines)
     (tmp_path / "withdrawals.jsonl").write_text(damaged)
-    for use in (apply_withdrawals, write_withdrawals):
+    for use in (finish, write_withdrawals):
         with pytest.raises(InputError, match=r"withdrawals.jsonl, line 3 is damaged"):
             use(old, tmp_path)
     assert (tmp_path / "withdrawals.jsonl").read_text() == damaged
@@ -216,8 +216,8 @@ def test_a_render_under_way_in_the_backup_and_withdrawn_since_is_never_shown(
     render_id = pipeline.submit(old, wish)
     line = SHARE | {"kind": "video", "id": render_id, "reason": "a wrong word"}
     (tmp_path / "withdrawals.jsonl").write_text(f"{WRITTEN}\n{json.dumps(line)}\n")
-    assert apply_withdrawals(old, tmp_path) == {"video": 1}
-    assert apply_withdrawals(old, tmp_path) == {}
+    assert finish(old, tmp_path) == {"video": 1}
+    assert finish(old, tmp_path) == {}
     with catalog.transaction(old.pg_dsn) as db:
         found = db.get_one(m.Render, render_id)
         assert (found.state, found.withdrawn_at) == ("failed", None)
@@ -359,6 +359,27 @@ def test_all_three_stores_are_lost_and_come_back(
     assert pipeline.render(new, told["request"]["body"]).render_id != video.render_id, "it works again"
     with pytest.raises(InputError, match="holds Avatarlab's tables already"):
         restore(new, folder)
+
+
+def test_a_restore_killed_once_its_records_were_there_is_finished(tmp_path: Path) -> None:
+    """Its stores are down since, and its tables those of the older version that took the backup."""
+    home, folder = tmp_path / "home", tmp_path / "set"
+    folder.mkdir()
+    (folder / "withdrawals.jsonl").write_text(f"{WRITTEN}\n{json.dumps(SHARE)}\n")
+    new = servers.ensure(home)
+    try:
+        with pytest.raises(InputError, match="fills it first"):
+            finish(new, folder)
+        assert dumped.is_empty(new), "the restore itself is not hindered"
+        pipeline.prepare_stores(new)
+        catalog.engine(new.pg_dsn).dispose()
+        catalog.take_back(new.pg_dsn, "0032")
+        catalog.engine(new.pg_dsn).dispose()
+        servers.stop(home)
+        assert "nothing new" in avatarlab(home, "restore", folder, "--withdrawals")
+        assert catalog.is_current(new.pg_dsn)
+    finally:
+        servers.stop(home)
 
 
 def take_back_after_the_backup(old: Settings, ids: tuple[str, str, str], folder: Path) -> tuple[object, ...]:
