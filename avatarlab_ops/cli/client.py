@@ -13,6 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from avatarlab_ops import environment
+from avatarlab_ops.embedded import logins
 from avatarlab_ops.errors import InputError, RequestInvalid, TransientError, of_code
 from avatarlab_ops.files import replacing
 from avatarlab_ops.places import BULK_DAG, OVER, RENDER_DAG
@@ -45,11 +46,10 @@ class AirflowClient:
             password = known.airflow_password.get_secret_value()
             return cls(known.airflow_url, known.airflow_user, password, token)
         try:
-            address = _started(home)
-            password = json.loads((home / "airflow" / "passwords.json").read_text())["admin"]
+            address, login = _started(home), logins.login(home)
         except FileNotFoundError as error:
             raise TransientError(f"no Airflow has been started in {home}; run `avatarlab up`") from error
-        return cls(address, "admin", password)
+        return cls(address, *login)
 
     def __enter__(self) -> Self:
         return self

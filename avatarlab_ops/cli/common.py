@@ -258,5 +258,6 @@ def tell_status(settings: Settings, found: RenderStatus) -> None:
 
 def login(folder: Path, address: str) -> str:
     """How to log in to Airflow, as two lines."""
-    password = json.loads((folder / "airflow" / "passwords.json").read_text())["admin"]
-    return f"Airflow   {address}\nlogin     admin / {password}"
+    from avatarlab_ops.embedded import logins
+
+    return f"Airflow   {address}\nlogin     {' / '.join(logins.login(folder))}"

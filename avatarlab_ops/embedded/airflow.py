@@ -22,13 +22,12 @@ import psycopg
 from psycopg import sql
 
 from avatarlab_ops import environment as variables
-from avatarlab_ops.embedded import servers
+from avatarlab_ops.embedded import logins, servers
 from avatarlab_ops.embedded.server import private_folder, write_private
 from avatarlab_ops.errors import InvariantBroken, TransientError
 from avatarlab_ops.home import root_folder
 from avatarlab_ops.settings import Settings
 
-ADMIN = "admin"
 METADATA_DATABASE = "airflow"
 _ADVICE = ("(Background on this error", "^")  # what SQLAlchemy and Python print below their message
 
@@ -80,6 +79,7 @@ def render_config(site: Site) -> str:
         port=site.port,
         address=site.address,
         executor="CeleryExecutor" if site.workers else "LocalExecutor",
+        users=logins.given(),
     )
 
 
@@ -92,15 +92,10 @@ def _kept(path: Path, make: dict[str, str]) -> dict[str, str]:
     return known
 
 
-def users() -> list[str]:
-    """Names of the simple auth manager's users: Airflow's own variable (`name:role,...`), else `admin`."""
-    given = os.environ.get("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", f"{ADMIN}:admin")
-    return [entry.strip().partition(":")[0] for entry in given.split(",") if entry.strip()]
-
-
 def _passwords(site: Site) -> dict[str, str]:
     """Password of every user, generated once: what Airflow generates it prints into its log."""
-    return _kept(site.home / "passwords.json", {name: secrets.token_urlsafe(18) for name in users()})
+    names = logins.roles(logins.given())
+    return _kept(site.home / "passwords.json", {name: secrets.token_urlsafe(18) for name in names})
 
 
 def _keys(site: Site) -> dict[str, str]:

@@ -1,0 +1,60 @@
+"""Our own Airflow before it starts: what its configuration says, and who may log in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from avatarlab_ops.cli import common
+from avatarlab_ops.cli.client import AirflowClient
+from avatarlab_ops.embedded import airflow
+from avatarlab_ops.errors import InputError
+
+
+def _started(home: Path) -> airflow.Site:
+    """What a start leaves in the home for the commands that follow."""
+    site = airflow.Site(home, "127.0.0.1", 9)
+    site.home.mkdir(exist_ok=True)
+    (site.home / "airflow.cfg").write_text(airflow.render_config(site))
+    airflow._passwords(site)
+    (home / "supervisor.json").write_text(json.dumps({"address": site.address}))
+    return site
+
+
+@pytest.mark.parametrize(
+    ("users", "name"),
+    [
+        (None, "admin"),
+        ("ann:admin", "ann"),
+        ("vera:viewer, Ann:ADMIN,bob:admin", "Ann"),
+        ("ann:admin,admin:admin", "admin"),
+        ("admin:viewer,ann:admin", "ann"),
+    ],
+)
+def test_commands_log_in_as_an_administrator_whatever_the_name(
+    users: str | None, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also from a shell that knows nothing of the users with which Airflow was started."""
+    monkeypatch.delenv("AVATARLAB_AIRFLOW_URL", raising=False)
+    monkeypatch.delenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", raising=False)
+    if users:
+        with monkeypatch.context() as start:
+            start.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", users)
+            site = _started(tmp_path)
+    else:
+        site = _started(tmp_path)
+    password = json.loads((site.home / "passwords.json").read_text())[name]
+    assert common.login(tmp_path, site.address).endswith(f"\nlogin     {name} / {password}")
+    with AirflowClient.from_home(tmp_path) as client:
+        assert client._login == {"username": name, "password": password}
+
+
+def test_without_an_administrator_it_is_said_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "vera:viewer")
+    site = _started(tmp_path)
+    with pytest.raises(InputError, match=r"role admin.* add NAME:admin to AIRFLOW__CORE__SIMPLE_AUTH"):
+        common.login(tmp_path, site.address)
