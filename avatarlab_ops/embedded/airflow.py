@@ -12,6 +12,8 @@ import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -20,15 +22,17 @@ from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from avatarlab_ops import environment as variables
 from avatarlab_ops.embedded import logins, servers
 from avatarlab_ops.embedded.server import private_folder, write_private
-from avatarlab_ops.errors import InvariantBroken, TransientError
+from avatarlab_ops.errors import InputError, InvariantBroken, TransientError
 from avatarlab_ops.home import root_folder
-from avatarlab_ops.settings import Settings
+from avatarlab_ops.settings import Settings, redact
 
 METADATA_DATABASE = "airflow"
+CONNECT_S = 10
 _ADVICE = ("(Background on this error", "^")  # what SQLAlchemy and Python print below their message
 
 
@@ -227,8 +231,28 @@ def _state(dsn: str, pools: Path) -> dict[str, str | None]:
     }
 
 
+@contextmanager
+def _connected(dsn: str) -> Iterator[psycopg.Connection]:
+    """A connection to PostgreSQL that commits each statement.
+
+    Raises InputError when the address is malformed, TransientError when PostgreSQL is away or refuses.
+    """
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:  # its words may quote a part of the password
+        raise InputError(
+            f"{redact(dsn)} is no address of PostgreSQL: percent-encode what is special"
+        ) from None
+    try:
+        with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_S) as connection:
+            yield connection
+    except psycopg.Error as error:
+        told = str(error).strip().partition("\n")[0]
+        raise TransientError(f"PostgreSQL at {redact(dsn)} did not answer as it should: {told}") from error
+
+
 def _revision(dsn: str) -> str | None:
-    with psycopg.connect(dsn, connect_timeout=10) as connection:
+    with _connected(dsn) as connection:
         if connection.execute("SELECT to_regclass('public.alembic_version')").fetchone() == (None,):
             return None
         row = connection.execute("SELECT version_num FROM public.alembic_version").fetchone()
@@ -239,7 +263,7 @@ def _create_database(pg_dsn: str, dsn: str) -> None:
     if variables.read().airflow_dsn:
         return
     name = urlsplit(dsn).path.lstrip("/")
-    with psycopg.connect(pg_dsn, autocommit=True, connect_timeout=10) as connection:
+    with _connected(pg_dsn) as connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
             return
         try:

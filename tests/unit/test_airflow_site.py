@@ -10,7 +10,8 @@ import pytest
 from avatarlab_ops.cli import common
 from avatarlab_ops.cli.client import AirflowClient
 from avatarlab_ops.embedded import airflow
-from avatarlab_ops.errors import InputError
+from avatarlab_ops.errors import AvatarlabError, InputError, TransientError
+from avatarlab_ops.settings import Settings
 
 
 def _started(home: Path) -> airflow.Site:
@@ -58,3 +59,23 @@ def test_without_an_administrator_it_is_said_what_to_set(
     site = _started(tmp_path)
     with pytest.raises(InputError, match=r"role admin.* add NAME:admin to AIRFLOW__CORE__SIMPLE_AUTH"):
         common.login(tmp_path, site.address)
+
+
+@pytest.mark.parametrize(
+    ("address", "kind", "reason"),
+    [
+        ("postgresql://ann:s3cret@127.0.0.1:1/avatarlab", TransientError, "127.0.0.1:1/avatarlab.*refused"),
+        (
+            "postgresql://ann:s3cr%zzet@127.0.0.1:1/avatarlab",
+            InputError,
+            "127.0.0.1:1/avatarlab is no address",
+        ),
+    ],
+)
+def test_a_database_that_is_away_is_named_without_its_password(
+    address: str, kind: type[AvatarlabError], reason: str, tmp_path: Path
+) -> None:
+    settings = Settings(address, "mongodb://localhost", "http://localhost", "key", "secret", tmp_path)
+    with pytest.raises(kind, match=reason) as refused:
+        airflow.set_up(airflow.Site(tmp_path, "127.0.0.1", 9), settings)
+    assert "s3cr" not in str(refused.value)
