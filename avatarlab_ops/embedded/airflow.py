@@ -69,7 +69,8 @@ class Site:
     @property
     def address(self) -> str:
         """Base URL people and parts use."""
-        return f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
 
 def render_config(site: Site) -> str:

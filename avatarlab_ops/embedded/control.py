@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -50,41 +51,44 @@ def port_owner(port: int) -> str:
     return "another process"
 
 
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-        return True
+def _free_port(host: str, port: int) -> int | None:
+    """`port`, or for 0 any that is free; None where somebody listens on it.
+
+    Raises InputError where Airflow could never listen: on an unknown host, or a port not for this user.
+    """
+    try:
+        # The one of IPv4 where a name has both.
+        family, *_, place = min(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+            return int(probe.getsockname()[1])
+    except (OSError, UnicodeError) as error:  # the latter: no name that a host could have
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            return None
+        reason = error.strerror if isinstance(error, OSError) else "no name of a host"
+        raise InputError(
+            f"Airflow cannot listen on {host}, port {port}: {reason}; set AVATARLAB_HOST and AVATARLAB_PORT"
+        ) from error
 
 
 def choose_site(home: Path) -> tuple[airflow.Site, str]:
     """Where Airflow listens: $AVATARLAB_HOST and $AVATARLAB_PORT, else loopback and the last port, or 8080.
 
-    Returns the site and a note when the usual port was taken. Raises InputError when a named port is in use.
+    Returns the site and a note when the usual port was taken. Raises InputError when a named port is in use,
+    or the host cannot be listened on.
     """
     known = environment.read()
-    host, named = known.host, known.port
-    if named is not None:
-        if named and not _is_free(host, named):
-            raise InputError(f"port {named} is in use by {port_owner(named)}; stop it or set AVATARLAB_PORT")
-        return airflow.Site(home, host, named or _any_port(host)), ""
     last = read_state(home).get("address", "").rpartition(":")[2]
-    port = int(last) if last.isdigit() else 8080
-    if _is_free(host, port):
-        return airflow.Site(home, host, port), ""
-    other = _any_port(host)
-    return airflow.Site(
-        home, host, other
-    ), f"port {port} is in use by {port_owner(port)}; Airflow takes {other}"
-
-
-def _any_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    port = known.port if known.port is not None else int(last) if last.isdigit() else 8080
+    free, note = _free_port(known.host, port), ""
+    if free is None:
+        taken = f"port {port} is in use by {port_owner(port)}"
+        if known.port is not None:
+            raise InputError(f"{taken}; stop it or set AVATARLAB_PORT")
+        free = _free_port(known.host, 0)
+        note = f"{taken}; Airflow takes {free}"
+    return airflow.Site(home, known.host, free or 0), note
 
 
 def up(home: Path, say: Callable[[str], None], workers: int | None = None) -> State:

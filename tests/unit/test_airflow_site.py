@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from avatarlab_ops.cli import common
 from avatarlab_ops.cli.client import AirflowClient
-from avatarlab_ops.embedded import airflow
+from avatarlab_ops.embedded import airflow, control
 from avatarlab_ops.errors import AvatarlabError, InputError, TransientError
 from avatarlab_ops.settings import Settings
 
@@ -79,3 +82,47 @@ def test_a_database_that_is_away_is_named_without_its_password(
     with pytest.raises(kind, match=reason) as refused:
         airflow.set_up(airflow.Site(tmp_path, "127.0.0.1", 9), settings)
     assert "s3cr" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ("nowhere.invalid", "nowhere.invalid, port 0: .*name.*"),
+        ("192.0.2.1", "192.0.2.1, port 0: Cannot assign requested address"),
+        ("local..host", "local..host, port 0: no name of a host"),
+    ],
+)
+def test_a_host_without_a_port_to_listen_on_is_not_told_as_a_port_in_use(
+    host: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATARLAB_HOST", host)
+    monkeypatch.setenv("AVATARLAB_PORT", "0")
+    with pytest.raises(InputError, match=rf"(?i)cannot listen on {reason}; set AVATARLAB_HOST"):
+        control.choose_site(tmp_path)
+
+
+def test_a_port_that_this_user_may_not_have_is_not_told_as_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)  # root may have any
+    monkeypatch.setenv("AVATARLAB_PORT", "80")
+    with pytest.raises(InputError, match="port 80: Permission denied"):
+        control.choose_site(tmp_path)
+
+
+def test_airflow_can_listen_on_ipv6(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("no IPv6 here")
+    monkeypatch.setenv("AVATARLAB_HOST", "::1")
+    with listener:
+        port = listener.getsockname()[1]
+        monkeypatch.setenv("AVATARLAB_PORT", str(port))
+        with pytest.raises(InputError, match=f"port {port} is in use"):
+            control.choose_site(tmp_path)
+    site, note = control.choose_site(tmp_path)
+    assert (site.address, note) == (f"http://[::1]:{port}", "")
