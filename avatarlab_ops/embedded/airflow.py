@@ -76,16 +76,17 @@ class Site:
 def render_config(site: Site) -> str:
     """Airflow's configuration for this site, from airflow.cfg.template."""
     template = Template((site.root / "airflow.cfg.template").read_text())
-    return template.substitute(
-        root=site.root,
-        airflow_home=site.home,
-        logs=site.logs,
-        host=site.host,
-        port=site.port,
-        address=site.address,
-        executor="CeleryExecutor" if site.workers else "LocalExecutor",
-        users=logins.given(),
-    )
+    values = {
+        "root": site.root,
+        "airflow_home": site.home,
+        "logs": site.logs,
+        "host": site.host,
+        "port": site.port,
+        "address": site.address,
+        "executor": "CeleryExecutor" if site.workers else "LocalExecutor",
+        "users": logins.given(),
+    }
+    return template.substitute({name: str(value).replace("%", "%%") for name, value in values.items()})
 
 
 def _kept(path: Path, make: dict[str, str]) -> dict[str, str]:

@@ -33,7 +33,7 @@ class Redis(Server):
         """Write the configuration, which holds the password, and create the data folder."""
         self.data.mkdir(mode=0o700, exist_ok=True)
         options = {
-            "bind": HOST, "port": self.ports["redis"], "requirepass": self.password, "dir": f'"{self.data}"',
+            "bind": HOST, "port": self.ports["redis"], "requirepass": self.password, "dir": self.data.name,
             "appendonly": "yes", "appendfsync": "always", "save": '""', "maxmemory-policy": "noeviction",
         }  # fmt: skip
         write_private(self._config, "".join(f"{name} {value}\n" for name, value in options.items()))

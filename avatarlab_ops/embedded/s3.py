@@ -95,7 +95,7 @@ class ObjectStore(Server):
     def command(self) -> tuple[list[str], dict[str, str]]:
         """`weed mini` with every port named; telemetry, web pages and forgiving defaults are switched off."""
         options: dict[str, str | int] = {
-            "dir": str(self.data), "ip": HOST, "ip.bind": HOST,
+            "dir": self.data.name, "ip": HOST, "ip.bind": HOST,  # a whole path would end at its first comma
             "s3.config": str(self.folder / "identity.json"),
             "filer.localSocket": str(self.folder / "filer.sock"),
             "s3.localSocket": str(self.folder / "s3.sock"),
@@ -167,7 +167,8 @@ def _client(endpoint: str, password: str) -> S3Client:
 
 def _mutual_tls(certificate: Path, key: Path) -> str:
     """security.toml: each port but S3's serves, and each part calls, with this certificate alone."""
-    cert, private = json.dumps(str(certificate)), json.dumps(str(key))  # a JSON string is a TOML string
+    # A JSON string is a TOML string, but for its escapes of what is beyond 16 bits.
+    cert, private = (json.dumps(str(path), ensure_ascii=False) for path in (certificate, key))
     pair, authority = f"cert = {cert}\nkey = {private}\n", f"ca = {cert}\n"
     grpc = "".join(f"[grpc.{part}]\n{pair}" for part in (*PARTS, "worker", "client"))
     https = "".join(f"[https.{part}]\n{pair}{authority}" for part in INNER)

@@ -31,6 +31,7 @@ from avatarlab_ops.errors import InputError
 from avatarlab_ops.settings import SERVERS_FILE, VARIABLES, Settings
 
 NAMES = ("postgres", "mongo", "s3")
+ODD = """it's a "home", 9 % \\ 𝄞"""  # the name of a folder may hold whatever a path may
 
 pytestmark = pytest.mark.skipif(
     any(name in os.environ for names in VARIABLES.values() for name in names),
@@ -40,8 +41,8 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home of this file's own, whose servers may be killed; a space in its path on purpose."""
-    place = tmp_path_factory.mktemp("embedded") / "a home"
+    """A home of this file's own, whose servers may be killed; its name is what a path may be."""
+    place = tmp_path_factory.mktemp("embedded") / ODD
     yield place
     embedded.stop(place)
 

@@ -19,7 +19,7 @@ from avatarlab_ops.embedded.workers import health
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    home = tmp_path_factory.mktemp("broker") / "a home"
+    home = tmp_path_factory.mktemp("broker") / """it's a "home", 9 % \\ 𝄞"""
     (home / "run").mkdir(parents=True)
     (home / "logs").mkdir()
     server = Redis(home, free_ports(Redis.port_names), new_password())

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import socket
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,14 @@ def _started(home: Path) -> airflow.Site:
     airflow._passwords(site)
     (home / "supervisor.json").write_text(json.dumps({"address": site.address}))
     return site
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    site = airflow.Site(tmp_path / "100 %, or %(home)s", "127.0.0.1", 9)
+    config = ConfigParser()
+    config.read_string(airflow.render_config(site))
+    assert config["core"]["simple_auth_manager_passwords_file"] == f"{site.home}/passwords.json"
+    assert config["logging"]["base_log_folder"] == f"{site.logs}/tasks"
 
 
 @pytest.mark.parametrize(
