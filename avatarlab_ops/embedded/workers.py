@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 from typing import Any
 
+from avatarlab_ops.errors import InputError
 from avatarlab_ops.places import QUEUES
 
 ANSWER_S = 1.0  # for a worker to answer; one that does at once is not waited for
@@ -22,8 +24,11 @@ def words(name: str, folder: str) -> list[str]:
     """Airflow's command for a worker of every queue; `folder` keeps its process id.
 
     This machine's lease, not the queue, keeps two workers from taking one place of a device.
+    Raises InputError for a folder whose name Celery would change.
     """
     pid = f"{folder}/{name}.pid"
+    if re.search(r"%\w", pid):  # Celery's placeholders, which cannot be escaped
+        raise InputError(f"Celery takes no path with a per cent sign before a letter: move {folder}")
     return [
         "celery", "worker", "--queues", ",".join(QUEUES), "--celery-hostname", _node(name), "--pid", pid,
         "--skip-serve-logs",

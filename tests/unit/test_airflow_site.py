@@ -13,7 +13,7 @@ import pytest
 
 from avatarlab_ops.cli import common
 from avatarlab_ops.cli.client import AirflowClient
-from avatarlab_ops.embedded import airflow, control
+from avatarlab_ops.embedded import airflow, control, workers
 from avatarlab_ops.errors import AvatarlabError, InputError, TransientError
 from avatarlab_ops.settings import Settings
 
@@ -34,6 +34,12 @@ def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     config.read_string(airflow.render_config(site))
     assert config["core"]["simple_auth_manager_passwords_file"] == f"{site.home}/passwords.json"
     assert config["logging"]["base_log_folder"] == f"{site.logs}/tasks"
+
+
+def test_a_folder_whose_name_celery_would_change_is_refused_by_name() -> None:
+    assert "/srv/9 % or 100%/worker-1.pid" in workers.words("worker-1", "/srv/9 % or 100%")
+    with pytest.raises(InputError, match="per cent sign before a letter: move /srv/100%off"):
+        workers.words("worker-1", "/srv/100%off")
 
 
 @pytest.mark.parametrize(
