@@ -18,7 +18,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from avatarlab_ops.embedded import certificates
 from avatarlab_ops.embedded.server import (
     HOST,
-    SCARCE_BYTES,
     NotReadyError,
     Server,
     missing_program,
@@ -48,6 +47,7 @@ class ObjectStore(Server):
 
     name = "s3"
     port_names = tuple(name for part in PARTS for name in (part, f"{part}.grpc"))
+    free_share: ClassVar[float] = 0.011  # below 1 %, which `weed mini` fixes, every volume is read-only
     stop_s: ClassVar[float] = 5.0  # it may ignore SIGTERM; killing it loses nothing it acknowledged
 
     @property
@@ -76,7 +76,7 @@ class ObjectStore(Server):
         goleveldb keeps its journal's first error: folders of that index take no write until the process is
         another, while all others do, so that no probe of one folder can tell.
         """
-        if shutil.disk_usage(self.home).free < SCARCE_BYTES:
+        if self.lack(self.home):
             return False
         return any(INDEX in line and FULL in line for line in self.daemon.told_lately().splitlines())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import shutil
 import signal
 import socket
 import time
@@ -39,6 +40,7 @@ class Server(ABC):
     port_names: ClassVar[tuple[str, ...]]
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     stop_s: ClassVar[float] = 30.0
+    free_share: ClassVar[float] = 0.0  # of the whole disk: with less free space it takes no writes
 
     def __init__(self, home: Path, ports: Mapping[str, int], password: str) -> None:
         self.home = home
@@ -47,6 +49,15 @@ class Server(ABC):
         self.password = password
         lock, log = home / "run" / f"{self.name}.lock", home / "logs" / f"{self.name}.log"
         self.daemon = Daemon(self.name, lock, log)
+
+    @classmethod
+    def lack(cls, home: Path) -> str:
+        """What the disk of `home` lacks for this server to be started and to write; "" when nothing."""
+        disk = shutil.disk_usage(home)
+        needed = max(SCARCE_BYTES, int(disk.total * cls.free_share))
+        if disk.free >= needed:
+            return ""
+        return f"{disk.free >> 20} MB free under {home}, {needed >> 20} MB are needed; free some space"
 
     @property
     @abstractmethod

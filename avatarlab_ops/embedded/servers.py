@@ -73,6 +73,11 @@ def ensure(home: Path, *, broker: bool = False) -> Settings:
     return found
 
 
+def lack(home: Path) -> str:
+    """What the disk of this home lacks for our stores to take writes; "" when nothing."""
+    return (Server if ObjectStore.name in settings.external() else ObjectStore).lack(home)
+
+
 def broker_url(home: Path) -> str:
     """The workers' broker: AVATARLAB_BROKER_URL, else our own Redis, which `ensure` has started."""
     given = environment.read().broker_url

@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -29,7 +28,7 @@ import httpx
 import psutil
 
 from avatarlab_ops.embedded import airflow, servers, workers
-from avatarlab_ops.embedded.server import SCARCE_BYTES, private_home, write_private
+from avatarlab_ops.embedded.server import private_home, write_private
 from avatarlab_ops.embedded.sessions import (
     cpu_seconds,
     is_busy,
@@ -208,9 +207,8 @@ class Supervisor:
 
     def _has_space(self) -> bool:
         """Whether the disk takes writes; while it does not, nothing is started anew: that would only kill."""
-        free = shutil.disk_usage(self.site.state).free
-        if free < SCARCE_BYTES:
-            self.state.parts["disk"] = f"full: {free >> 20} MB free under {self.site.state}; free some space"
+        if lack := servers.lack(self.site.state):
+            self.state.parts["disk"] = f"full: {lack}"
             return False
         self.state.parts.pop("disk", None)
         return True

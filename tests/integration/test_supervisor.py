@@ -53,6 +53,26 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", place], check=True)
 
 
+@pytest.fixture
+def large_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 20 GB of its own, sparse: what is allocated in it takes no space outside."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a file system")
+    image, place = tmp_path / "image", tmp_path / "disk"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(20 << 30)
+    options = ["-q", "-m0", "-O", "^has_journal", "-i", str(1 << 20)]
+    for command in (["mkfs.ext4", *options, str(image)], ["mount", "-o", "loop", str(image), str(place)]):
+        if not shutil.which(command[0]) or subprocess.run(command, check=False).returncode:
+            pytest.skip(f"{command[0]} does not work here")
+    try:
+        yield place
+    finally:
+        embedded.stop(place / "home")
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
 def _limit(disk: Path, free_bytes: int) -> None:
     size = shutil.disk_usage(disk).used + free_bytes
     subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True)
@@ -70,29 +90,44 @@ def test_a_full_disk_kills_nothing_and_is_told(small_disk: Path) -> None:
         connection.execute("CREATE TABLE IF NOT EXISTS written (at timestamptz)")
 
 
+def test_a_large_disk_is_told_full_before_its_object_store_becomes_read_only(large_disk: Path) -> None:
+    """SeaweedFS takes no writes with less than 1 % free, however many megabytes those are."""
+    home = large_disk / "home"
+    argv = [sys.executable, "-c", LOOKING, str(home)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as looking:
+        assert _look(looking, home) == {"stores": "healthy"}
+        spare = shutil.disk_usage(large_disk).free - (210 << 20)  # more than the 1 % of 20 GB
+        subprocess.run(["fallocate", "-l", str(spare), large_disk / "spare"], check=True)
+        assert _look(looking, home)["disk"].startswith("full: 2")
+        (large_disk / "spare").unlink()
+        assert _look(looking, home) == {"stores": "healthy"}
+    assert looking.returncode == 0
+
+
+def _look(looking: subprocess.Popen[str], home: Path) -> dict[str, str]:
+    """Parts and their health after one look more of the supervisor in a process of its own."""
+    assert looking.stdin
+    assert looking.stdout
+    print("look", file=looking.stdin, flush=True)
+    assert looking.stdout.readline() == "looked\n", "the supervisor died"
+    return dict(read_state(home)["parts"])
+
+
 def _takes_writes(settings: Settings) -> bool:
     Objects(settings).check_writes()
     return True
 
 
 def _watch_a_disk_run_full(disk: Path, home: Path, looking: subprocess.Popen[str]) -> None:
-    assert looking.stdin
-    assert looking.stdout
-
-    def look() -> dict[str, str]:
-        print("look", file=looking.stdin, flush=True)
-        assert looking.stdout.readline() == "looked\n", "the supervisor died"
-        return read_state(home)["parts"]
-
-    assert look() == {"stores": "healthy"}
+    assert _look(looking, home) == {"stores": "healthy"}
     before = {status.name: status.pid for status in embedded.status(home)}
     _limit(disk, 0)
     for _ in range(3):
-        assert look()["disk"].startswith("full: 0 MB free under ")
+        assert _look(looking, home)["disk"].startswith("full: 0 MB free under ")
     assert [psutil.pid_exists(pid) for pid in before.values() if pid] == [True] * 3
 
     _limit(disk, 2 << 30)
-    assert look() == {"stores": "healthy"}
+    assert _look(looking, home) == {"stores": "healthy"}
 
 
 FOLDERS = range(32)  # the filer has eight indexes, and a folder's name chooses among them

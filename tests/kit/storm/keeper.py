@@ -6,14 +6,12 @@ A process of its own: the storm's stores are given to Airflow by address, so its
 from __future__ import annotations
 
 import logging
-import shutil
 import signal
 import sys
 import threading
 from pathlib import Path
 
 from avatarlab_ops.embedded import servers
-from avatarlab_ops.embedded.server import SCARCE_BYTES
 from avatarlab_ops.errors import AvatarlabError
 
 LOOK_S = 1.0
@@ -25,7 +23,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     while not ended.wait(LOOK_S):
-        if shutil.disk_usage(home).free < SCARCE_BYTES:
+        if servers.lack(home):
             continue
         try:
             servers.ensure(home, broker=True)
