@@ -83,10 +83,14 @@ class Server(ABC):
     def ensure(self) -> None:
         """Leave the server running and provisioned: adopted when it already is, else (re)started.
 
-        Raises TransientError with the end of the log when it will not start.
+        On a disk that lacks space one that runs is adopted as it is: what it holds can still be read.
+        Raises TransientError with what the disk lacks, or with the end of the log, when it will not start.
         """
-        if self.daemon.pid() is not None and self._await_ready():
+        lack = self.lack(self.home)
+        if self.daemon.pid() is not None and (lack or self._await_ready()):
             return
+        if lack:
+            raise TransientError(f"{self.name} is not started: {lack}")
         self.stop()  # also clears what a killed server left: PostgreSQL's backends hold its port for a moment
         for _ in range(ATTEMPTS):
             self._leave_taken_ports()

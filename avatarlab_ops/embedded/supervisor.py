@@ -189,8 +189,7 @@ class Supervisor:
 
     def _look(self) -> None:
         """One round: stores, exited parts, orphans, health."""
-        if self._has_space():
-            self._mend_stores()
+        self._mend_stores()
         for part in self.parts:
             if part.process and part.crashed():
                 self.orphaned.add(part.process.pid)
@@ -205,15 +204,12 @@ class Supervisor:
     def _workers_health(self) -> dict[str, Any]:
         return workers.health(servers.broker_url(self.site.state), self.workers) if self.workers else {}
 
-    def _has_space(self) -> bool:
-        """Whether the disk takes writes; while it does not, nothing is started anew: that would only kill."""
+    def _mend_stores(self) -> None:
+        """Tell of a full disk; start dead and silent stores anew, as far as there is space."""
         if lack := servers.lack(self.site.state):
             self.state.parts["disk"] = f"full: {lack}"
-            return False
-        self.state.parts.pop("disk", None)
-        return True
-
-    def _mend_stores(self) -> None:
+        else:
+            self.state.parts.pop("disk", None)
         try:
             servers.ensure(self.site.state, broker=bool(self.workers))
         except (AvatarlabError, OSError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -128,6 +129,21 @@ def _watch_a_disk_run_full(disk: Path, home: Path, looking: subprocess.Popen[str
 
     _limit(disk, 2 << 30)
     assert _look(looking, home) == {"stores": "healthy"}
+
+
+def test_a_command_on_a_full_disk_leaves_stores_alone_and_starts_no_dead_one(
+    small_disk: Path,
+) -> None:
+    home = small_disk / "home"
+    settings = embedded.ensure(home)
+    before = {status.name: status.pid for status in embedded.status(home)}
+    _limit(small_disk, 0)
+    assert embedded.ensure(home) == settings
+    os.kill(before["mongo"] or 0, signal.SIGKILL)
+    with pytest.raises(TransientError, match=r"mongo is not started: 0 MB free .* 64 MB are needed"):
+        embedded.ensure(home)
+    _limit(small_disk, 2 << 30)
+    assert [status.pid for status in embedded.status(home)] == [before["postgres"], None, before["s3"]]
 
 
 FOLDERS = range(32)  # the filer has eight indexes, and a folder's name chooses among them

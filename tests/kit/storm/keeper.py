@@ -18,13 +18,11 @@ LOOK_S = 1.0
 
 
 def main() -> None:
-    """Look once a second until SIGTERM; while the disk is full nothing is started anew."""
+    """Look once a second until SIGTERM."""
     home, ended = Path(sys.argv[1]), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     while not ended.wait(LOOK_S):
-        if servers.lack(home):
-            continue
         try:
             servers.ensure(home, broker=True)
         except (AvatarlabError, OSError) as error:
