@@ -81,13 +81,20 @@ class Part:
 
     def start(self) -> None:
         """Start the process in a session of its own, so that everything it forks can be found again."""
+        self.started = self.healthy_at = self.moved_at = time.monotonic()
         with self.log.open("ab") as stream:
             self.process = subprocess.Popen(
                 airflow.command(*self.words),
                 env=self.env, cwd=self.env["AIRFLOW_HOME"], start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
             )  # fmt: skip
-        self.started = self.healthy_at = self.moved_at = time.monotonic()
+
+    def start_again(self) -> None:
+        """Start it; where the machine refuses that now (processes, memory, disk), set when to try again."""
+        try:
+            self.start()
+        except OSError as error:
+            self._failed(f"was not started: {error}")
 
     def look(self) -> None:
         """Notice whether it uses the CPU; even an idle part does, a stopped or deadlocked one does not."""
@@ -105,12 +112,14 @@ class Part:
         """Tell whether the process has ended; if so, set when it may start again."""
         if self.process is None or self.process.poll() is None:
             return False
+        self._failed(f"ended with {self.process.returncode}")
+        return True
+
+    def _failed(self, how: str) -> None:
         now = time.monotonic()
         self.failures = 1 if now - self.started > STEADY_S else self.failures + 1
-        self.not_before = now + min(BACKOFF_MAX_S, 2.0 ** (self.failures - 2))
-        code = self.process.returncode
-        log.warning("%s ended with %s (failure %d); it is started again", self.name, code, self.failures)
-        return True
+        self.not_before = now + min(BACKOFF_MAX_S, 2.0 ** min(self.failures - 2, 10))  # 2.0 ** 1024 overflows
+        log.warning("%s %s (failure %d); it is started again", self.name, how, self.failures)
 
 
 @dataclass
@@ -196,7 +205,7 @@ class Supervisor:
                 part.process = None
                 self.state.restarts[part.name] = self.state.restarts.get(part.name, 0) + 1
             if part.process is None and time.monotonic() >= part.not_before:
-                part.start()
+                part.start_again()
         self._reap()
         self._judge(_health(self.site.address) | self._workers_health())
         self._publish()
@@ -275,15 +284,24 @@ class Supervisor:
 
 
 def _write_state(path: Path, content: str) -> None:
-    """Replace the file; on a full disk write over it, which takes no new block, so that health is told."""
+    """Replace the file; on a full disk write over it, which takes no new block, so that health is told.
+
+    What cannot be written is logged: parts are watched, and ended, whether or not anybody is told.
+    """
     try:
         write_private(path, content)
     except OSError as error:
         log.error("%s: %s", path, error)
-        if path.exists():
-            length = max(path.stat().st_size, len(content))
-            with path.open("r+b", buffering=0) as file:
-                file.write(content.ljust(length).encode())  # one write: JSON may end in spaces
+        _write_over(path, content)
+
+
+def _write_over(path: Path, content: str) -> None:
+    try:
+        length = max(path.stat().st_size, len(content))
+        with path.open("r+b", buffering=0) as file:
+            file.write(content.ljust(length).encode())  # one write: JSON may end in spaces
+    except OSError as error:
+        log.error("%s stays as it was: %s", path, error)
 
 
 def _is_healthy(report: Mapping[str, Any], part: str) -> bool:
