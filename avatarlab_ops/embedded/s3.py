@@ -6,6 +6,7 @@ import functools
 import json
 import shutil
 import sysconfig
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -112,10 +113,25 @@ class ObjectStore(Server):
         return [str(_program()), f"-logdir={self.folder / 'log'}", "mini", *flags], environment
 
     def stop(self) -> None:
-        """Stop, and remove the sockets that `weed` leaves in the temporary folder."""
+        """Stop, and remove the sockets that `weed` leaves in /tmp; those of others stay."""
         super().stop()
-        for part in PARTS:
-            Path(f"/tmp/seaweedfs-{part}-grpc-{self.ports[f'{part}.grpc']}.sock").unlink(missing_ok=True)  # noqa: S108
+        for name, socket in self._sockets().items():
+            if port_is_free(self.ports[name]):  # else it belongs to whoever listens there now
+                with suppress(OSError):  # another user's
+                    socket.unlink(missing_ok=True)
+
+    def _is_taken(self, name: str) -> bool:
+        """A port is also taken where its socket is another's: the parts would call each other there."""
+        socket = self._sockets().get(name)
+        return super()._is_taken(name) or (socket is not None and socket.exists())
+
+    def _sockets(self) -> dict[str, Path]:
+        """Names of the gRPC ports, and the socket that `weed` makes for each in the folder of all users."""
+        ports = {part: f"{part}.grpc" for part in PARTS}
+        return {
+            name: Path(f"/tmp/seaweedfs-{part}-grpc-{self.ports[name]}.sock")  # noqa: S108
+            for part, name in ports.items()
+        }
 
     def provision(self) -> None:
         """Raise NotReadyError until objects can be written; the buckets are made by `Objects`.

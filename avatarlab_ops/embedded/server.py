@@ -106,8 +106,12 @@ class Server(ABC):
 
     def _leave_taken_ports(self) -> None:
         """Other ports for those that somebody holds, and for those alone: clients know this address."""
-        taken = tuple(name for name, port in self.ports.items() if not port_is_free(port))
+        taken = tuple(name for name in self.ports if self._is_taken(name))
         self.ports |= free_ports(taken, besides=self.ports.values())
+
+    def _is_taken(self, name: str) -> bool:
+        """Whether somebody holds the port of this name; asked while the server does not run."""
+        return not port_is_free(self.ports[name])
 
     def _start(self) -> bool:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

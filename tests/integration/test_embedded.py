@@ -294,6 +294,25 @@ def test_an_object_store_whose_inner_port_is_taken_at_its_start_leaves_that_port
         guest.server_close()
 
 
+def test_an_object_store_leaves_a_port_whose_socket_in_the_temporary_folder_is_anothers(home: Path) -> None:
+    """Another user's cannot be removed there, and its parts would call that one; so a full folder here."""
+    settings = embedded.ensure(home)
+    _write(settings, "kept")
+    embedded.stop(home)
+    before = json.loads((home / SERVERS_FILE).read_text())["s3"]["ports"]
+    anothers = ObjectStore(home, before, "")._sockets()["volume.grpc"]
+    anothers.mkdir()
+    (anothers / "file").touch()
+    try:
+        assert embedded.ensure(home) == settings
+        assert _read(settings, "kept") == (True, True, True)
+        after = json.loads((home / SERVERS_FILE).read_text())["s3"]["ports"]
+        assert [name for name, port in after.items() if port != before[name]] == ["volume.grpc"]
+        assert anothers.exists()
+    finally:
+        shutil.rmtree(anothers)
+
+
 def _occupy(port: int) -> socketserver.TCPServer:
     """Listen on a port and hang up on callers: mongod asks its old address first, and would wait 30 s."""
     guest = socketserver.TCPServer(
