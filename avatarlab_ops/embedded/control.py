@@ -20,7 +20,7 @@ from avatarlab_ops import environment
 from avatarlab_ops.embedded import airflow, servers
 from avatarlab_ops.embedded.server import private_folder, private_home
 from avatarlab_ops.embedded.sessions import members, sweep
-from avatarlab_ops.embedded.supervisor import START_S, STOP_S, State, held, read_state
+from avatarlab_ops.embedded.supervisor import START_S, STOP_S, State, held, leaders, read_state
 from avatarlab_ops.errors import InputError, TransientError
 
 SUPERVISOR = "avatarlab_ops.embedded.supervisor"
@@ -35,7 +35,8 @@ def running(home: Path) -> State | None:
         if free:
             return None
     known = read_state(home)
-    return State(**known) if known else State(0, "")
+    state = State(**known) if known else None
+    return state if state and state.lives() else State(0, "")  # it has not written its own yet
 
 
 def port_owner(port: int) -> str:
@@ -111,10 +112,9 @@ def up(home: Path, say: Callable[[str], None], workers: int | None = None) -> St
 
 def end_left(before: Mapping[str, Any]) -> None:
     """End what a killed supervisor left behind: its parts live on and hold the port that people know."""
-    sessions = before.get("sessions", {}).values()
-    sweep(sessions)
+    swept = sweep(leaders(before))
     deadline = time.monotonic() + STOP_S
-    while time.monotonic() < deadline and any(members(session) for session in sessions):
+    while time.monotonic() < deadline and any(members(session) for session in swept):
         time.sleep(0.05)
 
 
@@ -144,7 +144,7 @@ def _until_healthy(
         known = read_state(home)
         state = State(**known) if known else None
         failed = state is not None and state.phase == "failed" and known != before
-        if state and (failed or (state.pid == process.pid if process else psutil.pid_exists(state.pid))):
+        if state and (failed or (state.pid == process.pid if process else state.lives())):
             if state.note and "note" not in said:
                 say(state.note)
                 said["note"] = state.note
@@ -169,7 +169,7 @@ def down(home: Path) -> bool:
     home = home.resolve()
     state = running(home)
     if state is None or not state.pid:
-        sweep(read_state(home).get("sessions", {}).values())
+        sweep(leaders(read_state(home)))
         return servers.stop(home)
     os.kill(state.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_S + 60

@@ -52,8 +52,7 @@ class Identity:
         after_name = stat.rpartition(")")[2].split()  # the name may contain spaces
         if after_name[0] in "ZX":
             raise ProcessLookupError(pid)
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-        return cls(pid, int(after_name[19]), boot)  # field 22 of proc(5): starttime
+        return cls(pid, int(after_name[19]), boot_id())  # field 22 of proc(5): starttime
 
     def alive(self) -> bool:
         """Whether this very process still exists."""
@@ -181,6 +180,11 @@ class Daemon:
     def _set_long_log_aside(self) -> None:
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
             self.log.replace(self.log.with_suffix(".old.log"))
+
+
+def boot_id() -> str:
+    """What the kernel drew at this boot."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
 
 
 @contextmanager

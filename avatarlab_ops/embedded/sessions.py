@@ -6,9 +6,14 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 import psutil
+
+from avatarlab_ops.embedded.process import Identity, boot_id
+
+GONE = (psutil.NoSuchProcess, psutil.AccessDenied)  # or another user's: then it is none of ours
 
 
 def members(session: int) -> list[psutil.Process]:
@@ -18,7 +23,7 @@ def members(session: int) -> list[psutil.Process]:
         try:
             if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
-        except (psutil.NoSuchProcess, ProcessLookupError, PermissionError):
+        except (*GONE, ProcessLookupError, PermissionError):
             continue
     return found
 
@@ -27,7 +32,7 @@ def is_zombie(process: psutil.Process) -> bool:
     """Whether a process has ended and waits to be reaped."""
     try:
         return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+    except GONE:
         return False
 
 
@@ -35,7 +40,7 @@ def cpu_seconds(pid: int) -> float:
     """CPU time a process has used, in seconds; 0 when it is gone."""
     try:
         return sum(psutil.Process(pid).cpu_times()[:2])
-    except psutil.NoSuchProcess:
+    except GONE:
         return 0.0
 
 
@@ -48,15 +53,15 @@ def is_busy(process: psutil.Process) -> bool:
             or ("LocalExecutor" in title and "<idle>" not in title)
             or "task" in title
         )
-    except psutil.NoSuchProcess:
+    except GONE:
         return False
 
 
 def kill(process: psutil.Process) -> None:
-    """SIGKILL, unless it is gone."""
+    """SIGKILL, unless it is gone or another user's."""
     try:
         process.kill()
-    except psutil.NoSuchProcess:
+    except GONE:
         return
 
 
@@ -65,23 +70,32 @@ def signal_session(session: int, number: int) -> None:
     for process in members(session):
         try:
             process.send_signal(number)
-        except psutil.NoSuchProcess:
+        except GONE:
             continue
 
 
-def sweep(sessions: Iterable[int]) -> None:
-    """Kill processes that earlier parts left in these sessions; their ids are not reused while one lives."""
-    for session in sessions:
-        leader_is_ours = not psutil.pid_exists(session) or "airflow" in " ".join(_cmdline(session))
-        if leader_is_ours:
-            signal_session(session, signal.SIGKILL)
+def started(sessions: Mapping[str, int]) -> dict[str, int]:
+    """When the living leaders of these sessions began (clock ticks): with it a pid is an Identity."""
+    found = {}
+    for name, leader in sessions.items():
+        with suppress(ProcessLookupError):
+            found[name] = Identity.of(leader).started
+    return found
 
 
-def _cmdline(pid: int) -> list[str]:
+def sweep(leaders: Iterable[Identity]) -> list[int]:
+    """Kill what earlier parts left in the sessions of these leaders, gone or not; returns those sessions."""
+    swept = [leader.pid for leader in leaders if _still_its_session(leader)]
+    for session in swept:
+        signal_session(session, signal.SIGKILL)
+    return swept
+
+
+def _still_its_session(leader: Identity) -> bool:
     try:
-        return psutil.Process(pid).cmdline()
-    except psutil.NoSuchProcess:
-        return []
+        return Identity.of(leader.pid) == leader
+    except ProcessLookupError:  # within a boot its pid is not used again while a process of its session lives
+        return leader.boot == boot_id()
 
 
 def wait_all(processes: list[subprocess.Popen[bytes]], seconds: float) -> None:

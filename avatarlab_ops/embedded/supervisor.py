@@ -28,6 +28,7 @@ import httpx
 import psutil
 
 from avatarlab_ops.embedded import airflow, servers, workers
+from avatarlab_ops.embedded.process import Identity, boot_id
 from avatarlab_ops.embedded.server import private_home, write_private
 from avatarlab_ops.embedded.sessions import (
     cpu_seconds,
@@ -36,6 +37,7 @@ from avatarlab_ops.embedded.sessions import (
     kill,
     members,
     signal_session,
+    started,
     sweep,
     wait_all,
 )
@@ -135,6 +137,14 @@ class State:
     restarts: dict[str, int] = field(default_factory=dict)
     note: str = ""
     error: str = ""
+    started: dict[str, int] = field(default_factory=dict)  # of the sessions and "supervisor", in clock ticks
+    boot: str = ""  # "" by an earlier version
+
+    def lives(self) -> bool:
+        """Whether the supervisor that wrote this is running, as far as an earlier version tells."""
+        if not self.boot:
+            return psutil.pid_exists(self.pid)
+        return Identity(self.pid, self.started["supervisor"], self.boot).alive()
 
 
 class Wakeups:
@@ -160,7 +170,7 @@ class Supervisor:
 
     def __init__(self, site: airflow.Site, note: str = "") -> None:
         self.site = site
-        self.state = State(os.getpid(), site.address, site.workers, note=note)
+        self.state = State(os.getpid(), site.address, site.workers, note=note, boot=boot_id())
         self.workers = workers.names(site.workers)
         self.parts: list[Part] = []
         self.orphaned: set[int] = set()  # sessions whose leader died
@@ -169,7 +179,7 @@ class Supervisor:
     def run(self) -> None:
         """Bring everything up and keep it up until a signal asks to stop."""
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        sweep(read_state(self.site.state).get("sessions", {}).values())
+        sweep(leaders(read_state(self.site.state)))
         self._publish()
         try:
             self._start()
@@ -271,15 +281,17 @@ class Supervisor:
         for process in running:
             process.terminate()
         wait_all(running, STOP_S)
-        sweep([*self.orphaned, *(part.process.pid for part in self.parts if part.process)])
+        for session in (*self.orphaned, *(part.process.pid for part in self.parts if part.process)):
+            signal_session(session, signal.SIGKILL)
         servers.stop(self.site.state)
         self.state.parts = {}
         self.state.phase = "failed" if failed else "stopped"
-        self.state.sessions = {}
+        self.parts = []  # and no session is kept that the next start would sweep
         self._publish()
 
     def _publish(self) -> None:
         self.state.sessions = {part.name: part.process.pid for part in self.parts if part.process}
+        self.state.started = started({"supervisor": self.state.pid} | self.state.sessions)
         _write_state(state_file(self.site.state), json.dumps(vars(self.state)))
 
 
@@ -342,6 +354,12 @@ def read_state(home: Path) -> dict[str, Any]:
         return dict(json.loads(state_file(home).read_text()))
     except FileNotFoundError:
         return {}
+
+
+def leaders(state: Mapping[str, Any]) -> list[Identity]:
+    """Who led the sessions of this State; none by an earlier version's, which kept bare pids."""
+    known, boot = state.get("started", {}), state.get("boot", "")
+    return [Identity(pid, known.get(name, 0), boot) for name, pid in state.get("sessions", {}).items()]
 
 
 @contextmanager
