@@ -14,7 +14,6 @@ AvatarlabError
 │   └── ApprovalRefused     somebody refused to have the video published
 ├── OutOfMemory             retried smaller (exit 3)
 ├── TransientError          a store or the network is away: retried with backoff (exit 4)
-│   ├── LeaseTimeout        no device slot became free in time
 │   └── WorkInFlight        equal work is being done elsewhere: call again once its lock is free
 │       └── ApprovalAwaited all is made, and somebody has to approve the video
 ├── StageTimeout            the stage's own time budget is spent: its own retry budget (exit 5)
@@ -115,12 +114,6 @@ class TransientError(AvatarlabError):
     code = "transient"
     retryable = True
     exit_code = 4
-
-
-class LeaseTimeout(TransientError):
-    """No device slot became free in time."""
-
-    code = "lease_timeout"
 
 
 class WorkInFlight(TransientError):

@@ -7,9 +7,9 @@ separated by commas: "cpu:2", "cuda0:1,cuda1:1", or, for tests, "sim0:2,sim1:1" 
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from avatarlab_ops import environment, tracing
 from avatarlab_ops.engines.locks import Race, holder
-from avatarlab_ops.errors import InputError, LeaseTimeout
+from avatarlab_ops.errors import InputError
 
 if TYPE_CHECKING:
     import torch
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 SLOT_BYTES = 6 << 30  # of GPU memory: one memory class (EngineInfo.slots)
 FOLDER = "devices"  # of the state folder: the slots of this machine
 CPU_SLOTS = 2  # two tasks at once where there is no GPU
-WAIT_S = 900.0
 _DEVICE = re.compile(r"(?P<name>(?:cpu|sim|cuda)\d*):(?P<slots>[1-9]\d*)")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -107,38 +107,43 @@ def lease(
     *,
     slots: int,
     purpose: str,
-    wait_s: float = WAIT_S,
     check: Callable[[], None] = lambda: None,
 ) -> Iterator[Grant]:
     """Hold `slots` slots (at most all) of one of the devices, as `current()` tells in this context.
 
-    Who asks first is served first, so small requests do not starve a large one. `check` is called every
-    second of waiting and may raise. Raises LeaseTimeout after `wait_s`, naming who holds the slots.
+    Who asks first is served first, so small requests do not starve a large one. A busy device is no failure:
+    its holders are waited for as long as they live, and their work has a time limit of its own. `check` is
+    called every second of waiting and may raise.
     """
     folder.mkdir(parents=True, exist_ok=True)
     owner = _slots(folder, among)
     turn_file = folder / f"{among[0].kind}.turn"
-    deadline = time.monotonic() + wait_s
+    look = _telling(purpose, [turn_file, *owner], check)
     with Race(owner, purpose) as race:
-        try:
-            with (
-                tracing.span("wait for device", slots=slots, purpose=purpose),
-                Race([turn_file], f"{purpose}, next in line") as turn,
-            ):
-                turn.next(deadline, check)
-                grant = _first_with(race, owner, slots, deadline, check)
-        except TimeoutError as error:
-            held = [note for file in (turn_file, *owner) if (note := holder(file))]
-            raise LeaseTimeout(
-                f"{purpose}: no {slots} slots became free within {wait_s:g} s on any of "
-                f"{', '.join(f'{device.name} ({device.slots})' for device in among)}; held by "
-                f"{'; '.join(held) or 'nobody any more'}. Try later, or allow fewer tasks at once"
-            ) from error
+        with (
+            tracing.span("wait for device", slots=slots, purpose=purpose),
+            Race([turn_file], f"{purpose}, next in line") as turn,
+        ):
+            turn.next(look)
+            grant = _first_with(race, owner, slots, look)
         token = _granted.set(grant)
         try:
             yield grant
         finally:
             _granted.reset(token)
+
+
+def _telling(purpose: str, files: Sequence[Path], check: Callable[[], None]) -> Callable[[], None]:
+    """`check` that says in the log, the first time that it is called, who is waited for."""
+    untold = [purpose]
+
+    def look() -> None:
+        while untold:
+            held = [note for file in files if (note := holder(file))]
+            log.info("%s waits for a device; held by %s", untold.pop(), "; ".join(held) or "nobody any more")
+        check()
+
+    return look
 
 
 def holders(folder: Path) -> dict[str, str]:
@@ -153,13 +158,11 @@ def _slots(folder: Path, among: Sequence[Device]) -> dict[Path, Device]:
     return {folder / f"{device.name}.{i}": device for i in rounds for device in among if i < device.slots}
 
 
-def _first_with(
-    race: Race, owner: dict[Path, Device], slots: int, deadline: float, check: Callable[[], None]
-) -> Grant:
+def _first_with(race: Race, owner: dict[Path, Device], slots: int, check: Callable[[], None]) -> Grant:
     """Win slots until one device has enough, and give the others back."""
     won: dict[Device, list[Path]] = {}
     while True:
-        file = race.next(deadline, check)
+        file = race.next(check)
         device = owner[file]
         mine = won.setdefault(device, [])
         mine.append(file)

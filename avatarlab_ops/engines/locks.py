@@ -27,11 +27,10 @@ class Race:
         self._won: queue.SimpleQueue[Path] = queue.SimpleQueue()
         self._guard, self._over = threading.Lock(), False
 
-    def next(self, deadline: float, check: Callable[[], None] = lambda: None) -> Path:
+    def next(self, check: Callable[[], None] = lambda: None) -> Path:
         """The next file that is won; those that are free come first, in the order given.
 
-        `deadline` is of `time.monotonic`; TimeoutError is raised after it. `check` is called every second of
-        waiting and may raise.
+        `check` is called every second of waiting and may raise.
         """
         self._busy += [path for path in self._untried if not self._take(path, fcntl.LOCK_NB)]
         self._untried.clear()
@@ -41,10 +40,8 @@ class Race:
             self._busy.clear()
         while True:
             try:
-                return self._won.get(timeout=max(0.0, min(CHECK_EVERY_S, deadline - time.monotonic())))
+                return self._won.get(timeout=CHECK_EVERY_S)
             except queue.Empty:
-                if time.monotonic() >= deadline:
-                    raise TimeoutError from None
                 check()
 
     def keep(self, paths: Iterable[Path]) -> None:
