@@ -13,7 +13,7 @@ AvatarlabError
 │   ├── ConsentError        no valid consent
 │   └── ApprovalRefused     somebody refused to have the video published
 ├── OutOfMemory             retried smaller (exit 3)
-├── TransientError          a store or the network is away: retried with backoff (exit 4)
+├── TransientError          a store or the network is away, or the GPU failed: retried with backoff (exit 4)
 │   └── WorkInFlight        equal work is being done elsewhere: call again once its lock is free
 │       └── ApprovalAwaited all is made, and somebody has to approve the video
 ├── StageTimeout            the stage's own time budget is spent: its own retry budget (exit 5)
@@ -109,7 +109,7 @@ class OutOfMemory(AvatarlabError):
 
 
 class TransientError(AvatarlabError):
-    """A store or the network is away; the same call may succeed later."""
+    """A store or the network is away, or the GPU failed; a later call, in a new process, may succeed."""
 
     code = "transient"
     retryable = True

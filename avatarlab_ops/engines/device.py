@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from avatarlab_ops import environment, tracing
 from avatarlab_ops.engines.locks import Race, holder
-from avatarlab_ops.errors import InputError
+from avatarlab_ops.errors import InputError, TransientError
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +29,8 @@ SLOT_BYTES = 6 << 30  # of GPU memory: one memory class (EngineInfo.slots)
 FOLDER = "devices"  # of the state folder: the slots of this machine
 CPU_SLOTS = 2  # two tasks at once where there is no GPU
 _DEVICE = re.compile(r"(?P<name>(?:cpu|sim|cuda)\d*):(?P<slots>[1-9]\d*)")
+# How torch says that the GPU or a library on it failed; from then on all fails that the process asks of it.
+_FAULTS = ("CUDA error", "cuDNN error", "cuFFT error", "cusolver error")
 log = logging.getLogger(__name__)
 
 
@@ -144,6 +146,18 @@ def _telling(purpose: str, files: Sequence[Path], check: Callable[[], None]) -> 
         check()
 
     return look
+
+
+@contextmanager
+def gpu_faults(what: str) -> Iterator[None]:
+    """Raise TransientError, beginning with `what`, where the GPU fails within; a new process may succeed."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in _FAULTS):
+            raise
+        said = str(error).partition("\n")[0]  # torch's advice for programmers follows
+        raise TransientError(f"{what}: the GPU failed ({said}); try again in a new process") from error
 
 
 def holders(folder: Path) -> dict[str, str]:

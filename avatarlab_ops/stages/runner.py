@@ -99,6 +99,7 @@ def _work(recipe: Recipe, work: context.Context, limit: Deadline) -> tuple[Produ
 
 def _run(stage: str, work: context.Context) -> Product:
     module = importlib.import_module(f"avatarlab_ops.stages.{stage}")
-    with memory_errors(f"{stage} ran out of memory; use a smaller resolution or free memory"):
+    out_of_memory = f"{stage} ran out of memory; use a smaller resolution or free memory"
+    with device.gpu_faults(stage), memory_errors(out_of_memory):
         product: Product = module.run(work)
     return product

@@ -205,6 +205,22 @@ def test_a_store_that_is_away_ends_no_item(
     assert work.run(stores, asked(file=uri), bulk_id="away").states == {"published": 1}
 
 
+def test_a_gpu_that_fails_ends_no_item(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = rows(stores, portrait, "fault", ["One fault.", "Another fault."])
+
+    def fails(*_: Any) -> Any:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\nCompile with `TORCH_USE")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("avatarlab_ops.stages.lipsync.run", fails)
+        with pytest.raises(TransientError, match=r"lipsync: the GPU failed .*illegal memory access"):
+            work.run(stores, asked(file=uri), bulk_id="fault")
+    assert "failed" not in report.finish(stores, "fault").states
+    assert work.run(stores, asked(file=uri), bulk_id="fault").states == {"published": 2}
+
+
 def test_a_turn_ends_between_two_items(stores: Settings, portrait: str, six: report.Summary) -> None:
     uri = rows(stores, portrait, "turns", ["Go.", "Yes."])
     outline = planning.plan(stores, asked(file=uri), bulk_id="turns", caller="x")

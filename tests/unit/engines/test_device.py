@@ -13,8 +13,9 @@ import pytest
 
 from avatarlab_ops.embedded import airflow
 from avatarlab_ops.engines import device
+from avatarlab_ops.engines.batches import memory_errors
 from avatarlab_ops.engines.device import Device, lease
-from avatarlab_ops.errors import InputError, RenderCancelled
+from avatarlab_ops.errors import InputError, OutOfMemory, RenderCancelled, TransientError
 
 TWO = (Device("sim0", "cpu", 2), Device("sim1", "cpu", 1))
 ONE = (Device("sim0", "cpu", 1),)
@@ -229,3 +230,32 @@ def test_who_gave_up_waiting_takes_nothing_later(tmp_path):
         assert not thread.is_alive()
     with lease(tmp_path, ONE, slots=1, purpose="third"):
         pass
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA error: an illegal memory access was encountered",
+        "CUDA error: uncorrectable ECC error encountered",
+        "CUDA error: unspecified launch failure",
+        "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+    ],
+)
+def test_a_gpu_that_failed_is_no_defect_of_the_item(said):
+    told = rf"^lipsync: the GPU failed \({re.escape(said)}\); try again in a new process$"
+    with pytest.raises(TransientError, match=told), device.gpu_faults("lipsync"):
+        raise RuntimeError(f"{said}\nCUDA kernel errors might be asynchronously reported")
+
+
+@pytest.mark.parametrize(
+    ("error", "known"),
+    [
+        (RuntimeError("shapes differ"), RuntimeError),
+        (InputError("a file named CUDA error"), InputError),
+        (RuntimeError("CUDA error: out of memory"), OutOfMemory),
+    ],
+)
+def test_what_is_no_fault_of_the_gpu_stays_what_it_is(error, known):
+    with pytest.raises(known) as caught, device.gpu_faults("lipsync"), memory_errors("it is short"):
+        raise error
+    assert type(caught.value) is known
