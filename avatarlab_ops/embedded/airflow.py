@@ -218,6 +218,8 @@ def _pools(site: Site) -> dict[str, dict[str, object]]:
     asked = subprocess.run(
         [sys.executable, "-m", "avatarlab_ops.engines.device"], capture_output=True, text=True, check=False
     )
+    if asked.returncode == InputError.exit_code:
+        raise InputError(asked.stdout.strip())
     if asked.returncode:
         raise InvariantBroken(f"the devices of this machine cannot be counted: {asked.stderr.strip()[-500:]}")
     pools["gpu"]["slots"] = int(asked.stdout)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -62,13 +63,15 @@ _granted: ContextVar[Grant | None] = ContextVar("granted", default=None)
 def devices(*, cuda: bool) -> tuple[Device, ...]:
     """The devices an engine may use: all GPUs if it can use one and there is one, else the CPU.
 
-    Only asking for `cuda` imports torch. Raises InputError for a malformed AVATARLAB_DEVICES.
+    Only asking for `cuda` imports torch. Raises InputError for a malformed AVATARLAB_DEVICES, and for a GPU
+    in it that is not here.
     """
     given = _parsed(environment.read().devices)
-    gpus = tuple(device for device in given or (_gpus() if cuda else ()) if device.kind == "cuda")
-    if cuda and gpus:
-        return gpus
-    return tuple(device for device in given if device.kind == "cpu") or (Device("cpu", "cpu", CPU_SLOTS),)
+    gpus = {name: slots for name, slots in given.items() if name.startswith("cuda")}
+    if cuda and (found := tuple(map(_named_gpu, gpus, gpus.values())) if given else _gpus()):
+        return found
+    cpus = tuple(Device(name, "cpu", slots) for name, slots in given.items() if name not in gpus)
+    return cpus or (Device("cpu", "cpu", CPU_SLOTS),)
 
 
 def places() -> int:
@@ -185,17 +188,26 @@ def _first_with(race: Race, owner: dict[Path, Device], slots: int, check: Callab
             return Grant(device, len(mine))
 
 
-def _parsed(given: str) -> tuple[Device, ...]:
+def _parsed(given: str) -> dict[str, int]:
+    """Slots by name; nothing is asked of a device."""
     found = [_DEVICE.fullmatch(part.strip()) for part in given.split(",") if part.strip()]
     if None in found:
         raise InputError(
             f"AVATARLAB_DEVICES={given!r}: write NAME:SLOTS, separated by commas, for example cuda0:1,cuda1:1"
         )
-    return tuple(_named(match["name"], int(match["slots"])) for match in found if match)
+    return {match["name"]: int(match["slots"]) for match in found if match}
 
 
-def _named(name: str, slots: int) -> Device:
-    return _gpu(int(name[4:] or 0), slots) if name.startswith("cuda") else Device(name, "cpu", slots)
+def _named_gpu(name: str, slots: int) -> Device:
+    import torch
+
+    index, count = int(name.removeprefix("cuda") or 0), torch.cuda.device_count()
+    if index >= count:
+        raise InputError(
+            f"AVATARLAB_DEVICES names {name}; PyTorch {torch.__version__} finds {count} GPUs here, counted "
+            "from cuda0. Name one of those, or none (cpu:2), or run `make setup` for the build with CUDA"
+        )
+    return _gpu(index, slots)
 
 
 def _gpus() -> tuple[Device, ...]:
@@ -216,4 +228,8 @@ def _gpu(index: int, slots: int) -> Device:
 
 
 if __name__ == "__main__":  # a process of its own, so that a long-lived one need not load torch
-    print(places())
+    try:
+        print(places())
+    except InputError as error:
+        print(error)
+        sys.exit(error.exit_code)

@@ -49,10 +49,31 @@ def test_the_pool_follows_the_devices(given, slots, tmp_path):
     assert pools["cpu"]["slots"] == 4
 
 
+@pytest.mark.parametrize(("given", "told"), [("sim0", "write NAME:SLOTS"), ("cuda99:1", "names cuda99")])
+def test_up_refuses_devices_that_it_cannot_count(given, told, tmp_path, monkeypatch):
+    monkeypatch.setenv("AVATARLAB_DEVICES", given)
+    with pytest.raises(InputError, match=rf"^AVATARLAB_DEVICES.*{told}"):
+        airflow._pools(airflow.Site(tmp_path, "127.0.0.1", 0))
+
+
 @pytest.mark.parametrize("given", ["sim0", "sim0:0", "sim0:-1", "tpu0:1", "sim0:1;sim1:1", "sim 0:1"])
 def test_a_malformed_list_is_refused_with_an_example(monkeypatch, given):
     with pytest.raises(InputError, match=r"AVATARLAB_DEVICES=.*NAME:SLOTS.*cuda0:1"):
         names(monkeypatch, given, cuda=False)
+
+
+def test_a_gpu_that_is_not_here_is_refused_and_what_needs_none_asks_for_none(monkeypatch):
+    with pytest.raises(InputError, match=r"AVATARLAB_DEVICES names cuda99; PyTorch .* finds \d+ GPUs here"):
+        names(monkeypatch, "cuda99:1,cpu:3", cuda=True)
+    assert names(monkeypatch, "cuda99:1,cpu:3", cuda=False) == [("cpu", 3)]
+    assert names(monkeypatch, "cuda99:1", cuda=False) == [("cpu", 2)]
+
+
+def test_work_for_the_processor_does_not_load_torch_where_a_gpu_is_named(monkeypatch):
+    monkeypatch.setenv("AVATARLAB_DEVICES", "cuda0:1")
+    code = "import sys; from avatarlab_ops.engines import device; device.devices(cuda=False)"
+    command = [sys.executable, "-c", f"{code}; print('torch' in sys.modules)"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_the_lease_says_which_device_it_granted_as_long_as_it_lasts(tmp_path):
