@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
@@ -141,7 +141,7 @@ def read_servers(home: Path) -> dict[str, Any]:
 def redact(url: str) -> str:
     """The address without its password and query; "***" when it cannot be taken apart."""
     try:
-        parts = urlsplit(url)
+        parts = _parts(url)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return "***"
@@ -149,6 +149,14 @@ def redact(url: str) -> str:
         return "***"
     user = f"{parts.username}:***@" if parts.username else ""
     return urlunsplit((parts.scheme, f"{user}{parts.hostname}{port}", parts.path, "", ""))
+
+
+def _parts(url: str) -> SplitResult:
+    """The address taken apart. Raises ValueError, also where a password with / or ? cuts it off too early."""
+    parts = urlsplit(url)
+    if parts.netloc and "@" not in parts.netloc and "@" in url:
+        raise ValueError("a sign of the password ends the host")
+    return parts
 
 
 def _check_scheme(name: str, value: str) -> None:
@@ -159,11 +167,11 @@ def _check_scheme(name: str, value: str) -> None:
             f"{variable} must begin with {' or '.join(s + '://' for s in allowed)}, not {redact(value)}"
         )
     try:
-        urlsplit(value)
+        _parts(value)
     except ValueError as error:
         raise InputError(
             f"{_variables([name])[0]} cannot be taken apart: write an address of IPv6 in brackets, and what "
-            "is special in a password by its code, %40 for @"
+            "is special in a password by its code, %40 for @, %2F for /"
         ) from error
 
 

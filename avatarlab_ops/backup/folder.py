@@ -90,9 +90,9 @@ class Folder:
         private_folder(self.path)
 
     def _strangers(self) -> set[str]:
-        """Whatever is of no backup; beside the withdrawals are their lock and their draft."""
+        """Whatever is of no backup; beside manifest and withdrawals are their drafts and a lock."""
         names = {found.name for found in self.path.iterdir() if not found.name.startswith(WITHDRAWALS)}
-        return names - {"parts", "objects", "lock", "lost+found"}  # the last: of a disk of its own
+        return names - {"parts", "objects", "lock", "manifest.json.new", "lost+found"}  # the last: a disk's
 
     @contextmanager
     def kept(self) -> Iterator[Manifest]:

@@ -22,7 +22,16 @@ from pymongo.errors import PyMongoError
 
 from avatarlab_ops import pipeline
 from avatarlab_ops.backup import records, withdrawals
-from avatarlab_ops.backup.folder import DOCUMENTS, NOTHING, OBJECTS, RECORDS, Entry, Folder, Manifest
+from avatarlab_ops.backup.folder import (
+    DOCUMENTS,
+    NOTHING,
+    OBJECTS,
+    RECORDS,
+    WITHDRAWALS,
+    Entry,
+    Folder,
+    Manifest,
+)
 from avatarlab_ops.backup.shelf import Shelf
 from avatarlab_ops.backup.taking import PAGE, THREADS
 from avatarlab_ops.errors import InputError, InvariantBroken, ReferenceRefused, TransientError
@@ -55,9 +64,11 @@ def restore(settings: Settings, path: Path, tell: Callable[[str], None] = log.wa
 def finish(settings: Settings, path: Path) -> Counter[str]:
     """What is left once the records are there: tables of this version, withdrawals; return how many of each.
 
-    May be repeated. Raises InputError, before anything is changed, for a file that is damaged, and for stores
-    without records: tables there would hinder the restore.
+    May be repeated. Raises InputError, before anything is changed, for a folder without a backup, a file that
+    is damaged, and stores without records: tables there would hinder the restore.
     """
+    if not any((path / name).exists() for name in ("manifest.json", WITHDRAWALS)):
+        raise InputError(f"{path} holds neither a backup nor withdrawals: name the folder of a backup")
     withdrawals.check(path)
     if records.is_empty(settings):
         raise InputError(

@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 REQUEST = click.argument("request_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
-class _Named(click.Path[Path]):
+if TYPE_CHECKING:
+    _Path = click.Path[Path]
+else:
+    _Path = click.Path  # of an older click, as Airflow's constraints may name it: no type to be given
+
+
+class _Named(_Path):
     """A file that may be still to be written: click looks for none, and "" would be the working folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:

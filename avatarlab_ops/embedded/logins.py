@@ -15,7 +15,7 @@ ADMIN = "admin"  # a role of Airflow's, and the user who has it where nobody is 
 
 def given() -> str:
     """Users of the simple auth manager, `name:role,...`: Airflow's own variable, else `admin`."""
-    return os.environ.get(VARIABLE, f"{ADMIN}:{ADMIN}")
+    return " ".join(os.environ.get(VARIABLE, f"{ADMIN}:{ADMIN}").split())  # one line of the configuration
 
 
 def roles(users: str) -> dict[str, str]:

@@ -26,7 +26,8 @@ ATTEMPTS = 3  # a port may be taken between the look and the start
 # Below Linux's ephemeral range (32768...), so that no outgoing connection sits on a port between two starts.
 PORTS = range(15_000, 32_000)
 MARKS = (SERVERS_FILE, "supervisor.lock")  # what a state folder holds once anything was started in it
-BEFORE = {"models", "work", "devices", "signing", "lost+found"}  # what may be in one before
+# What may be in one before, or where the environment configures every store.
+BEFORE = {"models", "work", "devices", "signing", "run", "logs", "airflow", "lost+found"}
 
 
 class NotReadyError(Exception):

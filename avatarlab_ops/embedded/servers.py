@@ -55,10 +55,12 @@ def ensure(home: Path, *, broker: bool = False) -> Settings:
     Raises TransientError when a server will not start, InputError when passwords of existing data are lost.
     """
     home = home.absolute()
+    kinds = [kind for kind in KINDS if kind.name not in settings.external()]
+    if broker and not environment.read().broker_url:
+        kinds.append(Redis)
+    if not kinds:
+        return Settings.from_env(home)  # the home may be a mount whose mode only another user may change
     with _held(home) as stored:
-        kinds = [kind for kind in KINDS if kind.name not in settings.external()]
-        if broker and not environment.read().broker_url:
-            kinds.append(Redis)
         wanted = [_server(kind, home, stored) for kind in kinds]
         # Passwords and ports are on disk before any server knows them.
         _remember(home, stored, wanted)

@@ -8,6 +8,7 @@ import os
 import socket
 from configparser import ConfigParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_commands_log_in_as_an_administrator_whatever_the_name(
 def test_without_an_administrator_it_is_said_what_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "vera:viewer")
+    monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "vera:viewer,\nmax:op")
     site = _started(tmp_path)
     with pytest.raises(InputError, match=r"role admin.* add NAME:admin to AIRFLOW__CORE__SIMPLE_AUTH"):
         common.login(tmp_path, site.address)
@@ -88,6 +89,7 @@ def test_without_an_administrator_it_is_said_what_to_set(
             InputError,
             "127.0.0.1:1/avatarlab is no address",
         ),
+        ("postgresql://ann:12/s3cret@127.0.0.1:1/avatarlab", TransientError, r"\*\*\*"),
     ],
 )
 def test_a_database_that_is_away_is_named_without_its_password(
@@ -103,13 +105,25 @@ def test_a_database_that_is_away_is_named_without_its_password(
     ("host", "reason"),
     [
         ("nowhere.invalid", "nowhere.invalid, port 0: .*name.*"),
-        ("192.0.2.1", "192.0.2.1, port 0: Cannot assign requested address"),
+        ("127.0.0.3", "127.0.0.3, port 0: Cannot assign requested address"),
         ("local..host", "local..host, port 0: no name of a host"),
     ],
 )
 def test_a_host_without_a_port_to_listen_on_is_not_told_as_a_port_in_use(
     host: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    looked_up = socket.getaddrinfo
+
+    def resolve(name: str, *rest: Any, **others: Any) -> Any:
+        if name == "nowhere.invalid":  # whatever this machine's network says of it
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return looked_up(name, *rest, **others)
+
+    def bind(_: socket.socket, address: tuple[str, int]) -> None:
+        raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket.socket, "bind", bind)
     monkeypatch.setenv("AVATARLAB_HOST", host)
     monkeypatch.setenv("AVATARLAB_PORT", "0")
     with pytest.raises(InputError, match=rf"(?i)cannot listen on {reason}; set AVATARLAB_HOST"):

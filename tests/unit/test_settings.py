@@ -119,6 +119,7 @@ def test_repr_shows_addresses_and_no_secret(tmp_path: Path) -> None:
 def test_redact_never_shows_a_password(password: str) -> None:
     assert password not in redact(f"postgresql://user:{password}@host:1/db?sslpassword={password}")
     assert password not in redact(f"host=db password={password}")
+    assert password not in redact(f"postgresql://user:12/{password}@host:1/db")
 
 
 def test_home_is_absolute_and_in_the_checkout_by_default(
