@@ -112,18 +112,29 @@ def load(kind: str, name: str) -> object: ...
 def load(kind: str, name: str) -> object:
     """Give the engine itself, built once in a process for each device and for what its weights are.
 
-    Safe from several threads. Raises EngineUnavailable when it is unknown, its code is not installed or is no
-    engine of its kind, or its weights are missing or altered.
+    What was built on another GPU is let go: this process holds no slots there any more. Safe from several
+    threads. Raises EngineUnavailable when it is unknown, its code is not installed or is no engine of its
+    kind, or its weights are missing or altered.
     """
     engine = info(kind, name)
     digests = tuple(map(weights.sha256, engine.file_names))
     place = device.current().device.torch if engine.cuda else "cpu"
     key = (kind, name, place, *digests)
     with _lock:
+        if place != "cpu":
+            _leave_gpus_but(place)
         if key not in _loaded:
             with tracing.span("load engine", engine=f"{kind}/{name}", device=place):
                 _loaded[key] = _build(engine)
         return _loaded[key]
+
+
+def _leave_gpus_but(place: str) -> None:
+    others = [key for key in _loaded if key[2] not in ("cpu", place)]
+    for key in others:
+        del _loaded[key]
+    if others:
+        device.give_back()
 
 
 def _build(engine: EngineInfo) -> object:

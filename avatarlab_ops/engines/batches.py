@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
+from avatarlab_ops.engines.device import give_back
 from avatarlab_ops.errors import AvatarlabError, OutOfMemory
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ def batched(run: Callable[[Sequence[T]], Iterable[R]], items: Iterable[T], size:
             yield from made
             continue
         size, again = max(1, len(batch) // 2), batch + again
-        _give_back()
+        give_back()  # a smaller batch finds it in one piece
 
 
 def _attempt(run: Callable[[Sequence[T]], Iterable[R]], batch: list[T]) -> list[R] | None:
@@ -71,10 +71,3 @@ def _attempt(run: Callable[[Sequence[T]], Iterable[R]], batch: list[T]) -> list[
         if len(batch) == 1:
             raise
         return None
-
-
-def _give_back() -> None:
-    """Return to the GPU what torch keeps for later, so that a smaller batch finds it in one piece."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()

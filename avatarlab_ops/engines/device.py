@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import metadata
@@ -136,6 +136,16 @@ def lease(
             yield grant
         finally:
             _granted.reset(token)
+            if grant.device.kind == "cuda":
+                give_back()
+
+
+def give_back() -> None:
+    """Return to the GPU what torch keeps of it for later, beside what is in use."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        with suppress(RuntimeError):  # a GPU that failed: whoever used it has told so, or will
+            torch.cuda.empty_cache()
 
 
 def _telling(purpose: str, files: Sequence[Path], check: Callable[[], None]) -> Callable[[], None]:

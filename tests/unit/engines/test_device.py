@@ -280,3 +280,29 @@ def test_what_is_no_fault_of_the_gpu_stays_what_it_is(error, known):
     with pytest.raises(known) as caught, device.gpu_faults("lipsync"), memory_errors("it is short"):
         raise error
     assert type(caught.value) is known
+
+
+def test_the_memory_of_a_gpu_is_given_back_before_its_slots(tmp_path, monkeypatch):
+    held = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: held.append(list(device.holders(tmp_path))))
+    with lease(tmp_path, ONE, slots=1, purpose="test"):
+        pass
+    assert not held
+    with lease(tmp_path, (Device("cuda-x", "cuda:0", 1),), slots=1, purpose="test"):
+        assert not held
+    assert held == [["cuda-x.0"]]
+
+
+def test_a_gpu_that_failed_says_why_though_it_takes_nothing_back(tmp_path, monkeypatch):
+    def fails() -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.empty_cache", fails)
+    with (
+        pytest.raises(TransientError, match="lipsync: the GPU failed"),
+        lease(tmp_path, (Device("cuda-x", "cuda:0", 1),), slots=1, purpose="test"),
+        device.gpu_faults("lipsync"),
+    ):
+        fails()

@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from avatarlab_ops import engines
-from avatarlab_ops.engines import weights
+from avatarlab_ops.engines import device, weights
 from avatarlab_ops.engines.info import EngineInfo, SpeechInfo, Voice
 from avatarlab_ops.errors import EngineUnavailable
 
@@ -91,6 +93,26 @@ def test_threads_share_one_engine(counted: list[int]) -> None:
     assert len(set(map(id, given))) == 1
 
 
+def test_an_engine_leaves_the_gpu_that_is_no_longer_granted(
+    counted: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emptied: list[int] = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: emptied.append(len(engines._loaded)))
+    plain = engines.info("speech", "counted")
+    gpu = replace(plain, name="on a gpu", cuda=True)
+    monkeypatch.setitem(engines.known().engines, ("speech", gpu.name), gpu)
+    on_cpu, built = engines.load("speech", plain.name), []
+    for place in ("cuda:0", "cuda:0", "cuda:1"):
+        with device.lease(tmp_path, [device.Device(place, place, 1)], slots=1, purpose="a test"):
+            built.append(engines.load("speech", gpu.name))
+            assert engines.load("speech", plain.name) is on_cpu
+    assert built[0] is built[1]
+    assert [key[2] for key in engines._loaded] == ["cpu", "cuda:1"]
+    assert emptied == [2, 2, 1, 2]  # after each lease, and before the second GPU's engine is built
+    assert len(counted) == 3
+
+
 def test_a_forked_child_builds_its_own_engine_and_leaves_its_parents_alone() -> None:
     """An engine with threads would wait for them for ever as it is taken apart: in the child they are not.
 
@@ -119,7 +141,7 @@ assert engines.load("matting", "own") is engines.load("matting", "own")
 
 def test_the_registry_imports_no_model_runtime() -> None:
     script = (
-        "import sys; from avatarlab_ops import engines; from avatarlab_ops.engines import weights;"
+        "import sys; from avatarlab_ops import engines; from avatarlab_ops.engines import device, weights;"
         "print([m for m in ('onnxruntime', 'onnx', 'torch', 'cv2', 'av', 'hibari') if m in sys.modules])"
     )
     result = subprocess.run(
