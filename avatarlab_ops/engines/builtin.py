@@ -65,7 +65,7 @@ ENGINES: tuple[EngineInfo, ...] = (
     SpeechInfo(
         name="small_e",
         factory="avatarlab_ops.engines.speech.small_e.engine:small_e",
-        version="3",
+        version="4",
         files=_files(
             "small_e.safetensors",
             "bpe256.json",
@@ -82,7 +82,7 @@ ENGINES: tuple[EngineInfo, ...] = (
     SpeechInfo(
         name="lina",
         factory="avatarlab_ops.engines.speech.small_e.engine:lina",
-        version="3",
+        version="4",
         files=_files("lina.safetensors", "bpe256.json", "wavtokenizer.safetensors"),
         cuda=True,
         languages=("en-US",),

@@ -74,7 +74,8 @@ class Reader:
                 f"the voice never comes to the end of {texts[0]!r}, in {ROUNDS} times {self.candidates} "
                 "attempts; write it otherwise, or choose another seed or voice sample"
             )
-        middle = piece.start + max(1, _cut(texts, sum(map(len, texts)) // 2 + len(texts[0])))
+        half_way = _cut(texts, sum(map(len, texts)) // 2 + len(texts[0]))
+        middle = piece.start + min(half_way, len(piece) - 1)  # neither half is the whole
         for half in (range(piece.start, middle), range(middle, piece.stop)):
             yield from self._said(words, half, number, turns)
 

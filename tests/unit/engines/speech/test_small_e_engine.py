@@ -15,7 +15,7 @@ from avatarlab_ops.engines.speech.small_e import voice
 from avatarlab_ops.engines.speech.small_e.delay import STOP, delay
 from avatarlab_ops.engines.speech.small_e.engine import SmallE
 from avatarlab_ops.engines.speech.small_e.generate import Sampling, steps
-from avatarlab_ops.engines.speech.small_e.reader import pieces
+from avatarlab_ops.engines.speech.small_e.reader import Reader, pieces
 from avatarlab_ops.engines.speech.small_e.step import Stepper, bfloat16
 from avatarlab_ops.engines.speech.small_e.tokenizer import TextTokenizer
 from avatarlab_ops.engines.speech.spoken import spoken_words
@@ -156,6 +156,15 @@ def test_a_voice_that_never_ends_is_refused_with_the_word(tokenizer: TextTokeniz
             report=lambda done, total, unit: reports.append(done),
         )  # fmt: skip
     assert len(reports) > 2, "a render that is cancelled meanwhile is told so"
+
+
+@pytest.mark.parametrize("text", ["Congratulations all.", "Unfortunately we do."])
+def test_a_first_word_longer_than_the_rest_is_halved_too(
+    engine: SmallE, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr(Reader, "_best", lambda *_: None)
+    with pytest.raises(ScriptRefused, match=f"end of {text.split(maxsplit=1)[0]!r}"):
+        speak(engine, [Sentence(text, 0.1)])
 
 
 def test_characters_without_a_token_are_left_out_and_named(engine: SmallE) -> None:
