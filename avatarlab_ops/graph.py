@@ -27,7 +27,7 @@ ONLY: dict[Kind, str] = {"face": "landmarker", "watermark": "perth", "recogniser
 # Raised whenever a narration may get other times or notes: no other speech is made anew.
 ALIGNER_VERSION = "5"
 NUMBERING_VERSION = "2"  # of sentences by speech engines: 2 counts those of which nothing is heard
-READING_VERSION = "5"  # raised whenever recognised words may be split or read aloud otherwise
+READING_VERSION = "5"  # raised whenever the words of a recording may be split or read aloud otherwise
 LETTERING_VERSION = "2"  # of burned captions with these signs: before, they were left out
 CUTTING_VERSION = "2"  # of words into captions: 2 gives headings and items of a list lines of their own
 CROPPING_VERSION = "2"  # of clips cut around the face: 2 looks at what is shown, 1 looked at the whole clip
@@ -95,7 +95,7 @@ class Stage:
 def _speech(plan: Plan) -> Json:
     script = [line.model_dump() for line in plan.script]
     versions = {"aligner": ALIGNER_VERSION} if plan.narration else {}
-    if _unwritten(plan):
+    if _unwritten(plan) or plan.voice_transcript:
         versions["reading"] = READING_VERSION  # a script's own sentences tell how they are read
     if plan.chapters:
         versions["numbering"] = NUMBERING_VERSION  # they alone ask which sentence a word is of

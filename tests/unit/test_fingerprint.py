@@ -128,6 +128,16 @@ def test_recognised_words_that_are_read_otherwise_are_made_anew(monkeypatch: pyt
     assert [one == other for one, other in zip(before, after, strict=True)] == [True, True, False]
 
 
+def test_a_sample_whose_words_are_read_otherwise_is_listened_to_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = Source(uri="s3://inputs/v.wav", sha256="b" * 64, bytes=9, kind="audio", width=0, height=0)
+    told = {"voice_sample": sample, "voice_transcript": "It costs $20."}
+    plans = (a_plan(), a_plan().model_copy(update=told))
+    before = [_fingerprint("speech", plan) for plan in plans]
+    monkeypatch.setattr(graph, "READING_VERSION", "another")
+    after = [_fingerprint("speech", plan) for plan in plans]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False]
+
+
 def test_a_frame_rate_or_size_that_changes_the_footage_changes_the_track() -> None:
     assert _fingerprint("face", a_plan()) != _fingerprint("face", a_plan(output={"fps": 50}))
     assert _fingerprint("face", a_plan()) != _fingerprint("face", a_plan(output={"resolution": "360p"}))
