@@ -54,7 +54,7 @@ ENGINES: tuple[EngineInfo, ...] = (
     SpeechInfo(
         name="hibari",
         factory="avatarlab_ops.engines.speech.hibari:Hibari",
-        version="3+hibari-tts-0.2.1",
+        version="4+hibari-tts-0.2.1",
         files=_files("hibari.onnx"),
         languages=("en-US",),
         voices=(_HEART,),

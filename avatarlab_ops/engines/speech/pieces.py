@@ -18,18 +18,23 @@ def mute(words: Sequence[SpokenWord]) -> list[str]:
 
 
 def pieces(words: Sequence[SpokenWord]) -> Iterator[list[Symbol]]:
-    """Symbols for one run of the model each: at most 400 where words allow it, cut after a clause if any."""
+    """Symbols for one run of the model each: at most 400, cut after a clause if any, or after a word."""
     piece: list[Symbol] = []
     clause_end = 0  # symbols up to the last clause end in the piece
-    for index, word in enumerate(words):
-        if not word.symbols:
-            continue
-        fresh = [Symbol(char, index) for char in word.symbols]
-        if piece and len(piece) + 1 + len(fresh) > _MAX_SYMBOLS:
+    for fresh in _parts(words):
+        while piece and len(piece) + 1 + len(fresh) > _MAX_SYMBOLS:
             stop = clause_end or len(piece)
             yield piece[:stop]
             piece, clause_end = piece[stop + 1 :], 0
         piece += [Symbol(" ", -1), *fresh] if piece else fresh
-        clause_end = len(piece) if word.symbols[-1] in _CLAUSE_ENDS else clause_end
+        clause_end = len(piece) if fresh[-1].char in _CLAUSE_ENDS else clause_end
     if piece:
         yield piece
+
+
+def _parts(words: Sequence[SpokenWord]) -> Iterator[list[Symbol]]:
+    """Symbols of each word that has any; a word longer than a piece comes in parts."""
+    for index, word in enumerate(words):
+        symbols = [Symbol(char, index) for char in word.symbols]
+        for start in range(0, len(symbols), _MAX_SYMBOLS):
+            yield symbols[start : start + _MAX_SYMBOLS]
