@@ -25,7 +25,7 @@ from avatarlab_ops.states import Aspect
 # The engine of each kind of which a request names none.
 ONLY: dict[Kind, str] = {"face": "landmarker", "watermark": "perth", "recogniser": "whisper"}
 # Raised whenever a narration may get other times or notes: no other speech is made anew.
-ALIGNER_VERSION = "5"
+ALIGNER_VERSION = "6"
 NUMBERING_VERSION = "2"  # of sentences by speech engines: 2 counts those of which nothing is heard
 READING_VERSION = "5"  # raised whenever the words of a recording may be split or read aloud otherwise
 LETTERING_VERSION = "2"  # of burned captions with these signs: before, they were left out

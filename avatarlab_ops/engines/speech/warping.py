@@ -13,6 +13,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 _LEAST_POOLED = 4
+_PACE = 2  # pooled states for each pooled frame, at most: a path goes 3 on
 _STEPS = (0.05, 0.0, 0.05, 0.1)  # cost of going 0 to 3 states on: how much speeds may differ
 _REST, _LOUD = 0.3, 2.0  # a rest where the frame is quiet, and where it is not
 
@@ -75,10 +76,15 @@ def _back(came: NDArray[np.int8], low: Ints, last: int) -> Ints:
 
 
 def pooled(heard: Floats, quiet: Bools, model: Floats, rest: Bools, cells: int) -> Pooled:
-    """At least four frames in one, and so many that frames times states are at most `cells`."""
+    """At least four frames in one, and so many that frames times states are at most `cells`.
+
+    Fewer where a path would have to hurry: each word and each rest stays a state of its own.
+    """
     factor = max(_LEAST_POOLED, math.ceil(math.sqrt(len(heard) * len(model) / cells)))
     run = np.cumsum(np.diff(rest.astype(int), prepend=0) != 0)  # rests and words, numbered
     within = np.arange(len(rest)) - np.searchsorted(run, run)
+    while factor > _LEAST_POOLED and np.count_nonzero(within % factor == 0) * factor > _PACE * len(heard):
+        factor -= 1
     states = np.flatnonzero(within % factor == 0)
     frames = np.arange(0, len(heard), factor)
     return Pooled(
