@@ -57,6 +57,7 @@ def track_faces(
     covered = _steady(follower.hidden(), round(BRIEF_S * fps))
     notes = follower.notes() + _note_on_gaps(present, fps)
     landmarks, present = _filled(follower.meshes, present, follower.cuts, round(BRIEF_S * fps))
+    follower.meshes.clear()  # as large as the landmarks, in a long clip
     for start, end in _stretches(present, follower.cuts):
         landmarks[start:end] = smooth(landmarks[start:end], fps)
     _hold(landmarks, present)

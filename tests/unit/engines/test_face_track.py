@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import weakref
+
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 from avatarlab_ops.engines.base import FaceTrack
 from avatarlab_ops.engines.face import Landmarker, load_track, save_track, track_faces
 from avatarlab_ops.engines.face.smooth import smooth
-from avatarlab_ops.engines.face.track import _equal
+from avatarlab_ops.engines.face.track import _equal, _filled
 from avatarlab_ops.errors import FaceRefused
 from avatarlab_ops.progress import silent
 
@@ -197,6 +200,42 @@ meshes = arrays.arrays(
 def test_smoothing_leaves_points_at_rest_bit_for_bit(mesh, n):
     rest = np.repeat(mesh[None], n, axis=0)
     assert np.array_equal(smooth(rest, 25.0), rest)
+
+
+def test_smoothing_needs_little_memory_beside_the_track():
+    trembling = np.random.default_rng(0).normal(300, 90, (600, 478, 3)).astype(np.float32)
+    tracemalloc.start()
+    smooth(trembling, 25.0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * trembling.nbytes, "the copy, and as much again"
+
+
+def test_points_are_smoothed_alike_in_whatever_company(raw):
+    whole = smooth(raw, 25.0)
+    eyes, few = [33, 263], np.random.default_rng(0).permutation(478)[:50]
+    some = raw.copy()
+    others = np.setdiff1d(np.arange(478), [*eyes, *few])
+    some[:, others] = 0
+    assert smooth(some, 25.0)[:, few].tobytes() == whole[:, few].tobytes()
+
+
+def test_meshes_are_forgotten_once_they_are_in_the_track(talking, monkeypatch):
+    meshes, alive = [], []
+
+    def filled(found, *rest):
+        meshes.extend(weakref.ref(mesh) for mesh in found)
+        return _filled(found, *rest)
+
+    def counted(track, fps):
+        alive.append(sum(mesh() is not None for mesh in meshes))
+        return smooth(track, fps)
+
+    monkeypatch.setattr("avatarlab_ops.engines.face.track._filled", filled)
+    monkeypatch.setattr("avatarlab_ops.engines.face.track.smooth", counted)
+    tracked(talking[:12])
+    assert len(meshes) == 12
+    assert alive[0] <= 2, "where the face was last"
 
 
 @pytest.mark.parametrize("fps", [24.0, 30.0, 60.0])
