@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from avatarlab_ops import engines
 from avatarlab_ops.canonical import Json
@@ -46,6 +46,17 @@ class Identified(Protocol):
     @property
     def fingerprint(self) -> str:
         """Over what made it."""
+
+
+class Filed(Protocol):
+    """An artifact, as far as its files go."""
+
+    @property
+    def files(self) -> Json:
+        """By name."""
+
+
+Kept = TypeVar("Kept", bound=Filed)
 
 
 @dataclass(frozen=True)
@@ -315,6 +326,12 @@ def recipe(stage: Stage, plan: Plan, artifacts: Mapping[str, Identified]) -> Rec
     named = stage.engine(plan)
     engine = engines.identity(*named) if named else None
     return Recipe(stage.name, stage.version, engine, stage.params(plan), inputs)
+
+
+def shown(artifacts: Mapping[str, Kept]) -> dict[str, Kept]:
+    """Name of each file that is published to the artifact that holds it: of two stages the later one's."""
+    made = [artifacts[stage] for stage in PUBLISH.after if stage in artifacts]
+    return {name: artifact for artifact in made for name in artifact.files}
 
 
 def files(stage: Stage, plan: Plan) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 
 from avatarlab_ops import environment, events
 from avatarlab_ops.errors import ApprovalAwaited, ApprovalRefused
-from avatarlab_ops.graph import COMPOSITE, PUBLISH
+from avatarlab_ops.graph import PUBLISH, shown
 from avatarlab_ops.renders.ending import end
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import Event, ItemState, RenderState, StageState
@@ -107,8 +107,8 @@ def made(settings: Settings, render_id: str, name: str = "video.") -> str | None
     with transaction(settings.pg_dsn) as db:
         if not records.exists(db, render_id) or not records.find(db, render_id).awaits_approval:
             return None
-        files = records.artifacts_of(db, render_id)[COMPOSITE.name].files
-    file = next((file for known, file in files.items() if known.startswith(name)), None)
+        there = shown(records.artifacts_of(db, render_id))
+    file = next((one.files[known] for known, one in there.items() if known.startswith(name)), None)
     return f"s3://{settings.bucket_artifacts}/{file['key']}" if file else None
 
 

@@ -33,20 +33,20 @@ def keep_sound_print(settings: Settings, speech: tables.Artifact) -> None:
         prints.keep(db, tables.SoundPrint, speech.fingerprint, words=heard.tolist())
 
 
-def keep_picture_print(settings: Settings, composite: tables.Artifact) -> None:
+def keep_picture_print(settings: Settings, film: tables.Artifact) -> None:
     """Keep the print of what is shown, once for all videos that show it."""
-    if _printed(settings, tables.PicturePrint, composite):
+    if _printed(settings, tables.PicturePrint, film):
         return
     with (
-        deadline.in_time(f"{PUBLISH.name} (its print of the picture)", composite.compute_s),
+        deadline.in_time(f"{PUBLISH.name} (its print of the picture)", film.compute_s),
         workspace(settings, PUBLISH.name) as folder,
     ):
-        name = next(name for name in composite.files if name.startswith("video."))
-        seen = pictureprint.watch(_fetch(settings, composite, name, folder))
+        name = next(name for name in film.files if name.startswith("video."))
+        seen = pictureprint.watch(_fetch(settings, film, name, folder))
     columns: dict[str, Any] = {"words": pictureprint.kept(pictureprint.words(seen)).tolist()}
     columns |= {"curves": pictureprint.packed(seen.curves), "look": seen.look.tobytes()}
     with transaction(settings.pg_dsn) as db:
-        prints.keep(db, tables.PicturePrint, composite.fingerprint, **columns)
+        prints.keep(db, tables.PicturePrint, film.fingerprint, **columns)
 
 
 def _printed(settings: Settings, table: prints.Table, artifact: tables.Artifact) -> bool:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from avatarlab_ops import events
 from avatarlab_ops.canonical import Json, canonical_json
 from avatarlab_ops.errors import ConsentError, InvariantBroken, RenderCancelled
-from avatarlab_ops.graph import COMPOSITE, DOCUMENTS, GRAPH, PUBLISH, SPEECH, recipe
+from avatarlab_ops.graph import DOCUMENTS, GRAPH, PUBLISH, SPEECH, recipe, shown
 from avatarlab_ops.plan import ROLES, Plan
 from avatarlab_ops.progress import silent
 from avatarlab_ops.settings import Settings
@@ -55,14 +55,15 @@ def publish(settings: Settings, render_id: str) -> float:
             request = records.request_of(db, render)
             held = [consent.provenance(one) for one in _consents(db, render, request)]
         own = _make(settings, render, artifacts)
+        film = next(one for name, one in shown(artifacts).items() if name.startswith("video."))
         prints.keep_sound_print(settings, artifacts[SPEECH.name])
-        prints.keep_picture_print(settings, artifacts[COMPOSITE.name])
+        prints.keep_picture_print(settings, film)
         artifacts[PUBLISH.name] = own
         with transaction(settings.pg_dsn) as db:
             behind = {made.stage: made for made in ancestry.ancestry(db, render_id)} | artifacts
             made = {stage: _provenance(db, artifact) for stage, artifact in behind.items()}
         # No transaction is inside: what was begun there is decided, one way or the other.
-        with deadline.in_time(f"{PUBLISH.name} (copying its files)", artifacts[COMPOSITE.name].compute_s):
+        with deadline.in_time(f"{PUBLISH.name} (copying its files)", film.compute_s):
             files = _place(settings, render_id, own)
             manifest = _manifest(render, request, artifacts, files)
             manifest |= {"artifacts": made, "consents": held, "credentials": own.facts["credentials"]}
@@ -101,23 +102,22 @@ def _make(
 
 def run(work: Context) -> Product:
     """What people will look at: the finished files, some with bytes of this render's own."""
-    made = {name: stage for stage in PUBLISH.after if stage in work.artifacts
-            for name in work.artifacts[stage].files}  # fmt: skip
+    made = shown(work.artifacts)
     own, facts = signed(work, made)
-    passed = {n: work.artifacts[stage].files[n] for n, stage in made.items() if n not in own}
+    passed = {name: one.files[name] for name, one in made.items() if name not in own}
     return Product(own, facts={"credentials": facts}, passed=passed)
 
 
-def signed(work: Context, made: Mapping[str, str]) -> tuple[Mapping[str, Path], Json]:
+def signed(work: Context, made: Mapping[str, tables.Artifact]) -> tuple[Mapping[str, Path], Json]:
     """Files with content credentials of this render, by name, and what the catalog keeps of their signature.
 
-    `made` names the stage that made each file. Raises InputError for a certificate that does not do.
+    `made` has the artifact that holds each file. Raises InputError for a certificate that does not do.
     """
     signer = signing.identity(work.settings.home)
     if signer is None:
         return {}, {"signed": False, "notes": [UNSIGNED]}
     name = next(name for name in made if name.startswith("video."))
-    video = work.artifact(made[name], name).rename(work.new(name))
+    video = work.artifact(made[name].stage, name).rename(work.new(name))
     started = time.monotonic()
     claimed = credentials.claim(work.render_id, work.plan, signer.provider)
     files, found = credentials.sign(video, work.workspace, claimed, signer)
@@ -136,9 +136,8 @@ def published(artifacts: Mapping[str, tables.Artifact]) -> dict[str, tables.Arti
 
     A video that was published before publication kept an artifact is the composite, byte for byte.
     """
-    stages = (PUBLISH.name,) if PUBLISH.name in artifacts else PUBLISH.after
-    made = [artifacts[stage] for stage in stages if stage in artifacts]
-    return {name: artifact for artifact in made for name in artifact.files}
+    own = artifacts.get(PUBLISH.name)
+    return dict.fromkeys(own.files, own) if own else shown(artifacts)
 
 
 def _place(settings: Settings, render_id: str, artifact: tables.Artifact) -> dict[str, Json]:

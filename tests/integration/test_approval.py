@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from airflow.sdk.exceptions import TaskDeferred
 from avatarlab_web.api import views
 from click.testing import CliRunner
@@ -18,7 +19,7 @@ from fastapi import FastAPI
 from kit.eventually import eventually
 from starlette.testclient import TestClient
 
-from avatarlab_ops import pipeline
+from avatarlab_ops import graph, pipeline
 from avatarlab_ops.bulk import planning, work
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.cli import approval as commands
@@ -29,7 +30,8 @@ from avatarlab_ops.lineage import evidence
 from avatarlab_ops.renders import approval, listing, standing, status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import webhooks
-from avatarlab_ops.stores.catalog import bulk, transaction
+from avatarlab_ops.stores.catalog import bulk, records, transaction
+from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog import waiting as sleeping
 from avatarlab_ops.stores.catalog.waiting import decided
 from avatarlab_ops.stores.objects import objects, split_or_refuse
@@ -89,6 +91,31 @@ def test_what_is_made_waits_until_an_operator_lets_it_be_published(
     again = api.client.post(f"/renders/{render_id}/approve")
     assert (again.status_code, again.json()["code"]) == (409, "not_waiting")
     assert approval.made(stores, render_id) is None
+
+
+def test_what_waits_is_what_is_published_and_not_what_it_was_made_from(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for a stage after the composite: its artifact is another render's film."""
+    monkeypatch.setenv("AVATARLAB_APPROVAL", "all")
+    monkeypatch.setenv("AVATARLAB_CONTENT_CREDENTIALS", "off")
+    render_id, other = (waiting(stores, asked(portrait, script)) for script in ("As it was.", "Larger."))
+    known = records.artifacts_of
+    with transaction(stores.pg_dsn) as db:
+        later = known(db, other)["composite"]
+        db.expunge(later)
+    later.stage = "upscale"
+    monkeypatch.setattr(records, "artifacts_of", lambda *about: known(*about) | {"upscale": later})
+    monkeypatch.setitem(graph.BY_NAME, "upscale", graph.Stage(name="upscale", group="finish"))
+    monkeypatch.setitem(vars(graph.PUBLISH), "after", ("composite", "upscale"))
+    film = later.files["video.mp4"]
+    assert (approval.made(stores, render_id) or "").endswith(film["key"])
+    assert approval.approve(stores, render_id, "otto")
+    pipeline.run_stage(stores, render_id, "publish")
+    with transaction(stores.pg_dsn) as db:
+        assert records.published_files(db, render_id)["video.mp4"].sha256 == film["sha256"]
+        printed = sa.select(m.PicturePrint.artifact).where(m.PicturePrint.artifact == later.fingerprint)
+        assert db.scalar(printed), "the picture is known by what is shown"
 
 
 def test_who_listens_is_told_once_that_a_video_waits(
