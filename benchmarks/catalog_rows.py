@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from avatarlab_ops import graph
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import engine
 
@@ -39,11 +40,10 @@ CREATE OR REPLACE FUNCTION h(text) RETURNS text LANGUAGE sql IMMUTABLE RETURN en
 
 # What is shared: (stage, whose number names it, which videos made it).
 SHARED = (("face", "a", "i < {avatars}"), ("matte", "a", "i < {avatars}"), ("speech", "s", "i < {scripts}"))
-OWN = ("lipsync", "composite")
-READ = {
-    "face": (), "matte": (), "speech": (), "lipsync": ("speech", "face"),
-    "composite": ("speech", "face", "matte", "lipsync"),
-}  # fmt: skip
+TASKS = [stage for stage in graph.GRAPH if stage.within is None]
+READ = {task.name: [one for one in task.after if graph.BY_NAME[one] in TASKS] for task in TASKS}
+# Those that others read: of what a video is made from, not the video itself.
+BEHIND = [task for task in READ if any(task in read for read in READ.values())]
 
 
 def _videos() -> str:
@@ -78,7 +78,8 @@ def _code(stage: str) -> str:
     """SQL of the code version that made the artifact; the rare one touched lip-sync only."""
     if stage == "lipsync":
         return "CASE WHEN fixed THEN 'code-rare' ELSE code END"
-    return "code" if stage in OWN else f"'code-' || {_number(stage)} / 20000"
+    number = _number(stage)
+    return "code" if number == "i" else f"'code-' || {number} / 20000"
 
 
 def _artifacts(stage: str) -> str:
@@ -93,10 +94,10 @@ def _artifacts(stage: str) -> str:
 
 
 def _edges(stage: str) -> str:
-    """An artifact's edges: to the avatar, but for speech, and to the artifacts that it read."""
+    """An artifact's edges: to the avatar, where it reads that, and to the artifacts that it read."""
     rows = [f"SELECT video.{stage}, '{s}', {s}_sha, video.{s} FROM video"
             for s in READ[stage]]  # fmt: skip
-    if stage != "speech":
+    if "avatar" in graph.BY_NAME[stage].sources:
         rows.append(f"SELECT video.{stage}, 'avatar', likeness, NULL FROM video")
     made = [f"{row} WHERE {_makers(stage)}" for row in rows]
     if not made:
@@ -109,7 +110,7 @@ def _runs() -> str:
     """Stage runs: what was shared is cached, the rest was done."""
     stages = [f"""
         SELECT id, '{stage}', CASE WHEN {_makers(stage)} THEN 'done' ELSE 'cached' END, video.{stage}, at
-        FROM video""" for stage in (*READ,)]  # fmt: skip
+        FROM video""" for stage in READ]  # fmt: skip
     stages += [f"SELECT id, '{stage}', 'done', NULL, at FROM video" for stage in ("admit", "publish")]
     return f"""
     INSERT INTO stage_run (render_id, stage, state, attempt, artifact, compute_s, host, started_at, ended_at)
@@ -123,8 +124,9 @@ def _sources() -> str:
     rows = ["SELECT 'reference', uri, id FROM video", "SELECT 'input', likeness, id FROM video",
             "SELECT 'code', code, id FROM video",
             "SELECT 'code', 'code-rare', id FROM video WHERE fixed"]  # fmt: skip
-    rows += [f"SELECT 'input', {stage}_sha, id FROM video" for stage in READ if stage != "composite"]
-    rows += [f"SELECT 'engine', {_engine(stage)}, id FROM video" for stage in READ if stage != "composite"]
+    rows += [f"SELECT 'input', {stage}_sha, id FROM video" for stage in BEHIND]
+    engines = [_engine(stage) for stage in BEHIND if graph.BY_NAME[stage].kind]
+    rows += [f"SELECT 'engine', {engine}, id FROM video" for engine in engines]
     rows += [
         f"SELECT 'code', {_code(stage)}, id FROM video WHERE {_code(stage)} <> code"
         for stage in ("face", "speech")
@@ -180,7 +182,7 @@ INSERT INTO outbox (topic, key, payload, render_id, attempts, delivered_at, crea
     WHERE i < {OUTBOX_KEPT} ORDER BY i DESC, number;
 INSERT INTO progress (render_id, stage, done, total, unit, rate, updated_at)
     SELECT id, stage, 200, 200, 'frames', 10.0, at
-    FROM video, unnest(ARRAY['speech', 'face', 'matte', 'lipsync', 'composite']) AS stage
+    FROM video, unnest(ARRAY{list(READ)}) AS stage
     WHERE i < {PROGRESS_KEPT};
 INSERT INTO bulk_item (bulk_id, number, key, request, batch, predicted_gpu_s, state, render_id)
     SELECT 'bench', i, i, m.body, i / 2500, 5.0, 'published', id FROM video, model AS m WHERE i % 100 = 0;

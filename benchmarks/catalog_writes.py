@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from avatarlab_ops import pipeline
+from avatarlab_ops import graph, pipeline
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import runner
 from avatarlab_ops.stages.context import Context
@@ -29,7 +29,8 @@ TIMELINE = {
     "duration_s": 8.96, "language": "en-US", "words": [WORD] * 30, "phones": [PHONE] * 110,
     "visemes": [{"viseme": "aa", "start_s": 1.0, "end_s": 1.06}] * 110,
 }  # fmt: skip
-# What a real nine-second render keeps: names of files, and facts of the size that engines give.
+# What a real nine-second render keeps: names of files, and facts of the size that engines give. A stage that
+# is not here keeps one file and no facts.
 MADE: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "speech": (("speech.wav", "timeline.json"), {"words": 30, "duration_s": 8.96, "timeline": TIMELINE}),
     "face": (("track.npz",), {"frames": 1, "width": 512, "height": 512, "frames_without_face": 0}),
@@ -86,14 +87,14 @@ def counted(settings: Settings) -> Iterator[Clock]:
 
 
 def _stand_in(stage: str, work: Context) -> Product:
-    names, facts = MADE[stage]
+    names, facts = MADE.get(stage, ((f"{stage}.bin",), {}))
     for name in names:
         if name == "speech.wav":  # whoever publishes listens to it
             _noise(work.new(name))
         else:
             work.new(name).write_text(f"{stage} {name} {uuid.uuid4().hex}")
-    shown = work.artifacts["composite"].files if stage == "publish" else {}
-    passed = {name: file for name, file in shown.items() if name not in names}
+    shown = graph.shown(work.artifacts) if stage == graph.PUBLISH.name else {}
+    passed = {name: one.files[name] for name, one in shown.items() if name not in names}
     return Product({name: work.new(name) for name in names}, facts, passed=passed)
 
 
