@@ -210,3 +210,34 @@ def test_footage_that_is_read_otherwise_than_before_is_made_anew_and_no_other() 
         assert _fingerprint(stage, plain, **before) != _fingerprint(stage, read, **before)
     assert _fingerprint("composite", bare, **before) != _fingerprint("composite", behind, **before)
     assert "read_as" not in plain.avatar.record()
+
+
+def test_a_plan_without_anything_special_has_the_parameters_that_it_always_had() -> None:
+    """A field that is new in a part of the request or plan says nothing here (`exclude_if`, `_since`).
+
+    Otherwise every artifact there is would be made anew.
+    """
+    footage = {"fps": 25.0, "max_short_side_px": 720, "start_s": 0.0, "end_s": None}
+    spoken = {"text": "Hi.", "pause_s": 0.3, "said": "", "sounds": (), "rate": 1.0, "language": ""}
+    picture = {
+        "fps": 25,
+        "width": 1280,
+        "height": 720,
+        "container": "mp4",
+        "fit": "cover",
+        "ai_label": "none",
+    }
+    always = {
+        "listen": {"language": "en-US"},
+        "speech": {
+            "script": [spoken], "language": "en-US", "voice": "heart", "voice_transcript": None, "seed": 0,
+        },
+        "face": footage, "matte": footage, "prepare": footage,
+        "lipsync": footage | {"output_fps": 25, "seed": 0, "motion": {"blinks": True, "head": True}},
+        "composite": footage | picture | {
+            "footage_fps": 25.0, "captions": "sidecar", "cutting": graph.CUTTING_VERSION,
+            "background": {"kind": "original", "colour": None, "blur_strength": 0.5},
+        },
+    }  # fmt: skip
+    for stage in graph.GRAPH:  # as text: 25 and 25.0 have two fingerprints
+        assert canonical_json(stage.params(a_plan())) == canonical_json(always[stage.name])
