@@ -109,11 +109,15 @@ class OutOfMemory(AvatarlabError):
 
 
 class TransientError(AvatarlabError):
-    """A store or the network is away, or the GPU failed; a later call, in a new process, may succeed."""
+    """A store or the network is away; a later call may succeed."""
 
     code = "transient"
     retryable = True
     exit_code = 4
+
+
+class DeviceFailed(TransientError):
+    """The GPU failed, and with it all else that this process would ask of it; a new one may succeed."""
 
 
 class WorkInFlight(TransientError):

@@ -14,7 +14,14 @@ from avatarlab_ops import pipeline
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.bulk.planning import Outline, plan
 from avatarlab_ops.bulk.report import Summary, finish
-from avatarlab_ops.errors import ApprovalAwaited, AvatarlabError, InputError, RenderCancelled, TransientError
+from avatarlab_ops.errors import (
+    ApprovalAwaited,
+    AvatarlabError,
+    DeviceFailed,
+    InputError,
+    RenderCancelled,
+    TransientError,
+)
 from avatarlab_ops.graph import GROUPS, PUBLISH
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import ItemState, RenderState
@@ -80,6 +87,8 @@ def _step(settings: Settings, item: BulkItem, stage: str, *, last_try: bool) -> 
     except (ApprovalAwaited, RenderCancelled) as error:  # the others need not wait for it
         log.info("item %s: %s", item.key, error)
     except AvatarlabError as error:
+        if isinstance(error, DeviceFailed) and last_try:  # or the batch would come no further by this item
+            _fail(settings, item, stage, error)
         if isinstance(error, TransientError):
             raise
         if error.retryable and not last_try:

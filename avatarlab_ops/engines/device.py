@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from avatarlab_ops import environment, tracing
 from avatarlab_ops.engines.locks import Race, holder
-from avatarlab_ops.errors import InputError, TransientError
+from avatarlab_ops.errors import DeviceFailed, InputError
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +32,9 @@ FOLDER = "devices"  # of the state folder: the slots of this machine
 CPU_SLOTS = 2  # two tasks at once where there is no GPU
 _DEVICE = re.compile(r"(?P<name>(?:cpu|sim|cuda)\d*):(?P<slots>[1-9]\d*)")
 # How torch says that the GPU or a library on it failed; from then on all fails that the process asks of it.
-_FAULTS = ("CUDA error", "cuDNN error", "cuFFT error", "cusolver error")
+_FAULTS = re.compile(r"(CUDA|CUDA driver|CUDA unknown|cuDNN|cuFFT|cusolver) error|No CUDA GPUs are available")
+_WRONG_BUILD = "no kernel image"  # a CUDA error, too, but a new process meets it again
+TELL_EVERY_S = 300.0
 log = logging.getLogger(__name__)
 
 
@@ -117,8 +120,7 @@ def lease(
     """Hold `slots` slots (at most all) of one of the devices, as `current()` tells in this context.
 
     Who asks first is served first, so small requests do not starve a large one. A busy device is no failure:
-    its holders are waited for as long as they live, and their work has a time limit of its own. `check` is
-    called every second of waiting and may raise.
+    its holders are waited for as long as they live. `check` is called every second of waiting and may raise.
     """
     folder.mkdir(parents=True, exist_ok=True)
     owner = _slots(folder, among)
@@ -149,13 +151,15 @@ def give_back() -> None:
 
 
 def _telling(purpose: str, files: Sequence[Path], check: Callable[[], None]) -> Callable[[], None]:
-    """`check` that says in the log, the first time that it is called, who is waited for."""
-    untold = [purpose]
+    """`check` that says in the log who is waited for, at first and then now and again."""
+    mine, next_s = f"pid {os.getpid()} ({purpose}", time.monotonic()
 
     def look() -> None:
-        while untold:
-            held = [note for file in files if (note := holder(file))]
-            log.info("%s waits for a device; held by %s", untold.pop(), "; ".join(held) or "nobody any more")
+        nonlocal next_s
+        if time.monotonic() >= next_s:
+            next_s = time.monotonic() + TELL_EVERY_S
+            notes = [note for file in files if (note := holder(file)) and not note.startswith(mine)]
+            log.warning("%s waits for a device; held by %s", purpose, "; ".join(notes) or "nobody any more")
         check()
 
     return look
@@ -163,14 +167,14 @@ def _telling(purpose: str, files: Sequence[Path], check: Callable[[], None]) -> 
 
 @contextmanager
 def gpu_faults(what: str) -> Iterator[None]:
-    """Raise TransientError, beginning with `what`, where the GPU fails within; a new process may succeed."""
+    """Raise DeviceFailed, beginning with `what`, where the GPU fails within; a new process may succeed."""
     try:
         yield
     except RuntimeError as error:
-        if not any(sign in str(error) for sign in _FAULTS):
+        if not _FAULTS.search(str(error)) or _WRONG_BUILD in str(error):
             raise
         said = str(error).partition("\n")[0]  # torch's advice for programmers follows
-        raise TransientError(f"{what}: the GPU failed ({said}); try again in a new process") from error
+        raise DeviceFailed(f"{what}: the GPU failed ({said}); try again in a new process") from error
 
 
 def holders(folder: Path) -> dict[str, str]:

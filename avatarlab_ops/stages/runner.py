@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from avatarlab_ops import engines, tracing
 from avatarlab_ops.engines import device, energy
 from avatarlab_ops.engines.batches import memory_errors
+from avatarlab_ops.errors import DeviceFailed, InputError
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.progress import Report
 from avatarlab_ops.recipe import Recipe
@@ -22,7 +24,7 @@ from avatarlab_ops.stores.artifacts import Product
 from avatarlab_ops.stores.catalog import lock, records, transaction
 from avatarlab_ops.stores.catalog.tables import Artifact
 
-WAIT_S = 3600.0  # for equal work of another process, where the caller cannot be deferred
+WAIT_S = math.inf  # for equal work of another process, while that lives, if the caller cannot be deferred
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,18 @@ def _leased(settings: Settings, recipe: Recipe, check: Callable[[], None]) -> Ab
     if not info.slots:
         return nullcontext()
     return device.lease(
-        settings.home / device.FOLDER, device.devices(cuda=info.cuda), slots=info.slots,
+        settings.home / device.FOLDER, _devices(recipe.stage, cuda=info.cuda), slots=info.slots,
         purpose=f"{recipe.stage} with {info.name}", check=check,
     )  # fmt: skip
+
+
+def _devices(stage: str, *, cuda: bool) -> tuple[device.Device, ...]:
+    """What there is. A GPU that was lost since `up` looked is no fault of the request."""
+    try:
+        with device.gpu_faults(stage):
+            return device.devices(cuda=cuda)
+    except InputError as error:
+        raise DeviceFailed(f"{stage}: {error}") from error
 
 
 def _engine(recipe: Recipe) -> str:

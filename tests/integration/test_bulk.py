@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from avatarlab_ops import engines, graph, pipeline
 from avatarlab_ops.bulk import planning, report, selection, work
 from avatarlab_ops.bulk.contract import BulkRequest
-from avatarlab_ops.errors import ReferenceRefused, RequestInvalid, TransientError
+from avatarlab_ops.errors import DeviceFailed, ReferenceRefused, RequestInvalid, TransientError
 from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import bulk, records, transaction
@@ -205,20 +205,26 @@ def test_a_store_that_is_away_ends_no_item(
     assert work.run(stores, asked(file=uri), bulk_id="away").states == {"published": 1}
 
 
-def test_a_gpu_that_fails_ends_no_item(
+def test_a_gpu_that_fails_ends_no_item_before_the_last_try(
     stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uri = rows(stores, portrait, "fault", ["One fault.", "Another fault."])
+    (batch,) = planning.plan(stores, asked(file=uri), bulk_id="fault", caller="x").batches
 
     def fails(*_: Any) -> Any:
         raise RuntimeError("CUDA error: an illegal memory access was encountered\nCompile with `TORCH_USE")
 
+    def work_on(*, last_try: bool) -> None:
+        for group in graph.GROUPS:
+            work.work(stores, "fault", batch, group, last_try=last_try)
+
     with monkeypatch.context() as patch:
         patch.setattr("avatarlab_ops.stages.lipsync.run", fails)
-        with pytest.raises(TransientError, match=r"lipsync: the GPU failed .*illegal memory access"):
-            work.run(stores, asked(file=uri), bulk_id="fault")
-    assert "failed" not in report.finish(stores, "fault").states
-    assert work.run(stores, asked(file=uri), bulk_id="fault").states == {"published": 2}
+        for last_try, ended in ((False, 0), (True, 1)):
+            with pytest.raises(DeviceFailed, match=r"lipsync: the GPU failed .*illegal memory access"):
+                work_on(last_try=last_try)
+            assert report.finish(stores, "fault").states.get("failed", 0) == ended
+    assert work.run(stores, asked(file=uri), bulk_id="fault").states == {"failed": 1, "published": 1}
 
 
 def test_a_turn_ends_between_two_items(stores: Settings, portrait: str, six: report.Summary) -> None:

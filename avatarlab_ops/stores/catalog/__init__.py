@@ -129,14 +129,14 @@ def lock(
 ) -> Iterator[None]:
     """Hold the lock `name`; the server frees it when this process dies.
 
-    `check` is called every two seconds of waiting and may raise. Raises WorkInFlight after `wait_s`. Losing
-    the server also loses the lock: what is done under it must be safe to do twice. `alive` names a lock that
-    is held as well, shared with others: it shows that somebody works on what it names.
+    `check` is called every two seconds of waiting and may raise. Raises WorkInFlight after `wait_s`, never
+    after math.inf. Losing the server also loses the lock: what is done under it must be safe to do twice.
+    `alive` names a lock that is held as well, shared with others: it shows that somebody works on that.
     """
     number = lock_number(name)
     with _of_ones_own(dsn) as connection:
         with _mapped():
-            patience_ms = min(LOCK_POLL_MS, max(1, round(wait_s * 1000)))
+            patience_ms = round(min(LOCK_POLL_MS, max(1, wait_s * 1000)))
             connection.exec_driver_sql(f"SET lock_timeout = {patience_ms}")
         deadline = time.monotonic() + wait_s
         with tracing.span("wait for lock", lock=name):

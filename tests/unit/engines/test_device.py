@@ -118,8 +118,9 @@ def test_a_living_holder_is_waited_for_however_long_it_works(tmp_path, monkeypat
         assert not got
     thread.join(20)
     assert got == ["sim0"]
-    (told,) = caplog.messages
-    assert re.search(r"lipsync waits for a device; held by .*pid \d+ \(matte with rvm", told)
+    assert re.search(r"lipsync waits for a device; held by pid \d+ \(matte with rvm", caplog.messages[0])
+    assert "next in line" not in " ".join(caplog.messages), "not by the one who waits"
+    assert len(caplog.messages) == 2, "told again after a long time"
 
 
 def test_a_render_cancelled_while_it_waits_waits_no_longer_and_holds_nothing(tmp_path):
@@ -260,6 +261,8 @@ def test_who_gave_up_waiting_takes_nothing_later(tmp_path):
         "CUDA error: uncorrectable ECC error encountered",
         "CUDA error: unspecified launch failure",
         "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+        "CUDA unknown error - this may be due to an incorrectly set up environment",
+        "No CUDA GPUs are available",
     ],
 )
 def test_a_gpu_that_failed_is_no_defect_of_the_item(said):
@@ -272,6 +275,7 @@ def test_a_gpu_that_failed_is_no_defect_of_the_item(said):
     ("error", "known"),
     [
         (RuntimeError("shapes differ"), RuntimeError),
+        (RuntimeError("CUDA error: no kernel image is available for execution"), RuntimeError),
         (InputError("a file named CUDA error"), InputError),
         (RuntimeError("CUDA error: out of memory"), OutOfMemory),
     ],
