@@ -4,8 +4,8 @@ admit ─┬─ speech ──┐
        ├─ face ────┼─ lipsync ─┐        (listen runs in the task of speech,
        └─ matte ───────────────┴─ composite ─ publish           prepare in that of lipsync)
 
-A new stage is its file in stages/ and its entry here; tasks, batches, predictions, measures and validators
-are derived. Imports nothing heavy: DAG files read it.
+A new stage is its file in stages/ and its entry here; tasks, batches, predictions and measures are derived.
+Imports nothing heavy: DAG files read it.
 """
 
 from __future__ import annotations
@@ -266,7 +266,6 @@ GROUPS = {
     for group in dict.fromkeys(stage.group for stage in EVERY)
 }
 GROUP_POOLS = {group: BY_NAME[names[0]].pool for group, names in GROUPS.items()}
-ALWAYS = tuple(stage.name for stage in GRAPH if stage.when is None)  # artifacts that every video has
 DOCUMENTS = {fact: collection for stage in GRAPH for fact, collection in stage.documents.items()}
 
 

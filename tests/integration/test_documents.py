@@ -52,6 +52,21 @@ def test_the_validator_refuses_what_is_not_whole(stores: Settings) -> None:
         documents(stores).save("other", "x", {})
 
 
+def test_a_manifest_of_code_that_has_other_stages_is_kept_and_one_of_none_refused(stores: Settings) -> None:
+    """It may wait in the outbox while code and validator are changed for newer ones, or back."""
+    artifacts = {name: {"bytes": 1} for name in ("speech", "composite", "upscale", "publish")}
+    manifest = {
+        "manifest_version": 1, "render_id": "r", "published_at": "now", "artifacts": artifacts,
+        "request": {"sha256": "", "body": {}}, "inputs": {"avatar": {}}, "outputs": {}, "measures": {},
+        "code_version": "c", "environment": {},
+    }  # fmt: skip
+    key = uuid.uuid4().hex
+    documents(stores).save("manifests", key, manifest)
+    with pytest.raises(InvariantBroken, match="manifests refused"):
+        documents(stores).save("manifests", key, manifest | {"artifacts": {}})
+    documents(stores).database["manifests"].delete_one({"_id": key})
+
+
 def test_a_server_that_is_away_keeps_the_message_waiting(stores: Settings) -> None:
     key = uuid.uuid4().hex
     with transaction(stores.pg_dsn) as db:
