@@ -27,8 +27,8 @@ def test_every_verdict_and_layer_has_its_words() -> None:
 
 def test_a_stage_that_nobody_has_named_yet_is_shown_by_its_own_name() -> None:
     """So that a new stage touches its file and the graph, and no page."""
-    upscale = status.StageStatus("upscale", "running", 1, 0.0, 3, 9, "frames", 2.0, None, None)
-    assert words.step(upscale, over=False)["name"] == "upscale"
+    unnamed = status.StageStatus("unnamed", "running", 1, 0.0, 3, 9, "frames", 2.0, None, None)
+    assert words.step(unnamed, over=False)["name"] == "unnamed"
     assert page.stage_name("lipsync") == "Move the lips"
 
 
