@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 
 from avatarlab_ops import graph, pipeline
+from avatarlab_ops.media.video import VideoWriter
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import runner
 from avatarlab_ops.stages.context import Context
@@ -46,6 +48,7 @@ MADE: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     ),
 }
 HZ, SPOKEN_S = 16_000, 8.96
+SIDE_PX, FPS = 64, 25.0
 
 
 @dataclass
@@ -89,8 +92,10 @@ def counted(settings: Settings) -> Iterator[Clock]:
 def _stand_in(stage: str, work: Context) -> Product:
     names, facts = MADE.get(stage, ((f"{stage}.bin",), {}))
     for name in names:
-        if name == "speech.wav":  # whoever publishes listens to it
+        if name == "speech.wav":  # whoever publishes listens to it, and looks at the film
             _noise(work.new(name))
+        elif name == "video.mp4":
+            _flicker(work.new(name))
         else:
             work.new(name).write_text(f"{stage} {name} {uuid.uuid4().hex}")
     shown = graph.shown(work.artifacts) if stage == graph.PUBLISH.name else {}
@@ -104,6 +109,13 @@ def _noise(path: Path) -> None:
         sound.setsampwidth(2)
         sound.setframerate(HZ)
         sound.writeframes(os.urandom(2 * round(HZ * SPOKEN_S)))
+
+
+def _flicker(path: Path) -> None:
+    chance = np.random.default_rng()
+    with VideoWriter(path, SIDE_PX, SIDE_PX, FPS) as film:
+        for _ in range(round(FPS * SPOKEN_S)):
+            film.write(chance.integers(256, size=(SIDE_PX, SIDE_PX, 3), dtype=np.uint8))
 
 
 def render(settings: Settings, key: str) -> str:
