@@ -13,7 +13,8 @@ AvatarlabError
 │   ├── ConsentError        no valid consent
 │   └── ApprovalRefused     somebody refused to have the video published
 ├── OutOfMemory             retried smaller (exit 3)
-├── TransientError          a store or the network is away, or the GPU failed: retried with backoff (exit 4)
+├── TransientError          a store or the network is away: retried with backoff (exit 4)
+│   ├── DeviceFailed        the GPU failed: a new process may succeed
 │   └── WorkInFlight        equal work is being done elsewhere: call again once its lock is free
 │       └── ApprovalAwaited all is made, and somebody has to approve the video
 ├── StageTimeout            the stage's own time budget is spent: its own retry budget (exit 5)
