@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable
 
 import psutil
 
@@ -74,13 +73,12 @@ def signal_session(session: int, number: int) -> None:
             continue
 
 
-def started(sessions: Mapping[str, int]) -> dict[str, int]:
-    """When the living leaders of these sessions began (clock ticks): with it a pid is an Identity."""
-    found = {}
-    for name, leader in sessions.items():
-        with suppress(ProcessLookupError):
-            found[name] = Identity.of(leader).started
-    return found
+def began(pid: int) -> int:
+    """When a process began (clock ticks), with which a pid is an Identity; 0 when that cannot be read."""
+    try:
+        return Identity.of(pid).started
+    except OSError:  # it is gone, or there is no descriptor left to read it by
+        return 0
 
 
 def sweep(leaders: Iterable[Identity]) -> list[int]:

@@ -31,13 +31,13 @@ from avatarlab_ops.embedded import airflow, servers, workers
 from avatarlab_ops.embedded.process import Identity, boot_id
 from avatarlab_ops.embedded.server import private_home, write_private
 from avatarlab_ops.embedded.sessions import (
+    began,
     cpu_seconds,
     is_busy,
     is_zombie,
     kill,
     members,
     signal_session,
-    started,
     sweep,
     wait_all,
 )
@@ -74,6 +74,7 @@ class Part:
     env: dict[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
+    began: int = 0  # of the process, in clock ticks: read once, so that telling it later needs no descriptor
     failures: int = 0
     started: float = 0.0
     healthy_at: float = 0.0
@@ -90,6 +91,7 @@ class Part:
                 env=self.env, cwd=self.env["AIRFLOW_HOME"], start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
             )  # fmt: skip
+        self.began = began(self.process.pid)
 
     def start_again(self) -> None:
         """Start it; where the machine refuses that now (processes, memory, disk), set when to try again."""
@@ -171,6 +173,7 @@ class Supervisor:
     def __init__(self, site: airflow.Site, note: str = "") -> None:
         self.site = site
         self.state = State(os.getpid(), site.address, site.workers, note=note, boot=boot_id())
+        self.began = began(self.state.pid)
         self.workers = workers.names(site.workers)
         self.parts: list[Part] = []
         self.orphaned: set[int] = set()  # sessions whose leader died
@@ -184,7 +187,7 @@ class Supervisor:
         try:
             self._start()
             while not self.wakeups.wait(LOOK_S):
-                self._look()
+                self._look_if_possible()
         except (AvatarlabError, OSError) as error:
             self.state.error = str(error)
             log.error("%s", error)
@@ -205,6 +208,13 @@ class Supervisor:
             self.parts.append(Part(name, words, env, self.site.logs / f"{name}.log"))
             self.parts[-1].start()
         self._publish()
+
+    def _look_if_possible(self) -> None:
+        """Look; where the machine refuses that now (descriptors, memory), the next look may see again."""
+        try:
+            self._look()
+        except OSError as error:
+            log.error("a look was cut short: %s", error)
 
     def _look(self) -> None:
         """One round: stores, exited parts, orphans, health."""
@@ -291,7 +301,8 @@ class Supervisor:
 
     def _publish(self) -> None:
         self.state.sessions = {part.name: part.process.pid for part in self.parts if part.process}
-        self.state.started = started({"supervisor": self.state.pid} | self.state.sessions)
+        began = {part.name: part.began for part in self.parts if part.process}
+        self.state.started = {"supervisor": self.began} | began
         _write_state(state_file(self.site.state), json.dumps(vars(self.state)))
 
 

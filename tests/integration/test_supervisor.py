@@ -20,7 +20,7 @@ from kit.eventually import eventually
 from avatarlab_ops.embedded import airflow, control
 from avatarlab_ops.embedded import servers as embedded
 from avatarlab_ops.embedded.process import boot_id
-from avatarlab_ops.embedded.sessions import started
+from avatarlab_ops.embedded.sessions import began
 from avatarlab_ops.embedded.supervisor import read_state
 from avatarlab_ops.errors import InputError, InvariantBroken, TransientError
 from avatarlab_ops.settings import Settings
@@ -254,6 +254,6 @@ def test_a_start_has_the_port_that_parts_of_a_killed_supervisor_still_hold(
         monkeypatch.setenv("AVATARLAB_PORT", str(port))
         with pytest.raises(InputError, match=f"port {port} is in use"):
             control.choose_site(tmp_path)
-        known = {"sessions": {"api-server": left.pid}, "started": started({"api-server": left.pid})}
+        known = {"sessions": {"api-server": left.pid}, "started": {"api-server": began(left.pid)}}
         control.end_left(known | {"boot": boot_id()})
         assert control.choose_site(tmp_path)[0].port == port

@@ -22,6 +22,29 @@ supervisor = Supervisor(airflow.Site(home, "127.0.0.1", 9))
 supervisor.parts = [Part("scheduler", ["scheduler"], {"AIRFLOW_HOME": str(home / "missing")}, home / "log")]
 supervisor._look()
 """
+# One look without a descriptor to open anything by; it is asked to stop meanwhile.
+BLIND = """
+import os, pathlib, resource, signal, sys
+from avatarlab_ops.embedded import airflow
+from avatarlab_ops.embedded.supervisor import Part, Supervisor
+home = pathlib.Path(sys.argv[1])
+airflow.command = lambda *words: ["sleep", "600"]
+class Blind(Supervisor):
+    def _start(self):
+        self.parts = [Part("scheduler", [], {"AIRFLOW_HOME": str(home)}, home / "log")]
+        self.parts[0].start()
+        print(self.parts[0].process.pid)
+    def _look(self):
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            self._publish()
+            super()._look()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+Blind(airflow.Site(home, "127.0.0.1", 9)).run()
+"""
 EXTERNAL = {
     "AVATARLAB_PG_DSN": "postgresql://a:b@127.0.0.1:9/avatarlab",
     "AVATARLAB_MONGO_URI": "mongodb://127.0.0.1:9/avatarlab",
@@ -35,6 +58,17 @@ def test_a_part_that_cannot_be_started_now_does_not_end_the_site(tmp_path: Path)
     done = subprocess.run(argv, env=os.environ | EXTERNAL, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "supervisor.json").read_text())["parts"]["scheduler"] == "restarting"
+
+
+def test_a_look_without_descriptors_does_not_end_the_site(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", BLIND, str(tmp_path)]
+    done = subprocess.run(argv, env=os.environ | EXTERNAL, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "supervisor.json stays as it was" in done.stderr
+    assert "a look was cut short: [Errno 24]" in done.stderr
+    state = json.loads((tmp_path / "supervisor.json").read_text())
+    assert (state["phase"], state["error"]) == ("stopped", "")
+    assert not Path("/proc", done.stdout.strip()).exists()
 
 
 def test_each_refused_start_is_waited_for_longer_up_to_a_limit(tmp_path: Path) -> None:
