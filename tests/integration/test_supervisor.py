@@ -141,7 +141,12 @@ def test_a_command_on_a_full_disk_leaves_stores_alone_and_starts_no_dead_one(
     before = {status.name: status.pid for status in embedded.status(home)}
     _limit(small_disk, 0)
     assert embedded.ensure(home) == settings
-    os.kill(before["mongo"] or 0, signal.SIGKILL)
+    pid = before["mongo"]
+    assert pid, "the environment configures another mongod"
+    os.kill(pid, signal.SIGKILL)
+    eventually(
+        lambda: "stopped" in [status.state for status in embedded.status(home) if status.name == "mongo"]
+    )
     with pytest.raises(TransientError, match=r"mongo is not started: 0 MB free .* 64 MB are needed"):
         embedded.ensure(home)
     _limit(small_disk, 2 << 30)
