@@ -56,7 +56,7 @@ class Server(ABC):
         """What the disk of `home` lacks for this server to be started and to write; "" when nothing."""
         disk = shutil.disk_usage(home)
         needed = max(SCARCE_BYTES, int(disk.total * cls.free_share))
-        if disk.free >= needed:
+        if not disk.total or disk.free >= needed:  # some file systems tell no size
             return ""
         return f"{disk.free >> 20} MB free under {home}, {needed >> 20} MB are needed; free some space"
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from avatarlab_ops.embedded import servers
 from avatarlab_ops.embedded.supervisor import BACKOFF_MAX_S, Part, _write_state
 
 # Its signals need a main thread of their own; a working folder that is missing refuses every start of a part.
@@ -87,3 +89,13 @@ def test_a_state_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     _write_state(tmp_path / "missing" / "supervisor.json", "{}")
     (tmp_path / "supervisor.json").mkdir()
     _write_state(tmp_path / "supervisor.json", "{}")
+
+
+def test_a_file_system_that_tells_no_size_is_not_called_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tmpfs without a limit, ramfs and some of FUSE tell zero of everything."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 0))
+    assert servers.lack(tmp_path) == ""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1 << 30, 1 << 30, 0))
+    assert servers.lack(tmp_path).startswith("0 MB free under ")
