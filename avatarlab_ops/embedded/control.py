@@ -154,6 +154,8 @@ def _until_healthy(
                     said[name] = value
             if state.phase == "healthy":
                 return state
+            if _only_the_disk_ails(state):
+                raise TransientError(f"everything runs, but the disk is {state.parts['disk']}")
             if failed and process is None:
                 raise TransientError(f"{state.error}; logs are in {home / 'logs'}")
         elif process is None and running(home) is None:
@@ -161,6 +163,13 @@ def _until_healthy(
         time.sleep(0.2)
     raise TransientError(
         f"not everything was healthy within {START_S:.0f} s: {said}; logs are in {home / 'logs'}"
+    )
+
+
+def _only_the_disk_ails(state: State) -> bool:
+    """Whether waiting is in vain. The disk is told of together with all parts, never before them."""
+    return "disk" in state.parts and all(
+        value == "healthy" for name, value in state.parts.items() if name != "disk"
     )
 
 
