@@ -68,29 +68,38 @@ def test_a_session_of_another_boot_is_left_alone_when_its_leader_is_gone(
     assert len(sessions.members(leader.pid)) == 1
 
 
-def test_what_another_user_has_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_another_user_has_is_no_error(
+    leader: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As an ordinary user meets it; these tests may run as root, who may signal everybody."""
 
     def refused(*_: object) -> None:
         raise psutil.AccessDenied(os.getpid())
 
-    for name in ("kill", "send_signal", "cmdline", "status", "cpu_times"):
-        monkeypatch.setattr(psutil.Process, name, refused)
-    process = psutil.Process()
-    sessions.kill(process)
-    sessions.signal_session(os.getsid(0), signal.SIGKILL)
-    assert not sessions.is_busy(process)
-    assert not sessions.is_zombie(process)
-    assert sessions.cpu_seconds(process.pid) == 0.0
+    process = psutil.Process(leader.pid)
+    with monkeypatch.context() as refusing:
+        refusing.setattr(psutil.Process, "send_signal", refused)  # alone: the session's members are found
+        sessions.signal_session(leader.pid, signal.SIGKILL)
+    assert len(sessions.members(leader.pid)) == 2
+    with monkeypatch.context() as refusing:
+        for name in ("kill", "cmdline", "status", "cpu_times"):
+            refusing.setattr(psutil.Process, name, refused)
+        sessions.kill(process)
+        assert not sessions.is_busy(process)
+        assert not sessions.is_zombie(process)
+        assert sessions.cpu_seconds(process.pid) == 0.0
 
 
-def test_a_state_of_an_earlier_version_or_boot_is_read(tmp_path: Path) -> None:
+def test_a_state_of_an_earlier_version_or_boot_is_read(
+    leader: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
     state_file(tmp_path).write_text(json.dumps({"pid": os.getpid(), "address": "http://127.0.0.1:9"}))
     assert State(**read_state(tmp_path)).lives()
     now = Identity.of(os.getpid())
     assert State(now.pid, "", started={"supervisor": now.started}, boot=now.boot).lives()
     assert not State(now.pid, "", started={"supervisor": now.started}, boot="an earlier one").lives()
-    control.end_left({"sessions": {"scheduler": os.getpid()}})
+    control.end_left({"sessions": {"scheduler": leader.pid}})
+    assert len(sessions.members(leader.pid)) == 2
 
 
 def _gone(session: int) -> None:
