@@ -24,6 +24,7 @@ from avatarlab_ops.embedded.supervisor import START_S, STOP_S, State, held, lead
 from avatarlab_ops.errors import InputError, TransientError
 
 SUPERVISOR = "avatarlab_ops.embedded.supervisor"
+TELLING_S = 10.0  # within which a supervisor that has its lock writes who it is; usual is 0.1 s
 
 # The supervisor outlives its starter; kept so that a long-lived starter reaps it and is not warned about it.
 _started: list[subprocess.Popen[bytes]] = []
@@ -173,11 +174,22 @@ def _only_the_disk_ails(state: State) -> bool:
     )
 
 
+def _running_and_known(home: Path) -> State | None:
+    """As `running`, but with its pid. Raises TransientError when it does not tell it within TELLING_S."""
+    deadline = time.monotonic() + TELLING_S
+    while (state := running(home)) and not state.pid:
+        if time.monotonic() > deadline:
+            log = home / "logs" / "supervisor.log"
+            raise TransientError(f"a supervisor runs that has not told its pid; try again, or see {log}")
+        time.sleep(0.1)
+    return state
+
+
 def down(home: Path) -> bool:
     """Stop Airflow and the embedded stores; False when nothing ran. Raises TransientError when it goes on."""
     home = home.resolve()
-    state = running(home)
-    if state is None or not state.pid:
+    state = _running_and_known(home)
+    if state is None:
         sweep(leaders(read_state(home)))
         return servers.stop(home)
     os.kill(state.pid, signal.SIGTERM)
