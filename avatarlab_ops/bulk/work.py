@@ -44,8 +44,8 @@ def work(
     """Do a group of stages for the items of a batch; False when the turn ended before the work did.
 
     Raises the first error that a retry may help, after the other items had their turn; on the last try such
-    an error ends its item instead. A store that is away, or a GPU that failed, ends the turn at once, and no
-    item.
+    an error ends its item instead. A store that is away ends the turn at once, and no item; so does a GPU
+    that failed, but on the last try the item ends, too, that it failed with.
     """
     try:
         return _turn(settings, bulk_id, batch, group, deadline=time.monotonic() + turn_s, last_try=last_try)

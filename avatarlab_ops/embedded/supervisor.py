@@ -12,6 +12,7 @@ import functools
 import json
 import logging
 import os
+import resource
 import select
 import signal
 import socket
@@ -215,6 +216,8 @@ class Supervisor:
             self._look()
         except OSError as error:
             log.error("a look was cut short: %s", error)
+            for part in self.parts:  # what was not seen counts against nobody
+                part.healthy_at = part.moved_at = time.monotonic()
 
     def _look(self) -> None:
         """One round: stores, exited parts, orphans, health."""
@@ -285,6 +288,8 @@ class Supervisor:
 
     def _stop(self) -> None:
         failed = bool(self.state.error)
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # to see what is to be ended takes some
         self.state.phase = "stopping"
         self._publish()
         running = [part.process for part in self.parts if part.process and part.process.poll() is None]

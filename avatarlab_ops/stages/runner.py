@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from avatarlab_ops import engines, tracing
 from avatarlab_ops.engines import device, energy
 from avatarlab_ops.engines.batches import memory_errors
-from avatarlab_ops.errors import DeviceFailed, InputError
+from avatarlab_ops.errors import DeviceFailed, InputError, TransientError
 from avatarlab_ops.plan import Plan
 from avatarlab_ops.progress import Report
 from avatarlab_ops.recipe import Recipe
@@ -85,12 +85,12 @@ def _leased(settings: Settings, recipe: Recipe, check: Callable[[], None]) -> Ab
 
 
 def _devices(stage: str, *, cuda: bool) -> tuple[device.Device, ...]:
-    """What there is. A GPU that was lost since `up` looked is no fault of the request."""
+    """What there is. Raises TransientError for a GPU that was lost since `up`: no fault of the request."""
     try:
         with device.gpu_faults(stage):
             return device.devices(cuda=cuda)
-    except InputError as error:
-        raise DeviceFailed(f"{stage}: {error}") from error
+    except (InputError, DeviceFailed) as error:
+        raise TransientError(f"{stage}: {error}") from error
 
 
 def _engine(recipe: Recipe) -> str:

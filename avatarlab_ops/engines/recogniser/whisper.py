@@ -19,6 +19,9 @@ SURE = 0.9  # of another language, to trust the ear more than what was asked for
 _HALVES = ("whisper-base-model.bin.part1", "whisper-base-model.bin.part2")
 _SMALL = ("config.json", "tokenizer.json", "vocabulary.txt")
 _NO_SPEECH, _DOUBTFUL = 0.6, -1.0  # how sure of silence, and how unsure of the words, a passage is dropped
+_LOOPING = (
+    2.4  # words that pack smaller go round and round: the library's own limit, from which it draws others
+)
 # Without this hint it mixes both Chinese scripts.
 _SIMPLIFIED = "\u4ee5\u4e0b\u662f\u666e\u901a\u8bdd\u7684\u53e5\u5b50\u3002"
 
@@ -51,7 +54,8 @@ class Whisper:
         said, seconds = list[str](), max(1, len(samples) // self.sample_rate)
         for passage in passages:
             report(min(int(passage.end), seconds), seconds, "second")
-            if passage.no_speech_prob < _NO_SPEECH and passage.avg_logprob > _DOUBTFUL:
+            said_once = passage.compression_ratio <= _LOOPING
+            if said_once and passage.no_speech_prob < _NO_SPEECH and passage.avg_logprob > _DOUBTFUL:
                 said.append(passage.text.strip())
         return Heard(
             (" " if spaced(language) else "").join(said), asked, float(sure if found == asked else 0.0)

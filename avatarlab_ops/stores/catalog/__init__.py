@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import logging
 import os
 import re
 import time
@@ -22,6 +23,8 @@ from sqlalchemy.orm import Session, configure_mappers
 from avatarlab_ops import tracing
 from avatarlab_ops.errors import InputError, TransientError, WorkInFlight
 
+log = logging.getLogger(__name__)
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0033"  # newest migration
 # The oldest code that goes on over the tables of HEAD. A migration that only adds leaves it as it is; one
@@ -36,6 +39,7 @@ SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND usesysid IS NOT NULL
 AND coalesce(backend_type, 'client backend') = 'client backend'
 """
+TELL_EVERY_S = 300.0  # that a lock is waited for still
 LOCK_POLL_MS = 2000  # how long one wait for a lock lasts before the waiter looks around
 # A dead peer is noticed within a minute, on both ends.
 CONNECT = {
@@ -138,12 +142,18 @@ def lock(
         with _mapped():
             patience_ms = round(min(LOCK_POLL_MS, max(1, wait_s * 1000)))
             connection.exec_driver_sql(f"SET lock_timeout = {patience_ms}")
-        deadline = time.monotonic() + wait_s
+        began = told = time.monotonic()
         with tracing.span("wait for lock", lock=name):
             while not _acquired(connection, number):
                 check()
-                if time.monotonic() > deadline:
+                now = time.monotonic()
+                if now > began + wait_s:
                     raise WorkInFlight(f"equal work is still running after {wait_s:.0f} s ({name})", name)
+                if now > told + TELL_EVERY_S:
+                    log.warning(
+                        "%s: another process has worked on it for %.0f s or longer", name, now - began
+                    )
+                    told = now
         if alive is not None:
             shared = sa.text("SELECT pg_advisory_lock_shared(:number)")
             with _mapped():

@@ -1,5 +1,6 @@
 """What a recording says, in which language; and nothing where nothing is said."""
 
+import dataclasses
 from importlib import metadata
 
 import numpy as np
@@ -58,6 +59,24 @@ def test_words_that_are_hard_to_hear_are_never_drawn_by_chance(
     monkeypatch.setattr(model, "transcribe", watched)
     ear.heard(recording[::-1] + 0.03 * noise, language="en-US", report=silent)
     assert set(temperatures) == {0.0}
+
+
+def test_words_that_go_round_and_round_are_none(
+    ear: RecogniserEngine, recording: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = vars(ear)["_model"]
+    transcribe = model.transcribe
+
+    def looping(*args: object, **how: object) -> object:
+        passages, about = transcribe(*args, **how)
+        heard = list(passages)
+        loop = dataclasses.replace(heard[0], text=" Thank you." * 20, compression_ratio=10.0)
+        return [*heard, loop], about
+
+    plain = ear.heard(recording, language="en-US", report=silent)
+    monkeypatch.setattr(model, "transcribe", looping)
+    assert plain.text
+    assert ear.heard(recording, language="en-US", report=silent) == plain
 
 
 def test_other_libraries_are_another_ear() -> None:
