@@ -20,6 +20,9 @@ _VOICES = {
     "zh": "zf_xiaoxiao zf_xiaobei zf_xiaoni zf_xiaoyi zm_yunxi zm_yunjian zm_yunxia zm_yunyang",
     "hi": "hf_alpha hf_beta hm_omega hm_psi",
 }
+# By its tones: a recogniser took a third for a fourth in 17 of 32 syllables, a first for a third in 11 of 29,
+# a fourth for a first in 11 of 48, as they are said in Shaanxi; 132 of 144 were right but for those.
+_ACCENTS = {"zf_xiaoni": "Shaanxi"}
 # Voices of another language that speak these with its accent, tested pair by pair.
 _BORROWED = {
     "de": {
@@ -83,7 +86,13 @@ ENGINE = SpeechInfo(
     languages=(*_VOICES, *_BORROWED),
     voices=(
         *(
-            Voice(name, f"synthetic voice `{name}` of Kokoro-82M 1.0", _TERMS, languages=(language,))
+            Voice(
+                name,
+                f"synthetic voice `{name}` of Kokoro-82M 1.0",
+                _TERMS,
+                (language,),
+                _ACCENTS.get(name, ""),
+            )
             for language, names in _VOICES.items()
             for name in names.split()
         ),
