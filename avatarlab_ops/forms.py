@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from avatarlab_ops import language_tags
-from avatarlab_ops.fields import ANY_S3, COLOUR, KEY, MAX_SCRIPT_CHARACTERS, NAME
-from avatarlab_ops.request import AvatarRequest
+from avatarlab_ops.fields import ANY_S3, COLOUR, KEY, MAX_LINES, MAX_PAUSE_S, MAX_SCRIPT_CHARACTERS, NAME
+from avatarlab_ops.request import LONGEST_TITLE, AvatarRequest
 
 SECTIONS = {
     "avatar": "Avatar",
@@ -120,6 +120,13 @@ def markdown() -> str:
         "output": {"aspect": "9:16", "resolution": "720p"},
         "captions": "burned",
     }
+    lines += [
+        "",
+        "A line of a `script` that is a list has `text`; "
+        f"`pause_s`, the silence after it, from 0 to {MAX_PAUSE_S:g} seconds (left out: a natural pause); "
+        f"`chapter`, the title of a chapter that begins with it, 1 to {LONGEST_TITLE} characters. A list has",
+        f"at most {MAX_LINES:,} lines.",
+    ]
     lines += ["", "An example:", "", "```json", json.dumps(example, indent=2), "```"]
     return "\n".join(lines)
 

@@ -94,7 +94,11 @@ def set_up() -> None:
         return
     cpu_torch = None if wanted.gpu else cpu_torch_source()
     tell_size(cuda=cpu_torch is None)
+    had_voices = any(found.name.startswith("avatarlab_kokoro-") for found in packages(environment))
     build(environment, wanted, cpu_torch)
+    if had_voices:
+        say("Kokoro's voices were there: bringing them back (what `make voices` does)")
+        add_voices()
     say("done: .venv/bin/avatarlab is ready")
 
 
@@ -286,13 +290,16 @@ def lock_digest() -> str:
 
 
 def is_complete(environment: Path, wanted: Wanted) -> bool:
-    """Whether the stamp is the wanted one, the interpreter starts and no installed file is missing."""
+    """Whether the stamp is the wanted one, the interpreter starts and no installed file is missing.
+
+    Packages that somebody added, an engine for one, are no reason to make it anew.
+    """
     try:
         stamp = json.loads(stamp_of(environment).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     expected = stamp.pop("packages", [])
-    if stamp != asdict(wanted) or [found.name for found in packages(environment)] != expected:
+    if stamp != asdict(wanted) or not {found.name for found in packages(environment)}.issuperset(expected):
         return False
     python = environment / "bin" / "python"
     return python.exists() and starts(str(python)) and not any(missing_files(environment))

@@ -70,6 +70,29 @@ def test_a_package_that_vanished_whole_is_noticed(environment: Path) -> None:
     assert not setup.is_complete(environment, WANTED)
 
 
+def test_a_package_that_somebody_added_is_left_where_it_is(environment: Path) -> None:
+    info = environment / "lib/python3.11/site-packages/an_engine-1.dist-info"
+    info.mkdir()
+    (info / "RECORD").write_text("an_engine-1.dist-info/RECORD,,\n")
+    assert setup.is_complete(environment, WANTED)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_voices_that_were_there_come_back_with_an_environment_made_anew(
+    environment: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    if there:
+        (environment / "lib/python3.11/site-packages/avatarlab_kokoro-0.1.0.dist-info").mkdir()
+    steps = list[str]()
+    monkeypatch.setattr(setup, "ROOT", environment.parent)
+    for name in ("check_machine", "cpu_torch_source", "lock_digest", "tell_size", "say"):
+        monkeypatch.setattr(setup, name, lambda *_, **__: "")
+    monkeypatch.setattr(setup, "build", lambda *_: steps.append("build"))
+    monkeypatch.setattr(setup, "add_voices", lambda: steps.append("voices"))
+    setup.set_up()
+    assert steps == ["build", "voices"][: 1 + there]
+
+
 @pytest.mark.parametrize("change", [{"lock": "new"}, {"python": "3.12.1"}, {"root": "/moved"}, {"gpu": True}])
 def test_a_changed_lock_python_place_or_gpu_asks_for_a_new_one(
     environment: Path, change: dict[str, object]
