@@ -20,7 +20,7 @@ from avatarlab_ops import environment
 from avatarlab_ops.embedded import airflow, servers
 from avatarlab_ops.embedded.server import private_folder, private_home
 from avatarlab_ops.embedded.sessions import members, sweep
-from avatarlab_ops.embedded.supervisor import START_S, STOP_S, State, held, leaders, read_state
+from avatarlab_ops.embedded.supervisor import START_S, STOP_S, State, held, last_state, leaders, read_state
 from avatarlab_ops.errors import InputError, TransientError
 
 SUPERVISOR = "avatarlab_ops.embedded.supervisor"
@@ -35,8 +35,7 @@ def running(home: Path) -> State | None:
     with held(home, fcntl.LOCK_SH) as free:
         if free:
             return None
-    known = read_state(home)
-    state = State(**known) if known else None
+    state = last_state(home)
     return state if state and state.lives() else State(0, "")  # it has not written its own yet
 
 
@@ -142,9 +141,8 @@ def _until_healthy(
     while time.monotonic() < deadline:
         if process and process.poll() is not None:
             process = None  # it failed and said so, or another `up` was faster: its supervisor is followed
-        known = read_state(home)
-        state = State(**known) if known else None
-        failed = state is not None and state.phase == "failed" and known != before
+        state = last_state(home)
+        failed = state is not None and state.phase == "failed" and read_state(home) != before
         if state and (failed or (state.pid == process.pid if process else state.lives())):
             if state.note and "note" not in said:
                 say(state.note)

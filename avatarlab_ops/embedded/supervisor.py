@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,9 @@ class Part:
         log.warning("%s %s (failure %d); it is started again", self.name, how, self.failures)
 
 
+LATER = ("started", "boot")  # an earlier version refuses a state that has them
+
+
 @dataclass
 class State:
     """What `supervisor.json` says. phase: starting, healthy, degraded, stopping, failed."""
@@ -141,7 +144,7 @@ class State:
     note: str = ""
     error: str = ""
     started: dict[str, int] = field(default_factory=dict)  # of the sessions and "supervisor", in clock ticks
-    boot: str = ""  # "" by an earlier version
+    boot: str = ""  # "" by an earlier version, and once all has ended
 
     def lives(self) -> bool:
         """Whether the supervisor that wrote this is running, as far as an earlier version tells."""
@@ -302,13 +305,15 @@ class Supervisor:
         self.state.parts = {}
         self.state.phase = "failed" if failed else "stopped"
         self.parts = []  # and no session is kept that the next start would sweep
+        self.state.boot = ""
         self._publish()
 
     def _publish(self) -> None:
         self.state.sessions = {part.name: part.process.pid for part in self.parts if part.process}
         began = {part.name: part.began for part in self.parts if part.process}
-        self.state.started = {"supervisor": self.began} | began
-        _write_state(state_file(self.site.state), json.dumps(vars(self.state)))
+        self.state.started = {"supervisor": self.began} | began if self.state.boot else {}
+        told = {name: value for name, value in vars(self.state).items() if value or name not in LATER}
+        _write_state(state_file(self.site.state), json.dumps(told))
 
 
 def _write_state(path: Path, content: str) -> None:
@@ -370,6 +375,13 @@ def read_state(home: Path) -> dict[str, Any]:
         return dict(json.loads(state_file(home).read_text()))
     except FileNotFoundError:
         return {}
+
+
+def last_state(home: Path) -> State | None:
+    """The last State written, without what only a later version says; None when there was none."""
+    known = read_state(home)
+    names = {one.name for one in fields(State)}
+    return State(**{name: value for name, value in known.items() if name in names}) if known else None
 
 
 def leaders(state: Mapping[str, Any]) -> list[Identity]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from avatarlab_ops.embedded import servers
-from avatarlab_ops.embedded.supervisor import BACKOFF_MAX_S, Part, _write_state
+from avatarlab_ops.embedded.supervisor import BACKOFF_MAX_S, Part, State, _write_state, last_state
 
 # Its signals need a main thread of their own; a working folder that is missing refuses every start of a part.
 LOOKING = """
@@ -67,6 +67,7 @@ def test_a_look_without_descriptors_does_not_end_the_site(tmp_path: Path) -> Non
     assert "a look was cut short: [Errno 24]" in done.stderr
     state = json.loads((tmp_path / "supervisor.json").read_text())
     assert (state["phase"], state["error"]) == ("stopped", "")
+    assert not {"started", "boot"} & set(state)  # which an earlier version's `up` refuses
     assert not Path("/proc", done.stdout.strip()).exists()
 
 
@@ -79,6 +80,13 @@ def test_each_refused_start_is_waited_for_longer_up_to_a_limit(tmp_path: Path) -
     assert delays[:4] == pytest.approx([0.5, 1, 2, 4], abs=0.2)
     assert delays[-1] == pytest.approx(BACKOFF_MAX_S, abs=0.2)
     assert part.process is None
+
+
+def test_a_state_of_a_later_version_is_read(tmp_path: Path) -> None:
+    assert last_state(tmp_path) is None
+    told = {"pid": 7, "address": "http://127.0.0.1:9", "phase": "stopped", "mood": "good"}
+    (tmp_path / "supervisor.json").write_text(json.dumps(told))
+    assert last_state(tmp_path) == State(7, "http://127.0.0.1:9", phase="stopped")
 
 
 def test_a_state_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
