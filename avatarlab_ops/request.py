@@ -70,7 +70,8 @@ class Avatar(Part):
 
     uri: Reference = Field(
         title="Avatar",
-        description="Portrait image or footage of one person, as an object in the inputs bucket.",
+        description="Portrait image or footage of one person, as an object in the inputs bucket. The largest "
+        "face of each shot speaks; others stay as they are, also where it is gone.",
         examples=["s3://inputs/demo/astronaut.png"],
     )
     start_s: float | None = Field(

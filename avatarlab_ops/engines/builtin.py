@@ -96,7 +96,7 @@ ENGINES: tuple[EngineInfo, ...] = (
     FaceInfo(
         name="landmarker",
         factory="avatarlab_ops.engines.face:FaceTracker",
-        version="6",
+        version="7",
         files=_files("face_landmarker_v2.task", "palm_detection_lite.tflite", "hand_landmark_full.tflite"),
         slots=0,
         notes="478 landmarks a frame on the CPU; Apache-2.0.",

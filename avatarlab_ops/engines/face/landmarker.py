@@ -81,12 +81,12 @@ class Landmarker:
         faces = self.faces(frame)
         return (faces[0].landmarks, faces[0].presence) if faces else None
 
-    def recover(self, frame: Frame, last: Array) -> Face | None:
-        """Largest face near where a lost one was last seen, or of the whole frame; misses small faces."""
+    def recover(self, frame: Frame, last: Array) -> list[Face]:
+        """Faces near where a lost one was last seen and in all the frame, largest first; not small ones."""
         low, high = last[:, :2].min(axis=0), last[:, :2].max(axis=0)
         near = self._detector.around(frame, (low + high) / 2, mesh_side(last) * LOST_REACH)
         candidates = distinct(near + next(self._detector.search(frame)))
-        return next((fit for candidate in candidates if (fit := self.fit(frame, candidate))), None)
+        return [fit for candidate in candidates if (fit := self.fit(frame, candidate))]
 
     def follow(self, frame: Frame, previous: Array) -> tuple[Array, float] | None:
         """Mesh near where `previous` lay, or None when the face is gone."""

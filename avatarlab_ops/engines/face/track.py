@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from avatarlab_ops.engines.base import FaceTrack, Frame
 from avatarlab_ops.engines.cuts import CutDetector
-from avatarlab_ops.engines.face.admission import EQUAL_SIZE, note_on_others, refuse_rivals, refuse_small
+from avatarlab_ops.engines.face.admission import note_on_others, refuse_rivals, refuse_small
 from avatarlab_ops.engines.face.covering import mouth_covered
 from avatarlab_ops.engines.face.crop import mesh_side
 from avatarlab_ops.engines.face.landmarker import Face, Landmarker
+from avatarlab_ops.engines.face.leading import Leading
 from avatarlab_ops.engines.face.smooth import smooth
 from avatarlab_ops.engines.tflite import Array
 from avatarlab_ops.errors import FaceRefused
@@ -35,7 +36,7 @@ def track_faces(
     covering: bool = True,
     report: Report = silent,
 ) -> FaceTrack:
-    """Track the largest face of a clip of RGB uint8 [height, width, 3] frames at `fps` frames a second.
+    """Track the leading face of a clip of RGB uint8 [height, width, 3] frames at `fps` frames a second.
 
     Frames are read once, in order. Without `covering` nobody looks whether the mouth is covered, which saves
     time; the landmarks are the same. Raises FaceRefused when no frame shows a face, when two faces are
@@ -63,7 +64,7 @@ def track_faces(
     _hold(landmarks, present)
     covered &= present  # only a face has a mouth
     present &= ~covered
-    notes += _note_on_covering(covered, fps)
+    notes += _note_on_covering(covered, fps) + follower.leading.notes()
     return FaceTrack(landmarks, present, width, height, fps, notes, covered if covered.any() else None)
 
 
@@ -81,7 +82,7 @@ class _Follower:
         self._landmarker = Landmarker()
         self._cut_detector = CutDetector()
         self._frame: Frame | None = None
-        self._last_seen: Array | None = None
+        self.leading = Leading(fps)
         self._looks = 0
         self._rivals: FaceRefused | None = None
         self._rival_looks = 0
@@ -89,7 +90,7 @@ class _Follower:
 
     @property
     def seen_any(self) -> bool:
-        return self._last_seen is not None
+        return self.leading.last is not None
 
     def step(self, index: int, frame: Frame) -> None:
         """Add the mesh of the next frame, or None."""
@@ -101,25 +102,32 @@ class _Follower:
         cut = self._cut_detector.is_cut(frame)
         if cut:
             self.cuts.add(index)
-        mesh = self._mesh(frame, fresh=cut or not self.seen_any, look=index % self._every == 0)
+            self.leading.new_shot(index)
+        mesh = self._mesh(index, frame)
         self.meshes.append(mesh)
         looked = mesh if self._covering else None
         self._covered.append(looked is not None and mouth_covered(frame, looked))
         self._behind_hand.append(looked is not None and self._is_behind_hand(index, frame, looked))
-        self._last_seen = self._last_seen if mesh is None else mesh
         self._frame = frame.copy()  # the source may reuse its buffer
 
-    def _mesh(self, frame: Frame, *, fresh: bool, look: bool) -> Array | None:
-        faces = self._look_around(frame) if fresh or look else []
-        previous = None if fresh else self.meshes[-1]
+    def _mesh(self, index: int, frame: Frame) -> Array | None:
+        """The leading face's mesh, or None."""
+        fresh = index in self.cuts or not self.seen_any
+        look = fresh or index % self._every == 0
+        faces = self._look_around(frame) if look else []
+        mesh = None if fresh else self._followed(frame)
+        if mesh is None:
+            if not look and self.leading.last is not None:
+                faces = self._landmarker.recover(frame, self.leading.last)
+            mesh = self.leading.among(index, faces)
+        if mesh is not None:
+            self.leading.follow(index, mesh, faces)
+        return mesh
+
+    def _followed(self, frame: Frame) -> Array | None:
+        previous = self.meshes[-1]
         followed = None if previous is None else self._landmarker.follow(frame, previous)
-        if followed is not None:
-            return followed[0]
-        if fresh or look:
-            return self._leading(faces)
-        assert self._last_seen is not None  # noqa: S101  not fresh
-        found = self._landmarker.recover(frame, self._last_seen)
-        return None if found is None else found.landmarks
+        return None if followed is None else followed[0]
 
     def _is_behind_hand(self, index: int, frame: Frame, mesh: Array) -> bool:
         """What was seen at the last look holds until the next."""
@@ -135,16 +143,6 @@ class _Follower:
             came = start if start in self.cuts else max(0, start - self._hands_every + 1)
             hidden[came:start] = True
         return hidden
-
-    def _leading(self, faces: list[Face]) -> Array | None:
-        """The largest face; of those about as large, the one nearest to where the face was before."""
-        if not faces or self._last_seen is None:
-            return faces[0].landmarks if faces else None
-        before = self._last_seen[:, :2].mean(axis=0)
-        large = [face for face in faces if face.side >= EQUAL_SIZE * faces[0].side]
-        return min(
-            large, key=lambda face: float(np.hypot(*(face.landmarks[:, :2].mean(axis=0) - before)))
-        ).landmarks
 
     def _look_around(self, frame: Frame) -> list[Face]:
         """All faces of the frame; keeps count of those that rival the leading one."""
