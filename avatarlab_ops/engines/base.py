@@ -136,7 +136,8 @@ class FaceTrack:
 
     landmarks: float32 [n, 478, 3], smoothed (MediaPipe mesh order; x right, y down, z from the camera);
     present: bool [n], False where no face was seen (landmarks there repeat the nearest seen face), or its
-    mouth is covered; covered: bool [n], True where it is that, None: nowhere.
+    mouth is covered; covered: bool [n], True where it is that, None: nowhere; cuts: frames, rising, at which
+    another shot begins.
     """
 
     landmarks: NDArray[np.float32]
@@ -146,6 +147,7 @@ class FaceTrack:
     fps: float
     notes: tuple[str, ...] = ()
     covered: NDArray[np.bool_] | None = None
+    cuts: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return int(self.present.shape[0])

@@ -104,7 +104,7 @@ ENGINES: tuple[EngineInfo, ...] = (
     LipsyncInfo(
         name="viseme_warp",
         factory="avatarlab_ops.engines.lipsync.viseme_warp:VisemeWarp",
-        version="2",
+        version="3",
         learned=False,
         notes="Layered mesh warp driven by visemes; CPU, no weights.",
     ),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -37,3 +39,23 @@ class CutDetector:
         else:
             self._changes.append(change)
         return cut
+
+
+def stretches(present: NDArray[np.bool_], cuts: Collection[int]) -> list[tuple[int, int]]:
+    """Runs of frames with a face, split at cuts, as [start, end)."""
+    bounds = sorted(cuts)
+    found = []
+    for start, end in runs(present):
+        edges = [start, *(cut for cut in bounds if start < cut < end), end]
+        found += list(pairwise(edges))
+    return found
+
+
+def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Runs of True as [start, end).
+
+    >>> runs(np.array([True, True, False, True]))
+    [(0, 2), (3, 4)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
 from operator import length_hint
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avatarlab_ops.engines.base import FaceTrack, Frame
-from avatarlab_ops.engines.cuts import CutDetector
+from avatarlab_ops.engines.cuts import CutDetector, runs, stretches
 from avatarlab_ops.engines.face.admission import note_on_others, refuse_rivals, refuse_small
 from avatarlab_ops.engines.face.covering import mouth_covered
 from avatarlab_ops.engines.face.crop import mesh_side
@@ -59,13 +58,16 @@ def track_faces(
     notes = follower.notes() + _note_on_gaps(present, fps)
     landmarks, present = _filled(follower.meshes, present, follower.cuts, round(BRIEF_S * fps))
     follower.meshes.clear()  # as large as the landmarks, in a long clip
-    for start, end in _stretches(present, follower.cuts):
+    for start, end in stretches(present, follower.cuts):
         landmarks[start:end] = smooth(landmarks[start:end], fps)
     _hold(landmarks, present)
     covered &= present  # only a face has a mouth
     present &= ~covered
     notes += _note_on_covering(covered, fps) + follower.leading.notes()
-    return FaceTrack(landmarks, present, width, height, fps, notes, covered if covered.any() else None)
+    return FaceTrack(
+        landmarks, present, width, height, fps, notes,
+        covered if covered.any() else None, tuple(sorted(follower.cuts)),
+    )  # fmt: skip
 
 
 class _Follower:
@@ -144,7 +146,7 @@ class _Follower:
         """Frames [n] whose mouth is covered; a hand may have come at any frame since the look before."""
         behind = np.array(self._behind_hand)
         hidden: NDArray[np.bool_] = behind | self._covered
-        for start, _ in _runs(behind):
+        for start, _ in runs(behind):
             looks = (look + 1 for look in self._hand_looks if look < start)
             cuts = (cut for cut in self.cuts if cut <= start)
             hidden[max((0, *looks, *cuts)) : start] = True
@@ -202,7 +204,7 @@ def _steady(flags: NDArray[np.bool_], brief: int) -> NDArray[np.bool_]:
     """Flags without runs, of either kind, that are `brief` or shorter and end within the clip."""
     steady = flags.copy()
     for value in (False, True):  # first short gaps are closed, then short coverings dropped
-        for start, end in _runs(steady == value):
+        for start, end in runs(steady == value):
             if end - start <= brief and (start > 0 or value) and (end < len(flags) or value):
                 steady[start:end] = not value
     return steady
@@ -217,33 +219,13 @@ def _filled(
         if mesh is not None:
             landmarks[index] = mesh
     shown = present.copy()
-    for start, end in _runs(~present):
+    for start, end in runs(~present):
         uncut = not cuts.intersection(range(start, end + 1))
         if start > 0 and end < len(meshes) and end - start <= brief and uncut:
             share = (np.arange(1, end - start + 1, dtype=np.float32) / (end - start + 1))[:, None, None]
             landmarks[start:end] = landmarks[start - 1] * (1 - share) + landmarks[end] * share
             shown[start:end] = True
     return landmarks, shown
-
-
-def _stretches(present: NDArray[np.bool_], cuts: set[int]) -> list[tuple[int, int]]:
-    """Runs of frames with a face, split at cuts, as [start, end)."""
-    bounds = sorted(cuts)
-    stretches = []
-    for start, end in _runs(present):
-        edges = [start, *(cut for cut in bounds if start < cut < end), end]
-        stretches += list(pairwise(edges))
-    return stretches
-
-
-def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Runs of True as [start, end).
-
-    >>> _runs(np.array([True, True, False, True]))
-    [(0, 2), (3, 4)]
-    """
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
 
 
 def _hold(landmarks: Array, present: NDArray[np.bool_]) -> None:

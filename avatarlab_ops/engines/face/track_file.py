@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avatarlab_ops.engines.base import FaceTrack
 
@@ -12,10 +14,12 @@ from avatarlab_ops.engines.base import FaceTrack
 def save_track(path: Path, track: FaceTrack) -> None:
     """Write `track` to `path` (.npz); equal tracks give equal bytes.
 
-    One without a covered mouth has the bytes that it had before these were told apart, so that what was made
-    from it is found again; `present` leaves them out for code that does not know `covered`.
+    One without a covered mouth, or without cuts, has the bytes that it had before these were told, so that
+    what was made from it is found again; `present` leaves covered ones out for code that does not know them.
     """
-    covered = {} if track.covered is None else {"covered": track.covered}
+    some: dict[str, NDArray[Any]] = {} if track.covered is None else {"covered": track.covered}
+    if track.cuts:
+        some["cuts"] = np.array(track.cuts)
     with path.open("wb") as file:
         np.savez_compressed(
             file,
@@ -25,7 +29,7 @@ def save_track(path: Path, track: FaceTrack) -> None:
             fps=np.array(track.fps),
             notes=np.array(track.notes, dtype=np.str_),
             allow_pickle=False,
-            **covered,
+            **some,
         )
 
 
@@ -36,5 +40,5 @@ def load_track(path: Path) -> FaceTrack:
         notes = tuple(str(note) for note in data["notes"])
         return FaceTrack(
             data["landmarks"], data["present"], width, height, float(data["fps"]), notes,
-            data.get("covered"),
+            data.get("covered"), tuple(int(cut) for cut in data.get("cuts", ())),
         )  # fmt: skip

@@ -147,6 +147,7 @@ def test_smoothing_does_not_cross_a_cut(astronaut, talking):
     second = [cv2.resize(frame, (512, 512), interpolation=cv2.INTER_AREA) for frame in talking[:15]]
     joined, alone = tracked(first + second), tracked(second)
     assert np.array_equal(joined.landmarks[10:], alone.landmarks)
+    assert (joined.cuts, alone.cuts) == ((10,), ())
 
 
 def test_no_face_is_refused(clip):
@@ -254,12 +255,13 @@ def test_smoothing_does_not_delay_a_swaying_head(raw, fps):
     landmarks=meshes,
     notes=st.lists(st.text(st.characters(exclude_characters="\0"), max_size=30), max_size=3),
     fps=st.sampled_from([24.0, 25.0, 30000 / 1001]),
+    cuts=st.sets(st.integers(1, 11)).map(lambda some: tuple(sorted(some))),
 )
-def test_a_saved_track_comes_back_whole(tmp_path_factory, landmarks, notes, fps):
+def test_a_saved_track_comes_back_whole(tmp_path_factory, landmarks, notes, fps, cuts):
     folder = tmp_path_factory.mktemp("track")
     present = np.arange(len(landmarks)) % 2 == 0
     covered = np.arange(len(landmarks)) % 4 == 1
-    track = FaceTrack(landmarks, present, 1280, 720, fps, tuple(notes), covered)
+    track = FaceTrack(landmarks, present, 1280, 720, fps, tuple(notes), covered, cuts)
     for name in ("a.npz", "b.npz"):
         save_track(folder / name, track)
     back = load_track(folder / "a.npz")
@@ -269,11 +271,12 @@ def test_a_saved_track_comes_back_whole(tmp_path_factory, landmarks, notes, fps)
     assert back.covered is not None
     assert np.array_equal(back.covered, covered)
     assert (back.width, back.height, back.fps, back.notes) == (1280, 720, fps, tuple(notes))
+    assert back.cuts == cuts
     assert (folder / "a.npz").read_bytes() == (folder / "b.npz").read_bytes()
 
 
 def test_a_track_is_read_by_code_that_did_not_tell_covering_apart_and_the_other_way_round(tmp_path):
-    """Every array that such code wrote is read; without a covered mouth no other array is written."""
+    """Every array that such code wrote is read; without covered mouths and cuts no other array is written."""
     landmarks, present = np.zeros((4, 478, 3), np.float32), np.array([True, False, False, True])
     new = FaceTrack(landmarks, present, 640, 360, 25.0, (), np.array([False, True, False, False]))
     assert new.lacking() == (1, 1)
@@ -283,7 +286,8 @@ def test_a_track_is_read_by_code_that_did_not_tell_covering_apart_and_the_other_
     save_track(tmp_path / "old.npz", FaceTrack(landmarks, present, 640, 360, 25.0))
     with np.load(tmp_path / "old.npz", allow_pickle=False) as data:
         assert set(data) == {"landmarks", "present", "size", "fps", "notes"}
-    assert load_track(tmp_path / "old.npz").lacking() == (2, 0)
+    old = load_track(tmp_path / "old.npz")
+    assert (old.lacking(), old.cuts) == ((2, 0), ())
 
 
 def test_a_pickled_track_is_not_read(tmp_path):

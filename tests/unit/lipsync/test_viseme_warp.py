@@ -13,6 +13,7 @@ from avatarlab_ops.engines.lipsync.measure import lip_sync_measure
 from avatarlab_ops.engines.lipsync.viseme_warp import VisemeWarp, blinks
 from avatarlab_ops.engines.lipsync.viseme_warp.engine import _boxes
 from avatarlab_ops.engines.lipsync.viseme_warp.geometry import CHIN, FaceFrame
+from avatarlab_ops.engines.lipsync.viseme_warp.hang import hanging
 from avatarlab_ops.engines.lipsync.viseme_warp.paint import FacePainter
 from avatarlab_ops.progress import silent
 
@@ -186,6 +187,22 @@ def test_frames_without_a_face_stay_as_they_are(talking: tuple[list[Frame], Face
         assert patch.alpha.any() == present[patch.source_index]
     nobody = FaceTrack(track.landmarks, np.zeros_like(present), 1280, 720, FPS)
     assert not any(patch.alpha.any() for patch in render(frames, nobody, speech(["aa"])))
+
+
+def test_the_upper_teeth_do_not_slide_into_place_after_a_cut(talking: tuple[list[Frame], FaceTrack]) -> None:
+    """Nor where the face was away: in the second shot the head nods, so that the lip is lower in the face."""
+    _, track = talking
+    landmarks = np.repeat(track.landmarks[:1], 40, axis=0)
+    landmarks[20:, 0, 1] += 12
+    away = np.ones(40, bool)
+    away[18:22] = False
+    for present, cuts in ((np.ones(40, bool), (20,)), (away, ())):
+        place = hanging(FaceTrack(landmarks, present, track.width, track.height, FPS, cuts=cuts))
+        assert np.ptp(place[:18], axis=0).max() < 1e-5
+        assert np.ptp(place[22:], axis=0).max() < 1e-5
+        assert place[-1, 1] - place[0, 1] > 0.05
+    uncut = hanging(FaceTrack(landmarks, np.ones(40, bool), track.width, track.height, FPS))
+    assert np.diff(uncut[:, 1]).max() < 0.3 * (uncut[-1, 1] - uncut[0, 1]), "a head that nods is followed"
 
 
 def test_a_face_at_the_edge_of_the_picture_is_painted_inside_it(smiling: Portrait) -> None:

@@ -115,7 +115,7 @@ class _Clip:
         gaps = lip_gap(self._track.landmarks[seen])
         best, shut = int(seen[gaps.argmax()]), int(seen[gaps.argmin()])
         (face, mouth), (_, rest) = (_face_and_mouth(self._track.landmarks[i]) for i in (best, shut))
-        hang = hanging(self._track.landmarks, self._track.fps)
+        hang = hanging(self._track)
         self._hang = hang - hang[shut]
         return Interior.of(self._frames[best], face, mouth, rest=rest, drift=self._hang[best])
 
