@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,9 @@ from avatarlab_ops.embedded import control, process
 from avatarlab_ops.embedded import servers as embedded
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import documents
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # The same examples each time and no deadline: the gate says the same of the same code on any machine.
 settings.load_profile("ci")
@@ -62,3 +66,18 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         yield embedded.ensure(home)
     finally:
         embedded.stop(home)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser; skips where there is none."""
+    path = shutil.which("chromium")
+    if not path:
+        pytest.skip("no Chromium here; `make test` installs it where it may")
+    from playwright.sync_api import sync_playwright
+
+    with (
+        sync_playwright() as play,
+        play.chromium.launch(executable_path=path, args=["--no-sandbox"]) as found,
+    ):
+        yield found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,20 +35,6 @@ HEARD = """async () => {
 }"""
 LOGIN_OVER: dict[str, Any] = {"status": 401, "json": {"detail": "Token Expired"}}
 QUIET: dict[str, Any] = {"body": "retry: 3600000\n\n", "content_type": "text/event-stream"}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    if not path:
-        pytest.skip("no Chromium here; `make test` installs it where it may")
-    from playwright.sync_api import sync_playwright
-
-    with (
-        sync_playwright() as play,
-        play.chromium.launch(executable_path=path, args=["--no-sandbox"]) as found,
-    ):
-        yield found
 
 
 @pytest.fixture

@@ -46,11 +46,15 @@ function unreached(error) {
 const keys = new Map();
 async function call(method, address, body) {
   const sent = body === undefined ? undefined : JSON.stringify(body);
-  const order = `${method} ${address} ${sent}`;
-  if (!keys.has(order)) keys.set(order, crypto.randomUUID());
-  const headers = method === "POST" ? { "Idempotency-Key": keys.get(order) } : {};
+  const headers = method === "POST" ? { "Idempotency-Key": key(`${address} ${sent}`) } : {};
   const said = await (await answerTo(address, { method, headers, body: sent })).text().catch(unreached);
   return said ? JSON.parse(said) : {};
+}
+
+function key(order) {
+  const random = crypto.getRandomValues(new Uint32Array(4)); // randomUUID is for https and localhost alone
+  if (!keys.has(order)) keys.set(order, random.join("-"));
+  return keys.get(order);
 }
 
 // Whether the login has ended: the server says so, or an older browser was led to the login page.

@@ -1,0 +1,103 @@
+"""What the Studio's scripts do in a browser, without a server; tests/integration tries them with one."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from avatarlab_web.studio import page
+from avatarlab_web.studio.page import text
+
+from avatarlab_ops.request import KINDS, AvatarRequest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Request, Route
+
+    Answer = Callable[[Route], None]
+
+PLAIN = "http://studio.lan"  # no secure context, as an address of one's own network is none
+STATIC = page.HERE / "static"
+KINDS_OF = {".js": "text/javascript", ".css": "text/css"}
+HIDE = """hidden => {
+  Object.defineProperty(document, "hidden", { configurable: true, value: hidden });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+@dataclass
+class Site:
+    """Answers what a tab asks for, by its path, and keeps what it asked."""
+
+    tab: Page
+    here: str = PLAIN
+    answers: dict[str, Answer] = field(default_factory=dict)
+    asked: list[Request] = field(default_factory=list)
+
+    def open(self, html: str) -> None:
+        self.answers["/"] = lambda route: route.fulfill(body=html, content_type="text/html")
+        self.tab.goto(f"{self.here}/")
+
+    def parts(self, content: str) -> None:
+        """A page with this content and what every page has."""
+        shown = page.made("base.html", base="", api="/api", airflow="", embedded=True, here="")
+        self.open(shown.replace('tabindex="-1">', f'tabindex="-1">{content}', 1))
+
+    def serve(self, route: Route) -> None:
+        path = "/" + route.request.url.removeprefix(f"{self.here}/").partition("?")[0]
+        self.asked.append(route.request)
+        static = STATIC / Path(path).name
+        if path in self.answers:
+            self.answers[path](route)
+        elif path.startswith("/static/") and static.exists():
+            route.fulfill(body=static.read_text(), content_type=KINDS_OF.get(static.suffix, "image/svg+xml"))
+        else:
+            route.fulfill(status=404)
+
+    def of(self, path: str) -> list[Request]:
+        return [one for one in self.asked if one.url.removeprefix(self.here).partition("?")[0] == path]
+
+    def until(self, met: Callable[[], bool]) -> None:
+        for _ in range(3000):
+            if met():
+                return
+            self.tab.wait_for_timeout(20)
+        raise AssertionError([one.url for one in self.asked])
+
+
+@pytest.fixture
+def site(chromium: Browser) -> Iterator[Site]:
+    with chromium.new_context() as context:
+        context.set_default_timeout(60_000)
+        tab = context.new_page()
+        tab.clock.install()
+        found = Site(tab)
+        tab.route("**/*", found.serve)
+        yield found
+        tab.unroute_all(behavior="ignoreErrors")
+
+
+def said(body: Any, **answer: Any) -> Answer:
+    return lambda route: route.fulfill(json=body, **answer)
+
+
+def test_an_order_has_a_key_of_its_own_without_a_secure_context_and_nothing_else_has(site: Site) -> None:
+    for path in ("/order", "/end"):
+        site.answers[path] = said({})
+    site.parts("".join(
+        f'<button data-call="{method}" data-to="{path}" data-done="Done {path}">{path}</button>'
+        for method, path in (("POST", "/order"), ("DELETE", "/end"))
+    ))  # fmt: skip
+    for path in ("/order", "/end"):
+        site.tab.get_by_role("button", name=path).click()
+        site.tab.get_by_role("button", name=f"Done {path}").wait_for()
+    (order,), (end,) = site.of("/order"), site.of("/end")
+    assert re.fullmatch(r"[\w-]{8,200}", order.headers["idempotency-key"])
+    assert "idempotency-key" not in end.headers
