@@ -101,3 +101,17 @@ def test_an_order_has_a_key_of_its_own_without_a_secure_context_and_nothing_else
     (order,), (end,) = site.of("/order"), site.of("/end")
     assert re.fullmatch(r"[\w-]{8,200}", order.headers["idempotency-key"])
     assert "idempotency-key" not in end.headers
+
+
+def test_a_revocation_that_left_videos_on_view_says_how_many(site: Site) -> None:
+    site.answers["/revoke"] = said({"videos": ["a", "b"], "withdrawn": ["c"]})
+    site.parts(
+        '<form><input type="checkbox" name="withdraw" value="true" checked>'
+        '<button data-call="POST" data-to="/revoke">Revoke</button></form>'
+    )
+    site.tab.get_by_role("button", name="Revoke").click()
+    site.tab.get_by_text(text("people.revoke.left", count=2)).wait_for()
+    assert site.tab.get_by_role("button", name="Revoke").is_enabled()
+    site.tab.get_by_role("checkbox").uncheck()  # who leaves them on view is told nothing
+    with site.tab.expect_navigation():
+        site.tab.get_by_role("button", name="Revoke").click()

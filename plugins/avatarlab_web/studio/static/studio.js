@@ -169,7 +169,8 @@ async function act(button) {
   const asked = new URLSearchParams(form ? new FormData(form) : undefined);
   button.disabled = true;
   try {
-    await call(button.dataset.call, asked.size ? `${button.dataset.to}?${asked}` : button.dataset.to);
+    const told = await call(button.dataset.call, asked.size ? `${button.dataset.to}?${asked}` : button.dataset.to);
+    if (asked.has("withdraw") && told.videos.length) throw new Error(document.body.dataset.left.replace("%s", told.videos.length));
     if (button.dataset.done) button.textContent = button.dataset.done; // a link is shown this once: its page stays
     else location.reload(); // to assign an address with a fragment, as of #content, would only scroll
   } catch (error) {
