@@ -115,3 +115,35 @@ def test_a_revocation_that_left_videos_on_view_says_how_many(site: Site) -> None
     site.tab.get_by_role("checkbox").uncheck()  # who leaves them on view is told nothing
     with site.tab.expect_navigation():
         site.tab.get_by_role("button", name="Revoke").click()
+
+
+def test_a_hidden_page_holds_no_stream_and_looks_once_it_is_seen_again(site: Site) -> None:
+    held: list[Route] = []
+    site.answers["/events"] = held.append
+    site.answers["/live"] = lambda route: route.fulfill(body='<p data-news="Seen.">Seen.</p>')
+    site.parts('<div data-live="/live" data-events="/events"></div>')
+    site.until(lambda: len(held) == 1)
+    with site.tab.expect_event("requestfailed", lambda asked: asked.url.endswith("/events")):
+        site.tab.evaluate(HIDE, True)
+    site.tab.clock.fast_forward(60_000)
+    assert not site.of("/live")
+    site.tab.evaluate(HIDE, False)
+    site.tab.locator("#content").get_by_text("Seen.").wait_for()
+    site.until(lambda: len(held) == 2)
+
+
+def test_a_page_asks_once_more_for_however_many_events(site: Site) -> None:
+    held: list[Route] = []
+    site.answers["/events"] = lambda route: route.fulfill(
+        body="retry: 3600000\n\n" + "event: render\ndata: {}\n\n" * 6, content_type="text/event-stream"
+    )
+    site.answers["/live"] = held.append
+    site.parts('<div data-live="/live" data-events="/events"></div>')
+    site.until(lambda: len(held) == 1)
+    site.until(lambda: len(site.of("/events")) == 1)
+    for number in range(2):
+        site.until(lambda: len(held) > number)  # noqa: B023
+        held[number].fulfill(body=f"<p data-news='{number}'>Drawn {number}.</p>")
+        site.tab.get_by_text(f"Drawn {number}.").wait_for()
+    site.tab.wait_for_timeout(300)
+    assert len(held) == 2

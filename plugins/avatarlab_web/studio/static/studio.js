@@ -82,11 +82,24 @@ function draw(part, html) {
   alike()[place]?.focus({ preventScroll: true });
 }
 
+// A function that does the work, and once more where it was called meanwhile: never twice at a time.
+function oneByOne(work) {
+  let wanted = false, working = null;
+  const all = async () => {
+    for (; wanted; await work()) wanted = false;
+    working = null;
+  };
+  return () => {
+    wanted = true;
+    return (working ??= all());
+  };
+}
+
 // A part of the page that its server draws anew, at each event or else each second, until what it shows is
-// over; then the whole page is.
+// over; then the whole page is. A hidden page holds no stream: a browser has six connections to a server of HTTP/1.1.
 // Of what stands in line no event tells that its expected start moved, and none comes again of what could not be shown.
 function follow(part) {
-  let looking = null, later = null;
+  let later = null, events = null;
   const look = async () => {
     lookLater();
     const answer = await fetch(part.dataset.live);
@@ -100,17 +113,31 @@ function follow(part) {
     say(news?.dataset.news);
     if (news?.hasAttribute("data-over")) location.reload();
   };
-  const again = () => (looking = (looking ?? Promise.resolve()).then(look).catch(() => trouble(document.body.dataset.lost)));
+  const again = oneByOne(() => look().catch(() => trouble(document.body.dataset.lost)));
   const ask = () => (document.hidden ? Promise.resolve() : again()).then(() => setTimeout(ask, 1000));
   const lookLater = () => {
     clearTimeout(later);
-    later = setTimeout(again, 15000);
+    later = setTimeout(() => document.hidden || again(), 15000);
   };
   if (!part.dataset.events) return ask();
-  lookLater();
-  const events = new EventSource(part.dataset.events);
-  events.addEventListener("render", again);
-  events.addEventListener("error", () => events.readyState === EventSource.CLOSED && ask());
+  const listen = () => {
+    events?.close();
+    if (document.hidden) return;
+    lookLater();
+    events = new EventSource(part.dataset.events);
+    events.addEventListener("render", again);
+    events.addEventListener("error", ({ target }) => target.readyState === EventSource.CLOSED && giveUp());
+  };
+  const turned = () => {
+    listen();
+    if (!document.hidden) again();
+  };
+  const giveUp = () => {
+    document.removeEventListener("visibilitychange", turned);
+    ask();
+  };
+  document.addEventListener("visibilitychange", turned);
+  listen();
 }
 
 // A list in which something still moves is drawn anew as a whole.
