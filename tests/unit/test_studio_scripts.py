@@ -147,3 +147,20 @@ def test_a_page_asks_once_more_for_however_many_events(site: Site) -> None:
         site.tab.get_by_text(f"Drawn {number}.").wait_for()
     site.tab.wait_for_timeout(300)
     assert len(held) == 2
+
+
+def test_a_list_waits_for_its_answer_and_ends_when_nothing_moves(site: Site) -> None:
+    moving, still = ('<ul class="cards" data-refresh="3000">Moves.</ul>', '<ul class="cards">Stands.</ul>')
+    held: list[Route] = []
+    site.parts(moving)
+    site.answers["/"] = held.append
+    for _ in range(3):
+        site.tab.clock.fast_forward(3_000)
+    site.until(lambda: bool(held))
+    site.tab.wait_for_timeout(300)
+    assert len(held) == 1
+    held[0].fulfill(body=still)
+    site.tab.get_by_text("Stands.").wait_for()
+    site.tab.clock.fast_forward(9_000)
+    site.tab.wait_for_timeout(300)
+    assert len(held) == 1

@@ -140,18 +140,27 @@ function follow(part) {
   listen();
 }
 
-// A list in which something still moves is drawn anew as a whole.
+// A list is drawn anew as a whole until nothing in it moves.
 function refresh(list) {
-  setInterval(async () => {
-    if (document.hidden) return;
-    const answer = await fetch(location.href).catch(() => null);
-    if (answer && loggedOut(answer)) trouble(document.body.dataset.login);
-    if (!answer?.ok || answer.redirected) return;
-    regained();
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-refresh], .cards");
-    if (!fresh) return location.reload(); // the last of them has left it
-    draw(list, fresh.innerHTML);
-  }, Number(list.dataset.refresh));
+  const look = async () => {
+    if (document.hidden || (await renewed(list))) rest();
+  };
+  const rest = () => setTimeout(look, Number(list.dataset.refresh));
+  rest();
+}
+
+// Whether something may still move.
+async function renewed(list) {
+  const answer = await fetch(location.href).catch(() => null);
+  if (answer && loggedOut(answer)) trouble(document.body.dataset.login);
+  const html = answer?.ok && !answer.redirected && (await answer.text().catch(() => ""));
+  if (!html) return true;
+  regained();
+  const fresh = new DOMParser().parseFromString(html, "text/html").querySelector("[data-refresh], .cards");
+  if (!fresh) return location.reload(); // the last of them has left it
+  const touched = list.matches(":active"); // not drawn now
+  draw(list, fresh.innerHTML);
+  return touched || fresh.hasAttribute("data-refresh");
 }
 
 // What is written into a form stays in its tab until it is sent, for whoever leaves the page and comes back by whatever
