@@ -164,3 +164,23 @@ def test_a_list_waits_for_its_answer_and_ends_when_nothing_moves(site: Site) -> 
     site.tab.clock.fast_forward(9_000)
     site.tab.wait_for_timeout(300)
     assert len(held) == 1
+
+
+def test_a_player_whose_address_has_expired_goes_on_at_its_place(site: Site) -> None:
+    site.parts('<video src="/film" preload="none"></video>')
+    fail = """() => {
+        $("video").dispatchEvent(new Event("error"));
+        return [loads, plays, $("video").currentTime];
+    }"""
+    site.tab.evaluate("""() => {
+        window.loads = window.plays = 0;
+        const load = () => { loads += 1; video.currentTime = 0; };
+        const play = async () => { plays += 1; };
+        const video = Object.assign($("video"), { load, play });
+        for (const [name, value] of [["currentTime", 7], ["paused", false]])
+            Object.defineProperty(video, name, { value, writable: true });
+    }""")
+    assert site.tab.evaluate(fail) == [1, 1, 7]
+    assert site.tab.evaluate(fail) == [1, 1, 7], "what fails again at once is gone"
+    site.tab.clock.fast_forward(900_000)
+    assert site.tab.evaluate(fail) == [2, 2, 7]

@@ -248,6 +248,18 @@ async function share(form) {
   }
 }
 
+// The address that a video was led to expires while it is looked at; its own leads to a new one. What fails again within
+// a minute is broken, or gone.
+const reloaded = new WeakMap();
+function reload(video) {
+  if (Date.now() - (reloaded.get(video) ?? -Infinity) < 60000) return;
+  reloaded.set(video, Date.now());
+  const { currentTime, playbackRate, paused } = video;
+  video.load();
+  Object.assign(video, { currentTime, playbackRate });
+  if (!paused) video.play().catch(() => {}); // its own controls show that it stands
+}
+
 // A frame of Airflow's page may not navigate it; a link that its own document follows may.
 function leave(event) {
   if (window.parent === window) return;
@@ -280,6 +292,7 @@ document.addEventListener("submit", (event) => {
     once(event.submitter, () => share(event.target));
   }
 });
+document.addEventListener("error", ({ target }) => target instanceof HTMLVideoElement && reload(target), true); // bubbles not
 document.addEventListener("DOMContentLoaded", () => {
   localise();
   $(".bar [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
