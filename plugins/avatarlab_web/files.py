@@ -19,18 +19,22 @@ def public(settings: Settings) -> Settings:
     return replace(settings, s3_endpoint=endpoint)
 
 
-def address(settings: Settings, uri: str, *, save: bool = False, kind: str | None = None) -> str:
-    """Address under which anyone may read an object for a while; `save`: a browser saves it.
+def address(
+    settings: Settings, uri: str, *, expires_s: int = EXPIRES_S, save: bool = False, kind: str | None = None
+) -> str:
+    """Address under which anyone may read an object for `expires_s` seconds; `save`: a browser saves it.
 
     `kind`: image or video, as which a browser shows what somebody uploaded under whatever type.
     """
     place = split_reference(uri)
-    return objects(public(settings)).link(*place, expires_s=EXPIRES_S, save=save, kind=kind)
+    return objects(public(settings)).link(*place, expires_s=expires_s, save=save, kind=kind)
 
 
-def link(settings: Settings, render_id: str, name: str, *, save: bool = False) -> str:
+def link(
+    settings: Settings, render_id: str, name: str, *, expires_s: int = EXPIRES_S, save: bool = False
+) -> str:
     """Address of one file of a published video. Raises KeyError for a file that it does not have."""
-    return address(settings, _uri(settings, render_id, name), save=save)
+    return address(settings, _uri(settings, render_id, name), expires_s=expires_s, save=save)
 
 
 def upload(

@@ -19,7 +19,7 @@ from avatarlab_ops.errors import AvatarlabError, InputError, ReferenceRefused, T
 from avatarlab_ops.renders import listing
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import RenderState
-from avatarlab_ops.stores.catalog import consents, transaction
+from avatarlab_ops.stores.catalog import consents, records, transaction
 from avatarlab_ops.stores.catalog.tables import Share
 from avatarlab_ops.trust import consent, shares
 from avatarlab_web import files
@@ -37,6 +37,7 @@ POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 log = logging.getLogger(__name__)
+WATCHED_S = 4 * 3600  # for a video of an hour and a half with pauses: no script of the page asks for it again
 REASON = "the person shown withdrew it, by their own link"
 
 
@@ -153,7 +154,9 @@ def file(
         raise NoSuchLinkError
     if name in PASSED:
         return Response(files.read(stores, one.render.id, name), 200, _headers(), PASSED[name])
-    return RedirectResponse(files.link(stores, one.render.id, name), headers=_headers())
+    left_s = int((found.expires_at - records.now()).total_seconds())
+    seen = files.link(stores, one.render.id, name, expires_s=max(1, min(left_s, WATCHED_S)))
+    return RedirectResponse(seen, headers=_headers())
 
 
 def shown(stores: Settings, found: Share, render_id: str) -> listing.Listed:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import structlog
@@ -95,6 +95,21 @@ def test_whoever_has_the_link_sees_one_video_and_nothing_else(
     assert stranger.get(f"{link}/{second}/video").status_code == 404
     assert stranger.post(f"{link}/withdraw", data={"sure": "yes"}).status_code == 404
     assert stranger.get(f"{link}/{first}/manifest").status_code != 200
+
+
+def test_a_shared_video_can_be_watched_to_its_end_while_its_link_holds(
+    api: Server, stranger: TestClient, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = f"{link_to(api, f'renders/{first}', days=1)}/{first}/video"
+
+    def holds_s() -> int:
+        signed = parse_qs(urlsplit(stranger.get(film).headers["location"]).query)
+        return int(signed["X-Amz-Expires"][0])
+
+    assert holds_s() == 4 * 3600
+    late = records.now() + timedelta(hours=23)
+    monkeypatch.setattr(records, "now", lambda: late)
+    assert 3500 < holds_s() <= 3600, "no longer than the link"
 
 
 def test_what_is_wrong_with_a_link_a_stranger_is_not_told(
