@@ -184,3 +184,51 @@ def test_a_player_whose_address_has_expired_goes_on_at_its_place(site: Site) -> 
     assert site.tab.evaluate(fail) == [1, 1, 7], "what fails again at once is gone"
     site.tab.clock.fast_forward(900_000)
     assert site.tab.evaluate(fail) == [2, 2, 7]
+
+
+def impact(site: Site, **more: Any) -> None:
+    values = {
+        "base": "", "api": "/api", "airflow": "", "embedded": True, "here": "impact", "kinds": ["engine"],
+        "kind": "engine", "value": "x", "cards": [], "more": None, "wrong": "", "touched": 0, "mine": 0,
+        "bulk_author": True,
+    }  # fmt: skip
+    site.open(page.made("impact.html", **values | more))
+
+
+def test_escape_ends_a_withdrawal_of_many(site: Site) -> None:
+    site.answers["/impact/renders"] = said(["a", "b", "c"])
+    held: list[Route] = []
+    for one in "abc":
+        site.answers[f"/api/renders/{one}/output"] = held.append
+    impact(site, mine=3)
+    site.tab.get_by_role("button", name=text("impact.back")).click()
+    site.tab.get_by_label(text("video.withdraw.why")).fill("Wrong.")
+    site.tab.get_by_role("dialog").get_by_role("button", name=text("impact.back")).click()
+    site.until(lambda: len(held) == 1)
+    site.tab.keyboard.press("Escape")
+    site.tab.get_by_role("dialog").wait_for(state="hidden")
+    with site.tab.expect_navigation():  # it is drawn anew without what was withdrawn
+        held[0].fulfill(status=204)
+    assert len(held) == 1
+
+
+def test_a_second_try_of_many_goes_on_with_those_that_did_not_begin(site: Site) -> None:
+    first, second = ([f"v{n}" for n in range(start, start + 500)] for start in (0, 500))
+    lists = [first + second, second + first]  # another order, as of a catalog in which videos come and go
+    site.answers["/impact/renders"] = lambda route: route.fulfill(json=lists.pop(0))
+    answers = [(201, {"id": "one"}), (503, {"detail": "Away."}), (201, {"id": "two"})]
+
+    def begin(route: Route) -> None:
+        status, told = answers.pop(0)
+        route.fulfill(status=status, json=told)
+
+    site.answers["/api/bulk-runs"] = begin
+    site.answers["/bulk/"] = lambda route: route.fulfill(body="All runs.", content_type="text/html")
+    impact(site, touched=1000)
+    for told in ("Away.", "All runs."):
+        site.tab.get_by_role("button", name=text("impact.anew")).click()
+        site.tab.get_by_role("dialog").get_by_role("button", name=text("impact.anew")).click()
+        site.tab.get_by_text(told).wait_for()
+    runs = site.of("/api/bulk-runs")
+    assert [json.loads(run.post_data or "")["renders"] for run in runs] == [first, second, second]
+    assert runs[1].headers["idempotency-key"] == runs[2].headers["idempotency-key"]
