@@ -232,3 +232,70 @@ def test_a_second_try_of_many_goes_on_with_those_that_did_not_begin(site: Site) 
     runs = site.of("/api/bulk-runs")
     assert [json.loads(run.post_data or "")["renders"] for run in runs] == [first, second, second]
     assert runs[1].headers["idempotency-key"] == runs[2].headers["idempotency-key"]
+
+
+def make(site: Site, earlier: dict[str, Any] | None = None) -> None:
+    """The page on which a video is composed, with one face and one voice."""
+    canonical = AvatarRequest.parse({"script": "-", "avatar": {"uri": "s3://inputs/a.png"}}).canonical()
+    face = {"uri": "s3://inputs/a.png", "kind": "image", "sha256": "0", "subject": "Anna", "duration_s": None}
+    voice = {"engine": "hibari", "name": "heart", "languages": ["en"], "accent": "", "heard": False}
+    asked = canonical | earlier if earlier else None
+    site.answers["/api/estimates"] = said(
+        {"predicted_s": 60, "predicted_gpu_s": 0, "cached": [], "warnings": ["Noted."], "script": []}
+    )
+    site.answers.setdefault("/api/previews", lambda route: route.fulfill(body="", content_type="image/png"))
+    site.open(page.made(
+        "make.html", base="", api="/api", airflow="", embedded=True, here="make", me="anna",
+        most_bytes=10**9, labels="", avatars=[SimpleNamespace(**face)], voices=[SimpleNamespace(**voice)],
+        languages=["en"], earlier=asked, chosen=asked or canonical, like="", script="",
+        earlier_json=json.dumps(asked) if asked else "", most=60_000, stages="{}", colours={},
+        backgrounds=[SimpleNamespace(name=kind, label=kind, behind=KINDS[kind])
+                     for kind in ("original", "blur", "transparent")],
+    ))  # fmt: skip
+    site.tab.locator("#make:not([inert])").wait_for()
+
+
+@pytest.fixture
+def slow() -> Iterator[tuple[str, threading.Event]]:
+    """(address, event) of a server that reads half of what is sent to it, and the rest after the event."""
+    go_on = threading.Event()
+
+    class Reads(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers["Content-Length"])
+            self.rfile.read(length // 2)
+            go_on.wait(60)
+            self.rfile.read(length - length // 2)
+            self.send_response(422)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Reads) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", go_on
+        go_on.set()
+        server.shutdown()
+
+
+def test_how_much_of_a_file_has_gone_up_is_shown(
+    site: Site, slow: tuple[str, threading.Event], tmp_path: Path
+) -> None:
+    site.here, go_on = slow
+    site.answers["/avatars"] = lambda route: route.continue_()
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(bytes(40_000_000))
+    make(site)
+    site.tab.get_by_role("button", name=text("make.avatar.add")).click()
+    site.tab.get_by_label(text("upload.file"), exact=True).set_input_files(clip)
+    site.tab.get_by_label(text("upload.subject")).fill("Ben B.")
+    site.tab.get_by_role("button", name=text("upload.send"), exact=True).click()
+    bar = site.tab.get_by_label(text("upload.sent"))
+    bar.wait_for()
+    assert 0 < bar.evaluate("bar => bar.value / bar.max") < 1
+    go_on.set()
+    bar.wait_for(state="hidden")
+    site.tab.get_by_text(text("answered", status=422)).wait_for()

@@ -258,7 +258,7 @@ async function send(event) {
   sending = new AbortController();
   const { signal } = sending;
   try {
-    const answer = await answerTo(bring.action, { method: "POST", body: new FormData(bring), signal });
+    const answer = await answerTo(bring.action, { body: new FormData(bring), signal }, upload);
     const added = await choose((await answer.json()).uri, signal);
     bring.closest("dialog").close();
     added?.focus(); // after the dialog, which gives the focus back to a button that is gone
@@ -270,6 +270,23 @@ async function send(event) {
   }
   button.disabled = false;
   button.textContent = before;
+}
+
+// POSTs as `fetch` would, and shows how much of it has gone, which `fetch` does not tell.
+function upload(address, { body, signal }) {
+  const bar = $("progress", bring);
+  const sent = new XMLHttpRequest();
+  sent.upload.addEventListener("progress", ({ loaded, total }) => Object.assign(bar, { max: total, value: loaded, hidden: false }));
+  sent.upload.addEventListener("loadend", () => (bar.hidden = true)); // it is being looked at
+  signal.addEventListener("abort", () => sent.abort());
+  sent.open("POST", address);
+  sent.send(body);
+  return new Promise((resolve, reject) => {
+    const led = () => sent.responseURL !== address; // to the login page, as `loggedOut` says
+    sent.addEventListener("load", () => resolve(new Response(sent.response, { status: led() ? 401 : sent.status })));
+    sent.addEventListener("error", () => reject(new TypeError(address)));
+    sent.addEventListener("abort", () => reject(signal.reason));
+  });
 }
 
 // The gallery as it is now, with the new avatar chosen and returned; what was written stays.

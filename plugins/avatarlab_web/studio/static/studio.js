@@ -27,10 +27,10 @@ function say(text) {
 }
 
 // The answer to a page's question; whatever went wrong is thrown as a sentence that explains it, with the status that
-// was answered, if any was.
-async function answerTo(address, options = {}) {
+// was answered, if any was, and after how many seconds the server would be asked again.
+async function answerTo(address, options = {}, ask = fetch) {
   const kind = typeof options.body === "string" ? { "Content-Type": "application/json" } : {};
-  const answer = await fetch(address, { ...options, headers: { ...kind, ...options.headers } }).catch(unreached);
+  const answer = await ask(address, { ...options, headers: { ...kind, ...options.headers } }).catch(unreached);
   if (answer.ok && !loggedOut(answer)) return answer;
   const told = await answer.json().catch(() => ({})); // what stands before the server may answer without a sentence
   throw Object.assign(new Error(refusal(told, answer)), { status: answer.status });
