@@ -255,6 +255,38 @@ def make(site: Site, earlier: dict[str, Any] | None = None) -> None:
     site.tab.locator("#make:not([inert])").wait_for()
 
 
+def test_one_frame_at_a_time_is_asked_for_and_only_the_newest_after_it(site: Site) -> None:
+    held: list[Route] = []
+    site.answers["/api/previews"] = held.append
+    make(site)
+    site.until(lambda: len(held) == 1)
+    for kind in ("blur", "transparent"):
+        site.tab.locator(f"[name=background][value={kind}]").check()
+        site.tab.clock.run_for(1_000)
+    site.tab.wait_for_timeout(300)
+    assert len(held) == 1
+    held[0].fulfill(body="", content_type="image/png")
+    site.until(lambda: len(held) == 2)
+    assert json.loads(held[1].request.post_data or "")["background"]["kind"] == "transparent"
+    held[1].fulfill(body="", content_type="image/png")
+    site.tab.locator("[data-canvas] img").wait_for(state="attached")
+    assert len(held) == 2
+
+
+def test_a_frame_for_which_there_is_no_place_is_asked_for_again(site: Site) -> None:
+    busy = {"status": 503, "json": {"detail": "No place."}, "headers": {"Retry-After": "5"}}
+    picture = {"body": "", "content_type": "image/png"}
+    answers: list[dict[str, Any]] = [busy, {**busy, "status": 429}, picture]
+    site.answers["/api/previews"] = lambda route: route.fulfill(**answers.pop(0))
+    make(site)
+    for asked in (1, 2):
+        site.until(lambda: len(site.of("/api/previews")) == asked)  # noqa: B023
+        site.tab.wait_for_timeout(200)
+        site.tab.clock.fast_forward(5_000)
+    site.tab.locator("[data-canvas] img").wait_for(state="attached")
+    assert not site.tab.get_by_text("No place.").is_visible()
+
+
 @pytest.fixture
 def slow() -> Iterator[tuple[str, threading.Event]]:
     """(address, event) of a server that reads half of what is sent to it, and the rest after the event."""

@@ -101,8 +101,10 @@ function look({ avatar, background, output, engines, language }) {
 }
 
 const canvas = $("[data-canvas]");
+const ASKS = 6; // of one preview, where others wait for theirs
 let seen = ""; // the look that is shown or on its way
-let painting;
+let wanted; // the preview that was asked for last
+let painting = Promise.resolve();
 async function still(uri) {
   if (!uri && !$("[name=avatar]:checked", form)) return;
   const asked = request();
@@ -135,25 +137,42 @@ function play(film, name) {
   lay(video);
 }
 
-// Asks for a preview and returns its address within this page; null when another was asked for meanwhile.
-async function made(kind, body) {
-  painting?.abort();
+// Asks for a preview and returns its address within this page; null when another was asked for meanwhile. It is asked for
+// once the one before has come: the server has a few places for everybody, and goes on with what nobody waits for.
+function made(kind, body) {
+  const mine = (wanted = { kind, body });
   seen = look(body);
-  painting = new AbortController();
-  const { signal } = painting;
   canvas.dataset.busy = form.dataset[kind];
+  painting = painting.then(() => paint(mine));
+  return painting;
+}
+
+async function paint(mine) {
   try {
-    const answer = await answerTo(form.dataset.preview + kind, { method: "POST", body: JSON.stringify(body), signal });
-    return URL.createObjectURL(await answer.blob().catch(unreached));
+    const media = await (await painted(mine))?.blob().catch(unreached);
+    return media && mine === wanted ? URL.createObjectURL(media) : null;
   } catch (error) {
-    if (!signal.aborted) {
-      wrong(error.message);
-      seen = ""; // another look is shown: the next change on the page asks again
-    }
+    if (mine !== wanted) return null;
+    wrong(error.message);
+    seen = ""; // another look is shown: the next change on the page asks again
     return null;
   } finally {
-    if (!signal.aborted) delete canvas.dataset.busy;
+    if (mine === wanted) delete canvas.dataset.busy;
   }
+}
+
+// The answer, asked for again when the server says; null where another preview is wanted by then.
+async function painted(mine) {
+  const options = { method: "POST", body: JSON.stringify(mine.body) };
+  for (let asked = 1; mine === wanted; asked += 1) {
+    try {
+      return await answerTo(form.dataset.preview + mine.kind, options);
+    } catch (error) {
+      if (asked === ASKS || !(error.after <= 60)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, error.after * 1000));
+    }
+  }
+  return null;
 }
 
 function lay(media) {

@@ -33,7 +33,8 @@ async function answerTo(address, options = {}, ask = fetch) {
   const answer = await ask(address, { ...options, headers: { ...kind, ...options.headers } }).catch(unreached);
   if (answer.ok && !loggedOut(answer)) return answer;
   const told = await answer.json().catch(() => ({})); // what stands before the server may answer without a sentence
-  throw Object.assign(new Error(refusal(told, answer)), { status: answer.status });
+  const after = Number(answer.headers.get("Retry-After") ?? NaN);
+  throw Object.assign(new Error(refusal(told, answer)), { status: answer.status, after });
 }
 
 function unreached(error) {
