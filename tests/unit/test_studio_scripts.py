@@ -287,6 +287,17 @@ def test_a_frame_for_which_there_is_no_place_is_asked_for_again(site: Site) -> N
     assert not site.tab.get_by_text("No place.").is_visible()
 
 
+def test_how_long_a_script_is_said_is_told_in_whole_minutes_and_of_scripts_without_spaces(site: Site) -> None:
+    make(site)
+    script = site.tab.get_by_label(text("make.script"))
+    for written, told in (
+        ("word " * 371, "2:00 min"), ("word " * 100, "33 s"),
+        ("今日はとても天気がいいですね。" * 10, "31 s"), ("我们今天去公园。GPU", "2 s"),
+    ):  # fmt: skip
+        script.fill(written)
+        assert f"about {told} of speech" in site.tab.locator("#script-count").inner_text()
+
+
 @pytest.fixture
 def slow() -> Iterator[tuple[str, threading.Event]]:
     """(address, event) of a server that reads half of what is sent to it, and the rest after the event."""

@@ -4,6 +4,8 @@ const form = $("#make");
 const earlier = form.dataset.earlier ? JSON.parse(form.dataset.earlier) : null;
 const firstScript = form.script.value;
 const PACE = 3.1; // words a second, as the voices speak
+const SYLLABLE_S = 0.22; // of speech for a Chinese or Japanese character, as the server expects
+const SYLLABLES = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/gu;
 
 // name=value, name="a value with commas and ""quotes""": commas part labels outside of double quotes only.
 function labels() {
@@ -68,15 +70,23 @@ function count() {
   const lines = $("#script-lines");
   const lost = Array.isArray(earlier?.script) && form.script.value !== firstScript;
   if (Boolean(lines.textContent) !== lost) lines.textContent = lost ? lines.dataset.told : ""; // read out each time it is written
-  const text = form.script.value.trim();
-  const words = text ? text.split(/\s+/).length : 0;
   const told = $("#script-count");
-  const length = words / PACE;
-  const spoken = length < 60 ? `${Math.ceil(length)} s` : `${Math.floor(length / 60)}:${String(Math.round(length % 60)).padStart(2, "0")} min`;
+  const length = Math.ceil(speech(form.script.value));
   const characters = [...form.script.value].length; // as the contract counts them: a sign beyond 65,535 is one
   const over = characters > Number(told.dataset.most);
   told.classList.toggle("over", over);
-  told.textContent = (over ? told.dataset.over : told.dataset.count).replace("%c", characters) + (words ? ` · ${told.dataset.length.replace("%s", spoken)}` : "");
+  told.textContent = (over ? told.dataset.over : told.dataset.count).replace("%c", characters) + (length ? ` · ${told.dataset.length.replace("%s", time(length))}` : "");
+}
+
+// Seconds that a text takes to be said, roughly. Chinese and Japanese part no words.
+function speech(text) {
+  const words = text.replace(SYLLABLES, " ").match(/\S*[\p{L}\p{N}]\S*/gu) ?? [];
+  return words.length / PACE + (text.match(SYLLABLES)?.length ?? 0) * SYLLABLE_S;
+}
+
+// Whole seconds as people read them.
+function time(seconds) {
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")} min`;
 }
 
 function shape() {
@@ -197,8 +207,7 @@ async function estimate() {
 
 function tell(found) {
   const work = Math.max(1, Math.round(found.predicted_s));
-  const length = work < 60 ? `${work} s` : `${Math.floor(work / 60)}:${String(work % 60).padStart(2, "0")} min`;
-  $("#said").textContent = found.predicted_s ? form.dataset.work.replace("%s", length) : form.dataset.all;
+  $("#said").textContent = found.predicted_s ? form.dataset.work.replace("%s", time(work)) : form.dataset.all;
   const names = JSON.parse(form.dataset.stages);
   const reused = found.cached.map((one) => names[one]).filter(Boolean).join(", ");
   const gpu = found.predicted_gpu_s >= 1 && form.dataset.gpu.replace("%g", `${Math.round(found.predicted_gpu_s)} s`);
