@@ -298,6 +298,23 @@ def test_how_long_a_script_is_said_is_told_in_whole_minutes_and_of_scripts_witho
         assert f"about {told} of speech" in site.tab.locator("#script-count").inner_text()
 
 
+def test_what_was_told_of_a_script_goes_with_it(site: Site) -> None:
+    make(site)
+    site.tab.get_by_label(text("make.script")).fill("Hello.")
+    site.tab.get_by_text("Noted.").wait_for()
+    site.tab.get_by_label(text("make.script")).fill("")
+    site.tab.get_by_text(text("make.estimate.first")).wait_for()
+    assert site.tab.locator("#notes li").count() == 0
+    assert (
+        site.tab.locator("#reading").inner_text() == "" or site.tab.locator("#reading li.hint").count() == 1
+    )
+
+
+def test_a_recording_alone_is_estimated(site: Site) -> None:
+    make(site, {"script": None, "narration": {"uri": "s3://inputs/a.wav"}})
+    site.tab.get_by_text("About 1:00 min of work").wait_for()
+
+
 @pytest.fixture
 def slow() -> Iterator[tuple[str, threading.Event]]:
     """(address, event) of a server that reads half of what is sent to it, and the rest after the event."""

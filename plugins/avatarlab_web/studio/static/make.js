@@ -191,11 +191,12 @@ function lay(media) {
   canvas.replaceChildren(media);
 }
 
+const untold = ["#said", "#reused", "#notes", "#reading"].map((name) => [$(name), $(name).innerHTML]);
 let asking;
 async function estimate() {
   asking?.abort();
   asking = new AbortController();
-  if (!form.script.value.trim() || !$("[name=avatar]:checked", form)) return;
+  if (lacking() || !$("[name=avatar]:checked", form)) return untell();
   try {
     const body = JSON.stringify(request());
     const answer = await answerTo(form.dataset.estimate, { method: "POST", body, signal: asking.signal });
@@ -203,6 +204,11 @@ async function estimate() {
   } catch (error) {
     if (error.name !== "AbortError") wrong(error.message);
   }
+}
+
+// As the page was before anything was told.
+function untell() {
+  for (const [part, html] of untold) if (part.innerHTML !== html) part.innerHTML = html; // read out each time it is written
 }
 
 function tell(found) {
