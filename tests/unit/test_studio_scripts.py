@@ -359,3 +359,18 @@ def test_how_much_of_a_file_has_gone_up_is_shown(
     go_on.set()
     bar.wait_for(state="hidden")
     site.tab.get_by_text(text("answered", status=422)).wait_for()
+
+
+def test_a_bulk_run_is_read_out_when_its_state_changes_and_not_at_each_item() -> None:
+    values: dict[str, Any] = {
+        "said": "About 3:04 min of GPU work left", "over": False, "refused": False, "all": 4, "done": 1,
+        "items": [], "counts": {}, "problems": 0, "noted": 0, "late": False, "deadline": None, "base": "",
+        "expected_end": None, "more": 0, "reason": "",
+    }  # fmt: skip
+    planning, over = (values | {"all": 0, "said": "Checking"}), (values | {"over": True, "said": "Over"})
+    refused = planning | {"over": True, "refused": True}
+    news = [
+        re.findall(r'data-news="(.*?)"', page.made("_bulk_run.html", **one))
+        for one in (values, planning, over, refused)
+    ]
+    assert news == [[""], ["Checking"], ["Over"], [text("bulk.refused")]]
