@@ -137,8 +137,9 @@ def scan(
     last = _standing(container, stream, times, end)
     if check and len(times):
         check(len(times), float(times[-1] - times[0] + last) * base)
-    starts = np.unique(np.searchsorted(times, np.asarray(keys, np.int64)))
-    return PacketScan(times, starts if len(starts) else np.zeros(1, np.int64), base, corrupt, hidden, last)
+    # The first is a start whatever its packet says: its key may be hidden, or a cut left it without one.
+    starts = np.unique(np.append(np.searchsorted(times, np.asarray(keys, np.int64)), 0))
+    return PacketScan(times, starts, base, corrupt, hidden, last)
 
 
 def own_end_s(stream: VideoStream, first_s: float) -> float | None:

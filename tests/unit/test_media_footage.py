@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -27,12 +28,65 @@ def test_every_order_gives_the_same_pictures(tmp_path: Path, tiny_cache: None) -
         assert [number_of(footage[i]) for i in orders] == orders
 
 
-@pytest.mark.parametrize("options", [{"bf": "0"}, {"bf": "3", "x264-params": "open-gop=1"}])
+OPEN_GOPS = {"bf": "3", "x264-params": "open-gop=1"}
+
+
+@pytest.mark.parametrize("options", [{"bf": "0"}, OPEN_GOPS])
 def test_short_and_open_gops(tmp_path: Path, tiny_cache: None, options: dict[str, str]) -> None:
     path = encode(tmp_path / "a.mp4", (numbered(i) for i in range(40)), gop=12, options=options)
     with open_footage(path, fps=25, max_short_side_px=720) as footage:
         back = [number_of(footage[i]) for i in range(39, -1, -1)]
     assert back == list(range(39, -1, -1))
+
+
+def cut(source: Path, path: Path, first: int, packets: int = 0) -> Path:
+    """Copy a clip from picture `first` on, as `ffmpeg -ss ... -c copy` does, without its first `packets`."""
+    with av.open(str(source)) as given, av.open(str(path), "w") as made:
+        stream = given.streams.video[0]
+        assert stream.time_base
+        copy, begin = made.add_stream_from_template(stream), round(first / 25 / stream.time_base)
+        for packet in list(given.demux(stream))[packets:-1]:
+            assert packet.pts is not None
+            assert packet.dts is not None
+            packet.pts, packet.dts, packet.stream = packet.pts - begin, packet.dts - begin, copy
+            made.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("options", [{}, OPEN_GOPS])
+def test_a_clip_trimmed_without_encoding_begins_within_a_gop(
+    tmp_path: Path, tiny_cache: None, options: dict[str, str]
+) -> None:
+    """An edit list hides the pictures before, the key among them."""
+    whole = encode(
+        tmp_path / "whole.mp4", (numbered(i) for i in range(100)), gop=40,
+        options=options | {"sc_threshold": "0"},
+    )  # fmt: skip
+    trimmed = cut(whole, tmp_path / "trimmed.mp4", 24)
+    with (
+        open_footage(whole, fps=25, max_short_side_px=720) as given,
+        open_footage(trimmed, fps=25, max_short_side_px=720) as footage,
+    ):
+        assert len(footage) == 76
+        for i in [*range(76), *range(75, -1, -1), 15, 3, 20, 0]:
+            assert (footage[i] == given[24 + i]).all(), i
+
+
+def test_a_copy_from_an_open_gop_shows_its_key_where_leading_pictures_lack_theirs(
+    tmp_path: Path, tiny_cache: None
+) -> None:
+    whole = encode(
+        tmp_path / "whole.mp4", (numbered(i) for i in range(44)), gop=20,
+        options=OPEN_GOPS | {"sc_threshold": "0"},
+    )  # fmt: skip
+    with av.open(str(whole)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.pts is not None]
+    key = next(n for n, packet in enumerate(packets) if n and packet.is_keyframe)
+    leading = cut(whole, tmp_path / "leading.mp4", 19, key)
+    with open_footage(leading, fps=25, max_short_side_px=720) as footage:
+        shown = [20, *range(20, 44)]
+        assert [number_of(frame) for frame in footage.iter()] == shown
+        assert [number_of(footage[i]) for i in range(24, -1, -1)] == shown[::-1]
 
 
 def test_long_gop_is_copied_once_and_stays_the_same(tmp_path: Path, tiny_cache: None) -> None:
