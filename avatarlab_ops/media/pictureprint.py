@@ -97,15 +97,18 @@ def _averaged(picture: NDArray[np.float32], side: int) -> NDArray[np.float32]:
 
 
 def _pictures(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-    """Seconds and luma of each picture as stored."""
+    """Seconds from the first picture and luma of each as stored."""
     with open_input(path, sniff(path)) as container:
         stream = video_stream(container, path.name)
         if stream is None:
             raise MediaRefused(f"{path.name} shows no picture")
         try:
+            first_s = None
             for frame in container.decode(stream):
-                if frame.time is not None:
-                    yield float(frame.time), luma_of(_of_bytes(frame))
+                if frame.time is None:
+                    continue
+                first_s = frame.time if first_s is None else first_s
+                yield float(frame.time - first_s), luma_of(_of_bytes(frame))
         except (av.FFmpegError, ValueError) as error:
             raise MediaRefused(f"{path.name} is damaged ({error}). Export or upload it again.") from error
 

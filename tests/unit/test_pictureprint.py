@@ -36,19 +36,20 @@ def _talking(seed: int, ground: int = 1, seconds: float = 5.0, fps: int = 25) ->
 
 
 def _seen(
-    folder: Path, frames: list[np.ndarray], fps: int = 25, crf: int = 28, pixels: str = "yuv420p"
-) -> Seen:
-    path = folder / "clip.mp4"
+    folder: Path, frames: list[np.ndarray], fps: int = 25, crf: int = 28, pixels: str = "yuv420p",
+    *, from_s: int = 0,
+) -> Seen:  # fmt: skip
+    path = folder / "clip.mkv"
     with av.open(str(path), "w") as made:
         stream = made.add_stream("libx264", rate=fps, options={"crf": str(crf), "preset": "ultrafast"})
         stream.height, stream.width = frames[0].shape
         stream.pix_fmt = pixels
         for number, shown in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shown), "gray")
-            frame.pts, frame.time_base = number, Fraction(1, fps)
+            frame.pts, frame.time_base = from_s * fps + number, Fraction(1, fps)
             made.mux(stream.encode(frame))
         made.mux(stream.encode(None))
-    return pictureprint.watch(path)
+    return pictureprint.watch(path, most_s=60.0)
 
 
 def _alike(one: Seen, other: Seen) -> tuple[float, float, int]:
@@ -94,6 +95,12 @@ def test_another_frame_rate_and_another_speed_are_the_same_movement(tmp_path: Pa
     faster = _seen(tmp_path, _talking(1, fps=24), fps=25)
     assert _alike(faster, whole)[0] < 0.8
     assert _alike(faster.at_speed(24 / 25), whole)[0] > 0.85
+
+
+def test_a_stream_whose_clock_begins_late_is_the_same_video(tmp_path: Path) -> None:
+    """As a recorded broadcast does: of what is looked at, its own first picture is the beginning."""
+    late = _seen(tmp_path, _talking(1), from_s=5000)
+    assert _alike(late, _seen(tmp_path, _talking(1)))[0] > 0.99
 
 
 def test_other_words_move_otherwise_and_another_place_looks_otherwise(tmp_path: Path) -> None:
