@@ -30,6 +30,7 @@ NUMBERING_VERSION = "2"  # of sentences by speech engines: 2 counts those of whi
 READING_VERSION = "5"  # raised whenever the words of a recording may be split or read aloud otherwise
 LETTERING_VERSION = "2"  # of burned captions with these signs: before, they were left out
 CUTTING_VERSION = "2"  # of words into captions: 2 gives headings and items of a list lines of their own
+BACKDROP_VERSION = "2"  # of what stands behind: 2 reads it as large as it is shown, 1 shrank it in two steps
 CROPPING_VERSION = "2"  # of clips cut around the face: 2 looks at what is shown, 1 looked at the whole clip
 _LETTERED = ("\u301c", "\u2011")  # wave dash, hyphen that holds words together
 SPOKEN_S = 0.07  # of speech for a character, before any was measured
@@ -163,6 +164,7 @@ def _since(plan: Plan) -> Json:
         "cutting": CUTTING_VERSION if plan.captions != "none" else "",
         "cropping": CROPPING_VERSION if _is_cropped(plan) else "",
         "backdrop_read_as": list(behind),
+        "backdrop": BACKDROP_VERSION if plan.backdrop else "",
     }
     return {name: told for name, told in every.items() if told}
 

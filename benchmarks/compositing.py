@@ -48,7 +48,7 @@ def ours(folder: Path, source: str = "footage.mp4", mattes: str = "matte.mkv", *
     ):
         compose(
             footage, patches(FRAMES, len(footage), sway=sway), matte=alphas, speech=folder / "speech.wav",
-            background=Background("image", path=folder / "background.jpg"),
+            background=Background("image", path=folder / "background.jpg", size=(WIDTH, HEIGHT)),
             output=OutputSpec(WIDTH, HEIGHT, FPS), out_path=folder / "ours.mp4",
         )  # fmt: skip
 

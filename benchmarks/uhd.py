@@ -65,7 +65,7 @@ def ours(folder: Path, seconds: float, source: str = "footage.mp4", mattes: str 
     ):
         made = compose(
             footage, _mouths(round(seconds * FPS), len(footage)), matte=alphas, speech=folder / "speech.wav",
-            background=Background("image", path=folder / "background.jpg"),
+            background=Background("image", path=folder / "background.jpg", size=(WIDTH, HEIGHT)),
             output=OutputSpec(WIDTH, HEIGHT, FPS), out_path=folder / "ours.mp4",
         )  # fmt: skip
     _tell(made.frames, began, resource.RUSAGE_SELF)

@@ -13,7 +13,7 @@ from avatarlab_ops.errors import RequestInvalid
 from avatarlab_ops.frames import Alpha, Frame
 from avatarlab_ops.media import foreign
 from avatarlab_ops.media.footage import Footage
-from avatarlab_ops.media.geometry import Matrix, Rect, after, cover, warp
+from avatarlab_ops.media.geometry import Matrix, Rect, after, cover, covering_side, warp
 from avatarlab_ops.media.keying import local_mean
 from avatarlab_ops.request import KINDS, BackgroundKind
 from avatarlab_ops.request import Background as Asked
@@ -21,11 +21,15 @@ from avatarlab_ops.request import Background as Asked
 
 @dataclass(frozen=True)
 class Background:
-    """`colour` for kind colour, `path` (a probed local file) for image and video, `blur_strength` 0 to 1."""
+    """`colour` for kind colour, `blur_strength` 0 to 1.
+
+    For image and video `path`, a probed local file, and `size`, its width and height in pixels as shown.
+    """
 
     kind: BackgroundKind = "original"
     colour: tuple[int, int, int] = (0, 0, 0)
     path: Path | None = None
+    size: tuple[int, int] | None = None
     blur_strength: float = 0.5
 
     @property
@@ -34,10 +38,10 @@ class Background:
         return KINDS[self.kind].cut_out
 
     @classmethod
-    def of(cls, asked: Asked, path: Path | None) -> Self:
-        """The background that a request asks for, its object fetched to `path`."""
+    def of(cls, asked: Asked, path: Path | None, size: tuple[int, int] | None) -> Self:
+        """The background that a request asks for, its object of `size` fetched to `path`."""
         colour = parse_colour(asked.colour) if asked.colour else (0, 0, 0)
-        return cls(asked.kind, colour, path, asked.blur_strength)
+        return cls(asked.kind, colour, path, size, asked.blur_strength)
 
 
 def parse_colour(text: str) -> tuple[int, int, int]:
@@ -60,9 +64,14 @@ def parse_colour(text: str) -> tuple[int, int, int]:
 
 
 class Plates:
-    """The background of each output frame, RGB uint8 [height, width, 3], not to be written into."""
+    """The background of each of `total` output frames, RGB uint8 [height, width, 3], not to be written into.
 
-    def __init__(self, background: Background, size: tuple[int, int], fps: float, source_fit: Matrix) -> None:
+    A video is read as far as they show it, and no larger than it covers them.
+    """
+
+    def __init__(
+        self, background: Background, size: tuple[int, int], fps: float, source_fit: Matrix, *, total: int
+    ) -> None:
         self._size, self._kind, self._fit = size, background.kind, source_fit
         self._strength = background.blur_strength
         self._footage: Footage | None = None
@@ -70,11 +79,14 @@ class Plates:
         if background.kind in {"original", "colour"}:  # beside an original that does not fill: black
             self._fixed = np.full((size[1], size[0], 3), background.colour, np.uint8)
         elif background.kind in {"image", "video"}:
-            if background.path is None:
+            if background.path is None or background.size is None:
                 raise RequestInvalid(
                     f"background kind {background.kind} needs a file; name one in background.uri."
                 )
-            self._footage = foreign.open_footage(background.path, fps=fps, max_short_side_px=max(size))
+            self._footage = foreign.open_footage(
+                background.path, fps=fps, max_short_side_px=covering_side(background.size, size),
+                part=(0.0, total / fps), forward=True,
+            )  # fmt: skip
             if self._footage.still:
                 self._fixed = self._fitted(self._footage[0])
 

@@ -94,7 +94,8 @@ def compose(
     transparent = background.kind == "transparent"
     clock = _Clock()
     with ExitStack() as stack:
-        plates = stack.enter_context(closing(Plates(background, size, output.fps, fit if fills else filled)))
+        behind = Plates(background, size, output.fps, fit if fills else filled, total=total)
+        plates = stack.enter_context(closing(behind))
         painter = Painter(
             plates, size, output.fps, fit, captions,
             still=footage.still, transparent=transparent,

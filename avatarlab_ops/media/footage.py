@@ -69,20 +69,20 @@ class Footage(ABC):
 
 def open_footage(
     path: Path, *, fps: float, max_short_side_px: int, part: Part = WHOLE, scratch: BinaryIO | None = None,
-    step: Callable[[], None] = lambda: None,
+    step: Callable[[], None] = lambda: None, forward: bool = False,
 ) -> Footage:  # fmt: skip
     """Open a probed image or video: rotated, square pixels, constant `fps`, scaled down only, even sizes.
 
     Of a video, the `part` from one second to another (None: to its end); at least one frame.
     Footage whose key pictures lie far apart is copied once, as far as it is asked for, into `scratch` or a
-    temporary file, with a `step` before each picture.
+    temporary file, with a `step` before each picture; not what is only read `forward`, again and again.
     Raises MediaRefused for anything `probe` would not have passed.
     """
     type_ = sniff(path)
     if type_.kind == "image":
         rgb, notes = images.load(path, type_.demuxer, max_short_side_px=max_short_side_px)
         return StillFootage(rgb, fps, notes)
-    return ClipFootage(path, fps, max_short_side_px, part, scratch, step=step)
+    return ClipFootage(path, fps, max_short_side_px, part, scratch, step=step, forward=forward)
 
 
 def open_matte(path: Path, *, fps: float, max_short_side_px: int, part: Part = WHOLE) -> Footage | None:
@@ -130,6 +130,7 @@ class ClipFootage(Footage):
     def __init__(
         self, path: Path, fps: float, max_short_side_px: int, part: Part = WHOLE,
         scratch: BinaryIO | None = None, *, step: Callable[[], None] = lambda: None, alpha: bool = False,
+        forward: bool = False,
     ) -> None:  # fmt: skip
         format_ = "yuva420p" if alpha else "yuv420p"
         probe_clip = Clip(path, format_)
@@ -147,7 +148,7 @@ class ClipFootage(Footage):
         begin = min(round(part[0] * fps), len(numbers) - 1)
         self._numbers = numbers[begin : None if part[1] is None else max(round(part[1] * fps), begin + 1)]
         self._scratch = scratch
-        if not alpha and self._clip.packets.longest_gop > _DEAR * self._clip.capacity:
+        if not (alpha or forward) and self._clip.packets.longest_gop > _DEAR * self._clip.capacity:
             self._shorten_gops(step)
 
     def __len__(self) -> int:

@@ -54,6 +54,19 @@ def cover(
     return np.array([[scale, 0, scale * (0.5 - left) - 0.5], [0, scale, scale * (0.5 - top) - 0.5]])
 
 
+def covering_side(source: tuple[int, int], target: tuple[int, int]) -> int:
+    """The shorter side, even, of the smallest `source` in pixels that `cover` need not enlarge.
+
+    That of a source which is smaller anyway, where it is.
+
+    >>> covering_side((4000, 3000), (1920, 1080)), covering_side((640, 360), (1920, 1080))
+    (1440, 360)
+    """
+    short = min(source)
+    needed = max(-(-short * out // given) for given, out in zip(source, target, strict=True))
+    return max(2, min(short, needed + needed % 2))
+
+
 def contain(source: tuple[int, int], target: tuple[int, int]) -> Matrix:
     """Scale so that the whole of `source` shows within `target`, in the middle of its lower edge."""
     (w, h), (width, height) = source, target

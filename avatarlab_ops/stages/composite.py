@@ -123,8 +123,10 @@ def _centre(track: FaceTrack, frames: int) -> tuple[float, float]:
 
 
 def _background(work: Context) -> Background:
-    path = work.source(work.plan.backdrop) if work.plan.backdrop else None
-    return Background.of(work.plan.background, path)
+    behind = work.plan.backdrop
+    if behind is None:
+        return Background.of(work.plan.background, None, None)
+    return Background.of(work.plan.background, work.source(behind), (behind.width, behind.height))
 
 
 def _chapters(work: Context, timeline: Timeline) -> dict[str, Path]:

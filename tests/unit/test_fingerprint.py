@@ -199,6 +199,18 @@ def test_captions_that_were_cut_otherwise_are_made_anew(monkeypatch: pytest.Monk
     assert [one == other for one, other in zip(first, second, strict=True)] == [True, False, False]
 
 
+def test_a_picture_behind_that_was_read_otherwise_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A video without any is not."""
+    plain = a_plan()
+    plans = [plain, plain.model_copy(update={"backdrop": plain.avatar})]
+    made = [Artifact(sha256="c" * 64, fingerprint="d" * 64)] * 4
+    before = dict(zip(("speech", "face", "matte", "lipsync"), made, strict=True))
+    first = [_fingerprint("composite", plan, **before) for plan in plans]
+    monkeypatch.setattr(graph, "BACKDROP_VERSION", "another", raising=False)
+    second = [_fingerprint("composite", plan, **before) for plan in plans]
+    assert [one == other for one, other in zip(first, second, strict=True)] == [True, False]
+
+
 def test_footage_that_is_read_otherwise_than_before_is_made_anew_and_no_other() -> None:
     plain = a_plan()
     read = plain.model_copy(update={"avatar": plain.avatar.model_copy(update={"read_as": ("deinterlaced",)})})

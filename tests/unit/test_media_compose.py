@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -17,10 +18,11 @@ from media_samples import BLUE, GREEN, RED, encode, number_of, numbered, png, sp
 from avatarlab_ops import request
 from avatarlab_ops.engines.base import Patch, footage_index
 from avatarlab_ops.errors import InvariantBroken, RequestInvalid
+from avatarlab_ops.media import foreign
 from avatarlab_ops.media.background import Background, blurred_background, parse_colour
 from avatarlab_ops.media.captions import Caption
 from avatarlab_ops.media.compose import ComposeReport, OutputSpec, compose, frame_count
-from avatarlab_ops.media.footage import StillFootage, open_footage
+from avatarlab_ops.media.footage import Footage, StillFootage, open_footage
 from avatarlab_ops.media.geometry import Rect, after, contain, cover, warp
 from avatarlab_ops.media.keying import clean, find_band, lay_over
 from avatarlab_ops.media.painter import paste
@@ -102,23 +104,47 @@ def test_original_background_stays(tmp_path: Path) -> None:
 def test_image_background_covers(tmp_path: Path) -> None:
     picture = np.full((100, 400, 3), (255, 255, 0), np.uint8)
     picture[:, 200:] = (0, 255, 255)
-    frame, _ = render(tmp_path, Background("image", path=png(tmp_path / "bg.png", picture)))
+    frame, _ = render(tmp_path, Background("image", path=png(tmp_path / "bg.png", picture), size=(400, 100)))
     assert near(frame[5, 5], (255, 255, 0))
     assert near(frame[5, -5], (0, 255, 255))
 
 
-def test_video_background_loops(tmp_path: Path) -> None:
-    path = encode(tmp_path / "bg.mp4", (numbered(i) for i in range(5)))
+def behind(tmp_path: Path, path: Path, size: tuple[int, int]) -> list[np.ndarray]:
+    """Twelve frames of a video in which nothing stands before the background."""
     rgb, alpha = person()
     out = tmp_path / "out.mp4"
     compose(
         StillFootage(rgb, 25), patches(12), matte=Mattes(np.zeros_like(alpha)),
-        output=OutputSpec(W, H), out_path=out, background=Background("video", path=path),
+        output=OutputSpec(W, H), out_path=out, background=Background("video", path=path, size=size),
         speech=speech(tmp_path / "v.wav", 12 / 25),
     )  # fmt: skip
     with av.open(str(out)) as container:
-        seen = [number_of(f.to_ndarray(format="rgb24", src_colorspace=1)) for f in container.decode(video=0)]
-    assert seen == [i % 5 for i in range(12)]
+        return [f.to_ndarray(format="rgb24", src_colorspace=1) for f in container.decode(video=0)]
+
+
+def test_video_background_loops(tmp_path: Path) -> None:
+    path = encode(tmp_path / "bg.mp4", (numbered(i) for i in range(5)))
+    assert [number_of(frame) for frame in behind(tmp_path, path, (W, H))] == [i % 5 for i in range(12)]
+
+
+def test_of_a_video_background_no_more_is_read_than_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fine stripes are averaged, once: what was read larger and shrunk by skipping showed bands."""
+    stripes = np.zeros((420, 560, 3), np.uint8)
+    stripes[:, ::2] = 255
+    path = encode(tmp_path / "bg.mp4", [stripes] * 50)
+    opened, read = foreign.open_footage, list[tuple[int, int, int]]()
+
+    def told(*args: Any, **kwargs: Any) -> Footage:
+        footage = opened(*args, **kwargs)
+        read.append((footage.width, footage.height, len(footage)))
+        return footage
+
+    monkeypatch.setattr(foreign, "open_footage", told)
+    shown = behind(tmp_path, path, (560, 420))
+    assert read == [(320, 240, 12)]
+    assert max(frame[10:-10, 10:-10].std() for frame in shown) < 8
 
 
 def test_blurred_background_does_not_smear_the_person() -> None:

@@ -117,6 +117,17 @@ def test_of_a_part_no_more_is_copied_than_it_shows(tmp_path: Path, tiny_cache: N
         assert [number_of(footage[i]) for i in (24, 12, 0)] == [(50 + i) % 44 for i in (24, 12, 0)]
 
 
+def test_what_is_only_read_forward_is_not_copied(tmp_path: Path, tiny_cache: None) -> None:
+    options = {"sc_threshold": "0"}
+    path = encode(tmp_path / "long.mp4", (numbered(i % 44) for i in range(120)), gop=1000, options=options)
+    steps: list[int] = []
+    with open_footage(
+        path, fps=25, max_short_side_px=720, part=(0.0, 4.0), forward=True, step=lambda: steps.append(1)
+    ) as footage:
+        assert [number_of(footage[i]) for i in [*range(100), *range(100)]] == 2 * [i % 44 for i in range(100)]
+    assert not steps
+
+
 def test_cache_stays_within_its_bytes(tmp_path: Path, tiny_cache: None) -> None:
     path = encode(tmp_path / "a.mp4", (numbered(i % 44) for i in range(60)), gop=30)
     with open_footage(path, fps=25, max_short_side_px=720) as footage:

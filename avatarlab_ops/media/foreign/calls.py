@@ -75,23 +75,24 @@ def read_credentials(path: Path, sidecar: Path | None = None, *, anchor: str = "
     return _CREDENTIALS.validate_python(found) if found else None
 
 
-def open_footage(path: Path, *, fps: float, max_short_side_px: int, part: Part = WHOLE) -> Footage:
+def open_footage(
+    path: Path, *, fps: float, max_short_side_px: int, part: Part = WHOLE, forward: bool = False
+) -> Footage:
     """Like `media.footage.open_footage`; one child decodes it until it is closed. Raises MediaRefused."""
-    footage = _open("footage", path, fps, max_short_side_px, part)
+    footage = _open(path, fps, do="footage", max_short_side_px=max_short_side_px, part=part, forward=forward)
     assert footage is not None  # noqa: S101  (it has a picture, or was refused)
     return footage
 
 
 def open_matte(path: Path, *, fps: float, max_short_side_px: int, part: Part = WHOLE) -> Footage | None:
     """Like `media.footage.open_matte`. Raises MediaRefused."""
-    return _open("matte", path, fps, max_short_side_px, part)
+    return _open(path, fps, do="matte", max_short_side_px=max_short_side_px, part=part)
 
 
-def _open(what: str, path: Path, fps: float, max_short_side_px: int, part: Part) -> Footage | None:
+def _open(path: Path, fps: float, **asked: object) -> Footage | None:
     link = Link(path)
     try:
-        asked = {"do": what, "fps": fps, "max_short_side_px": max_short_side_px, "part": part}
-        shape = link.begin(asked, wait_s=OPEN_WAIT_S)
+        shape = link.begin({"fps": fps, **asked}, wait_s=OPEN_WAIT_S)
         if shape["frames"]:
             return ForeignFootage(link, fps, _checked(path, shape))
     except BaseException:

@@ -100,7 +100,9 @@ def _footage(connection: socket.socket, path: Path, asked: Json, scratch: Binary
         clip = (
             local.open_matte(path, **shape)
             if asked["do"] == "matte"
-            else local.open_footage(path, **shape, scratch=scratch, step=confine.allow_time)
+            else local.open_footage(
+                path, **shape, scratch=scratch, step=confine.allow_time, forward=asked["forward"]
+            )
         )
         if clip is None:
             return {"frames": 0}
