@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from avatarlab_ops import environment
 from avatarlab_ops.environment import AiLabel
+from avatarlab_ops.media.sizes import fitted
 from avatarlab_ops.request import Background, Captions, Container, Fit, Motion, Output
 
 RATIOS = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:5": (4, 5)}
@@ -181,15 +182,14 @@ def picture(
     """
     short = int(output.resolution.removesuffix("p"))
     if output.aspect == "source":
-        scale = min(1.0, short / min(source_width, source_height))
-        width, height = source_width * scale, source_height * scale
+        width, height = fitted((source_width, source_height), short)
     else:
         across, down = RATIOS[output.aspect]
         unit = short / min(across, down)
-        width, height = across * unit, down * unit
+        width, height = _even(across * unit), _even(down * unit)
     fit: Fit = output.fit or ("person" if background.behind.replaced else "cover")
     return Picture(
-        width=_even(width), height=_even(height), container=output.container, fit=fit,
+        width=width, height=height, container=output.container, fit=fit,
         fps=own_rate(source_fps or STILL_FPS) if output.fps == "source" else output.fps,
         ai_label=output.ai_label or default_label(caller),
     )  # fmt: skip
@@ -230,4 +230,4 @@ def footage_spec(output: Picture, avatar: Source, look: Look, *, end_s: float | 
 
 
 def _even(length: float) -> int:
-    return max(2, 2 * round(length / 2))
+    return 2 * round(length / 2)

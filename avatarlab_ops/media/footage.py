@@ -22,6 +22,7 @@ from avatarlab_ops.media.deinterlace import weavable
 from avatarlab_ops.media.handed import Handed
 from avatarlab_ops.media.probe import shown_size
 from avatarlab_ops.media.shown import Shown, turned
+from avatarlab_ops.media.sizes import even, fitted
 from avatarlab_ops.media.sniff import sniff
 
 Part = tuple[float, float | None]  # seconds of a video: from, until; None: its end
@@ -141,7 +142,7 @@ class ClipFootage(Footage):
         self.shown = Shown(*colours_of(first), display_matrix(first))
         self.has_alpha = alpha and first.format.components[-1].is_alpha
         self.fps = fps
-        self.width, self.height = _fit(shown, max_short_side_px)
+        self.width, self.height = fitted(shown, max_short_side_px)
         size = self.shown.stored(self.width, self.height)
         self._clip = Clip(path, format_, size, woven=woven)
         numbers = frame_numbers(self._clip.packets.times_s, self._clip.packets.duration_s, fps)
@@ -231,13 +232,3 @@ def frame_numbers(times_s: np.ndarray, duration_s: float, fps: float) -> np.ndar
 
 def _grey(plane: Alpha) -> Frame:
     return np.repeat(plane[..., None], 3, axis=2)
-
-
-def even(side: int) -> int:
-    """Largest even number not above `side`, at least 2."""
-    return max(2, side - side % 2)
-
-
-def _fit(size: tuple[int, int], max_short_side_px: int) -> tuple[int, int]:
-    scale = min(1.0, max_short_side_px / min(size))
-    return even(round(size[0] * scale)), even(round(size[1] * scale))

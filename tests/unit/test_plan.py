@@ -98,7 +98,13 @@ def test_a_rate_that_the_video_does_not_keep_is_told(measured: float, taken: str
 
 
 @pytest.mark.parametrize(
-    ("source", "size"), [((1920, 1080), (1280, 720)), ((1080, 1920), (720, 1280)), ((640, 361), (640, 360))]
+    ("source", "size"),
+    [
+        ((1920, 1080), (1280, 720)),
+        ((1080, 1920), (720, 1280)),
+        ((640, 361), (640, 360)),
+        ((643, 363), (642, 362)),
+    ],
 )
 def test_a_picture_as_its_source_is_shrunk_and_never_enlarged(
     source: tuple[int, int], size: tuple[int, int]
