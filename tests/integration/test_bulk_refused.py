@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from avatarlab_ops.stores.catalog import transaction
 from avatarlab_ops.stores.objects import objects, split_or_refuse
 
 from . import material
+from .api_server import serving
 from .bulk_runs import asked, items_of, rows
 
 SMALL = {"output": {"resolution": "360p", "aspect": "1:1"}}
@@ -53,6 +56,33 @@ def test_one_wrong_row_in_a_thousand_starts_nothing_unless_asked(stores: Setting
     assert renders_known(stores) == before
     outline = planning.plan(stores, asked(file=uri, partial=True), bulk_id="thousand", caller="x")
     assert (outline.items, outline.problems, len(items_of(stores, "thousand"))) == (999, 1, 999)
+
+
+def test_a_process_checks_two_files_at_a_time_and_sends_the_next_away(
+    stores: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each check holds a connection to the catalog for as long as its file lasts; others need some, too."""
+    begun, let_go = threading.Semaphore(0), threading.Event()
+
+    def slowly(*_: object, bulk_id: str, **__: object) -> planning.Outline:
+        begun.release()
+        let_go.wait(20)
+        return planning.Outline(bulk_id, True, 0, 0, 0.0, 0)
+
+    monkeypatch.setattr(planning, "plan", slowly)
+    with serving(stores) as api, ThreadPoolExecutor(2) as pool:
+        body = {"file": f"s3://{stores.bucket_inputs}/rows.csv"}
+        try:
+            at_work = [pool.submit(api.client.post, "/validations", json=body) for _ in range(2)]
+            assert all(begun.acquire(timeout=20) for _ in at_work)
+            threading.Timer(3.0, let_go.set).start()
+            third = api.client.post("/validations", json=body)
+        finally:
+            let_go.set()
+        assert (third.status_code, third.json()["code"], third.json()["retryable"]) == (429, "too_many", True)
+        assert int(third.headers["retry-after"]) > 0
+        assert [one.result().status_code for one in at_work] == [200, 200]
+        assert api.client.post("/validations", json=body).status_code == 200
 
 
 def renders_known(stores: Settings) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,6 +47,19 @@ def test_many_may_migrate_at_once(fresh: Settings) -> None:
     assert not catalog.is_current(fresh.pg_dsn)
     _all_at_once(lambda: catalog.migrate(fresh.pg_dsn))
     assert catalog.is_current(fresh.pg_dsn)
+
+
+def test_a_process_whose_connections_are_all_in_use_says_so_and_may_be_asked_again(
+    stores: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = catalog.engine(stores.pg_dsn).pool
+    monkeypatch.setattr(pool, "_timeout", 0.05)
+    with ExitStack() as held:
+        for _ in range(10):
+            held.enter_context(catalog.engine(stores.pg_dsn).connect())
+        for door in (catalog.transaction, catalog.reading):
+            with pytest.raises(TransientError, match="connections"), door(stores.pg_dsn) as db:
+                db.execute(sa.text("SELECT 1"))
 
 
 def test_migrations_and_models_agree(stores: Settings) -> None:

@@ -18,6 +18,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, configure_mappers
 
 from avatarlab_ops import tracing
@@ -41,6 +42,7 @@ AND coalesce(backend_type, 'client backend') = 'client backend'
 """
 TELL_EVERY_S = 300.0  # that a lock is waited for still
 LOCK_POLL_MS = 2000  # how long one wait for a lock lasts before the waiter looks around
+KEPT_OPEN, MOST_CONNECTIONS = 2, 10  # of one process
 # A dead peer is noticed within a minute, on both ends.
 CONNECT = {
     "connect_timeout": 5,
@@ -59,7 +61,11 @@ def engine(dsn: str) -> sa.Engine:
     if key not in _engines:
         url = sa.make_url(dsn).set(drivername="postgresql+psycopg")
         _engines[key] = sa.create_engine(
-            url, pool_size=2, max_overflow=8, pool_pre_ping=True, connect_args=CONNECT
+            url,
+            pool_size=KEPT_OPEN,
+            max_overflow=MOST_CONNECTIONS - KEPT_OPEN,
+            pool_pre_ping=True,
+            connect_args=CONNECT,
         )
     return _engines[key]
 
@@ -95,6 +101,9 @@ def _mapped() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError, InternalError) as error:
         told = f"PostgreSQL did not answer: {_first_line(error)}; is it up? (`avatarlab up`)"
+        raise TransientError(told) from error
+    except PoolTimeout as error:  # the server is up, and this process is to blame
+        told = f"all {MOST_CONNECTIONS} connections of this process to PostgreSQL are in use; ask again"
         raise TransientError(told) from error
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field, HttpUrl
 
@@ -23,13 +24,15 @@ from avatarlab_ops.stores.catalog import bulk, notes, transaction
 from avatarlab_web import files, starting
 from avatarlab_web.api import views
 from avatarlab_web.api.access import BulkAuthor, Reader
-from avatarlab_web.api.problems import ENDED, MISSING, ORDERING, Refusal
+from avatarlab_web.api.problems import AGAIN_S, ENDED, MISSING, ORDERING, PACED, Refusal
 from avatarlab_web.api.renders import Key, needed_key
 from avatarlab_web.stores import Stores
 
 if TYPE_CHECKING:
     from avatarlab_ops.stores.catalog.tables import BulkItem
 
+AT_ONCE = 2  # each holds a connection to the catalog for its whole file, of the ten that all calls share
+_checks = threading.BoundedSemaphore(AT_ONCE)
 router = APIRouter(tags=["bulk runs"])
 
 
@@ -103,10 +106,22 @@ class ItemPage(BaseModel):
     cursor: int | None
 
 
-@router.post("/validations")
+@router.post("/validations", responses=PACED)
 def validate(asked: BulkOrder, who: BulkAuthor, stores: Stores) -> Outline:
-    """Check every row of a file, or choose among published videos, and predict; nothing is kept."""
-    found = planning.plan(stores, asked.request(dry_run=True), bulk_id="validation", caller=who.name)
+    """Check every row of a file, or choose among published videos, and predict; nothing is kept.
+
+    Two at a time in each api-server process.
+    """
+    if not _checks.acquire(blocking=False):
+        raise HTTPException(
+            429,
+            f"{AT_ONCE} files are being checked already; ask again",
+            headers={"Retry-After": str(AGAIN_S)},
+        )
+    try:
+        found = planning.plan(stores, asked.request(dry_run=True), bulk_id="validation", caller=who.name)
+    finally:
+        _checks.release()
     return Outline(**{name: value for name, value in asdict(found).items() if name in Outline.model_fields})
 
 

@@ -21,7 +21,7 @@ from avatarlab_ops import errors
 from avatarlab_ops.refusal import faults, refused
 
 MEDIA_TYPE = "application/problem+json"
-AGAIN_S = 5  # when a store is away
+AGAIN_S = 5  # when a store is away, or its places are taken
 STANDS_S = 600  # when too many wait and nothing begins, so that nobody knows when one has left
 # The first that fits; whatever is not named here is a defect of ours.
 STATUS: tuple[tuple[type[errors.AvatarlabError], int], ...] = (
@@ -178,7 +178,9 @@ ORDERING: dict[int | str, dict[str, Any]] = {
     ),
 }
 PACED: dict[int | str, dict[str, Any]] = {
-    429: _declared("The caller has asked too often; Retry-After says when to ask again."),
+    429: _declared(
+        "The caller has asked too often, or all places are taken; Retry-After says when to ask again."
+    ),
 }
 ENDED: dict[int | str, dict[str, Any]] = {409: _declared("It is not in a state that allows this.")}
 MISSING: dict[int | str, dict[str, Any]] = {404: _declared("There is no such thing.")}
