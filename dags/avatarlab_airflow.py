@@ -244,6 +244,14 @@ def report_failure(context: Context) -> None:
     told = {"code": "error", "reason": error if isinstance(error, str) else repr(error)}
     if isinstance(error, AvatarlabError):
         told = {"code": error.code, "reason": str(error)}
-    if render_id := task.xcom_pull(task_ids=graph.ADMIT.name, key=RENDER_ID):
-        pipeline.fail(settings(), render_id, error if isinstance(error, BaseException) else told["reason"])
+    if render_id := _render_of(task):
+        reason = error if isinstance(error, BaseException) else told["reason"]
+        pipeline.fail(settings(), render_id, reason, stage=task.task_id)
     task.xcom_push(key=REFUSAL, value=told)
+
+
+def _render_of(task: Any) -> str | None:
+    """The render that `admit` left; where it refused what was ordered, the one that the run was begun for."""
+    if left := task.xcom_pull(task_ids=graph.ADMIT.name, key=RENDER_ID):
+        return str(left)
+    return next(iter(status.renders_of_run(settings(), task.run_id)), None)

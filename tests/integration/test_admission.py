@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -23,11 +24,13 @@ from avatarlab_ops.errors import (
     ScriptRefused,
 )
 from avatarlab_ops.plan import Plan
-from avatarlab_ops.renders import status
+from avatarlab_ops.renders import orders, status
+from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import records, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.objects import objects
+from avatarlab_ops.trust import inputs
 
 from . import material
 
@@ -138,6 +141,36 @@ def test_what_breaks_the_contract_is_never_accepted(
     with pytest.raises(error):
         pipeline.submit(stores, least | change, run_id="never")
     assert status.renders_of_run(stores, "never") == []
+
+
+def test_an_order_that_is_refused_when_its_run_begins_ends_with_the_reason(
+    stores: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "dags"))
+    import avatarlab_airflow
+
+    monkeypatch.setattr(avatarlab_airflow, "settings", lambda: stores)
+    portrait = material.upload(stores, "annas.png", material.png(material.astronaut()))
+    asked = AvatarRequest.parse(_small(portrait, idempotency_key="private-meanwhile"))
+    ordered = orders.place(stores, asked, caller="ben").render_id
+    with transaction(stores.pg_dsn) as db:
+        inputs.own(db, portrait, "anna", shared=False)
+    run = SimpleNamespace(
+        run_id=status.of(stores, ordered).run_id, conf=asked.canonical(), clear_number=0,
+        triggering_user_name="ben", run_type="manual",
+    )  # fmt: skip
+    left: dict[str, Any] = {}
+    task = SimpleNamespace(
+        task_id="admit", run_id=run.run_id, xcom_pull=lambda *, task_ids, key: left.get(key),
+        xcom_push=lambda *, key, value: left.update({key: value}),
+    )  # fmt: skip
+    context: Any = {"ti": task, "dag_run": run}
+    with pytest.raises(ReferenceRefused) as refused:
+        avatarlab_airflow.AdmitOperator(stage="admit").execute(context)
+    avatarlab_airflow.report_failure(context | {"exception": refused.value})
+    seen = status.of(stores, ordered)
+    assert (seen.state, seen.error_code, seen.error_stage) == ("failed", "reference_refused", "admit")
+    assert seen.error == left["refusal"]["reason"] == str(refused.value)
 
 
 def _refused(stores: Settings, change: dict[str, Any], error: type[InputError], said: str) -> None:
