@@ -29,6 +29,9 @@ from datetime import datetime
 from typing import ClassVar
 
 
+UNEXPECTED = "unexpected"  # code of an error that is not of this tree: a defect
+
+
 class AvatarlabError(Exception):
     """Every failure a person or a retry policy has to tell apart.
 
@@ -191,9 +194,11 @@ class InvariantBroken(AvatarlabError):
 def of_code(code: str) -> type[AvatarlabError]:
     """The error class with this code; for an unknown code InputError, which is not retried.
 
-    >>> of_code("consent").__name__
-    'ConsentError'
+    >>> of_code("consent").__name__, of_code("unexpected").__name__
+    ('ConsentError', 'InvariantBroken')
     """
+    if code == UNEXPECTED:
+        return InvariantBroken
     pending: list[type[AvatarlabError]] = [AvatarlabError]
     while pending:
         kind = pending.pop()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from avatarlab_ops import tracing
 from avatarlab_ops.errors import (
@@ -33,6 +33,11 @@ from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import deadline
 from avatarlab_ops.states import Event, RenderState, StageState
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from avatarlab_ops.stores.catalog.tables import Artifact
 
 ENDED_AT_ONCE = 100  # renders that one transaction ends
 log = logging.getLogger(__name__)
@@ -236,8 +241,7 @@ def _admit(settings: Settings, render_id: str, request: AvatarRequest) -> StageR
             if not stage.wanted(plan):
                 records.end_stage(db, render_id, stage.name, StageState.NOT_NEEDED)
             elif stage.name in found:
-                made = found[stage.name].fingerprint
-                events.stage_done(db, settings, render_id, stage.name, cached=True, artifact=made)
+                _found(db, settings, render_id, stage, found[stage.name])
     return StageResult(render_id, ADMIT.name, True, False, None, compute_s, (*pending, PUBLISH.name))
 
 
@@ -271,13 +275,34 @@ def _make(
         artifacts=artifacts, report=report, wait=wait, budget_s=budget_s,
     )  # fmt: skip
     with transaction(settings.pg_dsn) as db:
+        if cached:
+            return _found(db, settings, render_id, stage, made)
         events.stage_done(
             db, settings, render_id, stage.name,
-            cached=cached, artifact=made.fingerprint, compute_s=spent.seconds, energy_j=spent.joules,
+            artifact=made.fingerprint, compute_s=spent.seconds, energy_j=spent.joules,
         )  # fmt: skip
-        if not cached:
-            prediction.learn(db, stage, plan, artifacts=artifacts, made=made, took_s=spent.seconds)
-    return StageResult(render_id, stage.name, True, cached, made.fingerprint, spent.seconds)
+        prediction.learn(db, stage, plan, artifacts=artifacts, made=made, took_s=spent.seconds)
+    return StageResult(render_id, stage.name, True, False, made.fingerprint, spent.seconds)
+
+
+def _found(db: Session, settings: Settings, render_id: str, stage: Stage, made: Artifact) -> StageResult:
+    """Note an artifact that exists: as found, or as made, with its cost, where this render made it.
+
+    Its process died before it was noted, or the task is tried again after a late success.
+    """
+    from avatarlab_ops import events
+    from avatarlab_ops.stores.catalog import records
+
+    if made.made_by != render_id:
+        events.stage_done(db, settings, render_id, stage.name, cached=True, artifact=made.fingerprint)
+        return StageResult(render_id, stage.name, True, True, made.fingerprint)
+    run = records.stage_runs(db, render_id).get(stage.name)  # as the try before left it
+    energy_j = run.energy_j if run and run.artifact == made.fingerprint else None
+    events.stage_done(
+        db, settings, render_id, stage.name,
+        artifact=made.fingerprint, compute_s=made.compute_s, energy_j=energy_j,
+    )  # fmt: skip
+    return StageResult(render_id, stage.name, True, False, made.fingerprint, made.compute_s)
 
 
 def render(

@@ -19,7 +19,14 @@ from avatarlab_triggers import Decided, WorkEnded
 from structlog.contextvars import bind_contextvars
 
 from avatarlab_ops import graph, pipeline
-from avatarlab_ops.errors import ApprovalAwaited, AvatarlabError, OutOfMemory, StageTimeout, WorkInFlight
+from avatarlab_ops.errors import (
+    UNEXPECTED,
+    ApprovalAwaited,
+    AvatarlabError,
+    OutOfMemory,
+    StageTimeout,
+    WorkInFlight,
+)
 from avatarlab_ops.forms import form_schema
 from avatarlab_ops.pipeline import StageResult
 from avatarlab_ops.places import REFUSAL, RENDER_ID
@@ -241,9 +248,11 @@ def report_failure(context: Context) -> None:
     """
     task = context["ti"]
     error = context.get("exception") or f"the process of {task.task_id} ended before its task did"
-    told = {"code": "error", "reason": error if isinstance(error, str) else repr(error)}
+    told = {"code": AvatarlabError.code, "reason": error if isinstance(error, str) else repr(error)}
+    if isinstance(error, BaseException):
+        told["code"] = getattr(error, "code", UNEXPECTED)
     if isinstance(error, AvatarlabError):
-        told = {"code": error.code, "reason": str(error)}
+        told["reason"] = str(error)
     if render_id := _render_of(task):
         reason = error if isinstance(error, BaseException) else told["reason"]
         pipeline.fail(settings(), render_id, reason, stage=task.task_id)

@@ -94,9 +94,9 @@ def _end_for_a_defect() -> NoReturn:
 def main() -> None:
     """A script, a likeness and a voice in; a published, traceable talking video out.
 
-    Exit codes: 0 done, 2 the request or its material is wrong, 3 out of memory, 4 a store or the network is
-    away, 5 a stage took too long, 6 cancelled, 7 the day's budget is spent, 8 too many orders wait,
-    70 a defect of Avatarlab.
+    Exit codes: 0 done, 1 a task's process was killed or somebody marked it as failed, 2 the request or its
+    material is wrong, 3 out of memory, 4 a store or the network is away, 5 a stage took too long,
+    6 cancelled, 7 the day's budget is spent, 8 too many orders wait, 70 a defect of Avatarlab.
     """
 
 

@@ -69,7 +69,7 @@ def devices(*, cuda: bool) -> tuple[Device, ...]:
     Only asking for `cuda` imports torch. Raises InputError for a malformed AVATARLAB_DEVICES, and for a GPU
     in it that is not here.
     """
-    given = _parsed(environment.read().devices)
+    given = named()
     gpus = {name: slots for name, slots in given.items() if name.startswith("cuda")}
     if cuda and (found := tuple(map(_named_gpu, gpus, gpus.values())) if given else _gpus()):
         return found
@@ -202,8 +202,12 @@ def _first_with(race: Race, owner: dict[Path, Device], slots: int, check: Callab
             return Grant(device, len(mine))
 
 
-def _parsed(given: str) -> dict[str, int]:
-    """Slots by name; nothing is asked of a device."""
+def named() -> dict[str, int]:
+    """Slots by name, as AVATARLAB_DEVICES gives them; nothing is asked of a device.
+
+    Raises InputError where it is malformed.
+    """
+    given = environment.read().devices
     found = [_DEVICE.fullmatch(part.strip()) for part in given.split(",") if part.strip()]
     if None in found:
         raise InputError(

@@ -25,7 +25,7 @@ def undelivered(job: Job) -> Chore:
     """Deliver what waits in the outbox and is due."""
     chore = Chore("documents not yet delivered")
     with transaction(job.settings.pg_dsn) as db:
-        chore.found = upkeep.counted(db, m.Outbox, sa.text(m.WAITING))
+        chore.found = upkeep.counted(db, m.Outbox, sa.and_(sa.text(m.WAITING), m.Outbox.next_at < m.HELD))
         dead = upkeep.counted(db, m.Outbox, m.Outbox.dead_at.is_not(None))
     if dead:
         chore.notes.append(f"{dead} given up; see `avatarlab outbox list --dead`")

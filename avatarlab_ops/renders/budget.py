@@ -100,7 +100,7 @@ def _taken(
     """(end and seconds of what was spent in the last day, seconds promised to what was admitted)."""
     spent = spending.spent(db, GPU_STAGES, since=instant - DAY, caller=whose)
     promised = sum(gpu_left_s(*render) for render in spending.open_renders(db, whose, besides_render))
-    promised += spending.ordered_gpu_s(db, whose)
+    promised += spending.ordered_gpu_s(db, whose, besides_render)
     return spent, promised + spending.waiting_items_gpu_s(db, whose, besides)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from avatarlab_ops import environment, events
 from avatarlab_ops.errors import QueueFull, RenderCancelled, RequestInvalid
 from avatarlab_ops.places import INTERACTIVE_RUN, RUN
+from avatarlab_ops.renders import budget
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import Event, Priority
@@ -66,8 +67,8 @@ def place(
 
     `callback`: an address that is told of its end; `foreseen`: what it will take. Raises KeyReused when the
     caller used the key for another request, RequestInvalid where nothing signs what the callback is sent,
-    QueueFull where too many wait. What was ordered before is found by `placed`, what can be refused at once
-    is refused by `estimate`.
+    QueueFull where too many wait, BudgetExceeded where what is foreseen fits no longer. What was ordered
+    before is found by `placed`, what can be refused at once is refused by `estimate`.
     """
     if request.idempotency_key is None:
         raise RequestInvalid("idempotency_key: is required to order a render")
@@ -76,6 +77,8 @@ def place(
             return known
         line.one_by_one(db, caller)
         check_room(db, caller)
+        if foreseen is not None:  # of several at once each saw, in its estimate, none of the others
+            budget.check(db, caller, foreseen.predicted_gpu_s)
         fresh, priority = records.new_id(), line.granted(db, caller, priority)
         run_id = f"{INTERACTIVE_RUN if priority == Priority.INTERACTIVE else RUN}{fresh}"
         render_id = records.accept(db, request, run_id=run_id, caller=caller, render_id=fresh)

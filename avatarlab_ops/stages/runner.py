@@ -85,7 +85,11 @@ def _leased(settings: Settings, recipe: Recipe, check: Callable[[], None]) -> Ab
 
 
 def _devices(stage: str, *, cuda: bool) -> tuple[device.Device, ...]:
-    """What there is. Raises TransientError for a GPU that was lost since `up`: no fault of the request."""
+    """What there is. Raises TransientError for a GPU that was lost since `up`: no fault of the request.
+
+    Raises InputError for a malformed AVATARLAB_DEVICES, which stays so: in a container no `up` has read it.
+    """
+    device.named()
     try:
         with device.gpu_faults(stage):
             return device.devices(cuda=cuda)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -115,6 +116,13 @@ def test_a_published_render_tells_everything_until_the_download(
     told = api.client.get(f"/renders/{made.render_id}").json()
     assert told["state"] == "published"
     assert {stage["state"] for stage in told["stages"]} <= {"done", "cached", "not_needed"}
+    [said] = [
+        json.loads(line.removeprefix("data: "))
+        for line in api.client.get(told["links"]["events"]).text.splitlines()
+        if line.startswith("data: ")
+    ]
+    assert said["links"].items() <= told["links"].items()
+    assert said | {"links": told["links"]} == {name: told[name] for name in said}, "the same as polling"
     joules = [stage["energy_j"] for stage in told["stages"] if stage["energy_j"] is not None]
     assert told["energy_j"] == (pytest.approx(sum(joules)) if joules else None)
     assert told["measures"]["duration_s"] == told["duration_s"] > 0

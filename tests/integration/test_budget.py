@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from avatarlab_ops import graph, pipeline
 from avatarlab_ops.bulk import planning
 from avatarlab_ops.errors import BudgetExceeded
-from avatarlab_ops.renders import status
+from avatarlab_ops.renders import budget, orders, status
+from avatarlab_ops.renders.estimate import Estimate
+from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import records, transaction
 
@@ -86,3 +89,52 @@ def test_an_admission_that_is_tried_again_does_not_count_itself(
     with pytest.raises(BudgetExceeded):
         pipeline.run_stage(stores, other, "admit")
     pipeline.cancel(stores, one)
+
+
+FORESEEN = Estimate({"speech": 60.0}, (), predicted_s=60.0, predicted_gpu_s=60.0, warnings=(), script=())
+
+
+def _order(stores: Settings, portrait: str, caller: str, number: int) -> str:
+    body = SMALL | {"script": "In line.", "avatar": {"uri": portrait}, "idempotency_key": f"o-{number}"}
+    asked = AvatarRequest.parse(body)
+    return orders.place(stores, asked, caller=caller, foreseen=FORESEEN).render_id
+
+
+def test_of_orders_that_come_at_once_those_beyond_the_budget_are_refused(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER", "flo=130")
+    placed, refused = [], []
+
+    def order(number: int) -> None:
+        try:
+            placed.append(_order(stores, portrait, "flo", number))
+        except BudgetExceeded as told:
+            refused.append(str(told))
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(order, range(6)))
+    assert (len(placed), len(refused)) == (2, 4)
+    for render_id in placed:
+        pipeline.cancel(stores, render_id)
+
+
+def test_an_order_counts_while_it_is_being_admitted(
+    stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATARLAB_BUDGET_GPU_S_PER_DAY_BY_CALLER", "gus=100")
+    monkeypatch.setattr("avatarlab_ops.renders.prediction.gpu_s", lambda _: 60.0)
+    first = _order(stores, portrait, "gus", 1)
+
+    def used() -> float:
+        with transaction(stores.pg_dsn) as db:
+            return budget.standing(db, "gus")[0].used
+
+    with transaction(stores.pg_dsn) as db:
+        records.begin_stage(db, first, "admit")
+    assert used() == 60
+    with pytest.raises(BudgetExceeded):
+        _order(stores, portrait, "gus", 2)
+    assert pipeline.run_stage(stores, first, "admit").pending, "it is not counted twice"
+    pipeline.cancel(stores, first)
+    assert used() == 0

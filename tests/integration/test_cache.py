@@ -10,13 +10,14 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from avatarlab_ops import pipeline
+from avatarlab_ops import events, pipeline
 from avatarlab_ops.cli import cache as command
 from avatarlab_ops.cli import main
 from avatarlab_ops.errors import WorkInFlight
 from avatarlab_ops.graph import BY_NAME, recipe
 from avatarlab_ops.housekeeping.evict import evict
 from avatarlab_ops.plan import Plan
+from avatarlab_ops.renders import status
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import cache, engine, lock, records, transaction
 from avatarlab_ops.stores.catalog import tables as m
@@ -94,6 +95,36 @@ def test_what_is_found_again_is_a_hit_and_what_is_made_a_miss(
         "publish",
     ]
     assert "75%" in lines[2]
+
+
+def test_what_a_render_made_before_its_process_died_counts_as_made(
+    stores: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    render_id, before = pipeline.submit(stores, _asked(stores, "Tried twice, made once.")), _usage(stores)
+    pipeline.run_stage(stores, render_id, "admit")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(events, "stage_done", die)  # the artifact is kept, and nobody has noted it
+        pipeline.run_stage(stores, render_id, "speech")
+    for stage in ("speech", "speech", "admit"):  # noted; tried again after a late success; its run is cleared
+        pipeline.run_stage(stores, render_id, stage)
+        with transaction(stores.pg_dsn) as db:
+            run, made = (
+                records.stage_run(db, render_id, "speech"), records.artifacts_of(db, render_id)["speech"]
+            )  # fmt: skip
+            assert (run.state, run.compute_s) == ("done", made.compute_s), stage
+            assert run.compute_s > 0
+            run.energy_j = 7.5
+    assert not pipeline.run_stage(stores, render_id, "speech").cached
+    assert status.of(stores, render_id).energy_j == 7.5
+    assert _usage(stores)["speech"].hits == (before["speech"].hits if "speech" in before else 0)
+    pipeline.cancel(stores, render_id)
+    again = pipeline.submit(stores, _asked(stores, "Tried twice, made once."))
+    pipeline.run_stage(stores, again, "admit")
+    assert pipeline.run_stage(stores, again, "speech").cached, "found by another render, it costs nothing"
+    pipeline.cancel(stores, again)
 
 
 def test_who_waits_for_equal_work_is_counted(stores: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,6 +117,24 @@ def test_a_request_whose_render_failed_may_be_tried_anew(stores: Settings) -> No
     assert status.of(stores, first).error_code == "transient"
 
 
+def test_a_render_that_ends_while_its_request_comes_again_gives_way_to_a_new_one(stores: Settings) -> None:
+    asked = _asked(stores, idempotency_key="order-5")
+    first = pipeline.submit(stores, asked, caller="x")
+
+    def end(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT INTO render "):
+            pipeline.fail(stores, first, TransientError("in between"))
+
+    engine = catalog.engine(stores.pg_dsn)
+    sa.event.listen(engine, "after_cursor_execute", end)
+    try:
+        second = pipeline.submit(stores, asked, caller="x")
+    finally:
+        sa.event.remove(engine, "after_cursor_execute", end)
+    assert second != first
+    assert [status.of(stores, one).state for one in (first, second)] == ["failed", "accepted"]
+
+
 def test_one_process_may_accept_any_number_of_requests(stores: Settings) -> None:
     # One connection prepares its statements after a few uses, and then plans them without their parameters.
     with catalog.transaction(stores.pg_dsn) as db:

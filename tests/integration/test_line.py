@@ -19,6 +19,8 @@ from sqlalchemy.orm import Session
 from avatarlab_ops import metrics, pipeline
 from avatarlab_ops.errors import QueueFull
 from avatarlab_ops.housekeeping import Rules, keep_house
+from avatarlab_ops.housekeeping.chore import Job
+from avatarlab_ops.housekeeping.clean import undelivered
 from avatarlab_ops.renders import orders, status
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
@@ -261,6 +263,14 @@ def test_housekeeping_leaves_alone_who_waits_in_line(stores: Settings) -> None:
         db.execute(sa.update(m.RenderOrder).where(m.RenderOrder.render_id == waits).values(long_begun))
     keep_house(stores, Rules(), apply=True, alive=lambda _: False)
     assert status.of(stores, waits).state == "accepted", "its run is still to be begun"
+
+
+def test_what_stands_in_line_is_no_document_that_was_not_delivered(stores: Settings) -> None:
+    job = Job(stores, Rules(), apply=False, alive=lambda _: None)
+    before = undelivered(job).found
+    with transaction(stores.pg_dsn) as db:
+        put(db, "anna")
+    assert undelivered(job).found == before
 
 
 def test_runs_of_airflows_own_door_take_half_of_the_places_at_most(stores: Settings) -> None:

@@ -73,6 +73,18 @@ def test_what_people_wrote_is_shown_and_not_obeyed(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
+    ("code", "exits"),
+    [("unexpected", 70), ("invariant_broken", 70), ("error", 1), ("consent", 2), ("withdrawn", 2)],
+)
+def test_a_watch_ends_with_the_exit_code_of_what_ended_the_render(code: str, exits: int) -> None:
+    assert watch.RenderFailedError(code, "why").exit_code == exits
+    said = CliRunner().invoke(main, ["--help"]).output
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for text in (said, readme):
+        assert re.search(rf"\b{exits} ", text.partition("Exit codes")[2].partition("\n\n")[0])
+
+
+@pytest.mark.parametrize(
     ("state", "told"),
     [
         ("running", "publish   running 3 of 4 frames\n"),

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
 from avatarlab_ops.canonical import Json, digest
-from avatarlab_ops.errors import KeyReused, ReferenceRefused, RenderCancelled
+from avatarlab_ops.errors import UNEXPECTED, KeyReused, ReferenceRefused, RenderCancelled
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.states import LIVE, OPEN, RenderState, StageState
 from avatarlab_ops.stores.catalog import tables as m
@@ -49,6 +49,18 @@ def accept(
         "deadline": request.deadline,
     }
     live = sa.and_(m.Render.request_id == asked.id, m.Render.state.in_(LIVE))
+    while True:  # the one that is in the way of a new one may end before it is read
+        if made := _made(db, asked, values):
+            return made
+        if known := db.scalars(sa.select(m.Render.id).where(live)).first():
+            break
+    if run_id is None or asked.run_id != run_id:  # not the run that was begun for it, as it was ordered
+        move_deadline(db, asked.id, request.deadline)
+    return known
+
+
+def _made(db: Session, asked: m.Request, values: Json) -> str | None:
+    """The id of a new render, None where the request has one that is not over."""
     made = db.execute(
         insert(m.Render)
         .values(state=RenderState.ACCEPTED, **values)
@@ -56,13 +68,12 @@ def accept(
         .on_conflict_do_nothing(index_elements=["request_id"], index_where=sa.text(m.LIVE_STATES))
         .returning(m.Render.id, m.Render.created_at)
     ).first()
-    if made:
-        of_it = {"render_id": made.id, "created_at": made.created_at}
-        rows = [of_it | {"kind": kind, "value": value} for kind, value in _tags(asked)]
-        db.execute(insert(m.RenderTag).values(rows))
-    elif run_id is None or asked.run_id != run_id:  # not the run that was begun for it, as it was ordered
-        move_deadline(db, asked.id, request.deadline)
-    return db.scalars(sa.select(m.Render.id).where(live)).one()
+    if made is None:
+        return None
+    of_it = {"render_id": made.id, "created_at": made.created_at}
+    rows = [of_it | {"kind": kind, "value": value} for kind, value in _tags(asked)]
+    db.execute(insert(m.RenderTag).values(rows))
+    return str(made.id)
 
 
 def _tags(asked: m.Request) -> list[tuple[str, str]]:
@@ -208,8 +219,8 @@ def describe(error: BaseException | str) -> str:
 
 
 def code_of(error: BaseException | str) -> str:
-    """Stable name of the reason; "unexpected" for what errors.py does not know."""
-    return str(getattr(error, "code", "unexpected")) if isinstance(error, BaseException) else "error"
+    """Stable name of the reason; UNEXPECTED for what errors.py does not know, "error" for words."""
+    return str(getattr(error, "code", UNEXPECTED)) if isinstance(error, BaseException) else "error"
 
 
 def record_inputs(db: Session, render_id: str, plan: Json, inputs: Mapping[str, Json]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from avatarlab_ops.states import OPEN, SETTLED, ItemState, RenderState, StageState
+from avatarlab_ops.states import OPEN, SETTLED, ItemState, StageState
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.catalog.records import now
 
@@ -109,22 +109,24 @@ def waiting_by_caller(db: Session) -> dict[str, float]:
     return {caller: float(seconds) for caller, seconds in db.execute(query.group_by(m.BulkRun.caller))}
 
 
-def ordered_gpu_s(db: Session, caller: str | None) -> float:
-    """GPU-seconds foreseen for ordered renders that nobody has admitted yet."""
+def ordered_gpu_s(db: Session, caller: str | None, besides: str | None) -> float:
+    """GPU-seconds foreseen for ordered renders, but `besides`, that are not admitted yet."""
     query = _ordered(sa.select(sa.func.sum(m.RenderOrder.gpu_s)))
+    query = query.where(m.Render.id.is_distinct_from(besides))
     mine = m.RenderOrder.caller == caller
     return float(db.scalar(query.where(mine) if caller is not None else query) or 0.0)
 
 
 def ordered_by_caller(db: Session) -> dict[str, float]:
-    """GPU-seconds foreseen for each caller's ordered renders that nobody has admitted yet."""
+    """GPU-seconds foreseen for each caller's ordered renders that are not admitted yet."""
     query = _ordered(sa.select(m.RenderOrder.caller, sa.func.sum(m.RenderOrder.gpu_s)))
     return {caller: float(seconds) for caller, seconds in db.execute(query.group_by(m.RenderOrder.caller))}
 
 
 def _ordered(query: Any) -> Any:
     same = m.Render.id == m.RenderOrder.render_id
-    return query.select_from(m.RenderOrder).join(m.Render, same).where(m.Render.state == RenderState.ACCEPTED)
+    waits = sa.and_(m.Render.state.in_(OPEN), m.Render.predicted.is_(None))  # in line, or being admitted
+    return query.select_from(m.RenderOrder).join(m.Render, same).where(waits)
 
 
 def in_bulk_run(db: Session, render_id: str) -> bool:

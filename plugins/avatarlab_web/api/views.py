@@ -93,12 +93,17 @@ class Reason(BaseModel):
     text: str
 
 
-class Links(BaseModel):
-    """Where to go on. Files lead to an address of the object store that soon expires."""
+class Ways(BaseModel):
+    """Where to go on."""
 
     self: str
     lineage: str
     events: str
+
+
+class Links(Ways):
+    """Where to go on. Files lead to an address of the object store that soon expires."""
+
     video: str | None = None
     poster: str | None = None
     captions: str | None = None
@@ -149,7 +154,10 @@ class Render(Summary):
 
 
 class Standing(BaseModel):
-    """How a render stands: what a stream of events tells whenever it has changed."""
+    """How a render stands: what a stream of events tells whenever it has changed.
+
+    The rest, its files too, `links.self` tells.
+    """
 
     id: str
     state: str
@@ -160,7 +168,7 @@ class Standing(BaseModel):
     reason: Reason | None
     ended_at: datetime | None
     withdrawn_at: datetime | None
-    links: Links
+    links: Ways
 
 
 class Accepted(Render):
@@ -247,7 +255,7 @@ def standing(root: str, found: Stood) -> Standing:
         reason=_reason(render),
         ended_at=render.ended_at,
         withdrawn_at=render.withdrawn_at,
-        links=links(root, render.id, ()),
+        links=_ways(f"{root}/renders/{render.id}"),
     )
 
 
@@ -266,15 +274,17 @@ def _reason(render: tables.Render) -> Reason | None:
     )
 
 
+def _ways(own: str) -> Ways:
+    return Ways(self=own, lineage=f"{own}/lineage", events=f"{own}/events")
+
+
 def links(root: str, render_id: str, files: Iterable[str]) -> Links:
     """Paths under this API."""
     own = f"{root}/renders/{render_id}"
     there = {name: f"{own}/files/{name}" for name in files}
     video = next((path for name, path in there.items() if name.startswith("video.")), None)
     return Links(
-        self=own,
-        lineage=f"{own}/lineage",
-        events=f"{own}/events",
+        **_ways(own).model_dump(),
         video=video,
         poster=there.get("poster.jpg"),
         captions=there.get("captions.vtt"),

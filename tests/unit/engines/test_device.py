@@ -17,6 +17,7 @@ from avatarlab_ops.engines import device
 from avatarlab_ops.engines.batches import memory_errors
 from avatarlab_ops.engines.device import Device, lease
 from avatarlab_ops.errors import InputError, OutOfMemory, RenderCancelled, TransientError
+from avatarlab_ops.stages import runner
 
 TWO = (Device("sim0", "cpu", 2), Device("sim1", "cpu", 1))
 ONE = (Device("sim0", "cpu", 1),)
@@ -61,6 +62,15 @@ def test_up_refuses_devices_that_it_cannot_count(given, told, tmp_path, monkeypa
 def test_a_malformed_list_is_refused_with_an_example(monkeypatch, given):
     with pytest.raises(InputError, match=r"AVATARLAB_DEVICES=.*NAME:SLOTS.*cuda0:1"):
         names(monkeypatch, given, cuda=False)
+
+
+def test_a_stage_refuses_a_malformed_list_and_waits_for_a_gpu_that_was_lost(monkeypatch):
+    monkeypatch.setenv("AVATARLAB_DEVICES", "cuda0:x")
+    with pytest.raises(InputError, match=r"^AVATARLAB_DEVICES='cuda0:x': write NAME:SLOTS"):
+        runner._devices("speech", cuda=True)
+    monkeypatch.setenv("AVATARLAB_DEVICES", "cuda99:1")
+    with pytest.raises(TransientError, match="speech: AVATARLAB_DEVICES names cuda99"):
+        runner._devices("speech", cuda=True)
 
 
 def test_a_gpu_that_is_not_here_is_refused_and_what_needs_none_asks_for_none(monkeypatch):
