@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +15,8 @@ from hypothesis import strategies as st
 from media_samples import GREEN, RED, encode, number_of, numbered, packaged, png
 
 from avatarlab_ops.media import clip as clip_module
-from avatarlab_ops.media.footage import ClipFootage, frame_numbers, open_footage
+from avatarlab_ops.media.footage import ClipFootage, frame_numbers, open_footage, write_short_gop
+from avatarlab_ops.media.shown import Shown
 
 
 @pytest.fixture
@@ -101,6 +105,27 @@ def test_long_gop_is_copied_once_and_stays_the_same(tmp_path: Path, tiny_cache: 
         corner = footage[60][5, 5].astype(int)
     assert np.abs(corner - RED).max() <= 6
     assert not scratch.exists(), "the copy goes with the footage"
+
+
+def test_a_copy_is_the_same_on_every_machine() -> None:
+    """x264 takes as many threads as it may have cores, unless told, and its pictures depend on them."""
+    coarse = np.random.default_rng(1).integers(0, 255, (60, 60), np.uint8)
+    ground = np.asarray(cv2.resize(coarse, (900, 900), interpolation=cv2.INTER_CUBIC), np.uint8)
+    cores, copies = os.sched_getaffinity(0), []
+    try:
+        for some in ({min(cores)}, cores):
+            os.sched_setaffinity(0, some)
+            moved = (np.roll(ground, 17 * i, (0, 1))[:720, :640] for i in range(12))
+            shown = (av.VideoFrame.from_ndarray(np.ascontiguousarray(one), "gray") for one in moved)
+            pictures = (frame.reformat(format="yuv420p") for frame in shown)
+            with tempfile.TemporaryFile() as copy:
+                write_short_gop(copy, pictures, (640, 720), gop=6, shown=Shown(5, 1, (1, 0, 0, 1)))
+                copy.seek(0)
+                with av.open(copy) as container:
+                    copies.append([frame.to_ndarray().tobytes() for frame in container.decode(video=0)])
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert copies[0] == copies[1]
 
 
 def test_of_a_part_no_more_is_copied_than_it_shows(tmp_path: Path, tiny_cache: None) -> None:
