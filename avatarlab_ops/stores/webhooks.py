@@ -16,7 +16,8 @@ import hmac
 import json
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,6 +39,7 @@ DELAYS_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 CLAIM = timedelta(seconds=60)  # longer than any attempt
 KEPT_S = 24 * 3600.0  # an old secret signs beside the new one
 GONE = 410
+MOST = 20  # addresses of one caller
 TOLD = (Event.AWAITING, Event.LATE, Event.PUBLISHED, Event.FAILED, Event.CANCELLED, Event.WITHDRAWN)
 FINISHED = f"bulk_run.{BulkEvent.FINISHED}"
 SECRET_BYTES = 32  # of a shared secret, and of an ed25519 key's seed
@@ -51,6 +53,7 @@ class Attempt:
 
     id: str
     endpoint_id: str
+    caller: str  # whose endpoint it is
     url: str
     secrets: tuple[str, ...]
     body: bytes
@@ -67,6 +70,12 @@ def add(db: Session, url: str | None, caller: str, *, everybody: bool) -> m.Webh
         secret=_secret(_SECRET), signing_key=_secret(_KEY),
     )  # fmt: skip
     return db.scalars(row.on_conflict_do_nothing().returning(m.WebhookEndpoint)).one_or_none()
+
+
+def addresses(db: Session, caller: str) -> int:
+    """How many endpoints with an address a caller has."""
+    mine = sa.and_(m.WebhookEndpoint.caller == caller, m.WebhookEndpoint.url.is_not(None))
+    return db.scalar(sa.select(sa.func.count()).select_from(m.WebhookEndpoint).where(mine)) or 0
 
 
 def rotate(endpoint: m.WebhookEndpoint) -> str:
@@ -249,36 +258,53 @@ def _bulk_message(run: m.BulkRun, event: BulkEvent, told: Json) -> Json:
     }
 
 
-def claim(db: Session, limit: int, *, each: int, at_work: Mapping[str, int]) -> list[Attempt]:
-    """Deliveries that are due, each given to one process; those of an endpoint `each` at a time.
+def claim(
+    db: Session, limit: int, *, each: int, of_caller: int, at_work: Collection[Attempt] = ()
+) -> list[Attempt]:
+    """Deliveries that are due, each given to one process; who has the fewest at work comes first.
 
-    `at_work`: how many of an endpoint this process is sending already.
+    An endpoint has `each` at a time, and a caller's endpoints together `of_caller`. `at_work`: what this
+    process is sending already.
     """
-    place = sa.func.row_number().over(
-        partition_by=m.WebhookDelivery.endpoint_id, order_by=m.WebhookDelivery.next_at
-    )
-    busy = sa.case(at_work, value=m.WebhookDelivery.endpoint_id, else_=0) if at_work else 0
-    due = sa.select(m.WebhookDelivery.id, (place + busy).label("place")).where(
-        _WAITING, m.WebhookDelivery.next_at <= records.now()
-    )
-    ranked = due.subquery()
+    ranked = _ranked(each, at_work)
     query = (
         sa.select(m.WebhookDelivery, m.WebhookEndpoint)
         .join(m.WebhookEndpoint, m.WebhookEndpoint.id == m.WebhookDelivery.endpoint_id)
         .join(ranked, ranked.c.id == m.WebhookDelivery.id)
-        .where(_WAITING, m.WebhookDelivery.next_at <= records.now(), m.WebhookEndpoint.disabled_at.is_(None))
-        .where(ranked.c.place <= each)
-        .order_by(m.WebhookDelivery.next_at)
+        .where(_due(), ranked.c.place <= of_caller)
+        .order_by(ranked.c.place, m.WebhookDelivery.next_at)
         .limit(limit)
         .with_for_update(skip_locked=True, of=m.WebhookDelivery)
     )
-    claimed = []
-    for delivery, endpoint in db.execute(query):
-        delivery.attempts, delivery.next_at = delivery.attempts + 1, records.now() + CLAIM
-        body = json.dumps(delivery.payload, separators=(",", ":")).encode()
-        signing = _signing(endpoint)
-        claimed.append(Attempt(delivery.id, endpoint.id, delivery.url, signing, body, delivery.attempts))
-    return claimed
+    return [_claimed(delivery, endpoint) for delivery, endpoint in db.execute(query)]
+
+
+def _due() -> sa.ColumnElement[bool]:
+    able = m.WebhookEndpoint.disabled_at.is_(None)
+    return sa.and_(_WAITING, m.WebhookDelivery.next_at <= records.now(), able)
+
+
+def _ranked(each: int, at_work: Collection[Attempt]) -> sa.Subquery:
+    """What is due of the first `each` of every endpoint, with its place among its caller's."""
+    endpoint, waiting = m.WebhookEndpoint, m.WebhookDelivery
+    place = _place(endpoint.id, waiting.next_at, Counter(one.endpoint_id for one in at_work))
+    due = sa.select(waiting.id, waiting.next_at, endpoint.caller, place.label("place"))
+    first = due.join(endpoint, endpoint.id == waiting.endpoint_id).where(_due()).subquery()
+    of_caller = _place(first.c.caller, first.c.next_at, Counter(one.caller for one in at_work))
+    return sa.select(first.c.id, of_caller.label("place")).where(first.c.place <= each).subquery()
+
+
+def _place(group: Any, since: Any, at_work: Mapping[str, int]) -> sa.ColumnElement[int]:
+    """The how-manieth of its group a row is, behind those that are at work."""
+    place = sa.func.row_number().over(partition_by=group, order_by=since)
+    return place + sa.case(dict(at_work), value=group, else_=0) if at_work else place
+
+
+def _claimed(delivery: m.WebhookDelivery, endpoint: m.WebhookEndpoint) -> Attempt:
+    delivery.attempts, delivery.next_at = delivery.attempts + 1, records.now() + CLAIM
+    body = json.dumps(delivery.payload, separators=(",", ":")).encode()
+    of, signing = (endpoint.id, endpoint.caller), _signing(endpoint)
+    return Attempt(delivery.id, *of, delivery.url, signing, body, delivery.attempts)
 
 
 def _signing(endpoint: m.WebhookEndpoint) -> tuple[str, ...]:

@@ -1,13 +1,13 @@
 """Sends webhooks: whatever is due, from every api-server, each delivery by one of them at a time.
 
-A receiver that hangs holds a few places; the others are filled again as soon as they are free.
+A receiver that hangs holds a few places, all of one caller's a few more; the others are filled again as soon
+as they are free.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from datetime import UTC, datetime
 
 import httpx
@@ -23,7 +23,8 @@ from avatarlab_web.watching import again
 
 LOOK_S = 1.0
 AT_ONCE = 40
-AT_ONCE_EACH = 4  # to one endpoint, so that ten hang before anybody else waits
+AT_ONCE_EACH = 4  # to one endpoint
+AT_ONCE_CALLER = 8  # to all of one caller's, so that those of five hang before anybody else waits
 WHOLE_S = 30.0  # of an attempt, however slowly the receiver answers
 LONGEST_S = 24 * 3600.0
 log = logging.getLogger(__name__)
@@ -41,14 +42,14 @@ async def _send_all() -> None:
 async def send(where: Settings) -> int:
     """Try what is due, and what falls due meanwhile, until nothing is; return how many attempts that were."""
     tried = 0
-    at_work: dict[asyncio.Task[None], str] = {}  # to the endpoint's id
+    at_work: dict[asyncio.Task[None], webhooks.Attempt] = {}
     async with outward.client() as client:
         try:
             while True:
-                due = await _due(where, Counter(at_work.values()))
+                due = await _due(where, [*at_work.values()])
                 tried += len(due)
                 for attempt in due:
-                    at_work[asyncio.create_task(_try(where, client, attempt))] = attempt.endpoint_id
+                    at_work[asyncio.create_task(_try(where, client, attempt))] = attempt
                 if not at_work:
                     return tried
                 done, _ = await asyncio.wait(at_work, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
@@ -61,7 +62,7 @@ async def send(where: Settings) -> int:
             await asyncio.gather(*at_work, return_exceptions=True)
 
 
-async def _due(where: Settings, at_work: Counter[str]) -> list[webhooks.Attempt]:
+async def _due(where: Settings, at_work: list[webhooks.Attempt]) -> list[webhooks.Attempt]:
     """Nothing where the catalog is away for a moment: what is at work is not broken off for that."""
     try:
         return await asyncio.to_thread(_claim, where, at_work)
@@ -72,9 +73,11 @@ async def _due(where: Settings, at_work: Counter[str]) -> list[webhooks.Attempt]
         return []
 
 
-def _claim(where: Settings, at_work: Counter[str]) -> list[webhooks.Attempt]:
+def _claim(where: Settings, at_work: list[webhooks.Attempt]) -> list[webhooks.Attempt]:
     with transaction(where.pg_dsn) as db:
-        return webhooks.claim(db, AT_ONCE - at_work.total(), each=AT_ONCE_EACH, at_work=at_work)
+        return webhooks.claim(
+            db, AT_ONCE - len(at_work), each=AT_ONCE_EACH, of_caller=AT_ONCE_CALLER, at_work=at_work
+        )
 
 
 async def _try(where: Settings, client: httpx.AsyncClient, attempt: webhooks.Attempt) -> None:

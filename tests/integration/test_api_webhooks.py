@@ -191,31 +191,60 @@ def test_a_receiver_that_hangs_delays_no_other(api: Server, stores: Settings, re
     """Forty messages to one that takes each and answers none, then one to another."""
     from avatarlab_web import sending
 
-    async def until_the_other_is_told(other: Receiver) -> None:
-        at_work = asyncio.create_task(sending.send(stores))
-        try:
-            await asyncio.to_thread(eventually, lambda: other.got, end_s=10)
-        finally:
-            at_work.cancel()
-            await asyncio.gather(at_work, return_exceptions=True)
-
     receiver.status = 0
     with listening("127.0.0.1") as other:
         hooks = [api.client.post("/webhooks", json={"url": to.url}).json()["id"] for to in (receiver, other)]
-        with transaction(stores.pg_dsn) as db:
-            for number in range(41):
-                hook, to = (hooks[0], receiver) if number < 40 else (hooks[1], other)
-                at = datetime.now(UTC) - timedelta(minutes=1) + timedelta(seconds=number)
-                row = {
-                    "id": f"msg_hang{number}",
-                    "endpoint_id": hook,
-                    "url": to.url,
-                    "payload": {"n": number},
-                }
-                db.add(m.WebhookDelivery(**row, next_at=at))
-        asyncio.run(until_the_other_is_told(other))
+        wait_in_line(stores, [*((hooks[0], receiver.url) for _ in range(40)), (hooks[1], other.url)])
+        asyncio.run(send_until_told(stores, other))
     assert [json.loads(body) for _, body in other.got] == [{"n": 40}]
     assert len(receiver.got) <= sending.AT_ONCE_EACH
+
+
+def wait_in_line(stores: Settings, messages: list[tuple[str, str]]) -> None:
+    """Messages that are due, each to an endpoint's id and address, the first one for the longest time."""
+    with transaction(stores.pg_dsn) as db:
+        for number, (hook, url) in enumerate(messages):
+            at = datetime.now(UTC) - timedelta(minutes=1) + timedelta(milliseconds=number)
+            row = {"id": f"msg_hang{number}", "endpoint_id": hook, "url": url, "payload": {"n": number}}
+            db.add(m.WebhookDelivery(**row, next_at=at))
+
+
+async def send_until_told(stores: Settings, other: Receiver) -> None:
+    from avatarlab_web import sending
+
+    at_work = asyncio.create_task(sending.send(stores))
+    try:
+        await asyncio.to_thread(eventually, lambda: other.got, end_s=10)
+    finally:
+        at_work.cancel()
+        await asyncio.gather(at_work, return_exceptions=True)
+
+
+def test_one_caller_whose_many_receivers_hang_delays_no_other_caller(
+    api: Server, stores: Settings, receiver: Receiver
+) -> None:
+    receiver.status = 0
+    with listening("127.0.0.1") as other:
+        hooks = [api.client.post("/webhooks", json={"url": receiver.url}).json()["id"] for _ in range(12)]
+        api.name = "berta"
+        bertas = api.client.post("/webhooks", json={"url": other.url}).json()["id"]
+        wait_in_line(stores, [*((hook, receiver.url) for hook in hooks * 5), (bertas, other.url)])
+        asyncio.run(send_until_told(stores, other))
+    assert [json.loads(body) for _, body in other.got] == [{"n": 60}]
+
+
+def test_a_caller_has_so_many_addresses_and_no_more(api: Server, receiver: Receiver) -> None:
+    for _ in range(20):
+        hook = api.client.post("/webhooks", json={"url": receiver.url})
+        assert hook.status_code == 201
+    refused = api.client.post("/webhooks", json={"url": receiver.url})
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_webhooks")
+    assert "20" in refused.json()["detail"]
+    assert api.client.post("/webhooks", json={}).status_code == 201, (
+        "which signs callbacks, and is one at most"
+    )
+    assert api.client.delete(f"/webhooks/{hook.json()['id']}").status_code == 204
+    assert api.client.post("/webhooks", json={"url": receiver.url}).status_code == 201
 
 
 def test_410_disables_the_endpoint(api: Server, stores: Settings, portrait: str, receiver: Receiver) -> None:
@@ -227,6 +256,31 @@ def test_410_disables_the_endpoint(api: Server, stores: Settings, portrait: str,
     assert hook["disabled_reason"] == "it answered 410 Gone"
     cancelled(api, stores, portrait, "gone-too")
     assert send(stores) == 0
+
+
+def test_what_waits_for_a_disabled_endpoint_is_given_up_and_replayed_after_rotate(
+    api: Server, stores: Settings, portrait: str, receiver: Receiver
+) -> None:
+    own = f"/webhooks/{api.client.post('/webhooks', json={'url': receiver.url}).json()['id']}"
+    receiver.status = 500
+    cancelled(api, stores, portrait, "waits")
+    send(stores)  # it is to be tried again in seconds
+    receiver.status = 410
+    cancelled(api, stores, portrait, "gone-now")
+    assert (send(stores), send(stores)) == (1, 0)
+    newest, waiting = api.client.get(f"{own}/deliveries").json()
+    assert (newest["last_status"], bool(newest["given_up_at"])) == (410, True)
+    assert (bool(waiting["given_up_at"]), waiting["last_error"]) == (True, "its address is disabled")
+    refused = api.client.post(f"{own}/deliveries/{waiting['id']}/replay")
+    assert (refused.status_code, refused.json()["code"]) == (409, "webhook_disabled")
+    assert "rotate" in refused.json()["detail"]
+
+    receiver.status = 200
+    api.client.post(f"{own}/rotate")
+    assert send(stores) == 0, "nothing comes by itself that was given up"
+    assert api.client.post(f"{own}/deliveries/{waiting['id']}/replay").status_code == 202
+    cancelled(api, stores, portrait, "heard-again")
+    assert send(stores) == 2
 
 
 def test_a_private_network_is_not_reached_by_whatever_name(
@@ -433,6 +487,18 @@ def test_a_bulk_run_that_is_cancelled_before_it_is_planned_tells_its_own_address
         "bulk_run.finished", "hasty", "cancelled"
     )  # fmt: skip
     assert "before it was planned" in told["data"]["reason"]["text"]
+
+
+def test_nothing_waits_for_the_end_of_a_bulk_run_that_airflow_refused(
+    api: Server, stores: Settings, receiver: Receiver, begun: dict[str, starting.Run],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    api.client.post("/webhooks", json={})
+    monkeypatch.setattr(starting, "begin", lambda *_: "labels: not as the form has them")
+    refused = bulk_run(api, "refused", receiver.url)
+    assert (refused.status_code, begun) == (422, {})
+    with transaction(stores.pg_dsn) as db:
+        assert webhooks.held_for_unplanned(db) == {}
 
 
 def test_an_order_of_a_bulk_run_that_died_before_its_run_began_is_told_as_it_was_asked_for_last(

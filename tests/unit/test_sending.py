@@ -15,7 +15,9 @@ from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import webhooks
 
 WHERE = Settings("postgresql://h/d", "mongodb://h/d", "http://h", "key", "secret", Path("/tmp"))  # noqa: S108
-ATTEMPT = webhooks.Attempt("one", "endpoint", "https://receiver.example/", ("whsec_c2VjcmV0",), b"{}", 1)
+ATTEMPT = webhooks.Attempt(
+    "one", "endpoint", "anna", "https://receiver.example/", ("whsec_c2VjcmV0",), b"{}", 1
+)
 
 
 def test_whatever_keeping_an_attempt_raises_ends_no_other(

@@ -78,6 +78,12 @@ def create(asked: NewWebhook, who: Author, stores: Stores) -> Secret:
         who.require("operator")
     with transaction(stores.pg_dsn) as db:
         url = None if asked.url is None else str(asked.url)
+        if url and webhooks.addresses(db, who.name) >= webhooks.MOST:
+            raise Refusal(
+                409,
+                "too_many_webhooks",
+                f"{who.name} has {webhooks.MOST} addresses, and no more are allowed; delete one first",
+            )
         made = webhooks.add(db, url, who.name, everybody=asked.everybody and url is not None)
         if made is None:
             raise Refusal(
