@@ -28,7 +28,6 @@ AvatarlabError
 from datetime import datetime
 from typing import ClassVar
 
-
 UNEXPECTED = "unexpected"  # code of an error that is not of this tree: a defect
 
 

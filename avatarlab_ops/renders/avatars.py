@@ -28,8 +28,17 @@ class Avatar:
     prepared: bool
 
 
+def one(settings: Settings, caller: str, sha256: str) -> Avatar | None:
+    """The likeness of these bytes, if the caller may use it now."""
+    return next(iter(_usable(settings, caller, m.Consent.material == sha256)), None)
+
+
 def usable(settings: Settings, caller: str) -> list[Avatar]:
     """Every likeness that the caller may use, with a consent that holds now, newest first; each once."""
+    return _usable(settings, caller)
+
+
+def _usable(settings: Settings, caller: str, *which: sa.ColumnElement[bool]) -> list[Avatar]:
     made = sa.and_(
         m.ArtifactInput.artifact == m.Artifact.fingerprint, m.ArtifactInput.sha256 == m.InputObject.sha256
     )
@@ -37,7 +46,7 @@ def usable(settings: Settings, caller: str) -> list[Avatar]:
     query = (
         sa.select(m.Consent, m.InputObject, prepared.label("prepared"))
         .join(m.InputObject, m.InputObject.sha256 == m.Consent.material)
-        .where(m.Consent.kind == "likeness")
+        .where(m.Consent.kind == "likeness", *which)
         .order_by(m.Consent.created_at.desc(), m.InputObject.created_at.desc())
     )
     found: dict[str, Avatar] = {}

@@ -11,8 +11,10 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from avatarlab_ops.errors import AvatarlabError, InputError, ReferenceRefused, TransientError
@@ -53,6 +55,10 @@ class _Route(APIRoute):
                 return await handler(request)
             except AvatarlabError as error:
                 return _failed(request, error)
+            except RequestValidationError:
+                return _wrong(request, 400)
+            except HTTPException as refusal:
+                return _wrong(request, refusal.status_code)
 
         return told
 
@@ -218,7 +224,7 @@ def _failed(request: Request, error: AvatarlabError) -> Response:
     if isinstance(error, ReferenceRefused):
         return _nothing(request, error)
     if isinstance(error, InputError):
-        return answer(request, "shared_nothing.html", 400, told=studio.text("shared.wrong"))
+        return _wrong(request, 400)
     if not isinstance(error, TransientError):
         raise error
     log.warning("a shared page was not shown: %s", error)
@@ -226,6 +232,10 @@ def _failed(request: Request, error: AvatarlabError) -> Response:
     away = answer(request, "shared_nothing.html", 503, told=told)
     away.headers["Retry-After"] = str(AGAIN_S)
     return away
+
+
+def _wrong(request: Request, status: int) -> Response:
+    return answer(request, "shared_nothing.html", status, told=studio.text("shared.wrong"))
 
 
 def _too_many(request: Request, error: Exception) -> Response:

@@ -23,6 +23,7 @@ from avatarlab_ops.cli import main
 from avatarlab_ops.embedded.airflow import Site, render_config
 from avatarlab_ops.engines.device import SLOT_BYTES
 from avatarlab_ops.environment import Environment
+from avatarlab_ops.media.limits import Limits
 from avatarlab_ops.places import QUEUES
 from avatarlab_ops.settings import Settings
 
@@ -276,6 +277,13 @@ def test_every_part_is_confined(values: dict[str, Any]) -> None:
         assert {"requests", "limits"} <= section["resources"].keys()
     [inside] = values["ingress"]["apiServer"]["precedingPaths"]
     assert inside["path"] == "/execution", "the tasks' own API is for the inside"
+
+
+def test_the_proxy_lets_the_largest_form_of_the_studio_pass(values: dict[str, Any]) -> None:
+    told = values["ingress"]["apiServer"]["annotations"]
+    most = told["nginx.ingress.kubernetes.io/proxy-body-size"].removesuffix("m")
+    assert int(most) << 20 >= Limits().max_bytes + (64 << 10)
+    assert told["nginx.ingress.kubernetes.io/proxy-request-buffering"] == "off"
 
 
 def test_only_who_may_tell_a_callers_address_reaches_the_api_server(values: dict[str, Any]) -> None:

@@ -44,9 +44,9 @@ def studio_page(stores: Settings, path: str) -> str:
         viewer: lambda: Caller("anna", lambda role: role == "reader"),
         where_stores_are: lambda: stores,
     }
-    page.stores, before = (lambda: stores), page.stores
+    page.settings, before = (lambda: stores), page.settings
     text = TestClient(app, headers={"sec-fetch-site": "same-origin"}).get(path).text
-    page.stores = before
+    page.settings = before
     app.dependency_overrides = {}
     return text
 

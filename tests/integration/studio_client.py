@@ -24,7 +24,7 @@ def opened(stores: Settings, roles: set[str]) -> Iterator[TestClient]:
         viewer: lambda: Caller("anna", lambda role: role in roles),
         where_stores_are: lambda: stores,
     }
-    page.stores, before = (lambda: stores), page.stores
+    page.settings, before = (lambda: stores), page.settings
     yield TestClient(app, headers=OWN)
-    page.stores = before
+    page.settings = before
     app.dependency_overrides = {}

@@ -40,7 +40,7 @@ def api(stores: Settings) -> Iterator[Server]:
 def stranger(stores: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     """Somebody without a login, below Airflow's own log of calls."""
     app.dependency_overrides = {where_stores_are: lambda: stores}
-    monkeypatch.setattr(page, "stores", lambda: stores)
+    monkeypatch.setattr(page, "settings", lambda: stores)
     airflow = FastAPI()
     airflow.mount("/avatarlab", app)
     airflow.add_middleware(HttpAccessLogMiddleware)

@@ -19,10 +19,13 @@ import sqlalchemy as sa
 from avatarlab_web import starting
 from avatarlab_web.api import previews
 from avatarlab_web.api.access import Caller
+from avatarlab_web.api.consents import take_back
 from avatarlab_web.app import app
 from avatarlab_web.studio import bulk as studio_bulk
-from avatarlab_web.studio import page
+from avatarlab_web.studio import faces, page
 from avatarlab_web.studio.access import viewer
+from kit.heif import heic
+from PIL import Image
 from plans import a_plan
 from starlette.testclient import TestClient
 
@@ -34,7 +37,7 @@ from avatarlab_ops.fields import split_reference
 from avatarlab_ops.renders import approval, avatars
 from avatarlab_ops.request import KINDS, Behind
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores.catalog import consents, tables, transaction
+from avatarlab_ops.stores.catalog import consents, engine, tables, transaction
 from avatarlab_ops.stores.objects import objects
 
 from .material import astronaut, located, png
@@ -118,7 +121,7 @@ def test_a_video_stands_beside_what_it_was_made_from(studio: TestClient, publish
     shown = studio.get(f"/videos/{published}").text
     (source,) = re.findall(r'<img src="([^"]+)"', shown.partition("panel source")[2])
     sha256 = hashlib.sha256(png(astronaut())).hexdigest()
-    assert source.endswith(f"/avatars/{sha256}/picture")
+    assert source.endswith(f"/avatars/{sha256}/small")
     (consent,) = re.findall(r'href="(/people/[^"]+)"', shown)
     assert f"/videos/{published}" in studio.get(consent).text
 
@@ -218,6 +221,41 @@ def test_a_portrait_is_kept_with_its_consent_and_can_be_chosen(studio: TestClien
     (mine,) = [one for one in avatars.usable(stores, "anna") if one.uri == answer.json()["uri"]]
     assert mine.subject == "Anna <A.>"
     assert "Anna &lt;A.&gt;" in studio.get("/make").text
+
+
+def test_a_picture_as_phones_take_it_is_shown_until_its_consent_ends(
+    studio: TestClient, stores: Settings, tmp_path: Path
+) -> None:
+    picture = heic(tmp_path / "IMG_0001.heic", astronaut()[:, ::-1].copy()).read_bytes()
+    given = {"file": ("IMG_0001.heic", picture), "licence": (None, "CC0"), "subject": (None, "Heike")}
+    assert studio.post("/avatars", files=given).status_code == 201
+    (mine,) = [one for one in avatars.usable(stores, "anna") if one.subject == "Heike"]
+    for path in ("/make", "/people"):
+        assert f'src="/avatars/{mine.sha256}/small"' in studio.get(path).text
+    for _ in range(2):  # made, and remembered
+        shown = studio.get(f"/avatars/{mine.sha256}/small")
+        with Image.open(io.BytesIO(shown.content)) as image:
+            assert (shown.headers["content-type"], image.format, image.size) == (
+                "image/jpeg", "JPEG", (faces.SIDE_PX, faces.SIDE_PX)
+            )  # fmt: skip
+    assert shown.headers["cache-control"] == "no-store"
+    app.dependency_overrides[viewer] = lambda: Caller("eve", lambda role: role == "reader")
+    assert studio.get(f"/avatars/{mine.sha256}/small").status_code == 404, "she shared it with nobody"
+    app.dependency_overrides[viewer] = lambda: Caller("anna", lambda role: role == "reader")
+    take_back(stores, mine.consent_id, "enough", withdraw=True)
+    assert studio.get(f"/avatars/{mine.sha256}/small").status_code == 404
+    assert mine.sha256 not in faces._kept
+
+
+def test_a_portrait_is_looked_up_by_what_it_is(studio: TestClient, stores: Settings, portrait: str) -> None:
+    (found,) = [one for one in avatars.usable(stores, "anna") if one.uri == portrait]
+    given: list[object] = []
+    look = lambda *told: given.append(told[3])  # noqa: E731 (to be taken off again)
+    sa.event.listen(engine(stores.pg_dsn), "before_cursor_execute", look)
+    assert avatars.one(stores, "anna", found.sha256) == found
+    sa.event.remove(engine(stores.pg_dsn), "before_cursor_execute", look)
+    assert found.sha256 in str(given[0]), "every consent would be read for each picture of a page"
+    assert avatars.one(stores, "anna", "0" * 64) is None
 
 
 def test_what_cannot_be_an_avatar_is_refused_by_name_and_not_kept(

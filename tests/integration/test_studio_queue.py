@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+import sqlalchemy as sa
+from airflow.models.pool import Pool
+from airflow.models.taskinstance import TaskInstance
 from avatarlab_web.api.access import Caller
 from avatarlab_web.app import app
 from avatarlab_web.studio import queue as studio_queue
 from avatarlab_web.studio.access import viewer
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from avatarlab_ops import pipeline
@@ -19,9 +23,10 @@ from avatarlab_ops.renders import orders
 from avatarlab_ops.request import AvatarRequest
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import Priority
-from avatarlab_ops.stores.catalog import tables, transaction
+from avatarlab_ops.stores.catalog import engine, tables, transaction
 
 from .studio_client import opened
+from .test_airflow_tables import with_table
 
 
 @pytest.fixture
@@ -90,3 +95,47 @@ def test_the_queue_tells_before_waiting_approvals_take_every_run(
     for render_id in waiting:
         pipeline.cancel(stores, render_id)
     assert warned == [False, True]
+
+
+def test_a_pool_without_a_limit_is_shown_as_one(
+    studio: TestClient, stores: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_table(stores, TaskInstance.__table__).dispose()
+    airflow = with_table(stores, Pool.__table__)
+    with Session(airflow) as session:
+        session.add_all([Pool(pool="gpu", slots=-1, include_deferred=False),
+                         Pool(pool="cpu", slots=4, include_deferred=False)])  # fmt: skip
+        session.commit()
+        stats = Pool.slots_stats(session=session)
+    airflow.dispose()
+    assert stats["gpu"]["total"] == float("inf")
+    monkeypatch.setattr(Pool, "slots_stats", lambda: stats)
+    shown = studio.get("/queue").text
+    assert "0 busy, no limit" in shown
+    assert "0 of 4 places busy" in shown
+    assert shown.count("<progress") == shown.count('<progress max="4"')
+
+
+def test_the_queue_asks_no_more_where_more_work(
+    studio: TestClient, stores: Settings, portrait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studio_queue, "_pools", list)
+    asked, queries, working = {"avatar": {"uri": portrait}}, [], []
+    count = lambda *told: queries.append(told[2])  # noqa: E731 (to be taken off again)
+    for number in range(4):
+        working.append(pipeline.submit(stores, asked | {"script": f"At work {number}."}))
+        pipeline.run_stage(stores, working[-1], "admit")
+    studio.get("/queue/live")  # budgets are summed once in a while
+    asked_for = {}
+    for many in (4, 1):
+        sa.event.listen(engine(stores.pg_dsn), "before_cursor_execute", count)
+        shown = studio.get("/queue/live").text
+        sa.event.remove(engine(stores.pg_dsn), "before_cursor_execute", count)
+        assert sum(f"At work {number}." in shown for number in range(4)) == many
+        assert shown.count("ready about <time") >= many
+        asked_for[many] = len(queries)
+        queries.clear()
+        for render_id in working[1:]:
+            pipeline.cancel(stores, render_id)
+    pipeline.cancel(stores, working[0])
+    assert asked_for[4] == asked_for[1] < 20

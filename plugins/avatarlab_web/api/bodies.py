@@ -13,6 +13,32 @@ from avatarlab_ops import strict_json
 from avatarlab_ops.errors import InputError
 
 
+class BoundedBodies:
+    """Refuses (413) what comes in beyond `most(path)` bytes, whatever length the body says it has.
+
+    FastAPI reads the body of a route before it asks who calls: without a bound a stranger could fill memory
+    and disk.
+    """
+
+    def __init__(self, app: ASGIApp, most: Callable[[str], int]) -> None:
+        self.app, self.most = app, most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI request."""
+        most = self.most(scope.get("path", "").removeprefix(scope.get("root_path", "")))
+        came = 0
+
+        async def counted() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            if came > most:
+                raise HTTPException(413, f"a body has at most {most:,} bytes here")
+            return message
+
+        await self.app(scope, counted, send)
+
+
 class StrictBodies:
     """Refuses a body over a megabyte (413), whatever length it says, and a key given twice (422).
 

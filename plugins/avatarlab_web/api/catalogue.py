@@ -145,7 +145,7 @@ def avatars(who: Reader, stores: Stores, request: Request) -> list[Avatar]:
 @router.get("/avatars/{sha256}/picture", status_code=307, responses=MISSING)
 def picture(sha256: str, who: Reader, stores: Stores) -> RedirectResponse:
     """Lead to the object of a likeness, by an address that soon expires."""
-    found = next((one for one in likenesses.usable(stores, who.name) if one.sha256 == sha256), None)
+    found = likenesses.one(stores, who.name, sha256)
     if found is None:
         raise Refusal(404, "not_found", f"there is no avatar {sha256!r}")
     return RedirectResponse(files.address(stores, found.uri, kind=found.kind))

@@ -6,6 +6,7 @@ Every error of `avatarlab_ops.errors` has its code here as everywhere; those of 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -84,7 +85,7 @@ def _answer(
     return JSONResponse(shown.model_dump(), status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def status_of(error: errors.AvatarlabError) -> int:
+def _status_of(error: errors.AvatarlabError) -> int:
     """HTTP status of the answer to an error of our own tree; a defect of ours is written to the log."""
     status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
     if status == 500:
@@ -95,7 +96,7 @@ def status_of(error: errors.AvatarlabError) -> int:
 def _known(_request: Request, error: Exception) -> JSONResponse:
     """An error of our own tree."""
     assert isinstance(error, errors.AvatarlabError)  # noqa: S101 (registered for no other)
-    status = status_of(error)
+    status = _status_of(error)
     cause = error.__cause__
     told = faults(cause.errors(include_url=False)) if isinstance(cause, ValidationError) else None
     return _answer(
@@ -126,7 +127,7 @@ def _http(_request: Request, error: Exception) -> JSONResponse:
     return _answer(status, code, str(error.detail), retryable=status == 429, headers=headers)
 
 
-def malformed(_request: Request, error: Exception) -> JSONResponse:
+def _malformed(_request: Request, error: Exception) -> JSONResponse:
     """A parameter or body that breaks its schema."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
     details: list[Any] = [fault | {"loc": fault["loc"][1:]} for fault in error.errors()]  # without "body"
@@ -134,12 +135,12 @@ def malformed(_request: Request, error: Exception) -> JSONResponse:
     return _answer(422, found.code, str(found), errors=faults(details))
 
 
-UNKEPT = "a parameter or field holds the character NUL, or a number beyond 64 bits; correct it"
+_UNKEPT = "a parameter or field holds the character NUL, or a number beyond 64 bits; correct it"
 
 
 def _unkept(_request: Request, _error: Exception) -> JSONResponse:
     """A text with NUL, or a number beyond 64 bits, that PostgreSQL takes for no value."""
-    return _answer(422, errors.RequestInvalid.code, UNKEPT)
+    return _answer(422, errors.RequestInvalid.code, _UNKEPT)
 
 
 def _defect(_request: Request, error: Exception) -> JSONResponse:
@@ -147,13 +148,20 @@ def _defect(_request: Request, error: Exception) -> JSONResponse:
     return _answer(500, "unexpected", "Avatarlab failed here; the api-server's log says why")
 
 
+# Whatever goes wrong that is no defect of ours, and its document.
+ANSWERS: dict[type[Exception], Callable[[Request, Exception], JSONResponse]] = {
+    errors.AvatarlabError: _known,
+    Refusal: _refused,
+    HTTPException: _http,
+    RequestValidationError: _malformed,
+    DataError: _unkept,
+}
+
+
 def install(app: FastAPI) -> None:
     """Answer every error under this app by a problem document."""
-    app.add_exception_handler(errors.AvatarlabError, _known)
-    app.add_exception_handler(Refusal, _refused)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, malformed)
-    app.add_exception_handler(DataError, _unkept)
+    for kind, answer in ANSWERS.items():
+        app.add_exception_handler(kind, answer)
     app.add_exception_handler(Exception, _defect)
 
 

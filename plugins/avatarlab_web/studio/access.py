@@ -22,12 +22,19 @@ async def page_user(request: Request) -> Any:
     try:
         return await get_user(request, None, bearer)
     except HTTPException as refusal:
-        usual = "navigate" if request.method == "GET" else ""  # of a browser that does not say
-        if refusal.status_code != 401 or request.headers.get("sec-fetch-mode", usual) != "navigate":
+        if refusal.status_code not in (401, 403):  # 403: it has a login that another key signed
             raise
+        if not goes_to_page(request):
+            raise HTTPException(401, refusal.detail) from refusal
         outside = request.scope["root_path"].rpartition("/avatarlab")[0]
         to = f"{outside}/auth/login/?next={quote(str(request.url), safe='')}"
         raise HTTPException(303, "log in first", headers={"Location": to}) from refusal
+
+
+def goes_to_page(request: Request) -> bool:
+    """Whether a person goes to a page, rather than a page's script, picture or video asks for something."""
+    usual = "navigate" if request.method == "GET" else ""  # of a browser that does not say
+    return request.headers.get("sec-fetch-mode", usual) == "navigate"
 
 
 def viewer(user: Annotated[Any, Depends(page_user)]) -> Caller:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from avatarlab_connections import settings
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,7 +16,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from avatarlab_ops.places import RENDER_DAG
 from avatarlab_ops.retention import MOST_LINK_DAYS, PERSON_LINK_DAYS, VIDEO_LINK_DAYS
 from avatarlab_web import files
-from avatarlab_web.stores import stores
 
 HERE = Path(__file__).parent
 POLICY = (
@@ -93,9 +93,12 @@ def show(request: Request, template: str, *, status_code: int = 200, **values: A
 
 
 def headers(policy: str = POLICY) -> dict[str, str]:
-    """What every page is sent with; links that open a video would leak through a referrer."""
+    """What every page is sent with; links that open a video would leak through a referrer.
+
+    No store is asked: the page that says one is away has them, too.
+    """
     return {
-        "Content-Security-Policy": policy.format(store=files.public(stores()).s3_endpoint),
+        "Content-Security-Policy": policy.format(store=files.public(settings()).s3_endpoint),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-store",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
+from collections.abc import Sequence
 
 from airflow.models.pool import Pool
 from fastapi import APIRouter, Request
@@ -13,7 +15,7 @@ from avatarlab_ops.canonical import Json
 from avatarlab_ops.engines import device
 from avatarlab_ops.graph import OPEN_RUNS
 from avatarlab_ops.places import POOLS
-from avatarlab_ops.renders import approval, budget, listing, status
+from avatarlab_ops.renders import approval, budget, listing, standing
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.states import OPEN
 from avatarlab_ops.stores.catalog import line, transaction
@@ -61,7 +63,7 @@ def _now(settings: Settings, caller: str, budgets: list[budget.Standing]) -> Jso
     return {
         "me": caller,
         "budgets": budgets[:BUDGETS],
-        "working": [_work(settings, one) for one in reversed(page.renders)],  # who came first goes first
+        "working": _work(settings, page.renders[::-1]),  # who came first goes first
         "more": page.cursor is not None,
         "places": _places(settings, places),
         "rest": max(0, waiting - len(places)),
@@ -83,9 +85,12 @@ def _places(settings: Settings, places: list[line.Place]) -> list[Json]:
     ]
 
 
-def _work(settings: Settings, one: listing.Listed) -> Json:
-    found = status.of(settings, one.render.id)
-    return card(one) | {"news": words.news(found), "expected_end": found.expected_end}
+def _work(settings: Settings, listed: Sequence[listing.Listed]) -> list[Json]:
+    found = standing.some(settings, [one.render.id for one in listed])
+    return [
+        card(one) | {"news": words.news(at.render.state, at.stages), "expected_end": at.expected_end}
+        for one, at in ((one, found[one.render.id]) for one in listed)
+    ]
 
 
 def _undecided(settings: Settings) -> int:
@@ -98,9 +103,14 @@ def _pools() -> list[Json]:
     stats = Pool.slots_stats()
     return [
         {
-            "name": name, "total": int(stats[name]["total"]), "running": stats[name]["running"],
+            "name": name, "total": _most(stats[name]["total"]), "running": stats[name]["running"],
             "queued": stats[name]["queued"] + stats[name]["scheduled"],
         }
         for name in POOLS
         if name in stats
     ]  # fmt: skip
+
+
+def _most(total: float) -> int | None:
+    """Places of a pool; None where Airflow knows no limit (-1 slots), for which it tells infinity."""
+    return None if math.isinf(total) else int(total)

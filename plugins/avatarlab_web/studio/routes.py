@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy.exc import DataError
 
-from avatarlab_ops.errors import AvatarlabError
-from avatarlab_web.api.problems import UNKEPT, Refusal, malformed, status_of
-from avatarlab_web.studio import bulk, impact, make, people, queue, verify, videos, voices
-from avatarlab_web.studio.access import page_user
+from avatarlab_web.api.problems import ANSWERS
+from avatarlab_web.studio import bulk, faces, impact, make, people, queue, verify, videos, voices
+from avatarlab_web.studio.access import goes_to_page, page_user
 from avatarlab_web.studio.page import HERE, show
 
+KEPT = ("retry-after", "www-authenticate", "allow")  # of a problem's headers, with its page
+Answer = Callable[[Request, Exception], Response]
 _FILES = StaticFiles(directory=HERE / "static")
 router = APIRouter(include_in_schema=False)
-for part in (videos, make, voices, bulk, queue, people, impact, verify):
+for part in (videos, make, faces, voices, bulk, queue, people, impact, verify):
     router.include_router(part.router)
 
 
@@ -42,24 +43,20 @@ async def static(request: Request, name: str, _user: Annotated[object, Depends(p
 def install(app: FastAPI) -> None:
     """Add the pages to the application."""
     app.include_router(router)
-    app.add_exception_handler(Refusal, _refused)
-    app.add_exception_handler(AvatarlabError, _failed)
-    app.add_exception_handler(DataError, _unkept)
-    app.add_exception_handler(RequestValidationError, malformed)
+    for kind, problem in ANSWERS.items():
+        app.add_exception_handler(kind, _told_as(problem))
 
 
-def _refused(request: Request, error: Exception) -> Response:
-    """The page that says why something is refused."""
-    assert isinstance(error, Refusal)  # noqa: S101 (registered for no other)
-    return show(request, "nothing.html", here="", reason=error.detail, status_code=error.status)
+def _told_as(problem: Answer) -> Answer:
+    """What went wrong: a page where somebody goes to one, else (a script asks) the API's own document."""
 
+    def told(request: Request, error: Exception) -> Response:
+        document = problem(request, error)
+        if document.status_code < 400 or not goes_to_page(request):
+            return document
+        reason = json.loads(bytes(document.body))["detail"]
+        page = show(request, "nothing.html", here="", reason=reason, status_code=document.status_code)
+        page.headers.update({name: document.headers[name] for name in KEPT if name in document.headers})
+        return page
 
-def _failed(request: Request, error: Exception) -> Response:
-    """The page that says what is wrong with the address, or that a store is away."""
-    assert isinstance(error, AvatarlabError)  # noqa: S101 (registered for no other)
-    return show(request, "nothing.html", here="", reason=str(error), status_code=status_of(error))
-
-
-def _unkept(request: Request, _error: Exception) -> Response:
-    """The page that says that the database takes no such value."""
-    return show(request, "nothing.html", here="", reason=UNKEPT, status_code=422)
+    return told

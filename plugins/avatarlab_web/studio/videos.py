@@ -130,7 +130,8 @@ def live(request: Request, _who: Viewer, stores: Stores, render_id: str, *, aske
 def _seen(found: status.RenderStatus) -> Json:
     over = found.state in FINAL
     return {
-        "seen": found, "over": over, "news": words.news(found), "left": _left(found),
+        "seen": found, "over": over, "left": _left(found),
+        "news": words.news(found.state, found.stages, found.expected_start),
         "steps": [words.step(stage, over=over) for stage in found.stages],
         "measures": words.measures(found.measures), "advice": words.advice(found.error_code),
         "playable": found.state == RenderState.PUBLISHED and found.withdrawn_at is None,
@@ -177,9 +178,7 @@ def _opinions(settings: Settings, found: status.RenderStatus) -> list[Any]:
 def _source(settings: Settings, who: Caller, traced: Json | None) -> avatars.Avatar | None:
     """The footage or portrait that a video was made from, where this viewer may use it now."""
     used = traced["inputs"].get("avatar") if traced else None
-    if used is None:
-        return None
-    return next((one for one in avatars.usable(settings, who.name) if one.sha256 == used["sha256"]), None)
+    return avatars.one(settings, who.name, used["sha256"]) if used else None
 
 
 @router.get("/runs/{run_id:path}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from avatarlab_ops.errors import AvatarlabError
-from avatarlab_ops.renders.status import RenderStatus, StageStatus
+from avatarlab_ops.renders.status import StageStatus
 from avatarlab_ops.states import AT_WORK, OPEN, PENDING, SETTLED, RenderState, StageState
 from avatarlab_web.studio.page import seconds, stage_name, text, texts, when
 
@@ -89,14 +90,14 @@ def step(stage: StageStatus, *, over: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def news(found: RenderStatus) -> str:
-    """The one sentence that a screen reader is told when it changes."""
-    running = [stage for stage in found.stages if stage.state in AT_WORK]
-    if found.expected_start:
-        return text("progress.line", at=when(found.expected_start))
-    if found.state in OPEN and not running:
-        return text("progress.queued") if found.state == RenderState.ACCEPTED else text("state.running")
-    if found.state == RenderState.RUNNING:
+def news(render_state: str, stages: Iterable[StageStatus], begins: datetime | None = None) -> str:
+    """The one sentence that a screen reader is told when it changes; `begins`: while it waits in line."""
+    running = [stage for stage in stages if stage.state in AT_WORK]
+    if begins:
+        return text("progress.line", at=when(begins))
+    if render_state in OPEN and not running:
+        return text("progress.queued") if render_state == RenderState.ACCEPTED else text("state.running")
+    if render_state == RenderState.RUNNING:
         state = text(f"stage.state.{running[-1].state}")
         return text("progress.said", stage=stage_name(running[-1].stage), state=state)
-    return text(f"state.{found.state}")
+    return text(f"state.{render_state}")
