@@ -175,22 +175,27 @@ def revoke(consent_id: str, reason: str, unpublish: bool) -> None:
     """End consent ID for good: renders that run on it fail, and its published videos are listed."""
     from avatarlab_ops.housekeeping import evict
     from avatarlab_ops.renders import withdrawal
+    from avatarlab_ops.stores import outbox
 
     settings = prepared_stores()
     met = withdrawal.revoke(settings, consent_id, reason)
     for render_id in met.stopped:
         echo(f"stopped   {render_id}")
     why = f"consent {consent_id} was revoked: {reason}"
-    withdrawn = set(withdrawal.withdraw_each(settings, met.videos, why)) if unpublish else set()
+    asked = (*met.videos, *met.withdrawn) if unpublish else ()
+    gone = set(withdrawal.withdraw_each(settings, asked, why))
     for render_id in met.videos:
-        echo(f"{'withdrawn' if render_id in withdrawn else 'published'} {render_id}")
+        echo(f"{'withdrawn' if render_id in gone else 'published'} {render_id}")
+    for render_id in (one for one in asked if one not in gone):
+        echo(f"files of {render_id} may be there yet: revoke once more", err=True)
     if unpublish:
-        gone, needed = evict.of_material(settings, met.material)
-        echo(f"removed   {gone} intermediate results made from it")
+        removed, needed = evict.of_material(settings, met.material)
+        echo(f"removed   {removed} intermediate results made from it")
         if needed:
             echo(f"{needed} intermediate results are still needed by other videos", err=True)
     for other in met.still_held:
         echo(f"consent {other} still allows the same material; revoke it too if it is meant", err=True)
+    outbox.deliver(settings)
 
 
 @consent.command(short_help="Print a link for the person who consented")

@@ -52,13 +52,15 @@ class Verdict:
     restore: bool = False  # all its files are there, only artifact.json is not
     lost: bool = False  # its record names files that are gone
     torn: frozenset[str] = frozenset()  # keys that belong to nothing
+    evicted: bool = False  # they are left of an eviction that broke off
 
     def __str__(self) -> str:
         said = {
             "object without a record": self.adopt,
             "artifact.json missing": self.restore,
             "record without objects": self.lost,
-            f"{len(self.torn)} objects of an attempt that was killed": bool(self.torn),
+            f"{len(self.torn)} objects of an attempt that was killed": bool(self.torn) and not self.evicted,
+            f"{len(self.torn)} objects of an eviction that broke off": self.evicted,
         }
         return ", ".join(text for text, true in said.items() if true)
 
@@ -67,7 +69,7 @@ def judge(found: Found, record: Artifact | None) -> Verdict:
     """Compare what the store holds of an artifact with its record."""
     exists = found.marker in found.keys
     if record is None or record.evicted_at is not None:
-        return Verdict(adopt=True) if exists else Verdict(torn=found.keys)
+        return Verdict(adopt=True) if exists else Verdict(torn=found.keys, evicted=record is not None)
     keys = (file["key"] for file in record.files.values())
     files = frozenset(key for key in keys if key.startswith(found.prefix))  # others are passed on
     torn = found.keys - files - {found.marker}
@@ -82,7 +84,7 @@ def artifacts(job: Job) -> Chore:
     wrong = [*_wrong(job, chore)]
     for found, verdict in sorted(wrong, key=lambda pair: MADE.index(pair[0].stage)):  # sources first
         size = sum(one.bytes for one in found.objects if verdict.adopt or one.key in verdict.torn)
-        done = job.repairs and mend(job.settings, found)
+        done = (job.repairs or (job.apply and verdict.evicted)) and mend(job.settings, found)
         chore.add(f"{found.prefix}: {verdict}", size=size, done=done)
     return chore
 

@@ -34,17 +34,37 @@ def evict(settings: Settings, fingerprint: str, before: datetime) -> bool:
                     return False
                 store.delete(bucket, found.key)
                 found.evicted_at = records.now()
-            for key in list(store.keys(bucket, found.key.removesuffix("artifact.json"))):
-                store.delete(bucket, key)
+            _sweep(settings, found.key)
     except WorkInFlight:  # somebody makes it, so somebody needs it
         return False
     return True
+
+
+def _sweep(settings: Settings, key: str) -> None:
+    store, bucket = objects(settings), settings.bucket_artifacts
+    for one in list(store.keys(bucket, key.removesuffix("artifact.json"))):
+        store.delete(bucket, one)
+
+
+def finish(settings: Settings, fingerprint: str) -> None:
+    """Remove what an eviction that broke off has left; nothing where it is kept, or being made, again."""
+    try:
+        with lock(settings.pg_dsn, f"artifact {fingerprint}", wait_s=0):
+            with transaction(settings.pg_dsn) as db:
+                found = upkeep.lock_artifact(db, fingerprint)
+            if found is not None and found.evicted_at:
+                _sweep(settings, found.key)
+    except WorkInFlight:
+        return
 
 
 def of_material(settings: Settings, sha256: str) -> tuple[int, int]:
     """Remove what was made from a likeness or a voice sample, at once; return (removed, still needed)."""
     with transaction(settings.pg_dsn) as db:
         made = upkeep.made_from(db, sha256)
+        before = upkeep.made_from(db, sha256, evicted=True)
+    for fingerprint in before:
+        finish(settings, fingerprint)
     gone = sum(evict(settings, fingerprint, records.now()) for fingerprint in made)
     return gone, len(made) - gone
 

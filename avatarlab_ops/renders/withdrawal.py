@@ -35,6 +35,7 @@ class Revoked:
 
     stopped: tuple[str, ...]
     videos: tuple[str, ...]  # published on this consent and not withdrawn before
+    withdrawn: tuple[str, ...]  # withdrawn before; files of one whose store was away may be there yet
     material: str  # sha256 of the likeness or voice sample, or engine/name of a built-in voice
     still_held: tuple[str, ...]  # ids of other consents under which the same material may be used
 
@@ -42,6 +43,7 @@ class Revoked:
 def revoke(settings: Settings, consent_id: str, reason: str) -> Revoked:
     """End a consent for good and fail every render that runs on it; may be repeated.
 
+    Nothing is delivered, so that receivers that are away delay no withdrawal: that is left to the relay.
     Raises ReferenceRefused when there is no such consent.
     """
     with transaction(settings.pg_dsn) as db:
@@ -49,22 +51,28 @@ def revoke(settings: Settings, consent_id: str, reason: str) -> Revoked:
         consents.revoke(db, consent_id, records.now(), reason)  # from here on, no publication on it commits
         error = ConsentError(f"the consent {consent_id} of {found.subject} was revoked: {reason}")
         relying = list(consents.renders_on(db, consent_id))
-        running = [name for name, state, _ in relying if state in OPEN]
-        stopped = tuple(name for name in running if end(settings, db, name, RenderState.FAILED, error=error))
-        videos = tuple(name for name, state, gone in relying if state == RenderState.PUBLISHED and not gone)
+        running = sorted(name for name, state, _ in relying if state in OPEN)  # locked as by pipeline.end_all
+        ended = {name for name in running if end(settings, db, name, RenderState.FAILED, error=error)}
+        published = [(name, gone) for name, state, gone in relying if state == RenderState.PUBLISHED]
         others = consents.of_material(db, found.kind, found.material)
         material = found.material
         held = tuple(one.id for one in others if one.id != consent_id and consent.state_of(one) == "valid")
-    for render_id in stopped:
-        outbox.deliver(settings, render_id=render_id)
-    return Revoked(stopped, videos, material, held)
+    videos, withdrawn = (tuple(name for name, gone in published if gone == was) for was in (False, True))
+    return Revoked(tuple(one for one, _, _ in relying if one in ended), videos, withdrawn, material, held)
 
 
 def withdraw(settings: Settings, render_id: str, reason: str) -> bool:
     """Show a published video no longer; False when it was not published, or withdrawn before.
 
-    The record first, then the objects: after a crash in between, `clear` removes the rest.
+    The record first, then the objects: after a crash in between a second call removes the rest.
     """
+    done = _take_down(settings, render_id, reason)
+    if done:
+        outbox.deliver(settings, render_id=render_id)
+    return done
+
+
+def _take_down(settings: Settings, render_id: str, reason: str) -> bool:
     with transaction(settings.pg_dsn) as db:
         shown = sa.and_(
             Render.id == render_id, Render.state == RenderState.PUBLISHED, Render.withdrawn_at.is_(None)
@@ -80,18 +88,18 @@ def withdraw(settings: Settings, render_id: str, reason: str) -> bool:
     clear(settings, render_id)
     if done:
         tombstones.sign(settings, render_id)
-        outbox.deliver(settings, render_id=render_id)
     return done
 
 
 def withdraw_each(settings: Settings, render_ids: Iterable[str], reason: str) -> Iterator[str]:
-    """Withdraw videos one by one; yield those that are gone.
+    """Withdraw videos one by one; yield those that are gone, with all their files.
 
     One that fails keeps none of the others on view: its reason is logged, and it is yielded by a later call.
+    As for `revoke` nothing is delivered.
     """
     for render_id in render_ids:
         try:
-            withdraw(settings, render_id, reason)
+            _take_down(settings, render_id, reason)
         except Exception:
             log.exception("video %s is not withdrawn", render_id)
         else:

@@ -72,7 +72,7 @@ def publish(settings: Settings, render_id: str) -> float:
             spent_s = time.monotonic() - started
             _commit(settings, render_id, manifest, files, artifact=own.fingerprint, spent_s=spent_s)
         except (RenderCancelled, ConsentError):
-            _remove(settings, files)
+            _remove(settings, render_id, files)
             raise
     return time.monotonic() - started
 
@@ -223,6 +223,8 @@ def _commit(
 ) -> None:
     with transaction(settings.pg_dsn) as db:
         render = records.check_open(db, render_id)
+        if render.state == RenderState.PUBLISHED:  # by another try, whose files these are
+            return
         held = _consents(db, render, records.request_of(db, render))  # a revocation waits, or has ended it
         if not records.end_render(db, render_id, RenderState.PUBLISHED, measures=manifest["measures"]):
             db.expire_all()
@@ -236,7 +238,10 @@ def _commit(
         events.tell(db, settings, render_id, Event.PUBLISHED, files)
 
 
-def _remove(settings: Settings, files: dict[str, Json]) -> None:
-    """Take back what was placed for a render that ended otherwise meanwhile."""
+def _remove(settings: Settings, render_id: str, files: dict[str, Json]) -> None:
+    """Take back what was placed for a render that ended otherwise meanwhile; another try may publish it."""
+    with transaction(settings.pg_dsn) as db:
+        if records.find(db, render_id).state == RenderState.PUBLISHED:
+            return
     for file in files.values():
         objects(settings).delete(*split_or_refuse(file["uri"]))

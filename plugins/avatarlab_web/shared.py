@@ -56,7 +56,7 @@ class _Route(APIRoute):
             except AvatarlabError as error:
                 return _failed(request, error)
             except RequestValidationError:
-                return _wrong(request, 400)
+                return _wrong(request, 422)
             except HTTPException as refusal:
                 return _wrong(request, refusal.status_code)
 

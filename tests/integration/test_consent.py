@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import pytest
 import sqlalchemy as sa
+from avatarlab_web.api.consents import take_back
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from kit.consented import consented, relied_on
@@ -18,13 +19,21 @@ from kit.consented import consented, relied_on
 from avatarlab_ops import cli, engines, graph, pipeline
 from avatarlab_ops.bulk import contract, planning
 from avatarlab_ops.cli import common
-from avatarlab_ops.errors import ConsentError, ReferenceRefused, RenderCancelled, RequestInvalid
+from avatarlab_ops.errors import (
+    ConsentError,
+    ReferenceRefused,
+    RenderCancelled,
+    RequestInvalid,
+    TransientError,
+)
 from avatarlab_ops.housekeeping import Rules, evict
 from avatarlab_ops.housekeeping.chore import Job
 from avatarlab_ops.housekeeping.consents import ending
 from avatarlab_ops.renders import status, withdrawal
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stages import publish
+from avatarlab_ops.states import RenderState
+from avatarlab_ops.stores import outbox
 from avatarlab_ops.stores.catalog import consents, records, transaction
 from avatarlab_ops.stores.catalog import tables as m
 from avatarlab_ops.stores.documents import documents
@@ -41,7 +50,7 @@ DEMO = ROOT / "demo" / "astronaut.png"
 def portraits(stores: Settings) -> dict[int, str]:
     """References of portraits with different bytes, by number; nobody has consented to their use."""
     found: dict[int, str] = {}
-    for level in range(9):
+    for level in range(12):
         rgb = material.astronaut()
         rgb[0, 0] = level
         key = f"portrait-{level}.png"
@@ -166,6 +175,7 @@ def test_revoking_while_the_composite_runs_stops_it(stores: Settings, portraits:
     ended = status.of(stores, render_id)
     assert (ended.state, ended.error_code) == ("failed", "consent")
     assert _shown(stores, render_id) == []
+    outbox.deliver(stores)  # as the relay does
     assert documents(stores).find("lineage_events", f"{render_id}:FAIL") is not None
 
 
@@ -211,6 +221,64 @@ def test_a_revocation_just_before_the_commit_takes_the_files_back(
     with pytest.raises(RenderCancelled, match="just in time"):
         pipeline.run_stage(stores, render_id, "publish")
     assert _versions(stores, render_id) == {}
+
+
+def test_a_try_that_comes_too_late_leaves_the_files_of_what_is_published(
+    stores: Settings, portraits: dict[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consent_id, keep = _consent(stores, portraits[9]), publish._keep
+    render_id = _composed(stores, portraits[9])
+
+    def keep_and_lose(*arguments: Any) -> Any:
+        kept = keep(*arguments)
+        with transaction(stores.pg_dsn) as db:  # another try was faster
+            assert records.end_render(db, render_id, RenderState.PUBLISHED)
+        withdrawal.revoke(stores, consent_id, "later")
+        return kept
+
+    monkeypatch.setattr(publish, "_keep", keep_and_lose)
+    pipeline.run_stage(stores, render_id, "publish")
+    assert {"video.mp4", "manifest.json"} <= set(_shown(stores, render_id))
+
+
+def test_a_revocation_that_is_repeated_removes_what_the_store_kept(
+    stores: Settings, portraits: dict[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> Any:
+        raise TransientError("the store is away")
+
+    consent_id = _consent(stores, portraits[10])
+    render_id = pipeline.render(stores, material.asked(portraits[10])).render_id
+    with monkeypatch.context() as patch:
+        patch.setattr(withdrawal, "objects", away)
+        assert take_back(stores, consent_id, "no", withdraw=True).videos == [render_id]
+        assert take_back(stores, consent_id, "no", withdraw=True).videos == [render_id]
+    assert "video.mp4" in _shown(stores, render_id)
+    met = take_back(stores, consent_id, "no", withdraw=True)
+    assert (met.videos, met.withdrawn) == ([], [])
+    assert _shown(stores, render_id) == ["manifest.json"]
+
+
+def test_what_an_eviction_that_broke_off_left_goes_with_the_next(
+    stores: Settings, portraits: dict[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> Any:
+        raise TransientError("the store is away")
+
+    consent_id = _consent(stores, portraits[11])
+    render_id = pipeline.render(stores, material.asked(portraits[11])).render_id
+    with transaction(stores.pg_dsn) as db:
+        own = records.artifacts_of(db, render_id)
+        sha256 = consents.find(db, consent_id).material
+    assert withdrawal.withdraw(stores, render_id, "no")
+    with monkeypatch.context() as patch:
+        patch.setattr(evict, "_sweep", away)
+        with pytest.raises(TransientError):
+            evict.of_material(stores, sha256)
+    evict.of_material(stores, sha256)
+    for stage in ("face", "lipsync", "composite", "publish"):
+        place = own[stage].key.removesuffix("artifact.json")
+        assert not list(objects(stores).keys(stores.bucket_artifacts, place)), stage
 
 
 def test_a_withdrawn_video_is_gone_and_can_be_explained(stores: Settings, portraits: dict[int, str]) -> None:

@@ -75,14 +75,14 @@ def is_needed(db: Session, fingerprint: str) -> bool:
     return db.scalars(query.where(sa.or_(_RUNNING, _KEPT)).limit(1)).first() is not None
 
 
-def made_from(db: Session, sha256: str) -> list[str]:
-    """Artifacts in the store that were made from this object, at first or second hand."""
+def made_from(db: Session, sha256: str, *, evicted: bool = False) -> list[str]:
+    """Artifacts in the store, or `evicted`, that were made from this object, at first or second hand."""
     first = sa.select(m.ArtifactInput.artifact.label("fingerprint")).where(m.ArtifactInput.sha256 == sha256)
     made = first.cte("made", recursive=True)
     further = sa.select(m.ArtifactInput.artifact).where(m.ArtifactInput.source == made.c.fingerprint)
     made = made.union(further)
     kept = sa.select(m.Artifact.fingerprint).join(made, made.c.fingerprint == m.Artifact.fingerprint)
-    return list(db.scalars(kept.where(m.Artifact.evicted_at.is_(None))))
+    return list(db.scalars(kept.where(m.Artifact.evicted_at.is_not(None) == evicted)))
 
 
 def artifacts(db: Session, fingerprints: Iterable[str]) -> dict[str, m.Artifact]:

@@ -70,7 +70,7 @@ class Revocation(BaseModel):
 
     stopped: list[str]
     videos: list[str] = Field(
-        description="Published on this consent and not withdrawn; call again for these."
+        description="Published on this consent and not (wholly) withdrawn; call again for these."
     )
     withdrawn: list[str]
     still_held: list[str] = Field(description="Other consents under which the same material may be used.")
@@ -185,10 +185,13 @@ def take_back(stores: Settings, consent_id: str, reason: str, *, withdraw: bool)
 
     met = withdrawal.revoke(stores, consent_id, reason)
     why = f"consent {consent_id} was revoked: {reason}"
-    gone = list(withdrawal.withdraw_each(stores, met.videos, why)) if withdraw else []
+    asked = (*met.videos, *met.withdrawn) if withdraw else ()
+    gone = set(withdrawal.withdraw_each(stores, asked, why))
     if withdraw:
         evict.of_material(stores, met.material)
-    left = [render_id for render_id in met.videos if render_id not in gone]
     return Revocation(
-        stopped=list(met.stopped), videos=left, withdrawn=gone, still_held=list(met.still_held)
-    )  # fmt: skip
+        stopped=list(met.stopped),
+        videos=[one for one in asked or met.videos if one not in gone],
+        withdrawn=[one for one in met.videos if one in gone],
+        still_held=list(met.still_held),
+    )
