@@ -344,7 +344,7 @@ def settle(db: Session, attempt: Attempt, status: int | None, told: str, *, late
         return
     delivery.last_status, delivery.last_error = status, None if _taken(status) else told
     if _taken(status):
-        delivery.delivered_at = records.now()
+        delivery.delivered_at, delivery.given_up_at = records.now(), None
     elif status == GONE or attempt.number > len(DELAYS_S):
         delivery.given_up_at = records.now()
     else:
@@ -353,6 +353,9 @@ def settle(db: Session, attempt: Attempt, status: int | None, told: str, *, late
     endpoint = find(db, delivery.endpoint_id)
     if status == GONE and endpoint.url is not None:  # a callback is for one render; others are still heard
         endpoint.disabled_at, endpoint.disabled_reason = records.now(), "it answered 410 Gone"
+        given_up = {"given_up_at": records.now(), "last_error": "its address is disabled"}
+        others = sa.and_(_log_of(endpoint.id), _WAITING, m.WebhookDelivery.id != attempt.id)
+        db.execute(sa.update(m.WebhookDelivery).where(others).values(given_up))
 
 
 def _taken(status: int | None) -> bool:

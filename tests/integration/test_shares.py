@@ -235,14 +235,14 @@ def test_the_person_shown_sees_what_was_made_of_them_and_withdraws(
     assert stranger.post(f"{link}/withdraw", data={"sure": "yes"}).status_code == 303  # not the videos
     assert "Take my videos back" in stranger.get(link).text
     with monkeypatch.context() as broken:
-        taken = withdrawal.withdraw
+        taken = withdrawal._take_down
 
         def away_for_one(settings: Settings, render_id: str, reason: str) -> bool:
             if render_id == first:  # the oldest, so its turn is before that of the other
                 raise TransientError("the object store did not answer")
             return taken(settings, render_id, reason)
 
-        broken.setattr(withdrawal, "withdraw", away_for_one)
+        broken.setattr(withdrawal, "_take_down", away_for_one)
         told = api.client.post(f"/consents/{consent_id}/revoke", params={"withdraw": True}).json()
     assert told["videos"] == [first]
     assert second in told["withdrawn"]

@@ -151,6 +151,8 @@ def create(
         _call_back(stores, order, bulk_id, who.name)
     refusal = starting.begin(BULK_DAG, bulk_id, conf, who.name)
     if refusal:
+        with transaction(stores.pg_dsn) as db:  # of a run that will never be
+            webhooks.call_back_of_bulk(db, bulk_id, who.name, None)
         raise Refusal(422, "request_invalid", refusal)
     run = starting.look(BULK_DAG, bulk_id)
     if run is None or _but_deadline(run.conf) != _but_deadline(conf) or run.caller != who.name:

@@ -135,7 +135,10 @@ def log(
 def replay(webhook_id: str, delivery_id: str, who: Author, stores: Stores) -> None:
     """Send a message again, under its id."""
     with transaction(stores.pg_dsn) as db:
-        _own(db, webhook_id, who)
+        if _own(db, webhook_id, who).disabled_at:
+            raise Refusal(
+                409, "webhook_disabled", f"webhook {webhook_id} is disabled; `rotate` gives it a new chance"
+            )
         if not webhooks.replay(db, webhook_id, delivery_id):
             raise Refusal(404, "not_found", f"there is no delivery {delivery_id!r}")
 
