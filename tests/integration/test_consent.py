@@ -69,6 +69,10 @@ def _consent(stores: Settings, uri: str, **terms: Any) -> str:
         return consent.record(db, consent.Material("likeness", found.sha256, uri), **values)
 
 
+def _away(*_: Any) -> Any:
+    raise TransientError("the store is away")
+
+
 def _composed(stores: Settings, uri: str) -> str:
     render_id = pipeline.submit(stores, material.asked(uri))
     for stage in graph.STAGES[:-1]:
@@ -244,13 +248,10 @@ def test_a_try_that_comes_too_late_leaves_the_files_of_what_is_published(
 def test_a_revocation_that_is_repeated_removes_what_the_store_kept(
     stores: Settings, portraits: dict[int, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: Any) -> Any:
-        raise TransientError("the store is away")
-
     consent_id = _consent(stores, portraits[10])
     render_id = pipeline.render(stores, material.asked(portraits[10])).render_id
     with monkeypatch.context() as patch:
-        patch.setattr(withdrawal, "objects", away)
+        patch.setattr(withdrawal, "objects", _away)
         assert take_back(stores, consent_id, "no", withdraw=True).videos == [render_id]
         assert take_back(stores, consent_id, "no", withdraw=True).videos == [render_id]
     assert "video.mp4" in _shown(stores, render_id)
@@ -262,9 +263,6 @@ def test_a_revocation_that_is_repeated_removes_what_the_store_kept(
 def test_what_an_eviction_that_broke_off_left_goes_with_the_next(
     stores: Settings, portraits: dict[int, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: Any) -> Any:
-        raise TransientError("the store is away")
-
     consent_id = _consent(stores, portraits[11])
     render_id = pipeline.render(stores, material.asked(portraits[11])).render_id
     with transaction(stores.pg_dsn) as db:
@@ -272,7 +270,7 @@ def test_what_an_eviction_that_broke_off_left_goes_with_the_next(
         sha256 = consents.find(db, consent_id).material
     assert withdrawal.withdraw(stores, render_id, "no")
     with monkeypatch.context() as patch:
-        patch.setattr(evict, "_sweep", away)
+        patch.setattr(evict, "_sweep", _away)
         with pytest.raises(TransientError):
             evict.of_material(stores, sha256)
     evict.of_material(stores, sha256)
