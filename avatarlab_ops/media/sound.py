@@ -23,20 +23,59 @@ CODECS = frozenset({"flac", "mp3", "mp3float", "vorbis", "opus", "aac", "alac"})
 
 
 def read_sound(path: Path, sample_rate: int, *, max_s: float, beginning: bool = False) -> Samples:
-    """Decode the sound track that players play: float32 mono [n] at `sample_rate` Hz, channels averaged.
+    """Decode the sound track that players play: float32 mono [n] at `sample_rate` Hz.
 
-    Raises MediaRefused for a file that is damaged, longer than `max_s` seconds or of an unknown codec; no
-    more than that is ever decoded. With `beginning` a longer one is read up to there.
+    Channels are averaged; where they cancel each other (a microphone wired with its poles swapped) the
+    loudest is read alone. Raises MediaRefused for a file that is damaged, longer than `max_s` seconds or of
+    an unknown codec; no more than that is ever decoded. With `beginning` a longer one is read up to there.
     """
+    loudness = Loudness()
+    samples = _decoded(path, sample_rate, max_s, loudness, beginning=beginning)
+    if loudness.cancels():
+        loudest = int(np.argmax(loudness.channels))
+        samples = _decoded(path, sample_rate, max_s, loudness, beginning=beginning, channel=loudest)
+    return samples
+
+
+class Loudness:
+    """Energy of each channel of a recording and of their mean, summed over its samples."""
+
+    def __init__(self) -> None:
+        self.channels, self.mean, self.count = np.zeros(MOST_CHANNELS), 0.0, 1
+
+    def add(self, channels: Samples, mean: Samples) -> None:
+        """Count samples [n, channels] in float32, and their mean [n]."""
+        self.count = channels.shape[1]
+        self.channels[: self.count] += np.square(channels, dtype=np.float64).sum(axis=0)
+        self.mean += float(np.square(mean, dtype=np.float64).sum())
+
+    def cancels(self) -> bool:
+        """Whether the mean holds less than half of what the loudest channel would leave in it alone."""
+        loudest = float(self.channels.max())
+        return loudest > 0 and self.mean < loudest / self.count**2 / 2
+
+
+def _decoded(
+    path: Path,
+    sample_rate: int,
+    max_s: float,
+    loudness: Loudness,
+    *,
+    beginning: bool,
+    channel: int | None = None,
+) -> Samples:
+    """Mono [n] of one channel, or of the mean of all."""
     with open_input(path, sniff(path)) as container:
         track = _checked_track(container, path.name)
         check_sound(path.name, track.codec_context.sample_rate, track.codec_context.channels)
         blocks: list[Samples] = [np.zeros(0, np.float32)]
         count = 0
         try:
-            for block in _blocks(container, track, sample_rate, path.name):
-                blocks.append(block)
-                count += len(block)
+            for channels in _blocks(container, track, sample_rate, path.name):
+                mean = channels.mean(axis=1, dtype=np.float32)
+                loudness.add(channels, mean)
+                blocks.append(mean if channel is None else channels[:, channel].copy())
+                count += len(mean)
                 if count > max_s * sample_rate:
                     if beginning:
                         break
@@ -99,10 +138,14 @@ def check_sound(name: str, rate_hz: int, channels: int) -> None:
 
 
 def _blocks(container: InputContainer, track: AudioStream, sample_rate: int, name: str) -> Iterator[Samples]:
-    resampler = av.AudioResampler(format="fltp", rate=sample_rate)
+    """What is decoded: float32 [n, channels]."""
+    resampler = av.AudioResampler(format="flt", rate=sample_rate)  # PyAV reads a ninth plane of planar 7.1
     for frame in container.decode(track):
         check_sound(name, frame.sample_rate, frame.layout.nb_channels)  # a stream may change midway
-        for block in resampler.resample(frame):
-            yield block.to_ndarray().mean(axis=0, dtype=np.float32)
-    for block in resampler.resample(None):
-        yield block.to_ndarray().mean(axis=0, dtype=np.float32)
+        yield from map(_channels, resampler.resample(frame))
+    yield from map(_channels, resampler.resample(None))
+
+
+def _channels(block: av.AudioFrame) -> Samples:
+    interleaved: Samples = block.to_ndarray()
+    return interleaved.reshape(-1, block.layout.nb_channels)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import wave
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
@@ -38,6 +40,35 @@ def test_a_silent_first_track_that_is_not_the_default_is_not_heard(tmp_path: Pat
 
 def test_of_one_track_nothing_is_told(tmp_path: Path) -> None:
     assert probe(tracks(tmp_path / "one.mp4", [LOW], default=0), allow=("audio",)).notes == ()
+
+
+@pytest.mark.parametrize("count", [1, 2, 6, 8])
+def test_every_channel_is_heard(tmp_path: Path, count: int) -> None:
+    for speaks in range(count):
+        path = channels(tmp_path / f"{speaks}.wav", [float(n == speaks) for n in range(count)])
+        samples = read_sound(path, HZ, max_s=5)
+        assert pitch(samples) == pytest.approx(LOW, abs=5)
+        assert np.abs(samples).max() == pytest.approx(0.5 / count, rel=0.01)
+
+
+@pytest.mark.parametrize("gains", [(1.0, -1.0), (-0.9, 1.0), (0.0, 1.0, -1.0, 0.0, 0.0, 0.0)])
+def test_channels_that_cancel_each_other_are_heard_through_the_loudest(
+    tmp_path: Path, gains: tuple[float, ...]
+) -> None:
+    path = channels(tmp_path / "swapped.wav", gains)
+    assert np.abs(read_sound(path, HZ, max_s=5)).max() == pytest.approx(0.5, rel=0.01)
+    assert probe(path, allow=("audio",)).duration_s == pytest.approx(1)
+
+
+def channels(path: Path, gains: Sequence[float]) -> Path:
+    """A second of a tone at half of full scale, in each channel times its gain."""
+    tone = np.sin(np.arange(HZ) * 2 * np.pi * LOW / HZ) * 0.5
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(len(gains))
+        file.setsampwidth(2)
+        file.setframerate(HZ)
+        file.writeframes((np.outer(tone, gains) * 32_767).astype("<i2").tobytes())
+    return path
 
 
 def pitch(samples: np.ndarray) -> float:
