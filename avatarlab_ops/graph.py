@@ -31,6 +31,9 @@ READING_VERSION = "5"  # raised whenever the words of a recording may be split o
 LETTERING_VERSION = "2"  # of burned captions with these signs: before, they were left out
 CUTTING_VERSION = "2"  # of words into captions: 2 gives headings and items of a list lines of their own
 BACKDROP_VERSION = "2"  # of what stands behind: 2 reads it as large as it is shown, 1 shrank it in two steps
+KEYING_VERSION = (
+    "2"  # of soft edges: 2 leaves no rim where a clip has its own alpha, or letters lie over nothing
+)
 CROPPING_VERSION = "2"  # of clips cut around the face: 2 looks at what is shown, 1 looked at the whole clip
 _LETTERED = ("\u301c", "\u2011")  # wave dash, hyphen that holds words together
 SPOKEN_S = 0.07  # of speech for a character, before any was measured
@@ -165,8 +168,16 @@ def _since(plan: Plan) -> Json:
         "cropping": CROPPING_VERSION if _is_cropped(plan) else "",
         "backdrop_read_as": list(behind),
         "backdrop": BACKDROP_VERSION if plan.backdrop else "",
+        "keying": KEYING_VERSION if _is_keyed(plan) else "",
     }
     return {name: told for name, told in every.items() if told}
+
+
+def _is_keyed(plan: Plan) -> bool:
+    """Whether a clip brings its own alpha, or something is drawn over a picture that is transparent."""
+    drawn = plan.captions == "burned" or plan.picture.ai_label != "none"
+    own = bool(plan.avatar.own_alpha) and plan.background.behind.cut_out
+    return own or (drawn and plan.background.kind == "transparent")
 
 
 def _is_cropped(plan: Plan) -> bool:

@@ -259,10 +259,13 @@ class Overlay:
         """Draw it into uint8 [h, w, 3 or 4] of the same width."""
         part = frame[self.y : self.y + self.alpha.shape[0]]
         weight = (self.alpha.astype(np.float32) / 255)[..., None]
-        mixed = part[..., :3] + weight * (self.rgb.astype(np.float32) - part[..., :3])
-        part[..., :3] = (mixed + 0.5).astype(np.uint8)
+        share = weight  # of its own colours in what is seen, where something may show through both
         if frame.shape[2] == 4:
-            part[..., 3] = np.maximum(part[..., 3], self.alpha)
+            seen = weight + part[..., 3:] / np.float32(255) * (1 - weight)
+            share = weight / np.maximum(seen, np.float32(1e-3))
+            part[..., 3:] = (seen * 255 + 0.5).astype(np.uint8)
+        mixed = part[..., :3] + share * (self.rgb.astype(np.float32) - part[..., :3])
+        part[..., :3] = (mixed + 0.5).astype(np.uint8)
 
 
 def draw_caption(

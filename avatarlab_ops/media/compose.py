@@ -23,6 +23,7 @@ from avatarlab_ops.media.background import Background, Plates
 from avatarlab_ops.media.captions import Caption
 from avatarlab_ops.media.footage import Footage
 from avatarlab_ops.media.geometry import Matrix, cover, open_sides
+from avatarlab_ops.media.keying import over_neutral
 from avatarlab_ops.media.painter import Painter, Picture, Shot
 from avatarlab_ops.media.threads import prefetch
 from avatarlab_ops.media.video import VideoWriter, write_poster
@@ -73,11 +74,13 @@ def compose(
     matte: AlphaSource | None, background: Background, speech: Path,
     output: OutputSpec, out_path: Path, captions: Sequence[Caption] = (),
     fit: Matrix | None = None, poster_path: Path | None = None, report: Report = silent,
+    own_matte: bool = False,
 ) -> ComposeReport:  # fmt: skip
     """Write the finished video to `out_path`, complete or not at all.
 
     `captions` are burned in. `fit` says where footage pixels land in the picture; left out, the footage
-    covers it. The poster is the frame one second in. Raises RequestInvalid for combinations that cannot be,
+    covers it. The poster is the frame one second in. `own_matte`: it is the footage's own alpha channel, with
+    colours that may stand for the foreground alone. Raises RequestInvalid for combinations that cannot be,
     InvariantBroken when artifacts do not belong together, and whatever the sources raise; nothing is left
     behind then.
     """
@@ -100,7 +103,7 @@ def compose(
             plates, size, output.fps, fit, captions,
             still=footage.still, transparent=transparent,
         )  # fmt: skip
-        shots = prefetch(_shots(footage, matte, patches, total, clock))
+        shots = prefetch(_shots(footage, matte, patches, total, clock, own_matte=own_matte))
         frames = stack.enter_context(closing(prefetch(_painted(painter, shots, clock))))
         writer = stack.enter_context(_writer(part, output, speech, alpha=transparent))
         poster = (poster_path, min(total - 1, int(output.fps))) if poster_path else None
@@ -185,8 +188,9 @@ def _checked_matte(
 
 
 def _shots(
-    footage: Footage, matte: AlphaSource | None, patches: Iterable[Patch], total: int, clock: _Clock
-) -> Iterator[Shot]:
+    footage: Footage, matte: AlphaSource | None, patches: Iterable[Patch], total: int, clock: _Clock, *,
+    own_matte: bool,
+) -> Iterator[Shot]:  # fmt: skip
     source = iter(patches)
     for index in range(total):
         with clock.running("read"):
@@ -195,8 +199,11 @@ def _shots(
                 raise InvariantBroken(
                     f"the speech needs {total} frames, but lip-sync made only {index} patches"
                 )
+            frame = footage[patch.source_index]
             alpha = None if matte is None else matte[patch.source_index]
-            shot = Shot(index, patch, footage[patch.source_index], alpha)
+            if own_matte and alpha is not None:
+                frame = over_neutral(frame, alpha)
+            shot = Shot(index, patch, frame, alpha)
         yield shot
 
 

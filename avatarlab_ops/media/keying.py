@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatarlab_ops.frames import Alpha, Frame
+from avatarlab_ops.media.images import NEUTRAL
 
 Floats = NDArray[np.float32]
 
@@ -21,6 +22,9 @@ _SHRINK = 8  # the means are smooth: an eighth of the resolution is enough
 _RADIUS = 3  # of the local means, in shrunk pixels
 # Alpha this close to the ends is noise of the matting network and would only widen the band.
 _CLEAN = np.array([0 if v <= 4 else 255 if v >= 251 else v for v in range(256)], np.uint8)
+
+_PREMULTIPLIED_NOISE = 24  # levels by which a lossy codec lifts a colour over its alpha
+_PREMULTIPLIED_ERRORS = 0.02  # share of the pixels that are not opaque
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,25 @@ class Band:
 def clean(alpha: Alpha) -> Alpha:
     """Set alpha within 4 of either end to that end."""
     return np.asarray(cv2.LUT(alpha, _CLEAN), np.uint8)
+
+
+def over_neutral(frame: Frame, alpha: Alpha) -> Frame:
+    """A frame [h, w, 3] with an alpha channel [h, w] of its own, laid over grey as a portrait's picture is.
+
+    Its edge is a mixture then, which `find_band` takes it for. Colours that stand for the foreground alone
+    (straight alpha) are weighed first; those that black is mixed into (premultiplied) never exceed their
+    alpha, and are not.
+    """
+    index = np.flatnonzero(alpha < 255)
+    colour = np.take(frame.reshape(-1, 3), index, axis=0).astype(np.float32)
+    opacity = np.take(alpha.reshape(-1), index).astype(np.float32)
+    exceeds = colour.max(axis=1, initial=0) > opacity + _PREMULTIPLIED_NOISE
+    straight = len(index) > 0 and float(exceeds.mean()) > _PREMULTIPLIED_ERRORS
+    weight = (opacity / 255)[:, None]
+    mixed = colour * (weight if straight else np.float32(1)) + np.float32(NEUTRAL) * (1 - weight)
+    out = frame.copy()
+    out.reshape(-1, 3)[index] = (np.clip(mixed, 0, 255) + 0.5).astype(np.uint8)
+    return out
 
 
 def find_band(frame: Frame, alpha: Alpha) -> Band:

@@ -67,6 +67,7 @@ def lay(
         made = compose(
             footage, patches, matte=matte, background=background, speech=speech, output=output,
             out_path=video, captions=captions, fit=fit, poster_path=poster, report=work.report,
+            own_matte=bool(work.plan.avatar.own_alpha),
         )  # fmt: skip
     return made, _note_on_size(work.plan, track, fit)
 

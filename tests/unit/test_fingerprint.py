@@ -174,7 +174,7 @@ def test_clips_that_were_cropped_around_the_whole_clips_face_are_made_anew(
     assert [one == other for one, other in zip(first, second, strict=True)] == [True, False, True, True]
 
 
-def test_what_was_found_of_a_clips_alpha_channel_is_the_mattes_business_alone() -> None:
+def test_what_was_found_of_a_clips_alpha_channel_is_asked_by_those_who_use_it() -> None:
     plain = a_plan(background={"kind": "blur"})
     made = [Artifact(sha256="c" * 64, fingerprint="d" * 64)] * 4
     before = dict(zip(("speech", "face", "matte", "lipsync"), made, strict=True))
@@ -182,7 +182,7 @@ def test_what_was_found_of_a_clips_alpha_channel_is_the_mattes_business_alone() 
     for found in (True, False):
         avatar = plain.avatar.model_copy(update={"own_alpha": found})
         plans.append(plain.model_copy(update={"avatar": avatar}))
-    for stage, several in (("face", 1), ("matte", 3), ("lipsync", 1), ("composite", 1)):
+    for stage, several in (("face", 1), ("matte", 3), ("lipsync", 1), ("composite", 2)):
         assert len({_fingerprint(stage, plan, **before) for plan in plans}) == several
     assert "own_alpha" not in plain.avatar.record()
     assert plans[2].avatar.record()["own_alpha"] is False
@@ -209,6 +209,22 @@ def test_a_picture_behind_that_was_read_otherwise_is_made_anew(monkeypatch: pyte
     monkeypatch.setattr(graph, "BACKDROP_VERSION", "another", raising=False)
     second = [_fingerprint("composite", plan, **before) for plan in plans]
     assert [one == other for one, other in zip(first, second, strict=True)] == [True, False]
+
+
+def test_what_had_a_rim_is_laid_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A clip with its own alpha, and letters over a transparent picture; nothing else."""
+    plain = a_plan(background={"kind": "blur"})
+    own = plain.model_copy(update={"avatar": plain.avatar.model_copy(update={"own_alpha": True})})
+    made = [Artifact(sha256="c" * 64, fingerprint="d" * 64)] * 4
+    before = dict(zip(("speech", "face", "matte", "lipsync"), made, strict=True))
+    clear: dict[str, object] = {"background": {"kind": "transparent"}, "output": {"container": "webm"}}
+    plans = [plain, a_plan(**clear, captions="sidecar"), own, a_plan(**clear, captions="burned")]
+    first = [_fingerprint("composite", plan, **before) for plan in plans]
+    monkeypatch.setattr(graph, "KEYING_VERSION", "another")
+    second = [_fingerprint("composite", plan, **before) for plan in plans]
+    assert [one == other for one, other in zip(first, second, strict=True)] == [True, True, False, False]
 
 
 def test_footage_that_is_read_otherwise_than_before_is_made_anew_and_no_other() -> None:

@@ -413,6 +413,25 @@ def test_letters_are_white_without_a_speck_on_any_ground(ground: int) -> None:
     assert frame[drawn.y :][: len(inside)][inside].min() == 255
 
 
+@pytest.mark.parametrize("plate", [0, 90, 255])
+@pytest.mark.parametrize("opacity", [0, 128, 255])
+def test_captions_of_a_transparent_video_look_alike_over_any_ground(plate: int, opacity: int) -> None:
+    """As if what is seen through the picture had been there when they were drawn: no rim around letters."""
+    frame = np.full((360, 640, 4), 200, np.uint8)
+    frame[..., 3] = opacity
+    drawn = draw_caption(("Hello",), 640, 360)
+    seen = over(frame, plate).round().astype(np.uint8)
+    drawn.blend(seen)
+    drawn.blend(frame)
+    assert np.abs(over(frame, plate) - seen).max() <= 2
+
+
+def over(frame: np.ndarray, plate: int) -> np.ndarray:
+    """What a player shows of RGBA [h, w, 4] over a grey."""
+    weight = frame[..., 3:] / 255
+    return np.asarray(frame[..., :3] * weight + plate * (1 - weight))
+
+
 def test_upright_pictures_get_shorter_lines() -> None:
     assert line_chars_for(1280, 720) == 42
     assert line_chars_for(720, 720) == 42

@@ -14,6 +14,7 @@ from PIL import Image
 from plans import a_plan
 
 from avatarlab_ops.media.footage import open_footage, open_matte
+from avatarlab_ops.media.keying import clean, find_band, lay_over, over_neutral
 from avatarlab_ops.media.probe import probe
 from avatarlab_ops.media.video import VideoWriter, write_poster
 from avatarlab_ops.plan import Plan, Source
@@ -151,3 +152,22 @@ def test_an_ordinary_clip_has_none(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.mp4", (numbered(i) for i in range(12)))
     assert (probe(path).own_alpha, probe(path).notes) == (None, ())
     assert open_matte(path, fps=25, max_short_side_px=720) is None
+
+
+@pytest.mark.parametrize("outside", ["straight, over black", "straight, continued", "premultiplied"])
+@pytest.mark.parametrize("plate", [0, 255])
+def test_the_edge_of_a_clip_that_cuts_itself_out_has_no_rim(outside: str, plate: int) -> None:
+    """Over black and white it is what its colours and its alpha say, within a few levels."""
+    y, x = np.mgrid[:180, :320]
+    soft = np.clip((70 - np.hypot(y - 90, x - 160)) / 8 + 0.5, 0, 1)
+    alpha = (soft * 255 + 0.5).astype(np.uint8)
+    skin, weight = np.float64([205, 160, 130]), (alpha / 255)[..., None]
+    colour = np.broadcast_to(skin, (180, 320, 3))
+    if outside == "premultiplied":
+        colour = colour * weight
+    elif outside == "straight, over black":
+        colour = colour * (alpha > 0)[..., None]
+    frame = over_neutral((colour + 0.5).astype(np.uint8), alpha)
+    shown = lay_over(frame, find_band(frame, clean(alpha)), np.full((180, 320, 3), plate, np.uint8))
+    right = skin * weight + plate * (1 - weight)
+    assert np.abs(shown - right).max() < 6
