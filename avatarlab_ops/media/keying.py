@@ -61,7 +61,7 @@ def over_neutral(frame: Frame, alpha: Alpha) -> Frame:
     exceeds = colour.max(axis=1, initial=0) > opacity + _PREMULTIPLIED_NOISE
     straight = len(index) > 0 and float(exceeds.mean()) > _PREMULTIPLIED_ERRORS
     weight = (opacity / 255)[:, None]
-    mixed = colour * (weight if straight else np.float32(1)) + np.float32(NEUTRAL) * (1 - weight)
+    mixed = colour * (weight if straight else np.float32(1)) + np.array(NEUTRAL, np.float32) * (1 - weight)
     out = frame.copy()
     out.reshape(-1, 3)[index] = (np.clip(mixed, 0, 255) + 0.5).astype(np.uint8)
     return out

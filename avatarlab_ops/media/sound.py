@@ -147,5 +147,4 @@ def _blocks(container: InputContainer, track: AudioStream, sample_rate: int, nam
 
 
 def _channels(block: av.AudioFrame) -> Samples:
-    interleaved: Samples = block.to_ndarray()
-    return interleaved.reshape(-1, block.layout.nb_channels)
+    return np.asarray(block.to_ndarray(), np.float32).reshape(-1, block.layout.nb_channels)
