@@ -34,7 +34,7 @@ from avatarlab_ops.bulk import planning
 from avatarlab_ops.bulk.contract import BulkRequest
 from avatarlab_ops.errors import ApprovalAwaited, FaceRefused
 from avatarlab_ops.fields import split_reference
-from avatarlab_ops.renders import approval, avatars
+from avatarlab_ops.renders import approval, avatars, withdrawal
 from avatarlab_ops.request import KINDS, Behind
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores.catalog import consents, engine, tables, transaction
@@ -365,6 +365,29 @@ def test_a_person_page_shows_what_was_made_and_who_recorded_it_may_revoke(
     pipeline.cancel(stores, render_id)
     app.dependency_overrides[viewer] = lambda: Caller("eve", lambda role: role in ("reader", "author"))
     assert "/revoke" not in studio.get(f"/people/{mine.consent_id}").text
+
+
+def test_what_is_still_shown_on_an_ended_consent_can_be_taken_down(
+    studio: TestClient, stores: Settings
+) -> None:
+    """Revoked without that, or where a store was away then: the page offers what it asks people to do."""
+    brought = {"file": ("ada.png", png(astronaut()[:480, ::-1]))}
+    studio.post("/avatars", files=brought, data={"subject": "Ada A.", "licence": "CC0"})
+    (mine,) = [one for one in avatars.usable(stores, "anna") if one.subject == "Ada A."]
+    page, revoke = f"/people/{mine.consent_id}", f"/consents/{mine.consent_id}/revoke"
+    render_id = pipeline.submit(stores, {"script": "Hi.", "avatar": {"uri": mine.uri}}, caller="anna")
+    with transaction(stores.pg_dsn) as db:
+        consents.rely(db, render_id, [mine.consent_id])
+        db.execute(sa.update(tables.Render).where(tables.Render.id == render_id).values(state="published"))
+    withdrawal.revoke(stores, mine.consent_id, "She asked.")
+    shown = studio.get(page).text
+    assert revoke in shown
+    assert '<input type="hidden" name="withdraw" value="true">' in shown
+    assert "that are still shown: 1." in shown
+    assert 'data-dialog="share"' not in shown
+    with transaction(stores.pg_dsn) as db:
+        db.execute(sa.update(tables.Render).where(tables.Render.id == render_id).values(state="cancelled"))
+    assert revoke not in studio.get(page).text
 
 
 def test_a_person_page_shows_the_newest_videos_and_counts_all(

@@ -56,11 +56,11 @@ def person(
         return show(request, "nothing.html", here="people", reason=str(error), status_code=404)
     page = listing.page(stores, listing.Wanted(consent=consent_id), cursor=cursor, limit=24)
     cards = [card(one) for one in page.renders]
-    mine = record["by"] == who.name or who.may("operator")
+    mine = who.may("author") and (record["by"] == who.name or who.may("operator"))
     with transaction(stores.pg_dsn) as db:
         links = shares.listed(db, "consent", consent_id)
     return show(
         request, "person.html", links=links, here="people", record=record, cards=cards, cursor=page.cursor,
         made=made, shown=shown, named=[one for one in cards if one["state"] == RenderState.PUBLISHED],
-        may_revoke=record["valid"] and who.may("author") and mine,
+        may_share=mine and record["valid"], may_revoke=mine and (record["valid"] or shown > 0),
     )  # fmt: skip
