@@ -7,8 +7,8 @@ than those of single requests. `perform` takes at most AVATARLAB_BULK_GPU_TASKS 
 for a turn at a time; the other two take AVATARLAB_BULK_CPU_TASKS (1) each of the pool `cpu`, which leaves it
 mostly free. Triggered again under the same name, or cleared, a run continues.
 
-AVATARLAB_REGENERATE_CRON (e.g. `0 3 * * *`, in UTC) makes anew by the clock whatever is stale; the Airflow variable
-`avatarlab_regenerate`, a JSON object of filters, narrows that. Why a run failed is its note.
+AVATARLAB_REGENERATE_CRON (e.g. `0 3 * * *`, in UTC) makes anew by the clock whatever is stale; the Airflow
+variable `avatarlab_regenerate`, a JSON object of filters, narrows that. Why a run failed is its note.
 """
 
 from datetime import UTC, datetime, timedelta
