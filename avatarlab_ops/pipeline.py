@@ -70,6 +70,14 @@ def prepare_stores(settings: Settings) -> None:
     documents(settings).create_collections()
 
 
+def ready_stores(settings: Settings) -> None:
+    """Prepare the stores where their tables are not this version's: a look, wherever work may begin."""
+    from avatarlab_ops.stores import catalog
+
+    if not catalog.is_current(settings.pg_dsn):
+        prepare_stores(settings)
+
+
 def submit(
     settings: Settings,
     request: AvatarRequest | Mapping[str, Any],
@@ -93,8 +101,7 @@ def submit(
 
     asked = request if isinstance(request, AvatarRequest) else AvatarRequest.parse(request)
     check_references(settings, asked)
-    if not catalog.is_current(settings.pg_dsn):
-        prepare_stores(settings)
+    ready_stores(settings)
     with catalog.transaction(settings.pg_dsn) as db:
         if run_id is not None:  # what a bulk run makes was checked when it was planned
             inputs.check_use(db, asked, caller)

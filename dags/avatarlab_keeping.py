@@ -31,16 +31,18 @@ class HousekeepingOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what each chore found, and log it."""
+        from avatarlab_ops import pipeline
         from avatarlab_ops.housekeeping import Rules, keep_house
 
-        asked = context["params"]
+        where, asked = settings(), context["params"]
         limit = None if asked["max_gib"] is None else int(asked["max_gib"] * 1024**3)
         rules = Rules(intermediates=timedelta(days=asked["days"]), max_bytes=limit)
         by_itself = context["dag_run"].run_type == BY_THE_CLOCK
         apply = applies(context["dag_run"].run_type, dry_run=asked["dry_run"])
         context["ti"].xcom_push(key=APPLIED, value=apply)
+        pipeline.ready_stores(where)  # the day's run begins with Airflow, before anybody has asked for anything
         found = keep_house(
-            settings(), rules, apply=apply, alive=run_goes_on, bulk_alive=bulk_goes_on,
+            where, rules, apply=apply, alive=run_goes_on, bulk_alive=bulk_goes_on,
             by_itself=by_itself, tell=self.tell,
         )  # fmt: skip
         return [asdict(chore) for chore in found]

@@ -109,8 +109,7 @@ def plan(
     Raises RequestInvalid with every wrong line when the file is wrong and partial runs were not asked for, or
     when `bulk_id` was used for something else; BudgetExceeded. Then nothing has started.
     """
-    if not catalog.is_current(settings.pg_dsn):
-        pipeline.prepare_stores(settings)
+    pipeline.ready_stores(settings)
     if asked.dry_run:
         check_deadline(settings, asked, bulk_id)
     with catalog.transaction(settings.pg_dsn) as db:

@@ -9,7 +9,6 @@ from fastapi import Depends
 
 from avatarlab_ops import pipeline
 from avatarlab_ops.settings import Settings
-from avatarlab_ops.stores import catalog
 
 _prepared: set[str] = set()
 
@@ -18,8 +17,7 @@ def stores() -> Settings:
     """The three stores, from Airflow's connections; a process's first look brings their tables up to date."""
     where = settings()
     if where.pg_dsn not in _prepared:
-        if not catalog.is_current(where.pg_dsn):
-            pipeline.prepare_stores(where)
+        pipeline.ready_stores(where)
         _prepared.add(where.pg_dsn)
     return where
 
