@@ -40,7 +40,7 @@ class HousekeepingOperator(BaseOperator):
         by_itself = context["dag_run"].run_type == BY_THE_CLOCK
         apply = applies(context["dag_run"].run_type, dry_run=asked["dry_run"])
         context["ti"].xcom_push(key=APPLIED, value=apply)
-        pipeline.ready_stores(where)  # the day's run begins with Airflow, before anybody has asked for anything
+        pipeline.ready_stores(where)  # this may be the first run of all
         found = keep_house(
             where, rules, apply=apply, alive=run_goes_on, bulk_alive=bulk_goes_on,
             by_itself=by_itself, tell=self.tell,
