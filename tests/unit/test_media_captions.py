@@ -283,6 +283,7 @@ def test_captions_end_where_the_language_ends_a_sentence(
     [
         ("Wir treffen uns am 3. Mai wieder", 12, ["Wir treffen", "uns am 3. Mai wieder"]),
         ("Es war im Jahr 2024 ein schöner Tag", 12, ["Es war im Jahr", "2024 ein schöner Tag"]),
+        ("Es war in 3D. Wir sahen alles", 13, ["Es war in 3D.", "Wir sahen alles"]),
     ],
 )
 def test_no_german_caption_ends_after_an_ordinal(text: str, chars: int, expected: list[str]) -> None:

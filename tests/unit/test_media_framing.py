@@ -90,7 +90,7 @@ def test_the_person_is_read_off_matte_and_mesh() -> None:
         alpha = np.zeros((400, 300), np.uint8)
         alpha[60 + nod : 150, 100:200] = 255
         alpha[150:390, 0:250] = 255
-        alpha[390:, 140:155] = 255  # a strap, narrower than any body
+        alpha[390:, 140:158] = 255  # a strap, narrower than any body
         mesh = np.zeros((478, 3), np.float32)
         mesh[:, 0], mesh[:, 1] = np.linspace(110, 190, 478), np.linspace(90, 180, 478)
         mesh[[33, 263], 1] = 110
@@ -106,6 +106,20 @@ def test_the_person_is_read_off_matte_and_mesh() -> None:
     assert seen.left[100] == 0
     assert not seen.right.any()
     assert OVERSCAN < 0.05
+
+
+def test_a_crown_is_seen_over_a_face_that_the_source_cuts() -> None:
+    alpha = np.zeros((400, 300), np.uint8)
+    alpha[60:, :80] = 255
+    mesh = np.zeros((478, 3), np.float32)
+    mesh[:, 0], mesh[:, 1] = np.linspace(-30, 60, 478), np.linspace(90, 180, 478)
+    assert subject([alpha], [mesh]).crown == 60
+
+
+def test_a_small_source_may_be_enlarged_until_it_fills_the_picture() -> None:
+    """What has to be enlarged anyhow is not kept small for the sake of sharpness."""
+    small = Subject(400, 300, 30, 86, 150, 300, 200, 80, np.zeros(300), np.zeros(300))
+    assert shown(small, (1280, 720))["scale"] == pytest.approx(3.2, rel=0.05)
 
 
 def test_edges_meet_to_the_pixel() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avatarlab_ops.plan import Look, Marks, Source, footage_spec, picture
+from avatarlab_ops.plan import FootageSpec, Look, Marks, Source, footage_spec, picture
 from avatarlab_ops.request import AvatarRequest, Background, Output
 from avatarlab_ops.stages import admit
 
@@ -63,6 +63,7 @@ def test_a_person_who_is_placed_is_read_larger_and_a_portrait_like_film_of_25_fr
     spec = footage_spec(placed, portrait, Look(face_px=800.0))
     assert (spec.max_short_side_px, spec.fps, spec.part) == (450, 25.0, (0.0, None))
     assert not portrait.sound
+    assert FootageSpec(fps=25.0, max_short_side_px=450).part == (0.0, None), "as plans before parts were kept"
 
 
 @pytest.mark.parametrize(

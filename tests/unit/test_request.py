@@ -87,9 +87,13 @@ def test_dotted_and_nested_fields_mean_the_same() -> None:
         ({"output": {"fps": 1000}}, RequestInvalid, "given: 1000"),
         ({"output.fps": 1000}, RequestInvalid, "output.fps"),
         ({"output": {"fps": 25}, "output.fps": 25}, RequestInvalid, "both nested and with a dot"),
-        ({"background": {"kind": "colour"}}, RequestInvalid, "colour is required"),
+        ({"background": {"kind": "colour"}}, RequestInvalid, "colour is required for the kind colour and"),
         ({"background": {"kind": "colour", "colour": "red"}}, RequestInvalid, "background.colour"),
-        ({"background": {"kind": "image"}}, RequestInvalid, "uri is required"),
+        (
+            {"background": {"kind": "image"}},
+            RequestInvalid,
+            "uri is required for the kinds image and video and",
+        ),
         ({"background": {"kind": "transparent"}}, RequestInvalid, "output.container webm"),
         ({"language": "english"}, RequestInvalid, "language"),
         ({"voice": "../x"}, RequestInvalid, "voice"),
@@ -363,6 +367,9 @@ def test_no_example_of_a_form_names_an_object_that_is_not_there() -> None:
 def test_a_part_of_the_footage_begins_before_it_ends() -> None:
     avatar = {"uri": "s3://inputs/a.mp4", "start_s": 2.0}
     assert AvatarRequest.parse({"script": "Hi.", "avatar": avatar | {"end_s": 2.5}}).avatar.end_s == 2.5
+    for end_s in (0.2, 0.9):
+        alone = {"uri": "s3://inputs/a.mp4", "end_s": end_s}
+        assert AvatarRequest.parse({"script": "Hi.", "avatar": alone}).avatar.end_s == end_s
     for end_s in (1.0, 2.0, 2.1):
         with pytest.raises(RequestInvalid, match=r"avatar: end_s must lie at least 0.2 s after start_s"):
             AvatarRequest.parse({"script": "Hi.", "avatar": avatar | {"end_s": end_s}})

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avatarlab_ops.reading import read
+from avatarlab_ops.reading.numbers import roman
 
 _SMALL = {
     "en": "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
@@ -101,6 +102,14 @@ def numbers(draw: st.DrawFn, language: str) -> Written:
 
 units = st.sampled_from(list(_UNITS["en"]))
 spaces = st.sampled_from(["", " "])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("MMXXVI", 2026), ("MCMXCIX", 1999), ("CDXLIV", 444), ("DCLX", 660), ("IIII", None), ("VX", None)],
+)
+def test_a_roman_numeral_has_its_value_or_is_none(text: str, value: int | None) -> None:
+    assert roman(text) == value
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
