@@ -15,7 +15,7 @@ demo: setup ## render the demo request through Airflow into out/
 
 test: setup ## every test but the slow and the destructive ones
 	@$(PYTHON) -m tools.setup --browser
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses 3 --dist loadfile
 
 test-slow: setup ## what make test leaves out: named models in Airflow, each language (after make voices), recorded people; properties by examples drawn anew
 	@$(PYTHON) -m tools.setup --browser

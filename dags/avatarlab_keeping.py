@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from avatarlab_airflow import retry_policy
 from avatarlab_connections import settings
 
-from avatarlab_ops import environment
+from avatarlab_ops import environment, pipeline
 from avatarlab_ops.places import BULK_DAG, OVER, RENDER_DAG
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ class HousekeepingOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return what each chore found, and log it."""
-        from avatarlab_ops import pipeline
         from avatarlab_ops.housekeeping import Rules, keep_house
 
         where, asked = settings(), context["params"]
