@@ -77,6 +77,11 @@ def genitives(
             re.compile(before + number.replace(r"\w:/-", r"\d:/-") + apart + _UNIT + r"(?!\w|\.?/)"),
             measured,
         ),
+        Rule(
+            "of",
+            re.compile(r"(?<=\d )(из|із|з) ([1-9]\d{0,2})(?=$|[.,:;!?)](?!\d))"),
+            lambda match: f"{match[1]} {genitive(code, int(match[2]))}",  # Урок 3 из 10
+        ),
         Rule("counted", re.compile(before + number), counted),
     )
 

@@ -16,6 +16,7 @@ _BEFORE = tuple(
         ("it", "Reg reg Dir dir Dec", r"(?:UE|CE|CEE)\b"),
         ("pt it es", "bl all lett sez ap apto apdo esc", r"[A-Z](?!\w)"),
         ("de", "Std std h", r"\d+ ?Min"),
+        ("uk", "год", r"\d+ ?(?:хв|сек)"),
         ("de", "min", r"\d"),
     )
 )

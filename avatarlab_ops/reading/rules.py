@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from avatarlab_ops.reading import addresses, amounts, everyday, moments, numbers, shares
+from avatarlab_ops.reading import addresses, amounts, everyday, halved, moments, numbers, shares
 from avatarlab_ops.reading.language import Language, Rule, ordinal
 from avatarlab_ops.reading.numbers import AFTER_COUNTED, COUNTED, NUMBER, SIGN
 
@@ -49,6 +49,7 @@ def _all(language: Language) -> tuple[Rule, ...]:
         *addresses.rules(language),
         *_serials(language),
         *everyday.lasting(language),
+        *halved.rules(language),
         *shares.rules(language),
         *everyday.rules(language),
         *language.own,

@@ -20,6 +20,17 @@ _GENDERS = {"й": {}, "я": {"ый": "ая", "ий": "ья", "ой": "ая"}, "�
             "ая": {"ый": "ая", "ий": "ья", "ой": "ая"}, "ое": {"ый": "ое", "ий": "ье", "ой": "ое"}, "му": _DATIVE, "ому": _DATIVE}  # fmt: skip
 
 
+# What follows 5-й without being counted by it, and might be a feminine noun by its ending: 5-й или 6-й.
+_NO_NOUN = "или|либо|если|после|раз[аы]|также|даже|тоже"
+
+
+def _ordered(match: re.Match[str]) -> str:
+    """5-й класс, but в 5-й группе."""
+    feminine = re.match(rf" (?!(?:{_NO_NOUN})(?!\w))[а-яё]{{3,}}[еиы](?!\w)", match.string[match.end() :])
+    ending = "ой" if match[2] == "й" and feminine else match[2]
+    return slavic.genitive(ordinal("ru", int(match[1])), _GENDERS[ending])
+
+
 def _plural(value: int, ending: str) -> str:
     """The plural: 90-е are девяностые."""
     return f"{ordinal('ru', value)[:-2]}ы{ending}"
@@ -145,7 +156,7 @@ _OWN = (
     romance.short(_SHORT),
     Rule(
         "ordinal", re.compile(r"(?<![\w.,])(\d{1,4})-(й|я|е|го|м|ый|ий|ой|ого|ая|ое|му|ому)(?!\w)"),
-        lambda m: slavic.genitive(ordinal("ru", int(m[1])), _GENDERS[m[2]]),
+        _ordered,
     ),
     romance.fractions(_FRACTIONS),
     *cases.genitives(
@@ -157,6 +168,7 @@ _OWN = (
     slavic.counted("ru"),
     romance.roman(_KINGS, lambda value: ordinal("ru", value)),
     romance.roman(_QUEENS, lambda value: slavic.genitive(ordinal("ru", value), _GENDERS["я"])),
+    romance.roman("Глава|глава|Раздел|раздел|Том|том|Часть|часть|Модуль|модуль", lambda value: cardinal("ru", value)),
     Rule("roman", re.compile(r"(?<![\w-])([IVX]+) ?[-–] ?([IVX]+) вв\."), _century),
     romance.roman_before(r"век(?!\w)", lambda value: ordinal("ru", value)),
     romance.roman_before("веке", lambda value: slavic.genitive(ordinal("ru", value), _PREPOSITIONAL)),
@@ -191,7 +203,9 @@ RUSSIAN: Language = Language(
         "В=вольт[;а;], Вт=ватт[;а;], Гц=герц[;а;], кГц=килогерц[;а;], МГц=мегагерц[;а;], ГГц=гигагерц[;а;], "
         "мг=миллиграмм[;а;ов], ТБ=терабайт[;а;], КБ=килобайт[;а;], Мбит/с=мегабит[;а;] в секунду, Гбит/с=гигабит[;а;] в секунду, "
         "га=гектар[;а;ов], л.с.=лошадин[ая;ые;ых] сил[а;ы;], дБ=децибел[;а;], ккал=килокалори[я;и;й], "
-        "кВт·ч=киловатт-час[;а;ов], мс=миллисекунд[а;ы;], мкс=микросекунд[а;ы;], нс=наносекунд[а;ы;], "
+        "кВт·ч=киловатт-час[;а;ов], кВт⋅ч=киловатт-час[;а;ов], кВт-ч=киловатт-час[;а;ов], м/с=метр[;а;ов] в секунду, мес=месяц[;а;ев], "
+        "кв. м=квадратн[ый;ых;ых] метр[;а;ов], кв.м=квадратн[ый;ых;ых] метр[;а;ов], кв. км=квадратн[ый;ых;ых] километр[;а;ов], "
+        "куб. м=кубическ[ий;их;их] метр[;а;ов], куб.м=кубическ[ий;их;их] метр[;а;ов], мс=миллисекунд[а;ы;], мкс=микросекунд[а;ы;], нс=наносекунд[а;ы;], "
         "р/д=раз[;а;] в день, р/день=раз[;а;] в день, р/сут=раз[;а;] в сутки, шт.=штук[а;и;], шт=штук[а;и;], чел.=человек[;а;], чел=человек[;а;], мес.=месяц[;а;ев], мин.=минут[а;ы;], сек.=секунд[а;ы;], "
         "уд/мин=удар[;а;ов] в минуту, мм рт. ст.=миллиметр[;а;ов] ртутного столба",
     )),

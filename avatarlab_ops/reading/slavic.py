@@ -155,6 +155,10 @@ def _is_feminine(code: str, noun: str, one: bool) -> bool:
     return _UKRAINIAN_TWO.match(noun) is not None if code == "uk" else noun[-1] in "ыи"
 
 
+# Symbols of units as long as nouns, which the rules of measures read; a Russian год is a year.
+_SYMBOLS = {"ru": "мин|сек|мес|чел|ккал", "uk": "год|сек|ккал"}
+
+
 def counted(code: str) -> Rule:
     """1 книга, 2 книги, 21 окно: the gender shows in the ending of the noun."""
 
@@ -171,7 +175,8 @@ def counted(code: str) -> Rule:
     return Rule(
         "counted",
         re.compile(
-            r"(?<![\w.,:/+$€£-])(\d{1,9})(?! (?:млн|млрд|трлн|тыс|тис|руб|грн))(?= ([а-яёіїєґ]{3,})(?!\w|\.\w))"
+            r"(?<![\w.,:/+$€£-])(\d{1,9})(?! (?:млн|млрд|трлн|тыс|тис|руб|грн))"
+            rf"(?! (?:{_SYMBOLS[code]})(?!\w))(?= ([а-яёіїєґ]{{3,}})(?!\w|\.\w))"
         ),
         say,
     )
@@ -207,7 +212,8 @@ def scales(code: str, scale: Mapping[str, str]) -> Rule:
 
 def halves(code: str) -> Rule:
     """1,5 минуты: полторы before a feminine noun."""
-    pattern = re.compile(r"(?<![\w.,:/+$€£-])1,5(?= ([а-яёіїєґ]{3,})(?!\w|\.\w))")
+    noun = rf"(?! (?:{_SYMBOLS[code]})(?!\w))(?= ([а-яёіїєґ]{{3,}})(?!\w|\.\w))"
+    pattern = re.compile(rf"(?<![\w.,:/+$€£-])1,5{noun}")
     return Rule("half", pattern, lambda m: _HALF[code][m[1][-1] in "ыи"])
 
 

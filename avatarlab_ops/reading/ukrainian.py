@@ -1,6 +1,6 @@
 """Ukrainian."""
 
-# ruff: noqa: E501, RUF001, RUF002  (Cyrillic letters; tables)
+# ruff: noqa: E501, RUF001, RUF002, RUF003  (Cyrillic letters; tables)
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _MONTHS = tables.names(
 _NOMINATIVE = {"ий": "ий", "ій": "ій"}
 _GENITIVE = {"ий": "ого", "ій": "ього"}
 _LOCATIVE = {"ий": "ому", "ій": "ьому"}
+_AT = {"ий": "ій", "ій": "ій"}  # of feminine nouns
 _YEARS = {"рік": _NOMINATIVE, "року": _GENITIVE, "році": _LOCATIVE}
 _GENDERS: dict[str, dict[str, str]] = {
     "й": {},
@@ -41,6 +42,8 @@ _WITH = dict(
 
 def _ordered(match: re.Match[str]) -> str | None:
     value, ending = int(match[1]), match[2]
+    if ending == "й" and re.match(r" [а-яіїєґ']{3,}[ії](?!\w)", match.string[match.end() :]):
+        return slavic.genitive(ordinal("uk", value), _AT)  # о 5-й годині
     if ending == "ма" and (value % 10 not in (7, 8) or value % 100 in (17, 18)):
         return _WITH.get(value)
     return slavic.genitive(ordinal("uk", value), _GENDERS[ending])
@@ -130,7 +133,7 @@ _OWN = (
     slavic_endings.quarters("uk", (_NOMINATIVE, _GENITIVE, _LOCATIVE, _LOCATIVE)),
     slavic_endings.since_years("uk", _GENITIVE, "рік", "р"),
     slavic_endings.short_numbers("uk"),
-    slavic_endings.wars("uk", "світов", {"а": _GENDERS["а"], "ої": _GENDERS["ї"], "у": {"ий": "у", "ій": "ю"}, "ій": {"ий": "ій", "ій": "ій"}}),
+    slavic_endings.wars("uk", "світов", {"а": _GENDERS["а"], "ої": _GENDERS["ї"], "у": {"ий": "у", "ій": "ю"}, "ій": _AT}),
     slavic_endings.centuries_before("uk", {"століття": {"ий": "е", "ій": "є"}, "столітті": _LOCATIVE, "століттю": _LOCATIVE}),
     slavic_endings.pages("uk"),
     *slavic_dates.days_alone(_DAYS, {}),
@@ -179,6 +182,7 @@ _OWN = (
     slavic.counted("uk"),
     romance.roman(_KINGS, lambda value: ordinal("uk", value)),
     romance.roman(_QUEENS, lambda value: slavic.genitive(ordinal("uk", value), _GENDERS["а"])),
+    romance.roman("Глава|глава|Розділ|розділ|Том|том|Частина|частина|Модуль|модуль", lambda value: cardinal("uk", value)),
 )  # fmt: skip
 
 UKRAINIAN: Language = Language(
@@ -209,7 +213,9 @@ UKRAINIAN: Language = Language(
         "МБ=мегабайт[;и;ів], кВт=кіловат[;и;], т=тонн[а;и;], м³=кубічн[ий;і;их] метр[;и;ів], В=вольт[;и;], Вт=ват[;и;], Гц=герц[;и;], "
         "МГц=мегагерц[;и;], ГГц=гігагерц[;и;], мг=міліграм[;и;ів], ТБ=терабайт[;и;ів], Мбіт/с=мегабіт[;и;ів] за секунду, "
         "км²=квадратн[ий;і;их] кілометр[;и;ів], га=гектар[;и;ів], ккал=кілокалорі[я;ї;й], "
-        "мс=мілісекунд[а;и;], мкс=мікросекунд[а;и;], шт.=штук[а;и;], шт=штук[а;и;], міс.=місяц[ь;і;ів], хв.=хвилин[а;и;], "
+        "мс=мілісекунд[а;и;], мкс=мікросекунд[а;и;], шт.=штук[а;и;], шт=штук[а;и;], міс.=місяц[ь;і;ів], год.=годин[а;и;], кв. м=квадратн[ий;і;их] метр[;и;ів], кв.м=квадратн[ий;і;их] метр[;и;ів], "
+        "кв. км=квадратн[ий;і;их] кілометр[;и;ів], куб. м=кубічн[ий;і;их] метр[;и;ів], куб.м=кубічн[ий;і;их] метр[;и;ів], "
+        "м/с=метр[;и;ів] за секунду, кВт·год=кіловат-годин[а;и;], кВт⋅год=кіловат-годин[а;и;], кВт-год=кіловат-годин[а;и;], хв.=хвилин[а;и;], "
         "сек.=секунд[а;и;], уд/хв=удар[;и;ів] на хвилину, мм рт. ст.=міліметр[;и;ів] ртутного стовпа, кГц=кілогерц[;и;]",
     )),
     per="за",
