@@ -53,7 +53,7 @@ _BEFORE_NUMBER = _words(
     "no nos p pp vol fig figs ch sec art eq jan feb apr jun jul aug sep sept oct nov dec tel"
 )
 _BEFORE_NUMBER_IN = {
-    "en": _words("mar ext op rev est apt ref exp acct sect para ste rm bldg qty pt sched"),
+    "en": _words("mar ext op rev est apt ref exp acct sect para ste rm bldg qty pt sched avg"),
     "de": _words(
         "mar abs tab kap bd s tel max gr erm u okt dez tägl wöchentl mtl temp vers aufl anm pos zi bsp jg bl"
     ),
@@ -185,7 +185,7 @@ def _western_goes_on(before: str, word: str, following: str, language: str) -> b
         return _WEEKDAYS_DATE.match(following) is not None
     if language == "es" and _DOUBLED.search(before):
         return re.match(r"([A-Z])\1\.", following) is not None
-    return language == "es" and word == "s" and re.match(r"[IVX]+\b", following) is not None  # s. XIX
+    return language == "es" and word in ("s", "S") and re.match(r"[IVX]+\b", following) is not None  # s. XIX
 
 
 def _year_follows(before: str, following: str) -> bool:

@@ -13,7 +13,7 @@ from avatarlab_ops.reading.language import Language, Money, Rule
 from avatarlab_ops.reading.numbers import NUMBER, SIGN
 
 # Scales that are short for a word: 100K, 2M, 3 Mio., 5 mln.
-_SHORT_SCALES = frozenset("K k M Md Mio Mio. Mrd Mrd. Tsd. mln Mln mld Mld mi bi".split())  # noqa: SIM905
+_SHORT_SCALES = frozenset("K k M Md Mds Mio Mio. Mrd Mrd. Tsd. mln Mln mld Mld mi bi".split())  # noqa: SIM905
 _NAMED = re.compile(r"[458]K(?!\d)")  # of a picture
 _SMALLER = "min|sek|sec|seg|мин|хв|сек"  # behind a larger unit: the sentence goes on
 _SIGN = rf"(?P<sign>{SIGN})"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from avatarlab_ops.reading import addresses, numbers, tables
+from avatarlab_ops.reading import addresses, numbers, romance, tables
 from avatarlab_ops.reading.english_words import LARGE, MONEY
 from avatarlab_ops.reading.language import Language, Rule, cardinal
 
@@ -35,7 +35,18 @@ _STATES = tables.names(
 )
 # Digits of a name, no amount: ext. 4455, the card ending in 4242.
 _LISTED = r"(?:(?<=ext\. )|(?<=Ext\. )|(?<=xtension )|(?<=no\. is )|(?<=[Cc]ard ending in )|(?<=[Aa]ccount ending in )|(?<=[Cc]ard ending with ))"
-_PARTS = {"para": "paragraph", "rm": "room", "bldg": "building", "qty": "quantity"}  # before a number
+_PARTS = {
+    "para": "paragraph",
+    "rm": "room",
+    "bldg": "building",
+    "qty": "quantity",
+    "avg": "average",
+}  # before a number
+
+
+_EITHER = tables.names(
+    "he/she she/he s/he him/her her/him his/her her/his his/hers himself/herself herself/himself"
+)
 
 
 def rules(language: Callable[[], Language]) -> tuple[Rule, ...]:
@@ -60,6 +71,10 @@ def rules(language: Callable[[], Language]) -> tuple[Rule, ...]:
         ),
         Rule("millions", re.compile(r"(?<![\w.,$£€+-])(\d+(?:\.\d+)?)m(?!\w)"), lambda m: _millions(m, language())),
         Rule("part", re.compile(rf"(?<![\w.])({'|'.join(_PARTS)})\. (?=\d)", re.I), lambda m: _PARTS[m[1].lower()]),
+        romance.parts({"vol": "volume", "ch": "chapter"}, lambda number: cardinal("en", number)),
+        Rule("either", re.compile(rf"(?<![\w/])(?:{'|'.join(_EITHER)})(?![\w/])", re.I), _either),
+        Rule("pronouns", re.compile(r"(?<![\w/])(he/him|she/her|they/them)(?:/(his|hers|theirs))?(?![\w/])", re.I),
+             lambda m: m[0].replace("/", " ")),
         Rule("versions", re.compile(r"(?<=[^\W\d_] )(\d{1,3})/(\d{1,3})(?![\w/.,-]\d|\w)"), _versions),
     )  # fmt: skip
 
@@ -93,6 +108,12 @@ def _loss(match: re.Match[str], language: Language) -> str | None:
     scale = LARGE.get(match[3], match[3])
     each = f"per {match[4]}" if match[4] else ""
     return said and " ".join(filter(None, ("minus", said, scale, MONEY[match[1]].many, each)))
+
+
+def _either(match: re.Match[str]) -> str:
+    """The learner opens his/her book."""
+    first, _, last = match[0].partition("/")
+    return f"{'She' if first == 'S' else 'she' if first == 's' else first} or {last}"
 
 
 def _versions(match: re.Match[str]) -> str | None:

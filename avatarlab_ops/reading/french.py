@@ -120,7 +120,7 @@ _BEFORE_NUMBER = {
     "Art.": "article", "vol.": "volume", "al.": "alinéa", "env.": "environ",
 }  # fmt: skip
 _KINGS = "Louis|Henri|Charles|François|Philippe|Napoléon|Jean-Paul|Pie|Benoît|Élisabeth"
-_PARTS = "chapitre|Chapitre|tome|volume|acte|phase|type|niveau|article|titre|partie"
+_PARTS = "chapitre|Chapitre|livre|Livre|tome|volume|acte|phase|type|niveau|article|titre|partie"
 _NUMBERED = "chapitre|page|numéro|article|niveau|étage|canal|point|partie|phase|option|étape|thème|groupe"
 _OWN = (
     *both_genders.romance("fr"),
@@ -134,10 +134,11 @@ _OWN = (
     Rule("always", re.compile(r"(?<![\w.,])(\d{1,2}) ?(h|j)/(\d{1,2})(?![\w/])"), _days),
     Rule("saint", re.compile(r"\b(Ste?)-(?=[A-ZÉ])"), lambda m: "sainte" if m[1] == "Ste" else "saint"),
     romance.ordinals("fr", r"(ers?|res?|ère|ere|es?|è|èmes?|emes?|ième|nde?|ᵉʳ|ᵉ)", _formed),
-    Rule("century", re.compile(r"(?<![\w-])([IVX]+)(er|re|ère|e|ème|ᵉʳ|ᵉ)(?!\w)"), _century),
+    Rule("century", re.compile(r"(?:(?<![\w-])|(?<=[IVX]e-))([IVX]+)(er|re|ère|e|ème|ᵉʳ|ᵉ)(?!\w)"), _century),
+    Rule("century", re.compile(r"(?<=[IVX]e)-(?=[IVX]+e(?!\w))"), lambda _: ""),
     Rule(
         "century",
-        re.compile(r"(?<=[IVX]e )s\.(?= |$)"),
+        re.compile(r"(?<=[IVX]e )s\.(?=[ ,;:)]|$)"),
         lambda m: "siècle" + "." * (m.end() == len(m.string)),
     ),
     Rule(
@@ -158,6 +159,9 @@ _OWN = (
     romance.month_year(_MONTHS, "fr", ""),
     romance.fractions(_FRACTIONS),
     romance.counted("fr", _counted, _NUMBERED),
+    romance.parts(
+        {"chap": "chapitre", "vol": "volume", "art": "article", "t": "tome"}, lambda n: cardinal("fr", n)
+    ),
     romance.roman(_KINGS, _king),
     romance.roman(_PARTS, lambda value: cardinal("fr", value)),
 )
@@ -200,7 +204,7 @@ FRENCH: Language = Language(
     }) | {f"${space}{code}": one for space in " \u00a0\u202f" for code, one in _DOLLARS.items()},
     scales={
         "mille": "mille", "million": "million", "millions": "millions", "milliard": "milliard",
-        "milliards": "milliards", "M": "millions", "Md": "milliards", "k": "mille", "K": "mille",
+        "milliards": "milliards", "M": "millions", "Md": "milliards", "Mds": "milliards", "k": "mille", "K": "mille",
     },
     months=_MONTHS, fractions=_FRACTIONS, ordinal="(?!)",
     greek=tables.greek(

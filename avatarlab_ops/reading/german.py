@@ -120,7 +120,7 @@ _RANKED = {
 _RANK_OF = {noun: ending for ending, nouns in _RANKED.items() for noun in nouns.split()}
 RANKED = "|".join(_RANK_OF)
 _TWO_DAYS = re.compile(
-    rf"(?<![\w.,])(?:(?P<before>(?i:{WEAK}|{NOMINATIVE})) )?(?P<first>\d{{1,2}})\.(?P<joint> und | oder | bis | ?[-\u2013] ?)"
+    rf"(?<![\w.,])(?:(?P<before>(?i:{WEAK}|{NOMINATIVE})) )?(?P<first>\d{{1,2}})\.(?P<joint> und | oder | bis | ?[-\u2013] ?|/)"
     rf"(?P<last>\d{{1,2}})\. ?(?P<month>{'|'.join(_MONTHS)})(?!\w)"
 )
 _OLD = re.compile(
@@ -163,7 +163,7 @@ def _two_days(match: re.Match[str]) -> str | None:
         return None
     ending = german_ordinals.ending(match["before"])
     first, last = (f"{ordinal('de', int(match[name]))}{ending}" for name in ("first", "last"))
-    joint = "bis" if match["joint"].strip() in "-\u2013" else match["joint"].strip()
+    joint = {"-": "bis", "\u2013": "bis", "/": "und"}.get(joint := match["joint"].strip(), joint)
     return " ".join(filter(None, (match["before"], first, joint, last, match["month"])))
 
 
@@ -281,8 +281,9 @@ def _written_date(match: re.Match[str]) -> str | None:
     return f"{match['before']} {said}" if match["before"] else said
 
 
-def _counted(match: re.Match[str]) -> str:
-    return _agree(match[1].replace("1", "eins"), match[2])
+def _counted(match: re.Match[str]) -> str | None:
+    """1 Katze; a unit such as Std is read with it."""
+    return None if match[2] in GERMAN.units else _agree(match[1].replace("1", "eins"), match[2])
 
 
 def _is_version(match: re.Match[str]) -> bool:
@@ -372,7 +373,7 @@ _OWN = (
     *both_genders.german(),
     *german_packs.rules(STARTERS),
     Rule("scale", re.compile(r"(?<![\w.,-])1 (?:(Mio|Mrd)\.?|(Million|Milliarde))(?!\w)"), lambda m: BIG[m[1] or m[2]]),
-    Rule("abbreviation", re.compile(r"(?<![\w.])S\.(?= ?\d)"), lambda _: "Seite"),
+    Rule("abbreviation", re.compile(r"(?<![\w.])S\.(?= ?\d)"), german_pieces.page),
     Rule("abbreviation", re.compile(r"(?<=\d )J\.|(?<=\d)J\."), _years),
     Rule(
         "date",
@@ -473,9 +474,9 @@ GERMAN: Language = Language(
         "Kilo Mega Giga Tera Peta Hekto Dezi Zenti Milli Mikro Nano",
         "Quadrat{}, Kubik{}, {} Celsius, {} Fahrenheit, {}stunde|{}stunden, {} pro Sekunde, {} pro Stunde, Prozent, "
         "Promille, Teile pro Million",
-        "Min.=Minute|Minuten, Std.=Stunde|Stunden, Sek.=Sekunde|Sekunden, Min=Minute|Minuten, Std=Stunde|Stunden, "
+        "Min.=Minute|Minuten, Std.=Stunde|Stunden, Sek.=Sekunde|Sekunden, Min=Minute|Minuten, Std=Stunde|Stunden, Sek=Sekunde|Sekunden, "
         "qm=Quadratmeter|Quadratmeter, TL=Teelöffel|Teelöffel, EL=Esslöffel|Esslöffel, PS=PS|PS, "
-        "mmHg=Millimeter Quecksilbersäule|Millimeter Quecksilbersäule, bpm=Schlag pro Minute|Schläge pro Minute",
+        "mmHg=Millimeter Quecksilbersäule|Millimeter Quecksilbersäule, bpm=Schlag pro Minute|Schläge pro Minute, ct=Cent|Cent, Ct=Cent|Cent, ct.=Cent|Cent, Ct.=Cent|Cent",
     )),
     per="pro",
     money=tables.money({

@@ -18,9 +18,17 @@ _AMOUNT = re.compile(r"\d\s?(?:M(?:io|rd)\.?\s)?(?:[^\W\d_]+\.?|[€$£¥])?$")
 
 def rules() -> Iterator[Rule]:
     """Rules that go before those of amounts."""
+    yield Rule("care", re.compile(r"(?<![\w/])c/o(?![\w/])"), lambda _: "bei")
+    yield Rule("letter", re.compile(r"(?<![\w.])[Ll]it\.(?= ?[a-z](?!\w))"), lambda _: "Buchstabe")
     yield Rule("per", re.compile(r" ?/ ?(?P<name>Stk?|Pers)\.(?!\w)"), _apiece)
     short = romance.shortened(_ELSEWHERE, r"(?<![\w.])(?=(?-i:[PS])){}(?!\w)")
     yield short._replace(say=lambda m: None if _is_of_a_piece(m) else short.say(m))
+
+
+def page(match: re.Match[str]) -> str:
+    """S. 12, and of a law § 5 Abs. 1 S. 2."""
+    before = match.string[max(0, match.start() - 30) : match.start()]
+    return "Satz" if re.search(r"(?:\bAbs\.|Absatz|§) ?\d+[a-z]? $", before) else "Seite"
 
 
 def _apiece(match: re.Match[str]) -> str | None:

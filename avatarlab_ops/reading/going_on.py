@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import re
 
+# What lasts some time, in German.
+_LASTING = (
+    "zeit|pause|fahrt|fußweg|training|unterricht|arbeit|dauer|übung|video|vortrag|diskussion|verspätung|ruhe|schlaf|"
+    "vorbereitung|präsentation|lektüre|theorie|praxis|sport|bewegung"
+)
 # What may follow some words of a language so that their full stop ends no sentence.
 _BEFORE = tuple(
     (languages.split(), frozenset(words.split()), re.compile(following))
@@ -18,6 +23,8 @@ _BEFORE = tuple(
         ("de", "Std std h", r"\d+ ?Min"),
         ("uk", "год", r"\d+ ?(?:хв|сек)"),
         ("de", "min", r"\d"),
+        # 45 Min. Lernzeit
+        ("de", "Min Std Sek", rf"(?i:\w*(?:{_LASTING}))\b(?! ?\d)"),
     )
 )
 _EXAMPLE = re.compile(r"(?:^|[\s(])p\. ?(?:ex|ej|es)\.$", re.I)  # p. ex. Paris

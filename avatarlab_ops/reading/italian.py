@@ -164,6 +164,7 @@ _OWN = (
         _clock,
     ),
     romance.month_year(_MONTHS, "it", ""),
+    romance.half("it", "mezzo"),
     romance.fractions(_FRACTIONS),
     romance.counted("it", _counted, _NUMBERED),
     romance.roman(_KINGS, _ordered),

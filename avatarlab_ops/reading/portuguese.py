@@ -141,6 +141,7 @@ _OWN = (
         lambda m: f"{cardinal(_CODE, int(m[1]))} de {cardinal(_CODE, int(m[2]))}",
     ),
     romance.month_year(_MONTHS, _CODE, "de "),
+    romance.half("pt", "meio"),
     romance.fractions(_FRACTIONS),
     romance.counted(_CODE, _counted, _NUMBERED),
     romance.thousands(_CODE, _counted),

@@ -129,6 +129,15 @@ def ordinals(code: str, pattern: str, formed: Callable[[str, str], str]) -> Rule
     return Rule("ordinal", re.compile(rf"(?<![\w.,])(\d+){pattern}(?!\w)"), say)
 
 
+def half(code: str, masculine: str) -> Rule:
+    """½ taza, 1/2 hora: media."""
+
+    def say(match: re.Match[str]) -> str:
+        return f"{masculine[:-1]}a" if feminine(code[:2], match[1]) else masculine
+
+    return Rule("half", re.compile(rf"(?<![\w.,/])(?<!\d )(?:½|1/2)(?= ({NOUN}))"), say)
+
+
 def roman(before: str, say: Callable[[int], str]) -> Rule:
     """Roman numerals after one of the words `before`, joined by |; but Maria D. Silva."""
 

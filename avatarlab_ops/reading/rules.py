@@ -30,7 +30,7 @@ _SECTIONED = re.compile(
 )
 _STANDARD = re.compile(
     r"\b(?:ISO|IEC|DIN|EN|IEEE|ANSI|ASTM|BS|UNE|NF|UNI|NBR|ГОСТ(?: Р)?|ДСТУ|СНиП|СП)"
-    r"(?:[ /](?:ISO|EN|IEC|ISO/IEC))* ?[A-Z]?[ .]?\d[\d.]*$"
+    r"(?:[ /](?:ISO|EN|IEC|ISO/IEC))* ?[A-Z]?[ .]?\d[\d.]*(?:-\d{1,2})*$"
 )
 _SPELLED = 3  # capitals beside digits: up to so many are spelled (MP3), more are a word (COVID-19)
 
@@ -69,6 +69,8 @@ def _serials(language: Language) -> Iterable[Rule]:
     yield Rule("serial", name, lambda m: _serial(m, language))
     paper = re.compile(r"(?<=#)\d{3,}(?:-\d+)+(?![\w-]|[.,]\d)")
     yield Rule("serial", paper, lambda m: ", ".join(map(language.digits, m[0].split("-"))))
+    part = re.compile(r"(?<=\d)-(?=\d{1,2}(?!\w|[.,]\d))")
+    yield Rule("part", part, lambda m: _part(m, language))
     yield Rule("edition", re.compile(r"(?<=\d)[-–](?=(?:19|20)\d\d(?!\w|[.,]\d))"), _edition)
 
 
@@ -79,6 +81,11 @@ def _serial(match: re.Match[str], language: Language) -> str | None:
     parts = zip(match[2][1:].split("-"), dated, strict=True)
     said = (language.year(int(part)) if year else language.digits(part) for part, year in parts)
     return f"{code(match[1], language)} {', '.join(said)}"
+
+
+def _part(match: re.Match[str], language: Language) -> str | None:
+    """The dash between a standard and its part: DIN EN 12464-1."""
+    return language.web["-"] if _STANDARD.search(match.string[: match.start()]) else None
 
 
 def _edition(match: re.Match[str]) -> str | None:

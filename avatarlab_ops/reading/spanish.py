@@ -102,6 +102,13 @@ def _clock(match: re.Match[str]) -> str | None:
     return _say_time(int(match[1]), int(match[2]), None) if int(match[1]) <= 24 else None
 
 
+def _lasting(match: re.Match[str]) -> str:
+    """1h30: una hora treinta."""
+    hours = f"{_agree(cardinal('es', int(match[1])), 'horas')} hora{'' if int(match[1]) == 1 else 's'}"
+    minutes = int(match[2])
+    return f"{hours} {cardinal('es', minutes)}" if minutes else hours
+
+
 def _king(value: int) -> str:
     return ordinal("es", value) if value <= 10 else cardinal("es", value)
 
@@ -112,7 +119,9 @@ def _queen(value: int) -> str:
 
 def _century(match: re.Match[str]) -> str | None:
     value = numbers.roman(match[0])
-    told = re.search(r"\b(?:[Ss]iglos?|s\.) ", match.string[: match.start()])
+    if len(match[0]) == 1 and match.string[: match.start()].endswith("S. "):
+        return None  # S. V. Naipaul
+    told = re.search(r"\b(?:[Ss]iglos?|[sS]\.) ", match.string[: match.start()])
     return cardinal("es", value) if value and told else None
 
 
@@ -141,7 +150,14 @@ _OWN = (
         r"(?:(?<=al )|(?<=éfono )|(?<=éfono: )|(?<=óvil ))\d{3}(?: \d{3}){2}",
     ),
     Rule("time", re.compile(r"(?<![\w:.,])(\d{1,2})[:.]([0-5]\d) ?(?:h(?:rs|s)?(?!\w)|(?= horas))"), _clock),
+    Rule(
+        "time",
+        re.compile(r"(?<=\blas )(\d{1,2})h([0-5]\d)(?!\w)"),
+        lambda m: _say_time(int(m[1]), int(m[2]), None) if int(m[1]) <= 24 else None,
+    ),
+    Rule("duration", re.compile(r"(?<![\w:.,])(\d{1,2})h([0-5]\d)(?: ?min)?(?!\w)"), _lasting),
     romance.month_year(_MONTHS, "es", "de "),
+    romance.half("es", "medio"),
     romance.fractions(_FRACTIONS),
     romance.counted("es", _counted, _NUMBERED),
     romance.thousands("es", _counted),
@@ -152,10 +168,13 @@ _OWN = (
     romance.roman_before("Guerra", _queen),
     Rule(
         "roman",
-        re.compile(r"(?:(?<=[Ss]iglos )|(?<= s\. )|(?<=^s\. )|(?<=[IVX] y ))[IVXLC]+(?![\w-])"),
+        re.compile(r"(?:(?<=[Ss]iglos )|(?<= [sS]\. )|(?<=^[sS]\. )|(?<=[IVX] y ))[IVXLC]+(?![\w-])"),
         _century,
     ),
-    Rule("abbreviation", re.compile(r"(?<![\w.])s\.(?= [IVX]+\b)"), lambda _: "siglo"),
+    Rule(
+        "abbreviation", re.compile(r"(?<![\w.])(?:s\.(?= [IVX]+\b)|S\.(?= [IVX]{2,}\b))"), lambda _: "siglo"
+    ),
+    Rule("abbreviation", re.compile(r"(?<=[a-záéíóúñ,] )No\.(?= ?\d)"), lambda _: "número"),
     romance.roman(_KINGS, _king),
     romance.roman(_PARTS, lambda value: cardinal("es", value)),
 )

@@ -102,7 +102,8 @@ def test_an_abbreviation_ends_no_sentence() -> None:
         ("ru", "13 янв. 2026, ст. 5 п. 2, рис. 4, д. 5, кв. 12."), ("uk", "13 січ. 2026, буд. 5."),
         ("es", "El mar. 13 ene. 2026."), ("pt", "A ter. 5 de maio, 12 set. 2026."), ("uk", "5 лист. 2026."),
         ("ru", "И т. д. по ул. Мира."), ("ru", "Я живу в г. Москве на р. Волге."), ("uk", "Я у м. Києві."),
-        ("uk", "Курс триває 2 год. 30 хв. щодня."),
+        ("uk", "Курс триває 2 год. 30 хв. щодня."), ("de", "Circa 45 Min. Lernzeit."),
+        ("en-US", "We need avg. 3 hours."),
     ):  # fmt: skip
         assert len(split(text, language)) == 1
 
@@ -119,6 +120,7 @@ def test_an_abbreviation_may_end_a_sentence() -> None:
         ("uk", "Я пишу лист. 3 дні минуло."),
         ("en-US", "It has 5 lbs. 3 came."), ("en-US", "Use option c. 5 people did."),
         ("de", "Äpfel usw. Klicken Sie."), ("de", "5 Min. Anschließend geht es."),
+        ("de", "Es sind 5 Min. Übung 2 folgt."),
     ):  # fmt: skip
         assert len(split(text, language)) == 2, text
 
