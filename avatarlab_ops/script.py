@@ -46,8 +46,11 @@ _MARKS = "\U000f0000-\U000ffffd"
 _MARK_END, _FOLDED_SPACE = "\ue000", "\ue001"
 
 _LETTER = r"[^\W\d_]"
+# 「はい。」と言った is one sentence; とても and とき begin another.
+_QUOTED_ON = r"(?<=[」』])(?:と(?!き|こ|て|に|も)|って)"
 _END = re.compile(
-    r"(?<=[.!?…।॥؟])(?:[\"”’'»)\]]|[ \u00a0\u202f]»(?=\s))*\s+(?=\S)|(?<=[。！？])[”’」』）]*\s*(?=\S)"
+    r"(?<=[.!?…।॥؟])(?:[\"”’'»)\]]|[ \u00a0\u202f]»(?=\s))*\s+(?=\S)|"
+    rf"(?<=[。！？])[”’」』）]*+\s*+(?=\S)(?!{_QUOTED_ON})"
 )
 _SYLLABLES = re.compile(f"[{HAN}{KANA}]")
 _BREAKABLE = re.compile(rf"[\s{HAN}{KANA}，、。！？；：…]+")  # a line may break there

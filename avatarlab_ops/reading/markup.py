@@ -17,7 +17,8 @@ _BULLETS = f"*+•▪◦‣●○■□►➤✓✗{BULLET}-"
 
 _TAG = r"</?[A-Za-z][A-Za-z0-9:-]*(?:\s[^<>]*)?/?>"
 _BREAKING = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|table|h[1-6]|section|blockquote)\b[^<>]*>", re.I)
-_EMPHASIS = r"(?<![\w*_~])(\*\*\*|\*\*|\*|___|__|_|~~|`+)(?=\S)([^\n]*?\S)\1(?![\w*_~])"
+_BEFORE, _AFTER = rf"(?:(?<=[{HAN}{KANA}])|(?<![\w*_~]))", rf"(?:(?=[{HAN}{KANA}])|(?![\w*_~]))"
+_EMPHASIS = rf"{_BEFORE}(\*\*\*|\*\*|\*|___|__|_|~~|`+)(?=\S)([^\n]*?\S)\1{_AFTER}"
 
 # What is left out, in this order, and what stays in its place.
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (

@@ -105,6 +105,7 @@ class _Reader:
         self._ways = [_Way(1.0, "")]
         self._open: list[tuple[str, Attributes]] = []
         self._pieces: list[Piece] = []
+        self._border = ""  # the element that is not done and began or ended just now
         self._inner: str | None = None  # text of the element around words that is open
         self._silent = 0  # how many elements are open from the outermost that is about the document on
         self._starts: dict[str, Callable[[Attributes], None]] = {
@@ -163,6 +164,7 @@ class _Reader:
             self._starts[name](given)
         elif name not in _KNOWN:
             self._warn(f"<{name}> is not done; its words are spoken as they stand")
+            self._border = name
 
     def _tell_undone(self, name: str, given: Attributes) -> None:
         """Notes for the attributes of a known element that change nothing; <prosody> tells its own."""
@@ -193,6 +195,8 @@ class _Reader:
             self._pieces.append(self._words(name, given, left))
         elif name in ("p", "s", "speak"):
             self._block(given, name)
+        elif name not in _KNOWN:
+            self._border = name
         way = self._ways.pop()
         if name == "speak":
             self._close(way, None)
@@ -205,8 +209,19 @@ class _Reader:
             return
         if self._inner is not None:
             self._inner += text
-        else:
-            self._pieces.append(Piece(text))
+            return
+        self._pieces.append(Piece(f"{self._apart(text)}{text}"))
+        self._border = ""
+
+    def _apart(self, text: str) -> str:
+        """What parts sentences, and the words of two voices, at an element that is not done."""
+        before = self._pieces[-1].text[-2:] if self._pieces else ""
+        if not self._border or not text[:1].isalnum():
+            return ""
+        ended = re.search(r"[.!?\u2026]\W?$", before) is not None and not before[-1].isspace()
+        if self._border == "voice":
+            return "\n" * (ended or before[-1:].isalnum())
+        return " " * ended
 
     def _words(self, name: str, given: Attributes, text: str) -> Piece:
         text = " ".join(text.split())
@@ -308,11 +323,15 @@ class _Reader:
     def _rate(self, given: str) -> float:
         if given in _RATES:
             return _RATES[given]
-        if not re.fullmatch(r"\d{1,3}(\.\d+)?%", given):
+        found = re.fullmatch(r"([+-]?)(\d{0,3}(?:\.\d+)?)(%?)", given)
+        if not found or not found[2] or (found[1] and not found[3]):
             raise self._refusal(
-                f"<prosody rate> is a percentage such as 80%, or {', '.join(_RATES)}; not {given!r}"
+                f"<prosody rate> is a percentage such as 80%, a change such as +10%, a factor such as 0.9, "
+                f"or {', '.join(_RATES)}; not {given!r}"
             )
-        return float(given[:-1]) / 100
+        value = float(found[2]) / (100 if found[3] else 1)
+        changed = found[1] or not value  # Azure writes 0% for its usual rate
+        return 1 + float(f"{found[1]}{value}") if changed else value
 
     def _lang(self, given: Attributes) -> None:
         language = self._needed("lang", given, "xml:lang")

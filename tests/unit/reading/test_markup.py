@@ -35,6 +35,7 @@ from avatarlab_ops.reading.markup import plain
         ("-5 is cold; AT&T", "-5 is cold; AT&T"),
         ("#5 and #topic", "#5 and #topic"),
         ("1. First", "1. First"),
+        ("**重要**な点、*大事*で`コード`です。3*4*5", "重要な点、大事でコードです。3*4*5"),
     ],
 )
 def test_markup_is_left_out_and_text_is_kept(written: str, kept: str) -> None:

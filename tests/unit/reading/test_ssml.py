@@ -93,6 +93,29 @@ def test_a_rate_holds_for_its_words_and_multiplies() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "rate"),
+    [("+10.00%", 1.1), ("-10%", 0.9), ("+0.00%", 1.0), ("0%", 1.0), ("0.9", 0.9), ("80%", 0.8)],
+)
+def test_a_rate_may_be_a_share_a_change_or_a_factor(given: str, rate: float) -> None:
+    assert [one.rate for one in sentences(f"<prosody rate='{given}'>One.</prosody>")] == [rate]
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("<voice name='a'>Hi there</voice><voice name='b'>Hello</voice>", ["Hi there", "Hello"]),
+        (
+            "<amazon:effect name='x'>Secret.</amazon:effect><amazon:domain name='y'>Go</amazon:domain>, now.",
+            ["Secret.", "Go, now."],
+        ),
+        ("<w>read</w>ing <mark name='x'/>it (<voice>me</voice>).", ["reading it (me)."]),
+    ],
+)
+def test_elements_that_are_not_done_run_no_sentences_together(source: str, said: list[str]) -> None:
+    assert [one.text for one in sentences(source)] == said
+
+
+@pytest.mark.parametrize(
     ("source", "told"),
     [
         ("One.\n<voice>Two</voice>.", "line 2: <voice> is not done"),
@@ -188,6 +211,8 @@ def test_an_engine_that_lacks_a_mark_says_so() -> None:
         ("<break time='soon'/>One.", "'soon' was given"),
         ("One.<break time='11s'/>", "at most 10 s"),
         ("<prosody rate='500%'>One.</prosody>", "50% to 200%"),
+        ("<prosody rate='+300%'>One.</prosody>", "50% to 200%"),
+        ("<prosody rate='+5'>One.</prosody>", "a change such as .10%"),
         ("<emphasis level='loud'>One.</emphasis>", "levels strong, moderate, none, reduced; not 'loud'"),
         ("<phoneme ph='b%d'>bed</phoneme>", "'%' is not a sound"),
         ("<phoneme ph='bɛd tʌb'>bed</phoneme>", "2 words of IPA for the 1"),
