@@ -19,6 +19,9 @@ from avatarlab_ops.media.sniff import sniff
 SAMPLE_RATES_HZ = (8_000, 192_000)
 MOST_CHANNELS = 8
 SILENCE = 1e-3  # -60 dBFS
+# Between two pieces of sound: browsers and conferences write no silence, which players play as such. What is
+# longer is a clock that was set.
+GAP_S = (0.1, 60.0)
 CODECS = frozenset({"flac", "mp3", "mp3float", "vorbis", "opus", "aac", "alac"})  # and all of PCM
 
 
@@ -26,7 +29,9 @@ def read_sound(path: Path, sample_rate: int, *, max_s: float, beginning: bool = 
     """Decode the sound track that players play: float32 mono [n] at `sample_rate` Hz.
 
     Channels are averaged; where they cancel each other (a microphone wired with its poles swapped) the
-    loudest is read alone. Raises MediaRefused for a file that is damaged, longer than `max_s` seconds or of
+    loudest is read alone. Where the file's times leave a gap there is silence.
+
+    Raises MediaRefused for a file that is damaged, longer than `max_s` seconds or of
     an unknown codec; no more than that is ever decoded. With `beginning` a longer one is read up to there.
     """
     loudness = Loudness()
@@ -140,8 +145,16 @@ def check_sound(name: str, rate_hz: int, channels: int) -> None:
 def _blocks(container: InputContainer, track: AudioStream, sample_rate: int, name: str) -> Iterator[Samples]:
     """What is decoded: float32 [n, channels]."""
     resampler = av.AudioResampler(format="flt", rate=sample_rate)  # PyAV reads a ninth plane of planar 7.1
+    end_s: float | None = None
     for frame in container.decode(track):
         check_sound(name, frame.sample_rate, frame.layout.nb_channels)  # a stream may change midway
+        begin_s = frame.time
+        if begin_s is not None and end_s is not None and GAP_S[0] < begin_s - end_s < GAP_S[1]:
+            yield from map(_channels, resampler.resample(None))
+            resampler = av.AudioResampler(format="flt", rate=sample_rate)
+            lost = round((begin_s - end_s) * sample_rate)
+            yield np.zeros((lost, frame.layout.nb_channels), np.float32)
+        end_s = None if begin_s is None else begin_s + frame.samples / frame.sample_rate
         yield from map(_channels, resampler.resample(frame))
     yield from map(_channels, resampler.resample(None))
 

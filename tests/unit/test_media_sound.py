@@ -60,6 +60,34 @@ def test_channels_that_cancel_each_other_are_heard_through_the_loudest(
     assert probe(path, allow=("audio",)).duration_s == pytest.approx(1)
 
 
+@pytest.mark.parametrize(("name", "codec"), [("call.webm", "libopus"), ("call.m4a", "aac")])
+@pytest.mark.parametrize(("gap_s", "silent_s"), [(2.0, 2.0), (0.05, 0.0), (3600.0, 0.0)])
+def test_a_gap_that_times_leave_is_silence(
+    tmp_path: Path, name: str, codec: str, gap_s: float, silent_s: float
+) -> None:
+    samples = read_sound(paused(tmp_path / name, codec, gap_s), HZ, max_s=10)
+    assert len(samples) / HZ == pytest.approx(2 + silent_s, abs=0.1)
+    heard = np.flatnonzero(np.abs(samples) > 0.1)
+    assert np.diff(heard).max() / HZ == pytest.approx(silent_s, abs=0.1)
+
+
+def paused(path: Path, codec: str, gap_s: float) -> Path:
+    """Two seconds of a tone, after the first of which the times of the packets go on `gap_s` later."""
+    wave = 0.5 * np.sin(2 * np.pi * LOW * np.arange(2 * HZ) / HZ)
+    with av.open(str(path), "w") as output:
+        sound = output.add_stream(codec, rate=HZ, layout="mono")
+        block = av.AudioFrame.from_ndarray(wave.astype(np.float32)[None], "fltp", "mono")
+        block.sample_rate, block.pts = HZ, 0
+        for packet in [*sound.encode(block), *sound.encode(None)]:
+            assert packet.pts is not None
+            assert packet.dts is not None
+            if packet.pts * packet.time_base >= 1:
+                later = round(gap_s / packet.time_base)
+                packet.pts, packet.dts = packet.pts + later, packet.dts + later
+            output.mux(packet)
+    return path
+
+
 def channels(path: Path, gains: Sequence[float]) -> Path:
     """A second of a tone at half of full scale, in each channel times its gain."""
     tone = np.sin(np.arange(HZ) * 2 * np.pi * LOW / HZ) * 0.5
