@@ -52,6 +52,7 @@ _END = re.compile(
     r"(?<=[.!?…।॥؟])(?:[\"”’'»)\]]|[ \u00a0\u202f]»(?=\s))*\s+(?=\S)|"
     rf"(?<=[。！？])[”’」』）]*+\s*+(?=\S)(?!{_QUOTED_ON})"
 )
+_HALF_KANA = re.compile("[\uff61-\uff9f]+")  # of old files; a mark such as ﾞ is a letter of its own there
 _SYLLABLES = re.compile(f"[{HAN}{KANA}]")
 _BREAKABLE = re.compile(rf"[\s{HAN}{KANA}，、。！？；：…]+")  # a line may break there
 _OPENERS = "\"“‘'«([¿¡"
@@ -321,6 +322,7 @@ def _check_length(spoken: Sequence[Sentence]) -> None:
 def _clean(text: str, warnings: list[str], bullet: str = "") -> str:
     text = _drop_emoji(text.replace("\r\n", "\n"), warnings, bullet)
     text = unicodedata.normalize("NFC", text.translate(_LINES).translate(_INVISIBLE))
+    text = _HALF_KANA.sub(lambda kana: unicodedata.normalize("NFKC", kana[0]), text)
     if found := first_unspeakable(text):
         raise ScriptRefused(f"the script holds the {found}; remove it")
     return text
@@ -414,6 +416,7 @@ def _ends_sentence(before: str, after: str, language: str) -> bool:
     following = after.lstrip(_OPENERS)
     if (
         following[:1].islower()
+        or following[:1] == ":"  # Ex. : le chat
         or following.startswith("J.-C")
         or not _speakable(following[:MAX_SENTENCE_CHARS])
     ):

@@ -20,13 +20,15 @@ _HEARD = ("voice", "narration.uri")  # of a table of requests: in the table's ow
 class Table:
     """A CSV file: its columns (`languages.usual`), and the cells of each row by its key.
 
-    `mark` is its byte order mark, by which Excel knows UTF-8, or "".
+    `mark` is its byte order mark, by which Excel knows UTF-8, and Excel's line about the separator, or "".
+    The `separator` stands between its cells.
     """
 
     name: str
     columns: list[str]
     cells: dict[str, dict[str, str]] = field(default_factory=dict)
     mark: str = ""
+    separator: str = ","
 
     def column(self, text: str, language: str) -> str:
         """The column that holds a text in this language: `script:es`, or `script` for the table's own."""
@@ -40,7 +42,8 @@ def table(raw: bytes, name: str) -> Table:
         raise RequestInvalid(f"{name}: translations find their rows by the column {rows.KEY!r}; add it")
     languages.check_once(columns)
     mark = rows.BOM.decode() if raw.startswith(rows.BOM) else ""
-    read = Table(name, [languages.usual(one) for one in columns], mark=mark)
+    told, separator = rows.separated(raw.removeprefix(rows.BOM))
+    read = Table(name, [languages.usual(one) for one in columns], mark=mark + told, separator=separator)
     for row in found:
         key = row.values.get(rows.KEY, "")
         if not key or key in read.cells:
@@ -101,7 +104,8 @@ def into(target: Table, documents: Sequence[Document]) -> tuple[str, list[str]]:
         if lacking:
             told.append(f"{language}: {lacking} of {len(found)} texts are not translated yet")
     written = io.StringIO()
-    writer = csv.DictWriter(written, list(dict.fromkeys(columns)), extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(written, list(dict.fromkeys(columns)), extrasaction="ignore", lineterminator="\n",
+                            delimiter=target.separator)  # fmt: skip
     writer.writeheader()
     writer.writerows(filled.values())
     return target.mark + written.getvalue(), told

@@ -209,10 +209,18 @@ def _reader(lines: _Lines) -> Iterator[list[str]]:
     """The rows as cells, whatever separates them."""
     text = iter(lines)
     header = next(text, "")
+    told, separator = separated(header.encode())
+    return csv.reader(text if told else chain([header], text), delimiter=separator, strict=True)
+
+
+def separated(raw: bytes) -> tuple[str, str]:
+    """(Excel's line about it or "", what separates the cells) of a table that begins so."""
+    first, _, _ = raw.partition(b"\n")
+    header = first.decode(errors="replace")
     if (told := header.strip('"\r\n').lower()) in SEPARATOR_LINES:
-        return csv.reader(text, delimiter=told[-1], strict=True)
+        return f"{told}\n", told[-1]
     found = SEPARATOR.search(header)
-    return csv.reader(chain([header], text), delimiter=found[0] if found else ",", strict=True)
+    return "", found[0] if found else ","
 
 
 def _unreadable(error: csv.Error) -> str:

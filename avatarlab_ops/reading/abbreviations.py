@@ -44,8 +44,8 @@ _NEVER_LAST_IN = {
         "pagg ing arch geom rag spett egr gent gent.mo gent.ma ill.mo sig.na sigg proff mons d.lgs d.p.r d.m"
     ),
     "pt": _words("av séc eng arq exmo exma ilmo ilma des dep rod profª drª p.ex"),
-    "ru": _words("напр вкл искл проф акад доц инж"),
-    "uk": _words("напр вкл проф акад доц інж"),
+    "ru": _words("напр вкл искл проф акад доц инж абз"),
+    "uk": _words("напр вкл проф акад доц інж абз"),
     "hi": _words("डॉ प्रो श्री सुश्री पं कु मो एड इंजी"),
 }
 # Only before a number: no. 5, Jan. 3, chap. 2.
@@ -55,7 +55,8 @@ _BEFORE_NUMBER = _words(
 _BEFORE_NUMBER_IN = {
     "en": _words("mar ext op rev est apt ref exp acct sect para ste rm bldg qty pt sched avg"),
     "de": _words(
-        "mar abs tab kap bd s tel max gr erm u okt dez tägl wöchentl mtl temp vers aufl anm pos zi bsp jg bl"
+        "mar abs abschn anh anl tab kap bd s tel max gr erm u okt dez tägl wöchentl mtl temp vers aufl anm "
+        "pos zi bsp jg bl"
     ),
     "fr": _words(
         "réf max janv févr avr juil déc al n chap env lun ven dim trim apt bât esc sect éd vers ann pp"

@@ -55,7 +55,8 @@ _PER: Mapping[str, Mapping[str, str]] = {
                         "мес=месяц месяц год") | {"чел": "на человека"},
     "uk": _phrases("на", "хв=хвилину хвилину сек=секунду секунду год=годину годину день добу тиждень тиж=тиждень "
                          "міс=місяць місяць рік"),
-    "ja": {"分": "毎分", "秒": "毎秒", "時": "毎時", "日": "一日あたり", "月": "一か月あたり", "人": "一人あたり"},
+    "ja": {"分": "毎分", "秒": "毎秒", "時": "毎時", "日": "一日あたり", "週": "一週間あたり", "月": "一か月あたり", "年": "一年あたり",
+           "人": "一人あたり", "回": "一回あたり"},
 }  # fmt: skip
 
 
@@ -109,7 +110,7 @@ def counts(language: Language) -> Iterable[Rule]:
     level = r"(?<=(?<![\w.])[A-Z]\d)\.(?=\d{1,2}(?![\w]|[.,]\d))"
     yield Rule("level", re.compile(level), lambda _: _point(language))
     yield Rule("footnote", re.compile(r"(?<=\S)\*{1,3}(?=$|[\s.,;:!?)])"), _footnote)
-    yield Rule("hours", re.compile(r"(?<=\d:[0-5]\d) ?h(?:rs)?(?!\w)"), lambda _: "")
+    yield Rule("hours", re.compile(r"(?<=\d:[0-5]\d) ?(?:h(?:rs)?|год\.?|ч\.?)(?!\w)"), lambda _: "")
 
 
 def lasting(language: Language) -> Iterable[Rule]:

@@ -107,7 +107,7 @@ _FRACTIONS = tables.fractions(
 _SHORT = {
     "M.": "monsieur", "MM.": "messieurs", "Mme": "madame", "Mmes": "mesdames", "Mlle": "mademoiselle",
     "Dr": "docteur", "Dr.": "docteur", "Pr": "professeur", "Me": "maître", "p. ex.": "par exemple",
-    "etc.": "et cetera", "c.-à-d.": "c'est-à-dire", "env.": "environ",
+    "etc.": "et cetera", "Ex.": "exemple", "c.-à-d.": "c'est-à-dire", "env.": "environ",
     "av. J.-C.": "avant Jésus-Christ", "ap. J.-C.": "après Jésus-Christ", "apr. J.-C.": "après Jésus-Christ",
     "av. J.-C": "avant Jésus-Christ", "ap. J.-C": "après Jésus-Christ", "apr. J.-C": "après Jésus-Christ",
     "tél.": "téléphone", "Tél.": "téléphone", "av.": "avenue", "bd": "boulevard", "vs": "contre",
@@ -119,7 +119,7 @@ _BEFORE_NUMBER = {
     "p.": "page", "pp.": "pages", "chap.": "chapitre", "fig.": "figure", "Fig.": "figure", "art.": "article",
     "Art.": "article", "vol.": "volume", "al.": "alinéa", "env.": "environ",
 }  # fmt: skip
-_KINGS = "Louis|Henri|Charles|François|Philippe|Napoléon|Jean-Paul|Pie|Benoît|Élisabeth"
+_KINGS = "Jean|Louis|Henri|Charles|François|Philippe|Napoléon|Jean-Paul|Pie|Benoît|Élisabeth"
 _PARTS = "chapitre|Chapitre|livre|Livre|tome|volume|acte|phase|type|niveau|article|titre|partie"
 _NUMBERED = "chapitre|page|numéro|article|niveau|étage|canal|point|partie|phase|option|étape|thème|groupe"
 _OWN = (

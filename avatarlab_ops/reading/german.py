@@ -451,7 +451,7 @@ _OWN = (
     Rule(
         "ordinal", re.compile(rf"(?<![\w.,])(\d{{1,2}})\.(?= ?(?:[-\u2013]|und|bis|oder) ?\d{{1,2}}\. ({RANKED})\b)"), _ranked
     ),
-    romance.roman("Kapitel|Band|Teil|Akt|Phase|Stufe|Typ", lambda value: cardinal("de", value)),
+    romance.roman("Bd.|Kapitel|Band|Teil|Akt|Phase|Stufe|Typ", lambda value: cardinal("de", value)),
 )  # fmt: skip
 
 GERMAN: Language = Language(

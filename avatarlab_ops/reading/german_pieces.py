@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 
 from avatarlab_ops.reading import romance
-from avatarlab_ops.reading.language import Rule
+from avatarlab_ops.reading.language import Rule, cardinal
 
 _APIECE = {"St": "pro Stück", "Stk": "pro Stück", "Pers": "pro Person"}
+_PARTS = {"Abschn": "Abschnitt", "Anh": "Anhang", "Anl": "Anlage", "Bd": "Band"}
+_OFTEN = r"(?:täglich|wöchentlich|monatlich|jährlich|pro|am Tag|im (?:Jahr|Monat)|in der Woche)\b"
 _ELSEWHERE = {"st.": "Sankt", "stk.": "Stück", "pers.": "Personen"}
 _AFTER_MONEY = re.compile(r"(?:[€$£¥]|EUR|CHF|Euro) ?/ ?$")
 _AFTER_WORD = re.compile(r"[\w.] ?/ ?$")
@@ -19,10 +21,18 @@ _AMOUNT = re.compile(r"\d\s?(?:M(?:io|rd)\.?\s)?(?:[^\W\d_]+\.?|[€$£¥])?$")
 def rules() -> Iterator[Rule]:
     """Rules that go before those of amounts."""
     yield Rule("care", re.compile(r"(?<![\w/])c/o(?![\w/])"), lambda _: "bei")
+    part = re.compile(r"(?<![\w.])(Abschn|Anh|Anl|Bd)\.(?= ?(?:\d|[A-Z](?!\w)|[IVX]+(?!\w)))")
+    yield Rule("part", part, lambda m: _PARTS[m[1]])
+    yield Rule("often", re.compile(rf"(?<![\w.,])(\d{{1,2}}) ?x (?={_OFTEN})"), _often)
     yield Rule("letter", re.compile(r"(?<![\w.])[Ll]it\.(?= ?[a-z](?!\w))"), lambda _: "Buchstabe")
     yield Rule("per", re.compile(r" ?/ ?(?P<name>Stk?|Pers)\.(?!\w)"), _apiece)
     short = romance.shortened(_ELSEWHERE, r"(?<![\w.])(?=(?-i:[PS])){}(?!\w)")
     yield short._replace(say=lambda m: None if _is_of_a_piece(m) else short.say(m))
+
+
+def _often(match: re.Match[str]) -> str:
+    """1 x täglich."""
+    return "einmal" if match[1] == "1" else f"{cardinal('de', int(match[1]))} mal"
 
 
 def page(match: re.Match[str]) -> str:

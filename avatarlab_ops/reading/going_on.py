@@ -23,6 +23,7 @@ _BEFORE = tuple(
         ("de", "Std std h", r"\d+ ?Min"),
         ("uk", "год", r"\d+ ?(?:хв|сек)"),
         ("de", "min", r"\d"),
+        ("de", "Abschn Anh Anl", r"[A-Z](?!\w)"),
         # 45 Min. Lernzeit
         ("de", "Min Std Sek", rf"(?i:\w*(?:{_LASTING}))\b(?! ?\d)"),
     )

@@ -28,6 +28,7 @@ MAX_CELL = 200  # characters
 SHOWN = 20  # problems, or words, that are told one by one
 COLUMNS = {"word", "ipa", "say", "language"}
 LONGEST_HEADER = 200  # bytes
+_SEPARATES = re.compile('"?sep=[,;\t]"?', re.I)  # Excel writes and reads it before the header
 _UNSPACED = f"{HAN}{KANA}\u0e00-\u0eff"  # words of these, Thai and Lao stand beside others without a space
 # Vowel signs and accents are no letters to a pattern.
 _LETTER = rf"(?:[^\W{_UNSPACED}]|[\u0300-\u036f\u0900-\u0dff])"
@@ -53,8 +54,9 @@ class Entry:
 
 def is_header(beginning: bytes) -> bool:
     """Whether a file that begins so is meant as a lexicon in CSV: its first line names nothing else."""
-    first = next(iter(beginning.decode("utf-8-sig", "replace").splitlines()), "")
-    return _are_columns({name.strip(' "') for name in re.split("[,;\t]", first)})
+    lines = beginning.decode("utf-8-sig", "replace").splitlines()
+    first = next((one for one in lines if not _SEPARATES.fullmatch(one)), "")
+    return _are_columns({name.strip(' "').lower() for name in re.split("[,;\t]", first)})
 
 
 def _are_columns(names: set[str]) -> bool:
@@ -66,7 +68,10 @@ def parse(raw: bytes) -> tuple[Entry, ...]:
 
     Raises RequestInvalid that names the line of every entry that is wrong.
     """
-    if raw.removeprefix(BOM_UTF8).lstrip()[:1] == b"<" or raw[:2] in (BOM_UTF16_LE, BOM_UTF16_BE):
+    wide = raw[:2] in (BOM_UTF16_LE, BOM_UTF16_BE)
+    if wide and not raw[2:12].replace(b"\0", b"").lstrip().startswith(b"<"):
+        raise _refusal(["line 1: the file is UTF-16; save it as UTF-8"])
+    if wide or raw.removeprefix(BOM_UTF8).lstrip()[:1] == b"<":
         return _checked(pls.rows(raw, max_bytes=MAX_BYTES, max_elements=4 * MAX_ENTRIES))
     try:
         text = raw.decode("utf-8-sig")
@@ -74,15 +79,22 @@ def parse(raw: bytes) -> tuple[Entry, ...]:
         line = raw[: error.start].count(b"\n") + 1
         raise _refusal([f"line {line}: byte {error.start + 1} is not UTF-8; save it as UTF-8"]) from error
     lines = text.splitlines(keepends=True)  # a cell in quotes may go on in the next line
+    told = 1 if lines and _SEPARATES.fullmatch(lines[0].rstrip()) else 0
     mark = re.search("[,;\t]", lines[0] if lines else "")
-    reader = csv.DictReader(lines, delimiter=mark[0] if mark else ",", strict=True)
+    reader = csv.DictReader(lines[told:], delimiter=mark[0] if mark else ",", strict=True)
     try:
-        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
         if not _are_columns(set(reader.fieldnames)):
             raise _refusal(["line 1: must name the columns word, ipa or say or both, and perhaps language"])
-        return _checked([(reader.line_num, row) for row in reader])
+        rows = [(reader.line_num + told, row) for row in reader]
+        return _checked([(line, row) for line, row in rows if any(map(_filled, row.values()))])
     except csv.Error as error:
-        raise _refusal([f"line {max(1, reader.line_num)}: is not CSV ({error})"]) from error
+        raise _refusal([f"line {max(1, reader.line_num + told)}: is not CSV ({error})"]) from error
+
+
+def _filled(cell: str | list[str] | None) -> bool:
+    """Whether something stands in a cell, or in those beyond the header's."""
+    return bool("".join(cell or "").strip())
 
 
 def _checked(rows: Sequence[tuple[int, Mapping[str, str | None]]]) -> tuple[Entry, ...]:
@@ -238,12 +250,13 @@ def _taken(text: str) -> dict[int, set[tuple[int, int]]]:
 
 
 def _straight(text: str) -> str:
-    """With one apostrophe for all that are written."""
-    return text.replace("\u2019", "'")
+    """With one apostrophe and one hyphen for all that are written."""
+    return re.sub("[\u2010\u2011]", "-", re.sub("[\u2019\u02bc]", "'", text))
 
 
 def _written(word: str) -> str:
-    pattern = r"\s+".join(map(re.escape, word.split())).replace("'", "['\u2019]")
+    pattern = r"\s+".join(map(re.escape, word.split())).replace("'", "['\u2019\u02bc]")
+    pattern = pattern.replace(r"\-", "[-\u2010\u2011]")
     return pattern if word != word.lower() else f"(?i:{pattern})"
 
 

@@ -24,7 +24,7 @@ _DASHED = (
 _LETTERED = re.compile(r"(?:\b\d*[A-Za-zα-ω]|\d|[²³)])$")  # what may stand before a minus in a formula
 # What has parts with numbers of their own: versión 2.0, art. 4.2, п. 4.2.
 _SECTIONED = re.compile(
-    r"\b(?:version[ei]?|versión|versão|верси[яию]|версі[яію]|art\.|art[íi]culo|article|artigo|articolo|apartado|"
+    r"\b(?:Kap\.|Vers\.|Abschn\.|Abb\.|Tab\.|Ziff\.|Pos\.|Nr\.|Anh\.|Anl\.|[Ff]ig\.|version[ei]?|versión|versão|верси[яию]|версі[яію]|art\.|art[íi]culo|article|artigo|articolo|apartado|"
     r"cap\.|cap[íi]tulo|capitolo|chapitre|chap\.|secci[óo]n|seção|sezione|punto|ponto|п\.|пункт[аеу]?|разд(?:\.|ел[аеу]?)|"
     r"розд(?:\.|іл[іу]?)|гл\.|глав[аеуы]) $"
 )

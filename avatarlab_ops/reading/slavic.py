@@ -212,7 +212,7 @@ def scales(code: str, scale: Mapping[str, str]) -> Rule:
 
 def halves(code: str) -> Rule:
     """1,5 минуты: полторы before a feminine noun."""
-    noun = rf"(?! (?:{_SYMBOLS[code]})(?!\w))(?= ([а-яёіїєґ]{{3,}})(?!\w|\.\w))"
+    noun = rf"(?! (?:млн|млрд|трлн|тыс|тис|{_SYMBOLS[code]})(?!\w))(?= ([а-яёіїєґ]{{3,}})(?!\w|\.\w))"
     pattern = re.compile(rf"(?<![\w.,:/+$€£-])1,5{noun}")
     return Rule("half", pattern, lambda m: _HALF[code][m[1][-1] in "ыи"])
 

@@ -64,7 +64,7 @@ _SHORT = {
     "ext.": "extensión", "izq.": "izquierda", "dcha.": "derecha", "M.ª": "María", "Mª": "María", "gral.": "general",
     "admón.": "administración", "Aprox.": "aproximadamente", "Máx.": "máximo", "Pág.": "página", "págs": "páginas",
 }  # fmt: skip
-_KINGS = "Felipe|Alfonso|Carlos|Luis|Fernando|Enrique|Pío|Benedicto|Juan Pablo|Juan Carlos|Pedro|Sancho"
+_KINGS = "Juan|Felipe|Alfonso|Carlos|Luis|Fernando|Enrique|Pío|Benedicto|Juan Pablo|Juan Carlos|Pedro|Sancho"
 _PARTS = "siglo|Siglo|capítulo|Capítulo|tomo|volumen|parte|acto|guerra|fase|tipo|nivel|artículo|título"
 
 

@@ -12,7 +12,7 @@ _PARTS = (
     "módulo|vídeo|passo|lezione|modulo|lição|aula|etapa|шаг|часть|урок|видео|крок|частина|відео"
 )
 # Those after which a dash is a range: page 10 - 20.
-_PAGES = "page|slide|seite|folie|diapo|tome|página|pagina|страница|сторінка"
+_PAGES = "page|slide|seite|folie|diapo|diapositiva|tome|página|pagina|страница|сторінка"
 # Those that are counted so, but not after a colon nor before what has parts: Frage: 3/4 von was?
 _CHAPTERS = (
     "chapter|question|kapitel|frage|chapitre|capítulo|pregunta|capitolo|domanda|pergunta|questão|глава|вопрос|"
@@ -28,7 +28,7 @@ _TIMES = "day|week|tag|woche|jour|semaine|día|semana|giorno|settimana|день|
 # Those that are verbs or durations, too: exercise 20 - 30 minutes.
 _WORK = (
     "task|exercise|attempt|activity|quiz|lecture|aufgabe|übung|versuch|exercice|tâche|tentative|activité|tarea|"
-    "ejercicio|intento|actividad|diapositiva|compito|esercizio|tentativo|attività|tarefa|exercício|tentativa|"
+    "ejercicio|intento|actividad|compito|esercizio|tentativo|attività|tarefa|exercício|tentativa|"
     "atividade|задание|задача|упражнение|попытка|слайд|завдання|вправа|спроба"
 )
 _MARKS = (

@@ -243,3 +243,10 @@ def test_a_text_that_begins_with_a_bracket_is_translated() -> None:
     assert document.texts["a", "script"] == ("[Applause] Thank you.", "")
     with pytest.raises(RequestInvalid, match="is a list of lines"):
         sent('key,script\na,"[{""text"": ""Hi.""}]"\n')
+
+
+@pytest.mark.parametrize("told", ["", "sep=;\n"])
+def test_a_table_comes_back_with_the_separator_it_had(told: str) -> None:
+    table = f"{told}key;avatar.uri;script\na;x;Goodbye, all.\n"
+    made, _ = into(table, translated(sent(table), Goodbye="Adi\u00f3s; a todos."))
+    assert made == f'{told}key;avatar.uri;script:en-US;script:es\na;x;Goodbye, all.;"Adi\u00f3s; a todos."\n'

@@ -103,6 +103,7 @@ def test_an_abbreviation_ends_no_sentence() -> None:
         ("es", "El mar. 13 ene. 2026."), ("pt", "A ter. 5 de maio, 12 set. 2026."), ("uk", "5 лист. 2026."),
         ("ru", "И т. д. по ул. Мира."), ("ru", "Я живу в г. Москве на р. Волге."), ("uk", "Я у м. Києві."),
         ("uk", "Курс триває 2 год. 30 хв. щодня."), ("de", "Circa 45 Min. Lernzeit."),
+        ("de", "Siehe Abschn. 3, Anh. A und Bd. II."), ("fr", "Ex. : le chat."), ("uk", "Див. абз. 3."),
         ("en-US", "We need avg. 3 hours."),
     ):  # fmt: skip
         assert len(split(text, language)) == 1

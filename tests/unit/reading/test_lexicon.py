@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from avatarlab_ops.errors import RequestInvalid
-from avatarlab_ops.reading.lexicon import Lexicon, parse
+from avatarlab_ops.reading.lexicon import Lexicon, is_header, parse
 from avatarlab_ops.reading.marked import Piece
 from avatarlab_ops.reading.ssml import Abilities
 from avatarlab_ops.script import Script, sentences
@@ -198,6 +198,30 @@ def test_a_language_may_be_written_in_any_case_or_for_a_part_of_the_world() -> N
 def test_a_lexicon_for_other_languages_alone_is_told() -> None:
     found = spoken("The house.", "word,say,language\nhouse,x,fr\nhouse,y,de\n")
     assert found.warnings == ("lexicon: no word of it is for en-US, only for de, fr",)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["sep=;\nword;say\nsql;sequel\n", "\ufeffWord,IPA,Say\r\nsql,,sequel\r\n,,\r\n"],
+)
+def test_a_file_is_taken_as_a_spreadsheet_writes_it(content: str) -> None:
+    assert is_header(content.encode())
+    (sentence,) = spoken("Use SQL.", content).sentences
+    assert sentence.said == "Use sequel."
+
+
+def test_a_spreadsheets_utf_16_is_told_and_a_line_is_counted_from_the_files_first() -> None:
+    with pytest.raises(RequestInvalid, match="line 1: the file is UTF-16; save it as UTF-8"):
+        parse("word\tsay\nsql\tsequel\n".encode("utf-16"))
+    with pytest.raises(RequestInvalid, match="line 3: 'sql' has neither"):
+        parse(b"sep=;\nword;say\nsql;\n")
+
+
+@pytest.mark.parametrize("written", ["e-learning", "e\u2011learning", "E\u2010Learning", "п\u02bcять"])
+def test_a_word_is_found_with_any_hyphen_and_apostrophe(written: str) -> None:
+    language = "uk" if written[0] == "п" else "en-US"
+    words = Lexicon(parse("word,say\ne-learning,one\nп'ять,one\n".encode()), language, Abilities((), str))
+    assert [piece.said for piece in words.marked([Piece(written)]) if piece.said] == ["one"]
 
 
 def test_a_cell_in_quotes_may_go_on_in_the_next_line() -> None:
