@@ -14,7 +14,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from avatarlab_ops.reading import hindi, unspaced
+from avatarlab_ops.reading import hindi, unspaced, written
 from avatarlab_ops.reading.chinese import CHINESE
 from avatarlab_ops.reading.english import ENGLISH, british_date, british_numbers
 from avatarlab_ops.reading.french import FRENCH
@@ -50,7 +50,6 @@ _QUOTES = "„“”‚‘’»«›‹"
 _HANGING = re.compile(r"(?<=[^\W\d_])-$")  # mid-19th
 _TRAILING = re.compile(r"^-(?=[^\W\d_])")  # 80er-Jahre
 _LONG_RUN = re.compile(r"\S{500}(?=\S)")  # longer than any word or address that people have read out
-_HYPHENS = dict.fromkeys((0x2010, 0x2011, 0x2012), "-")  # Word's that breaks no line, one of figures
 _SILENT = "P"  # Unicode's punctuation tells how to speak and is not spoken itself
 
 
@@ -98,7 +97,7 @@ def read(text: str, language: str) -> Reading:
     'PIN zero zero four two costs twenty dollars.'
     """
     spoken = known(language)
-    text = text.translate(_HYPHENS)
+    text = written.plain(text, hours=language.partition("-")[0] in ("de", "es", "fr", "pt", "ru", "uk"))
     if spoken is not None and spoken.unspaced:
         return _read_unspaced(text, spoken)
     text = unspaced.narrowed(text)

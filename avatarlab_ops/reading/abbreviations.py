@@ -34,7 +34,7 @@ _NEVER_LAST_IN = {
     "en": _words("asst assoc dist supt"),
     "de": _words(
         "zzgl ggü ziff nrn hr med phil ü mind zzt art.-nr bzgl einschl ausschl lt gem hd sog ehem "
-        "geb insb lfd dipl.-ing"
+        "geb insb insg lfd dipl.-ing"
     ),
     "fr": _words("av boul mgr ste"),
     "es": _words(
@@ -53,7 +53,7 @@ _BEFORE_NUMBER = _words(
     "no nos p pp vol fig figs ch sec art eq jan feb apr jun jul aug sep sept oct nov dec tel"
 )
 _BEFORE_NUMBER_IN = {
-    "en": _words("mar ext op rev est apt ref exp acct sect para ste rm bldg qty pt sched avg"),
+    "en": _words("mar ext op rev est apt ref exp acct sect para ste rm bldg qty pt sched avg ed"),
     "de": _words(
         "mar abs abschn anh anl tab kap bd s tel max gr erm u okt dez tägl wöchentl mtl temp vers aufl anm "
         "pos zi bsp jg bl"

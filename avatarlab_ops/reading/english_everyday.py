@@ -41,6 +41,7 @@ _PARTS = {
     "bldg": "building",
     "qty": "quantity",
     "avg": "average",
+    "ed": "edition",
 }  # before a number
 
 

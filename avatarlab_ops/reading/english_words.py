@@ -17,7 +17,7 @@ TITLES = {
     "Messrs": "messieurs",
 }  # fmt: skip
 SHORT = {
-    "e.g.": "for example", "i.e.": "that is", "etc.": "et cetera", "vs.": "versus", "vs": "versus",
+    "e.g.": "for example", "E.g.": "for example", "i.e.": "that is", "I.e.": "that is", "etc.": "et cetera", "vs.": "versus", "vs": "versus",
     "approx.": "approximately",
     "cf.": "compare", "ca.": "circa", "Jr.": "junior", "Sr.": "senior", "Ave.": "avenue",
     "Blvd.": "boulevard", "Rd.": "road",

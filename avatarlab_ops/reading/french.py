@@ -107,7 +107,7 @@ _FRACTIONS = tables.fractions(
 _SHORT = {
     "M.": "monsieur", "MM.": "messieurs", "Mme": "madame", "Mmes": "mesdames", "Mlle": "mademoiselle",
     "Dr": "docteur", "Dr.": "docteur", "Pr": "professeur", "Me": "maître", "p. ex.": "par exemple",
-    "etc.": "et cetera", "Ex.": "exemple", "c.-à-d.": "c'est-à-dire", "env.": "environ",
+    "etc.": "et cetera", "Ex.": "exemple", "pers.": "personnes", "c.-à-d.": "c'est-à-dire", "env.": "environ",
     "av. J.-C.": "avant Jésus-Christ", "ap. J.-C.": "après Jésus-Christ", "apr. J.-C.": "après Jésus-Christ",
     "av. J.-C": "avant Jésus-Christ", "ap. J.-C": "après Jésus-Christ", "apr. J.-C": "après Jésus-Christ",
     "tél.": "téléphone", "Tél.": "téléphone", "av.": "avenue", "bd": "boulevard", "vs": "contre",

@@ -1,5 +1,7 @@
 """Full stops of abbreviations after which a sentence goes on, by what stands around them."""
 
+# ruff: noqa: RUF001  (Cyrillic letters)
+
 from __future__ import annotations
 
 import re
@@ -22,6 +24,10 @@ _BEFORE = tuple(
         ("pt it es", "bl all lett sez ap apto apdo esc", r"[A-Z](?!\w)"),
         ("de", "Std std h", r"\d+ ?Min"),
         ("uk", "год", r"\d+ ?(?:хв|сек)"),
+        ("uk", "ч", r"\d"),
+        ("uk ru", "т розд разд гл", r"[IVX]+(?!\w)"),
+        ("uk", "грн", r"\d+ ?коп"),
+        ("ru", "руб р", r"\d+ ?коп"),
         ("de", "min", r"\d"),
         ("de", "Abschn Anh Anl", r"[A-Z](?!\w)"),
         # 45 Min. Lernzeit

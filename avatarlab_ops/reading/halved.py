@@ -1,4 +1,4 @@
-"""Halves of what is measured, by its symbol: ½ kg, 2½ km, 1/2 h."""
+"""Halves and quarters of what is measured, by its symbol: ½ kg, 2½ km, 1/2 h, ¾ l."""
 
 # ruff: noqa: RUF001  (Cyrillic letters)
 
@@ -27,6 +27,9 @@ def rules(language: Language) -> Iterable[Rule]:
     yield Rule("half", re.compile(whole), lambda m: _and_a_half(m, language))
     bare = rf"(?<![\w./,-])(?<!\d )(?:½|1/2) ?(?P<unit>{known}){ends}"
     yield Rule("half", re.compile(bare), lambda m: _half(m, language))
+    sign = rf"(?:(?P<sign>[¼¾])|(?P<part>[13])/4(?![\w/])) ?(?P<unit>{known}){ends}"
+    quarter = rf"(?<![\w./,-])(?:(?P<whole>\d{{1,3}}) ?)?{sign}"
+    yield Rule("quarter", re.compile(quarter), lambda m: _quarter(m, language))
 
 
 def _and_a_half(match: re.Match[str], language: Language) -> str | None:
@@ -55,6 +58,27 @@ def _half(match: re.Match[str], language: Language) -> str | None:
     else:
         said = f"{_romance(language, one)} {one}"
     return said + _stop(match)
+
+
+def _quarter(match: re.Match[str], language: Language) -> str | None:
+    """¾ h: three quarters of an hour; 2¼ h: dos horas y un cuarto."""
+    one, many = language.units[match["unit"]]
+    share = language.fractions[match["sign"] or ("¼" if match["part"] == "1" else "¾")]
+    if match["whole"]:
+        number, noun = language.number(int(match["whole"])), one if match["whole"] == "1" else many
+        if language.code in ("en", "de"):
+            return f"{number} {language.and_} {share} {many}{_stop(match)}"
+        said = f"{language.agree(number, one)} {language.form(number, noun)} {language.and_}"
+        return f"{' '.join(said.split())} {share}{_stop(match)}"
+    if language.code in ("ru", "uk"):
+        what = slavic.of_part(language.code, one)
+    elif language.code == "en":
+        what = f"of {'an' if one == 'hour' else 'a'} {one}"
+    else:
+        of = {"es": "de ", "pt_BR": "de ", "fr": "de ", "it": "di "}.get(language.code, "")
+        elided = language.code in ("fr", "it") and re.match("[aeiouh]", one)
+        what = f"{of[0]}'{one}" if elided else f"{of}{one}"
+    return f"{share} {what}{_stop(match)}"
 
 
 def _romance(language: Language, noun: str) -> str:

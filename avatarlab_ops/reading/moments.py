@@ -44,6 +44,8 @@ def rules(language: Language) -> Iterable[Rule]:
 
 def _figures(match: re.Match[str], language: Language) -> str | None:
     day, month = int(match[1]), int(match[3])
+    if language.unspaced and match[2] == "/" and len(match[4]) == len(match[1]) == 2:  # 26/04/01
+        return date(int(match[4]), month, match[1], language)
     if match[2] != "." and not language.day_first:
         day, month = month, day
     if month > 12 >= day:

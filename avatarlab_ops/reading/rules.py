@@ -26,7 +26,8 @@ _LETTERED = re.compile(r"(?:\b\d*[A-Za-zα-ω]|\d|[²³)])$")  # what may stand 
 _SECTIONED = re.compile(
     r"\b(?:Kap\.|Vers\.|Abschn\.|Abb\.|Tab\.|Ziff\.|Pos\.|Nr\.|Anh\.|Anl\.|[Ff]ig\.|version[ei]?|versión|versão|верси[яию]|версі[яію]|art\.|art[íi]culo|article|artigo|articolo|apartado|"
     r"cap\.|cap[íi]tulo|capitolo|chapitre|chap\.|secci[óo]n|seção|sezione|punto|ponto|п\.|пункт[аеу]?|разд(?:\.|ел[аеу]?)|"
-    r"розд(?:\.|іл[іу]?)|гл\.|глав[аеуы]) $"
+    r"розд(?:\.|іл[іу]?)|гл\.|глав[аеуы]) $",
+    re.I,
 )
 _STANDARD = re.compile(
     r"\b(?:ISO|IEC|DIN|EN|IEEE|ANSI|ASTM|BS|UNE|NF|UNI|NBR|ГОСТ(?: Р)?|ДСТУ|СНиП|СП)"
@@ -153,7 +154,7 @@ def _paired(language: Language) -> Iterable[Rule]:
     name = re.compile(r"(?<![\w.-])[A-Z]{1,4}\d{3,}-\d{2,}(?![\w–-])")
     yield Rule("code", name, lambda m: code(m[0], language))  # A320-200
     yield Rule("code", re.compile(r"(?<=Boeing )(\d{3})-(\d{1,4})(?![\w–-])"), lambda m: pair(m, ""))
-    yield Rule("dash", re.compile(r"(?<=[\w²³)]) [-\u2212] (?=[\w(√])"), lambda m: _algebra(m, language))
+    yield Rule("dash", re.compile(r"(?<=[\w²³)]) [-–\u2212] (?=[\w(√])"), lambda m: _algebra(m, language))
     ranged = rf"(?<![\w.,–-])({NUMBER})(?:[-–]| – )({NUMBER})(?![\w–-])"
     yield Rule("range", re.compile(ranged), pair)
     counted = rf"{AFTER_COUNTED}(?:[-–](?=\d)| – (?=\d[\d.,]*\s?[{COUNTED}]))"
@@ -216,6 +217,9 @@ def _power(match: re.Match[str], language: Language) -> str | None:
 
 
 def _exponent(match: re.Match[str], language: Language) -> str | None:
+    before = match.string[max(0, match.start() - 30) : match.start()]
+    if len(match[0]) < 3 and re.search(r"(?<![^\W_])[^\W\d_]+[a-zß-öø-ÿа-яёіїєґ]{3}$", before):
+        return ""  # of a note, after a word
     known = language.signs.get(match[0])  # squared, cubed
     power = numbers.say(match[0].translate(_PLAIN), language)
     return known or (power and language.raised("", power).strip())
@@ -243,7 +247,7 @@ def _ion(match: re.Match[str], language: Language) -> str:
 def _algebra(match: re.Match[str], language: Language) -> str | None:
     """2x - 1 = 0: a dash in a formula, of which one side is a letter or a bracket."""
     before, after = match.string[: match.start()], match.string[match.end() :]
-    if re.match(r"[\d.,]+(?![\w])", after) and before[-1].isdigit():
+    if re.match(r"[\d.,]+(?![\w])", after) and before[-1].isdecimal():
         return None  # two numbers
     if re.search(
         r"\b(?!(?i:if|is|and|so|then|when|for|let|where|of|with|that|since)\b)[^\W\d_]{2,} [A-Z]$", before

@@ -112,6 +112,8 @@ def _hours(value: int) -> str:
 _OWN = (
     slavic.weekdays(_DAYS, "с", "по"),
     *slavic_endings.days("ru", _MONTHS, _GENITIVE),
+    slavic.coins("ru", r"(?:руб\.?|р\.|₽)", r"коп\.?", ("рубл[ь;я;ей]", "копе[йка;йки;ек]")),
+    romance.parts({"разд": "раздел", "гл": "глава", "т": "том"}, lambda value: cardinal("ru", value)),
     slavic_endings.quarters("ru", (_NOMINATIVE, _GENITIVE, _PREPOSITIONAL, _DATIVE)),
     slavic_endings.since_years("ru", _GENITIVE, "год", "г"),
     slavic_endings.short_numbers("ru"),

@@ -182,6 +182,20 @@ def counted(code: str) -> Rule:
     )
 
 
+def coins(code: str, whole: str, part: str, names: tuple[str, str]) -> Rule:
+    """5 грн 50 коп.: `whole` and `part` are patterns, `names` what they are called, with their endings."""
+
+    def say(match: re.Match[str]) -> str:
+        said = []
+        for digits, what in zip(match.groups(), names, strict=True):
+            number = agreed(code)(cardinal(code, int(digits)), what)
+            said.append(f"{number} {formed(number, what)}")
+        return " ".join(said) + "." * (match[0].endswith(".") and match.end() == len(match.string))
+
+    pattern = re.compile(rf"(?<![\w.,])(\d{{1,9}}) ?{whole} (\d{{1,2}}) ?{part}(?!\w)")
+    return Rule("money", pattern, say)
+
+
 def scales(code: str, scale: Mapping[str, str]) -> Rule:
     """2 млн человек; before money the rules of money know it."""
 

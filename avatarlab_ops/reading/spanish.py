@@ -62,7 +62,7 @@ _SHORT = {
     "JJOO": "Juegos Olímpicos", "CC. AA.": "comunidades autónomas", "cdta.": "cucharadita", "cda.": "cucharada",
     "Avda.": "avenida", "a. C.": "antes de Cristo", "d. C.": "después de Cristo", "vs.": "contra", "c/u": "cada uno", "máx.": "máximo", "mín.": "mínimo",
     "ext.": "extensión", "izq.": "izquierda", "dcha.": "derecha", "M.ª": "María", "Mª": "María", "gral.": "general",
-    "admón.": "administración", "Aprox.": "aproximadamente", "Máx.": "máximo", "Pág.": "página", "págs": "páginas",
+    "admón.": "administración", "Aprox.": "aproximadamente", "Ej.": "ejemplo", "pers.": "personas", "Máx.": "máximo", "Pág.": "página", "págs": "páginas",
 }  # fmt: skip
 _KINGS = "Juan|Felipe|Alfonso|Carlos|Luis|Fernando|Enrique|Pío|Benedicto|Juan Pablo|Juan Carlos|Pedro|Sancho"
 _PARTS = "siglo|Siglo|capítulo|Capítulo|tomo|volumen|parte|acto|guerra|fase|tipo|nivel|artículo|título"

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.audio.stream import AudioStream
 from av.stream import Disposition
 from media_samples import numbered
 
@@ -76,6 +77,7 @@ def paused(path: Path, codec: str, gap_s: float) -> Path:
     wave = 0.5 * np.sin(2 * np.pi * LOW * np.arange(2 * HZ) / HZ)
     with av.open(str(path), "w") as output:
         sound = output.add_stream(codec, rate=HZ, layout="mono")
+        assert isinstance(sound, AudioStream)
         block = av.AudioFrame.from_ndarray(wave.astype(np.float32)[None], "fltp", "mono")
         block.sample_rate, block.pts = HZ, 0
         for packet in [*sound.encode(block), *sound.encode(None)]:
