@@ -288,10 +288,10 @@ def _counted(match: re.Match[str]) -> str | None:
 
 def _is_version(match: re.Match[str]) -> bool:
     """Whether what could be a date with a short year is rather a version: Firmware bis 3.2.15."""
-    if match["before"].lower() in ("der", "des", "den", "dem"):
-        return True
-    dated = _DATED.search(match.string[: match.start()]) or "0" in (match["day"][0], match["month"][0])
-    return match["before"].lower() in ("ab", "bis", "seit") and not dated
+    if "0" in (match["day"][0], match["month"][0]):
+        return False
+    dated = _DATED.search(match.string[: match.start()]) and match["before"].lower() in ("ab", "bis", "seit")
+    return match["before"].lower() in ("der", "des", "den", "dem", "ab", "bis", "seit") and not dated
 
 
 def _figures(match: re.Match[str]) -> str | None:

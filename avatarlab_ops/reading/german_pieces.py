@@ -24,6 +24,8 @@ def rules() -> Iterator[Rule]:
     part = re.compile(r"(?<![\w.])(Abschn|Anh|Anl|Bd)\.(?= ?(?:\d|[A-Z](?!\w)|[IVX]+(?!\w)))")
     yield Rule("part", part, lambda m: _PARTS[m[1]])
     yield Rule("often", re.compile(rf"(?<![\w.,])(\d{{1,2}}) ?x (?={_OFTEN})"), _often)
+    clock = re.compile(r"(?<=\b[Uu]m )(\d{1,2}) ?h(?![\w/])")
+    yield Rule("clock", clock, lambda m: "ein Uhr" if m[1] == "1" else f"{cardinal('de', int(m[1]))} Uhr")
     yield Rule("letter", re.compile(r"(?<![\w.])[Ll]it\.(?= ?[a-z](?!\w))"), lambda _: "Buchstabe")
     yield Rule("per", re.compile(r" ?/ ?(?P<name>Stk?|Pers)\.(?!\w)"), _apiece)
     short = romance.shortened(_ELSEWHERE, r"(?<![\w.])(?=(?-i:[PS])){}(?!\w)")

@@ -30,7 +30,7 @@ SHORT = {
 # Before a number alone: they are words by themselves, too, as in "aller Art."
 BEFORE_NUMBER = {
     "abs.": "Absatz", "art.": "Artikel", "tab.": "Tabelle", "kap.": "Kapitel", "gr.": "Größe", "vers.": "Version",
-    "pos.": "Position", "anm.": "Anmerkung",
+    "zw.": "zwischen", "pos.": "Position", "anm.": "Anmerkung",
 }  # fmt: skip
 KINGS = "Ludwig|Karl|Friedrich|Wilhelm|Heinrich|Otto|Papst Benedikt|Benedikt|Johannes Paul|Papst Johannes|Gustav|Franz|Philipp|Charles|Leo"
 QUEENS = "Katharina|Elisabeth|Margarethe|Maria"

@@ -50,8 +50,9 @@ def _figures(match: re.Match[str], language: Language) -> str | None:
         day, month = month, day
     if month > 12 >= day:
         day, month = month, day
-    if match[2] == "." and len(match[4]) < 4:  # 1.5.20 is a version
-        return None
+    padded = len(match[1]) == len(match[3]) == 2 and "0" in (match[1][0], match[3][0])
+    if match[2] == "." and len(match[4]) < 4 and not (padded and language.day_first):
+        return None  # 1.5.20 is a version, 01.05.26 a day
     return date(day, month, match[4], language)
 
 

@@ -29,6 +29,11 @@ _SECTIONED = re.compile(
     r"розд(?:\.|іл[іу]?)|гл\.|глав[аеуы]) $",
     re.I,
 )
+# What a number with a point may count in German, where it begins no heading: 2.5 Millionen.
+_SCALES = (
+    r"(?:M(?:illi|io|rd)|Tausend|Prozent|Euro|Grad|Stunde|Minute|Sekunde|Tonne|Jahr|Tag|Woche|Monat|Pfund|Dollar"
+    r"|(?:Kilo|Zenti|Quadrat|Kubik)?(?:[Ll]iter|[Mm]eter|[Gg]ramm)|Kilo|Mal|EUR|USD|CHF)"
+)
 _STANDARD = re.compile(
     r"\b(?:ISO|IEC|DIN|EN|IEEE|ANSI|ASTM|BS|UNE|NF|UNI|NBR|ГОСТ(?: Р)?|ДСТУ|СНиП|СП)"
     r"(?:[ /](?:ISO|EN|IEC|ISO/IEC))* ?[A-Z]?[ .]?\d[\d.]*(?:-\d{1,2})*$"
@@ -141,6 +146,8 @@ def _marked(language: Language) -> Iterable[Rule]:
             r"(?:(?<=[^\W_] )(?<!\d )|(?<=[^\W\d_]\. ))(\d{1,3})\.(\d{1,2})(?!\w|[.,]\d| ?[-–] ?\d)"
         )
         yield Rule("version", version, lambda m: _versioned(m, language))
+        section = re.compile(rf"^([1-9]\d?)\.(\d{{1,2}})(?= (?!{_SCALES})[A-ZÀ-ÞА-ЯЁІЇЄҐ][^\W\d_])")
+        yield Rule("section", section, lambda m: _pair(m, language, language.web["."]))
 
 
 def _paired(language: Language) -> Iterable[Rule]:
