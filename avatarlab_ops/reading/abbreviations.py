@@ -34,7 +34,7 @@ _NEVER_LAST_IN = {
     "en": _words("asst assoc dist supt"),
     "de": _words(
         "zzgl ggü ziff nrn hr med phil ü mind zzt art.-nr bzgl einschl ausschl lt gem hd sog ehem "
-        "geb insb insg lfd dipl.-ing"
+        "geb insb insg lfd dipl.-ing fa fam"
     ),
     "fr": _words("av boul mgr ste"),
     "es": _words(

@@ -378,7 +378,7 @@ _PATTERNS: tuple[tuple[str, str, Say], ...] = (
     ("range", rf"(?<=\d) ?[-–] ?(?=(?:{_MONTH})\b\.? \d)", _between_dates),
     ("abbreviation", rf"(?<![\w.])(?:{_words(SHORT)})(?!\w)", _short),
     ("abbreviation", r"(?<![\w./])[Mm]in\.(?!\w)", _least),
-    ("title", rf"\b({'|'.join(TITLES)})\.(?= ?[A-Z]| and )", lambda m: TITLES[m[1]]),
+    ("title", rf"\b({'|'.join(TITLES)})\.(?= ?[A-Z]| and | & )", lambda m: TITLES[m[1]]),
     ("title", r"\b(Mr|Mrs|Ms|Dr|St)(?= [A-Z])", lambda m: TITLES[m[1]]),
     ("street", r"(?<=[a-z] )St(?:\.?(?=$|[,;:?!)])|\.(?= [a-z]))", _street),
     ("abbreviation", rf"(?<![\w.])({_words(NUMBERED)})(?= ?\d)", lambda m: NUMBERED[m[1]]),

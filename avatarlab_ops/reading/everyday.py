@@ -94,7 +94,7 @@ def rules(language: Language) -> Iterable[Rule]:
     yield Rule("menu", re.compile(apart), lambda m: _step(m, language))
     period = re.compile(r"(?:(?<=\bQ[1-4])|(?<=\bH[12])|(?<=\bKW \d\d))/(?=20\d\d(?!\w))")
     yield Rule("period", period, lambda _: "")
-    school = re.compile(r"(?<![\w–-])K–(?=12(?![\w–]))")
+    school = re.compile(r"(?<![\w–-])K–(?=\d{1,2}(?![\w–]))")
     yield Rule("school", school, lambda _: "K")  # with a hyphen it is a code
     yield Rule("codes", re.compile(r"(?<=\d)[-–](?=[A-Z]{1,2}\d)"), lambda m: _codes(m, between))
 

@@ -172,7 +172,7 @@ def _ordered(match: re.Match[str]) -> str:
     before, ending = match["before"], german_ordinals.ending(match["before"])
     noun = re.match(r" (\w+)", match.string[match.end() :])
     if before.lower() in ("ab", "seit", "bis") and noun and _RANK_OF.get(noun[1]) == "e":
-        ending = "r"
+        ending = "" if re.search(r"\d\. $", match.string[: match.start()]) else "r"  # 5. bis 8. Klasse
     if re.fullmatch(_STRONG, before, re.I):
         ending = "s" if noun and _NEUTERS.search(noun[1]) else "r"
     if before == "der" and re.search(

@@ -9,7 +9,7 @@ import re
 from avatarlab_ops.reading import tables
 from avatarlab_ops.reading.language import Rule, cardinal, year
 
-_MONTHS = tables.names("Januar Februar März April Mai Juni Juli August September Oktober November Dezember")
+MONTHS = tables.names("Januar Februar März April Mai Juni Juli August September Oktober November Dezember")
 _PIECES = {"St": "Stück", "Stk": "Stück", "Tabl": "Tabletten", "Kps": "Kapseln", "Tr": "Tropfen"}
 # What is numbered, by a year behind a stroke, and is no month: Beschluss Nr. 05/2021.
 _FILED = re.compile(
@@ -40,7 +40,7 @@ def _month(match: re.Match[str]) -> str | None:
     """06/2028: Juni; but Rechnung 07/2023 is a number."""
     if _FILED.search(match.string[max(0, match.start() - 60) : match.start()]):
         return None
-    return f"{_MONTHS[int(match[1]) - 1]} {year('de', int(match[2]))}"
+    return f"{MONTHS[int(match[1]) - 1]} {year('de', int(match[2]))}"
 
 
 def rules(starters: str) -> tuple[Rule, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from avatarlab_ops.reading import romance
-from avatarlab_ops.reading.language import Rule, cardinal
+from avatarlab_ops.reading import german_ordinals, romance
+from avatarlab_ops.reading.german_packs import MONTHS
+from avatarlab_ops.reading.language import Rule, cardinal, ordinal, year
 
 _APIECE = {"St": "pro Stück", "Stk": "pro Stück", "Pers": "pro Person"}
 _PARTS = {"Abschn": "Abschnitt", "Anh": "Anhang", "Anl": "Anlage", "Bd": "Band"}
@@ -26,10 +27,23 @@ def rules() -> Iterator[Rule]:
     yield Rule("often", re.compile(rf"(?<![\w.,])(\d{{1,2}}) ?x (?={_OFTEN})"), _often)
     clock = re.compile(r"(?<=\b[Uu]m )(\d{1,2}) ?h(?![\w/])")
     yield Rule("clock", clock, lambda m: "ein Uhr" if m[1] == "1" else f"{cardinal('de', int(m[1]))} Uhr")
+    before = r"(?:(?<!\w)(?P<before>(?i:am|vom|zum|dem|den|des|der|ab|bis|seit)) )?"
+    date = r"(?<![\w.,])(?P<day>\d{1,2})\. (?P<month>\d{1,2})\. (?P<year>(?:19|20)\d\d)(?!\w)"
+    spaced = re.compile(before + date)
+    yield Rule("date", spaced, _date)
     yield Rule("letter", re.compile(r"(?<![\w.])[Ll]it\.(?= ?[a-z](?!\w))"), lambda _: "Buchstabe")
     yield Rule("per", re.compile(r" ?/ ?(?P<name>Stk?|Pers)\.(?!\w)"), _apiece)
     short = romance.shortened(_ELSEWHERE, r"(?<![\w.])(?=(?-i:[PS])){}(?!\w)")
     yield short._replace(say=lambda m: None if _is_of_a_piece(m) else short.say(m))
+
+
+def _date(match: re.Match[str]) -> str | None:
+    """Am 5. 3. 2026."""
+    day, month = int(match["day"]), int(match["month"])
+    if not (1 <= day <= 31 and 1 <= month <= 12):
+        return None
+    said = f"{ordinal('de', day)}{german_ordinals.ending(match['before'])} {MONTHS[month - 1]}"
+    return " ".join(filter(None, (match["before"], said, year("de", int(match["year"])))))
 
 
 def _often(match: re.Match[str]) -> str:

@@ -25,7 +25,7 @@ SHORT = {
     "i. V. m.": "in Verbindung mit", "i.V.m.": "in Verbindung mit", "u. U.": "unter Umständen", "u.U.": "unter Umständen",
     "z. Hd.": "zu Händen", "z.Hd.": "zu Händen", "i. H. v.": "in Höhe von", "i.H.v.": "in Höhe von", "m. E.": "meines Erachtens",
     "m.E.": "meines Erachtens", "v.a.": "vor allem", "o.g.": "oben genannte", "Best.-Nr.": "Bestellnummer", "Kd.-Nr.": "Kundennummer",
-    "Tel.-Nr.": "Telefonnummer", "lfd.": "laufende", "Temp.": "Temperatur", "insg.": "insgesamt", "Bsp.": "Beispiel", "Dipl.-Ing.": "Diplom-Ingenieur",
+    "Tel.-Nr.": "Telefonnummer", "lfd.": "laufende", "Temp.": "Temperatur", "insg.": "insgesamt", "Fa.": "Firma", "Fam.": "Familie", "Bsp.": "Beispiel", "Dipl.-Ing.": "Diplom-Ingenieur",
 }  # fmt: skip
 # Before a number alone: they are words by themselves, too, as in "aller Art."
 BEFORE_NUMBER = {

@@ -107,7 +107,11 @@ def _opening(before: str, following: str, language: str) -> bool:
 
 
 def _german(before: str, word: str, following: str) -> bool:
-    """i. V. m., z. Hd., Best.-Nr. 5."""
+    """i. V. m., z. Hd., Best.-Nr. 5, 5. 3. 2026."""
+    if re.search(r"(?<![\w.,])\d{1,2}\.$", before) and re.match(r"\d{1,2}\. (?:19|20)\d\d(?!\w)", following):
+        return True
+    if re.search(r"(?<![\w.,])\d{1,2}\. \d{1,2}\.$", before) and re.match(r"(?:19|20)\d\d(?!\w)", following):
+        return True
     if word.lower().endswith("-nr"):
         return following[:1].isdigit()
     if _SENSE.search(before) and re.match(r"[SVH]\. ?[a-z]\.", following):  # I. S. d. § 3

@@ -105,6 +105,7 @@ def test_an_abbreviation_ends_no_sentence() -> None:
         ("uk", "Курс триває 2 год. 30 хв. щодня."), ("de", "Circa 45 Min. Lernzeit."),
         ("de", "Siehe Abschn. 3, Anh. A und Bd. II."), ("fr", "Ex. : le chat."), ("uk", "Див. абз. 3."),
         ("uk", "Див. завд. 5, ауд. 12."), ("ru", "См. зад. 5, упр. 3."), ("de", "Liegt zw. 5 u. 10."),
+        ("de", "Am 5. 3. 2026 kommt Fa. Meier."),
         ("uk", "Ціна 5 грн. 50 коп."), ("uk", "Див. п. 1 ч. 2 ст. 3, розд. IV, т. II."),
         ("en-US", "We need avg. 3 hours."),
     ):  # fmt: skip
