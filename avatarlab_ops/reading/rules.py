@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from avatarlab_ops.reading import addresses, amounts, everyday, halved, moments, numbers, shares
+from avatarlab_ops.reading import addresses, amounts, everyday, halved, moments, numbers, shares, titles
 from avatarlab_ops.reading.language import Language, Rule, ordinal
 from avatarlab_ops.reading.numbers import AFTER_COUNTED, COUNTED, NUMBER, SIGN
 
@@ -163,7 +163,7 @@ def _paired(language: Language) -> Iterable[Rule]:
     yield Rule("code", re.compile(r"(?<=Boeing )(\d{3})-(\d{1,4})(?![\w–-])"), lambda m: pair(m, ""))
     yield Rule("dash", re.compile(r"(?<=[\w²³)]) [-–\u2212] (?=[\w(√])"), lambda m: _algebra(m, language))
     ranged = rf"(?<![\w.,–-])({NUMBER})(?:[-–]| – )({NUMBER})(?![\w–-])"
-    yield Rule("range", re.compile(ranged), pair)
+    yield Rule("range", re.compile(ranged), lambda m: pair(m, "," if _is_title(m) else None))
     counted = rf"{AFTER_COUNTED}(?:[-–](?=\d)| – (?=\d[\d.,]*\s?[{COUNTED}]))"
     named = r"(?:(?<![^\W\d_]\d)|(?!-\d+[^\W\d_]))"  # i7-13700K is one name
     between = rf"(?<=\d){named}[-–](?=\d)|(?<=\d) – (?=\d)|{counted}"
@@ -190,6 +190,12 @@ def _plain(language: Language) -> Iterable[Rule]:
     yield Rule("digits", re.compile(r"\d+"), lambda m: say(m[0]))
     yield Rule("numeral", re.compile(rf"[{_SUPER}{_SUB}]+"), lambda m: say(m[0].translate(_PLAIN)))
     yield Rule("numeral", re.compile(r"[^\W\d_]"), lambda m: _numeral(m[0], language))
+
+
+def _is_title(match: re.Match[str]) -> bool:
+    """Whether a pause follows the number: after Lesson 1 a dash and 5 tips, but not 5 alone."""
+    named = titles.titled(match.string[: match.end(1)])
+    return named and " – " in match[0] and re.match(r" [^\W\d_]", match.string[match.end() :]) is not None
 
 
 def _until(match: re.Match[str], language: Language) -> str:
