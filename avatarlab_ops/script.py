@@ -416,7 +416,7 @@ def _ends_sentence(before: str, after: str, language: str) -> bool:
     following = after.lstrip(_OPENERS)
     if (
         following[:1].islower()
-        or following[:1] == ":"  # Ex. : le chat
+        or following[:1] in (":", ",", ";")  # Ex. : le chat; a cell of a table: 5 Min. , 3 €
         or following.startswith("J.-C")
         or not _speakable(following[:MAX_SENTENCE_CHARS])
     ):
@@ -436,6 +436,7 @@ def _ends_sentence(before: str, after: str, language: str) -> bool:
         known
         or (abbreviations.numbers(following) and abbreviations.before_number(before, word, code))
         or (before == f"{word}." and word.isdigit())  # "1. First"
+        or (code != "de" and re.fullmatch(r"[1-9]\d?(?:\.[1-9]\d?)+\.", before))  # "1.2. First"
         or (word.isupper() and _INITIAL.match(word))
     )
 

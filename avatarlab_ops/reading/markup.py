@@ -25,6 +25,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.S | re.I), ""),
     (_BREAKING, f"\n{_ITEM}"),
     (re.compile(_TAG), ""),
+    (re.compile(r"<((?:https?://|mailto:)[^\s<>]+|[^\s<>@]+@[^\s<>@]+\.[^\s<>@]+)>"), r"\1"),
+    (re.compile(r"\[\^[^\]\s]+\]:?"), ""),
     (re.compile(r"^ {0,3}(?:```|~~~)[^\n]*$", re.M), ""),
     (re.compile(r"^ {0,3}(?:[-*_][ \t]*){3,}$", re.M), "\n"),
     (re.compile(r"^[ \t]*\|?(?:[ \t]*:?-{2,}:?[ \t]*\|)+[ \t]*(?::?-{2,}:?)?[ \t]*$", re.M), ""),

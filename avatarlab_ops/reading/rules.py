@@ -146,7 +146,7 @@ def _marked(language: Language) -> Iterable[Rule]:
             r"(?:(?<=[^\W_] )(?<!\d )|(?<=[^\W\d_]\. ))(\d{1,3})\.(\d{1,2})(?!\w|[.,]\d| ?[-–] ?\d)"
         )
         yield Rule("version", version, lambda m: _versioned(m, language))
-        section = re.compile(rf"^([1-9]\d?)\.(\d{{1,2}})(?= (?!{_SCALES})[A-ZÀ-ÞА-ЯЁІЇЄҐ][^\W\d_])")
+        section = re.compile(rf"^([1-9]\d?)\.(\d{{1,2}})(?=\.? (?!{_SCALES})[A-ZÀ-ÞА-ЯЁІЇЄҐ][^\W\d_])")
         yield Rule("section", section, lambda m: _pair(m, language, language.web["."]))
 
 

@@ -35,6 +35,7 @@ from avatarlab_ops.reading.markup import plain
         ("-5 is cold; AT&T", "-5 is cold; AT&T"),
         ("#5 and #topic", "#5 and #topic"),
         ("1. First", "1. First"),
+        ("Ann <a@b.org>, see <https://b.org/a>[^1], 3<4>2", "Ann a@b.org, see https://b.org/a, 3<4>2"),
         ("**重要**な点、*大事*で`コード`です。3*4*5", "重要な点、大事でコードです。3*4*5"),
     ],
 )
