@@ -51,6 +51,7 @@ def units(words: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     found |= {"℃": found["°C"], "℉": found["°F"], "km/h": _formed(words["per_hour"], found["km"])}
     found |= {"kph": found["km/h"], "m/s": _formed(words["per_second"], found["m"])}
     found |= {"㎡": found["m²"], "㎏": found["kg"], "㎞": found["km"]}
+    found |= {"㎝": found["cm"], "㎜": found["mm"], "㎎": found["mg"], "㎥": found["m³"], "㎢": found["km²"]}
     for sign, name in (("%", "percent"), ("‰", "permille"), ("ppm", "ppm")):
         found[sign] = (words[name], words[name])
     return found | {symbol.replace("µ", "\u03bc"): both for symbol, both in found.items() if "µ" in symbol}

@@ -14,7 +14,7 @@ HAN = "\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 KANA = "\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"
 _CLOSE = f"{HAN}{KANA}\u3000-\u3004\u3008-\u303f，。！？：；（）．～“”‘’…—"
 _PARTED = re.compile(
-    rf"(?<=[{HAN}{KANA}])(?=[^\W{HAN}{KANA}]|[+$€£¥₹₿°#@&\u2212-])|(?<=[^\W{HAN}{KANA}%°]|[℃℉㎡㎏㎞])(?=[{HAN}{KANA}])"
+    rf"(?<=[{HAN}{KANA}])(?=[^\W{HAN}{KANA}]|[+$€£¥₹₿°#@&\u2212-])|(?<=[^\W{HAN}{KANA}%°]|[℃℉㎡㎏㎞㎝㎜㎎㎥㎢])(?=[{HAN}{KANA}])"
 )
 _THAN = r"(?<![对對])比(?! ?\d+[:：]\d+ ?[早晚更还還迟遲先提])"  # compared with, earlier than 10:30: times
 _PART = r"(\d{1,9}(?:\.\d+)?)"
@@ -33,7 +33,7 @@ _GROUPED = re.compile(
 )
 # What a sentence that begins with a decimal measures; with a count its first number is a heading's.
 _MEASURE = (
-    "[倍%円元℃℉㎡㎏㎞万萬億亿兆]|度(?!目)|[kcm]?m2?(?![a-z])|[km]?[gLl](?![A-Za-z])|[KMGT]B|キロ|メートル|センチ|ミリ|グラム|トン"
+    "[倍%円元℃℉㎡㎏㎞㎝㎜㎎㎥㎢万萬億亿兆]|度(?!目)|[kcm]?m2?(?![a-z])|[km]?[gLl](?![A-Za-z])|[KMGT]B|キロ|メートル|センチ|ミリ|グラム|トン"
     "|リットル|パーセント|ポイント|ドル|ユーロ|ポンド|[公英]里|[公英]?斤|[千厘毫]?[米克]|公?[吨顿頓]|毫?升(?![级級])|[美欧歐日]元"
 )
 _DECIMAL = rf"\d+(?:[～~〜–-]\d+(?:[.．]\d+)?)?(?: ?(?:{_MEASURE})|[。！？\s]*$)"

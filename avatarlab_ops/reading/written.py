@@ -18,6 +18,9 @@ _MINUS = re.compile(
 # Hours with a point, where a point is in no decimal: 9.00–18.00.
 _HOUR = r"(?:[01]?\d|2[0-4])\.(?:[03]0|15|45)"
 _HOURS = re.compile(rf"(?<![\w.,:])(?<!\. ){_HOUR} ?[-–] ?{_HOUR}(?![\w.,:]\d|\w| ?[€$£%])")
+_AT = re.compile(  # о 10.00, a las 9.15
+    r"(?:(?<=\b[оОвВуУ] )|(?<=\blas )|(?<=\bàs ))((?:[01]?\d|2[0-4]))\.([0-5]\d)(?!\w|[.,:]\d| ?[€$£%])"
+)
 _UNTIL_UHR = re.compile(
     r"(?<![\w.,:])((?:[01]?\d|2[0-4]))\.([0-5]\d)(?= ?(?:[-–]|bis|und) ?\d{1,2}(?:[.:]\d\d)? ?Uhr)"
 )
@@ -27,4 +30,6 @@ def plain(text: str, *, hours: bool = False) -> str:
     """The text with a minus for a dash that is one; `hours`: and a colon in hours that have a point."""
     text = _MINUS.sub("\u2212", text.translate(_HYPHENS))
     text = _UNTIL_UHR.sub(r"\1:\2", text)  # 8.30–12 Uhr
-    return _HOURS.sub(lambda match: match[0].replace(".", ":"), text) if hours else text
+    if not hours:
+        return text
+    return _HOURS.sub(lambda match: match[0].replace(".", ":"), _AT.sub(r"\1:\2", text))
