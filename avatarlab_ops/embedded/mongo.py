@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
 from avatarlab_ops.embedded.server import (
     HOST,
@@ -22,6 +22,9 @@ USER = "avatarlab"
 REPLICA_SET = "rs0"
 TIMEOUT_MS = 3000
 NOT_YET_INITIALISED, AUTHENTICATION_FAILED = 94, 18  # MongoDB's error codes
+
+# Port and password -> one for all looks: mongod logs each connection, 140 MB a day at an idle site.
+_clients: dict[tuple[int, str], MongoClient[dict[str, Any]]] = {}
 
 
 class Mongo(Server):
@@ -64,19 +67,36 @@ class Mongo(Server):
         flags = [part for name, value in options.items() for part in (f"--{name}", value)]
         for parameter in ("ttlMonitorSleepSecs=5", "diagnosticDataCollectionEnabled=false"):
             flags += ["--setParameter", parameter]
-        return [str(_program()), "--auth", "--nounixsocket", *flags], {}
+        return [str(_program()), "--auth", "--nounixsocket", "--quiet", *flags], {}
 
     def provision(self) -> None:
         """Make the replica set and the user where missing. Raises NotReadyError until writes are taken."""
         try:
-            with self._client(username=USER, password=self.password, authSource="admin") as client:
-                self._lead(client)
-        except OperationFailure as failure:
-            if failure.code != AUTHENTICATION_FAILED:
-                raise NotReadyError(str(failure)) from failure
-            self._first_time()
+            self._lead(self._client())
         except PyMongoError as error:
-            raise NotReadyError(str(error)) from error
+            self._forget_client()
+            if getattr(error, "code", None) != AUTHENTICATION_FAILED:
+                raise NotReadyError(str(error)) from error
+            self._first_time()
+
+    def stop(self) -> None:
+        """Stop the server, and close the connection that looks at it."""
+        self._forget_client()
+        super().stop()
+
+    def _client(self) -> MongoClient[dict[str, Any]]:
+        if self._key not in _clients:
+            port, password = self._key
+            _clients[self._key] = _connect(port, username=USER, password=password, authSource="admin")
+        return _clients[self._key]
+
+    def _forget_client(self) -> None:
+        if client := _clients.pop(self._key, None):
+            client.close()
+
+    @property
+    def _key(self) -> tuple[int, str]:
+        return self.ports["mongo"], self.password
 
     def _lead(self, client: MongoClient[dict[str, Any]]) -> None:
         """Check that this member is primary; after a change of port the set must learn the new one."""
@@ -93,7 +113,7 @@ class Mongo(Server):
         """While no user exists, mongod lets a loopback client initiate the set and create the first user."""
         config = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": self._member}]}
         try:
-            with self._client() as client:
+            with _connect(self.ports["mongo"]) as client:
                 if not client.admin.command("hello").get("setName"):
                     client.admin.command("replSetInitiate", config)
                 if not client.admin.command("hello").get("isWritablePrimary"):
@@ -102,11 +122,12 @@ class Mongo(Server):
         except PyMongoError as error:
             raise NotReadyError(str(error)) from error
 
-    def _client(self, **credentials: Any) -> MongoClient[dict[str, Any]]:
-        return MongoClient(
-            HOST, self.ports["mongo"], directConnection=True, serverSelectionTimeoutMS=TIMEOUT_MS,
-            connectTimeoutMS=TIMEOUT_MS, socketTimeoutMS=10_000, **credentials,
-        )  # fmt: skip
+
+def _connect(port: int, **credentials: Any) -> MongoClient[dict[str, Any]]:
+    return MongoClient(
+        HOST, port, directConnection=True, serverSelectionTimeoutMS=TIMEOUT_MS,
+        connectTimeoutMS=TIMEOUT_MS, socketTimeoutMS=10_000, **credentials,
+    )  # fmt: skip
 
 
 def _program() -> Path:

@@ -38,6 +38,7 @@ PROBE_BUCKET = "artifacts"
 PROBE_KEY = "avatarlab-start-probe"
 # Each bucket holds a volume at least, and there are only as many as fit the free disk: large ones run out.
 VOLUME_MB = 128
+LOG_MB, LOG_FILES = 10, 3  # of its own logs, each severity's
 
 
 class ObjectStore(Server):
@@ -110,7 +111,16 @@ class ObjectStore(Server):
         flags = [f"-{name}={value}" for name, value in options.items()]
         # The key only switches on what serves encrypted uploads; nothing is encrypted with it.
         environment = {"WEED_S3_SSE_KEY": "local-only", "HOME": str(self.folder)}
-        return [str(_program()), f"-logdir={self.folder / 'log'}", "mini", *flags], environment
+        return [str(_program()), *self._logging(), "mini", *flags], environment
+
+    def _logging(self) -> list[str]:
+        """Errors go to our log, all else to files of its own, the oldest of which it removes.
+
+        All else is much: its worker for maintenance looks for the admin's port where ours is not, every five
+        seconds. It shall not find it: it would code full volumes such that nothing in them is ever reclaimed.
+        """
+        limits = [f"-log_max_size_mb={LOG_MB}", f"-log_max_files={LOG_FILES}"]
+        return [f"-logdir={self.folder / 'log'}", "-alsologtostderr=false", "-stderrthreshold=ERROR", *limits]
 
     def stop(self) -> None:
         """Stop, and remove the sockets that `weed` leaves in /tmp; those of others stay."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import socketserver
@@ -419,3 +420,26 @@ def test_a_start_waits_for_a_fork_that_holds_the_lock_for_a_moment(tmp_path: Pat
     finally:
         release.join()
         daemon.kill()
+
+
+def test_a_look_at_mongodb_logs_nothing(home: Path) -> None:
+    """The supervisor looks each two seconds: what one look logs is 43,000 times as much a day."""
+    embedded.ensure(home)
+    before = _connections_logged(home)
+    for _ in range(5):
+        embedded.ensure(home)
+    assert _connections_logged(home) == before
+
+
+def test_only_errors_of_the_object_store_stand_in_our_log(home: Path) -> None:
+    """Its worker for maintenance warns every five seconds, from its start on, that it finds no admin."""
+    embedded.stop(home)
+    embedded.ensure(home)
+    told = Daemon("s3", home / "run/s3.lock", home / "logs/s3.log").told_lately()
+    assert "SeaweedFS" in told
+    assert not [line for line in told.splitlines() if re.match(r"[IW]\d{4} ", line)]
+
+
+def _connections_logged(home: Path) -> int:
+    log = (home / "logs" / "mongo.log").read_text()
+    return sum(log.count(event) for event in ("Connection accepted", "client metadata", "Connection ended"))
