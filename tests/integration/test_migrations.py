@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from kit.eventually import eventually
 
 from avatarlab_ops.settings import Settings
 from avatarlab_ops.stores import catalog
@@ -133,6 +136,26 @@ def test_down_and_up_again_ends_at_what_the_models_declare(fresh: Settings) -> N
     _move(fresh, "head")
     assert _definitions(fresh) == there
     assert there == declared
+
+
+def test_who_waits_for_a_migration_holds_up_none_of_its_indexes(fresh: Settings) -> None:
+    """CREATE INDEX CONCURRENTLY waits for whoever waits within a statement: each start, two seconds each."""
+    waits = sa.text("""
+        SELECT wait_event_type = 'Lock' FROM pg_stat_activity
+        WHERE datname = current_database() AND query LIKE '%advisory_lock(%' AND pid <> pg_backend_pid()
+    """)
+    with catalog.engine(fresh.pg_dsn).connect().execution_options(isolation_level="AUTOCOMMIT") as holder:
+        number = {"number": catalog.lock_number("avatarlab migrations")}
+        holder.execute(sa.text("SELECT pg_advisory_lock(:number)"), number)
+        with ThreadPoolExecutor() as pool:
+            waiter = pool.submit(catalog.migrate, fresh.pg_dsn)
+            try:
+                eventually(lambda: holder.execute(waits).all(), end_s=10)
+                assert not any(any(holder.execute(waits).scalars()) for _ in range(100))
+            finally:
+                holder.execute(sa.text("SELECT pg_advisory_unlock(:number)"), number)
+            waiter.result(30)
+    assert catalog.is_current(fresh.pg_dsn)
 
 
 def test_mongodb_has_the_declared_indexes_and_validators(stores: Settings) -> None:

@@ -42,6 +42,8 @@ AND coalesce(backend_type, 'client backend') = 'client backend'
 """
 TELL_EVERY_S = 300.0  # that a lock is waited for still
 LOCK_POLL_MS = 2000  # how long one wait for a lock lasts before the waiter looks around
+TABLES = "avatarlab migrations"  # the lock of who changes them
+TABLES_POLL_S = 0.1  # between two looks at it
 KEPT_OPEN, MOST_CONNECTIONS = 2, 10  # of one process
 # A dead peer is noticed within a minute, on both ends.
 CONNECT = {
@@ -196,12 +198,29 @@ def _acquired(connection: sa.Connection, number: int) -> bool:
     return True
 
 
+@contextmanager
+def _alone_with_tables(dsn: str, wait_s: float) -> Iterator[None]:
+    """Hold the migrations' lock. Raises WorkInFlight after `wait_s`.
+
+    Not `lock`: who waits in a statement has a snapshot, and CREATE INDEX CONCURRENTLY waits for each such.
+    """
+    look, number = sa.text("SELECT pg_try_advisory_lock(:number)"), lock_number(TABLES)
+    end = time.monotonic() + wait_s
+    with _of_ones_own(dsn) as connection:
+        with _mapped():
+            while not connection.scalar(look, {"number": number}):
+                if time.monotonic() > end:
+                    raise WorkInFlight(f"others still change the tables after {wait_s:.0f} s", TABLES)
+                time.sleep(TABLES_POLL_S)
+        yield
+
+
 def migrate(dsn: str) -> None:
     """Bring the tables to the newest version; safe when several processes call it at once.
 
     Those of newer code stay as they are where they serve this code; else raises TransientError.
     """
-    with lock(dsn, "avatarlab migrations", wait_s=120), _mapped(), engine(dsn).connect() as connection:
+    with _alone_with_tables(dsn, 120), _mapped(), engine(dsn).connect() as connection:
         if _newer(connection):
             return
         found = _version(connection)
@@ -222,7 +241,7 @@ def take_back(dsn: str, version: str) -> None:
 
     Raises InputError for a version that is none before theirs, and while anybody else is connected.
     """
-    with lock(dsn, "avatarlab migrations", wait_s=5), _mapped(), engine(dsn).connect() as connection:
+    with _alone_with_tables(dsn, 5), _mapped(), engine(dsn).connect() as connection:
         found = _version(connection)
         scripts = ScriptDirectory.from_config(_config(connection))
         known = {script.revision for script in scripts.walk_revisions()}
