@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import secrets
@@ -17,6 +18,8 @@ from typing import ClassVar
 from avatarlab_ops.embedded.process import Daemon
 from avatarlab_ops.errors import InputError, TransientError
 from avatarlab_ops.settings import SERVERS_FILE
+
+log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 SCARCE_BYTES = 64 << 20  # with less free disk no server is started anew: that would only kill it
@@ -92,6 +95,7 @@ class Server(ABC):
             return
         if lack:
             raise TransientError(f"{self.name} is not started: {lack}")
+        log.info("%s %s; it is started", self.name, "is silent" if self.daemon.pid() else "does not run")
         self.stop()  # also clears what a killed server left: PostgreSQL's backends hold its port for a moment
         for _ in range(ATTEMPTS):
             self._leave_taken_ports()

@@ -228,13 +228,17 @@ def test_a_restart_keeps_data_ports_and_passwords(home: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_killed_server_comes_back_with_its_data(home: Path, name: str) -> None:
+def test_a_killed_server_comes_back_with_its_data(
+    home: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     before = embedded.ensure(home)
     _write(before, f"kill-{name}")
     pids = _pids(home)
     os.kill(pids[name], signal.SIGKILL)
-    after = embedded.ensure(home)
+    with caplog.at_level("INFO", "avatarlab_ops.embedded"):  # as the supervisor's log
+        after = embedded.ensure(home)
     assert after == before
+    assert caplog.messages == [f"{name} does not run; it is started"]
     assert _read(after, f"kill-{name}") == (True, True, True)
     now = _pids(home)
     assert now[name] != pids[name]
