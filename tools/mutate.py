@@ -14,7 +14,7 @@ Changes that nobody could see, of 100 in captions and script (seeds 8 and 9):
 - `frozen` of a dataclass;
 - two conditions that mean the same: a warning that a refusal overtakes, a list of no chapters.
 Of 183 in all areas (seed 8, 2026-12-01: 165 noticed), besides:
-- `strict` of a zip over lists of one length; a comparison of sentences' numbers, which only grow (`!=`, `<=`);
+- `strict` of a zip over lists of one length; a comparison of numbers of sentences, which only grow;
 - a usual frame rate that is whole, which rounding gives as well;
 - one row of pixels among the lengths of edges, and the size of a fault that outweighs all others anyhow;
 - the 40th character of an excerpt in a refusal.
