@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
 RECENT = timedelta(minutes=5)  # what "recent" means; scrape more often than that
 PATIENCE_S = 2  # with a store that does not answer
+# Store -> whether it answers within so many seconds.
+ANSWERS: dict[str, Callable[[Settings, int], bool]] = {
+    "postgres": lambda settings, patience_s: catalog.answers(settings.pg_dsn, patience_s),
+    "mongo": documents.answers,
+    "s3": objects.answers,
+}
 
 
 class Collector:
@@ -83,13 +89,8 @@ def _signing(home: Path) -> dict[tuple[str, ...], float]:
 
 def _answering(settings: Settings) -> dict[str, bool]:
     """Store to whether it answers; all are asked at once."""
-    looks: dict[str, Callable[[], bool]] = {
-        "postgres": lambda: catalog.answers(settings.pg_dsn, PATIENCE_S),
-        "mongo": lambda: documents.answers(settings, PATIENCE_S),
-        "s3": lambda: objects.answers(settings, PATIENCE_S),
-    }
-    with ThreadPoolExecutor(len(looks)) as pool:
-        asked = {name: pool.submit(look) for name, look in looks.items()}
+    with ThreadPoolExecutor(len(ANSWERS)) as pool:
+        asked = {name: pool.submit(look, settings, PATIENCE_S) for name, look in ANSWERS.items()}
         return {name: found.result() for name, found in asked.items()}
 
 

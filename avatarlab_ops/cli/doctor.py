@@ -113,12 +113,28 @@ def _stores(home: Path) -> Iterator[Finding]:
     from avatarlab_ops.embedded import servers
 
     for server in servers.status(home):
-        right = server.state in ("running", "external")
+        if server.state == "external":
+            yield _external(server.name, server.address)
+            continue
+        right = server.state == "running"
         advice = f"{server.detail or 'run `avatarlab up`'}; log: {server.log}"
         yield Finding("store", server.name, right, f"{server.state} {server.address}", advice)
     yield _try(
         "store", "buckets", lambda: _buckets(Settings.from_env()), "run `avatarlab up`, then look again"
     )
+
+
+def _external(name: str, address: str) -> Finding:
+    from avatarlab_ops.metrics import ANSWERS, PATIENCE_S
+    from avatarlab_ops.settings import VARIABLES
+
+    try:
+        settings = Settings.from_env()
+    except AvatarlabError:  # another store has no address: `_buckets` says so
+        return Finding("store", name, True, f"external {address}, not asked yet")
+    right = ANSWERS[name](settings, PATIENCE_S)
+    advice = f"look whether it is up and lets us in; what is set: {', '.join(VARIABLES[name])}"
+    return Finding("store", name, right, f"{'external' if right else 'external, silent'} {address}", advice)
 
 
 def _buckets(settings: Settings) -> str:

@@ -25,6 +25,7 @@ from kit import anonymous
 from kit.eventually import eventually
 from pymongo import MongoClient
 
+from avatarlab_ops.cli import doctor
 from avatarlab_ops.embedded import servers as embedded
 from avatarlab_ops.embedded.process import Daemon
 from avatarlab_ops.embedded.s3 import ObjectStore
@@ -384,6 +385,8 @@ def test_what_the_environment_configures_is_not_started(
         assert settings.mongo_uri != given.mongo_uri
         states = {status.name: status.state for status in embedded.status(other)}
         assert states == {"postgres": "external", "mongo": "running", "s3": "external"}
+        monkeypatch.setenv("AVATARLAB_HOME", str(other))
+        assert [one.detail for one in doctor._stores(other) if not one.right] == []
         assert not (other / "postgres").exists()
     finally:
         embedded.stop(other)

@@ -277,6 +277,20 @@ def test_doctor_marks_what_is_missing_and_goes_on_without_servers(
     assert any(line.startswith("NO  airflow") for line in lines)
 
 
+def test_doctor_asks_a_store_of_ones_own_whether_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATARLAB_HOME", str(tmp_path))
+    monkeypatch.setenv("AVATARLAB_PG_DSN", "postgresql://me:hidden@127.0.0.1:1/avatarlab")
+    assert doctor._external("postgres", "ADDRESS").detail == "external ADDRESS, not asked yet"
+    monkeypatch.setenv("AVATARLAB_MONGO_URI", "mongodb://127.0.0.1:1/avatarlab")
+    for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.setenv(f"AVATARLAB_S3_{name}", "http://127.0.0.1:1")
+    found = doctor._external("postgres", "ADDRESS")
+    assert (found.right, found.detail) == (False, "external, silent ADDRESS")
+    assert "AVATARLAB_PG_DSN" in found.advice
+
+
 def test_doctor_advises_the_slots_that_up_counted(tmp_path: Path) -> None:
     assert "each 6 GiB" in doctor._pool_advice(tmp_path, "gpu")
     (tmp_path / "airflow").mkdir()
