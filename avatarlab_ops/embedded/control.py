@@ -24,6 +24,7 @@ from avatarlab_ops.embedded.supervisor import START_S, STOP_S, State, held, last
 from avatarlab_ops.errors import InputError, TransientError
 
 SUPERVISOR = "avatarlab_ops.embedded.supervisor"
+DYING_S = 0.3  # for which one that was killed may still hold its lock and look alive; usual is .01 s
 TELLING_S = 10.0  # within which a supervisor that has its lock writes who it is; usual is 0.1 s
 
 # The supervisor outlives its starter; kept so that a long-lived starter reaps it and is not warned about it.
@@ -101,13 +102,21 @@ def up(home: Path, say: Callable[[str], None], workers: int | None = None) -> St
     """
     home = home.resolve()
     before = read_state(home)
-    now = running(home)
+    now = _going_on(home)
     if now and now.pid and workers not in (None, now.workers):
         raise InputError(f"{now.workers} workers run, not {workers}: `avatarlab down` first")
     count = before.get("workers", 0) if workers is None else workers
     ending = now is not None and now.phase == "failed"  # its lock is free in a moment
     started = _start(home, count, before) if now is None or ending else None
     return _until_healthy(home, started, say, before)
+
+
+def _going_on(home: Path) -> State | None:
+    """The running supervisor's state, but not of one that was killed a moment ago."""
+    end = time.monotonic() + DYING_S
+    while (state := running(home)) and time.monotonic() < end:
+        time.sleep(0.02)
+    return state
 
 
 def end_left(before: Mapping[str, Any]) -> None:

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -47,6 +49,16 @@ def test_up_ends_when_all_but_the_disk_is_well(
     with pytest.raises(TransientError, match=word):
         control._until_healthy(tmp_path, None, said.append, {})
     assert f"disk: {FULL}" in said
+
+
+def test_a_supervisor_that_was_killed_a_moment_ago_is_none(tmp_path: Path) -> None:
+    """It holds its lock and looks alive until the kernel is done with it."""
+    lock = ExitStack()
+    lock.enter_context(held(tmp_path))
+    Timer(0.1, lock.close).start()
+    assert control._going_on(tmp_path) is None
+    with held(tmp_path):
+        assert control._going_on(tmp_path) == State(0, ""), "one that goes on"
 
 
 def test_down_ends_a_supervisor_that_has_only_begun(tmp_path: Path) -> None:
