@@ -67,7 +67,8 @@ VICTIMS: dict[str, Callable[[Site], list[int]]] = {
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("victim", VICTIMS)
-def test_one_video_or_one_reason(site: Site, victim: str) -> None:
+def test_one_video_or_one_reason(site: Site, victim: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AVATARLAB_PORT", raising=False)  # as people have it: that of the last start
     wish = request(script=SCRIPT.format(victim), idempotency_key=f"chaos-{victim}")
     run_id = site.submit(wish)
     render_id = wait(lambda: site.client.xcom(run_id, "admit", "render_id"))
