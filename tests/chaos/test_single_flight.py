@@ -12,7 +12,7 @@ from kit.running_site import Site, request
 
 
 def test_a_killed_task_is_replaced_by_the_one_that_was_deferred_for_it(site: Site) -> None:
-    script = "Two of us were asked to say these very words, and only one of us may work at any time. " * 4
+    script = "Two of us were asked to say these very words, and only one of us may work at any time. " * 12
     asked = request(script=script, background={"kind": "blur"})
     runs = [site.submit(asked | {"labels": {"who": who}}) for who in ("one", "two")]
     worker, waiter = eventually(lambda: with_one_behind(site, runs))
