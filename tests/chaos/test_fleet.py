@@ -70,8 +70,9 @@ def test_a_worker_dies_in_mid_stage_and_every_item_is_published_once(site: Site)
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_twenty_tasks_never_hold_more_than_the_device_has(site: Site) -> None:
-    script = "Number {} asks for the device, as all the others do."
-    runs = [site.submit(request(script=script.format(n), captions="none")) for n in range(TASKS)]
+    # Long enough for the device to be the narrow place, not the start of a task.
+    scripts = [f"Number {n} asks for the device, as all the others do. " * 6 for n in range(TASKS)]
+    runs = [site.submit(request(script=script, captions="none")) for script in scripts]
     assert {site.finish(run) for run in runs} == {"success"}
     check_lease(site, wanted=TASKS // 2)
 
